@@ -1,0 +1,202 @@
+using TinyMoE.Memory;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Backends;
+
+/// <summary>
+/// The contract: every kernel that TinyMoE asks a device for. Arguments come as inputs, sizes, outputs; the shapes stand above each.
+/// A <see cref="Target"/> is an output that is stored (y = ...) or added to (y += ...), or skipped when empty. Views never overlap unless said.
+/// Letters: B batch, T time (tokens in the routing family), N rows, C channels, V vocabulary, H heads, D head size, E experts, K choices a token, F expert hidden size.
+/// </summary>
+public abstract class Backend : IDisposable
+{
+    /// <summary>The device in words, as "cpu (2 threads, 256-bit vectors)".</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Device memory.</summary>
+    public abstract MemoryPool Pool { get; }
+
+    /// <summary>A tape for one step; <paramref name="recording"/> false serves inference.</summary>
+    public Tape NewTape(bool recording = true) => new(this, recording);
+
+    /// <summary>Frees the device's memory and threads.</summary>
+    public abstract void Dispose();
+
+    // ---- Transfer -------------------------------------------------------------------------------------------------------------------
+    /// <summary>Host to device.</summary>
+    public abstract void Write<T>(ReadOnlySpan<T> source, View<T> destination) where T : unmanaged;
+
+    /// <summary>Device to host; waits for the device.</summary>
+    public abstract void Read<T>(View<T> source, Span<T> destination) where T : unmanaged;
+
+    /// <summary>Device to a new host array; waits for the device.</summary>
+    public T[] Read<T>(View<T> source) where T : unmanaged
+    {
+        T[] values = new T[source.Length];
+        Read(source, values);
+        return values;
+    }
+
+    /// <summary>y = value.</summary>
+    public abstract void Fill(Floats y, float value);
+
+    /// <summary>A block of columns: y[n, yStart + c] = x[n, xStart + c]. x (N, xWidth), y (N, yWidth), c &lt; C. Backs slices and concatenation.</summary>
+    public abstract void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y);
+
+    // ---- Elementwise ----------------------------------------------------------------------------------------------------------------
+    /// <summary>y = f(x). x, y (n).</summary>
+    public abstract void UnaryForward(Unary f, Floats x, int n, Floats y);
+
+    /// <summary>dx = dy·f'(x). x, y = f(x), dy, dx (n).</summary>
+    public abstract void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx);
+
+    /// <summary>y = a ∘ b. a, y (N, C); b (N, C), or (C) for every row, or (N) for every column, by <paramref name="broadcast"/>.</summary>
+    public abstract void BinaryForward(Binary f, Floats a, Floats b, Broadcast broadcast, int N, int C, Floats y);
+
+    /// <summary>da, db of y = a ∘ b; db sums over what b was broadcast to. dy, a, da (N, C); b, db as in forward.</summary>
+    public abstract void BinaryBackward(Binary f, Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db);
+
+    /// <summary>y = scale·x + shift. x, y (n).</summary>
+    public abstract void Affine(Floats x, float scale, float shift, int n, Target y);
+
+    // ---- Reductions, in a fixed order -----------------------------------------------------------------------------------------------
+    /// <summary>y[c] = scale·Σ_n x[n, c]. x (N, C), y (C).</summary>
+    public abstract void SumRows(Floats x, float scale, int N, int C, Target y);
+
+    /// <summary>y[n] = scale·Σ_c x[n, c]. x (N, C), y (N).</summary>
+    public abstract void SumColumns(Floats x, float scale, int N, int C, Target y);
+
+    /// <summary>y[n, c] = scale·x[c]. x (C), y (N, C).</summary>
+    public abstract void BroadcastRows(Floats x, float scale, int N, int C, Target y);
+
+    /// <summary>y[n, c] = scale·x[n]. x (N), y (N, C).</summary>
+    public abstract void BroadcastColumns(Floats x, float scale, int N, int C, Target y);
+
+    // ---- Matrix products ------------------------------------------------------------------------------------------------------------
+    /// <summary>c = op(a)·op(b) for each of <paramref name="batch"/> pairs, op = transpose where the flag says.
+    /// a (batch, rows, inner) or transposed (batch, inner, rows); b (batch, inner, columns) or (batch, columns, inner); c (batch, rows, columns).</summary>
+    public abstract void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c);
+
+    /// <summary>Each expert on its rows: y[n] = w[e]·x[n] for offsets[e] ≤ n &lt; offsets[e+1]. x (N, inputs), w (E, outputs, inputs), offsets (E+1), y (N, outputs).</summary>
+    public abstract void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y);
+
+    /// <summary>dx[n] = w[e]ᵀ·dy[n]. dy (N, outputs), w (E, outputs, inputs), offsets (E+1), dx (N, inputs).</summary>
+    public abstract void GroupedMatMulBackwardInput(Floats dy, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target dx);
+
+    /// <summary>dw[e] = Σ_{n of e} dy[n]·x[n]ᵀ, zero for an expert without rows. dy (N, outputs), x (N, inputs), offsets (E+1), dw (E, outputs, inputs).</summary>
+    public abstract void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw);
+
+    /// <summary>y[e] = Σ_{n of e} x[n]. x (N, C), offsets (E+1), y (E, C).</summary>
+    public abstract void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y);
+
+    /// <summary>y[n] = x[e] for the rows n of e. x (E, C), offsets (E+1), y (N, C).</summary>
+    public abstract void GroupedBroadcast(Floats x, Ints offsets, int E, int N, int C, Target y);
+
+    // ---- Norms ----------------------------------------------------------------------------------------------------------------------
+    /// <summary>y = x·r·w, r = 1/√(mean(x²) + eps). x, y (N, C), w (C), r (N).</summary>
+    public abstract void RmsNormForward(Floats x, Floats w, int N, int C, float eps, Floats y, Floats r);
+
+    /// <summary>dy, x, dx (N, C), w, dw (C), r (N).</summary>
+    public abstract void RmsNormBackward(Floats dy, Floats x, Floats w, Floats r, int N, int C, Target dx, Target dw);
+
+    /// <summary>y = (x − mean)·r·w + b, r = 1/√(var(x) + eps), population variance. x, y (N, C), w, b (C), b may be empty; mean, r (N).</summary>
+    public abstract void LayerNormForward(Floats x, Floats w, Floats b, int N, int C, float eps, Floats y, Floats mean, Floats r);
+
+    /// <summary>dy, x, dx (N, C), w, dw, db (C), mean, r (N).</summary>
+    public abstract void LayerNormBackward(Floats dy, Floats x, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dw, Target db);
+
+    // ---- Softmax and losses ---------------------------------------------------------------------------------------------------------
+    /// <summary>y = softmax of each row. x, y (N, C).</summary>
+    public abstract void SoftmaxForward(Floats x, int N, int C, Floats y);
+
+    /// <summary>y, dy, dx (N, C).</summary>
+    public abstract void SoftmaxBackward(Floats dy, Floats y, int N, int C, Target dx);
+
+    /// <summary>y[n] = log Σ_c exp(x[n, c]). x (N, C), y (N).</summary>
+    public abstract void LogSumExpForward(Floats x, int N, int C, Floats y);
+
+    /// <summary>dy, y (N), x, dx (N, C).</summary>
+    public abstract void LogSumExpBackward(Floats dy, Floats x, Floats y, int N, int C, Target dx);
+
+    /// <summary>loss = mean over rows with target ≥ 0 of −log softmax(logits)[target]; zero when no row counts. logits (N, V), targets (N), loss (1), logSumExp (N).</summary>
+    public abstract void CrossEntropyForward(Floats logits, Ints targets, int N, int V, Floats loss, Floats logSumExp);
+
+    /// <summary>dloss (1), logits, dlogits (N, V), targets, logSumExp (N).</summary>
+    public abstract void CrossEntropyBackward(Floats dloss, Floats logits, Ints targets, Floats logSumExp, int N, int V, Target dlogits);
+
+    // ---- Feed-forward, positions, attention -----------------------------------------------------------------------------------------
+    /// <summary>y = silu(gate)·up. gate, up, y (n).</summary>
+    public abstract void SwiGluForward(Floats gate, Floats up, int n, Floats y);
+
+    /// <summary>dy, gate, up, dgate, dup (n).</summary>
+    public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup);
+
+    /// <summary>Rotates the pairs (i, i + D/2) of every head by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).
+    /// x, y (B, T, H, D); cos, sin (positions, D/2).</summary>
+    public abstract void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y);
+
+    /// <summary>Causal softmax(q·kᵀ/√D)·v, key and value heads shared by H/KvHeads query heads; query t sees keys up to t + S − T, the last Window of them.
+    /// q, y (B, T, H, D), k, v (B, S, KvHeads, D), logSumExp (B, H, T). Dropout number: ((b·H + h)·T + t)·S + s.</summary>
+    public abstract void AttentionForward(Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp);
+
+    /// <summary>dy, q, y, dq (B, T, H, D), k, v, dk, dv (B, S, KvHeads, D), logSumExp (B, H, T).</summary>
+    public abstract void AttentionBackward(Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq, Target dk, Target dv);
+
+    // ---- Embedding, random numbers --------------------------------------------------------------------------------------------------
+    /// <summary>y[n] = table[ids[n]]. table (V, C), ids (N), y (N, C).</summary>
+    public abstract void EmbeddingForward(Floats table, Ints ids, int N, int V, int C, Floats y);
+
+    /// <summary>dtable[v] = Σ_{n: ids[n] = v} dy[n], zero for an id that does not occur. dy (N, C), ids (N), dtable (V, C).</summary>
+    public abstract void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable);
+
+    /// <summary>y[i] = number Part·n + i of the stream, uniform in [0, 1). y (n).</summary>
+    public abstract void FillUniform(RandomKey key, int n, Floats y);
+
+    /// <summary>y[i] = number Part·n + i of the stream, standard normal. y (n).</summary>
+    public abstract void FillNormal(RandomKey key, int n, Floats y);
+
+    /// <summary>y[i] = u ≥ rate ? x[i]/(1 − rate) : 0 with u the uniform number Part·n + i; its own backward. x, y (n).</summary>
+    public abstract void Dropout(Floats x, in Dropout dropout, int n, Target y);
+
+    // ---- Routing --------------------------------------------------------------------------------------------------------------------
+    /// <summary>Columns of the K largest values of each row, largest first, the lower column among equals. x (T, E), columns (T, K).</summary>
+    public abstract void TopK(Floats x, int T, int E, int K, Ints columns);
+
+    /// <summary>y[t, k] = x[t, columns[t, k]]. x (T, E), columns, y (T, K).</summary>
+    public abstract void SelectColumns(Floats x, Ints columns, int T, int E, int K, Floats y);
+
+    /// <summary>y[t, e] = Σ over k with columns[t, k] = e of x[t, k], zero elsewhere; the backward of SelectColumns. x, columns (T, K), y (T, E).</summary>
+    public abstract void ScatterColumns(Floats x, Ints columns, int T, int E, int K, Target y);
+
+    /// <summary>
+    /// Sorts choices by expert, stably. experts (T, K): N = T·K choices. offsets (E+1): expert e owns rows offsets[e] to offsets[e+1].
+    /// tokens (N): the token a row carries. choices (N): the choice t·K + k behind a row. rowsByToken (N): the inverse, row of choice t·K + k. tokenOffsets (T+1): t·K.
+    /// </summary>
+    public abstract void Assign(Ints experts, int T, int E, int K, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets);
+
+    /// <summary>y[i] = x[indices[i]]. x (any), indices, y (n).</summary>
+    public abstract void Gather(Floats x, Ints indices, int n, Floats y);
+
+    /// <summary>y[indices[i]] = x[i], zero elsewhere; indices differ from each other. x, indices (n), y (length).</summary>
+    public abstract void Scatter(Floats x, Ints indices, int n, int length, Target y);
+
+    // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------
+    /// <summary>y[n] = x[tokens[n]]. x (T, C), tokens (N), y (N, C).</summary>
+    public abstract void DispatchForward(Floats x, Ints tokens, int N, int T, int C, Floats y);
+
+    /// <summary>dx[t] = Σ over the rows n of token t of dy[n]. dy (N, C), tokenOffsets (T+1), rowsByToken (N), dx (T, C).</summary>
+    public abstract void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Target dx);
+
+    /// <summary>y[t] = Σ over the rows n of token t of w[n]·x[n]. x (N, C), w (N), tokenOffsets (T+1), rowsByToken (N), y (T, C).</summary>
+    public abstract void CombineForward(Floats x, Floats w, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y);
+
+    /// <summary>dx[n] = w[n]·dy[t], dw[n] = x[n]·dy[t], t = tokens[n]. dy (T, C), x, dx (N, C), w, dw, tokens (N).</summary>
+    public abstract void CombineBackward(Floats dy, Floats x, Floats w, Ints tokens, int N, int T, int C, Target dx, Target dw);
+
+    // ---- Optimiser ------------------------------------------------------------------------------------------------------------------
+    /// <summary>Σ x², summed in double precision in a fixed order; waits for the device. x (n).</summary>
+    public abstract double SquaredSum(Floats x, int n);
+
+    /// <summary>One AdamW update of w by g, with moments m and v (Loshchilov and Hutter 2019). All (n).</summary>
+    public abstract void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v);
+}

@@ -1,0 +1,101 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Cpu;
+
+/// <summary>
+/// The CPU: kernels in plain C# with vectors, one partial file a family. Work is cut into pieces by the sizes alone, never by the number of
+/// threads, so results are the same bits on 1, 2 or 64 threads. One thread at a time may call it.
+/// </summary>
+public sealed unsafe partial class CpuBackend : Backend
+{
+    /// <summary>Elements a piece of elementwise work has at least: below it, waking a thread costs more than it saves.</summary>
+    private const int PieceSize = 16 * 1024;
+
+    private readonly Workers workers;
+
+    /// <summary>A CPU backend with <paramref name="threads"/> threads; 0 for one a core.</summary>
+    public CpuBackend(int threads = 0)
+        : this(threads, new MemoryPool(new HostAllocator()))
+    {
+    }
+
+    internal CpuBackend(int threads, MemoryPool pool)
+    {
+        if (threads < 0)
+            throw new TinyMoEException($"The number of threads is 0 (one a core) or more, not {threads}.");
+        workers = new Workers(threads == 0 ? Environment.ProcessorCount : threads);
+        Pool = pool;
+    }
+
+    /// <inheritdoc/>
+    public override MemoryPool Pool { get; }
+
+    /// <inheritdoc/>
+    public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {VectorBits}-bit vectors)";
+
+    private static int VectorBits => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        workers.Dispose();
+        Pool.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public override void Write<T>(ReadOnlySpan<T> source, View<T> destination)
+    {
+        if (source.Length != destination.Length)
+            throw new ArgumentException($"{source.Length} host elements do not match a view of {destination.Length}.");
+        source.CopyTo(destination.Span);
+    }
+
+    /// <inheritdoc/>
+    public override void Read<T>(View<T> source, Span<T> destination)
+    {
+        if (source.Length != destination.Length)
+            throw new ArgumentException($"A view of {source.Length} elements does not match {destination.Length} host elements.");
+        source.Span.CopyTo(destination);
+    }
+
+    /// <summary>Runs <paramref name="piece"/> over n elements in pieces of at least <see cref="PieceSize"/>: the body computes its range by <see cref="Range"/>.</summary>
+    private void ForElements<TState>(int n, in TState state, Piece<TState> piece)
+        where TState : struct => workers.For(Pieces(n, PieceSize), in state, piece);
+
+    /// <summary>Runs <paramref name="piece"/> over N rows of C elements: the body computes its rows by <see cref="RowRange"/>.</summary>
+    private void ForRows<TState>(int N, int C, in TState state, Piece<TState> piece)
+        where TState : struct => workers.For(Pieces(N, RowsPerPiece(C)), in state, piece);
+
+    /// <summary>The elements of piece <paramref name="index"/> of n.</summary>
+    private static (int Start, int Length) Range(int index, int n) => (index * PieceSize, Math.Min(PieceSize, n - index * PieceSize));
+
+    /// <summary>The rows of piece <paramref name="index"/> of N rows of C elements: from Start to before End.</summary>
+    private static (int Start, int End) RowRange(int index, int N, int C)
+    {
+        int rows = RowsPerPiece(C);
+        return (index * rows, Math.Min(N, (index + 1) * rows));
+    }
+
+    private static int RowsPerPiece(int C) => Math.Max(1, PieceSize / Math.Max(1, C));
+
+    private static int Pieces(int n, int size) => (int)(((long)n + size - 1) / size);
+
+    private sealed class HostAllocator : IDeviceAllocator
+    {
+        public nint Allocate(long bytes)
+        {
+            try
+            {
+                return (nint)NativeMemory.AlignedAlloc((nuint)bytes, 64);
+            }
+            catch (OutOfMemoryException e)
+            {
+                throw new TinyMoEException($"Out of memory: the system has no {bytes / (1024.0 * 1024.0):F0} MiB left. Use a smaller batch, context or model.", e);
+            }
+        }
+
+        public void Free(nint address) => NativeMemory.AlignedFree((void*)address);
+    }
+}

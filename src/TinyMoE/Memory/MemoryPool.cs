@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+
+namespace TinyMoE.Memory;
+
+/// <summary>Gets raw device memory for a <see cref="MemoryPool"/> and gives it back.</summary>
+public interface IDeviceAllocator
+{
+    /// <summary>Allocates <paramref name="bytes"/> bytes, aligned to at least 64.</summary>
+    /// <exception cref="TinyMoEException">The device has no such room.</exception>
+    nint Allocate(long bytes);
+
+    /// <summary>Frees what <see cref="Allocate"/> gave.</summary>
+    void Free(nint address);
+}
+
+/// <summary>A rented block of device memory; <see cref="MemoryPool.Return"/> gives it back.</summary>
+public sealed class DeviceBuffer
+{
+    internal DeviceBuffer(nint address, long bytes)
+    {
+        Address = address;
+        Bytes = bytes;
+    }
+
+    /// <summary>Device address of the first byte.</summary>
+    public nint Address { get; }
+
+    /// <summary>Size in bytes.</summary>
+    public long Bytes { get; }
+
+    internal bool Rented { get; set; }
+
+    /// <summary>The first <paramref name="length"/> elements.</summary>
+    public View<T> As<T>(int length)
+        where T : unmanaged
+    {
+        if ((long)length * Unsafe.SizeOf<T>() > Bytes)
+            throw new ArgumentOutOfRangeException(nameof(length), $"{length} elements do not fit a buffer of {Bytes} bytes.");
+        return new View<T>(Address, length);
+    }
+}
+
+/// <summary>
+/// Device memory by exact size: what is returned waits for the next request of that size. Training repeats the same sizes every
+/// step, so after the first step nothing is allocated. Not thread-safe: the thread that builds the tape owns it.
+/// </summary>
+public sealed class MemoryPool : IDisposable
+{
+    private readonly IDeviceAllocator allocator;
+    private readonly int granularity;
+    private readonly Dictionary<long, Stack<DeviceBuffer>> free = [];
+    private readonly HashSet<DeviceBuffer> all = [];
+
+    /// <summary>Creates an empty pool over <paramref name="allocator"/>; sizes are rounded up to <paramref name="granularity"/> bytes.</summary>
+    public MemoryPool(IDeviceAllocator allocator, int granularity = 64) => (this.allocator, this.granularity) = (allocator, granularity);
+
+    /// <summary>How often a request found no waiting buffer and went to the device.</summary>
+    public long Misses { get; private set; }
+
+    /// <summary>Bytes rented now.</summary>
+    public long LiveBytes { get; private set; }
+
+    /// <summary>Most bytes rented at one time.</summary>
+    public long PeakBytes { get; private set; }
+
+    /// <summary>Buffers rented now; zero after a step, or something leaked.</summary>
+    public int LiveBuffers { get; private set; }
+
+    /// <summary>Rents a buffer of at least <paramref name="bytes"/> bytes. Its contents are undefined.</summary>
+    public DeviceBuffer Rent(long bytes)
+    {
+        long size = Math.Max(granularity, (bytes + granularity - 1) / granularity * granularity);
+        DeviceBuffer buffer;
+        if (free.TryGetValue(size, out Stack<DeviceBuffer>? waiting) && waiting.Count > 0)
+        {
+            buffer = waiting.Pop();
+        }
+        else
+        {
+            Misses++;
+            buffer = new DeviceBuffer(allocator.Allocate(size), size);
+            all.Add(buffer);
+        }
+
+        buffer.Rented = true;
+        LiveBytes += size;
+        LiveBuffers++;
+        PeakBytes = Math.Max(PeakBytes, LiveBytes);
+        return buffer;
+    }
+
+    /// <summary>Gives a buffer back. Twice is an error.</summary>
+    public void Return(DeviceBuffer buffer)
+    {
+        if (!buffer.Rented)
+            throw new InvalidOperationException($"A buffer of {buffer.Bytes} bytes was returned to the pool twice.");
+        buffer.Rented = false;
+        LiveBytes -= buffer.Bytes;
+        LiveBuffers--;
+        if (!free.TryGetValue(buffer.Bytes, out Stack<DeviceBuffer>? waiting))
+            free[buffer.Bytes] = waiting = new Stack<DeviceBuffer>();
+        waiting.Push(buffer);
+    }
+
+    /// <summary>Frees every buffer, rented or not.</summary>
+    public void Dispose()
+    {
+        foreach (DeviceBuffer buffer in all)
+            allocator.Free(buffer.Address);
+        all.Clear();
+        free.Clear();
+        LiveBytes = 0;
+        LiveBuffers = 0;
+    }
+}

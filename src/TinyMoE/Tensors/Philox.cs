@@ -1,0 +1,76 @@
+namespace TinyMoE.Tensors;
+
+/// <summary>
+/// Philox 4x32-10, a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+/// Counter: (block low, block high, step, purpose·2¹⁶ + layer); key: the seed; one block gives four 32-bit words, word i of a stream
+/// is word i mod 4 of block ⌊i / 4⌋.
+/// </summary>
+public readonly struct Philox
+{
+    private const uint Multiplier0 = 0xD2511F53;
+    private const uint Multiplier1 = 0xCD9E8D57;
+    private const uint Weyl0 = 0x9E3779B9;
+    private const uint Weyl1 = 0xBB67AE85;
+
+    private readonly uint key0;
+    private readonly uint key1;
+    private readonly uint step;
+    private readonly uint place;
+
+    /// <summary>The stream that <paramref name="key"/> names (its part is the caller's offset).</summary>
+    public Philox(RandomKey key)
+    {
+        key0 = (uint)key.Seed;
+        key1 = (uint)(key.Seed >> 32);
+        step = (uint)key.Step;
+        place = ((uint)key.Purpose << 16) | (ushort)key.Layer;
+    }
+
+    /// <summary>The four words of block <paramref name="block"/>.</summary>
+    public (uint A, uint B, uint C, uint D) Block(long block) => Rounds((uint)block, (uint)(block >> 32), step, place, key0, key1);
+
+    /// <summary>Word <paramref name="index"/> of the stream.</summary>
+    public uint Word(long index)
+    {
+        (uint a, uint b, uint c, uint d) = Block(index >> 2);
+        return (index & 3) switch { 0 => a, 1 => b, 2 => c, _ => d };
+    }
+
+    /// <summary>Number <paramref name="index"/>, uniform in [0, 1), a multiple of 2⁻²⁴.</summary>
+    public float Uniform(long index) => ToUniform(Word(index));
+
+    /// <summary>Number <paramref name="index"/> of the standard normal distribution: Box and Muller on the words of a block, two by two.</summary>
+    public float Normal(long index)
+    {
+        (uint a, uint b, uint c, uint d) = Block(index >> 2);
+        (uint radius, uint angle) = (index & 2) == 0 ? (a, b) : (c, d);
+        return ToNormal(radius, angle, (index & 1) == 0);
+    }
+
+    /// <summary>A whole number in 0..<paramref name="count"/>-1, for counts far below 2³².</summary>
+    public int Below(int count, long index) => (int)(((ulong)Word(index) * (uint)count) >> 32);
+
+    internal static float ToUniform(uint word) => (word >> 8) * (1f / (1 << 24));
+
+    internal static float ToNormal(uint radiusWord, uint angleWord, bool cosine)
+    {
+        float uniform = ((radiusWord >> 8) + 1) * (1f / (1 << 24)); // in (0, 1]: its logarithm is finite
+        float radius = MathF.Sqrt(-2f * MathF.Log(uniform));
+        float angle = 2f * MathF.PI * ToUniform(angleWord);
+        return radius * (cosine ? MathF.Cos(angle) : MathF.Sin(angle));
+    }
+
+    internal static (uint A, uint B, uint C, uint D) Rounds(uint c0, uint c1, uint c2, uint c3, uint k0, uint k1)
+    {
+        for (int round = 0; round < 10; round++)
+        {
+            uint high0 = (uint)(((ulong)Multiplier0 * c0) >> 32), low0 = Multiplier0 * c0;
+            uint high1 = (uint)(((ulong)Multiplier1 * c2) >> 32), low1 = Multiplier1 * c2;
+            (c0, c1, c2, c3) = (high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0);
+            k0 += Weyl0;
+            k1 += Weyl1;
+        }
+
+        return (c0, c1, c2, c3);
+    }
+}

@@ -1,0 +1,40 @@
+namespace TinyMoE.Tensors;
+
+/// <summary>What a random number is for; two purposes never share a number.</summary>
+public enum RandomPurpose
+{
+    /// <summary>Initial weights.</summary>
+    Initialization = 1,
+
+    /// <summary>Which windows of the text make a batch.</summary>
+    Batch = 2,
+
+    /// <summary>Noise on router logits.</summary>
+    RouterNoise = 3,
+
+    /// <summary>Dropout of attention weights.</summary>
+    AttentionDropout = 4,
+
+    /// <summary>Dropout of a layer's attention output.</summary>
+    AttentionOutputDropout = 5,
+
+    /// <summary>Dropout of a layer's feed-forward output.</summary>
+    FeedForwardDropout = 6,
+
+    /// <summary>Choice of the next token in generation.</summary>
+    Sampling = 7,
+
+    /// <summary>Tests and examples.</summary>
+    Other = 8,
+}
+
+/// <summary>
+/// Names one stream of random numbers: number i is a pure function of (key, i), the same on every device and for every number of threads.
+/// <see cref="Part"/> p of a stream of n numbers begins at p·n, so that micro-batches draw what the whole batch would.
+/// </summary>
+/// <param name="Seed">The run's seed.</param>
+/// <param name="Purpose">What the numbers are for.</param>
+/// <param name="Step">The training step, or whatever counts repetitions.</param>
+/// <param name="Layer">The layer, or whatever counts places; 0 to 65,535.</param>
+/// <param name="Part">Which micro-batch of the step.</param>
+public readonly record struct RandomKey(ulong Seed, RandomPurpose Purpose, int Step, int Layer = 0, int Part = 0);

@@ -1,0 +1,148 @@
+using TinyMoE.Backends;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Tensors;
+
+/// <summary>
+/// What was computed, in order, so that <see cref="Backward(Tensor)"/> can walk it the other way. One tape lives for one step:
+/// <c>using Tape tape = backend.NewTape();</c> and disposing returns whatever memory is still out.
+/// A tape that does not record serves inference: same ops, no backward.
+/// </summary>
+public sealed class Tape : IDisposable
+{
+    private readonly List<Node> nodes = [];
+    private readonly List<DeviceBuffer> pending = []; // rented since the last Record: they go with the next node
+    private readonly List<DeviceBuffer> kept = [];    // live until the tape is disposed
+
+    internal Tape(Backend backend, bool recording) => (Backend, Recording) = (backend, recording);
+
+    /// <summary>Who computes.</summary>
+    public Backend Backend { get; }
+
+    /// <summary>Whether ops are recorded for backward.</summary>
+    public bool Recording { get; }
+
+    /// <summary>The layer whose ops are being recorded; it names the place when a value is not finite.</summary>
+    public string Scope { get; set; } = "";
+
+    /// <summary>A new activation, contents undefined; it belongs to the node that the next <see cref="Record"/> makes.</summary>
+    public Tensor New(Shape shape) => new(this, shape, Saved(shape.Count), wantsGrad: Recording);
+
+    /// <summary>Memory that a backward needs; it belongs to the node that the next <see cref="Record"/> makes.</summary>
+    public Floats Saved(int count) => Rent<float>(count, pending);
+
+    /// <summary>Indices (a plan, a batch); they live as long as the tape.</summary>
+    public Ints Ints(int count) => Rent<int>(count, kept);
+
+    /// <summary>Indices copied from the host; they live as long as the tape.</summary>
+    public Ints Ints(ReadOnlySpan<int> values)
+    {
+        Ints view = Ints(values.Length);
+        Backend.Write(values, view);
+        return view;
+    }
+
+    /// <summary>Values with no gradient, contents undefined; they live as long as the tape.</summary>
+    public Tensor Constant(Shape shape) => new(this, shape, Rent<float>(shape.Count, kept), wantsGrad: false);
+
+    /// <summary>Values from the host with no gradient; they live as long as the tape.</summary>
+    public Tensor Constant(Shape shape, ReadOnlySpan<float> values) => Leaf(shape, values, wantsGrad: false);
+
+    /// <summary>Values from the host whose gradient is wanted; they live as long as the tape.</summary>
+    public Tensor Variable(Shape shape, ReadOnlySpan<float> values) => Leaf(shape, values, wantsGrad: true);
+
+    /// <summary>
+    /// The only way a computed tensor leaves an op. <paramref name="backward"/> reads <c>y.Grad</c> and writes the <see cref="Tensor.GradTarget"/>
+    /// of the inputs; it runs once, and only when something downstream wanted y.
+    /// </summary>
+    public Tensor Record(string op, Tensor y, Action backward)
+    {
+        if (Recording)
+        {
+            y.Owner = [.. pending];
+            pending.Clear();
+            nodes.Add(new Node(op, Scope, y, backward));
+        }
+
+        return y;
+    }
+
+    /// <summary>
+    /// Gradients of <paramref name="loss"/> (one element) by everything it was computed from; frees each node as it passes.
+    /// Read the loss before: its memory goes back too.
+    /// </summary>
+    public void Backward(Tensor loss)
+    {
+        if (loss.Count != 1)
+            throw new ArgumentException($"Backward starts from a loss of one element, not {loss.Shape}.");
+        Backward(loss, [1f]);
+    }
+
+    /// <summary>Backward from any tensor with a given gradient dy of the loss by it.</summary>
+    internal void Backward(Tensor y, ReadOnlySpan<float> dy)
+    {
+        if (!Recording)
+            throw new InvalidOperationException("This tape does not record; make it with NewTape(recording: true).");
+        Backend.Write(dy, y.GradTarget().View);
+        for (int i = nodes.Count - 1; i >= 0; i--)
+        {
+            Node node = nodes[i];
+            if (node.Output.HasGrad)
+                node.Backward();
+            Return(node.Output.Owner!);
+            nodes.RemoveAt(i);
+        }
+    }
+
+    /// <summary>The first recorded value that is not finite, as "Op in layer", or null; waits for the device. For diagnosis only.</summary>
+    public string? FindNonFinite()
+    {
+        foreach (Node node in nodes)
+        {
+            foreach (float value in Backend.Read(node.Output.Data))
+            {
+                if (!float.IsFinite(value))
+                    return node.Scope.Length > 0 ? $"{node.Op} in {node.Scope}" : node.Op;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Returns all memory that is still out.</summary>
+    public void Dispose()
+    {
+        foreach (Node node in nodes)
+            Return(node.Output.Owner!);
+        nodes.Clear();
+        Return(pending);
+        Return(kept);
+    }
+
+    /// <summary>Memory for an activation's gradient; it goes with the node that made the activation, or with the tape for a leaf.</summary>
+    internal Floats RentGrad(Tensor tensor) => Rent<float>(tensor.Count, tensor.Owner ?? kept);
+
+    private void Return(List<DeviceBuffer> buffers)
+    {
+        foreach (DeviceBuffer buffer in buffers)
+            Backend.Pool.Return(buffer);
+        buffers.Clear();
+    }
+
+    private Tensor Leaf(Shape shape, ReadOnlySpan<float> values, bool wantsGrad)
+    {
+        Tensor leaf = new(this, shape, Rent<float>(shape.Count, kept), wantsGrad);
+        Backend.Write(values, leaf.Data);
+        return leaf;
+    }
+
+    private View<T> Rent<T>(int count, List<DeviceBuffer> owner)
+        where T : unmanaged
+    {
+        DeviceBuffer buffer = Backend.Pool.Rent((long)count * sizeof(float));
+        owner.Add(buffer);
+        return buffer.As<T>(count);
+    }
+
+    private readonly record struct Node(string Op, string Scope, Tensor Output, Action Backward);
+}

@@ -1,0 +1,89 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Tensors;
+
+/// <summary>
+/// Float32 values, contiguous and row-major, in device memory, with the gradient of the loss by them once backward has been there.
+/// An activation rides on a <see cref="Tape"/>; a parameter has none.
+/// </summary>
+public class Tensor
+{
+    private readonly Tape? tape;
+    private readonly Tensor? origin; // a reshaped tensor shares memory and gradient with its origin
+    private Floats grad;
+    private bool gradWritten;
+
+    internal Tensor(Tape? tape, Shape shape, Floats data, bool wantsGrad)
+    {
+        (this.tape, Shape, Data, WantsGrad) = (tape, shape, data, wantsGrad);
+    }
+
+    private Tensor(Tensor origin, Shape shape)
+    {
+        (this.origin, tape, Shape, Data, WantsGrad) = (origin, origin.tape, shape, origin.Data, origin.WantsGrad);
+    }
+
+    /// <summary>The sizes.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>Number of elements.</summary>
+    public int Count => Shape.Count;
+
+    /// <summary>The values.</summary>
+    public Floats Data { get; protected set; }
+
+    /// <summary>Whether backward should compute this tensor's gradient.</summary>
+    public bool WantsGrad { get; protected set; }
+
+    /// <summary>The memory that goes back to the pool with the node that made this activation.</summary>
+    internal List<DeviceBuffer>? Owner { get; set; }
+
+    /// <summary>The tape this activation rides on.</summary>
+    /// <exception cref="InvalidOperationException">The tensor is a parameter: put the activation first.</exception>
+    public Tape Tape => tape ?? throw new InvalidOperationException("A parameter rides on no tape; the first argument of an op is an activation.");
+
+    /// <summary>Whether some backward has written the gradient.</summary>
+    public bool HasGrad => origin?.HasGrad ?? gradWritten;
+
+    /// <summary>The gradient of the loss by this tensor.</summary>
+    /// <exception cref="InvalidOperationException">No backward has written it.</exception>
+    public Floats Grad => origin?.Grad
+        ?? (gradWritten ? grad : throw new InvalidOperationException("This tensor has no gradient: no backward has reached it."));
+
+    /// <summary>
+    /// Where a backward kernel writes this tensor's gradient: the first call stores, later ones add. Nobody wants it: the empty target.
+    /// Ask for it only to pass it to a kernel, which must write every element.
+    /// </summary>
+    public Target GradTarget()
+    {
+        if (origin is not null)
+            return origin.GradTarget();
+        if (!WantsGrad)
+            return Target.None;
+        if (grad.IsNone)
+            grad = Tape.RentGrad(this);
+        Target target = new(grad, Adds: gradWritten);
+        gradWritten = true;
+        return target;
+    }
+
+    /// <summary>The same elements under another shape; memory and gradient are shared.</summary>
+    public Tensor Reshape(Shape shape)
+    {
+        if (shape.Count != Count)
+            throw new ArgumentException($"Cannot reshape {Shape} ({Count} elements) to {shape} ({shape.Count} elements).");
+        return new Tensor(origin ?? this, shape);
+    }
+
+    /// <summary>The values on the host; waits for the device.</summary>
+    public float[] ToArray() => Tape.Backend.Read(Data);
+
+    /// <summary>The value of a one-element tensor on the host; waits for the device.</summary>
+    public float Item() => Count == 1 ? ToArray()[0] : throw new InvalidOperationException($"Item() needs one element, not {Shape}.");
+
+    /// <summary>Gives a parameter its place in the flat blocks.</summary>
+    protected void Bind(Floats data, Floats gradient) => (Data, grad) = (data, gradient);
+
+    /// <summary>Forgets the gradient: the next backward stores.</summary>
+    protected void ForgetGrad() => gradWritten = false;
+}

@@ -1,0 +1,53 @@
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Tests.Ops;
+
+/// <summary>One input of an op: float values in a range, drawn once from the case's name.</summary>
+/// <param name="Shape">Its shape.</param>
+/// <param name="Low">Smallest value.</param>
+/// <param name="High">Largest value.</param>
+/// <param name="WantsGrad">False for a constant: no gradient is asked for or checked.</param>
+public sealed record Operand(Shape Shape, double Low = -1, double High = 1, bool WantsGrad = true)
+{
+    public static implicit operator Operand(int size) => new((Shape)size);
+
+    public static implicit operator Operand((int, int) sizes) => new((Shape)sizes);
+
+    public static implicit operator Operand((int, int, int) sizes) => new((Shape)sizes);
+
+    public static implicit operator Operand((int, int, int, int) sizes) => new((Shape)sizes);
+}
+
+/// <summary>
+/// One op at one shape: from it come the comparison with a naive double-precision reference, the gradient check against central differences of that
+/// reference, and the checks of accumulation, threads, memory bounds and leaks (see <see cref="OpTests{TFamily}"/>).
+/// </summary>
+/// <param name="Name">Op and sizes, as "RmsNorm 5x37".</param>
+/// <param name="Inputs">The float inputs.</param>
+/// <param name="Op">The op under test.</param>
+/// <param name="Reference">The same function, naively, in double precision: values of the inputs to values of the output.</param>
+/// <param name="Tolerance">Largest error relative to 1 + |expected|, of values and gradients.</param>
+public sealed record OpCase(
+    string Name, Operand[] Inputs, Func<Tensor[], Tensor> Op, Func<double[][], double[]> Reference, double Tolerance = 2e-5)
+{
+    public override string ToString() => Name;
+
+    /// <summary>The values of every input, the same at every call.</summary>
+    public float[][] Values()
+    {
+        ulong seed = 0;
+        foreach (char letter in Name)
+            seed = seed * 31 + letter;
+        return [.. Inputs.Select((input, i) =>
+        {
+            Philox random = new(new RandomKey(seed, RandomPurpose.Other, Step: i));
+            return Enumerable.Range(0, input.Shape.Count).Select(j => (float)(input.Low + (input.High - input.Low) * random.Uniform(j))).ToArray();
+        })];
+    }
+}
+
+/// <summary>A family of op cases; its test class derives from <see cref="OpTests{TFamily}"/>.</summary>
+public interface IOpCases
+{
+    static abstract IEnumerable<OpCase> Cases { get; }
+}

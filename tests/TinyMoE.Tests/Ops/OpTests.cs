@@ -1,0 +1,123 @@
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Memory;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Tests.Ops;
+
+/// <summary>The checks that every op case passes. A family's test class lists its cases and inherits these.</summary>
+public abstract class OpTests<TFamily>
+    where TFamily : IOpCases
+{
+    private static readonly Dictionary<string, OpCase> ByName = TFamily.Cases.ToDictionary(c => c.Name);
+
+    public static TheoryData<string> Names => [.. TFamily.Cases.Select(c => c.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Forward_AgreesWithDoubleReference(string name)
+    {
+        OpCase c = ByName[name];
+        double[] expected = c.Reference(ToDouble(c.Values()));
+        AssertClose(expected, Run(c, threads: 1).Output, c.Tolerance, "value");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Backward_AgreesWithCentralDifferencesOfReference(string name)
+    {
+        OpCase c = ByName[name];
+        double[][] values = ToDouble(c.Values());
+        OpRun run = Run(c, threads: 1);
+        double[] dy = ToDouble(run.Dy);
+        for (int input = 0; input < values.Length; input++)
+        {
+            if (!c.Inputs[input].WantsGrad)
+                continue;
+            double[] numeric = new double[values[input].Length];
+            for (int i = 0; i < numeric.Length; i++)
+            {
+                const double H = 1e-5;
+                double at = values[input][i];
+                values[input][i] = at + H;
+                double above = Dot(c.Reference(values), dy);
+                values[input][i] = at - H;
+                double below = Dot(c.Reference(values), dy);
+                values[input][i] = at;
+                numeric[i] = (above - below) / (2 * H);
+            }
+
+            AssertClose(numeric, run.Grads[input], c.Tolerance * 5, $"gradient of input {input}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Backward_SecondUse_AddsToGradient(string name)
+    {
+        OpCase c = ByName[name];
+        OpRun once = Run(c, threads: 1), twice = Run(c, threads: 1, uses: 2);
+        for (int input = 0; input < once.Grads.Length; input++)
+            AssertClose([.. once.Grads[input].Select(g => 2.0 * g)], twice.Grads[input], 1e-5, $"accumulated gradient of input {input}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void OnThreeThreads_SameBits(string name)
+    {
+        OpCase c = ByName[name];
+        OpRun one = Run(c, threads: 1), three = Run(c, threads: 3);
+        Assert.Equal(one.Output, three.Output);
+        for (int input = 0; input < one.Grads.Length; input++)
+            Assert.Equal(one.Grads[input], three.Grads[input]);
+    }
+
+    private static OpRun Run(OpCase c, int threads, int uses = 1)
+    {
+        using GuardedAllocator allocator = new();
+        using CpuBackend backend = new(threads, new MemoryPool(allocator, granularity: 4));
+        OpRun run;
+        int outside = backend.Pool.LiveBuffers;
+        using (Tape tape = backend.NewTape())
+        {
+            Tensor[] inputs = [.. c.Values().Select((values, i) =>
+                c.Inputs[i].WantsGrad ? tape.Variable(c.Inputs[i].Shape, values) : tape.Constant(c.Inputs[i].Shape, values))];
+            float[] output = [], dy = [];
+            for (int use = 0; use < uses; use++)
+            {
+                Tensor y = c.Op(inputs);
+                output = y.ToArray();
+                Philox random = new(new RandomKey(7, RandomPurpose.Other, Step: 100));
+                dy = [.. Enumerable.Range(0, y.Count).Select(i => 2 * random.Uniform(i) - 1)];
+                tape.Backward(y, dy);
+            }
+
+            run = new OpRun(output, dy, [.. inputs.Select((x, i) =>
+            {
+                Assert.True(!c.Inputs[i].WantsGrad || x.HasGrad, $"input {i} received no gradient");
+                return x.HasGrad ? backend.Read(x.Grad) : [];
+            })]);
+        }
+
+        allocator.AssertNothingWrittenOutside();
+        Assert.Equal(outside, backend.Pool.LiveBuffers);
+        return run;
+    }
+
+    private static void AssertClose(double[] expected, float[] actual, double tolerance, string what)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            double error = Math.Abs(expected[i] - actual[i]) / (1 + Math.Abs(expected[i]));
+            Assert.True(error <= tolerance, $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9} (error {error:E2}, allowed {tolerance:E2})");
+        }
+    }
+
+    private static double Dot(double[] a, double[] b) => a.Zip(b, (x, y) => x * y).Sum();
+
+    private static double[] ToDouble(float[] values) => Array.ConvertAll(values, v => (double)v);
+
+    private static double[][] ToDouble(float[][] values) => Array.ConvertAll(values, ToDouble);
+
+    private sealed record OpRun(float[] Output, float[] Dy, float[][] Grads);
+}

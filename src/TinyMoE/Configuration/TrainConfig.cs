@@ -1,0 +1,69 @@
+namespace TinyMoE.Configuration;
+
+/// <summary>How the learning rate moves after the warm-up.</summary>
+public enum ScheduleKind
+{
+    /// <summary>It stays.</summary>
+    Constant,
+
+    /// <summary>Half a cosine down to the minimum at the last step.</summary>
+    Cosine,
+
+    /// <summary>Warm-up, stable, decay: it stays, then falls to the minimum over the last <see cref="TrainConfig.DecayShare"/> of the steps as 1 − √.</summary>
+    Wsd,
+}
+
+/// <summary>Batches, schedule, optimiser, evaluation. Keys <c>train.*</c>.</summary>
+public sealed record TrainConfig
+{
+    /// <summary>Windows of text a step, B.</summary>
+    public int Batch { get; init; } = 16;
+
+    /// <summary>Parts a step's batch is computed in, one after another, with the gradients added; divides the batch.</summary>
+    public int Accumulation { get; init; } = 1;
+
+    /// <summary>Steps, each one update of the weights.</summary>
+    public int Steps { get; init; } = 1000;
+
+    /// <summary>Largest learning rate.</summary>
+    public float LearningRate { get; init; } = 1e-3f;
+
+    /// <summary>Learning rate at the end of a decaying schedule.</summary>
+    public float MinLearningRate { get; init; } = 1e-4f;
+
+    /// <summary>The schedule.</summary>
+    public ScheduleKind Schedule { get; init; } = ScheduleKind.Cosine;
+
+    /// <summary>Steps over which the learning rate rises from zero.</summary>
+    public int Warmup { get; init; } = 100;
+
+    /// <summary>Share of the steps in which the wsd schedule decays.</summary>
+    public float DecayShare { get; init; } = 0.2f;
+
+    /// <summary>AdamW's decoupled decay of matrices; vectors (norms, biases) never decay.</summary>
+    public float WeightDecay { get; init; } = 0.1f;
+
+    /// <summary>AdamW's β₁.</summary>
+    public float Beta1 { get; init; } = 0.9f;
+
+    /// <summary>AdamW's β₂.</summary>
+    public float Beta2 { get; init; } = 0.99f;
+
+    /// <summary>AdamW's ε.</summary>
+    public float Epsilon { get; init; } = 1e-8f;
+
+    /// <summary>Largest norm of the whole gradient; 0: no clip.</summary>
+    public float Clip { get; init; } = 1f;
+
+    /// <summary>Seed of every random number of the run.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Steps between evaluations; one more comes at the end.</summary>
+    public int EvalEvery { get; init; } = 250;
+
+    /// <summary>Validation windows an evaluation reads, evenly spread; 0: all.</summary>
+    public int EvalWindows { get; init; } = 64;
+
+    /// <summary>Steps between checkpoints; 0: at evaluations.</summary>
+    public int CheckpointEvery { get; init; }
+}

@@ -51,6 +51,9 @@ public sealed class Tape : IDisposable
     /// <summary>Values from the host whose gradient is wanted; they live as long as the tape.</summary>
     public Tensor Variable(Shape shape, ReadOnlySpan<float> values) => Leaf(shape, values, wantsGrad: true);
 
+    /// <summary>Values that somebody else owns (a cache), with no gradient.</summary>
+    internal Tensor Borrow(Shape shape, Floats data) => new(this, shape, data, wantsGrad: false);
+
     /// <summary>
     /// The only way a computed tensor leaves an op. <paramref name="backward"/> reads <c>y.Grad</c> and writes the <see cref="Tensor.GradTarget"/>
     /// of the inputs; it runs once, and only when something downstream wanted y.

@@ -1,0 +1,54 @@
+using TinyMoE.Backends;
+using TinyMoE.Nn;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Generate;
+
+/// <summary>
+/// Writes text token by token. With the KV cache each token costs one position; without it the whole window is computed again, which is slow and
+/// kept as the reference: both give the same tokens. A full context starts over from its last half.
+/// </summary>
+public sealed class Generator
+{
+    private readonly Backend backend;
+    private readonly Decoder model;
+    private readonly bool useCache;
+
+    /// <summary>A generator for <paramref name="model"/>, which lives on <paramref name="backend"/>.</summary>
+    public Generator(Backend backend, Decoder model, bool useCache = true) => (this.backend, this.model, this.useCache) = (backend, model, useCache);
+
+    /// <summary>The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen.</summary>
+    public IEnumerable<int> Generate(IReadOnlyList<int> prompt, int count, SamplingOptions options)
+    {
+        if (prompt.Count == 0)
+            throw new ArgumentException("Generation needs a prompt of at least one token.");
+        int context = model.Config.Model.Context;
+        Sampler sampler = new(options, model.Config.Model.Vocabulary);
+        float[] logits = new float[model.Config.Model.Vocabulary];
+        List<int> window = [.. prompt.Skip(prompt.Count - context)];
+        using KvCache cache = new(backend, model.Config.Model);
+        for (int index = 0; index < count; index++)
+        {
+            if (window.Count > context)
+            {
+                window.RemoveRange(0, window.Count - Math.Max(1, context / 2));
+                cache.Clear();
+            }
+
+            ReadLogits(window, cache, logits);
+            int token = sampler.Choose(logits, index);
+            window.Add(token);
+            yield return token;
+        }
+    }
+
+    /// <summary>Logits after the last token of the window; the cache holds what was computed before.</summary>
+    private void ReadLogits(List<int> window, KvCache cache, Span<float> logits)
+    {
+        using Tape tape = backend.NewTape(recording: false);
+        int known = useCache ? cache.Length : 0;
+        Ints ids = tape.Ints([.. window.Skip(known)]);
+        DecoderOutput output = model.Forward(tape, ids, B: 1, ids.Length, Pass.Inference, useCache ? cache : null, lastOnly: true);
+        backend.Read(output.Logits.Data, logits);
+    }
+}

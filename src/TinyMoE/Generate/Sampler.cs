@@ -1,0 +1,89 @@
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Generate;
+
+/// <summary>How the next token is chosen.</summary>
+public sealed record SamplingOptions
+{
+    /// <summary>Divides the logits; 0: always the likeliest token (greedy).</summary>
+    public float Temperature { get; init; } = 0.8f;
+
+    /// <summary>Only the k likeliest tokens; 0: all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Only the fewest tokens whose probabilities sum to at least p (nucleus, Holtzman et al. 2020); 1: all.</summary>
+    public float TopP { get; init; } = 1f;
+
+    /// <summary>Seed of the choices.</summary>
+    public ulong Seed { get; init; } = 1;
+}
+
+/// <summary>Chooses tokens from logits: temperature, then top-k, then top-p. Choice i depends on (logits, options, i) only.</summary>
+public sealed class Sampler
+{
+    private readonly SamplingOptions options;
+    private readonly float[] probabilities;
+    private readonly int[] order;
+
+    /// <summary>A sampler for a vocabulary of <paramref name="vocabulary"/> tokens.</summary>
+    public Sampler(SamplingOptions options, int vocabulary)
+    {
+        this.options = options;
+        probabilities = new float[vocabulary];
+        order = new int[vocabulary];
+    }
+
+    /// <summary>The token of position <paramref name="index"/>; among equal logits the lower token is the likelier.</summary>
+    public int Choose(ReadOnlySpan<float> logits, int index)
+    {
+        for (int v = 0; v < order.Length; v++)
+        {
+            order[v] = v;
+            probabilities[v] = -logits[v]; // sorted ascending: likeliest first
+        }
+
+        // Keys equal to the bit keep no order in an unstable sort, so ties are mended below.
+        probabilities.AsSpan().Sort(order.AsSpan());
+        MendTies();
+        if (options.Temperature == 0f)
+            return order[0];
+
+        int kept = options.TopK > 0 ? Math.Min(options.TopK, order.Length) : order.Length;
+        double largest = -probabilities[0], sum = 0;
+        for (int i = 0; i < kept; i++)
+        {
+            probabilities[i] = (float)Math.Exp((-probabilities[i] - largest) / options.Temperature);
+            sum += probabilities[i];
+        }
+
+        double nucleus = 0;
+        for (int i = 0; i < kept && options.TopP < 1f; i++)
+        {
+            nucleus += probabilities[i];
+            if (nucleus >= options.TopP * sum)
+                (kept, sum) = (i + 1, nucleus);
+        }
+
+        double point = new Philox(new RandomKey(options.Seed, RandomPurpose.Sampling, index)).Uniform(0) * sum;
+        for (int i = 0; i < kept - 1; i++)
+        {
+            point -= probabilities[i];
+            if (point < 0)
+                return order[i];
+        }
+
+        return order[kept - 1];
+    }
+
+    private void MendTies()
+    {
+        for (int start = 0; start < order.Length;)
+        {
+            int end = start + 1;
+            while (end < order.Length && probabilities[end] == probabilities[start])
+                end++;
+            order.AsSpan(start, end - start).Sort();
+            start = end;
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Moe;
+
+/// <summary>
+/// What every router ends in, and all that the rest of the layer knows of it: N rows in expert order, each one token for one expert with a gate.
+/// Expert e owns rows Offsets[e] to before Offsets[e+1]; row n carries token Tokens[n] with gate Weights[n]. The inverse, rows by token, lets
+/// Combine and the backward of Dispatch gather where others scatter: no float atomics, the same bits every time.
+/// </summary>
+public sealed class Assignment
+{
+    private Assignment(int tokens, int experts, int rows, Ints offsets, Ints token, Ints tokenOffsets, Ints rowsByToken, Tensor weights)
+    {
+        (TokenCount, Experts, Rows) = (tokens, experts, rows);
+        (Offsets, Tokens, TokenOffsets, RowsByToken, Weights) = (offsets, token, tokenOffsets, rowsByToken, weights);
+    }
+
+    /// <summary>Tokens, T.</summary>
+    public int TokenCount { get; }
+
+    /// <summary>Experts, E.</summary>
+    public int Experts { get; }
+
+    /// <summary>Rows, N.</summary>
+    public int Rows { get; }
+
+    /// <summary>Where each expert's rows begin (E+1).</summary>
+    public Ints Offsets { get; }
+
+    /// <summary>The token of each row (N).</summary>
+    public Ints Tokens { get; }
+
+    /// <summary>Where each token's rows begin in <see cref="RowsByToken"/> (T+1).</summary>
+    public Ints TokenOffsets { get; }
+
+    /// <summary>The rows of each token, token by token (N).</summary>
+    public Ints RowsByToken { get; }
+
+    /// <summary>The differentiable gate of each row (N).</summary>
+    public Tensor Weights { get; }
+
+    /// <summary>Every token goes to its K choices, none is dropped: N = T·K. <paramref name="choices"/> (T, K) are experts, <paramref name="gates"/> (T, K).</summary>
+    public static Assignment FromChoices(Ints choices, Tensor gates, int E)
+    {
+        int T = gates.Shape[0], K = gates.Shape[1], N = T * K;
+        Tape tape = gates.Tape;
+        Ints offsets = tape.Ints(E + 1), tokens = tape.Ints(N), choiceOfRow = tape.Ints(N), rowsByToken = tape.Ints(N), tokenOffsets = tape.Ints(T + 1);
+        tape.Backend.Assign(choices, T, E, K, offsets, tokens, choiceOfRow, rowsByToken, tokenOffsets);
+        return new Assignment(T, E, N, offsets, tokens, tokenOffsets, rowsByToken, gates.Gather(choiceOfRow));
+    }
+
+    /// <summary>The tokens' vectors in expert order. x (T, C), result (N, C).</summary>
+    public Tensor Dispatch(Tensor x) => x.Dispatch(Tokens, TokenOffsets, RowsByToken);
+
+    /// <summary>The gated sum of each token's rows. x (N, C), result (T, C).</summary>
+    public Tensor Combine(Tensor x) => x.Combine(Weights, Tokens, TokenOffsets, RowsByToken);
+
+    /// <summary>The sum of each expert's gates, its importance; differentiable (E).</summary>
+    public Tensor Importance() => Weights.Reshape((Rows, 1)).GroupedSum(Offsets, Experts).Reshape(Experts);
+
+    /// <summary>Rows an expert; waits for the device (E).</summary>
+    public int[] ReadCounts()
+    {
+        int[] offsets = Weights.Tape.Backend.Read(Offsets);
+        return [.. Enumerable.Range(0, Experts).Select(e => offsets[e + 1] - offsets[e])];
+    }
+}

@@ -1,0 +1,37 @@
+using TinyMoE.Configuration;
+using TinyMoE.Nn;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Moe;
+
+/// <summary>E feed-forward networks of one shape, each on its own rows, computed together: w1, w3 (E, F, C), w2 (E, C, F).</summary>
+public sealed class Experts
+{
+    private readonly FeedForwardKind kind;
+    private readonly Projection up;
+    private readonly Projection down;
+    private readonly Projection? gated;
+
+    internal Experts(ParameterStore store, string name, ModelConfig model, MoeConfig moe)
+    {
+        kind = model.FeedForward;
+        WeightInit init = new(model);
+        int E = moe.Experts, C = model.Width, F = moe.HiddenOrDefault(C);
+        up = new Projection(store, $"{name}.experts.{{expert}}.w1", E, C, F, init.Matrix(C), model.Biases);
+        down = new Projection(store, $"{name}.experts.{{expert}}.w2", E, F, C, init.Residual(F), model.Biases);
+        gated = kind == FeedForwardKind.SwiGlu ? new Projection(store, $"{name}.experts.{{expert}}.w3", E, C, F, init.Matrix(C), model.Biases) : null;
+    }
+
+    /// <summary>x, result (N, C) in expert order; offsets (E+1) says whose rows are whose.</summary>
+    public Tensor Forward(Tensor x, Ints offsets) =>
+        down.Forward(FeedForward.Activate(kind, up.Forward(x, offsets), gated?.Forward(x, offsets)), offsets);
+
+    private sealed class Projection(ParameterStore store, string name, int experts, int inputs, int outputs, Initializer init, bool bias)
+    {
+        private readonly Parameter weight = store.Add($"{name}.weight", (experts, outputs, inputs), init);
+        private readonly Parameter? bias = bias ? store.Add($"{name}.bias", (experts, outputs), Initializer.Zeros, decays: false) : null;
+
+        public Tensor Forward(Tensor x, Ints offsets) => x.GroupedLinear(weight, offsets, bias);
+    }
+}

@@ -1,0 +1,144 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Moe;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Nn;
+
+/// <summary>
+/// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The feed-forward is
+/// dense or a mixture of experts, layer by layer as configured. Parameters have Hugging Face's Mixtral names; what Mixtral lacks is named in the same spirit.
+/// </summary>
+public sealed class Decoder : IDisposable
+{
+    private readonly RotaryTable? rotary;
+    private readonly Parameter embedding;
+    private readonly Parameter? positions;
+    private readonly Block[] blocks;
+    private readonly Norm norm;
+    private readonly Parameter head;
+    private readonly Parameter? headBias;
+
+    /// <summary>Builds the model on <paramref name="backend"/> with first weights drawn from the seed.</summary>
+    public Decoder(Backend backend, RunConfig config)
+        : this(new ParameterStore(backend), config)
+    {
+        rotary?.Allocate(backend);
+        Parameters.Allocate(config.Train.Seed);
+    }
+
+    private Decoder(ParameterStore store, RunConfig config)
+    {
+        Config = config;
+        Parameters = store;
+        ModelConfig model = config.Model;
+        int V = model.Vocabulary, C = model.Width;
+        if (V < 1)
+            throw new ArgumentException("model.vocabulary must be set before the model is built.");
+        WeightInit init = new(model);
+        rotary = model.Positions == PositionKind.Rope ? new RotaryTable(model.Context, model.HeadSize, model.RopeTheta) : null;
+        embedding = Parameters.Add("model.embed_tokens.weight", (V, C), init.Embedding());
+        positions = model.Positions == PositionKind.Learned ? Parameters.Add("model.embed_positions.weight", (model.Context, C), init.Embedding()) : null;
+        blocks = [.. Enumerable.Range(0, model.Layers).Select(layer => new Block(Parameters, config, layer, rotary))];
+        norm = new Norm(Parameters, "model.norm", model);
+        head = model.TieEmbeddings ? embedding : Parameters.Add("lm_head.weight", (V, C), init.Matrix(C));
+        headBias = model.Biases ? Parameters.Add("lm_head.bias", V, Initializer.Zeros) : null;
+    }
+
+    /// <summary>What it was built from.</summary>
+    public RunConfig Config { get; }
+
+    /// <summary>Its weights and gradients.</summary>
+    public ParameterStore Parameters { get; }
+
+    /// <summary>The parameters that the model of a configuration has, without making them: they have names and shapes but no values.</summary>
+    public static IReadOnlyList<Parameter> Plan(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters.All;
+
+    /// <summary>
+    /// Logits for B sequences of T tokens. ids (B·T); with a cache, B = 1 and the ids continue what the cache holds. <paramref name="lastOnly"/>: logits of the last token only
+    /// (B = 1, inference).
+    /// </summary>
+    public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass, KvCache? cache = null, bool lastOnly = false)
+    {
+        ModelConfig model = Config.Model;
+        int start = cache?.Length ?? 0;
+        if (ids.Length != B * T || start + T > model.Context)
+            throw new ArgumentException($"{ids.Length} ids for {B} sequences of {T} tokens from position {start}, with a context of {model.Context}.");
+
+        tape.Scope = "embedding";
+        Tensor x = tape.Embedding(embedding, ids);               // (B·T, C)
+        if (positions is not null)
+            x = x.Add(tape.Embedding(positions, tape.Ints(Positions(B, T, start))));
+        x = x.Reshape((B, T, model.Width));
+
+        List<(int Layer, Routing Routing)> routings = [];
+        for (int layer = 0; layer < blocks.Length; layer++)
+        {
+            (x, Routing? routing) = blocks[layer].Forward(x, pass, cache); // (B, T, C)
+            if (routing is not null)
+                routings.Add((layer, routing));
+        }
+
+        cache?.Advance(T);
+        tape.Scope = "head";
+        if (lastOnly)
+            x = tape.Borrow((1, model.Width), x.Data.Slice((B * T - 1) * model.Width, model.Width));
+        Tensor logits = norm.Forward(x).Linear(head, headBias);  // (B, T, V)
+        return new DecoderOutput(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)), routings);
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        rotary?.Dispose();
+        Parameters.Dispose();
+    }
+
+    private static int[] Positions(int B, int T, int start) => [.. Enumerable.Range(0, B * T).Select(n => start + n % T)];
+
+    /// <summary>x + Attention(Norm(x)), then x + FeedForward(Norm(x)) (pre-norm, as GPT-2, Llama and Mixtral).</summary>
+    private sealed class Block
+    {
+        private readonly float dropout;
+        private readonly int layer;
+        private readonly Norm attentionNorm;
+        private readonly CausalAttention attention;
+        private readonly Norm feedForwardNorm;
+        private readonly FeedForward? dense;
+        private readonly MoeLayer? moe;
+
+        public Block(ParameterStore store, RunConfig config, int layer, RotaryTable? rotary)
+        {
+            string name = $"model.layers.{layer}";
+            (dropout, this.layer) = (config.Model.Dropout, layer);
+            attentionNorm = new Norm(store, $"{name}.input_layernorm", config.Model);
+            attention = new CausalAttention(store, $"{name}.self_attn", config.Model, layer, rotary);
+            feedForwardNorm = new Norm(store, $"{name}.post_attention_layernorm", config.Model);
+            if (config.Moe.InLayer(layer))
+                moe = new MoeLayer(store, $"{name}.block_sparse_moe", config.Model, config.Moe, layer);
+            else
+                dense = new FeedForward(store, $"{name}.mlp", config.Model);
+        }
+
+        public (Tensor X, Routing? Routing) Forward(Tensor x, Pass pass, KvCache? cache)
+        {
+            x.Tape.Scope = $"layer {layer}, attention";
+            Tensor attended = attention.Forward(attentionNorm.Forward(x), pass, cache);
+            x = x.Add(attended.Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer)));
+
+            x.Tape.Scope = moe is null ? $"layer {layer}, feed-forward" : $"layer {layer}, experts";
+            Tensor h = feedForwardNorm.Forward(x);
+            (Tensor y, Routing? routing) = moe is null
+                ? (dense!.Forward(h), null)
+                : moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), pass);
+            y = y.Reshape(x.Shape).Dropout(pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer));
+            return (x.Add(y), routing);
+        }
+    }
+}
+
+/// <summary>What a forward pass gives.</summary>
+/// <param name="Logits">(N, V), N = B·T, or 1 for the last token only.</param>
+/// <param name="Routings">What the router of each MoE layer decided.</param>
+public sealed record DecoderOutput(Tensor Logits, IReadOnlyList<(int Layer, Routing Routing)> Routings);

@@ -1,0 +1,36 @@
+using TinyMoE.Configuration;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Nn;
+
+/// <summary>A dense feed-forward network: w2·(silu(w1·x)·(w3·x)), w2·gelu(w1·x) or w2·relu(w1·x).</summary>
+public sealed class FeedForward
+{
+    private readonly FeedForwardKind kind;
+    private readonly Linear up;
+    private readonly Linear down;
+    private readonly Linear? gated;
+
+    internal FeedForward(ParameterStore store, string name, ModelConfig config)
+    {
+        kind = config.FeedForward;
+        WeightInit init = new(config);
+        int C = config.Width, hidden = config.HiddenOrDefault;
+        up = new Linear(store, $"{name}.w1", C, hidden, init.Matrix(C), config.Biases);
+        down = new Linear(store, $"{name}.w2", hidden, C, init.Residual(hidden), config.Biases);
+        gated = kind == FeedForwardKind.SwiGlu ? new Linear(store, $"{name}.w3", C, hidden, init.Matrix(C), config.Biases) : null;
+    }
+
+    /// <summary>x, result (..., C).</summary>
+    public Tensor Forward(Tensor x) => down.Forward(Activate(kind, up.Forward(x), gated?.Forward(x)));
+
+    /// <summary>The nonlinearity between the two projections; <paramref name="gated"/> only for SwiGLU.</summary>
+    internal static Tensor Activate(FeedForwardKind kind, Tensor h, Tensor? gated) => kind switch
+    {
+        FeedForwardKind.SwiGlu => h.SwiGlu(gated!),
+        FeedForwardKind.Gelu => h.Gelu(),
+        FeedForwardKind.Relu => h.Relu(),
+        _ => throw new InvalidOperationException($"No feed-forward {kind}."),
+    };
+}

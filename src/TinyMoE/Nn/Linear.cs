@@ -1,0 +1,21 @@
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Nn;
+
+/// <summary>y = x·Wᵀ (+ b). x (..., inputs), W (outputs, inputs), b (outputs), y (..., outputs).</summary>
+public sealed class Linear
+{
+    private readonly Parameter weight;
+    private readonly Parameter? bias;
+
+    /// <summary>Adds <c>name.weight</c> and, where asked for, <c>name.bias</c> (zeros) to the store.</summary>
+    public Linear(ParameterStore store, string name, int inputs, int outputs, Initializer initializer, bool bias = false)
+    {
+        weight = store.Add($"{name}.weight", (outputs, inputs), initializer);
+        this.bias = bias ? store.Add($"{name}.bias", outputs, Initializer.Zeros) : null;
+    }
+
+    /// <summary>Applies it.</summary>
+    public Tensor Forward(Tensor x) => x.Linear(weight, bias);
+}

@@ -1,0 +1,25 @@
+using TinyMoE.Configuration;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Nn;
+
+/// <summary>RMSNorm or LayerNorm over the last dimension, as the configuration says.</summary>
+public sealed class Norm
+{
+    private readonly NormKind kind;
+    private readonly float epsilon;
+    private readonly Parameter weight;
+    private readonly Parameter? bias;
+
+    /// <summary>Adds <c>name.weight</c> (ones) and, for LayerNorm with biases, <c>name.bias</c> (zeros) to the store.</summary>
+    public Norm(ParameterStore store, string name, ModelConfig config)
+    {
+        (kind, epsilon) = (config.Norm, config.NormEpsilon);
+        weight = store.Add($"{name}.weight", config.Width, Initializer.Ones);
+        bias = kind == NormKind.Layer && config.Biases ? store.Add($"{name}.bias", config.Width, Initializer.Zeros) : null;
+    }
+
+    /// <summary>Applies it. x (..., C).</summary>
+    public Tensor Forward(Tensor x) => kind == NormKind.Rms ? x.RmsNorm(weight, epsilon) : x.LayerNorm(weight, bias, epsilon);
+}

@@ -1,0 +1,129 @@
+using TinyMoE.Backends;
+using TinyMoE.Memory;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Nn;
+
+/// <summary>
+/// All parameters of a model in two flat blocks, weights and gradients: those that decay first, so that the optimiser and the gradient's norm are
+/// a few long passes. Layers add parameters as they are built; <see cref="Allocate"/> then gives each its place and first values.
+/// </summary>
+public sealed class ParameterStore : IDisposable
+{
+    private const int Alignment = 16; // elements: a cache line
+
+    private readonly Backend? backend;
+    private readonly List<Parameter> parameters = [];
+    private readonly List<DeviceBuffer> buffers = [];
+
+    /// <summary>An empty store on <paramref name="backend"/>.</summary>
+    public ParameterStore(Backend backend) => this.backend = backend;
+
+    /// <summary>A store that only plans: parameters have names and shapes but never values.</summary>
+    internal ParameterStore()
+    {
+    }
+
+    /// <summary>The parameters, in the order they were added.</summary>
+    public IReadOnlyList<Parameter> All => parameters;
+
+    /// <summary>Number of weights.</summary>
+    public long Count => parameters.Sum(p => (long)p.Count);
+
+    /// <summary>All weights, padding between parameters included (it stays zero).</summary>
+    public Floats Weights { get; private set; }
+
+    /// <summary>All gradients, laid out as the weights.</summary>
+    public Floats Gradients { get; private set; }
+
+    /// <summary>How many leading elements of the blocks decay.</summary>
+    public int DecayingLength { get; private set; }
+
+    internal Backend Backend => backend ?? throw new InvalidOperationException("This store only plans.");
+
+    /// <summary>Adds a parameter. Vectors do not decay; <paramref name="decays"/> false exempts a matrix too.</summary>
+    public Parameter Add(string name, Shape shape, Initializer initializer, bool decays = true)
+    {
+        if (!Weights.IsNone)
+            throw new InvalidOperationException($"Parameter {name} came after Allocate.");
+        Parameter parameter = new(name, shape, initializer, decays && shape.Rank > 1);
+        parameters.Add(parameter);
+        return parameter;
+    }
+
+    /// <summary>Makes the blocks, gives every parameter its place and draws its first values from <paramref name="seed"/>.</summary>
+    public void Allocate(ulong seed)
+    {
+        int length = 0;
+        int[] offsets = new int[parameters.Count];
+        foreach (bool decays in (bool[])[true, false])
+        {
+            for (int i = 0; i < parameters.Count; i++)
+            {
+                if (parameters[i].Decays != decays)
+                    continue;
+                offsets[i] = length;
+                length = checked(length + (parameters[i].Count + Alignment - 1) / Alignment * Alignment);
+            }
+
+            if (decays)
+                DecayingLength = length;
+        }
+
+        Weights = NewBlock(length);
+        Gradients = NewBlock(length);
+        float[] values = new float[parameters.Count == 0 ? 0 : parameters.Max(p => p.Count)];
+        for (int i = 0; i < parameters.Count; i++)
+        {
+            Parameter parameter = parameters[i];
+            parameter.Place(offsets[i], Weights, Gradients);
+            parameter.Initializer.Fill(values.AsSpan(0, parameter.Count), seed, i);
+            Backend.Write<float>(values.AsSpan(0, parameter.Count), parameter.Data);
+        }
+    }
+
+    /// <summary>A block as long as the weights, zeroed; it lives with the store (the optimiser's moments).</summary>
+    public Floats NewBlock() => NewBlock(Weights.Length);
+
+    /// <summary>Forgets all gradients: the next backward stores its own.</summary>
+    public void ZeroGrad()
+    {
+        foreach (Parameter parameter in parameters)
+            parameter.ZeroGrad();
+    }
+
+    /// <summary>Makes sure that backward reached every parameter.</summary>
+    /// <exception cref="InvalidOperationException">It names those it did not reach.</exception>
+    public void RequireGradients()
+    {
+        foreach (Parameter parameter in parameters)
+        {
+            if (!parameter.HasGrad)
+            {
+                string names = string.Join(", ", parameters.Where(p => !p.HasGrad).Select(p => p.Name));
+                throw new InvalidOperationException($"No gradient reached {names}.");
+            }
+        }
+    }
+
+    /// <summary>The first parameter with a gradient that is not finite, or null; waits for the device. For diagnosis only.</summary>
+    public string? FindNonFiniteGradient() =>
+        parameters.FirstOrDefault(p => p.HasGrad && !Array.TrueForAll(Backend.Read(p.Grad), float.IsFinite))?.Name;
+
+    /// <summary>Gives the blocks back.</summary>
+    public void Dispose()
+    {
+        foreach (DeviceBuffer buffer in buffers)
+            Backend.Pool.Return(buffer);
+        buffers.Clear();
+    }
+
+    private Floats NewBlock(int length)
+    {
+        DeviceBuffer buffer = Backend.Pool.Rent((long)length * sizeof(float));
+        buffers.Add(buffer);
+        Floats block = buffer.As<float>(length);
+        Backend.Fill(block, 0f);
+        return block;
+    }
+}

@@ -1,0 +1,46 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Nn;
+
+namespace TinyMoE.Optim;
+
+/// <summary>AdamW (Loshchilov and Hutter 2019): decoupled weight decay, on matrices only; one global gradient clip.</summary>
+public sealed class AdamW
+{
+    private readonly ParameterStore parameters;
+    private readonly TrainConfig config;
+
+    /// <summary>Moments of zero for every weight.</summary>
+    public AdamW(ParameterStore parameters, TrainConfig config)
+    {
+        (this.parameters, this.config) = (parameters, config);
+        FirstMoments = parameters.NewBlock();
+        SecondMoments = parameters.NewBlock();
+    }
+
+    /// <summary>Running mean of the gradient, laid out as the weights.</summary>
+    public Floats FirstMoments { get; }
+
+    /// <summary>Running mean of the squared gradient, laid out as the weights.</summary>
+    public Floats SecondMoments { get; }
+
+    /// <summary>The norm of the whole gradient; waits for the device.</summary>
+    public float GradientNorm() => (float)Math.Sqrt(parameters.Backend.SquaredSum(parameters.Gradients, parameters.Gradients.Length));
+
+    /// <summary>Updates the weights. <paramref name="step"/> counts from 1; a gradient longer than <see cref="TrainConfig.Clip"/> is shortened to it.</summary>
+    public void Step(int step, float learningRate, float gradientNorm)
+    {
+        float scale = config.Clip > 0f && gradientNorm > config.Clip ? config.Clip / gradientNorm : 1f;
+        int decaying = parameters.DecayingLength, all = parameters.Weights.Length;
+        Update(0, decaying, config.WeightDecay);
+        Update(decaying, all - decaying, decay: 0f);
+
+        void Update(int start, int length, float decay)
+        {
+            AdamWStep numbers = new(step, learningRate, config.Beta1, config.Beta2, config.Epsilon, decay, scale);
+            parameters.Backend.AdamW(
+                parameters.Gradients.Slice(start, length), numbers, length,
+                parameters.Weights.Slice(start, length), FirstMoments.Slice(start, length), SecondMoments.Slice(start, length));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Files;
+using TinyMoE.Nn;
+using TinyMoE.Optim;
+
+namespace TinyMoE.Train;
+
+/// <summary>
+/// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (Hugging Face's Mixtral names and orientation), <c>optimizer.safetensors</c>
+/// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>. It is written beside, flushed and renamed:
+/// a crash at any moment leaves the one before whole.
+/// </summary>
+public static class Checkpoint
+{
+    private const string ConfigFile = "config.json";
+    private const string ModelFile = "model.safetensors";
+    private const string OptimizerFile = "optimizer.safetensors";
+    private const string StateFile = "state.json";
+    private const string TokenizerFile = "tokenizer.json";
+
+    /// <summary>Whether there is a checkpoint, finishing or undoing a save that was cut off.</summary>
+    public static bool Exists(string folder)
+    {
+        AtomicFolder.Recover(folder);
+        return File.Exists(Path.Combine(folder, ConfigFile));
+    }
+
+    /// <summary>Reads the configuration of a checkpoint.</summary>
+    public static RunConfig LoadConfig(string folder) => ConfigJson.Load(Path.Combine(folder, ConfigFile));
+
+    /// <summary>Reads the tokenizer of a checkpoint.</summary>
+    public static Tokenizer LoadTokenizer(string folder) => Tokenizer.Load(Path.Combine(folder, TokenizerFile));
+
+    /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
+    public static Decoder LoadModel(string folder, Backend backend)
+    {
+        Decoder model = new(backend, LoadConfig(folder));
+        try
+        {
+            LoadBlock(Path.Combine(folder, ModelFile), model, "", model.Parameters.Weights);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    internal static void Save(string folder, Decoder model, AdamW optimizer, Tokenizer tokenizer, TrainingState state) =>
+        AtomicFolder.Replace(folder, place =>
+        {
+            AtomicFile.WriteText(Path.Combine(place, ConfigFile), ConfigJson.Write(model.Config));
+            SafetensorsWriter.Write(Path.Combine(place, ModelFile), [.. Items(model, "", model.Parameters.Weights)], new Dictionary<string, string> { ["format"] = "pt" });
+            SafetensorsWriter.Write(
+                Path.Combine(place, OptimizerFile),
+                [.. Items(model, ".m", optimizer.FirstMoments), .. Items(model, ".v", optimizer.SecondMoments)]);
+            state.Save(Path.Combine(place, StateFile));
+            tokenizer.Save(Path.Combine(place, TokenizerFile));
+        });
+
+    internal static TrainingState Load(string folder, Decoder model, AdamW optimizer, string fingerprint)
+    {
+        TrainingState state = TrainingState.Load(Path.Combine(folder, StateFile));
+        if (state.Fingerprint != fingerprint)
+            throw new TinyMoEException($"The text is not the one that the run in {folder} was trained on; resume with the same --data, or begin anew with another --out.");
+        LoadBlock(Path.Combine(folder, ModelFile), model, "", model.Parameters.Weights);
+        LoadBlock(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
+        LoadBlock(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
+        return state;
+    }
+
+    /// <summary>The tensors of a file that keeps one block laid out as the weights.</summary>
+    private static IEnumerable<SafetensorsItem> Items(Decoder model, string suffix, Floats block)
+    {
+        Backend backend = model.Parameters.Backend;
+        foreach (Parameter parameter in model.Parameters.All)
+        {
+            foreach ((string name, Tensors.Shape shape, int start) in parameter.FileTensors())
+            {
+                Floats values = block.Slice(parameter.Offset + start, shape.Count);
+                yield return new SafetensorsItem(name + suffix, shape.ToArray(), () => backend.Read(values));
+            }
+        }
+    }
+
+    private static void LoadBlock(string path, Decoder model, string suffix, Floats block)
+    {
+        Backend backend = model.Parameters.Backend;
+        using SafetensorsReader file = SafetensorsReader.Open(path);
+        HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => suffix.Length == 0 || name.EndsWith(suffix, StringComparison.Ordinal))];
+        foreach (Parameter parameter in model.Parameters.All)
+        {
+            float[] values = new float[parameter.Count];
+            foreach ((string name, Tensors.Shape shape, int start) in parameter.FileTensors())
+            {
+                file.Read(name + suffix, shape.ToArray(), values.AsSpan(start, shape.Count));
+                unknown.Remove(name + suffix);
+            }
+
+            backend.Write<float>(values, block.Slice(parameter.Offset, parameter.Count));
+        }
+
+        if (unknown.Count > 0)
+            throw new TinyMoEException($"{path} has a tensor '{unknown.Order().First()}' that the model of its config.json does not have; the two do not belong together.");
+    }
+}

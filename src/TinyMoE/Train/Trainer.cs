@@ -1,0 +1,157 @@
+using System.Diagnostics;
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Nn;
+using TinyMoE.Optim;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Train;
+
+/// <summary>How a run ended.</summary>
+/// <param name="Step">The last step done.</param>
+/// <param name="Finished">False when it was stopped before its last step.</param>
+/// <param name="BestLoss">The lowest validation loss, infinite when there was no evaluation.</param>
+/// <param name="BestStep">Its step.</param>
+public sealed record TrainingResult(int Step, bool Finished, double BestLoss, int BestStep);
+
+/// <summary>The training loop. Every random number is a function of (seed, step), so the state of a run is its weights, its moments and its step.</summary>
+public sealed class Trainer : IDisposable
+{
+    private readonly Backend backend;
+    private readonly RunConfig config;
+    private readonly Corpus corpus;
+    private readonly RunFolder folder;
+    private readonly ITrainingListener listener;
+    private readonly AdamW optimizer;
+    private readonly int[] inputs;
+    private readonly int[] targets;
+    private TrainingState state;
+
+    /// <summary>Prepares a run in <paramref name="folder"/>: a new one, or with <paramref name="resume"/> the one that its last checkpoint holds.</summary>
+    public Trainer(Backend backend, RunConfig config, Corpus corpus, RunFolder folder, ITrainingListener listener, bool resume = false)
+    {
+        (this.backend, this.config, this.corpus, this.folder, this.listener) = (backend, config, corpus, folder, listener);
+        corpus.CheckContext(config.Model.Context);
+        Model = new Decoder(backend, config);
+        optimizer = new AdamW(Model.Parameters, config.Train);
+        state = TrainingState.New(corpus.Fingerprint);
+        int micro = config.Train.Batch / config.Train.Accumulation * config.Model.Context;
+        (inputs, targets) = (new int[micro], new int[micro]);
+        if (resume)
+            state = Checkpoint.Load(folder.Last, Model, optimizer, corpus.Fingerprint);
+    }
+
+    /// <summary>The model in training.</summary>
+    public Decoder Model { get; }
+
+    /// <summary>
+    /// Trains to the last step, or to <paramref name="stopAt"/> if that comes first, or until <paramref name="stop"/> is cancelled: then the step in hand is finished.
+    /// However it ends, the last step is in the folder's <c>last</c> checkpoint.
+    /// </summary>
+    /// <exception cref="TinyMoEException">The loss or the gradient is not finite; the last good checkpoint stays.</exception>
+    public TrainingResult Run(int stopAt = int.MaxValue, CancellationToken stop = default)
+    {
+        TrainConfig train = config.Train;
+        using MetricsLog metrics = folder.OpenMetrics(state.Step);
+        listener.OnStart(Describe());
+        while (state.Step < Math.Min(train.Steps, stopAt) && !stop.IsCancellationRequested)
+        {
+            int step = state.Step + 1;
+            long started = Stopwatch.GetTimestamp();
+            float learningRate = Schedule.LearningRate(train, step);
+            Dictionary<string, float> losses = ComputeGradients(step);
+            float norm = optimizer.GradientNorm();
+            RequireFiniteGradient(step, norm);
+            optimizer.Step(step, learningRate, norm);
+            state = state with { Step = step };
+
+            double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+            StepReport report = new(step, losses["cross_entropy"], losses, learningRate, norm, train.Batch * config.Model.Context / seconds);
+            metrics.Write(report);
+            listener.OnStep(report);
+
+            bool last = step == train.Steps;
+            bool evaluate = step % train.EvalEvery == 0 || last;
+            if (evaluate)
+                Evaluate(metrics);
+            if (train.CheckpointEvery == 0 ? evaluate : step % train.CheckpointEvery == 0 || last)
+                SaveLast();
+        }
+
+        if (state.SavedStep != state.Step)
+            SaveLast();
+        return new TrainingResult(state.Step, state.Step >= train.Steps, state.BestLoss ?? double.PositiveInfinity, state.BestStep);
+    }
+
+    /// <summary>Gives the model's memory back.</summary>
+    public void Dispose() => Model.Dispose();
+
+    /// <summary>Forward and backward over the step's batch, part by part; gradients add up to the mean over the batch. Returns the losses by name.</summary>
+    private Dictionary<string, float> ComputeGradients(int step)
+    {
+        TrainConfig train = config.Train;
+        int parts = train.Accumulation, B = train.Batch / parts, T = config.Model.Context;
+        Dictionary<string, float> losses = [];
+        Model.Parameters.ZeroGrad();
+        for (int part = 0; part < parts; part++)
+        {
+            corpus.TrainBatch(train.Seed, step, first: part * B, T, inputs, targets);
+            using Tape tape = backend.NewTape();
+            Pass pass = new(Training: true, train.Seed, step, part);
+            DecoderOutput output = Model.Forward(tape, tape.Ints(inputs), B, T, pass);
+            Objective objective = Objective.Of(output, tape.Ints(targets));
+            foreach ((string name, Tensor value) in objective.Parts)
+                losses[name] = losses.GetValueOrDefault(name) + value.Item() / parts;
+            float total = objective.Total.Item();
+            losses["total"] = losses.GetValueOrDefault("total") + total / parts;
+            if (!float.IsFinite(total))
+                throw NotFinite($"the loss is {total}", step, tape.FindNonFinite());
+            tape.Backward(objective.Total.Scale(1f / parts));
+        }
+
+        Model.Parameters.RequireGradients();
+        return losses;
+    }
+
+    private void Evaluate(MetricsLog metrics)
+    {
+        int[] windows = corpus.SpreadValidationWindows(config.Model.Context, config.Train.EvalWindows);
+        (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, Model, corpus, windows, state.Step);
+        metrics.Write(report);
+        foreach (RoutingReport layer in routing)
+            metrics.Write(layer);
+        bool best = !(report.Loss >= state.BestLoss);
+        if (best)
+        {
+            state = state with { BestLoss = report.Loss, BestStep = state.Step };
+            Checkpoint.Save(folder.Best, Model, optimizer, corpus.Tokenizer, state);
+        }
+
+        listener.OnEvaluation(report, routing, best);
+    }
+
+    private void SaveLast()
+    {
+        state = state with { SavedStep = state.Step };
+        Checkpoint.Save(folder.Last, Model, optimizer, corpus.Tokenizer, state);
+        listener.OnCheckpoint(state.Step, folder.Last);
+    }
+
+    private void RequireFiniteGradient(int step, float norm)
+    {
+        if (!float.IsFinite(norm))
+            throw NotFinite($"the gradient's norm is {norm}", step, Model.Parameters.FindNonFiniteGradient());
+    }
+
+    private TinyMoEException NotFinite(string what, int step, string? where)
+    {
+        string kept = state.SavedStep > 0 ? $"the checkpoint of step {state.SavedStep} in {folder.Last} is kept" : "no checkpoint was written yet";
+        return new TinyMoEException(
+            $"step {step}: {what}, first seen in {where ?? "the sum"}; {kept}. Try a lower train.learning_rate, a longer train.warmup or a smaller train.clip.");
+    }
+
+    private TrainingStart Describe() => new(
+        backend.Name, Model.Parameters.Count, ModelSize.Of(config).ActiveParameters, corpus.Train.Length, corpus.Validation.Length,
+        config.Model.Vocabulary, state.Step, config.Train.Steps);
+}

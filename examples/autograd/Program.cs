@@ -6,8 +6,8 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
-const int Hidden = 8, Steps = 400;
-const float Rate = 0.5f;
+const int Hidden = 8, Steps = 200;
+const float Rate = 0.1f;
 float[] inputs = [0, 0, 0, 1, 1, 0, 1, 1];                                 // (4, 2)
 float[] targets = [0, 1, 1, 0];                                            // (4, 1)
 
@@ -25,7 +25,7 @@ for (int step = 0; step <= Steps; step++)
     (float loss, float[] outputs, float[][] gradients) = Run();
     if (step == 0)
         Console.WriteLine($"gradient of w1[0]: {gradients[0][0]:F5} by backward, {Difference(0, 0):F5} by central differences");
-    if (step % 100 == 0)
+    if (step % 50 == 0)
         Console.WriteLine($"step {step,3}  loss {loss:F5}  outputs {string.Join(" ", outputs.Select(output => $"{output,6:F3}"))}");
 
     for (int i = 0; i < weights.Length; i++)

@@ -162,8 +162,8 @@ public abstract class Backend : IDisposable
     /// <summary>Columns of the K largest values of each row, largest first, the lower column among equals. x (T, E), columns (T, K).</summary>
     public abstract void TopK(Floats x, int T, int E, int K, Ints columns);
 
-    /// <summary>y[t, k] = x[t, columns[t, k]]. x (T, E), columns, y (T, K).</summary>
-    public abstract void SelectColumns(Floats x, Ints columns, int T, int E, int K, Floats y);
+    /// <summary>y[t, k] = x[t, columns[t, k]]; the backward of ScatterColumns. x (T, E), columns, y (T, K).</summary>
+    public abstract void SelectColumns(Floats x, Ints columns, int T, int E, int K, Target y);
 
     /// <summary>y[t, e] = Σ over k with columns[t, k] = e of x[t, k], zero elsewhere; the backward of SelectColumns. x, columns (T, K), y (T, E).</summary>
     public abstract void ScatterColumns(Floats x, Ints columns, int T, int E, int K, Target y);

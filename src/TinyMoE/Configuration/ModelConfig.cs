@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace TinyMoE.Configuration;
 
 /// <summary>Which norm a block begins with.</summary>
@@ -24,6 +26,7 @@ public enum PositionKind
 public enum FeedForwardKind
 {
     /// <summary>w2·(silu(w1·x)·(w3·x)) (Shazeer 2020).</summary>
+    [JsonStringEnumMemberName("swiglu")]
     SwiGlu,
 
     /// <summary>w2·gelu(w1·x).</summary>

@@ -14,4 +14,16 @@ public sealed record RunConfig
 
     /// <summary>Text and tokenizer.</summary>
     public DataConfig Data { get; init; } = new();
+
+    /// <summary>A copy with one key changed, as <c>--set key=value</c> does: <c>config.With("model.width", "256")</c>.</summary>
+    /// <exception cref="TinyMoEException">There is no such key, or the value is of the wrong kind.</exception>
+    public RunConfig With(string key, string value)
+    {
+        ConfigKey found = ConfigKeys.Find(key);
+        return ConfigKeys.Apply(this, [(found, found.Read(value))]);
+    }
+
+    /// <summary>Throws where the configuration cannot work, naming the keys and what to do.</summary>
+    /// <exception cref="TinyMoEException">What does not fit together, in one line.</exception>
+    public void Validate() => Validation.Check(this);
 }

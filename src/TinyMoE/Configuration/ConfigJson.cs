@@ -1,0 +1,76 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+namespace TinyMoE.Configuration;
+
+/// <summary>Configurations as JSON: <c>{"model": {"width": 128, ...}, "moe": {...}, "train": {...}, "data": {...}}</c>.</summary>
+public static class ConfigJson
+{
+    /// <summary>snake_case keys, kebab-case values of enums.</summary>
+    internal static JsonSerializerOptions Options { get; } = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false) },
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+    };
+
+    /// <summary>A configuration as indented JSON, with every key.</summary>
+    public static string Write(RunConfig config) => JsonSerializer.Serialize(config, Options);
+
+    /// <summary>A configuration from JSON; keys that it lacks keep the values of <paramref name="defaults"/> (null: of the default preset).</summary>
+    /// <exception cref="TinyMoEException">It is no JSON, names an unknown key twice or at all, or a value is of the wrong kind.</exception>
+    public static RunConfig Read(string json, RunConfig? defaults = null)
+    {
+        if (Parse(json) is not JsonObject groups)
+            throw new TinyMoEException("a configuration is a JSON object, like {\"model\": {\"width\": 128}}");
+        List<(ConfigKey, JsonNode)> changes = [];
+        foreach ((string group, JsonNode? keys) in groups)
+        {
+            if (!ConfigKeys.Groups.Contains(group))
+                throw ConfigKeys.Unknown(group);
+            if (keys is not JsonObject)
+                throw new TinyMoEException($"{group} needs an object, like {{\"model\": {{\"width\": 128}}}}");
+            foreach ((string name, JsonNode? value) in keys.AsObject())
+            {
+                ConfigKey key = ConfigKeys.Find($"{group}.{name}");
+                changes.Add((key, key.Read(value)));
+            }
+        }
+        return ConfigKeys.Apply(defaults ?? Presets.Get(Presets.Default), changes);
+    }
+
+    /// <summary>A configuration from a JSON file; see <see cref="Read"/>. Errors name the file.</summary>
+    public static RunConfig Load(string path)
+    {
+        if (!File.Exists(path))
+            throw new TinyMoEException($"{path}: there is no such file");
+        try
+        {
+            return Read(File.ReadAllText(path));
+        }
+        catch (TinyMoEException e)
+        {
+            throw new TinyMoEException($"{path}: {e.Message}", e);
+        }
+    }
+
+    private static JsonNode? Parse(string json)
+    {
+        try
+        {
+            return JsonNode.Parse(json, documentOptions: new JsonDocumentOptions
+            {
+                CommentHandling = JsonCommentHandling.Skip,
+                AllowTrailingCommas = true,
+                AllowDuplicateProperties = false,
+            });
+        }
+        catch (JsonException e)
+        {
+            throw new TinyMoEException($"not valid JSON: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+using System.Globalization;
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace TinyMoE.Configuration;
+
+/// <summary>One setting of a run: a property of one of <see cref="RunConfig"/>'s four groups, under the name that people write.</summary>
+internal sealed class ConfigKey
+{
+    public ConfigKey(PropertyInfo group, PropertyInfo property)
+    {
+        Group = NameOf(group);
+        Name = NameOf(property);
+        Property = property;
+    }
+
+    /// <summary>"model", "moe", "train" or "data".</summary>
+    public string Group { get; }
+
+    /// <summary>The name inside the group, "width".</summary>
+    public string Name { get; }
+
+    /// <summary>The whole name, "model.width".</summary>
+    public string Path => $"{Group}.{Name}";
+
+    public PropertyInfo Property { get; }
+
+    /// <summary>What a value looks like, for messages and tables.</summary>
+    public string Needs => Type switch
+    {
+        _ when Type == typeof(int) || Type == typeof(ulong) => "a whole number",
+        _ when Type == typeof(float) => "a number",
+        _ when Type == typeof(bool) => "true or false",
+        _ when Type.IsEnum => string.Join(", ", EnumNames),
+        _ => "a list of texts",
+    };
+
+    private Type Type => Property.PropertyType;
+
+    private IEnumerable<string> EnumNames => Enum.GetValues(Type).Cast<object>().Select(value => ToNode(value).GetValue<string>());
+
+    /// <summary>The name a property has in JSON, in <c>--set</c> and in the README.</summary>
+    public static string NameOf(PropertyInfo property) => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
+
+    /// <summary>The checked value of what follows the = in <c>--set key=value</c>; a list is separated by commas.</summary>
+    public JsonNode Read(string text) => Parse(text) is { } value ? ToNode(value) : throw Bad(text);
+
+    /// <summary>The checked value of a key in a JSON file; one text is a list of one.</summary>
+    public JsonNode Read(JsonNode? node)
+    {
+        string text = node switch
+        {
+            JsonArray array => string.Join(", ", array.Select(item => item?.ToJsonString() ?? "null")),
+            null => "null",
+            _ => node.ToString(),
+        };
+        JsonValueKind kind = node?.GetValueKind() ?? JsonValueKind.Null;
+        if (Type.IsAssignableTo(typeof(IEnumerable<string>)))
+        {
+            JsonNode?[] items = node is JsonArray list ? [.. list] : [node];
+            return items.All(item => item?.GetValueKind() == JsonValueKind.String)
+                ? new JsonArray([.. items.Select(item => item!.DeepClone())])
+                : throw Bad(text);
+        }
+        bool fits = kind switch
+        {
+            JsonValueKind.Number => Type == typeof(int) || Type == typeof(ulong) || Type == typeof(float),
+            JsonValueKind.True or JsonValueKind.False => Type == typeof(bool),
+            JsonValueKind.String => Type.IsEnum,
+            _ => false,
+        };
+        return fits ? Read(text) : throw Bad(text);
+    }
+
+    private object? Parse(string text)
+    {
+        CultureInfo invariant = CultureInfo.InvariantCulture;
+        return Type switch
+        {
+            _ when Type == typeof(int) => int.TryParse(text, NumberStyles.AllowLeadingSign, invariant, out int whole) ? whole : null,
+            _ when Type == typeof(ulong) => ulong.TryParse(text, NumberStyles.None, invariant, out ulong whole) ? whole : null,
+            _ when Type == typeof(float) => float.TryParse(text, NumberStyles.Float, invariant, out float number) && float.IsFinite(number) ? number : null,
+            _ when Type == typeof(bool) => bool.TryParse(text, out bool flag) ? flag : null,
+            _ when Type.IsEnum => Enum.GetValues(Type).Cast<object>().FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
+            _ => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+        };
+    }
+
+    private static JsonNode ToNode(object value) => JsonSerializer.SerializeToNode(value, value.GetType(), ConfigJson.Options)!;
+
+    private TinyMoEException Bad(string text) => new(Type.IsEnum
+        ? $"{Path} has no '{text}'; known: {Needs}"
+        : $"{Path} needs {Needs}, not '{text}'");
+}

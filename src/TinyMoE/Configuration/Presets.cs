@@ -1,0 +1,130 @@
+namespace TinyMoE.Configuration;
+
+/// <summary>A named configuration and what it is, in one line.</summary>
+public sealed record Preset(string Name, string Summary, RunConfig Config);
+
+/// <summary>Configurations to begin with.</summary>
+public static class Presets
+{
+    /// <summary>The name of the preset that is taken where none is named.</summary>
+    public const string Default = "mixtral-tiny";
+
+    /// <summary>All presets, the default first.</summary>
+    public static IReadOnlyList<Preset> All { get; } =
+    [
+        new(Default, "a small Mixtral: 4 layers of 8 SwiGLU experts, 2 a token, RoPE, RMSNorm, grouped-query attention", MixtralTiny()),
+        new("makemoe", "the model of makeMoE: 8 layers of 8 ReLU experts, noisy top-2, no balance loss", MakeMoe()),
+        new("nano", "nanoGPT's small character model, dense: the one to compare a mixture with", Nano()),
+        new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), else like mixtral-tiny with LayerNorm", ShazeerTiny()),
+    ];
+
+    /// <summary>The configuration of that name; an unknown one is an error that lists the known.</summary>
+    public static RunConfig Get(string name)
+    {
+        IEnumerable<string> names = All.Select(preset => preset.Name);
+        return All.FirstOrDefault(preset => preset.Name == name)?.Config
+            ?? throw new TinyMoEException($"unknown preset '{name}'{Nearest.Hint(name, names)} (known: {string.Join(", ", names)})");
+    }
+
+    private static RunConfig MixtralTiny() => new()
+    {
+        Model = new ModelConfig
+        {
+            Width = 128,
+            Layers = 4,
+            Heads = 4,
+            KvHeads = 2,
+            Context = 128,
+            Norm = NormKind.Rms,
+            Positions = PositionKind.Rope,
+            FeedForward = FeedForwardKind.SwiGlu,
+            TieEmbeddings = true,
+        },
+        Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 256, Router = RouterKind.TopK, Renormalize = true, BalanceLoss = 0.01f, ZLoss = 0.001f },
+        Train = new TrainConfig
+        {
+            Batch = 16,
+            Steps = 600,
+            LearningRate = 2e-3f,
+            MinLearningRate = 2e-4f,
+            Schedule = ScheduleKind.Cosine,
+            Warmup = 50,
+            WeightDecay = 0.1f,
+            Beta1 = 0.9f,
+            Beta2 = 0.99f,
+            Clip = 1f,
+            EvalEvery = 100,
+        },
+    };
+
+    private static RunConfig ShazeerTiny()
+    {
+        RunConfig tiny = MixtralTiny();
+        return tiny with
+        {
+            Model = tiny.Model with { Norm = NormKind.Layer, FeedForward = FeedForwardKind.Relu },
+            Moe = tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
+        };
+    }
+
+    private static RunConfig MakeMoe() => new()
+    {
+        Model = new ModelConfig
+        {
+            Width = 128,
+            Layers = 8,
+            Heads = 8,
+            Context = 32,
+            Norm = NormKind.Layer,
+            Positions = PositionKind.Learned,
+            FeedForward = FeedForwardKind.Relu,
+            Biases = true,
+            Dropout = 0.1f,
+            Init = InitKind.Kaiming,
+        },
+        Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 512, Router = RouterKind.NoisyTopK, NoiseEpsilon = 0 },
+        Train = new TrainConfig
+        {
+            Batch = 16,
+            Steps = 5000,
+            LearningRate = 1e-3f,
+            Schedule = ScheduleKind.Constant,
+            Warmup = 0,
+            WeightDecay = 0.01f,
+            Beta1 = 0.9f,
+            Beta2 = 0.999f,
+            Clip = 0,
+            EvalEvery = 250,
+        },
+    };
+
+    private static RunConfig Nano() => new()
+    {
+        Model = new ModelConfig
+        {
+            Width = 128,
+            Layers = 4,
+            Heads = 4,
+            Context = 64,
+            Norm = NormKind.Layer,
+            Positions = PositionKind.Learned,
+            FeedForward = FeedForwardKind.Gelu,
+            TieEmbeddings = true,
+        },
+        Moe = new MoeConfig { Experts = 0 },
+        Train = new TrainConfig
+        {
+            Batch = 12,
+            Steps = 2000,
+            LearningRate = 1e-3f,
+            MinLearningRate = 1e-4f,
+            Schedule = ScheduleKind.Cosine,
+            Warmup = 100,
+            WeightDecay = 0.1f,
+            Beta1 = 0.9f,
+            Beta2 = 0.99f,
+            Clip = 1f,
+            EvalEvery = 250,
+        },
+    };
+}

@@ -1,0 +1,114 @@
+namespace TinyMoE.Configuration;
+
+/// <summary>Finds what cannot work before anything is allocated. One line an error: the keys, their values, what to do.</summary>
+internal static class Validation
+{
+    /// <summary>Largest size of anything, so that four times a width is still an int.</summary>
+    private const int Largest = 10_000_000;
+
+    public static void Check(RunConfig config)
+    {
+        CheckModel(config.Model);
+        CheckMoe(config.Moe, config.Model);
+        CheckTrain(config.Train);
+        CheckData(config.Data);
+    }
+
+    private static void CheckModel(ModelConfig model)
+    {
+        Size("model.width", model.Width, 1);
+        Size("model.layers", model.Layers, 1);
+        Size("model.heads", model.Heads, 1);
+        Size("model.kv_heads", model.KvHeads, 0);
+        Size("model.context", model.Context, 1);
+        Size("model.vocabulary", model.Vocabulary, 0);
+        Size("model.window", model.Window, 0);
+        Size("model.hidden", model.Hidden, 0);
+        Require(model.Width % model.Heads == 0,
+            $"model.heads={model.Heads} does not divide model.width={model.Width}; choose a width that is a multiple of the heads");
+        Require(model.Heads % model.KvHeadsOrAll == 0,
+            $"model.kv_heads={model.KvHeads} does not divide model.heads={model.Heads}; choose a divisor, or 0 for as many as heads");
+        Require(model.Positions != PositionKind.Rope || model.HeadSize % 2 == 0,
+            $"model.positions=rope needs an even head size, and model.width/model.heads={model.HeadSize} is odd; change one of them, or use model.positions=learned");
+        Positive("model.norm_epsilon", model.NormEpsilon);
+        Positive("model.rope_theta", model.RopeTheta);
+        Positive("model.init_scale", model.InitScale);
+        Require(model.Dropout is >= 0 and < 1, $"model.dropout={model.Dropout} must be at least 0 and below 1");
+    }
+
+    private static void CheckMoe(MoeConfig moe, ModelConfig model)
+    {
+        Size("moe.experts", moe.Experts, 0);
+        Size("moe.hidden", moe.Hidden, 0);
+        Size("moe.every", moe.Every, 1);
+        Size("moe.first_dense", moe.FirstDense, 0);
+        NotNegative("moe.balance_loss", moe.BalanceLoss);
+        NotNegative("moe.z_loss", moe.ZLoss);
+        NotNegative("moe.importance_loss", moe.ImportanceLoss);
+        NotNegative("moe.load_loss", moe.LoadLoss);
+        NotNegative("moe.noise_epsilon", moe.NoiseEpsilon);
+        if (moe.Experts == 0)
+            return;
+        bool noisy = moe.Router == RouterKind.NoisyTopK;
+        Require(moe.Active >= 1 && moe.Active <= moe.Experts,
+            $"moe.active={moe.Active} must be from 1 to moe.experts={moe.Experts}; for a dense model set moe.experts=0");
+        Require(moe.FirstDense < model.Layers,
+            $"moe.first_dense={moe.FirstDense} leaves none of model.layers={model.Layers} for the experts; lower it, or set moe.experts=0");
+        Require(moe.LoadLoss == 0 || noisy,
+            $"moe.load_loss={moe.LoadLoss} needs the noise of moe.router=noisy-top-k; set that, or moe.load_loss=0");
+        Require(moe.LoadLoss == 0 || moe.Active < moe.Experts,
+            $"moe.load_loss={moe.LoadLoss} needs moe.active below moe.experts={moe.Experts}, or every load is the same; set moe.load_loss=0");
+        Require(moe.Active > 1 || moe.Experts == 1 || noisy || !moe.Renormalize,
+            "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set moe.renormalize=false");
+        Require(moe.Active > 1 || moe.Experts == 1 || !noisy || moe.LoadLoss > 0,
+            "moe.router=noisy-top-k with moe.active=1 makes every gate 1, so the router cannot learn; set moe.active=2, or moe.load_loss above 0");
+    }
+
+    private static void CheckTrain(TrainConfig train)
+    {
+        Size("train.batch", train.Batch, 1);
+        Size("train.accumulation", train.Accumulation, 1);
+        Require(train.Batch % train.Accumulation == 0,
+            $"train.accumulation={train.Accumulation} does not divide train.batch={train.Batch}; choose a divisor");
+        AtLeast("train.steps", train.Steps, 1);
+        AtLeast("train.warmup", train.Warmup, 0);
+        AtLeast("train.eval_every", train.EvalEvery, 1);
+        AtLeast("train.eval_windows", train.EvalWindows, 0);
+        AtLeast("train.checkpoint_every", train.CheckpointEvery, 0);
+        Positive("train.learning_rate", train.LearningRate);
+        NotNegative("train.min_learning_rate", train.MinLearningRate);
+        Require(train.Schedule == ScheduleKind.Constant || train.MinLearningRate <= train.LearningRate,
+            $"train.min_learning_rate={train.MinLearningRate} is above train.learning_rate={train.LearningRate}; lower it, or set train.schedule=constant");
+        Require(train.DecayShare is > 0 and <= 1, $"train.decay_share={train.DecayShare} must be above 0 and at most 1");
+        NotNegative("train.weight_decay", train.WeightDecay);
+        Require(train.Beta1 is >= 0 and < 1, $"train.beta1={train.Beta1} must be at least 0 and below 1");
+        Require(train.Beta2 is >= 0 and < 1, $"train.beta2={train.Beta2} must be at least 0 and below 1");
+        Positive("train.epsilon", train.Epsilon);
+        NotNegative("train.clip", train.Clip);
+    }
+
+    private static void CheckData(DataConfig data)
+    {
+        Require(data.Sources.Count > 0 && !data.Sources.Any(string.IsNullOrWhiteSpace),
+            $"data.sources is empty or has an empty entry; name files, folders or globs of text, or {DataConfig.SdkDocs}");
+        Require(data.Validation is > 0 and < 1, $"data.validation={data.Validation} must be above 0 and below 1: the share of the text that is held out");
+    }
+
+    private static void Size(string key, int value, int least)
+    {
+        AtLeast(key, value, least);
+        Require(value <= Largest, $"{key}={value} must be at most {Largest}");
+    }
+
+    private static void AtLeast(string key, int value, int least) => Require(value >= least, $"{key}={value} must be at least {least}");
+
+    private static void Positive(string key, float value) => Require(float.IsFinite(value) && value > 0, $"{key}={value} must be a number above 0");
+
+    private static void NotNegative(string key, float value) => Require(float.IsFinite(value) && value >= 0, $"{key}={value} must be a number, at least 0");
+
+    private static void Require(bool holds, string otherwise)
+    {
+        if (!holds)
+            throw new TinyMoEException(otherwise);
+    }
+}

@@ -1,0 +1,28 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace TinyMoE.Train;
+
+/// <summary>Reports as one-line JSON objects, the lines of <c>metrics.jsonl</c> and of <c>--json</c>. What is not a number is a text: "NaN", "Infinity", "-Infinity".</summary>
+public static class MetricsJson
+{
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary><c>{"kind":"train","step":..,"loss":..,"losses":{..},"learning_rate":..,"gradient_norm":..,"tokens_per_second":..}</c></summary>
+    public static string Line(StepReport r) =>
+        JsonSerializer.Serialize(new { Kind = "train", r.Step, r.Loss, r.Losses, r.LearningRate, r.GradientNorm, r.TokensPerSecond }, Options);
+
+    /// <summary><c>{"kind":"eval","step":..,"loss":..,"perplexity":..,"bits_per_byte":..}</c></summary>
+    public static string Line(EvalReport r) =>
+        JsonSerializer.Serialize(new { Kind = "eval", r.Step, r.Loss, r.Perplexity, r.BitsPerByte }, Options);
+
+    /// <summary><c>{"kind":"routing","step":..,"layer":..,"load":[..],"importance":[..],"entropy":..,"max_violation":..,"dead":..}</c></summary>
+    public static string Line(RoutingReport r) =>
+        JsonSerializer.Serialize(new { Kind = "routing", r.Step, r.Layer, r.Load, r.Importance, r.Entropy, r.MaxViolation, r.Dead }, Options);
+}

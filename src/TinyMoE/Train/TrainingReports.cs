@@ -1,0 +1,56 @@
+namespace TinyMoE.Train;
+
+/// <summary>What a run is, told once before its first step.</summary>
+/// <param name="Device">Where it computes, in words.</param>
+/// <param name="TotalParameters">All weights.</param>
+/// <param name="ActiveParameters">The weights that one token passes.</param>
+/// <param name="TrainTokens">Tokens of the training text.</param>
+/// <param name="ValidationTokens">Tokens of the held-out text.</param>
+/// <param name="Vocabulary">Symbols of the tokenizer.</param>
+/// <param name="FirstStep">The first step to come: 1, or later in a resumed run.</param>
+/// <param name="Steps">The last step.</param>
+public sealed record TrainingStart(
+    string Device, long TotalParameters, long ActiveParameters, int TrainTokens, int ValidationTokens, int Vocabulary, int FirstStep, int Steps);
+
+/// <summary>One training step.</summary>
+/// <param name="Step">The step, from 1.</param>
+/// <param name="Loss">Mean cross-entropy of the batch in nats a token, without the balance losses.</param>
+/// <param name="Losses">The weighted balance losses that were added to it, by name.</param>
+/// <param name="LearningRate">The learning rate of the step.</param>
+/// <param name="GradientNorm">Norm of the whole gradient before it was clipped.</param>
+/// <param name="TokensPerSecond">Speed of the step.</param>
+public sealed record StepReport(
+    int Step, float Loss, IReadOnlyDictionary<string, float> Losses, float LearningRate, float GradientNorm, double TokensPerSecond);
+
+/// <summary>One evaluation on held-out text.</summary>
+/// <param name="Step">The step after which it was made.</param>
+/// <param name="Loss">Mean cross-entropy in nats a token.</param>
+/// <param name="Perplexity">e to the loss.</param>
+/// <param name="BitsPerByte">The loss in bits, per byte of the text: comparable between tokenizers.</param>
+public sealed record EvalReport(int Step, double Loss, double Perplexity, double BitsPerByte);
+
+/// <summary>How the router of one layer spread the tokens of an evaluation over its E experts.</summary>
+/// <param name="Step">The step after which it was measured.</param>
+/// <param name="Layer">The layer, from 0.</param>
+/// <param name="Load">(E), share of the layer's choices that went to each expert; their sum is 1.</param>
+/// <param name="Importance">(E), sum of each expert's gates.</param>
+/// <param name="Entropy">Entropy of the routing.</param>
+/// <param name="MaxViolation">(largest − mean)/mean of the experts' choices; 0 when balanced.</param>
+/// <param name="Dead">Experts that no token chose.</param>
+public sealed record RoutingReport(int Step, int Layer, float[] Load, float[] Importance, float Entropy, float MaxViolation, int Dead);
+
+/// <summary>Is told how training goes; called on the training thread, between steps.</summary>
+public interface ITrainingListener
+{
+    /// <summary>Before the first step.</summary>
+    void OnStart(TrainingStart start);
+
+    /// <summary>After every step.</summary>
+    void OnStep(StepReport r);
+
+    /// <summary>After an evaluation; <paramref name="best"/>: it is the best of the run so far.</summary>
+    void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best);
+
+    /// <summary>After a checkpoint was written.</summary>
+    void OnCheckpoint(int step, string path);
+}

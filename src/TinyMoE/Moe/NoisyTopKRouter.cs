@@ -35,7 +35,9 @@ public sealed class NoisyTopKRouter : IRouter
             return new Routing(Choose(clean).Assignment, clean, []);
 
         Tensor sigma = noise.Forward(x).Softplus().Shift(config.NoiseEpsilon); // (T, E)
-        Tensor draws = x.Tape.Normal(clean.Shape, pass.Key(RandomPurpose.RouterNoise, layer));
+        Tensor draws = pass.FrozenRouterNoise is { } frozen
+            ? x.Tape.Constant(clean.Shape, frozen[layer])
+            : x.Tape.Normal(clean.Shape, pass.Key(RandomPurpose.RouterNoise, layer));
         Tensor noisy = clean.Add(sigma.Multiply(draws));         // (T, E)
         (Ints choices, Assignment assignment) = Choose(noisy);
 

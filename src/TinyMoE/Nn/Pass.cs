@@ -13,6 +13,9 @@ public sealed record Pass(bool Training, ulong Seed = 0, int Step = 0, int Part 
     /// <summary>No noise, no dropout, no balance losses.</summary>
     public static Pass Inference { get; } = new(Training: false);
 
+    /// <summary>The router's normal draws (T·E) by layer, given instead of drawn: for tests against other implementations.</summary>
+    internal IReadOnlyDictionary<int, float[]>? FrozenRouterNoise { get; init; }
+
     /// <summary>The stream of random numbers for a purpose in a layer.</summary>
     public RandomKey Key(RandomPurpose purpose, int layer) => new(Seed, purpose, Step, layer, Part);
 

@@ -1,0 +1,81 @@
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Configuration;
+using TinyMoE.Generate;
+using TinyMoE.Nn;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Tests.Generate;
+
+public sealed class GeneratorTests
+{
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("noisy")]
+    public void Greedy_WithCache_EqualsWithout(string name)
+    {
+        // Far beyond the context of 16, so that the window starts over several times.
+        using CpuBackend backend = new(2);
+        using Decoder model = Spread(backend, TestModels.Named(name));
+        SamplingOptions greedy = new() { Temperature = 0 };
+        int[] cached = [.. new Generator(backend, model).Generate([1, 2, 3], 60, greedy)];
+        int[] plain = [.. new Generator(backend, model, useCache: false).Generate([1, 2, 3], 60, greedy)];
+        Assert.Equal(plain, cached);
+        Assert.True(cached.Distinct().Count() > 3, "a model that repeats itself proves nothing");
+    }
+
+    [Fact]
+    public void Sampling_SameSeed_SameText_OtherSeed_OtherText()
+    {
+        using CpuBackend backend = new(2);
+        using Decoder model = Spread(backend, TestModels.Tiny);
+        int[] Draw(ulong seed) => [.. new Generator(backend, model).Generate([5], 40, new SamplingOptions { Temperature = 1, Seed = seed })];
+        Assert.Equal(Draw(1), Draw(1));
+        Assert.NotEqual(Draw(1), Draw(2));
+    }
+
+    [Fact]
+    public void Generate_ReturnsItsMemory_AndPromptMayBeLongerThanTheContext()
+    {
+        using CpuBackend backend = new(1);
+        using Decoder model = Spread(backend, TestModels.Tiny);
+        int before = backend.Pool.LiveBuffers;
+        Assert.Equal(10, new Generator(backend, model).Generate(TestModels.Ids(50, 29), 10, new SamplingOptions()).Count());
+        Assert.Equal(before, backend.Pool.LiveBuffers);
+    }
+
+    [Theory]
+    [InlineData(1f, 0, 1f, new[] { 0.1, 0.2, 0.3, 0.4 })]
+    [InlineData(1f, 2, 1f, new[] { 0, 0, 3.0 / 7, 4.0 / 7 })]
+    [InlineData(1f, 0, 0.65f, new[] { 0, 0, 3.0 / 7, 4.0 / 7 })]
+    [InlineData(0.5f, 0, 1f, new[] { 1.0 / 30, 4.0 / 30, 9.0 / 30, 16.0 / 30 })]
+    [InlineData(0f, 0, 1f, new[] { 0.0, 0, 0, 1 })]
+    public void Sampler_DrawsFromTheRightDistribution(float temperature, int topK, float topP, double[] expected)
+    {
+        float[] logits = [MathF.Log(0.1f), MathF.Log(0.2f), MathF.Log(0.3f), MathF.Log(0.4f)];
+        Sampler sampler = new(new SamplingOptions { Temperature = temperature, TopK = topK, TopP = topP }, 4);
+        const int Draws = 20000;
+        int[] counts = new int[4];
+        for (int i = 0; i < Draws; i++)
+            counts[sampler.Choose(logits, i)]++;
+        for (int v = 0; v < 4; v++)
+            Assert.Equal(expected[v], (double)counts[v] / Draws, 0.015);
+    }
+
+    [Fact]
+    public void Sampler_EqualLogits_GreedyTakesTheLowestToken()
+    {
+        Sampler sampler = new(new SamplingOptions { Temperature = 0 }, 40);
+        float[] logits = new float[40];
+        logits[7] = logits[31] = 2f;
+        Assert.Equal(7, sampler.Choose(logits, 0));
+    }
+
+    /// <summary>A model with weights large enough that its greedy text is not one letter.</summary>
+    private static Decoder Spread(CpuBackend backend, RunConfig config)
+    {
+        Decoder model = new(backend, config);
+        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.Length, model.Parameters.Weights);
+        backend.Affine(model.Parameters.Weights, 0.3f, 0f, model.Parameters.Weights.Length, model.Parameters.Weights);
+        return model;
+    }
+}

@@ -1,0 +1,99 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Nn;
+using TinyMoE.Tensors;
+using TinyMoE.Train;
+
+namespace TinyMoE.Tests;
+
+/// <summary>Small models and texts that many tests share.</summary>
+internal static class TestModels
+{
+    /// <summary>A mixture that trains in milliseconds a step.</summary>
+    public static RunConfig Tiny { get; } = new()
+    {
+        Model = new ModelConfig { Width = 32, Layers = 2, Heads = 4, KvHeads = 2, Context = 16, Vocabulary = 29 },
+        Moe = new MoeConfig { Experts = 4, Active = 2, Hidden = 24, BalanceLoss = 0.01f, ZLoss = 0.001f },
+        Train = new TrainConfig { Batch = 4, Steps = 30, LearningRate = 3e-3f, Warmup = 5, EvalEvery = 10, EvalWindows = 8 },
+    };
+
+    /// <summary>The tiny mixture with all that draws random numbers: noisy routing, dropout, learned positions, layer norm, biases.</summary>
+    public static RunConfig TinyNoisy { get; } = Tiny with
+    {
+        Model = Tiny.Model with
+        {
+            Norm = NormKind.Layer, Positions = PositionKind.Learned, FeedForward = FeedForwardKind.Relu, Biases = true, Dropout = 0.1f, KvHeads = 0,
+        },
+        Moe = Tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
+    };
+
+    public static RunConfig Named(string name) => name == "noisy" ? TinyNoisy : Tiny;
+
+    /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>
+    public static Corpus Corpus(TokenizerKind kind = TokenizerKind.Char)
+    {
+        string[] words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+        Philox random = new(new RandomKey(3, RandomPurpose.Other, Step: 0));
+        string text = string.Join(' ', Enumerable.Range(0, 800).SelectMany(i => Enumerable.Range(random.Below(7, i), 3).Select(n => words[n])));
+        byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(text);
+        Tokenizer tokenizer = Tokenizer.For(kind, utf8);
+        return new Corpus(tokenizer, tokenizer.EncodeUtf8(utf8, "the test text"), 0.1f);
+    }
+
+    /// <summary>The configuration with the corpus' vocabulary.</summary>
+    public static RunConfig For(this RunConfig config, Corpus corpus) => config with { Model = config.Model with { Vocabulary = corpus.Tokenizer.Vocabulary } };
+
+    /// <summary>Ids drawn from the vocabulary.</summary>
+    public static int[] Ids(int count, int vocabulary, int seed = 1)
+    {
+        Philox random = new(new RandomKey((ulong)seed, RandomPurpose.Other, Step: 1));
+        return [.. Enumerable.Range(0, count).Select(i => random.Below(vocabulary, i))];
+    }
+
+    /// <summary>Logits (B·T, V) of a model outside training.</summary>
+    public static float[] Logits(Backend backend, Decoder model, int[] ids, int B)
+    {
+        using Tape tape = backend.NewTape(recording: false);
+        return model.Forward(tape, tape.Ints(ids), B, ids.Length / B, Pass.Inference).Logits.ToArray();
+    }
+
+    /// <summary>All weights, as they are in memory.</summary>
+    public static float[] Weights(this Decoder model) => model.Parameters.Backend.Read(model.Parameters.Weights);
+}
+
+/// <summary>A listener that keeps what it hears.</summary>
+internal sealed class RecordingListener : ITrainingListener
+{
+    public List<StepReport> Steps { get; } = [];
+
+    public List<EvalReport> Evaluations { get; } = [];
+
+    public Action<StepReport>? Then { get; set; }
+
+    public void OnStart(TrainingStart start)
+    {
+    }
+
+    public void OnStep(StepReport r)
+    {
+        Steps.Add(r);
+        Then?.Invoke(r);
+    }
+
+    public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best) => Evaluations.Add(eval);
+
+    public void OnCheckpoint(int step, string path)
+    {
+    }
+}
+
+/// <summary>A folder that is gone after the test.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory("tinymoe-test-").FullName;
+
+    public string this[string name] => System.IO.Path.Combine(Path, name);
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}

@@ -1,0 +1,203 @@
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Nn;
+using TinyMoE.Optim;
+using TinyMoE.Tensors;
+using TinyMoE.Train;
+
+namespace TinyMoE.Tests.Train;
+
+public sealed class TrainerTests
+{
+    [Theory]
+    [InlineData("plain", 1, 1)]
+    [InlineData("plain", 1, 2)]
+    [InlineData("noisy", 1, 2)]
+    [InlineData("noisy", 2, 3)]
+    public void Train_SameSeed_SameBytesForAnyThreads(string name, int threads, int otherThreads)
+    {
+        using TemporaryFolder folder = new();
+        Run(TestModels.Named(name), folder["a"], threads);
+        Run(TestModels.Named(name), folder["b"], otherThreads);
+        AssertSameModel(folder["a"], folder["b"]);
+    }
+
+    [Theory]
+    [InlineData("plain", 7)]
+    [InlineData("noisy", 20)]
+    public void Resume_AfterStop_EqualsRunNeverStopped(string name, int stopAt)
+    {
+        using TemporaryFolder folder = new();
+        Run(TestModels.Named(name), folder["whole"]);
+        TrainingResult stopped = Run(TestModels.Named(name), folder["parts"], stopAt: stopAt);
+        Assert.Equal((stopAt, false), (stopped.Step, stopped.Finished));
+        TrainingResult resumed = Run(TestModels.Named(name), folder["parts"], resume: true);
+        Assert.True(resumed.Finished);
+
+        AssertSameModel(folder["whole"], folder["parts"]);
+        Assert.Equal(Metrics(folder["whole"]), Metrics(folder["parts"]));
+    }
+
+    [Fact]
+    public void Resume_AfterStepsThatWereNotSaved_DropsTheirMetrics()
+    {
+        using TemporaryFolder folder = new();
+        Run(TestModels.Tiny, folder["whole"]);
+        Run(TestModels.Tiny, folder["parts"], stopAt: 10);
+        File.AppendAllText(folder["parts/metrics.jsonl"], """{"kind":"train","step":11,"loss":9}""" + "\n" + """{"kind":"tra""");
+        Run(TestModels.Tiny, folder["parts"], resume: true);
+        Assert.Equal(Metrics(folder["whole"]), Metrics(folder["parts"]));
+    }
+
+    [Fact]
+    public void Resume_WithAnotherText_IsRefused()
+    {
+        using TemporaryFolder folder = new();
+        Run(TestModels.Tiny, folder["a"], stopAt: 3);
+        Corpus other = TestModels.Corpus(TokenizerKind.Byte);
+        using CpuBackend backend = new(1);
+        RunConfig config = TestModels.Tiny.For(TestModels.Corpus());
+        TinyMoEException error = Assert.Throws<TinyMoEException>(() =>
+            new Trainer(backend, config, other, new RunFolder(folder["a"]), new RecordingListener(), resume: true));
+        Assert.Contains("--data", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Train_OneBatchManyTimes_LossNearsZero()
+    {
+        Corpus corpus = new(new ByteTokenizer(), TestModels.Ids(40, 20), 0.5f); // one window of training text: 17 + 3 tokens
+        RunConfig config = TestModels.Tiny with
+        {
+            Model = TestModels.Tiny.Model with { Vocabulary = 256 },
+            Train = TestModels.Tiny.Train with { Steps = 150, LearningRate = 1e-2f, Batch = 2, EvalEvery = 1000 },
+        };
+        using TemporaryFolder folder = new();
+        RecordingListener listener = new();
+        using CpuBackend backend = new(2);
+        using Trainer trainer = new(backend, config, corpus, new RunFolder(folder["a"]), listener);
+        trainer.Run();
+        Assert.InRange(listener.Steps[0].Loss, 5.0, 6.5);        // ln 256 = 5.5
+        Assert.InRange(listener.Steps[^1].Loss, 0.0, 0.1);
+    }
+
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("noisy")]
+    public void Train_LossFalls_AndValidationFollows(string name)
+    {
+        using TemporaryFolder folder = new();
+        RecordingListener listener = new();
+        RunConfig config = TestModels.Named(name);
+        Run(config with { Train = config.Train with { Steps = 120, EvalEvery = 60 } }, folder["a"], listener: listener);
+        Assert.True(listener.Steps[^1].Loss < 0.75 * listener.Steps[0].Loss, $"loss went from {listener.Steps[0].Loss} to {listener.Steps[^1].Loss}");
+        Assert.True(listener.Evaluations[^1].Loss < listener.Evaluations[0].Loss);
+    }
+
+    [Fact]
+    public void Accumulation_InParts_GivesTheGradientOfTheWholeBatch()
+    {
+        // Noise and dropout are drawn for the whole batch, so parts see what the whole would; balance losses are off because they are not means over tokens.
+        RunConfig config = TestModels.TinyNoisy with { Moe = TestModels.TinyNoisy.Moe with { ImportanceLoss = 0, LoadLoss = 0 } };
+        using TemporaryFolder folder = new();
+        RecordingListener whole = new(), parts = new();
+        Run(config, folder["whole"], stopAt: 2, listener: whole);
+        Run(config with { Train = config.Train with { Accumulation = 4 } }, folder["parts"], stopAt: 2, listener: parts);
+        Assert.Equal(whole.Steps[0].Loss, parts.Steps[0].Loss, 1e-5f);
+        Assert.Equal(whole.Steps[0].GradientNorm, parts.Steps[0].GradientNorm, 1e-4f * whole.Steps[0].GradientNorm);
+        Assert.Equal(whole.Steps[1].Loss, parts.Steps[1].Loss, 1e-4f);
+    }
+
+    [Fact]
+    public void Train_HugeLearningRate_StopsWithStepAndAdvice_AndKeepsCheckpoint()
+    {
+        using TemporaryFolder folder = new();
+        RunConfig config = TestModels.Tiny with { Train = TestModels.Tiny.Train with { CheckpointEvery = 1, LearningRate = 1e30f, MinLearningRate = 1e30f, Warmup = 3, Clip = 0 } };
+        TinyMoEException error = Assert.Throws<TinyMoEException>(() => Run(config, folder["a"]));
+        Assert.Contains("step", error.Message, StringComparison.Ordinal);
+        Assert.Contains("train.learning_rate", error.Message, StringComparison.Ordinal);
+        Assert.Contains("is kept", error.Message, StringComparison.Ordinal);
+        using CpuBackend backend = new(1);
+        using Decoder model = Checkpoint.LoadModel(RunFolder.FindCheckpoint(folder["a"]), backend);
+        Assert.All(model.Weights(), w => Assert.True(float.IsFinite(w)));
+    }
+
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("noisy")]
+    public void SteadyState_NoPoolMiss_LittleManagedMemory(string name)
+    {
+        using TemporaryFolder folder = new();
+        Corpus corpus = TestModels.Corpus();
+        RunConfig config = TestModels.Named(name).For(corpus);
+        using CpuBackend backend = new(2);
+        List<(long Misses, long Bytes)> marks = [];
+        RecordingListener listener = new() { Then = _ => marks.Add((backend.Pool.Misses, GC.GetAllocatedBytesForCurrentThread())) };
+        using Trainer trainer = new(backend, config with { Train = config.Train with { EvalEvery = 1000 } }, corpus, new RunFolder(folder["a"]), listener);
+        trainer.Run(stopAt: 20);
+        Assert.Equal(marks[3].Misses, marks[^1].Misses);
+        Assert.InRange((marks[^1].Bytes - marks[3].Bytes) / (marks.Count - 4), 0, 256 * 1024);
+    }
+
+    [Fact]
+    public void AfterTraining_OnlyModelAndMomentsAreOut()
+    {
+        using TemporaryFolder folder = new();
+        Corpus corpus = TestModels.Corpus();
+        using CpuBackend backend = new(2);
+        using (Trainer trainer = new(backend, TestModels.Tiny.For(corpus), corpus, new RunFolder(folder["a"]), new RecordingListener()))
+        {
+            int before = backend.Pool.LiveBuffers;
+            trainer.Run(stopAt: 10);
+            Assert.Equal(before, backend.Pool.LiveBuffers);
+        }
+
+        Assert.Equal(0, backend.Pool.LiveBuffers);
+    }
+
+    [Fact]
+    public void PeakMemory_IsNearWhatModelSizePredicts()
+    {
+        using TemporaryFolder folder = new();
+        Corpus corpus = TestModels.Corpus();
+        RunConfig config = TestModels.Tiny.For(corpus);
+        config = config with { Model = config.Model with { Width = 64, Context = 64 } };
+        using CpuBackend backend = new(2);
+        using Trainer trainer = new(backend, config, corpus, new RunFolder(folder["a"]), new RecordingListener());
+        trainer.Run(stopAt: 2);
+        double ratio = (double)backend.Pool.PeakBytes / ModelSize.Of(config).TrainingBytes;
+        Assert.InRange(ratio, 0.85, 1.15);
+    }
+
+    [Theory]
+    [InlineData(ScheduleKind.Constant, 1f, 1f)]
+    [InlineData(ScheduleKind.Cosine, 0.55f, 0.1f)]
+    [InlineData(ScheduleKind.Wsd, 1f, 0.1f)]
+    public void Schedule_WarmsUpAndEndsWhereItShould(ScheduleKind kind, float middle, float end)
+    {
+        TrainConfig config = new() { Steps = 210, Warmup = 10, LearningRate = 1f, MinLearningRate = 0.1f, Schedule = kind };
+        Assert.Equal(0.5f, Schedule.LearningRate(config, 5), 1e-6f);
+        Assert.Equal(1f, Schedule.LearningRate(config, 10), 1e-6f);
+        Assert.Equal(middle, Schedule.LearningRate(config, 110), 1e-6f);
+        Assert.Equal(end, Schedule.LearningRate(config, 210), 1e-6f);
+    }
+
+    private static TrainingResult Run(
+        RunConfig config, string folder, int threads = 2, int stopAt = int.MaxValue, bool resume = false, ITrainingListener? listener = null)
+    {
+        Corpus corpus = TestModels.Corpus();
+        using CpuBackend backend = new(threads);
+        using Trainer trainer = new(backend, config.For(corpus), corpus, new RunFolder(folder), listener ?? new RecordingListener(), resume);
+        return trainer.Run(stopAt);
+    }
+
+    private static void AssertSameModel(string a, string b)
+    {
+        foreach (string file in (string[])["model.safetensors", "optimizer.safetensors"])
+            Assert.Equal(File.ReadAllBytes(Path.Combine(a, "last", file)), File.ReadAllBytes(Path.Combine(b, "last", file)));
+    }
+
+    /// <summary>The metrics without the one number that a clock makes.</summary>
+    private static string[] Metrics(string folder) => [.. File.ReadAllLines(Path.Combine(folder, "metrics.jsonl"))
+        .Select(line => System.Text.RegularExpressions.Regex.Replace(line, "\"tokens_per_second\":[0-9.eE+-]+", ""))];
+}

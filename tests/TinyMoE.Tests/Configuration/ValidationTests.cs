@@ -1,0 +1,83 @@
+using TinyMoE.Configuration;
+
+namespace TinyMoE.Tests.Configuration;
+
+public sealed class ValidationTests
+{
+    [Theory]
+    [InlineData("model.width=0", "model.width")]
+    [InlineData("model.width=-4", "model.width")]
+    [InlineData("model.width=1000000000", "model.width")]
+    [InlineData("model.layers=0", "model.layers")]
+    [InlineData("model.context=0", "model.context")]
+    [InlineData("model.window=-1", "model.window")]
+    [InlineData("model.vocabulary=-1", "model.vocabulary")]
+    [InlineData("model.hidden=-1", "model.hidden")]
+    [InlineData("model.width=130", "model.heads", "model.width")]
+    [InlineData("model.kv_heads=3", "model.kv_heads", "model.heads")]
+    [InlineData("model.kv_heads=8", "model.kv_heads", "model.heads")]
+    [InlineData("model.width=132", "model.positions=rope", "even")]
+    [InlineData("model.dropout=1", "model.dropout")]
+    [InlineData("model.dropout=-0.1", "model.dropout")]
+    [InlineData("model.norm_epsilon=0", "model.norm_epsilon")]
+    [InlineData("model.rope_theta=0", "model.rope_theta")]
+    [InlineData("moe.experts=-1", "moe.experts")]
+    [InlineData("moe.active=9", "moe.active", "moe.experts")]
+    [InlineData("moe.active=0", "moe.active")]
+    [InlineData("moe.active=1", "moe.renormalize", "moe.active")]
+    [InlineData("moe.active=1 moe.router=noisy-top-k", "moe.router", "moe.active")]
+    [InlineData("moe.every=0", "moe.every")]
+    [InlineData("moe.first_dense=4", "moe.first_dense", "model.layers")]
+    [InlineData("moe.load_loss=0.01", "moe.load_loss", "noisy-top-k")]
+    [InlineData("moe.load_loss=0.01 moe.router=noisy-top-k moe.active=8", "moe.load_loss", "moe.active")]
+    [InlineData("moe.balance_loss=-1", "moe.balance_loss")]
+    [InlineData("moe.noise_epsilon=-1", "moe.noise_epsilon")]
+    [InlineData("train.batch=0", "train.batch")]
+    [InlineData("train.accumulation=3", "train.accumulation", "train.batch")]
+    [InlineData("train.steps=0", "train.steps")]
+    [InlineData("train.learning_rate=0", "train.learning_rate")]
+    [InlineData("train.min_learning_rate=1", "train.min_learning_rate", "train.learning_rate")]
+    [InlineData("train.decay_share=0", "train.decay_share")]
+    [InlineData("train.beta1=1", "train.beta1")]
+    [InlineData("train.beta2=1", "train.beta2")]
+    [InlineData("train.epsilon=0", "train.epsilon")]
+    [InlineData("train.clip=-1", "train.clip")]
+    [InlineData("train.weight_decay=-1", "train.weight_decay")]
+    [InlineData("train.warmup=-1", "train.warmup")]
+    [InlineData("train.eval_every=0", "train.eval_every")]
+    [InlineData("train.eval_windows=-1", "train.eval_windows")]
+    [InlineData("train.checkpoint_every=-1", "train.checkpoint_every")]
+    [InlineData("data.validation=0", "data.validation")]
+    [InlineData("data.validation=1", "data.validation")]
+    [InlineData("data.sources=", "data.sources")]
+    public void Validate_Impossible_NamesTheKeysInOneLine(string changes, params string[] named)
+    {
+        string message = Assert.Throws<TinyMoEException>(Changed(changes).Validate).Message;
+        Assert.DoesNotContain('\n', message);
+        Assert.All(named, name => Assert.Contains(name, message));
+    }
+
+    [Theory]
+    [InlineData("train.warmup=100000")]
+    [InlineData("moe.experts=0")]
+    [InlineData("moe.experts=1 moe.active=1")]
+    [InlineData("moe.active=1 moe.renormalize=false")]
+    [InlineData("moe.active=1 moe.router=noisy-top-k moe.load_loss=0.01")]
+    [InlineData("model.width=132 model.positions=learned")]
+    [InlineData("train.min_learning_rate=1 train.schedule=constant")]
+    [InlineData("model.kv_heads=0")]
+    public void Validate_UnusualButPossible_Passes(string changes) => Changed(changes).Validate();
+
+    [Fact]
+    public void Validate_NotANumber_IsFound()
+    {
+        RunConfig config = new();
+        Assert.Throws<TinyMoEException>((config with { Train = config.Train with { LearningRate = float.NaN } }).Validate);
+        Assert.Throws<TinyMoEException>((config with { Model = config.Model with { Dropout = float.NaN } }).Validate);
+        Assert.Throws<TinyMoEException>((config with { Moe = config.Moe with { ZLoss = float.PositiveInfinity } }).Validate);
+        Assert.Throws<TinyMoEException>((config with { Data = config.Data with { Validation = float.NaN } }).Validate);
+    }
+
+    private static RunConfig Changed(string changes) =>
+        changes.Split(' ').Select(change => change.Split('=')).Aggregate(Presets.Get(Presets.Default), (config, change) => config.With(change[0], change[1]));
+}

@@ -1,0 +1,30 @@
+using System.Text.Json.Nodes;
+using TinyMoE.Train;
+
+namespace TinyMoE.Tests.Train;
+
+public sealed class MetricsJsonTests
+{
+    [Fact]
+    public void Line_Step_HasEveryField() => Assert.Equal(
+        """{"kind":"train","step":3,"loss":1.5,"losses":{"balance":0.01},"learning_rate":0.001,"gradient_norm":2,"tokens_per_second":1000.5}""",
+        MetricsJson.Line(new StepReport(3, 1.5f, new Dictionary<string, float> { ["balance"] = 0.01f }, 1e-3f, 2f, 1000.5)));
+
+    [Fact]
+    public void Line_Evaluation_HasEveryField() => Assert.Equal(
+        """{"kind":"eval","step":3,"loss":1.5,"perplexity":4.5,"bits_per_byte":2.25}""", MetricsJson.Line(new EvalReport(3, 1.5, 4.5, 2.25)));
+
+    [Fact]
+    public void Line_Routing_HasEveryField() => Assert.Equal(
+        """{"kind":"routing","step":3,"layer":1,"load":[0.25,0.75],"importance":[1,3],"entropy":0.5,"max_violation":0.5,"dead":0}""",
+        MetricsJson.Line(new RoutingReport(3, 1, [0.25f, 0.75f], [1, 3], 0.5f, 0.5f, 0)));
+
+    [Fact]
+    public void Line_NotFinite_IsStillJson()
+    {
+        JsonNode node = JsonNode.Parse(MetricsJson.Line(new StepReport(1, float.NaN, new Dictionary<string, float>(), 0, float.PositiveInfinity, 0)))!;
+        Assert.Equal("NaN", node["loss"]!.GetValue<string>());
+        Assert.Equal("Infinity", node["gradient_norm"]!.GetValue<string>());
+        Assert.Equal("NaN", JsonNode.Parse(MetricsJson.Line(new RoutingReport(1, 0, [float.NaN], [0], 0, 0, 0)))!["load"]![0]!.GetValue<string>());
+    }
+}

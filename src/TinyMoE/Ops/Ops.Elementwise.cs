@@ -61,6 +61,17 @@ public static partial class Ops
         return tape.Record(nameof(Scale), y, () => tape.Backend.Affine(y.Grad, factor, 0f, x.Count, x.GradTarget()));
     }
 
+    /// <summary>x + offset.</summary>
+    public static Tensor Shift(this Tensor x, float offset)
+    {
+        Tape tape = x.Tape;
+        Tensor y = tape.New(x.Shape);
+        tape.Backend.Affine(x.Data, 1f, offset, x.Count, y.Data);
+
+        // dx = dy
+        return tape.Record(nameof(Shift), y, () => tape.Backend.Affine(y.Grad, 1f, 0f, x.Count, x.GradTarget()));
+    }
+
     private static Tensor Apply(Tensor x, Unary f)
     {
         Tape tape = x.Tape;

@@ -45,7 +45,7 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         for (float x = -12; x <= 12; x += 0.0137f)
         {
             double expected = NormalCdf(x), relative = First(v => VectorMath.NormalCdf(v, out _), x) / expected - 1;
-            Assert.True(Math.Abs(relative) < 2e-7 + 1.2e-7 * x * x, $"at {x}: {relative:E2}"); // x²/2 is rounded before the exponential
+            Assert.True(Math.Abs(relative) < 3e-7 + 1.2e-7 * x * x, $"at {x}: {relative:E2}"); // x²/2 is rounded before the exponential
         }
     }
 

@@ -3,6 +3,7 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Nn;
+using TinyMoE.Ops;
 using TinyMoE.Optim;
 using TinyMoE.Tensors;
 

@@ -3,7 +3,6 @@ using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 using Floats = TinyMoE.Memory.View<float>;
-using Ints = TinyMoE.Memory.View<int>;
 
 namespace TinyMoE.Tests.Ops;
 

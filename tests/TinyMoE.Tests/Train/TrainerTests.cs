@@ -3,7 +3,6 @@ using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Nn;
 using TinyMoE.Optim;
-using TinyMoE.Tensors;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Train;

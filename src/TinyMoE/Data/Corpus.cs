@@ -66,6 +66,8 @@ public sealed class Corpus
     /// <param name="targets">Receives (B, T) ids, those one place later.</param>
     public void TrainBatch(ulong seed, int step, int first, int context, Span<int> inputs, Span<int> targets)
     {
+        if (inputs.Length % context != 0 || targets.Length != inputs.Length)
+            throw new ArgumentException($"Inputs and targets have room for whole windows of {context}, not for {inputs.Length} and {targets.Length} ids.");
         CheckWindow(train.Length, context, "training");
         Philox random = new(new RandomKey(seed, RandomPurpose.Batch, step));
         for (int b = 0; b < inputs.Length / context; b++)

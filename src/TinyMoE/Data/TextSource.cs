@@ -62,7 +62,7 @@ internal static class TextSource
             return [source];
         try
         {
-            string[] files = Directory.Exists(source) ? Enumerate(source, ["**", "*"])
+            string[] files = Directory.Exists(source) ? Enumerate(source, ["**"])
                 : source.AsSpan().ContainsAny('*', '?') ? Glob(source)
                 : throw new TinyMoEException($"There is no file or folder {source}: check the path, or use sdk-docs for the built-in text.");
             return files.Length > 0 ? files
@@ -153,6 +153,8 @@ internal static class TextSource
     {
         if (pattern.IsEmpty || names.IsEmpty)
             return pattern.IsEmpty && names.IsEmpty;
+        if (pattern is ["**"])
+            return true;
         return pattern[0] == "**"
             ? Matches(names, pattern[1..]) || Matches(names[1..], pattern)
             : FileSystemName.MatchesSimpleExpression(pattern[0], names[0], ignoreCase: false) && Matches(names[1..], pattern[1..]);

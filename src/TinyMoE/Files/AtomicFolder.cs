@@ -43,7 +43,7 @@ internal static class AtomicFolder
         {
             Undo(place, filling, leaving);
             if (FileProblem.Is(e))
-                throw new TinyMoEException($"Cannot write the folder {path}: {FileProblem.Reason(e)}. What was there before is kept.", e);
+                throw new TinyMoEException($"Cannot write the folder {path}: {FileProblem.Reason(e)}. Choose another place; what was there before is kept.", e);
             throw;
         }
 

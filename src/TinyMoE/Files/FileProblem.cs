@@ -15,8 +15,7 @@ internal static class FileProblem
     /// <summary>The reason, without the path.</summary>
     public static string Reason(Exception e) => e switch
     {
-        FileNotFoundException => "it does not exist",
-        DirectoryNotFoundException => "a folder on the way does not exist",
+        FileNotFoundException or DirectoryNotFoundException => "no such file or folder",
         UnauthorizedAccessException or SecurityException => "permission denied",
         PathTooLongException => "the path is too long",
         IOException { HResult: DiskFullUnix or DiskFullWindows or HandleDiskFullWindows } => "the disk is full",

@@ -86,7 +86,7 @@ public sealed class AtomicTests : IDisposable
             full.Write(new byte[100]);
         }));
 
-        Assert.Equal($"Cannot write the folder {Place}: the disk is full. What was there before is kept.", message);
+        Assert.Equal($"Cannot write the folder {Place}: the disk is full. Choose another place; what was there before is kept.", message);
         AssertState("old", "a.txt");
     }
 

@@ -82,7 +82,7 @@ public sealed class SafetensorsTests : IDisposable
         byte[] whole = File.ReadAllBytes(path);
         int header = 8 + (int)BinaryPrimitives.ReadInt64LittleEndian(whole), refused = 0;
         Random random = new(1);
-        for (int trial = 0; trial < 2000; trial++)
+        for (int trial = 0; trial < 600; trial++)
         {
             byte[] changed = [.. whole];
             for (int flips = random.Next(1, 4); flips > 0; flips--)
@@ -101,7 +101,7 @@ public sealed class SafetensorsTests : IDisposable
             }
         }
 
-        Assert.InRange(refused, 1000, 2000);
+        Assert.InRange(refused, 300, 600);
     }
 
     [Theory]
@@ -132,7 +132,7 @@ public sealed class SafetensorsTests : IDisposable
 
     [Fact]
     public void Open_NoSuchFile_SaysSo() =>
-        Assert.Contains("does not exist", OneLine.Of(() => SafetensorsReader.Open(folder["none.safetensors"]).Dispose()));
+        Assert.Contains("no such file", OneLine.Of(() => SafetensorsReader.Open(folder["none.safetensors"]).Dispose()));
 
     private string WriteSmall()
     {

@@ -14,7 +14,7 @@ internal static class Nearest
         foreach (string candidate in known)
         {
             int errors = Errors(word, candidate);
-            if (errors < least && errors <= Math.Max(1, Math.Max(word.Length, candidate.Length) / 3))
+            if (errors < least && errors <= Math.Max(word.Length, candidate.Length) / 3)
                 (nearest, least) = (candidate, errors);
         }
         return nearest;

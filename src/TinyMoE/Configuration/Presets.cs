@@ -12,10 +12,10 @@ public static class Presets
     /// <summary>All presets, the default first.</summary>
     public static IReadOnlyList<Preset> All { get; } =
     [
-        new(Default, "a small Mixtral: 4 layers of 8 SwiGLU experts, 2 a token, RoPE, RMSNorm, grouped-query attention", MixtralTiny()),
-        new("makemoe", "the model of makeMoE: 8 layers of 8 ReLU experts, noisy top-2, no balance loss", MakeMoe()),
-        new("nano", "nanoGPT's small character model, dense: the one to compare a mixture with", Nano()),
-        new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), else like mixtral-tiny with LayerNorm", ShazeerTiny()),
+        new(Default, "a small Mixtral, 4 layers of 8 SwiGLU experts, 2 a token; RoPE, RMSNorm, grouped queries", MixtralTiny()),
+        new("makemoe", "makeMoE's model, 8 layers of 8 ReLU experts, noisy top-2, no balance loss", MakeMoe()),
+        new("nano", "nanoGPT's small character model, dense; the one to compare a mixture with", Nano()),
+        new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), ReLU experts, LayerNorm", ShazeerTiny()),
     ];
 
     /// <summary>The configuration of that name; an unknown one is an error that lists the known.</summary>

@@ -1,0 +1,52 @@
+using System.CommandLine;
+using TinyMoE.Cli.Output;
+using TinyMoE.Train;
+
+namespace TinyMoE.Cli.Commands;
+
+/// <summary><c>tinymoe eval</c></summary>
+internal sealed class EvalCommand
+{
+    private const string Examples = """
+        tinymoe eval --run runs/mixtral-tiny                 on the text that was held out in training
+        tinymoe eval --run runs/mixtral-tiny --data new.txt  on another text
+        """;
+
+    private readonly Option<string?> run = Options.Run();
+    private readonly Option<string[]> data = Options.Texts("--data", "PATH", "Files, folders or globs of text to measure on, all of it; the run's held-out text if not said.");
+    private readonly Option<int?> windows = Options.Whole("--windows", 0, "Windows of text to measure, evenly spread; 0: all. As in training if not said.");
+    private readonly Option<int?> threads = Options.Threads();
+    private readonly Option<bool> json = Options.Json();
+
+    public static Command Create()
+    {
+        EvalCommand eval = new();
+        CommandWithExamples command = new("eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples)
+        {
+            eval.run, eval.data, eval.windows, eval.threads, eval.json,
+        };
+        command.SetAction(eval.Run);
+        return command;
+    }
+
+    private int Run(ParseResult parsed)
+    {
+        string[]? sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data);
+        using Interrupts interrupts = new();
+        EvalResult result = Engine.Eval(
+            new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(windows), parsed.GetValue(threads) ?? 0), interrupts.Token);
+        TextWriter output = parsed.InvocationConfiguration.Output;
+        if (parsed.GetValue(json))
+        {
+            output.WriteLine(MetricsJson.Line(result.Report));
+            foreach (RoutingReport layer in result.Routing)
+                output.WriteLine(MetricsJson.Line(layer));
+        }
+        else
+        {
+            output.WriteLine($"step {result.Report.Step}: {Words.Of(result.Report)}");
+            RoutingTable.Write(Consoles.For(output), result.Routing);
+        }
+        return Cli.Done;
+    }
+}

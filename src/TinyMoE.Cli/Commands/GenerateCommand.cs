@@ -1,0 +1,61 @@
+using System.CommandLine;
+
+namespace TinyMoE.Cli.Commands;
+
+/// <summary><c>tinymoe generate</c></summary>
+internal sealed class GenerateCommand
+{
+    private const string Examples = """
+        tinymoe generate --run runs/mixtral-tiny --prompt "Returns the "
+        tinymoe generate --run runs/mixtral-tiny --tokens 1000 --temperature 0.5 --seed 7
+        """;
+
+    private readonly Option<string?> run = Options.Run();
+    private readonly Option<string?> prompt = Options.Text("--prompt", "TEXT", "Text to go on from; one that begins with a dash as --prompt=\"-x\".");
+    private readonly Option<int?> tokens = Options.Whole("--tokens", 1, "Tokens to write; 300 if not said.");
+    private readonly Option<float?> temperature = Options.Number("--temperature", x => x >= 0, "a number, at least 0",
+        "How daring: 0 always takes the likeliest token, 1 draws as the model believes; 0.8 if not said.");
+    private readonly Option<int?> topK = Options.Whole("--top-k", 0, "Draw among the K likeliest tokens; 0 or not said: all.");
+    private readonly Option<float?> topP = Options.Number("--top-p", x => x is > 0 and <= 1, "a number above 0 and at most 1",
+        "Draw among the likeliest tokens that together have probability P; 1 or not said: all.");
+    private readonly Option<ulong?> seed = Options.Seed("Another seed, another text; 1 if not said.");
+    private readonly Option<int?> threads = Options.Threads();
+
+    public static Command Create()
+    {
+        GenerateCommand generate = new();
+        CommandWithExamples command = new("generate", "Let a trained model write text.", Examples)
+        {
+            generate.run, generate.prompt, generate.tokens, generate.temperature, generate.topK, generate.topP, generate.seed, generate.threads,
+        };
+        command.SetAction(generate.Run);
+        return command;
+    }
+
+    private int Run(ParseResult parsed)
+    {
+        GenerateOptions options = new(
+            parsed.GetValue(run)!,
+            parsed.GetValue(prompt) ?? "",
+            parsed.GetValue(tokens) ?? 300,
+            parsed.GetValue(temperature) ?? 0.8f,
+            parsed.GetValue(topK) ?? 0,
+            parsed.GetValue(topP) ?? 1f,
+            parsed.GetValue(seed) ?? 1,
+            parsed.GetValue(threads) ?? 0);
+        TextWriter output = parsed.InvocationConfiguration.Output;
+        bool begun = false;
+        using Interrupts interrupts = new();
+        Engine.Generate(options, Write, interrupts.Token);
+        output.WriteLine();
+        return interrupts.Token.IsCancellationRequested ? Cli.Interrupted : Cli.Done;
+
+        // The prompt waits for the first piece, so that a run that cannot be read leaves nothing on the output.
+        void Write(string text)
+        {
+            output.Write(begun ? text : options.Prompt + text);
+            output.Flush();
+            begun = true;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
+
+namespace TinyMoE.Cli;
+
+/// <summary>Options that several commands share, and kinds of options whose errors say what is wanted.</summary>
+internal static class Options
+{
+    public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
+
+    public static Option<string?> Text(string name, string helpName, string description) =>
+        new(name) { HelpName = helpName, Description = description };
+
+    public static Option<string[]> Texts(string name, string helpName, string description) =>
+        new(name) { HelpName = helpName + " ...", Description = description, AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.OneOrMore };
+
+    /// <summary>A whole number, at least <paramref name="least"/>.</summary>
+    public static Option<int?> Whole(string name, int least, string description) => new(name)
+    {
+        HelpName = "N",
+        Description = description,
+        CustomParser = result => Read<int>(result, NumberStyles.AllowLeadingSign, value => value >= least, $"a whole number, at least {least}"),
+    };
+
+    /// <summary>A number that is <paramref name="good"/>; <paramref name="needs"/> says so in words.</summary>
+    public static Option<float?> Number(string name, Predicate<float> good, string needs, string description) => new(name)
+    {
+        HelpName = "X",
+        Description = description,
+        CustomParser = result => Read<float>(result, NumberStyles.Float, value => float.IsFinite(value) && good(value), needs),
+    };
+
+    /// <summary>One of a few words.</summary>
+    public static Option<string?> OneOf(string name, string description, params string[] words) => new(name)
+    {
+        HelpName = string.Join('|', words),
+        Description = description,
+        CustomParser = result =>
+        {
+            string word = result.Tokens[0].Value;
+            if (words.Contains(word))
+                return word;
+            result.AddError($"{name} has no '{word}'; known: {string.Join(", ", words)}");
+            return null;
+        },
+    };
+
+    public static Option<string?> Run() => new("--run") { HelpName = "DIR", Description = "The folder of a trained run, as in runs/mixtral-tiny.", Required = true };
+
+    public static Option<int?> Threads() => Whole("--threads", 1, "Threads to compute on; all cores if not said. The result is the same for any number.");
+
+    public static Option<bool> Json() => Flag("--json", "Print JSON, one object a line, and nothing else.");
+
+    public static Option<ulong?> Seed(string description) => new("--seed")
+    {
+        HelpName = "N",
+        Description = description,
+        CustomParser = result => Read<ulong>(result, NumberStyles.None, _ => true, "a whole number, at least 0"),
+    };
+
+    private static T? Read<T>(ArgumentResult result, NumberStyles style, Predicate<T> good, string needs)
+        where T : struct, INumber<T>
+    {
+        string text = result.Tokens[0].Value;
+        if (T.TryParse(text, style, CultureInfo.InvariantCulture, out T value) && good(value))
+            return value;
+        result.AddError($"{((OptionResult)result.Parent!).Option.Name} needs {needs}, not '{text}'");
+        return null;
+    }
+}

@@ -1,0 +1,25 @@
+using TinyMoE.Train;
+
+namespace TinyMoE.Cli.Output;
+
+/// <summary>The lines of metrics.jsonl, as they come.</summary>
+internal sealed class JsonProgress(TextWriter output) : ITrainingListener
+{
+    public void OnStart(TrainingStart start)
+    {
+    }
+
+    public void OnStep(StepReport r) => output.WriteLine(MetricsJson.Line(r));
+
+    public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best)
+    {
+        output.WriteLine(MetricsJson.Line(eval));
+        foreach (RoutingReport layer in routing)
+            output.WriteLine(MetricsJson.Line(layer));
+        output.Flush();
+    }
+
+    public void OnCheckpoint(int step, string path)
+    {
+    }
+}

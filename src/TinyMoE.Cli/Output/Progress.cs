@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using Spectre.Console;
+using TinyMoE.Train;
+
+namespace TinyMoE.Cli.Output;
+
+/// <summary>Shows training: a live line on a terminal, plain lines elsewhere, JSON lines where asked for.</summary>
+internal abstract class Progress(IAnsiConsole console) : ITrainingListener
+{
+    private readonly Stopwatch clock = new();
+    private TrainingStart? start;
+
+    /// <summary>Trains under the listener that suits the output.</summary>
+    public static TrainResult Watch(TextWriter output, bool json, Func<ITrainingListener, TrainResult> train)
+    {
+        if (json)
+            return train(new JsonProgress(output));
+        IAnsiConsole console = Consoles.For(output);
+        Progress progress = console.Profile.Capabilities.Ansi ? new LiveProgress(console) : new PlainProgress(console);
+        try
+        {
+            return train(progress);
+        }
+        finally
+        {
+            progress.Erase();
+        }
+    }
+
+    public void OnStart(TrainingStart start)
+    {
+        this.start = start;
+        clock.Start();
+        Console.WriteLine($"{start.Device}; {Words.Count(start.TotalParameters)} weights, {Words.Count(start.ActiveParameters)} active for a token");
+        Console.WriteLine($"{Words.Count(start.TrainTokens)} tokens to learn, {Words.Count(start.ValidationTokens)} held out, vocabulary {start.Vocabulary}");
+        Console.WriteLine(start.FirstStep == 1 ? $"{start.Steps} steps" : $"going on at step {start.FirstStep} of {start.Steps}");
+    }
+
+    public void OnStep(StepReport r)
+    {
+        int made = r.Step - Started.FirstStep + 1;
+        Show(r, clock.Elapsed / made * (Started.Steps - r.Step));
+    }
+
+    public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best)
+    {
+        Erase();
+        Console.WriteLine($"evaluation at step {eval.Step}: {Words.Of(eval)}{(best ? " (best so far)" : "")}");
+        RoutingTable.Write(Console, routing);
+    }
+
+    public void OnCheckpoint(int step, string path)
+    {
+    }
+
+    /// <summary>Where it is shown.</summary>
+    protected IAnsiConsole Console => console;
+
+    /// <summary>What the run is.</summary>
+    protected TrainingStart Started => start ?? throw new InvalidOperationException("A step came before the start.");
+
+    /// <summary>Takes away what is drawn in place, before a line is written.</summary>
+    protected virtual void Erase()
+    {
+    }
+
+    /// <summary>Shows a step, and the time that is left.</summary>
+    protected abstract void Show(StepReport step, TimeSpan left);
+}

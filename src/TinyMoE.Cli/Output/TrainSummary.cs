@@ -1,0 +1,32 @@
+namespace TinyMoE.Cli.Output;
+
+/// <summary>What is said after training: where the model is, and what to type next.</summary>
+internal static class TrainSummary
+{
+    public static void Finished(TextWriter output, TrainOptions options, TrainResult result, TimeSpan time)
+    {
+        string run = Words.Quoted(options.Folder);
+        output.WriteLine();
+        output.WriteLine($"{result.Step} steps done, this time in {Words.Of(time)}; the model is in {options.Folder}");
+        if (result.Best is { } best)
+            output.WriteLine($"best at step {best.Step}: {Words.Of(best)}");
+        if (result.Sample.Length > 0)
+        {
+            output.WriteLine();
+            output.WriteLine("It writes:");
+            foreach (string line in result.Sample.TrimEnd().Split('\n'))
+                output.WriteLine($"  {line.TrimEnd()}".TrimEnd());
+        }
+        output.WriteLine();
+        output.WriteLine("Go on with:");
+        output.WriteLine($"  tinymoe generate --run {run} --prompt \"The \"");
+        output.WriteLine($"  tinymoe eval --run {run}");
+        output.WriteLine($"  tinymoe info --run {run}");
+    }
+
+    public static void Stopped(TextWriter output, TrainOptions options, TrainResult result)
+    {
+        output.WriteLine($"stopped after step {result.Step} of {options.Config.Train.Steps} and saved in {options.Folder}; go on with:");
+        output.WriteLine($"  tinymoe train --resume --out {Words.Quoted(options.Folder)}");
+    }
+}

@@ -1,0 +1,36 @@
+using System.Globalization;
+using TinyMoE.Train;
+
+namespace TinyMoE.Cli.Output;
+
+/// <summary>Numbers as people read them.</summary>
+internal static class Words
+{
+    /// <summary>"loss 1.5234, perplexity 4.59, 2.198 bits a byte".</summary>
+    public static string Of(EvalReport report) =>
+        string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:F4}, perplexity {report.Perplexity:F2}, {report.BitsPerByte:F3} bits a byte");
+
+    /// <summary>"step  120/600  loss 2.3145  rate 1.80e-3  12.3k tokens/s  1:05 left".</summary>
+    public static string Of(StepReport report, int steps, TimeSpan left)
+    {
+        int width = steps.ToString(CultureInfo.InvariantCulture).Length;
+        string step = report.Step.ToString(CultureInfo.InvariantCulture).PadLeft(width);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"step {step}/{steps}  loss {report.Loss:F4}  rate {report.LearningRate:0.00e-0}  {Count(report.TokensPerSecond)} tokens/s  {Of(left)} left");
+    }
+
+    /// <summary>"0:42", "12:05", "3:00:00".</summary>
+    public static string Of(TimeSpan time) =>
+        time.ToString(time.TotalHours < 1 ? @"m\:ss" : time.TotalDays < 1 ? @"h\:mm\:ss" : @"d\ \d\a\y\s\ h\:mm", CultureInfo.InvariantCulture);
+
+    /// <summary>"950", "12.3k", "1.24M".</summary>
+    public static string Count(double value) => value switch
+    {
+        >= 1e6 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e6:F2}M"),
+        >= 1e4 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e3:F1}k"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{value:F0}"),
+    };
+
+    /// <summary>A path as it is typed in a shell.</summary>
+    public static string Quoted(string path) => path.Any(char.IsWhiteSpace) ? $"\"{path}\"" : path;
+}

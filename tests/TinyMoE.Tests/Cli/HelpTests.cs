@@ -1,0 +1,49 @@
+using TinyMoE.Configuration;
+
+namespace TinyMoE.Tests.Cli;
+
+public sealed class HelpTests
+{
+    [Theory]
+    [InlineData("")]
+    [InlineData("--help")]
+    [InlineData("-h")]
+    public void Run_NoCommand_ShowsTheCommandsAndExamples(string argument)
+    {
+        CommandLine result = CommandLine.Run(argument.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        foreach (string expected in new[] { "train ", "eval ", "generate ", "info ", "Examples:", "tinymoe generate --run runs/mixtral-tiny" })
+            Assert.Contains(expected, result.Output);
+    }
+
+    [Theory]
+    [InlineData("train", "--preset --config --set --data --tokenizer --steps --stop-at --seed --threads --out --resume --json")]
+    [InlineData("eval", "--run --data --windows --threads --json")]
+    [InlineData("generate", "--run --prompt --tokens --temperature --top-k --top-p --seed --threads")]
+    [InlineData("info", "--run --preset --config --set --json")]
+    public void Help_Command_ShowsExactlyItsOptionsAndExamples(string command, string options)
+    {
+        CommandLine result = CommandLine.Run(command, "--help");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        string[] lines = result.Output.ReplaceLineEndings("\n").Split('\n');
+        IEnumerable<string> shown = lines.Where(line => line.StartsWith("  --", StringComparison.Ordinal)).Select(line => line.Trim().Split(' ')[0]);
+        Assert.Equal(options.Split(' '), shown);
+        Assert.Contains(lines, line => line.StartsWith($"  tinymoe {command}", StringComparison.Ordinal));
+        Assert.All(lines, line => Assert.InRange(line.Length, 0, 120));
+    }
+
+    [Fact]
+    public void Help_Train_ListsThePresets()
+    {
+        string output = CommandLine.Run("train", "--help").Output;
+        Assert.All(Presets.All, preset => Assert.Contains($"{preset.Name}: ", output));
+    }
+
+    [Fact]
+    public void Version_IsPrinted()
+    {
+        CommandLine result = CommandLine.Run("--version");
+        Assert.Equal(0, result.ExitCode);
+        Assert.NotEqual("", result.Output.Trim());
+    }
+}

@@ -1,0 +1,77 @@
+using System.Text.Json.Nodes;
+using TinyMoE.Cli;
+using TinyMoE.Cli.Output;
+using TinyMoE.Configuration;
+using TinyMoE.Train;
+
+namespace TinyMoE.Tests.Cli;
+
+public sealed class ProgressTests
+{
+    private static readonly EvalReport Eval = new(100, 1.5, 4.4817, 2.164);
+
+    [Fact]
+    public void Watch_NoTerminal_WritesALineForEveryTwentiethAndTheEvaluation()
+    {
+        string[] lines = Lines(json: false);
+        Assert.Equal("CPU; 1.23M weights, 456.8k active for a token", lines[0]);
+        Assert.Equal("90.0k tokens to learn, 10.0k held out, vocabulary 97", lines[1]);
+        Assert.Equal(21, lines.Count(line => line.StartsWith("step ", StringComparison.Ordinal)));
+        Assert.Contains(lines, line => line.StartsWith("step   1/100  loss 2.0000  rate 1.00e-3  950 tokens/s  ", StringComparison.Ordinal));
+        Assert.Contains("evaluation at step 100: loss 1.5000, perplexity 4.48, 2.164 bits a byte (best so far)", lines);
+        Assert.Contains(lines, line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is ["1", "█", "75%", "▄", "25%", "0%", "0%", "0.406", "2.00", "2"]);
+        Assert.DoesNotContain(lines, line => line.Contains('\u001b', StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Watch_Json_WritesOneObjectALineAndNothingElse()
+    {
+        string[] kinds = [.. Lines(json: true).Select(line => JsonNode.Parse(line)!["kind"]!.GetValue<string>())];
+        Assert.Equal([.. Enumerable.Repeat("train", 100), "eval", "routing"], kinds);
+    }
+
+    [Fact]
+    public void RoutingTable_ManyExperts_HasABarEach()
+    {
+        StringWriter output = new();
+        RoutingTable.Write(Consoles.For(output), [new RoutingReport(1, 0, [.. Enumerable.Repeat(1 / 64f, 64)], new float[64], 1, 0, 0)]);
+        Assert.Contains(new string('▄', 64), output.ToString());
+    }
+
+    [Fact]
+    public void RoutingTable_DenseModel_WritesNothing()
+    {
+        StringWriter output = new();
+        RoutingTable.Write(Consoles.For(output), []);
+        Assert.Equal("", output.ToString());
+    }
+
+    [Fact]
+    public void TrainSummary_FolderWithASpace_IsQuotedInTheCommands()
+    {
+        TrainOptions options = new(Presets.Get(Presets.Default), "my runs/a", Resume: false, StopAt: null, Threads: 0);
+        StringWriter stopped = new(), finished = new();
+        TrainSummary.Stopped(stopped, options, new TrainResult(7, Finished: false, null, ""));
+        TrainSummary.Finished(finished, options, new TrainResult(600, Finished: true, Eval, "Returns\nthe value"), TimeSpan.FromSeconds(62));
+        Assert.Contains("stopped after step 7 of 600", stopped.ToString());
+        Assert.Contains("tinymoe train --resume --out \"my runs/a\"", stopped.ToString());
+        Assert.Contains("600 steps done, this time in 1:02", finished.ToString());
+        Assert.Contains("  Returns\n  the value", finished.ToString().ReplaceLineEndings("\n"));
+        Assert.Contains("tinymoe generate --run \"my runs/a\"", finished.ToString());
+    }
+
+    private static string[] Lines(bool json)
+    {
+        StringWriter output = new();
+        Progress.Watch(output, json, listener =>
+        {
+            listener.OnStart(new TrainingStart("CPU", 1_234_567, 456_789, 90_000, 10_000, 97, 1, 100));
+            for (int step = 1; step <= 100; step++)
+                listener.OnStep(new StepReport(step, 2f, new Dictionary<string, float>(), 1e-3f, 1f, 950));
+            listener.OnEvaluation(Eval, [new RoutingReport(100, 1, [0.75f, 0.25f, 0, 0], [3, 1, 0, 0], 0.406f, 2f, 2)], best: true);
+            listener.OnCheckpoint(100, "somewhere");
+            return new TrainResult(100, Finished: true, Eval, "");
+        });
+        return output.ToString().ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
+    }
+}

@@ -1,0 +1,80 @@
+namespace TinyMoE.Tests.Cli;
+
+public sealed class UsageTests
+{
+    [Theory]
+    [InlineData("trian", "unknown command 'trian'; did you mean 'train'?", "tinymoe")]
+    [InlineData("[diagram]", "unknown command '[diagram]'", "tinymoe")]
+    [InlineData("train|--stepz|5", "unknown option '--stepz'; did you mean '--steps'?", "tinymoe train")]
+    [InlineData("train|--set|model.width=3|--stepz=5", "unknown option '--stepz'; did you mean '--steps'?", "tinymoe train")]
+    [InlineData("generate|--run|x|--prompt|--tokns", "unknown option '--tokns'; did you mean '--tokens'?", "tinymoe generate")]
+    [InlineData("train|-x", "unknown option '-x'", "tinymoe train")]
+    [InlineData("train|--steps", "--steps needs a value", "tinymoe train")]
+    [InlineData("train|--data|--resume", "--data needs a value", "tinymoe train")]
+    [InlineData("train|--out|--json", "--out needs a value", "tinymoe train")]
+    [InlineData("train|--steps|5|--steps|6", "--steps is given 2 times", "tinymoe train")]
+    [InlineData("train|--steps|abc", "--steps needs a whole number, at least 1, not 'abc'", "tinymoe train")]
+    [InlineData("train|--steps|0", "--steps needs a whole number, at least 1, not '0'", "tinymoe train")]
+    [InlineData("train|--stop-at|-1", "--stop-at needs a whole number, at least 1, not '-1'", "tinymoe train")]
+    [InlineData("train|--threads|0", "--threads needs a whole number, at least 1, not '0'", "tinymoe train")]
+    [InlineData("train|--seed|-1", "--seed needs a whole number, at least 0, not '-1'", "tinymoe train")]
+    [InlineData("train|--tokenizer|bpe", "--tokenizer has no 'bpe'; known: char, byte", "tinymoe train")]
+    [InlineData("train|--preset|nano|--config|x.json", "--preset and --config exclude each other; name one", "tinymoe train")]
+    [InlineData("train|--set|width", "--set needs key=value, as in model.width=256, not 'width'", "tinymoe train")]
+    [InlineData("train|--set|=3", "--set needs key=value, as in model.width=256, not '=3'", "tinymoe train")]
+    [InlineData("train|extra", "'extra' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
+    [InlineData("train|--json|5", "'5' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
+    [InlineData("eval", "option '--run' is required", "tinymoe eval")]
+    [InlineData("eval|--run|x|--windows|-1", "--windows needs a whole number, at least 0, not '-1'", "tinymoe eval")]
+    [InlineData("generate|--run|x|--tokens|0", "--tokens needs a whole number, at least 1, not '0'", "tinymoe generate")]
+    [InlineData("generate|--run|x|--temperature|-1", "--temperature needs a number, at least 0, not '-1'", "tinymoe generate")]
+    [InlineData("generate|--run|x|--temperature|nan", "--temperature needs a number, at least 0, not 'nan'", "tinymoe generate")]
+    [InlineData("generate|--run|x|--top-p|0", "--top-p needs a number above 0 and at most 1, not '0'", "tinymoe generate")]
+    [InlineData("generate|--run|x|--top-p|1.5", "--top-p needs a number above 0 and at most 1, not '1.5'", "tinymoe generate")]
+    [InlineData("generate|--run|x|--top-k|-2", "--top-k needs a whole number, at least 0, not '-2'", "tinymoe generate")]
+    [InlineData("info|--run|x|--preset|nano", "--run excludes --preset and --config; name one", "tinymoe info")]
+    public void Run_WrongUsage_IsOneLineAndWhereTheHelpIs(string line, string message, string command)
+    {
+        CommandLine result = CommandLine.Run(line.Split('|'));
+        Assert.Equal(2, result.ExitCode);
+        Assert.Equal([$"tinymoe: {message}", $"try '{command} --help'"], result.ErrorLines);
+        Assert.Equal("", result.Output);
+    }
+
+    [Theory]
+    [InlineData("train|--preset|nanno", "unknown preset 'nanno'; did you mean 'nano'?")]
+    [InlineData("train|--config|no-such.json", "no-such.json: there is no such file")]
+    [InlineData("train|--set|model.widht=3", "unknown key 'model.widht'; did you mean 'model.width'?")]
+    [InlineData("train|--set|model.width=3|model.layers=x", "model.layers needs a whole number, not 'x'")]
+    [InlineData("train|--set|moe.active=9", "moe.active=9 must be from 1 to moe.experts=8")]
+    [InlineData("info|--preset|nano|--set|model.heads=3", "model.heads=3 does not divide model.width=128")]
+    [InlineData("train|--resume|--out|no-such-run", "no-such-run holds no run")]
+    [InlineData("eval|--run|no-such-run", "no-such-run holds no run")]
+    [InlineData("generate|--run|no-such-run|--prompt=--text", "no-such-run holds no run")]
+    [InlineData("generate|--run|no-such-run|--prompt|@text", "no-such-run holds no run")]
+    [InlineData("info|--run|no-such-run", "no-such-run holds no run")]
+    public void Run_WhatCannotBeDone_IsOneLine(string line, string message)
+    {
+        CommandLine result = CommandLine.Run(line.Split('|'));
+        Assert.Equal(1, result.ExitCode);
+        Assert.StartsWith($"tinymoe: {message}", Assert.Single(result.ErrorLines));
+        Assert.Equal("", result.Output);
+    }
+
+    [Fact]
+    public void Train_FolderHoldsARun_IsNotOverwritten()
+    {
+        string folder = Directory.CreateTempSubdirectory("tinymoe").FullName;
+        try
+        {
+            File.WriteAllText(Path.Combine(folder, "config.json"), "{}");
+            CommandLine result = CommandLine.Run("train", "--out", folder);
+            Assert.Equal(1, result.ExitCode);
+            Assert.Contains("holds a run already; go on with it by --resume", Assert.Single(result.ErrorLines));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+using System.Runtime.Intrinsics;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Cpu;
+
+/// <remarks>
+/// The backward of attention. A piece is one key and value head of one sequence: it alone sums dk and dv there, over its query heads and their blocks
+/// in order. Per block the weights come back from the scores and the saved log-sum-exp; weights and slopes are (keys, lanes) as in the forward.
+/// </remarks>
+public sealed unsafe partial class CpuBackend
+{
+    /// <inheritdoc/>
+    public override void AttentionBackward(
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq, Target dk, Target dv)
+    {
+        if (Vector512.IsHardwareAccelerated && sizes.D > 16)
+            AttentionBackward<Simd512, Vector512<float>>(dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv);
+        else
+            AttentionBackward<Simd256, Vector256<float>>(dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv);
+    }
+
+    private void AttentionBackward<TSimd, TVector>(
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, Dropout dropout, Target dq, Target dk, Target dv)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        workers.For(sizes.B * sizes.KvHeads, (dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv, workers), static (piece, in s) =>
+            AttendBackward<TSimd, TVector>(piece, s.dy, s.q, s.k, s.v, s.y, s.logSumExp, s.sizes, s.dropout, s.dq, s.dk, s.dv, s.workers));
+    }
+
+    // With P the weights, M the factors of dropout, and δ[t] = dy[t]·y[t]:
+    // dv[s] = Σ_t P·M·dy[t],   dS = P·(M·(dy[t]·v[s]) − δ[t]),   dq[t] = Σ_s dS·k[s]/√D,   dk[s] = Σ_t dS·q[t]/√D
+    private static void AttendBackward<TSimd, TVector>(
+        int keyHead, Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, in Dropout dropout, Target dq, Target dk, Target dv, Workers workers)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        (_, int T, int S, int H, int keyHeads, int D, int window) = sizes;
+        int R = 2 * TSimd.Count, width = RoundUp(D, R);
+        float* queries = Scratch(workers, 2 * D * R + 3 * S * R + 3 * R * width + 3 * S * width + 2 * R);
+        float* outer = queries + D * R;                          // q and dy transposed: (D, R)
+        float* weights = outer + D * R, slopes = weights + S * R, kept = slopes + S * R;           // (S, R)
+        float* queryCopy = kept + S * R, outerCopy = queryCopy + R * width, sums = outerCopy + R * width; // (R, width)
+        float* keyCopy = sums + R * width, keySums = keyCopy + S * width, valueSums = keySums + S * width; // (S, width)
+        float* delta = valueSums + S * width, log = delta + R;   // (R)
+        new Span<float>(keySums, 2 * S * width).Clear();
+
+        float scale = 1f / MathF.Sqrt(D);
+        int group = H / keyHeads, firstHead = keyHead / keyHeads * H + keyHead % keyHeads * group;
+        AttentionHead shared = new(sizes, firstHead);
+        float* keys = k.Pointer + shared.Key, values = v.Pointer + shared.Key, keyRows = keys;
+        int keyRow = shared.KeyRow, keyRowsRow = PadRows(ref keyRows, keyRow, S, D, width, keyCopy);
+        for (int index = firstHead; index < firstHead + group; index++)
+        {
+            AttentionHead head = new(sizes, index);
+            int row = head.QueryRow;
+            for (int t = 0; t < T; t += R)
+            {
+                QueryBlock block = new(sizes, t, R);
+                int at = head.Query + t * row;
+                float* queryRows = q.Pointer + at, outerRows = dy.Pointer + at;
+                Transpose(queryRows, row, block.Lanes, D, R, scale * Log2E, queries);
+                Transpose(outerRows, row, block.Lanes, D, R, 1f, outer);
+                for (int lane = 0; lane < R; lane++)
+                {
+                    bool used = lane < block.Lanes;
+                    delta[lane] = used ? Dot<TSimd, TVector>(outerRows + lane * row, y.Pointer + at + lane * row, D) : 0f;
+                    log[lane] = used ? logSumExp.Pointer[index * T + t + lane] * Log2E : 0f;
+                }
+
+                Product<TSimd, TVector>(keys + block.Low * keyRow, keyRow, 1, queries, R, block.Keys, R, D, weights, R, adds: false);
+                Product<TSimd, TVector>(values + block.Low * keyRow, keyRow, 1, outer, R, block.Keys, R, D, slopes, R, adds: false);
+                HideKeys<TSimd, TVector>(block, window, weights);
+                if (dropout.Rate > 0f)
+                    DropoutFactors(head, block, dropout, R, kept);
+                WeightsAndSlopes<TSimd, TVector>(weights, slopes, dropout.Rate > 0f ? kept : null, delta, log, block.Keys);
+
+                if (!dv.IsNone)
+                {
+                    int outerRow = PadRows(ref outerRows, row, block.Lanes, D, width, outerCopy);
+                    AddToKeys<TSimd, TVector>(block, weights, outerRows, outerRow, valueSums, width);
+                }
+
+                if (!dk.IsNone)
+                {
+                    int queryRow = PadRows(ref queryRows, row, block.Lanes, D, width, queryCopy);
+                    AddToKeys<TSimd, TVector>(block, slopes, queryRows, queryRow, keySums, width);
+                }
+
+                if (!dq.IsNone)
+                {
+                    SumOverKeys<TSimd, TVector>(block, slopes, keyRows, keyRowsRow, sums, width);
+                    for (int lane = 0; lane < block.Lanes; lane++)
+                        PutRow<TSimd, TVector>(sums + lane * width, scale, D, dq.View.Pointer + at + lane * row, dq.Adds);
+                }
+            }
+        }
+
+        for (int s = 0; s < S; s++)
+        {
+            if (!dk.IsNone)
+                PutRow<TSimd, TVector>(keySums + s * width, scale, D, dk.View.Pointer + shared.Key + s * keyRow, dk.Adds);
+            if (!dv.IsNone)
+                PutRow<TSimd, TVector>(valueSums + s * width, 1f, D, dv.View.Pointer + shared.Key + s * keyRow, dv.Adds);
+        }
+    }
+
+    /// <summary>In place, per lane: scores become P·M, and products dy·v become P·(M·product − δ). No factors: M = 1. Both (keys, R).</summary>
+    private static void WeightsAndSlopes<TSimd, TVector>(float* scores, float* products, float* factors, float* delta, float* log, int keys)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        int R = 2 * TSimd.Count;
+        for (int half = 0; half < R; half += TSimd.Count)
+        {
+            TVector shift = TSimd.Load(delta + half), logs = TSimd.Load(log + half);
+            for (int i = half; i < keys * R; i += R)
+            {
+                TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + i), logs)), kept = weight, product = TSimd.Load(products + i);
+                if (factors is not null)
+                {
+                    TVector factor = TSimd.Load(factors + i);
+                    (kept, product) = (TSimd.Multiply(weight, factor), TSimd.Multiply(product, factor));
+                }
+
+                TSimd.Store(kept, scores + i);
+                TSimd.Store(TSimd.Multiply(weight, TSimd.Subtract(product, shift)), products + i);
+            }
+        }
+    }
+
+    /// <summary>sums[s] += Σ over the lanes that see s of left[s, lane]·rows[lane]. left (keys, R), rows (lanes, width), sums (S, width).</summary>
+    private static void AddToKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, int row, float* sums, int width)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        int R = 2 * TSimd.Count, seenByAll = block.KeysOf(0);
+        sums += block.Low * width;
+        Product<TSimd, TVector>(left, R, 1, rows, row, seenByAll, width, block.Lanes, sums, width, adds: true);
+        for (int key = seenByAll; key < block.Keys; key += 4)
+        {
+            int lane = key - seenByAll + 1; // the first that sees it
+            Product<TSimd, TVector>(
+                left + key * R + lane, R, 1, rows + lane * row, row, Math.Min(4, block.Keys - key), width, block.Lanes - lane, sums + key * width, width, adds: true);
+        }
+    }
+
+    /// <summary>sums[lane] = Σ_s left[s, lane]·rows[s]. left (keys, R), rows (S, width), sums (lanes, width).</summary>
+    private static void SumOverKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, int row, float* sums, int width)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        int R = 2 * TSimd.Count;
+        for (int lane = 0; lane < block.Lanes; lane += 4)
+        {
+            Product<TSimd, TVector>(
+                left + lane, 1, R, rows + block.Low * row, row, Math.Min(4, block.Lanes - lane), width, block.KeysOf(lane + 3), sums + lane * width, width, adds: false);
+        }
+    }
+}

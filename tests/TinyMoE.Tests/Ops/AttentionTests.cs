@@ -1,0 +1,131 @@
+using TinyMoE.Backends;
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Tests.Ops;
+
+public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
+{
+    public static IEnumerable<OpCase> Cases => new[]
+    {
+        new AttentionSizes(1, 1, 1, 1, 1, 1),
+        new AttentionSizes(2, 5, 5, 2, 1, 6),                  // a head smaller than a vector
+        new AttentionSizes(1, 37, 37, 2, 1, 7),                // several blocks
+        new AttentionSizes(2, 18, 18, 4, 2, 16),               // groups of query heads
+        new AttentionSizes(1, 34, 34, 2, 2, 32, Window: 5),
+        new AttentionSizes(1, 40, 40, 1, 1, 6, Window: 21),
+        new AttentionSizes(1, 3, 21, 2, 1, 33),                // queries after a cache
+        new AttentionSizes(1, 17, 30, 2, 1, 6, Window: 9),
+        new AttentionSizes(2, 1, 19, 2, 1, 16),                // one query, as in generation
+        new AttentionSizes(1, 1, 33, 2, 2, 32, Window: 8),
+        new AttentionSizes(1, 140, 140, 1, 1, 2),              // several pieces
+    }.Select(sizes => Attention(sizes, 0f)).Concat(
+    [
+        Attention(new AttentionSizes(2, 18, 18, 2, 1, 6), 0.3f),
+        Attention(new AttentionSizes(1, 5, 9, 2, 2, 16, Window: 4), 0.5f),
+        Attention(new AttentionSizes(1, 1, 21, 2, 1, 16), 0.3f),
+    ]);
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void Attention_ChangedKey_ReachesOnlyQueriesThatSeeIt(int window)
+    {
+        const int T = 70, Changed = 20;
+        AttentionSizes sizes = new(1, T, T, 2, 1, 16, window);
+        float[][] values = Attention(sizes, 0f).Values();
+        float[] before = Run(sizes, Dropout.None, values);
+        for (int i = 0; i < 16; i++)
+        {
+            values[1][Changed * 16 + i] = 100;
+            values[2][Changed * 16 + i] = float.MaxValue;
+        }
+
+        float[] after = Run(sizes, Dropout.None, values);
+        for (int t = 0; t < T; t++)
+        {
+            bool sees = t >= Changed && (window == 0 || t < Changed + window);
+            Assert.Equal(!sees, before.AsSpan(t * 32, 32).SequenceEqual(after.AsSpan(t * 32, 32)));
+        }
+    }
+
+    [Fact]
+    public void Attention_DropoutOfMicroBatches_DrawsNumbersOfWholeBatch()
+    {
+        AttentionSizes whole = new(2, 9, 9, 2, 1, 6), part = whole with { B = 1 };
+        float[][] values = Attention(whole, 0f).Values();
+        Dropout dropout = new(0.4f, new RandomKey(1, RandomPurpose.AttentionDropout, Step: 3));
+        float[] second = Run(part, dropout with { Key = dropout.Key with { Part = 1 } }, [.. values.Select(v => v[(v.Length / 2)..])]);
+        Assert.Equal(Run(whole, dropout, values)[second.Length..], second);
+    }
+
+    [Fact]
+    public void Attention_LargeScores_StaysFinite()
+    {
+        AttentionSizes sizes = new(1, 20, 20, 1, 1, 16);
+        float[][] values = Attention(sizes, 0f).Values();
+        values[0] = Array.ConvertAll(values[0], x => x * 1e4f);
+        Assert.All(Run(sizes, Dropout.None, values), value => Assert.InRange(value, -1.001f, 1.001f)); // means of values in [−1, 1]
+    }
+
+    [Fact]
+    public void Attention_SizesThatDoNotFit_Throws()
+    {
+        using CpuBackend backend = new(threads: 1);
+        using Tape tape = backend.NewTape();
+        Tensor New(int T, int H) => tape.Constant((1, T, H, 4), new float[T * H * 4]);
+        Assert.Throws<ArgumentException>(() => New(3, 2).Attention(New(2, 2), New(2, 2)));
+        Assert.Throws<ArgumentException>(() => New(3, 3).Attention(New(3, 2), New(3, 2)));
+        Assert.Throws<ArgumentException>(() => New(3, 2).Attention(New(3, 2), New(3, 1)));
+        Tensor x = New(3, 2);
+        Assert.Throws<ArgumentException>(() => x.Attention(x, New(3, 2)));
+    }
+
+    private static float[] Run(AttentionSizes s, Dropout dropout, float[][] values)
+    {
+        using CpuBackend backend = new(threads: 2);
+        using Tape tape = backend.NewTape(recording: false);
+        Tensor k = tape.Constant((s.B, s.S, s.KvHeads, s.D), values[1]), v = tape.Constant(k.Shape, values[2]);
+        return tape.Constant((s.B, s.T, s.H, s.D), values[0]).Attention(k, v, s.Window, dropout).ToArray();
+    }
+
+    private static OpCase Attention(AttentionSizes s, float rate)
+    {
+        Dropout dropout = new(rate, new RandomKey(9, RandomPurpose.AttentionDropout, Step: 2, Layer: 1, Part: 1));
+        return new(
+            $"Attention B{s.B} T{s.T} S{s.S} H{s.H}/{s.KvHeads} D{s.D} window {s.Window} dropout {rate}",
+            [(s.B, s.T, s.H, s.D), (s.B, s.S, s.KvHeads, s.D), (s.B, s.S, s.KvHeads, s.D)],
+            x => x[0].Attention(x[1], x[2], s.Window, dropout), x => Reference(s, dropout, x[0], x[1], x[2]));
+    }
+
+    private static double[] Reference(AttentionSizes s, Dropout dropout, double[] q, double[] k, double[] v)
+    {
+        Philox random = new(dropout.Key);
+        double[] y = new double[q.Length];
+        for (int row = 0; row < s.B * s.H * s.T; row++)
+        {
+            int b = row / (s.H * s.T), h = row / s.T % s.H, t = row % s.T, position = t + s.S - s.T;
+            int query = ((b * s.T + t) * s.H + h) * s.D, first = s.Window > 0 ? Math.Max(0, position + 1 - s.Window) : 0;
+            int Key(int key) => ((b * s.S + key) * s.KvHeads + h / (s.H / s.KvHeads)) * s.D;
+            double[] weights = new double[s.S];
+            for (int key = first; key <= position; key++)
+            {
+                for (int d = 0; d < s.D; d++)
+                    weights[key] += q[query + d] * k[Key(key) + d];
+                weights[key] = Math.Exp(weights[key] / Math.Sqrt(s.D));
+            }
+
+            double sum = weights.Sum();
+            for (int key = first; key <= position; key++)
+            {
+                long number = (long)dropout.Key.Part * s.B * s.H * s.T * s.S + (long)row * s.S + key;
+                double factor = dropout.Rate == 0 ? 1 : random.Uniform(number) >= dropout.Rate ? 1.0 / (1 - dropout.Rate) : 0;
+                for (int d = 0; d < s.D; d++)
+                    y[query + d] += weights[key] / sum * factor * v[Key(key) + d];
+            }
+        }
+
+        return y;
+    }
+}

@@ -10,7 +10,7 @@ public readonly struct Shape : IEquatable<Shape>
 
     private Shape(int rank, int a, int b, int c, int d)
     {
-        long count = (long)a * b * c * d;
+        Int128 count = (Int128)a * b * c * d;
         if (a < 0 || b < 0 || c < 0 || d < 0 || count > int.MaxValue)
             throw new ArgumentException($"A tensor has at most {int.MaxValue} elements and no negative size, not ({a}, {b}, {c}, {d}).");
         (Rank, this.a, this.b, this.c, this.d) = (rank, a, b, c, d);

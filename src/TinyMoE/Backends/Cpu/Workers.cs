@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace TinyMoE.Backends.Cpu;
@@ -32,9 +33,9 @@ internal sealed unsafe class Workers : IDisposable
     private void* state;
     private int count;
 
-    private long ticket; // generation << 32 | next piece
-    private int completed;
-    private Exception? failure;
+    private Counters counters;
+    private Exception? failure; // of the lowest piece that failed: the one that a single thread would have met
+    private int failedPiece;
 
     public Workers(int threads)
     {
@@ -52,7 +53,10 @@ internal sealed unsafe class Workers : IDisposable
     /// <summary>How many threads work, the caller included.</summary>
     public int Threads { get; }
 
-    /// <summary>Calls <paramref name="piece"/> for 0..<paramref name="pieces"/>-1, on all threads; returns when all are done.</summary>
+    /// <summary>
+    /// Calls <paramref name="piece"/> for 0..<paramref name="pieces"/>-1, on all threads; returns when all are done. An exception of a piece comes out here.
+    /// One thread at a time may call it, and a piece may not: a loop inside a loop is an error.
+    /// </summary>
     public void For<TState>(int pieces, in TState state, Piece<TState> piece)
         where TState : struct
     {
@@ -63,15 +67,17 @@ internal sealed unsafe class Workers : IDisposable
             return;
         }
 
-        long generation = (ticket >> 32) + 1;
-        Interlocked.Exchange(ref ticket, (generation << 32) | int.MaxValue); // closed: nobody can claim a piece while the job is written
+        if (Volatile.Read(ref counters.Completed) < count)
+            throw new InvalidOperationException("A parallel loop was started while another one runs.");
+        long generation = (counters.Ticket >> 32) + 1;
+        Interlocked.Exchange(ref counters.Ticket, (generation << 32) | int.MaxValue); // closed: nobody can claim a piece while the job is written
         run = &Run<TState>;
         body = piece;
         this.state = Unsafe.AsPointer(ref Unsafe.AsRef(in state));
         count = pieces;
-        completed = 0;
+        counters.Completed = 0;
         failure = null;
-        Interlocked.Exchange(ref ticket, generation << 32);
+        Interlocked.Exchange(ref counters.Ticket, generation << 32);
         if (Volatile.Read(ref sleeping) > 0)
         {
             lock (gate)
@@ -80,10 +86,10 @@ internal sealed unsafe class Workers : IDisposable
 
         Drain();
         SpinWait spin = default;
-        while (Volatile.Read(ref completed) < pieces)
+        while (Volatile.Read(ref counters.Completed) < pieces)
             spin.SpinOnce(sleep1Threshold: -1);
         if (failure is not null)
-            throw new InvalidOperationException("A piece of a parallel loop failed.", failure);
+            ExceptionDispatchInfo.Throw(failure);
     }
 
     /// <summary>Memory of the calling thread, kept between calls and grown as needed; contents undefined. At most one use at a time on a thread.</summary>
@@ -92,8 +98,9 @@ internal sealed unsafe class Workers : IDisposable
         ref Scratch mine = ref scratch[slot];
         if (mine.Length < length)
         {
+            float* larger = (float*)NativeMemory.AlignedAlloc((nuint)length * sizeof(float), 64);
             NativeMemory.AlignedFree(mine.Address);
-            mine = new Scratch { Address = (float*)NativeMemory.AlignedAlloc((nuint)length * sizeof(float), 64), Length = length };
+            mine = new Scratch { Address = larger, Length = length };
         }
 
         return new Span<float>(mine.Address, length);
@@ -101,6 +108,8 @@ internal sealed unsafe class Workers : IDisposable
 
     public void Dispose()
     {
+        if (disposed)
+            return;
         disposed = true;
         lock (gate)
             Monitor.PulseAll(gate);
@@ -138,42 +147,61 @@ internal sealed unsafe class Workers : IDisposable
     /// <summary>Claims and runs pieces until none is left; false when there was none.</summary>
     private bool Drain()
     {
-        bool any = false;
+        int done = 0;
         while (true)
         {
-            long current = Volatile.Read(ref ticket);
+            long current = Volatile.Read(ref counters.Ticket);
             delegate*<object, void*, int, void> job = run;
             object? jobBody = body;
             void* jobState = state;
-            if ((int)current >= Volatile.Read(ref count))
-                return any;
-            if (Interlocked.CompareExchange(ref ticket, current + 1, current) != current)
+            int piece = (int)current;
+            if (piece >= Volatile.Read(ref count))
+                break;
+            if (Interlocked.CompareExchange(ref counters.Ticket, current + 1, current) != current)
                 continue; // another thread took it, or the generation is over: what was read above may be stale
 
-            // The piece is ours and its generation cannot end before it does, so the job read above is the right one.
-            any = true;
+            // The piece is ours and its generation cannot end before we count it, so the job read above is the right one.
+            done++;
             try
             {
-                job(jobBody!, jobState, (int)current);
+                job(jobBody!, jobState, piece);
             }
             catch (Exception e)
             {
-                failure = e;
+                lock (gate)
+                {
+                    if (failure is null || piece < failedPiece)
+                        (failure, failedPiece) = (e, piece);
+                }
             }
-
-            Interlocked.Increment(ref completed);
         }
+
+        if (done > 0)
+            Interlocked.Add(ref counters.Completed, done);
+        return done > 0;
     }
 
     private void Sleep()
     {
         lock (gate)
         {
+            // Either we see the new ticket here, or the loop that opened it sees us sleeping: both sides write first, then read, with full fences.
             Interlocked.Increment(ref sleeping);
-            while (!disposed && (int)Interlocked.Read(ref ticket) >= Volatile.Read(ref count))
+            while (!disposed && (int)Interlocked.Read(ref counters.Ticket) >= Volatile.Read(ref count))
                 Monitor.Wait(gate);
             Interlocked.Decrement(ref sleeping);
         }
+    }
+
+    /// <summary>The two words that all threads write, on cache lines of their own.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 384)]
+    private struct Counters
+    {
+        [FieldOffset(128)]
+        public long Ticket; // generation << 32 | next piece
+
+        [FieldOffset(256)]
+        public int Completed;
     }
 
     private struct Scratch

@@ -1,4 +1,8 @@
+using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Generate;
+using TinyMoE.Nn;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli;
@@ -6,47 +10,92 @@ namespace TinyMoE.Cli;
 /// <summary>What <c>train</c> was asked for. Threads 0: all cores; StopAt null: go on to the last step.</summary>
 internal sealed record TrainOptions(RunConfig Config, string Folder, bool Resume, int? StopAt, int Threads);
 
-/// <summary>How training ended. Finished: the last step was made; Best null: there was no evaluation; Sample: text of the best model, empty where not finished.</summary>
-internal sealed record TrainResult(int Step, bool Finished, EvalReport? Best, string Sample);
+/// <summary>How training ended. Finished: the last step was made; Sample: text of the best model, empty where not finished.</summary>
+internal sealed record TrainResult(TrainingResult Training, string Sample);
 
-/// <summary>What <c>eval</c> was asked for. Data null: the run's own held-out text; Windows null: as many as the run's configuration says; 0: all.</summary>
+/// <summary>What <c>eval</c> was asked for. Data null: the run's own text; Windows null: all of the held-out part.</summary>
 internal sealed record EvalOptions(string Run, IReadOnlyList<string>? Data, int? Windows, int Threads);
 
 /// <summary>What <c>eval</c> found.</summary>
-internal sealed record EvalResult(EvalReport Report, IReadOnlyList<RoutingReport> Routing);
+internal sealed record EvalResult(EvalReport Report, IReadOnlyList<RoutingReport> Routing, int Windows);
 
-/// <summary>What <c>generate</c> was asked for. Temperature 0: always the likeliest; TopK 0 and TopP 1: no limit.</summary>
-internal sealed record GenerateOptions(string Run, string Prompt, int Tokens, float Temperature, int TopK, float TopP, ulong Seed, int Threads);
-
-/// <summary>What a model is made of. Parts: names with their weights, in order; Step and Best: of a run, else null.</summary>
-internal sealed record ModelInfo(
-    long TotalParameters, long ActiveParameters, IReadOnlyList<(string Name, long Parameters)> Parts, int? Step, EvalReport? Best);
+/// <summary>What <c>generate</c> was asked for.</summary>
+internal sealed record GenerateOptions(string Run, string Prompt, int Tokens, SamplingOptions Sampling, int Threads);
 
 /// <summary>Where the command calls the library.</summary>
 internal static class Engine
 {
-    /// <summary>The configuration that a run folder keeps.</summary>
-    private const string ConfigFile = "config.json";
+    private const int SampleTokens = 400;
 
-    /// <summary>Whether a folder holds a run.</summary>
-    public static bool HoldsRun(string folder) => File.Exists(Path.Combine(folder, ConfigFile));
+    /// <summary>The configuration of a run that training goes on with.</summary>
+    public static RunConfig ConfigOf(RunFolder folder) => folder.HasRun
+        ? Checkpoint.LoadConfig(folder.Last)
+        : throw new TinyMoEException($"{folder.Root} has no run to resume; train without --resume first");
 
-    /// <summary>The configuration of a run.</summary>
-    public static RunConfig ConfigOf(string run) => HoldsRun(run)
-        ? ConfigJson.Load(Path.Combine(run, ConfigFile))
-        : throw new TinyMoEException($"{run} holds no run (no {ConfigFile}); make one with tinymoe train --out {run}");
+    /// <summary>The configuration with the vocabulary that its tokenizer has on its text.</summary>
+    public static RunConfig WithVocabulary(RunConfig config) => config switch
+    {
+        { Model.Vocabulary: > 0 } => config,
+        { Data.Tokenizer: TokenizerKind.Byte } => config.WithVocabulary(new ByteTokenizer().Vocabulary),
+        _ => config.WithVocabulary(Corpus.Load(config.Data).Tokenizer.Vocabulary),
+    };
 
     /// <summary>Trains, or goes on training; on <paramref name="stop"/> finishes the step, saves, and returns.</summary>
-    public static TrainResult Train(TrainOptions options, ITrainingListener listener, CancellationToken stop) => throw NotWired(options.Config);
+    public static TrainResult Train(TrainOptions options, ITrainingListener listener, CancellationToken stop)
+    {
+        RunFolder folder = new(options.Folder);
+        Corpus corpus = Corpus.Load(options.Config.Data, options.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
+        RunConfig config = options.Config.WithVocabulary(corpus.Tokenizer.Vocabulary);
+        using CpuBackend backend = new(options.Threads);
+        using Trainer trainer = new(backend, config, corpus, folder, listener, options.Resume);
+        TrainingResult result = trainer.Run(options.StopAt ?? int.MaxValue, stop);
+        return new TrainResult(result, result.Finished ? Sample(options.Folder, backend) : "");
+    }
 
-    /// <summary>Evaluates the best model of a run.</summary>
-    public static EvalResult Eval(EvalOptions options, CancellationToken stop) => throw NotWired(ConfigOf(options.Run));
+    /// <summary>Evaluates the best model of a run on the first windows of the held-out text.</summary>
+    public static EvalResult Eval(EvalOptions options)
+    {
+        string checkpoint = RunFolder.FindCheckpoint(options.Run);
+        RunConfig config = Checkpoint.LoadConfig(checkpoint);
+        DataConfig data = options.Data is null ? config.Data : config.Data with { Sources = options.Data };
+        Corpus corpus = Corpus.Load(data, Checkpoint.LoadTokenizer(checkpoint));
+        corpus.CheckContext(config.Model.Context);
+        using CpuBackend backend = new(options.Threads);
+        using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
+        int all = corpus.ValidationWindows(config.Model.Context);
+        int[] windows = [.. Enumerable.Range(0, Math.Min(options.Windows ?? all, all))];
+        (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, model, corpus, windows, Checkpoint.LoadStep(checkpoint));
+        return new EvalResult(report, routing, windows.Length);
+    }
 
     /// <summary>Writes text a piece at a time, the prompt not included.</summary>
-    public static void Generate(GenerateOptions options, Action<string> onText, CancellationToken stop) => throw NotWired(ConfigOf(options.Run));
+    public static void Generate(GenerateOptions options, Action<string> onText, CancellationToken stop)
+    {
+        using CpuBackend backend = new(options.Threads);
+        Generate(RunFolder.FindCheckpoint(options.Run), backend, options.Prompt, options.Tokens, options.Sampling, onText, stop);
+    }
 
-    /// <summary>Counts the weights of a configuration, and of a run (null: none) says how far it is.</summary>
-    public static ModelInfo Info(RunConfig config, string? run) => throw NotWired(config);
+    private static string Sample(string run, CpuBackend backend)
+    {
+        System.Text.StringBuilder text = new();
+        Generate(RunFolder.FindCheckpoint(run), backend, "", SampleTokens, new SamplingOptions(), piece => text.Append(piece), CancellationToken.None);
+        return text.ToString().Trim();
+    }
 
-    private static TinyMoEException NotWired(RunConfig config) => new($"not wired yet ({config.Model.Layers} layers)");
+    private static void Generate(
+        string checkpoint, CpuBackend backend, string prompt, int tokens, SamplingOptions sampling, Action<string> onText, CancellationToken stop)
+    {
+        Tokenizer tokenizer = Checkpoint.LoadTokenizer(checkpoint);
+        using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
+        int[] start = prompt.Length > 0 ? tokenizer.Encode(prompt) : tokenizer.Start;
+        TokenDecoder decoder = tokenizer.NewDecoder();
+        foreach (int id in new Generator(backend, model).Generate(start, tokens, sampling))
+        {
+            onText(decoder.Push(id));
+            if (stop.IsCancellationRequested)
+                break;
+        }
+
+        onText(decoder.Flush());
+    }
 }

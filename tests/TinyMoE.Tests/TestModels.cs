@@ -2,6 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Nn;
+using TinyMoE.Random;
 using TinyMoE.Tensors;
 using TinyMoE.Train;
 

@@ -13,8 +13,8 @@ internal sealed class EvalCommand
         """;
 
     private readonly Option<string?> run = Options.Run();
-    private readonly Option<string[]> data = Options.Texts("--data", "PATH", "Files, folders or globs of text to measure on, all of it; the run's held-out text if not said.");
-    private readonly Option<int?> windows = Options.Whole("--windows", 0, "Windows of text to measure, evenly spread; 0: all. As in training if not said.");
+    private readonly Option<string[]> data = Options.Texts("--data", "PATH", "Files, folders or globs of text; its held-out share is measured. The run's own text if not said.");
+    private readonly Option<int?> windows = Options.Whole("--windows", 1, "Windows of the context length to measure, from the start of the held-out text; all if not said.");
     private readonly Option<int?> threads = Options.Threads();
     private readonly Option<bool> json = Options.Json();
 
@@ -32,9 +32,7 @@ internal sealed class EvalCommand
     private int Run(ParseResult parsed)
     {
         string[]? sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data);
-        using Interrupts interrupts = new();
-        EvalResult result = Engine.Eval(
-            new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(windows), parsed.GetValue(threads) ?? 0), interrupts.Token);
+        EvalResult result = Engine.Eval(new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(windows), parsed.GetValue(threads) ?? 0));
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
         {
@@ -44,7 +42,7 @@ internal sealed class EvalCommand
         }
         else
         {
-            output.WriteLine($"step {result.Report.Step}: {Words.Of(result.Report)}");
+            output.WriteLine($"model of step {result.Report.Step}, {result.Windows} windows: {Words.Of(result.Report)}");
             RoutingTable.Write(Consoles.For(output), result.Routing);
         }
         return Cli.Done;

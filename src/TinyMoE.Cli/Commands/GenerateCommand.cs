@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TinyMoE.Generate;
 
 namespace TinyMoE.Cli.Commands;
 
@@ -38,10 +39,10 @@ internal sealed class GenerateCommand
             parsed.GetValue(run)!,
             parsed.GetValue(prompt) ?? "",
             parsed.GetValue(tokens) ?? 300,
-            parsed.GetValue(temperature) ?? 0.8f,
-            parsed.GetValue(topK) ?? 0,
-            parsed.GetValue(topP) ?? 1f,
-            parsed.GetValue(seed) ?? 1,
+            new SamplingOptions
+            {
+                Temperature = parsed.GetValue(temperature) ?? 0.8f, TopK = parsed.GetValue(topK) ?? 0, TopP = parsed.GetValue(topP) ?? 1f, Seed = parsed.GetValue(seed) ?? 1,
+            },
             parsed.GetValue(threads) ?? 0);
         TextWriter output = parsed.InvocationConfiguration.Output;
         bool begun = false;

@@ -2,8 +2,10 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Spectre.Console;
 using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
+using TinyMoE.Nn;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Commands;
@@ -12,9 +14,9 @@ namespace TinyMoE.Cli.Commands;
 internal sealed class InfoCommand
 {
     private const string Examples = """
-        tinymoe info                                         the default model: its weights, and all keys with their values
+        tinymoe info                                         the default model: its parameters, operations and memory
         tinymoe info --preset nano --set model.width=256     what a change would cost
-        tinymoe info --run runs/mixtral-tiny                 a trained one, and how far it is
+        tinymoe info --run runs/mixtral-tiny                 a trained one
         """;
 
     private readonly Option<string?> run = Options.Text("--run", "DIR", "The folder of a run.");
@@ -39,39 +41,44 @@ internal sealed class InfoCommand
     private int Run(ParseResult parsed)
     {
         string? folder = parsed.GetValue(run);
-        RunConfig full = config.Read(parsed, folder is null ? null : Engine.ConfigOf(folder));
+        RunConfig full = config.Read(parsed, folder is null ? null : Checkpoint.LoadConfig(RunFolder.FindCheckpoint(folder)));
         full.Validate();
-        ModelInfo info = Engine.Info(full, folder);
+        full = Engine.WithVocabulary(full);
+        ModelSize size = ModelSize.Of(full);
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
-            output.WriteLine(ToJson(info, full));
+            output.WriteLine(ToJson(size, full));
         else
-            Write(output, folder ?? config.Name(parsed), info, full);
+            Write(Consoles.For(output), folder ?? config.Name(parsed), size, full);
         return Cli.Done;
     }
 
-    private static void Write(TextWriter output, string name, ModelInfo info, RunConfig full)
+    private static void Write(IAnsiConsole console, string name, ModelSize size, RunConfig full)
     {
-        output.WriteLine($"{name}: {Number(info.TotalParameters)} weights, {Number(info.ActiveParameters)} active for a token");
-        int width = info.Parts.Count == 0 ? 0 : info.Parts.Max(part => part.Name.Length);
-        foreach ((string part, long parameters) in info.Parts)
-            output.WriteLine($"  {part.PadRight(width)}  {Number(parameters),14}");
-        if (info.Step is { } step)
-            output.WriteLine($"trained: {step} of {full.Train.Steps} steps" + (info.Best is { } best ? $"; best at step {best.Step}: {Words.Of(best)}" : ""));
-        output.WriteLine("configuration:");
-        output.WriteLine(ConfigJson.Write(full));
+        Table table = new Table().Border(TableBorder.Simple).AddColumn("part").AddColumn(new TableColumn("parameters").RightAligned()).AddColumn(new TableColumn("active for a token").RightAligned());
+        foreach (ModelPart part in size.Parts)
+            table.AddRow(part.Name, Number(part.Total), Number(part.Active));
+        table.AddRow("all", Number(size.TotalParameters), Number(size.ActiveParameters));
+        console.WriteLine(name);
+        console.Write(table);
+        console.WriteLine($"operations a token: {Number(size.ForwardFlopsPerToken)} forward, {Number(3 * size.ForwardFlopsPerToken)} in training");
+        console.WriteLine($"memory: {Mebibytes(size.TrainingBytes)} to train with {full.Train.Batch} windows of {full.Model.Context} tokens, {Mebibytes(size.GenerationBytes)} to generate");
     }
 
-    private static string ToJson(ModelInfo info, RunConfig full) => new JsonObject
+    private static string ToJson(ModelSize size, RunConfig full) => new JsonObject
     {
         ["kind"] = "info",
-        ["total_parameters"] = info.TotalParameters,
-        ["active_parameters"] = info.ActiveParameters,
-        ["parts"] = new JsonObject(info.Parts.Select(part => KeyValuePair.Create(part.Name, (JsonNode?)part.Parameters))),
-        ["step"] = info.Step,
-        ["best"] = info.Best is null ? null : JsonNode.Parse(MetricsJson.Line(info.Best)),
+        ["parameters"] = size.TotalParameters,
+        ["active_parameters"] = size.ActiveParameters,
+        ["parts"] = new JsonObject(size.Parts.Select(part =>
+            KeyValuePair.Create(part.Name, (JsonNode?)new JsonObject { ["parameters"] = part.Total, ["active_parameters"] = part.Active }))),
+        ["forward_flops_per_token"] = size.ForwardFlopsPerToken,
+        ["training_bytes"] = size.TrainingBytes,
+        ["generation_bytes"] = size.GenerationBytes,
         ["config"] = JsonNode.Parse(ConfigJson.Write(full)),
     }.ToJsonString(JsonSerializerOptions.Default);
+
+    private static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1024.0 * 1024.0):F1} MiB");
 
     private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
+using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Commands;
 
@@ -45,20 +46,21 @@ internal sealed class TrainCommand
         using Interrupts interrupts = new();
         Stopwatch clock = Stopwatch.StartNew();
         TrainResult result = Progress.Watch(output, quiet, listener => Engine.Train(options, listener, interrupts.Token));
-        if (!result.Finished)
+        if (!result.Training.Finished)
             TrainSummary.Stopped(quiet ? parsed.InvocationConfiguration.Error : output, options, result);
         else if (!quiet)
             TrainSummary.Finished(output, options, result, clock.Elapsed);
-        return interrupts.Token.IsCancellationRequested && !result.Finished ? Cli.Interrupted : Cli.Done;
+        return interrupts.Token.IsCancellationRequested && !result.Training.Finished ? Cli.Interrupted : Cli.Done;
     }
 
     private TrainOptions Read(ParseResult parsed)
     {
         string run = parsed.GetValue(folder) ?? Path.Combine("runs", config.Name(parsed));
         bool goOn = parsed.GetValue(resume);
-        if (!goOn && Engine.HoldsRun(run))
+        RunFolder kept = new(run);
+        if (!goOn && kept.HasRun)
             throw new TinyMoEException($"{run} holds a run already; go on with it by --resume, or name another folder by --out");
-        RunConfig own = config.Read(parsed, goOn ? Engine.ConfigOf(run) : null);
+        RunConfig own = config.Read(parsed, goOn ? Engine.ConfigOf(kept) : null);
         RunConfig full = Overlay(own, parsed);
         full.Validate();
         return new TrainOptions(full, run, goOn, parsed.GetValue(stopAt), parsed.GetValue(threads) ?? 0);

@@ -7,9 +7,8 @@ internal static class TrainSummary
     {
         string run = Words.Quoted(options.Folder);
         output.WriteLine();
-        output.WriteLine($"{result.Step} steps done, this time in {Words.Of(time)}; the model is in {options.Folder}");
-        if (result.Best is { } best)
-            output.WriteLine($"best at step {best.Step}: {Words.Of(best)}");
+        output.WriteLine($"{result.Training.Step} steps done, this time in {Words.Of(time)}; the model is in {options.Folder}");
+        output.WriteLine($"best validation loss {result.Training.BestLoss:F4}, at step {result.Training.BestStep}");
         if (result.Sample.Length > 0)
         {
             output.WriteLine();
@@ -26,7 +25,7 @@ internal static class TrainSummary
 
     public static void Stopped(TextWriter output, TrainOptions options, TrainResult result)
     {
-        output.WriteLine($"stopped after step {result.Step} of {options.Config.Train.Steps} and saved in {options.Folder}; go on with:");
+        output.WriteLine($"stopped after step {result.Training.Step} of {options.Config.Train.Steps} and saved in {options.Folder}; go on with:");
         output.WriteLine($"  tinymoe train --resume --out {Words.Quoted(options.Folder)}");
     }
 }

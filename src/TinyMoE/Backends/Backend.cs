@@ -1,5 +1,5 @@
 using TinyMoE.Memory;
-using TinyMoE.Tensors;
+using TinyMoE.Random;
 
 namespace TinyMoE.Backends;
 
@@ -15,9 +15,6 @@ public abstract class Backend : IDisposable
 
     /// <summary>Device memory.</summary>
     public abstract MemoryPool Pool { get; }
-
-    /// <summary>A tape for one step; <paramref name="recording"/> false serves inference.</summary>
-    public Tape NewTape(bool recording = true) => new(this, recording);
 
     /// <summary>Frees the device's memory and threads.</summary>
     public abstract void Dispose();

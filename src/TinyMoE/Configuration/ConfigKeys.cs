@@ -45,6 +45,18 @@ internal static class ConfigKeys
         return tree.Deserialize<RunConfig>(ConfigJson.Options)!;
     }
 
+    /// <summary>The keys whose values differ, with both.</summary>
+    public static IEnumerable<(string Key, string Before, string After)> Differences(RunConfig before, RunConfig after)
+    {
+        JsonObject one = JsonSerializer.SerializeToNode(before, ConfigJson.Options)!.AsObject(), other = JsonSerializer.SerializeToNode(after, ConfigJson.Options)!.AsObject();
+        foreach (ConfigKey key in All)
+        {
+            (string was, string now) = (one[key.Group]![key.Name]!.ToJsonString(), other[key.Group]![key.Name]!.ToJsonString());
+            if (was != now)
+                yield return (key.Path, was, now);
+        }
+    }
+
     /// <summary>The table of keys in the README: key, what it takes, its default (the default preset's), what it does.</summary>
     public static string MarkdownTable()
     {

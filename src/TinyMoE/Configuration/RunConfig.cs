@@ -26,4 +26,12 @@ public sealed record RunConfig
     /// <summary>Throws where the configuration cannot work, naming the keys and what to do.</summary>
     /// <exception cref="TinyMoEException">What does not fit together, in one line.</exception>
     public void Validate() => Validation.Check(this);
+
+    /// <summary>A copy for a tokenizer of that many symbols. A <c>model.vocabulary</c> that says otherwise is an error.</summary>
+    public RunConfig WithVocabulary(int vocabulary)
+    {
+        if (Model.Vocabulary != 0 && Model.Vocabulary != vocabulary)
+            throw new TinyMoEException($"model.vocabulary={Model.Vocabulary} does not match the tokenizer, which has {vocabulary} symbols on this text; leave it 0");
+        return this with { Model = Model with { Vocabulary = vocabulary } };
+    }
 }

@@ -73,6 +73,21 @@ public abstract class Tokenizer
     /// <summary>How many bytes these ids stand for.</summary>
     public abstract long ByteCount(ReadOnlySpan<int> ids);
 
+    /// <summary>What text begins with when there is no prompt: a new line, or the first symbol where there is none.</summary>
+    public int[] Start
+    {
+        get
+        {
+            for (int id = 0; id < Vocabulary; id++)
+            {
+                if (Bytes(id) is [(byte)'\n'])
+                    return [id];
+            }
+
+            return [0];
+        }
+    }
+
     /// <summary>A decoder for ids that come one by one.</summary>
     public TokenDecoder NewDecoder() => new(this);
 

@@ -1,5 +1,6 @@
 using TinyMoE.Configuration;
 using TinyMoE.Ops;
+using TinyMoE.Random;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Nn;

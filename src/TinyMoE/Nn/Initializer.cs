@@ -1,4 +1,4 @@
-using TinyMoE.Tensors;
+using TinyMoE.Random;
 
 namespace TinyMoE.Nn;
 

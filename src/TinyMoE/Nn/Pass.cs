@@ -1,5 +1,5 @@
 using TinyMoE.Backends;
-using TinyMoE.Tensors;
+using TinyMoE.Random;
 
 namespace TinyMoE.Nn;
 

@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Random;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Ops;

@@ -33,6 +33,9 @@ public static class Checkpoint
     /// <summary>Reads the tokenizer of a checkpoint.</summary>
     public static Tokenizer LoadTokenizer(string folder) => Tokenizer.Load(Path.Combine(folder, TokenizerFile));
 
+    /// <summary>Reads how many steps a checkpoint was trained.</summary>
+    public static int LoadStep(string folder) => TrainingState.Load(Path.Combine(folder, StateFile)).Step;
+
     /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
     public static Decoder LoadModel(string folder, Backend backend)
     {
@@ -66,10 +69,21 @@ public static class Checkpoint
         TrainingState state = TrainingState.Load(Path.Combine(folder, StateFile));
         if (state.Fingerprint != fingerprint)
             throw new TinyMoEException($"The text is not the one that the run in {folder} was trained on; resume with the same --data, or begin anew with another --out.");
+        RequireSame(LoadConfig(folder), model.Config, folder);
         LoadBlock(Path.Combine(folder, ModelFile), model, "", model.Parameters.Weights);
         LoadBlock(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
         LoadBlock(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
         return state;
+    }
+
+    /// <summary>A run goes on with the configuration it began with; only its last step may move, and the same text may have another path.</summary>
+    private static void RequireSame(RunConfig saved, RunConfig now, string folder)
+    {
+        foreach ((string key, string before, string after) in ConfigKeys.Differences(saved, now))
+        {
+            if (key is not ("train.steps" or "data.sources"))
+                throw new TinyMoEException($"The run in {folder} has {key}={before}, not {after}; resume with its own configuration, or begin anew with another --out.");
+        }
     }
 
     /// <summary>The tensors of a file that keeps one block laid out as the weights.</summary>

@@ -154,5 +154,5 @@ public sealed class Trainer : IDisposable
 
     private TrainingStart Describe() => new(
         backend.Name, Model.Parameters.Count, ModelSize.Of(config).ActiveParameters, corpus.Train.Length, corpus.Validation.Length,
-        config.Model.Vocabulary, state.Step, config.Train.Steps);
+        config.Model.Vocabulary, state.Step + 1, config.Train.Steps);
 }

@@ -15,7 +15,7 @@ public sealed record TrainingStart(
 /// <summary>One training step.</summary>
 /// <param name="Step">The step, from 1.</param>
 /// <param name="Loss">Mean cross-entropy of the batch in nats a token, without the balance losses.</param>
-/// <param name="Losses">The weighted balance losses that were added to it, by name.</param>
+/// <param name="Losses">All losses by name, unweighted: <c>cross_entropy</c>, each balance loss, and <c>total</c>, the weighted sum that is trained on.</param>
 /// <param name="LearningRate">The learning rate of the step.</param>
 /// <param name="GradientNorm">Norm of the whole gradient before it was clipped.</param>
 /// <param name="TokensPerSecond">Speed of the step.</param>
@@ -33,8 +33,8 @@ public sealed record EvalReport(int Step, double Loss, double Perplexity, double
 /// <param name="Step">The step after which it was measured.</param>
 /// <param name="Layer">The layer, from 0.</param>
 /// <param name="Load">(E), share of the layer's choices that went to each expert; their sum is 1.</param>
-/// <param name="Importance">(E), sum of each expert's gates.</param>
-/// <param name="Entropy">Entropy of the routing.</param>
+/// <param name="Importance">(E), share of the layer's gates that each expert had; their sum is 1.</param>
+/// <param name="Entropy">Mean entropy of a token's router probabilities, in nats; log E when the router is undecided.</param>
 /// <param name="MaxViolation">(largest − mean)/mean of the experts' choices; 0 when balanced.</param>
 /// <param name="Dead">Experts that no token chose.</param>
 public sealed record RoutingReport(int Step, int Layer, float[] Load, float[] Importance, float Entropy, float MaxViolation, int Dead);

@@ -1,5 +1,6 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
+using TinyMoE.Random;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Backends;

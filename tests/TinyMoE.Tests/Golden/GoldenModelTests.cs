@@ -18,7 +18,7 @@ public sealed class GoldenModelTests
     public void Model_AgreesWithPyTorch(string name)
     {
         GoldenFile golden = GoldenFile.Load(name);
-        RunConfig config = ConfigJson.Read(golden.Config);
+        RunConfig config = ConfigJson.Read(golden.Config, defaults: new RunConfig());
         using CpuBackend backend = new(threads: 2);
         using Decoder model = new(backend, config);
         LoadWeights(backend, model, golden);

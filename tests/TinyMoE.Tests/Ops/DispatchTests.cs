@@ -1,4 +1,5 @@
 using TinyMoE.Ops;
+using TinyMoE.Random;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Ops;

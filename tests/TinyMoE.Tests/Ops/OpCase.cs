@@ -1,3 +1,4 @@
+using TinyMoE.Random;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Ops;

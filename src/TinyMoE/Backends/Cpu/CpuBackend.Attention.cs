@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using TinyMoE.Tensors;
+using TinyMoE.Random;
 
 namespace TinyMoE.Backends.Cpu;
 

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using TinyMoE.Memory;
-using TinyMoE.Tensors;
+using TinyMoE.Random;
 
 namespace TinyMoE.Backends.Cpu;
 

@@ -1,6 +1,6 @@
-using TinyMoE.Tensors;
+using TinyMoE.Random;
 
-namespace TinyMoE.Tests.Tensors;
+namespace TinyMoE.Tests.Random;
 
 public sealed class PhiloxTests
 {

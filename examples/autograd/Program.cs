@@ -4,7 +4,7 @@
 //     dotnet run -c Release --project examples/autograd
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Ops;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 const int Hidden = 8, Steps = 200;

@@ -9,7 +9,7 @@ public sealed partial class FloorsTests
     /// <summary>Floor of each folder of the library. <c>Configuration</c> and <c>Files</c> stand on the ground: anyone may use them, they use no one.</summary>
     private static readonly Dictionary<string, int> Floors = new()
     {
-        ["Memory"] = 0, ["Random"] = 0, ["Configuration"] = 0, ["Files"] = 0,
+        ["Memory"] = 0, ["RandomNumbers"] = 0, ["Configuration"] = 0, ["Files"] = 0,
         ["Backends"] = 1,
         ["Tensors"] = 2,
         ["Ops"] = 3,

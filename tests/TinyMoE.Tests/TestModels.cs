@@ -2,7 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Nn;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 using TinyMoE.Train;
 
@@ -87,14 +87,4 @@ internal sealed class RecordingListener : ITrainingListener
     public void OnCheckpoint(int step, string path)
     {
     }
-}
-
-/// <summary>A folder that is gone after the test.</summary>
-internal sealed class TemporaryFolder : IDisposable
-{
-    public string Path { get; } = Directory.CreateTempSubdirectory("tinymoe-test-").FullName;
-
-    public string this[string name] => System.IO.Path.Combine(Path, name);
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
 }

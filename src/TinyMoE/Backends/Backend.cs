@@ -1,5 +1,5 @@
 using TinyMoE.Memory;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends;
 

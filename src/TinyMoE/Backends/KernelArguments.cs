@@ -1,4 +1,4 @@
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends;
 

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using TinyMoE.Configuration;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Data;
 

@@ -1,7 +1,7 @@
 using TinyMoE.Configuration;
 using TinyMoE.Nn;
 using TinyMoE.Ops;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe;

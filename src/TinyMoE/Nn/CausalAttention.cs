@@ -1,6 +1,6 @@
 using TinyMoE.Configuration;
 using TinyMoE.Ops;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Nn;

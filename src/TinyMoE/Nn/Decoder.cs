@@ -2,7 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Moe;
 using TinyMoE.Ops;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Nn;

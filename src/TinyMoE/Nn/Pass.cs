@@ -1,5 +1,5 @@
 using TinyMoE.Backends;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Nn;
 

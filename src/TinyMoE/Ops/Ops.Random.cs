@@ -1,5 +1,5 @@
 using TinyMoE.Backends;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Ops;

@@ -1,6 +1,6 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Backends;

@@ -2,7 +2,7 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
 using TinyMoE.Nn;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Tests.Generate;
 

@@ -3,7 +3,7 @@ using TinyMoE.Configuration;
 using TinyMoE.Moe;
 using TinyMoE.Nn;
 using TinyMoE.Ops;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Moe;

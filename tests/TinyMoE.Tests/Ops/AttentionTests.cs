@@ -1,7 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Ops;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Ops;

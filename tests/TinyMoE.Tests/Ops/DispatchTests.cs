@@ -1,5 +1,5 @@
 using TinyMoE.Ops;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Ops;

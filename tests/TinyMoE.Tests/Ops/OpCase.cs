@@ -1,4 +1,4 @@
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Ops;

@@ -3,6 +3,7 @@ using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Nn;
 using TinyMoE.Optim;
+using TinyMoE.Tests.Files;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Train;

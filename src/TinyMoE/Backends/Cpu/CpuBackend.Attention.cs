@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends.Cpu;
 

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using TinyMoE.Memory;
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends.Cpu;
 

@@ -1,6 +1,6 @@
-using TinyMoE.Random;
+using TinyMoE.RandomNumbers;
 
-namespace TinyMoE.Tests.Random;
+namespace TinyMoE.Tests.RandomNumbers;
 
 public sealed class PhiloxTests
 {

@@ -1,4 +1,4 @@
-namespace TinyMoE.Random;
+namespace TinyMoE.RandomNumbers;
 
 /// <summary>What a random number is for; two purposes never share a number.</summary>
 public enum RandomPurpose

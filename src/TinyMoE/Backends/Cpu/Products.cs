@@ -2,16 +2,31 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-/// <summary>One product of a family: where its matrices begin, b packed too, and its sizes.</summary>
-internal readonly unsafe struct Product(float* a, float* b, float* c, float* panels, int rows, int inner)
+/// <summary>One side of a family of products: lanes (rows of a, columns of b) by steps of the inner dimension. Its strides make it transposed or not; one of them is 1.</summary>
+/// <param name="Data">The values.</param>
+/// <param name="LaneStride">From a lane to the next.</param>
+/// <param name="InnerStride">From a step of the inner dimension to the next.</param>
+internal readonly record struct Operand(Floats Data, int LaneStride, int InnerStride)
+{
+    /// <summary>The same values as strips of as many lanes as the micro-kernel takes, each as deep as its product; empty: not packed.</summary>
+    public Floats Packed { get; init; }
+
+    /// <summary>True when each lane lies along the inner dimension.</summary>
+    public bool LiesAlongInner => InnerStride == 1;
+}
+
+/// <summary>One product of a family: where its matrices begin, packed and not, and its sizes.</summary>
+internal readonly unsafe struct Product(float* a, float* packedA, float* b, float* packedB, float* c, int rows, int inner)
 {
     public float* A => a;
 
+    public float* PackedA => packedA;
+
     public float* B => b;
 
-    public float* C => c;
+    public float* PackedB => packedB;
 
-    public float* Panels => panels;
+    public float* C => c;
 
     public int Rows => rows;
 
@@ -43,18 +58,11 @@ internal enum Ragged
 /// <param name="Rows">Rows of a and c; of all products together when ragged.</param>
 /// <param name="Columns">Columns of b and c.</param>
 /// <param name="Inner">Columns of a, rows of b; of all products together when ragged.</param>
-internal readonly unsafe record struct Products(MicroKernel Kernel, Floats A, Floats B, Target C, int Count, int Rows, int Columns, int Inner)
+internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, Operand B, Target C, int Count, int Rows, int Columns, int Inner)
 {
     private const int ThinRows = 4;
     private const int WantedTiles = 32;
     private const int LeastWork = 256 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
-    private const int LeastPack = 16 * 1024; // elements likewise
-
-    /// <summary>From one element of a to the next: down a row, along the inner dimension. One of them is 1.</summary>
-    public required (int Row, int Inner) AStrides { get; init; }
-
-    /// <summary>The same of b.</summary>
-    public required (int Inner, int Column) BStrides { get; init; }
 
     /// <summary>What the offsets cut.</summary>
     public Ragged Ragged { get; init; }
@@ -62,23 +70,19 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Floats A, Fl
     /// <summary>Product i owns rows, or steps of the inner dimension, Offsets[i] to Offsets[i+1]; (Count+1), empty when nothing is ragged.</summary>
     public Ints Offsets { get; init; }
 
-    /// <summary>Room for all of b as panels of <see cref="MicroKernel.Columns"/> columns, each as deep as its product.</summary>
-    public Floats Packed { get; init; }
-
     /// <summary>Rows of a tile: a multiple of the micro-kernel's.</summary>
     public int TileRows { get; private init; }
 
     /// <summary>Columns of a tile: a multiple of the micro-kernel's.</summary>
     public int TileColumns { get; private init; }
 
-    /// <summary>How many panels are packed as one piece of work.</summary>
-    public int PanelsPerPiece { get; private init; }
+    /// <summary>Elements that all of a takes when packed; its rows are not ragged then.</summary>
+    public int PackedLengthOfA => checked(Steps * RoundUp(Rows, Kernel.Rows));
 
-    /// <summary>Panels of one b.</summary>
-    public int PanelsPerProduct => CeilingDivide(Columns, Kernel.Columns);
+    /// <summary>Elements that all of b takes when packed.</summary>
+    public int PackedLengthOfB => checked(Steps * RoundUp(Columns, Kernel.Columns));
 
-    /// <summary>Elements of <see cref="Packed"/>.</summary>
-    public int PackedLength => checked((Ragged == Ragged.Inner ? Inner : Count * Inner) * PanelsPerProduct * Kernel.Columns);
+    private int Steps => Ragged == Ragged.Inner ? Inner : checked(Count * Inner);
 
     private int TilesAcross => CeilingDivide(Columns, TileColumns);
 
@@ -87,47 +91,46 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Floats A, Fl
     {
         get
         {
-            bool raggedRows = Ragged == Ragged.Rows, raggedInner = Ragged == Ragged.Inner;
-            nint start = 0, panelRow = PanelsPerProduct * Kernel.Columns;
-            int length = 0;
-            if (Ragged != Ragged.None)
-                (start, length) = (Offsets.Pointer[index], Offsets.Pointer[index + 1] - Offsets.Pointer[index]);
+            nint first = index, rows = first * Rows, steps = first * Inner; // rows and steps of the products before this one
+            int ownRows = Rows, ownSteps = Inner;
+            if (Ragged == Ragged.Rows)
+                (rows, ownRows) = Share(index);
+            else if (Ragged == Ragged.Inner)
+                (steps, ownSteps) = Share(index);
+
             return new Product(
-                A.Pointer + (raggedRows ? start * AStrides.Row : raggedInner ? start * AStrides.Inner : (nint)index * Rows * Inner),
-                B.Pointer + (raggedInner ? start * BStrides.Inner : (nint)index * Inner * Columns),
-                C.View.Pointer + (raggedRows ? start * Columns : (nint)index * Rows * Columns),
-                Packed.Pointer + (raggedInner ? start : (nint)index * Inner) * panelRow,
-                raggedRows ? length : Rows,
-                raggedInner ? length : Inner);
+                A.Data.Pointer + (Ragged == Ragged.Inner ? steps * Rows : rows * Inner),
+                A.Packed.Pointer + steps * RoundUp(Rows, Kernel.Rows),
+                B.Data.Pointer + steps * Columns,
+                B.Packed.Pointer + steps * RoundUp(Columns, Kernel.Columns),
+                C.View.Pointer + rows * Columns,
+                ownRows,
+                ownSteps);
         }
     }
 
-    /// <summary>The same with tiles chosen: rows are cut first, since a tile reads its rows of a once and all tiles share b; columns too where rows are few.</summary>
+    /// <summary>The same with tiles chosen: rows are cut first, since b is shared by all rows; columns too where rows are few.</summary>
     public Products Cut()
     {
         long rows = Ragged == Ragged.Rows ? Rows : (long)Rows * Count, inner = Ragged == Ragged.Inner ? Inner / Count : Inner;
         int wanted = (int)Math.Clamp(rows * Columns * inner / LeastWork, 1, WantedTiles);
         int tileRows = (int)Math.Clamp(rows / wanted, 4 * Kernel.Rows, 16 * Kernel.Rows) / Kernel.Rows * Kernel.Rows;
-        int down = (int)Math.Max(1, rows / tileRows), across = Math.Clamp(wanted / down, 1, CeilingDivide(PanelsPerProduct, 4));
-        return this with
-        {
-            TileRows = tileRows,
-            TileColumns = CeilingDivide(PanelsPerProduct, across) * Kernel.Columns,
-            PanelsPerPiece = (int)Math.Max(1, LeastPack / Math.Max(1, inner * Kernel.Columns)),
-        };
+        int panels = CeilingDivide(Columns, Kernel.Columns), down = (int)Math.Max(1, rows / tileRows);
+        int across = Math.Clamp(wanted / down, 1, CeilingDivide(panels, 4));
+        return this with { TileRows = tileRows, TileColumns = CeilingDivide(panels, across) * Kernel.Columns };
     }
 
     /// <summary>Whether a product of so few rows is computed as dot products with b where it lies: to pack b costs as much.</summary>
-    public bool IsThin(int rows) => rows <= ThinRows && AStrides.Inner == 1 && BStrides.Inner == 1;
+    public bool IsThin(int rows) => rows <= ThinRows && A.LiesAlongInner && B.LiesAlongInner;
 
-    /// <summary>Tiles of all products.</summary>
+    /// <summary>Number of tiles of all products.</summary>
     public int Tiles()
     {
         if (Ragged != Ragged.Rows)
             return Count * CeilingDivide(Rows, TileRows) * TilesAcross;
         int down = 0;
         for (int i = 0; i < Count; i++)
-            down += CeilingDivide(this[i].Rows, TileRows);
+            down += CeilingDivide(Share(i).Length, TileRows);
         return down * TilesAcross;
     }
 
@@ -138,7 +141,7 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Floats A, Fl
         int product = 0;
         if (Ragged == Ragged.Rows)
         {
-            for (int tiles; down >= (tiles = CeilingDivide(this[product].Rows, TileRows)); product++)
+            for (int tiles; down >= (tiles = CeilingDivide(Share(product).Length, TileRows)); product++)
                 down -= tiles;
         }
         else
@@ -149,5 +152,9 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Floats A, Fl
         return (product, down * TileRows, across * TileColumns);
     }
 
+    private (int Start, int Length) Share(int index) => (Offsets.Pointer[index], Offsets.Pointer[index + 1] - Offsets.Pointer[index]);
+
     private static int CeilingDivide(int n, int size) => (int)(((long)n + size - 1) / size);
+
+    private static int RoundUp(int n, int size) => CeilingDivide(n, size) * size;
 }

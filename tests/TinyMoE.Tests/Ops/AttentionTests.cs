@@ -13,17 +13,17 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         new AttentionSizes(1, 1, 1, 1, 1, 1),
         new AttentionSizes(2, 5, 5, 2, 1, 6),                  // a head smaller than a vector
         new AttentionSizes(1, 37, 37, 2, 1, 7),                // several blocks
-        new AttentionSizes(2, 18, 18, 4, 2, 16),               // groups of query heads
-        new AttentionSizes(1, 34, 34, 2, 2, 32, Window: 5),
+        new AttentionSizes(1, 18, 18, 4, 2, 16),               // groups of query heads
+        new AttentionSizes(2, 19, 19, 1, 1, 32, Window: 5),
         new AttentionSizes(1, 40, 40, 1, 1, 6, Window: 21),
         new AttentionSizes(1, 3, 21, 2, 1, 33),                // queries after a cache
         new AttentionSizes(1, 17, 30, 2, 1, 6, Window: 9),
         new AttentionSizes(2, 1, 19, 2, 1, 16),                // one query, as in generation
         new AttentionSizes(1, 1, 33, 2, 2, 32, Window: 8),
-        new AttentionSizes(1, 140, 140, 1, 1, 2),              // several pieces
+        new AttentionSizes(1, 70, 70, 1, 1, 1),
     }.Select(sizes => Attention(sizes, 0f)).Concat(
     [
-        Attention(new AttentionSizes(2, 18, 18, 2, 1, 6), 0.3f),
+        Attention(new AttentionSizes(1, 18, 18, 2, 1, 3), 0.3f),
         Attention(new AttentionSizes(1, 5, 9, 2, 2, 16, Window: 4), 0.5f),
         Attention(new AttentionSizes(1, 1, 21, 2, 1, 16), 0.3f),
     ]);
@@ -48,6 +48,21 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         {
             bool sees = t >= Changed && (window == 0 || t < Changed + window);
             Assert.Equal(!sees, before.AsSpan(t * 32, 32).SequenceEqual(after.AsSpan(t * 32, 32)));
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(50)]
+    public void Attention_OneQueryAtATime_AgreesWithWholeSequence(int window)
+    {
+        AttentionSizes sizes = new(1, 140, 140, 2, 1, 16, window); // several pieces
+        float[][] values = Attention(sizes, 0f).Values();
+        float[] whole = Run(sizes, Dropout.None, values);
+        for (int t = 0; t < sizes.T; t++)
+        {
+            float[] one = Run(sizes with { T = 1, S = t + 1 }, Dropout.None, [values[0][(t * 32)..((t + 1) * 32)], values[1][..((t + 1) * 16)], values[2][..((t + 1) * 16)]]);
+            Assert.All(one, (value, i) => Assert.Equal(whole[t * 32 + i], value, 1e-5f));
         }
     }
 

@@ -17,7 +17,7 @@ public sealed unsafe partial class CpuBackend
     private const float Ln2 = 0.693147181f;
 
     /// <summary>Queries of one head that a piece of the forward takes: a whole number of blocks of either vector width.</summary>
-    private const int QueriesPerPiece = 64;
+    private const int QueriesPerPiece = 128;
 
     /// <inheritdoc/>
     public override void AttentionForward(Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
@@ -60,30 +60,31 @@ public sealed unsafe partial class CpuBackend
     {
         (_, int T, int S, _, _, int D, int window) = head.Sizes;
         int R = 2 * TSimd.Count, width = RoundUp(D, R);
-        float* queries = Scratch(workers, D * R + 2 * S * R + R * width + S * width + 2 * R);
+        float* queries = Scratch(workers, D * R + 2 * S * R + R * width + 2 * S * width + 2 * R + RoundUp(S, R));
         float* scores = queries + D * R;                         // queries (D, R), scores (S, R)
         float* kept = scores + S * R;                            // (S, R), the factors of dropout
         float* sums = kept + S * R;                              // (R, width)
-        float* padded = sums + R * width;                        // (S, width)
-        float* inverse = padded + S * width, log = inverse + R;  // (R), (R)
+        float* keys = sums + R * width, values = keys + S * width; // (S, width)
+        float* inverse = values + S * width, log = inverse + R;  // (R)
+        float* numbers = log + R;                                // (S)
 
-        float* keys = k.Pointer + head.Key, values = v.Pointer + head.Key;
-        int keyRow = head.KeyRow, valueRow = PadRows(ref values, keyRow, S - T + end, D, width, padded);
+        Pack(k.Pointer + head.Key, head.KeyRow, S - T + end, D, width, keys);
+        Pack(v.Pointer + head.Key, head.KeyRow, S - T + end, D, width, values);
         for (int t = first; t < end; t += R)
         {
             QueryBlock block = new(head.Sizes, t, R);
             Transpose(q.Pointer + head.Query + t * head.QueryRow, head.QueryRow, block.Lanes, D, R, Log2E / MathF.Sqrt(D), queries);
-            Product<TSimd, TVector>(keys + block.Low * keyRow, keyRow, 1, queries, R, block.Keys, R, D, scores, R, adds: false);
+            Product<TSimd, TVector>(keys + block.Low * width, width, 1, queries, R, block.Keys, R, D, scores, R, adds: false);
             HideKeys<TSimd, TVector>(block, window, scores);
             SoftmaxOfLanes<TSimd, TVector>(scores, block.Keys, inverse, log);
             if (dropout.Rate > 0f)
             {
-                DropoutFactors(head, block, dropout, R, kept);
+                DropoutFactors(head, block, dropout, R, kept, numbers);
                 for (int i = 0; i < block.Keys * R; i += TSimd.Count)
                     TSimd.Store(TSimd.Multiply(TSimd.Load(scores + i), TSimd.Load(kept + i)), scores + i);
             }
 
-            SumOverKeys<TSimd, TVector>(block, scores, values, valueRow, sums, width);
+            SumOverKeys<TSimd, TVector>(block, scores, values, sums, width);
             for (int lane = 0; lane < block.Lanes; lane++)
                 PutRow<TSimd, TVector>(sums + lane * width, inverse[lane], D, y.Pointer + head.Query + (t + lane) * head.QueryRow, adds: false);
             new Span<float>(log, block.Lanes).CopyTo(logSumExp.Slice(head.Index * T + t, block.Lanes).Span);
@@ -168,26 +169,33 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>The factors of dropout, 0 or 1/(1 − rate), for the keys (rows) that each query (lane) sees; 0 elsewhere. factors (keys, R).</summary>
-    private static void DropoutFactors(AttentionHead head, QueryBlock block, in Dropout dropout, int R, float* factors)
+    /// <summary>The factors of dropout, 0 or 1/(1 − rate), for the keys (rows) that each query (lane) sees; 0 elsewhere. factors (keys, R), numbers (S).</summary>
+    private static void DropoutFactors(AttentionHead head, QueryBlock block, in Dropout dropout, int R, float* factors, float* numbers)
     {
         (int B, int T, int S, int H, _, _, _) = head.Sizes;
         Philox random = new(dropout.Key);
-        float keep = 1f / (1f - dropout.Rate);
+        float rate = dropout.Rate, keep = 1f / (1f - rate);
         new Span<float>(factors, block.Keys * R).Clear();
         for (int lane = 0; lane < block.Lanes; lane++)
         {
-            long first = (long)dropout.Key.Part * B * H * T * S + ((long)head.Index * T + block.Start + lane) * S + block.Low;
             int keys = block.KeysOf(lane);
-            for (long number = first & ~3L; number < first + keys; number += 4)
+            Uniforms(random, (long)dropout.Key.Part * B * H * T * S + ((long)head.Index * T + block.Start + lane) * S + block.Low, keys, numbers);
+            for (int key = 0; key < keys; key++)
+                factors[key * R + lane] = numbers[key] >= rate ? keep : 0f;
+        }
+    }
+
+    /// <summary>The numbers from <paramref name="index"/> on, as <see cref="Philox.Uniform"/>. y has room for a whole number of vectors.</summary>
+    private static void Uniforms(in Philox random, long index, int count, float* y)
+    {
+        for (long number = index & ~3L; number < index + count; number += 4)
+        {
+            (uint A, uint B, uint C, uint D) words = random.Block(number >> 2);
+            for (int word = 0; word < 4; word++)
             {
-                (uint A, uint B, uint C, uint D) words = random.Block(number >> 2);
-                for (int word = 0; word < 4; word++)
-                {
-                    int key = (int)(number - first) + word;
-                    if ((uint)key < (uint)keys && Philox.ToUniform((&words.A)[word]) >= dropout.Rate)
-                        factors[key * R + lane] = keep;
-                }
+                long i = number + word - index;
+                if ((ulong)i < (ulong)count)
+                    y[i] = Philox.ToUniform((&words.A)[word]);
             }
         }
     }
@@ -312,20 +320,18 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>Rows of whole vector pairs: <paramref name="rows"/> itself where D fills them, else a copy padded with zeros; returns the distance of rows.</summary>
-    private static int PadRows(ref float* rows, int stride, int count, int D, int width, float* copy)
+    /// <summary>
+    /// Copies <paramref name="count"/> rows of D to rows of whole vector pairs, padded with zeros. Also where D fills them: rows far apart by a power of
+    /// two would fall on the same few lines of the cache.
+    /// </summary>
+    private static void Pack(float* rows, int stride, int count, int D, int width, float* copy)
     {
-        if (D == width)
-            return stride;
         for (int i = 0; i < count; i++)
         {
             Span<float> row = new(copy + i * width, width);
             new Span<float>(rows + i * stride, D).CopyTo(row);
             row[D..].Clear();
         }
-
-        rows = copy;
-        return width;
     }
 
     private static int RoundUp(int n, int multiple) => (n + multiple - 1) / multiple * multiple;

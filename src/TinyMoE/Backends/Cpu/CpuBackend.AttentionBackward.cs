@@ -37,19 +37,21 @@ public sealed unsafe partial class CpuBackend
     {
         (_, int T, int S, int H, int keyHeads, int D, int window) = sizes;
         int R = 2 * TSimd.Count, width = RoundUp(D, R);
-        float* queries = Scratch(workers, 2 * D * R + 3 * S * R + 3 * R * width + 3 * S * width + 2 * R);
+        float* queries = Scratch(workers, 2 * D * R + 3 * S * R + 3 * R * width + 4 * S * width + 2 * R + RoundUp(S, R));
         float* outer = queries + D * R;                          // q and dy transposed: (D, R)
         float* weights = outer + D * R, slopes = weights + S * R, kept = slopes + S * R;           // (S, R)
-        float* queryCopy = kept + S * R, outerCopy = queryCopy + R * width, sums = outerCopy + R * width; // (R, width)
-        float* keyCopy = sums + R * width, keySums = keyCopy + S * width, valueSums = keySums + S * width; // (S, width)
+        float* queryRows = kept + S * R, outerRows = queryRows + R * width, sums = outerRows + R * width; // (R, width)
+        float* keys = sums + R * width, values = keys + S * width;                                 // (S, width)
+        float* keySums = values + S * width, valueSums = keySums + S * width;                      // (S, width)
         float* delta = valueSums + S * width, log = delta + R;   // (R)
+        float* numbers = log + R;                                // (S)
         new Span<float>(keySums, 2 * S * width).Clear();
 
         float scale = 1f / MathF.Sqrt(D);
         int group = H / keyHeads, firstHead = keyHead / keyHeads * H + keyHead % keyHeads * group;
         AttentionHead shared = new(sizes, firstHead);
-        float* keys = k.Pointer + shared.Key, values = v.Pointer + shared.Key, keyRows = keys;
-        int keyRow = shared.KeyRow, keyRowsRow = PadRows(ref keyRows, keyRow, S, D, width, keyCopy);
+        Pack(k.Pointer + shared.Key, shared.KeyRow, S, D, width, keys);
+        Pack(v.Pointer + shared.Key, shared.KeyRow, S, D, width, values);
         for (int index = firstHead; index < firstHead + group; index++)
         {
             AttentionHead head = new(sizes, index);
@@ -58,38 +60,31 @@ public sealed unsafe partial class CpuBackend
             {
                 QueryBlock block = new(sizes, t, R);
                 int at = head.Query + t * row;
-                float* queryRows = q.Pointer + at, outerRows = dy.Pointer + at;
-                Transpose(queryRows, row, block.Lanes, D, R, scale * Log2E, queries);
-                Transpose(outerRows, row, block.Lanes, D, R, 1f, outer);
+                Pack(q.Pointer + at, row, block.Lanes, D, width, queryRows);
+                Pack(dy.Pointer + at, row, block.Lanes, D, width, outerRows);
+                Transpose(queryRows, width, block.Lanes, D, R, scale * Log2E, queries);
+                Transpose(outerRows, width, block.Lanes, D, R, 1f, outer);
                 for (int lane = 0; lane < R; lane++)
                 {
                     bool used = lane < block.Lanes;
-                    delta[lane] = used ? Dot<TSimd, TVector>(outerRows + lane * row, y.Pointer + at + lane * row, D) : 0f;
+                    delta[lane] = used ? Dot<TSimd, TVector>(outerRows + lane * width, y.Pointer + at + lane * row, D) : 0f;
                     log[lane] = used ? logSumExp.Pointer[index * T + t + lane] * Log2E : 0f;
                 }
 
-                Product<TSimd, TVector>(keys + block.Low * keyRow, keyRow, 1, queries, R, block.Keys, R, D, weights, R, adds: false);
-                Product<TSimd, TVector>(values + block.Low * keyRow, keyRow, 1, outer, R, block.Keys, R, D, slopes, R, adds: false);
+                Product<TSimd, TVector>(keys + block.Low * width, width, 1, queries, R, block.Keys, R, D, weights, R, adds: false);
+                Product<TSimd, TVector>(values + block.Low * width, width, 1, outer, R, block.Keys, R, D, slopes, R, adds: false);
                 HideKeys<TSimd, TVector>(block, window, weights);
                 if (dropout.Rate > 0f)
-                    DropoutFactors(head, block, dropout, R, kept);
+                    DropoutFactors(head, block, dropout, R, kept, numbers);
                 WeightsAndSlopes<TSimd, TVector>(weights, slopes, dropout.Rate > 0f ? kept : null, delta, log, block.Keys);
 
                 if (!dv.IsNone)
-                {
-                    int outerRow = PadRows(ref outerRows, row, block.Lanes, D, width, outerCopy);
-                    AddToKeys<TSimd, TVector>(block, weights, outerRows, outerRow, valueSums, width);
-                }
-
+                    AddToKeys<TSimd, TVector>(block, weights, outerRows, valueSums, width);
                 if (!dk.IsNone)
-                {
-                    int queryRow = PadRows(ref queryRows, row, block.Lanes, D, width, queryCopy);
-                    AddToKeys<TSimd, TVector>(block, slopes, queryRows, queryRow, keySums, width);
-                }
-
+                    AddToKeys<TSimd, TVector>(block, slopes, queryRows, keySums, width);
                 if (!dq.IsNone)
                 {
-                    SumOverKeys<TSimd, TVector>(block, slopes, keyRows, keyRowsRow, sums, width);
+                    SumOverKeys<TSimd, TVector>(block, slopes, keys, sums, width);
                     for (int lane = 0; lane < block.Lanes; lane++)
                         PutRow<TSimd, TVector>(sums + lane * width, scale, D, dq.View.Pointer + at + lane * row, dq.Adds);
                 }
@@ -99,9 +94,9 @@ public sealed unsafe partial class CpuBackend
         for (int s = 0; s < S; s++)
         {
             if (!dk.IsNone)
-                PutRow<TSimd, TVector>(keySums + s * width, scale, D, dk.View.Pointer + shared.Key + s * keyRow, dk.Adds);
+                PutRow<TSimd, TVector>(keySums + s * width, scale, D, dk.View.Pointer + shared.Key + s * shared.KeyRow, dk.Adds);
             if (!dv.IsNone)
-                PutRow<TSimd, TVector>(valueSums + s * width, 1f, D, dv.View.Pointer + shared.Key + s * keyRow, dv.Adds);
+                PutRow<TSimd, TVector>(valueSums + s * width, 1f, D, dv.View.Pointer + shared.Key + s * shared.KeyRow, dv.Adds);
         }
     }
 
@@ -130,23 +125,23 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>sums[s] += Σ over the lanes that see s of left[s, lane]·rows[lane]. left (keys, R), rows (lanes, width), sums (S, width).</summary>
-    private static void AddToKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, int row, float* sums, int width)
+    private static void AddToKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, float* sums, int width)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         int R = 2 * TSimd.Count, seenByAll = block.KeysOf(0);
         sums += block.Low * width;
-        Product<TSimd, TVector>(left, R, 1, rows, row, seenByAll, width, block.Lanes, sums, width, adds: true);
+        Product<TSimd, TVector>(left, R, 1, rows, width, seenByAll, width, block.Lanes, sums, width, adds: true);
         for (int key = seenByAll; key < block.Keys; key += 4)
         {
             int lane = key - seenByAll + 1; // the first that sees it
             Product<TSimd, TVector>(
-                left + key * R + lane, R, 1, rows + lane * row, row, Math.Min(4, block.Keys - key), width, block.Lanes - lane, sums + key * width, width, adds: true);
+                left + key * R + lane, R, 1, rows + lane * width, width, Math.Min(4, block.Keys - key), width, block.Lanes - lane, sums + key * width, width, adds: true);
         }
     }
 
     /// <summary>sums[lane] = Σ_s left[s, lane]·rows[s]. left (keys, R), rows (S, width), sums (lanes, width).</summary>
-    private static void SumOverKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, int row, float* sums, int width)
+    private static void SumOverKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, float* sums, int width)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
@@ -154,7 +149,7 @@ public sealed unsafe partial class CpuBackend
         for (int lane = 0; lane < block.Lanes; lane += 4)
         {
             Product<TSimd, TVector>(
-                left + lane, 1, R, rows + block.Low * row, row, Math.Min(4, block.Lanes - lane), width, block.KeysOf(lane + 3), sums + lane * width, width, adds: false);
+                left + lane, 1, R, rows + block.Low * width, width, Math.Min(4, block.Lanes - lane), width, block.KeysOf(lane + 3), sums + lane * width, width, adds: false);
         }
     }
 }

@@ -1,3 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
 namespace TinyMoE.Tensors;
 
 /// <summary>
@@ -50,6 +54,18 @@ public readonly struct Philox
     /// <summary>A whole number in 0..<paramref name="count"/>-1, for counts far below 2³².</summary>
     public int Below(int count, long index) => (int)(((ulong)Word(index) * (uint)count) >> 32);
 
+    /// <summary>The words from <paramref name="index"/> on, four blocks at a time in vector registers.</summary>
+    public void Words(long index, Span<uint> words)
+    {
+        int i = 0;
+        for (; i < words.Length && ((index + i) & 3) != 0; i++)
+            words[i] = Word(index + i);
+        for (; i + 16 <= words.Length; i += 16)
+            FourBlocks((index + i) >> 2, ref words[i]);
+        for (; i < words.Length; i++)
+            words[i] = Word(index + i);
+    }
+
     internal static float ToUniform(uint word) => (word >> 8) * (1f / (1 << 24));
 
     internal static float ToNormal(uint radiusWord, uint angleWord, bool cosine)
@@ -72,5 +88,36 @@ public readonly struct Philox
         }
 
         return (c0, c1, c2, c3);
+    }
+
+    /// <summary>
+    /// Blocks <paramref name="block"/> to +3. A 64-bit lane holds one 32-bit word of one block in its lower half; the upper half is left to hold
+    /// anything, because the multiplication (32x32 bits to 64) does not look at it.
+    /// </summary>
+    private void FourBlocks(long block, ref uint words)
+    {
+        Vector256<ulong> c0 = Vector256.Create((ulong)block) + Vector256.Create(0UL, 2, 1, 3), c1 = c0 >>> 32; // lanes in the order that the interleaving below undoes
+        Vector256<ulong> c2 = Vector256.Create((ulong)step), c3 = Vector256.Create((ulong)place);
+        Vector256<ulong> k0 = Vector256.Create((ulong)key0), k1 = Vector256.Create((ulong)key1);
+        for (int round = 0; round < 10; round++)
+        {
+            Vector256<ulong> product0 = Multiply(c0, Multiplier0), product1 = Multiply(c2, Multiplier1);
+            (c0, c1, c2, c3) = ((product1 >>> 32) ^ c1 ^ k0, product1, (product0 >>> 32) ^ c3 ^ k1, product0);
+            k0 += Vector256.Create((ulong)Weyl0);
+            k1 += Vector256.Create((ulong)Weyl1);
+        }
+
+        Vector256<ulong> lower = Vector256.Create(0xFFFFFFFFUL), even = Vector256.Create(ulong.MaxValue, 0, ulong.MaxValue, 0);
+        Vector256<ulong> first = (c0 & lower) | (c1 << 32), second = (c2 & lower) | (c3 << 32); // words 0 and 1, 2 and 3, of blocks 0, 2, 1, 3
+        Vector256.ConditionalSelect(even, first, Vector256.Shuffle(second, Vector256.Create(0UL, 0, 2, 2))).AsUInt32().StoreUnsafe(ref words);
+        Vector256.ConditionalSelect(even, Vector256.Shuffle(first, Vector256.Create(1UL, 1, 3, 3)), second).AsUInt32().StoreUnsafe(ref words, 8);
+    }
+
+    /// <summary>The 64-bit products of the lanes' lower halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ulong> Multiply(Vector256<ulong> a, uint multiplier)
+    {
+        Vector256<ulong> b = Vector256.Create((ulong)multiplier);
+        return Avx2.IsSupported ? Avx2.Multiply(a.AsUInt32(), b.AsUInt32()) : (a & Vector256.Create(0xFFFFFFFFUL)) * b;
     }
 }

@@ -1,0 +1,65 @@
+using System.Numerics.Tensors;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Cpu;
+
+public sealed unsafe partial class CpuBackend
+{
+    /// <inheritdoc/>
+    public override void EmbeddingForward(Floats table, Ints ids, int N, int V, int C, Floats y)
+    {
+        foreach (int id in ids.Span)
+        {
+            if ((uint)id >= (uint)V)
+                throw new ArgumentException($"Embedding got id {id}; the table has {V} rows.");
+        }
+
+        ForRows(N, C, (table, ids, N, C, y), static (piece, in s) =>
+        {
+            var (start, end) = RowRange(piece, s.N, s.C);
+            for (int n = start; n < end; n++)
+                s.table.Slice(s.ids.Pointer[n] * s.C, s.C).Span.CopyTo(s.y.Slice(n * s.C, s.C).Span);
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
+    {
+        if (dtable.IsNone)
+            return;
+
+        // A stable counting sort groups the rows by id; then the rows of the table are cut into pieces, and each row is summed by one thread in the order of n.
+        DeviceBuffer buffer = Pool.Rent((long)(V + 1 + N) * sizeof(int));
+        Ints starts = buffer.As<int>(V + 1 + N).Slice(0, V + 1), rows = buffer.As<int>(V + 1 + N).Slice(V + 1, N); // after the sort, id v has rows starts[v] to starts[v + 1]
+        SortById(ids, starts, rows);
+
+        int idsPerPiece = (int)Math.Clamp((long)PieceSize * V / (((long)N + V) * C), 1, V);
+        workers.For(Pieces(V, idsPerPiece), (dy, starts, rows, V, C, idsPerPiece, dtable), static (piece, in s) =>
+        {
+            int end = Math.Min(s.V, (piece + 1) * s.idsPerPiece);
+            for (int id = piece * s.idsPerPiece; id < end; id++)
+            {
+                Span<float> sum = s.dtable.View.Slice(id * s.C, s.C).Span;
+                if (!s.dtable.Adds)
+                    sum.Clear();
+                for (int i = s.starts.Pointer[id]; i < s.starts.Pointer[id + 1]; i++)
+                    TensorPrimitives.Add<float>(sum, s.dy.Slice(s.rows.Pointer[i] * s.C, s.C).Span, sum);
+            }
+        });
+        Pool.Return(buffer);
+    }
+
+    private static void SortById(Ints ids, Ints starts, Ints rows)
+    {
+        Span<int> next = starts.Span;
+        next.Clear();
+        foreach (int id in ids.Span)
+            next[id + 1]++;
+        for (int id = 1; id < next.Length; id++)
+            next[id] += next[id - 1];
+        for (int n = 0; n < ids.Length; n++)
+            rows.Span[next[ids.Span[n]]++] = n;  // leaves next[id] at the start of id + 1
+        next[..^1].CopyTo(next[1..]);
+        next[0] = 0;
+    }
+}

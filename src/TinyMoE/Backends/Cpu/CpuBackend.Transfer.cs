@@ -1,0 +1,36 @@
+using System.Numerics.Tensors;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Cpu;
+
+public sealed unsafe partial class CpuBackend
+{
+    /// <inheritdoc/>
+    public override void Fill(Floats y, float value)
+    {
+        ForElements(y.Length, (y, value), static (piece, in s) =>
+        {
+            var (start, length) = Range(piece, s.y.Length);
+            s.y.Slice(start, length).Span.Fill(s.value);
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    {
+        if (y.IsNone)
+            return;
+        ForRows(N, C, (x, xWidth, xStart, N, C, yWidth, yStart, y), static (piece, in s) =>
+        {
+            var (start, end) = RowRange(piece, s.N, s.C);
+            for (int n = start; n < end; n++)
+            {
+                Span<float> x = s.x.Slice(n * s.xWidth + s.xStart, s.C).Span, y = s.y.View.Slice(n * s.yWidth + s.yStart, s.C).Span;
+                if (s.y.Adds)
+                    TensorPrimitives.Add<float>(y, x, y);
+                else
+                    x.CopyTo(y);
+            }
+        });
+    }
+}

@@ -1,0 +1,95 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace TinyMoE.Backends.Cpu;
+
+/// <summary>
+/// Copies a strip of a matrix into the order in which the micro-kernel reads it: step by step of the inner dimension, at each step the lanes
+/// (rows of a, columns of b) side by side. Whether the matrix is transposed ends here: it decides only which of the two strides is 1.
+/// </summary>
+internal static unsafe class Packing
+{
+    /// <summary>panel[k·width + lane] = source[lane·laneStride + k·innerStride] for lane &lt; lanes and k &lt; inner; zero for the lanes from there to width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Pack(float* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)
+    {
+        if (lanes < width)
+            new Span<float>(panel, inner * width).Clear();
+        if (laneStride == 1)
+            CopySteps(source, innerStride, lanes, inner, width, panel);
+        else
+            Transpose(source, laneStride, innerStride, lanes, inner, width, panel);
+    }
+
+    private static void CopySteps(float* source, nint innerStride, int lanes, int inner, int width, float* panel)
+    {
+        for (int k = 0; k < inner; k++, source += innerStride, panel += width)
+        {
+            int lane = 0;
+            for (; lane + 8 <= lanes; lane += 8)
+                Vector256.Load(source + lane).Store(panel + lane);
+            if (lane + 4 <= lanes)
+            {
+                Vector128.Load(source + lane).Store(panel + lane);
+                lane += 4;
+            }
+
+            for (; lane < lanes; lane++)
+                panel[lane] = source[lane];
+        }
+    }
+
+    private static void Transpose(float* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)
+    {
+        int lane = 0;
+        if (Avx.IsSupported && innerStride == 1)
+        {
+            for (; lane + 8 <= lanes; lane += 8)
+            {
+                int k = 0;
+                for (; k + 8 <= inner; k += 8)
+                    Transpose8x8(source + lane * laneStride + k, laneStride, panel + (nint)k * width + lane, width);
+                CopyLanes(lane, lane + 8, k);
+            }
+        }
+
+        CopyLanes(lane, lanes, 0);
+
+        void CopyLanes(int from, int to, int firstStep)
+        {
+            for (int k = firstStep; k < inner; k++)
+            {
+                for (int each = from; each < to; each++)
+                    panel[(nint)k * width + each] = source[each * laneStride + k * innerStride];
+            }
+        }
+    }
+
+    /// <summary>y[j, i] = x[i, j], 8×8: pairs, then quadruples, then halves of the eight rows change places.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Transpose8x8(float* x, nint xRow, float* y, nint yRow)
+    {
+        float* x3 = x + 3 * xRow;
+        float* x6 = x3 + 3 * xRow;
+        Vector256<float> r0 = Vector256.Load(x), r1 = Vector256.Load(x + xRow), r2 = Vector256.Load(x + 2 * xRow), r3 = Vector256.Load(x3);
+        Vector256<float> r4 = Vector256.Load(x3 + xRow), r5 = Vector256.Load(x3 + 2 * xRow), r6 = Vector256.Load(x6), r7 = Vector256.Load(x6 + xRow);
+
+        Vector256<float> p0 = Avx.UnpackLow(r0, r1), p1 = Avx.UnpackHigh(r0, r1), p2 = Avx.UnpackLow(r2, r3), p3 = Avx.UnpackHigh(r2, r3);
+        Vector256<float> p4 = Avx.UnpackLow(r4, r5), p5 = Avx.UnpackHigh(r4, r5), p6 = Avx.UnpackLow(r6, r7), p7 = Avx.UnpackHigh(r6, r7);
+
+        const byte Low = 0b01_00_01_00, High = 0b11_10_11_10;
+        Vector256<float> q0 = Avx.Shuffle(p0, p2, Low), q1 = Avx.Shuffle(p0, p2, High), q2 = Avx.Shuffle(p1, p3, Low), q3 = Avx.Shuffle(p1, p3, High);
+        Vector256<float> q4 = Avx.Shuffle(p4, p6, Low), q5 = Avx.Shuffle(p4, p6, High), q6 = Avx.Shuffle(p5, p7, Low), q7 = Avx.Shuffle(p5, p7, High);
+
+        const byte LowHalves = 0x20, HighHalves = 0x31;
+        Avx.Permute2x128(q0, q4, LowHalves).Store(y);
+        Avx.Permute2x128(q1, q5, LowHalves).Store(y + yRow);
+        Avx.Permute2x128(q2, q6, LowHalves).Store(y + 2 * yRow);
+        Avx.Permute2x128(q3, q7, LowHalves).Store(y + 3 * yRow);
+        Avx.Permute2x128(q0, q4, HighHalves).Store(y + 4 * yRow);
+        Avx.Permute2x128(q1, q5, HighHalves).Store(y + 5 * yRow);
+        Avx.Permute2x128(q2, q6, HighHalves).Store(y + 6 * yRow);
+        Avx.Permute2x128(q3, q7, HighHalves).Store(y + 7 * yRow);
+    }
+}

@@ -1,0 +1,117 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using TinyMoE.Configuration;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Data;
+
+/// <summary>
+/// The ids that a run trains on and is judged by: the text's first part is for training, its last for validation.
+/// A window is T + 1 ids in a row: T inputs, and as targets the T ids one place later.
+/// </summary>
+public sealed class Corpus
+{
+    private readonly int[] train;
+    private readonly int[] validation;
+
+    /// <summary>The corpus of these ids; of them the last <paramref name="validationShare"/> is for validation.</summary>
+    public Corpus(Tokenizer tokenizer, ReadOnlySpan<int> ids, float validationShare)
+    {
+        if (validationShare is not (> 0 and < 1))
+            throw new TinyMoEException($"data.validation is {validationShare}: give a share above 0 and below 1.");
+        int split = (int)(ids.Length * (1 - (decimal)validationShare)); // decimal: 0.1f means 0.1
+        Tokenizer = tokenizer;
+        train = ids[..split].ToArray();
+        validation = ids[split..].ToArray();
+        Fingerprint = ComputeFingerprint();
+    }
+
+    /// <summary>How the text became ids.</summary>
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>The ids to train on.</summary>
+    public ReadOnlySpan<int> Train => train;
+
+    /// <summary>The ids held out.</summary>
+    public ReadOnlySpan<int> Validation => validation;
+
+    /// <summary>SHA-256 of the vocabulary, the ids and the split, in hexadecimal: two corpora are the same to a model if their fingerprints are.</summary>
+    public string Fingerprint { get; }
+
+    /// <summary>Reads the text that <paramref name="data"/> names; with an <paramref name="existing"/> tokenizer, of a trained model, its ids are used.</summary>
+    public static Corpus Load(DataConfig data, Tokenizer? existing = null)
+    {
+        TokenizerKind kind = existing?.Kind ?? data.Tokenizer;
+        byte[] text = TextSource.Read(data.Sources, kind);
+        Tokenizer tokenizer = existing ?? Tokenizer.For(kind, text);
+        return new Corpus(tokenizer, tokenizer.EncodeUtf8(text, string.Join(", ", data.Sources)), data.Validation);
+    }
+
+    /// <summary>Throws a <see cref="TinyMoEException"/> unless both parts hold at least one window.</summary>
+    public void CheckContext(int context)
+    {
+        CheckWindow(train.Length, context, "training");
+        CheckWindow(validation.Length, context, "validation");
+    }
+
+    /// <summary>
+    /// Windows <paramref name="first"/>, first + 1, ... of a step's batch, as many as <paramref name="inputs"/> has room for; window i of a step is the same whatever else is asked for.
+    /// </summary>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="step">The training step.</param>
+    /// <param name="first">The first window, from 0.</param>
+    /// <param name="context">Ids a window, T.</param>
+    /// <param name="inputs">Receives (B, T) ids.</param>
+    /// <param name="targets">Receives (B, T) ids, those one place later.</param>
+    public void TrainBatch(ulong seed, int step, int first, int context, Span<int> inputs, Span<int> targets)
+    {
+        CheckWindow(train.Length, context, "training");
+        Philox random = new(new RandomKey(seed, RandomPurpose.Batch, step));
+        for (int b = 0; b < inputs.Length / context; b++)
+            Copy(train, random.Below(train.Length - context, first + b), inputs.Slice(b * context, context), targets.Slice(b * context, context));
+    }
+
+    /// <summary>How many windows the validation part holds, laid end to end.</summary>
+    public int ValidationWindows(int context) => Math.Max(0, (validation.Length - 1) / context);
+
+    /// <summary>Window <paramref name="index"/> of the validation part: <paramref name="inputs"/> and <paramref name="targets"/> receive (T) ids each.</summary>
+    public void ValidationWindow(int index, Span<int> inputs, Span<int> targets)
+    {
+        int context = inputs.Length;
+        CheckWindow(validation.Length, context, "validation");
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)ValidationWindows(context), nameof(index));
+        Copy(validation, index * context, inputs, targets);
+    }
+
+    /// <summary>The indices of <paramref name="wanted"/> validation windows, evenly spread; of all if 0 or more than there are.</summary>
+    public int[] SpreadValidationWindows(int context, int wanted)
+    {
+        int windows = ValidationWindows(context);
+        int count = wanted == 0 ? windows : Math.Min(wanted, windows);
+        return [.. Enumerable.Range(0, count).Select(i => (int)((long)i * windows / count))];
+    }
+
+    private static void Copy(int[] ids, int start, Span<int> inputs, Span<int> targets)
+    {
+        ids.AsSpan(start, inputs.Length).CopyTo(inputs);
+        ids.AsSpan(start + 1, inputs.Length).CopyTo(targets);
+    }
+
+    private static void CheckWindow(int length, int context, string part)
+    {
+        if (length <= context)
+            throw new TinyMoEException($"The {part} part of the text has {length} tokens, and a context of {context} needs at least {context + 1}: use a longer text, a smaller model.context or another data.validation.");
+    }
+
+    private string ComputeFingerprint()
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes($"{Tokenizer.Kind} {Tokenizer.Vocabulary} {train.Length} {validation.Length}\n"));
+        for (int id = 0; id < Tokenizer.Vocabulary; id++)
+            hash.AppendData(Tokenizer.Bytes(id));
+        hash.AppendData(MemoryMarshal.AsBytes(train));
+        hash.AppendData(MemoryMarshal.AsBytes(validation));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}

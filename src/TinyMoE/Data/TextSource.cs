@@ -1,0 +1,160 @@
+using System.IO.Enumeration;
+using System.Text;
+using System.Text.Unicode;
+using TinyMoE.Configuration;
+using TinyMoE.Files;
+
+namespace TinyMoE.Data;
+
+/// <summary>
+/// Finds and reads what <see cref="DataConfig.Sources"/> names, in the order given; within a source, files are in the ordinal order of their paths.
+/// <list type="bullet">
+/// <item>a file;</item>
+/// <item>a folder: every file below it;</item>
+/// <item>a glob: <c>*</c> and <c>?</c> match inside one name, <c>**</c> any number of folders (<c>docs/**/*.md</c>), case counts;</item>
+/// <item><see cref="DataConfig.SdkDocs"/>: <see cref="Data.SdkDocs"/>.</item>
+/// </list>
+/// Folders and globs leave out what is hidden, empty, or behind a link to a folder; nothing else is left out: a file that is not text is an error.
+/// A file that two sources name counts once. For the char tokenizer the text must be UTF-8, loses byte order marks, has its line ends made \n, and every
+/// file ends in one; for the byte tokenizer the bytes are taken as they are.
+/// </summary>
+internal static class TextSource
+{
+    private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
+
+    /// <summary>All of the text; never empty.</summary>
+    public static byte[] Read(IReadOnlyList<string> sources, TokenizerKind kind)
+    {
+        if (sources.Count == 0)
+            throw new TinyMoEException("There is no text to read: name a file, a folder, a glob or sdk-docs with --data.");
+        MemoryStream text = new();
+        HashSet<string> seen = [];
+        foreach (string source in sources)
+        {
+            if (source == DataConfig.SdkDocs)
+            {
+                if (seen.Add(source))
+                    Append(text, SdkDocs.Build(), source, TokenizerKind.Byte);
+                continue;
+            }
+
+            long before = text.Length;
+            bool empty = true;
+            foreach (string file in Files(source))
+            {
+                bool repeated = !seen.Add(Path.GetFullPath(file));
+                if (!repeated)
+                    Append(text, ReadFile(file), file, kind);
+                empty &= !repeated && text.Length == before;
+            }
+
+            if (empty)
+                throw new TinyMoEException(File.Exists(source) ? $"{source} is empty: name a file with text." : $"All files of {source} are empty: name files with text.");
+        }
+
+        return text.ToArray();
+    }
+
+    /// <summary>The files that a source names, at least one.</summary>
+    internal static string[] Files(string source)
+    {
+        if (File.Exists(source))
+            return [source];
+        try
+        {
+            string[] files = Directory.Exists(source) ? Enumerate(source, ["**", "*"])
+                : source.AsSpan().ContainsAny('*', '?') ? Glob(source)
+                : throw new TinyMoEException($"There is no file or folder {source}: check the path, or use sdk-docs for the built-in text.");
+            return files.Length > 0 ? files
+                : throw new TinyMoEException(Directory.Exists(source) ? $"The folder {source} holds no files." : $"No file matches {source}: check the pattern (** matches any number of folders).");
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot search {source}: {FileProblem.Reason(e)}.", e);
+        }
+    }
+
+    private static byte[] ReadFile(string file)
+    {
+        try
+        {
+            return File.ReadAllBytes(file);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot read {file}: {FileProblem.Reason(e)}.", e);
+        }
+    }
+
+    private static void Append(MemoryStream text, byte[] content, string file, TokenizerKind kind)
+    {
+        ReadOnlySpan<byte> bytes = kind == TokenizerKind.Char ? Clean(content, file) : content;
+        if (text.Length + bytes.Length >= Array.MaxLength)
+            throw new TinyMoEException($"The text is longer than {Array.MaxLength} bytes at {file}: name fewer files.");
+        text.Write(bytes);
+        if (kind == TokenizerKind.Char && bytes is not ([] or [.., (byte)'\n']))
+            text.WriteByte((byte)'\n');
+    }
+
+    // Checks that it is UTF-8, takes the mark away and makes \r\n to \n, in place.
+    private static ReadOnlySpan<byte> Clean(byte[] content, string file)
+    {
+        if (!Utf8.IsValid(content))
+            throw new TinyMoEException($"{file} is not UTF-8 text at byte {FirstInvalid(content)}: convert it, leave it out with a glob such as folder/**/*.txt, or use --tokenizer byte.");
+        int from = content.AsSpan().StartsWith(Mark) ? Mark.Length : 0, to = 0;
+        for (; from < content.Length; from++)
+        {
+            if (content[from] != '\r' || from + 1 == content.Length || content[from + 1] != '\n')
+                content[to++] = content[from];
+        }
+
+        return content.AsSpan(0, to);
+    }
+
+    private static int FirstInvalid(ReadOnlySpan<byte> content)
+    {
+        int at = 0;
+        while (Rune.DecodeFromUtf8(content[at..], out _, out int length) == System.Buffers.OperationStatus.Done)
+            at += length;
+        return at;
+    }
+
+    // The folders before the first wildcard are walked from, the rest is matched name by name.
+    private static string[] Glob(string source)
+    {
+        string[] names = source.Split('/', Path.DirectorySeparatorChar);
+        int fixedNames = Array.FindIndex(names, name => name.AsSpan().ContainsAny('*', '?'));
+        string folder = fixedNames == 0 ? "." : string.Join('/', names[..fixedNames]) is { Length: > 0 } path ? path : "/";
+        if (!Directory.Exists(folder))
+            throw new TinyMoEException($"There is no folder {folder}, where {source} begins: check the path.");
+        return Enumerate(folder, names[fixedNames..]);
+    }
+
+    private static string[] Enumerate(string folder, string[] pattern)
+    {
+        EnumerationOptions options = new()
+        {
+            RecurseSubdirectories = true,
+            MaxRecursionDepth = pattern.Contains("**") ? int.MaxValue : pattern.Length - 1,
+            AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
+            IgnoreInaccessible = false,
+        };
+        FileSystemEnumerable<string> files = new(folder, (ref entry) => entry.ToFullPath(), options)
+        {
+            ShouldIncludePredicate = (ref entry) => !entry.IsDirectory && Matches(Names(folder, entry.ToFullPath()), pattern),
+            ShouldRecursePredicate = (ref entry) => (entry.Attributes & FileAttributes.ReparsePoint) == 0,
+        };
+        return [.. files.OrderBy(file => string.Join('/', Names(folder, file)), StringComparer.Ordinal)];
+    }
+
+    private static string[] Names(string folder, string file) => Path.GetRelativePath(folder, file).Split(Path.DirectorySeparatorChar);
+
+    private static bool Matches(ReadOnlySpan<string> names, ReadOnlySpan<string> pattern)
+    {
+        if (pattern.IsEmpty || names.IsEmpty)
+            return pattern.IsEmpty && names.IsEmpty;
+        return pattern[0] == "**"
+            ? Matches(names, pattern[1..]) || Matches(names[1..], pattern)
+            : FileSystemName.MatchesSimpleExpression(pattern[0], names[0], ignoreCase: false) && Matches(names[1..], pattern[1..]);
+    }
+}

@@ -1,0 +1,48 @@
+using TinyMoE.Memory;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Ops;
+
+public static partial class Ops
+{
+    /// <summary>Columns <paramref name="start"/> to before start + count. x (..., C); result (..., count).</summary>
+    public static Tensor SliceColumns(this Tensor x, int start, int count)
+    {
+        int C = x.Shape.Last;
+        Check.That(nameof(SliceColumns), start >= 0 && count > 0 && count <= C - start, $"no columns {start} to {(long)start + count} in {x.Shape}");
+        int N = x.Count / C;                                     // x (N, C)
+
+        Tape tape = x.Tape;
+        Tensor y = tape.New(WithLast(x.Shape, count));           // (N, count)
+        tape.Backend.CopyColumns(x.Data, C, start, N, count, count, 0, y.Data);
+
+        // dx[n, start + c] = dy[n, c], zero elsewhere
+        return tape.Record(nameof(SliceColumns), y, () =>
+        {
+            Target dx = x.GradTarget();
+            if (!dx.IsNone && !dx.Adds)
+                tape.Backend.Fill(dx.View, 0f);
+            tape.Backend.CopyColumns(y.Grad, count, 0, N, count, C, start, dx with { Adds = true });
+        });
+    }
+
+    /// <summary>The columns of a, then those of b. a (..., A), b (..., B); result (..., A + B).</summary>
+    public static Tensor ConcatColumns(this Tensor a, Tensor b)
+    {
+        int widthA = a.Shape.Last, widthB = b.Shape.Last, width = widthA + widthB;
+        Check.That(nameof(ConcatColumns), WithLast(a.Shape, 1) == WithLast(b.Shape, 1), $"{a.Shape} and {b.Shape} differ in more than the last dimension");
+        int N = widthA == 0 ? 0 : a.Count / widthA;              // a (N, widthA), b (N, widthB)
+
+        Tape tape = a.Tape;
+        Tensor y = tape.New(WithLast(a.Shape, width));           // (N, width)
+        tape.Backend.CopyColumns(a.Data, widthA, 0, N, widthA, width, 0, y.Data);
+        tape.Backend.CopyColumns(b.Data, widthB, 0, N, widthB, width, widthA, y.Data);
+
+        // da, db = their columns of dy
+        return tape.Record(nameof(ConcatColumns), y, () =>
+        {
+            tape.Backend.CopyColumns(y.Grad, width, 0, N, widthA, widthA, 0, a.GradTarget());
+            tape.Backend.CopyColumns(y.Grad, width, widthA, N, widthB, widthB, 0, b.GradTarget());
+        });
+    }
+}

@@ -1,0 +1,39 @@
+using TinyMoE.Backends;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Ops;
+
+public static partial class Ops
+{
+    /// <summary>Each value is zero with probability Rate, else x/(1 − Rate), so that the mean stays (Srivastava et al. 2014). x itself when the rate is 0.</summary>
+    public static Tensor Dropout(this Tensor x, in Dropout dropout)
+    {
+        Dropout kept = dropout;
+        Check.That(nameof(Dropout), kept.Rate is >= 0f and < 1f, $"the rate is 0 to below 1, not {kept.Rate}");
+        if (kept.Rate == 0f)
+            return x;
+
+        Tape tape = x.Tape;
+        Tensor y = tape.New(x.Shape);
+        tape.Backend.Dropout(x.Data, in kept, x.Count, y.Data);
+
+        // dx = dy where x was kept, scaled alike: the same random numbers again
+        return tape.Record(nameof(Dropout), y, () => tape.Backend.Dropout(y.Grad, in kept, x.Count, x.GradTarget()));
+    }
+
+    /// <summary>A constant of standard normal numbers.</summary>
+    public static Tensor Normal(this Tape tape, Shape shape, RandomKey key)
+    {
+        Tensor y = tape.Constant(shape);
+        tape.Backend.FillNormal(key, y.Count, y.Data);
+        return y;
+    }
+
+    /// <summary>A constant of numbers uniform in [0, 1).</summary>
+    public static Tensor Uniform(this Tape tape, Shape shape, RandomKey key)
+    {
+        Tensor y = tape.Constant(shape);
+        tape.Backend.FillUniform(key, y.Count, y.Data);
+        return y;
+    }
+}

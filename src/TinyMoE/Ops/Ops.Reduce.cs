@@ -1,0 +1,56 @@
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Ops;
+
+public static partial class Ops
+{
+    /// <summary>The sum of the rows. x (..., C); result (C).</summary>
+    public static Tensor SumRows(this Tensor x) => ReduceRows(nameof(SumRows), x, 1f);
+
+    /// <summary>The mean of the rows. x (..., C); result (C).</summary>
+    public static Tensor MeanRows(this Tensor x) => ReduceRows(nameof(MeanRows), x, (float)x.Shape.Last / x.Count);
+
+    /// <summary>The sum of each row. x (..., C); result (..., 1).</summary>
+    public static Tensor SumColumns(this Tensor x) => ReduceColumns(nameof(SumColumns), x, x.Shape.Last, WithLast(x.Shape, 1), 1f);
+
+    /// <summary>The mean of each row. x (..., C); result (..., 1).</summary>
+    public static Tensor MeanColumns(this Tensor x) => ReduceColumns(nameof(MeanColumns), x, x.Shape.Last, WithLast(x.Shape, 1), 1f / x.Shape.Last);
+
+    /// <summary>The sum of all elements; result (1).</summary>
+    public static Tensor Sum(this Tensor x) => ReduceColumns(nameof(Sum), x, x.Count, 1, 1f);
+
+    /// <summary>The mean of all elements; result (1).</summary>
+    public static Tensor Mean(this Tensor x) => ReduceColumns(nameof(Mean), x, x.Count, 1, 1f / x.Count);
+
+    private static Tensor ReduceRows(string op, Tensor x, float scale)
+    {
+        int C = x.Shape.Last, N = C == 0 ? 0 : x.Count / C;      // x (N, C)
+
+        Tape tape = x.Tape;
+        Tensor y = tape.New(C);                                  // (C)
+        tape.Backend.SumRows(x.Data, scale, N, C, y.Data);
+
+        // dx[n, c] = scale·dy[c]
+        return tape.Record(op, y, () => tape.Backend.BroadcastRows(y.Grad, scale, N, C, x.GradTarget()));
+    }
+
+    private static Tensor ReduceColumns(string op, Tensor x, int C, Shape shape, float scale)
+    {
+        int N = shape.Count;                                     // x (N, C)
+
+        Tape tape = x.Tape;
+        Tensor y = tape.New(shape);                              // (N)
+        tape.Backend.SumColumns(x.Data, scale, N, C, y.Data);
+
+        // dx[n, c] = scale·dy[n]
+        return tape.Record(op, y, () => tape.Backend.BroadcastColumns(y.Grad, scale, N, C, x.GradTarget()));
+    }
+
+    private static Shape WithLast(Shape shape, int last) => shape.Rank switch
+    {
+        1 => last,
+        2 => (shape[0], last),
+        3 => (shape[0], shape[1], last),
+        _ => (shape[0], shape[1], shape[2], last),
+    };
+}

@@ -1,0 +1,51 @@
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Ops;
+
+public static partial class Ops
+{
+    /// <summary>Softmax over the last dimension. x (..., C).</summary>
+    public static Tensor Softmax(this Tensor x)
+    {
+        int C = x.Shape.Last, N = x.Count / C;                   // x (N, C)
+
+        Tape tape = x.Tape;
+        Tensor y = tape.New(x.Shape);                            // (N, C)
+        tape.Backend.SoftmaxForward(x.Data, N, C, y.Data);
+
+        // dx = y·(dy − Σ_c dy·y)
+        return tape.Record(nameof(Softmax), y, () => tape.Backend.SoftmaxBackward(y.Grad, y.Data, N, C, x.GradTarget()));
+    }
+
+    /// <summary>log Σ exp(x) over the last dimension. x (..., C); result (..., 1).</summary>
+    public static Tensor LogSumExp(this Tensor x)
+    {
+        int C = x.Shape.Last, N = x.Count / C;                   // x (N, C)
+
+        Tape tape = x.Tape;
+        Tensor y = tape.New(WithLast(x.Shape, 1));               // (N)
+        tape.Backend.LogSumExpForward(x.Data, N, C, y.Data);
+
+        // dx[n, c] = dy[n]·exp(x[n, c] − y[n])
+        return tape.Record(nameof(LogSumExp), y, () => tape.Backend.LogSumExpBackward(y.Grad, x.Data, y.Data, N, C, x.GradTarget()));
+    }
+
+    /// <summary>
+    /// The mean of −log softmax(logits)[target] over the rows with a target of 0 or more; zero when there is none.
+    /// logits (..., V), targets one a row; result (1).
+    /// </summary>
+    public static Tensor CrossEntropy(this Tensor logits, Ints targets)
+    {
+        int V = logits.Shape.Last, N = logits.Count / V;         // logits (N, V)
+        Check.Length(nameof(CrossEntropy), targets, N);
+
+        Tape tape = logits.Tape;
+        Tensor y = tape.New(1);
+        Floats logSumExp = tape.Saved(N);                        // (N)
+        tape.Backend.CrossEntropyForward(logits.Data, targets, N, V, y.Data, logSumExp);
+
+        // dlogits[n] = (softmax(logits[n]) − onehot(targets[n]))·dy/count for rows that count, else zero
+        return tape.Record(nameof(CrossEntropy), y, () =>
+            tape.Backend.CrossEntropyBackward(y.Grad, logits.Data, targets, logSumExp, N, V, logits.GradTarget()));
+    }
+}

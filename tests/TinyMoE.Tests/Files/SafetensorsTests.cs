@@ -1,0 +1,150 @@
+using System.Buffers.Binary;
+using System.Text;
+using TinyMoE.Files;
+
+namespace TinyMoE.Tests.Files;
+
+public sealed class SafetensorsTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void Write_TwoTensorsAndMetadata_ReadsBackTheSame()
+    {
+        string path = WriteSmall();
+
+        using SafetensorsReader reader = SafetensorsReader.Open(path);
+        float[] matrix = new float[6], scalar = new float[1];
+        reader.Read("m", [2, 3], matrix);
+        reader.Read("deep.name \"é\"", [], scalar);
+
+        Assert.Equal([1f, 2, 3, 4, 5, float.NegativeInfinity], matrix);
+        Assert.Equal([-0.5f], scalar);
+        Assert.Equal(["m", "deep.name \"é\"", "empty"], reader.Tensors.Keys);
+        Assert.Equal("7", reader.Metadata["step"]);
+    }
+
+    [Fact]
+    public void Write_OneTensor_IsTheFormatToTheByte()
+    {
+        string path = folder["a.safetensors"];
+        SafetensorsWriter.Write(path, [new SafetensorsItem("w", [2], () => new float[] { 1, 2 })]);
+
+        string header = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}".PadRight(56);
+        byte[] expected = [56, 0, 0, 0, 0, 0, 0, 0, .. Encoding.UTF8.GetBytes(header), 0, 0, 0x80, 0x3F, 0, 0, 0, 0x40];
+        Assert.Equal(expected, File.ReadAllBytes(path));
+    }
+
+    [Fact]
+    public void Write_ValuesOfAnotherCountOrTheSameNameTwice_IsRefused()
+    {
+        string path = folder["a.safetensors"];
+        Assert.Throws<ArgumentException>(() => SafetensorsWriter.Write(path, [new SafetensorsItem("w", [3], () => new float[2])]));
+        Assert.Throws<ArgumentException>(() => SafetensorsWriter.Write(path,
+            [new SafetensorsItem("w", [1], () => new float[1]), new SafetensorsItem("w", [1], () => new float[1])]));
+    }
+
+    [Fact]
+    public void Read_WrongNameOrShape_NamesTheTensorAndTheFile()
+    {
+        string path = WriteSmall();
+        using SafetensorsReader reader = SafetensorsReader.Open(path);
+
+        string missing = OneLine.Of(() => reader.Read("other", [1], new float[1]));
+        string shape = OneLine.Of(() => reader.Read("m", [3, 2], new float[6]));
+
+        Assert.Contains(path, missing);
+        Assert.Contains("no tensor other", missing);
+        Assert.Contains("tensor m is (2, 3), (3, 2) is needed", shape);
+    }
+
+    [Fact]
+    public void Open_EveryTruncation_IsAnErrorThatNamesTheFile()
+    {
+        string path = WriteSmall();
+        byte[] whole = File.ReadAllBytes(path);
+        for (int length = 0; length < whole.Length; length++)
+        {
+            File.WriteAllBytes(path, whole[..length]);
+            Assert.Contains(path, OneLine.Of(() => SafetensorsReader.Open(path).Dispose()));
+        }
+
+        File.WriteAllBytes(path, [.. whole, 0]);
+        Assert.Contains("1 bytes after the last tensor", OneLine.Of(() => SafetensorsReader.Open(path).Dispose()));
+    }
+
+    [Fact]
+    public void Open_RandomBytesChanged_ReadsOrIsOneClearError()
+    {
+        string path = WriteSmall();
+        byte[] whole = File.ReadAllBytes(path);
+        int header = 8 + (int)BinaryPrimitives.ReadInt64LittleEndian(whole), refused = 0;
+        Random random = new(1);
+        for (int trial = 0; trial < 2000; trial++)
+        {
+            byte[] changed = [.. whole];
+            for (int flips = random.Next(1, 4); flips > 0; flips--)
+                changed[random.Next(header)] = (byte)random.Next(256);
+            File.WriteAllBytes(path, changed);
+            try
+            {
+                using SafetensorsReader reader = SafetensorsReader.Open(path);
+                foreach (SafetensorsEntry entry in reader.Tensors.Values)
+                    reader.Read(entry.Name, [.. entry.Shape], new float[entry.Count]);
+            }
+            catch (TinyMoEException e)
+            {
+                Assert.DoesNotContain('\n', e.Message);
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, 1000, 2000);
+    }
+
+    [Theory]
+    [InlineData("[]", "not a JSON object")]
+    [InlineData("{\"t\":7}", "tensor t is not described")]
+    [InlineData("{\"t\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}", "tensor t has the dtype BF16")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", "tensor t has 8 bytes")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", "whole number")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[2.5],\"data_offsets\":[0,8]}}", "whole number")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", "tensor t has 8 bytes")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", "data_offsets")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,16]}}", "data_offsets")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "tensor t begins at byte 4")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"u\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "tensor u begins at byte 4")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "inside tensor t")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"t\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,8]}}", "not valid JSON")]
+    [InlineData("{\"\\ud800\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "not valid JSON")]
+    [InlineData("{\"__metadata__\":{\"step\":7}}", "__metadata__ step is not a text")]
+    public void Open_HeaderThatLies_SaysWhat(string header, string expected)
+    {
+        string path = folder["a.safetensors"];
+        byte[] json = Encoding.UTF8.GetBytes(header), length = new byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(length, json.Length);
+        File.WriteAllBytes(path, [.. length, .. json, .. new byte[8]]);
+
+        Assert.Contains(expected, OneLine.Of(() => SafetensorsReader.Open(path).Dispose()));
+    }
+
+    [Fact]
+    public void Open_NoSuchFile_SaysSo() =>
+        Assert.Contains("does not exist", OneLine.Of(() => SafetensorsReader.Open(folder["none.safetensors"]).Dispose()));
+
+    private string WriteSmall()
+    {
+        string path = folder["small.safetensors"];
+        SafetensorsWriter.Write(
+            path,
+            [
+                new SafetensorsItem("m", [2, 3], () => new float[] { 1, 2, 3, 4, 5, float.NegativeInfinity }),
+                new SafetensorsItem("deep.name \"é\"", [], () => new float[] { -0.5f }),
+                new SafetensorsItem("empty", [0, 5], () => []),
+            ],
+            new Dictionary<string, string> { ["step"] = "7" });
+        return path;
+    }
+}

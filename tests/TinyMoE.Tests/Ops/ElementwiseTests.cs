@@ -1,0 +1,141 @@
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Tests.Ops;
+
+public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
+{
+    public static IEnumerable<OpCase> Cases =>
+    [
+        Unary("Exp", x => x.Exp(), Math.Exp),
+        Unary("Log", x => x.Log(), Math.Log, low: 0.3, high: 5),
+        Unary("Sqrt", x => x.Sqrt(), Math.Sqrt, low: 0.3, high: 5),
+        Unary("Square", x => x.Square(), v => v * v),
+        Unary("Sigmoid", x => x.Sigmoid(), v => 1 / (1 + Math.Exp(-v)), low: -9, high: 9),
+        Unary("Tanh", x => x.Tanh(), Math.Tanh, low: -3, high: 3),
+        Unary("Relu", x => x.Relu(), v => Math.Max(v, 0), low: 0.01),
+        Unary("Relu negative", x => x.Relu(), v => Math.Max(v, 0), high: -0.01),
+        Unary("Gelu", x => x.Gelu(), v => v * NormalCdf(v), low: -6, high: 6),
+        Unary("Silu", x => x.Silu(), v => v / (1 + Math.Exp(-v)), low: -6, high: 6),
+        Unary("Softplus", x => x.Softplus(), v => Math.Log(1 + Math.Exp(v)), low: -9, high: 9),
+        Unary("NormalCdf", x => x.NormalCdf(), NormalCdf, low: -6, high: 6),
+        Scale(1), Scale(37),
+        .. new[] { (1, 1), (5, 37), (3, 64), (301, 2) }.SelectMany(size => Binaries(size.Item1, size.Item2)),
+    ];
+
+    [Theory]
+    [InlineData(0.1f)]
+    [InlineData(-0.01f)]
+    [InlineData(3.3f)]
+    [InlineData(-3.3f)]
+    [InlineData(-20f)]
+    [InlineData(-80f)]
+    public void VectorMath_AnyRange_HasSmallRelativeError(float x)
+    {
+        Assert.Equal(1, First(VectorMath.Exp, x) / Math.Exp(x), 2e-7);
+        Assert.Equal(1, First(VectorMath.Tanh, x) / Math.Tanh(x), 3e-7);
+        Assert.Equal(1, First(VectorMath.Sigmoid, x) * (1 + Math.Exp(-x)), 3e-7);
+        Assert.Equal(1, First(VectorMath.Softplus, x) / Log1P(Math.Exp(x)), 4e-7);
+    }
+
+    [Fact]
+    public void NormalCdf_WholeRange_AgreesWithErrorFunctionInTheTailsToo()
+    {
+        for (float x = -12; x <= 12; x += 0.0137f)
+        {
+            double expected = NormalCdf(x), relative = First(v => VectorMath.NormalCdf(v, out _), x) / expected - 1;
+            Assert.True(Math.Abs(relative) < 3e-7 + 1.2e-7 * x * x, $"at {x}: {relative:E2}"); // x²/2 is rounded before the exponential
+        }
+    }
+
+    [Fact]
+    public void Extremes_OverflowOrSaturateAsTheyShould()
+    {
+        using CpuBackend backend = new(1);
+        using Tape tape = backend.NewTape(recording: false);
+        Tensor x = tape.Constant(6, [float.PositiveInfinity, float.NegativeInfinity, float.NaN, 90, -110, -95]);
+        Assert.Equal([float.PositiveInfinity, 0, float.NaN, float.PositiveInfinity, 0, MathF.Exp(-95)], x.Exp().ToArray());
+        Assert.Equal([1, 0, float.NaN, 1, 0, 0], x.Sigmoid().ToArray().Select(v => v < 1e-37f ? 0 : v));
+        Assert.Equal([1, -1, float.NaN, 1, -1, -1], x.Tanh().ToArray());
+        Assert.Equal([float.PositiveInfinity, 0, float.NaN, 90, 0, MathF.Exp(-95)], x.Softplus().ToArray());
+        Assert.Equal([1, 0, float.NaN, 1, 0, 0], x.NormalCdf().ToArray());
+    }
+
+    [Fact]
+    public void Add_ShapesThatDoNotFit_NamesBoth()
+    {
+        using CpuBackend backend = new(1);
+        using Tape tape = backend.NewTape();
+        Tensor a = tape.Constant((2, 3)), b = tape.Constant((3, 1));
+        ArgumentException error = Assert.Throws<ArgumentException>(() => a.Add(b));
+        Assert.Contains("Add", error.Message);
+        Assert.Contains("(2, 3)", error.Message);
+        Assert.Contains("(3, 1)", error.Message);
+    }
+
+    [Fact]
+    public void LargeInputs_AnyThreads_SameBits()
+    {
+        float[][] results = [.. new[] { 1, 3 }.Select(threads =>
+        {
+            using CpuBackend backend = new(threads);
+            using Tape tape = backend.NewTape();
+            Tensor x = tape.Constant((1500, 67), [.. Enumerable.Range(0, 1500 * 67).Select(i => i % 1009 / 500f - 1)]), w = tape.Variable(67, [.. Enumerable.Range(0, 67).Select(i => 1f + i)]);
+            Tensor column = tape.Variable((1500, 1), [.. Enumerable.Range(0, 1500).Select(i => 1f + i % 7)]);
+            Tensor y = x.Multiply(w).Gelu().Divide(column).Add(x).Mean();
+            float[] value = y.ToArray();
+            tape.Backward(y);
+            return (float[])[.. value, .. backend.Read(w.Grad), .. backend.Read(column.Grad)];
+        })];
+        Assert.Equal(results[0], results[1]);
+    }
+
+    /// <summary>Φ(x): the series of Φ about 0 near it, the continued fraction of the tail beyond.</summary>
+    internal static double NormalCdf(double x)
+    {
+        double density = Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI), t = Math.Abs(x);
+        if (t < 3)
+        {
+            double term = x, sum = x;
+            for (int i = 3; Math.Abs(term) > 1e-18; i += 2)
+                sum += term *= x * x / i;
+            return 0.5 + density * sum;
+        }
+
+        double fraction = t;
+        for (int i = 200; i >= 1; i--)
+            fraction = t + i / fraction;
+        return x < 0 ? density / fraction : 1 - density / fraction;
+    }
+
+    private static double Log1P(double e) => e < 1e-5 ? e - e * e / 2 : Math.Log(1 + e);
+
+    private static float First(Func<System.Numerics.Vector<float>, System.Numerics.Vector<float>> f, float x) => f(new System.Numerics.Vector<float>(x))[0];
+
+    private static OpCase Unary(string name, Func<Tensor, Tensor> op, Func<double, double> f, double low = -1, double high = 1) =>
+        new($"{name} 7x13", [new Operand((7, 13), low, high)], x => op(x[0]), x => Array.ConvertAll(x[0], v => f(v)));
+
+    private static OpCase Scale(int n) => new($"Scale {n}", [n], x => x[0].Scale(-0.7f), x => Array.ConvertAll(x[0], v => -0.7f * v));
+
+    private static IEnumerable<OpCase> Binaries(int N, int C)
+    {
+        foreach ((string kind, Operand b, Func<int, int> index) in new (string, Operand, Func<int, int>)[]
+        {
+            ("", new Operand((N, C), 0.5, 2), i => i),
+            (" row", new Operand(C, 0.5, 2), i => i % C),
+            (" column", new Operand((N, 1), 0.5, 2), i => i / C),
+        })
+        {
+            if (N > 300 && kind.Length == 0)
+                continue;
+            yield return Binary($"Add{kind}", (x, y) => x.Add(y), (x, y) => x + y);
+            yield return Binary($"Subtract{kind}", (x, y) => x.Subtract(y), (x, y) => x - y);
+            yield return Binary($"Multiply{kind}", (x, y) => x.Multiply(y), (x, y) => x * y);
+            yield return Binary($"Divide{kind}", (x, y) => x.Divide(y), (x, y) => x / y);
+
+            OpCase Binary(string name, Func<Tensor, Tensor, Tensor> op, Func<double, double, double> f) => new(
+                $"{name} {N}x{C}", [(N, C), b], x => op(x[0], x[1]), x => [.. x[0].Select((a, i) => f(a, x[1][index(i)]))]);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Memory;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+using Floats = TinyMoE.Memory.View<float>;
+using Ints = TinyMoE.Memory.View<int>;
+
+namespace TinyMoE.Tests.Ops;
+
+public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
+{
+    // Rows of each expert: first empty, last empty, empty between, all in one, more experts than rows, fewer and more than the thin path's rows.
+    private static readonly int[][] Loads = [[5, 11, 2], [0, 7, 0, 3, 0], [9, 0, 0], [0, 0, 13], [1, 0, 1, 0, 0, 1], [4, 4, 5, 1]];
+
+    public static IEnumerable<OpCase> Cases =>
+    [
+        .. Loads.Select(loads => GroupedLinear(loads, inputs: 9, outputs: 7, withBias: false)),
+        GroupedLinear([6, 0, 18, 1], inputs: 17, outputs: 19, withBias: true),
+        GroupedLinear([1, 0, 2], inputs: 19, outputs: 5, withBias: true),
+        .. Loads.Select(loads => GroupedSum(loads, C: 5)),
+        GroupedSum([3, 0, 8], C: 71),
+    ];
+
+    [Theory]
+    [InlineData(128, 1)]
+    [InlineData(256, 1)]
+    [InlineData(512, 1)]
+    [InlineData(256, 3)]
+    public void GroupedMatMul_OverSeveralTiles_AgreesWithProductOfEachExpert(int bits, int threads)
+    {
+        const int E = 5, Inputs = 67, Outputs = 101;
+        int[] loads = [0, 203, 3, 41, 0];
+        int N = loads.Sum();
+        float[] x = MatMulTests.Values(N * Inputs, 1), w = MatMulTests.Values(E * Outputs * Inputs, 2), dy = MatMulTests.Values(N * Outputs, 3);
+
+        using GuardedAllocator allocator = new();
+        using CpuBackend backend = new(threads, new MemoryPool(allocator, granularity: 4)) { Kernel = MatMulTests.Kernel(bits) };
+        using Tape tape = backend.NewTape();
+        Ints offsets = tape.Ints(Offsets(loads));
+        Floats xs = tape.Variable(x.Length, x).Data, ws = tape.Variable(w.Length, w).Data, dys = tape.Variable(dy.Length, dy).Data;
+        Floats y = tape.Saved(N * Outputs), dx = tape.Saved(N * Inputs), dw = tape.Saved(w.Length);
+        backend.GroupedMatMul(xs, ws, offsets, E, N, Inputs, Outputs, y);
+        backend.GroupedMatMulBackwardInput(dys, ws, offsets, E, N, Inputs, Outputs, dx);
+        backend.GroupedMatMulBackwardWeight(dys, xs, offsets, E, N, Inputs, Outputs, dw);
+
+        allocator.AssertNothingWrittenOutside();
+        MatMulTests.AssertClose(OfEachExpert(loads, x, Inputs, w, Outputs * Inputs, (xe, we, n) => MatMulTests.Product(xe, we, 1, n, Outputs, Inputs, false, true)), backend.Read(y));
+        MatMulTests.AssertClose(OfEachExpert(loads, dy, Outputs, w, Outputs * Inputs, (dye, we, n) => MatMulTests.Product(dye, we, 1, n, Inputs, Outputs, false, false)), backend.Read(dx));
+        MatMulTests.AssertClose(OfEachExpert(loads, dy, Outputs, x, 0, (dye, xe, n) => MatMulTests.Product(dye, xe, 1, Outputs, Inputs, n, true, false), Inputs), backend.Read(dw));
+    }
+
+    /// <summary>Applies <paramref name="product"/> to each expert's rows of a and its share of b: a block, or with <paramref name="bWidth"/> its rows.</summary>
+    private static double[] OfEachExpert<T>(int[] loads, T[] a, int aWidth, T[] b, int bBlock, Func<T[], T[], int, double[]> product, int bWidth = 0)
+    {
+        List<double> all = [];
+        for (int e = 0, start = 0; e < loads.Length; start += loads[e++])
+        {
+            T[] ae = a[(start * aWidth)..((start + loads[e]) * aWidth)];
+            T[] be = bWidth > 0 ? b[(start * bWidth)..((start + loads[e]) * bWidth)] : b[(e * bBlock)..((e + 1) * bBlock)];
+            all.AddRange(product(ae, be, loads[e]));
+        }
+
+        return [.. all];
+    }
+
+    private static int[] Offsets(int[] loads) => [0, .. loads.Select((_, e) => loads.Take(e + 1).Sum())];
+
+    private static OpCase GroupedLinear(int[] loads, int inputs, int outputs, bool withBias)
+    {
+        int E = loads.Length, N = loads.Sum();
+        return new OpCase(
+            $"GroupedLinear {string.Join('+', loads)} rows {inputs} to {outputs}{(withBias ? " with bias" : "")}",
+            [(N, inputs), (E, outputs, inputs), .. withBias ? [(Operand)(E, outputs)] : Array.Empty<Operand>()],
+            x => x[0].GroupedLinear(x[1], x[0].Tape.Ints(Offsets(loads)), withBias ? x[2] : null),
+            x => OfEachExpert(loads, x[0], inputs, x[1], outputs * inputs, (xe, we, n) => MatMulTests.Product(xe, we, 1, n, outputs, inputs, false, true))
+                .Zip(withBias ? OfEachExpert(loads, x[0], inputs, x[2], outputs, (_, be, n) => [.. Enumerable.Repeat(be, n).SelectMany(v => v)]) : new double[N * outputs], (v, b) => v + b)
+                .ToArray());
+    }
+
+    private static OpCase GroupedSum(int[] loads, int C) => new(
+        $"GroupedSum {string.Join('+', loads)} rows {C}", [(loads.Sum(), C)],
+        x => x[0].GroupedSum(x[0].Tape.Ints(Offsets(loads)), loads.Length),
+        x => OfEachExpert(loads, x[0], C, x[0], 0, (xe, _, n) => [.. Enumerable.Range(0, C).Select(c => Enumerable.Range(0, n).Sum(i => xe[i * C + c]))]));
+}

@@ -1,13 +1,8 @@
-using System.Buffers.Binary;
-using System.Runtime.InteropServices;
-using System.Text.Json;
+using TinyMoE.Files;
 
 namespace TinyMoE.Tests.Golden;
 
-/// <summary>
-/// A golden of tests/golden: one small model's configuration, weights, batch, logits, losses and gradients by PyTorch (names in the README there).
-/// It reads safetensors by itself, so that the library's reader is not what vouches for the library.
-/// </summary>
+/// <summary>A golden of tests/golden: one small model's configuration, weights, batch, logits, losses and gradients by PyTorch (names in the README there).</summary>
 internal sealed class GoldenFile
 {
     private readonly Dictionary<string, (int[] Shape, float[] Values)> tensors;
@@ -24,7 +19,7 @@ internal sealed class GoldenFile
     public float[] this[string name] => tensors[name].Values;
 
     /// <summary>Reads <c>name.json</c> and <c>name.safetensors</c>.</summary>
-    public static GoldenFile Load(string name) => new(Text(name + ".json"), Read(File.ReadAllBytes(PathOf(name + ".safetensors"))));
+    public static GoldenFile Load(string name) => new(Text(name + ".json"), Read(PathOf(name + ".safetensors")));
 
     /// <summary>The text of a file of tests/golden, as "routers.json".</summary>
     public static string Text(string file) => File.ReadAllText(PathOf(file));
@@ -44,19 +39,15 @@ internal sealed class GoldenFile
 
     private static string PathOf(string file) => Path.Combine(AppContext.BaseDirectory, "golden", file);
 
-    /// <summary>The format: eight bytes of length (little-endian), a JSON header of name, dtype, shape and byte range, the values.</summary>
-    private static Dictionary<string, (int[] Shape, float[] Values)> Read(byte[] file)
+    private static Dictionary<string, (int[] Shape, float[] Values)> Read(string path)
     {
-        int length = (int)BinaryPrimitives.ReadInt64LittleEndian(file);
-        ReadOnlySpan<byte> values = file.AsSpan(8 + length);
-        using JsonDocument header = JsonDocument.Parse(file.AsMemory(8, length));
+        using SafetensorsReader file = SafetensorsReader.Open(path);
         Dictionary<string, (int[] Shape, float[] Values)> tensors = [];
-        foreach (JsonProperty entry in header.RootElement.EnumerateObject().Where(entry => entry.Name != "__metadata__"))
+        foreach (SafetensorsEntry entry in file.Tensors.Values)
         {
-            Assert.Equal("F32", entry.Value.GetProperty("dtype").GetString());
-            int[] shape = [.. entry.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt32())];
-            int[] range = [.. entry.Value.GetProperty("data_offsets").EnumerateArray().Select(offset => offset.GetInt32())];
-            tensors.Add(entry.Name, (shape, MemoryMarshal.Cast<byte, float>(values[range[0]..range[1]]).ToArray()));
+            (int[] Shape, float[] Values) tensor = ([.. entry.Shape], new float[entry.Count]);
+            file.Read(entry.Name, tensor.Shape, tensor.Values);
+            tensors.Add(entry.Name, tensor);
         }
 
         return tensors;

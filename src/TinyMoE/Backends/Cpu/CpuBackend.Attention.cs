@@ -185,21 +185,6 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>The numbers from <paramref name="index"/> on, as <see cref="Philox.Uniform"/>. y has room for a whole number of vectors.</summary>
-    private static void Uniforms(in Philox random, long index, int count, float* y)
-    {
-        for (long number = index & ~3L; number < index + count; number += 4)
-        {
-            (uint A, uint B, uint C, uint D) words = random.Block(number >> 2);
-            for (int word = 0; word < 4; word++)
-            {
-                long i = number + word - index;
-                if ((ulong)i < (ulong)count)
-                    y[i] = Philox.ToUniform((&words.A)[word]);
-            }
-        }
-    }
-
     /// <summary>
     /// c[m, n] = Σ_k a[m·aRow + k·aInner]·b[k·bRow + n], or += : n runs over whole pairs of vectors, and 4 rows by one pair of c stay in registers.
     /// </summary>

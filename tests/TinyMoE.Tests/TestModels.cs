@@ -24,7 +24,12 @@ internal static class TestModels
     {
         Model = Tiny.Model with
         {
-            Norm = NormKind.Layer, Positions = PositionKind.Learned, FeedForward = FeedForwardKind.Relu, Biases = true, Dropout = 0.1f, KvHeads = 0,
+            Norm = NormKind.Layer,
+            Positions = PositionKind.Learned,
+            FeedForward = FeedForwardKind.Relu,
+            Biases = true,
+            Dropout = 0.1f,
+            KvHeads = 0,
         },
         Moe = Tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
     };

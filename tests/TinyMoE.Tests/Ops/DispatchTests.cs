@@ -1,6 +1,5 @@
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
-using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Ops;
 

@@ -48,6 +48,28 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
         MatMulTests.AssertClose(OfEachExpert(loads, dy, Outputs, x, 0, (dye, xe, n) => MatMulTests.Product(dye, xe, 1, Outputs, Inputs, n, true, false), Inputs), backend.Read(dw));
     }
 
+    [Fact]
+    public void Products_InSteadyState_AllocateNothing()
+    {
+        const int E = 3, N = 96, Inputs = 64, Outputs = 64;
+        using CpuBackend backend = new(2);
+        using Tape tape = backend.NewTape();
+        Ints offsets = tape.Ints([0, 40, 40, N]);
+        Floats x = tape.Saved(N * Inputs), w = tape.Saved(E * Outputs * Inputs), y = tape.Saved(N * Outputs);
+        void Step()
+        {
+            backend.GroupedMatMul(x, w, offsets, E, N, Inputs, Outputs, y);
+            backend.GroupedMatMulBackwardInput(y, w, offsets, E, N, Inputs, Outputs, x);
+            backend.GroupedMatMulBackwardWeight(y, x, offsets, E, N, Inputs, Outputs, w);
+            backend.MatMul(x, true, y, false, 1, Inputs, Outputs, N, w);
+        }
+
+        Step();
+        (long bytes, long misses) = (GC.GetAllocatedBytesForCurrentThread(), backend.Pool.Misses);
+        Step();
+        Assert.Equal((bytes, misses), (GC.GetAllocatedBytesForCurrentThread(), backend.Pool.Misses));
+    }
+
     /// <summary>Applies <paramref name="product"/> to each expert's rows of a and its share of b: a block, or with <paramref name="bWidth"/> its rows.</summary>
     private static double[] OfEachExpert<T>(int[] loads, T[] a, int aWidth, T[] b, int bBlock, Func<T[], T[], int, double[]> product, int bWidth = 0)
     {

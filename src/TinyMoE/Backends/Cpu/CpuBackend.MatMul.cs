@@ -90,20 +90,20 @@ public sealed unsafe partial class CpuBackend
     /// <summary>Into how many pieces the packing of one operand is cut: <see cref="PackDepth"/> deep, <see cref="PackLanes"/> lanes wide, in whole strips.</summary>
     private static int PackPieces(int inner, int lanes, int width) => Pieces(inner, PackDepth) * Pieces(lanes, PackLanes / width * width);
 
-    /// <summary>Packs a piece of one operand, a short stretch of each strip in turn: so the operand is read along its rows whichever way they lie.</summary>
+    /// <summary>Packs a piece of one operand, read along its rows whichever way they lie: where they cross the strips, a short stretch of each strip in turn.</summary>
     private static void PackPiece(int piece, in Operand operand, float* source, float* packed, int lanes, int inner, int width)
     {
-        const int Stretch = 32;
+        int stretch = operand.LiesAlongInner ? PackDepth : 32;
         int pieceLanes = PackLanes / width * width;
         var (depth, across) = Math.DivRem(piece, Pieces(lanes, pieceLanes));
         int end = Math.Min(inner, (depth + 1) * PackDepth), endLane = Math.Min(lanes, (across + 1) * pieceLanes);
-        for (int k = depth * PackDepth; k < end; k += Stretch)
+        for (int k = depth * PackDepth; k < end; k += stretch)
         {
             for (int lane = across * pieceLanes; lane < endLane; lane += width)
             {
                 float* from = source + (nint)lane * operand.LaneStride + (nint)k * operand.InnerStride;
                 float* to = packed + (nint)lane * inner + (nint)k * width;
-                Packing.Pack(from, operand.LaneStride, operand.InnerStride, Math.Min(width, lanes - lane), Math.Min(Stretch, end - k), width, to);
+                Packing.Pack(from, operand.LaneStride, operand.InnerStride, Math.Min(width, lanes - lane), Math.Min(stretch, end - k), width, to);
             }
         }
     }

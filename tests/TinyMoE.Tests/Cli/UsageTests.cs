@@ -25,7 +25,7 @@ public sealed class UsageTests
     [InlineData("train|extra", "'extra' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
     [InlineData("train|--json|5", "'5' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
     [InlineData("eval", "option '--run' is required", "tinymoe eval")]
-    [InlineData("eval|--run|x|--windows|-1", "--windows needs a whole number, at least 0, not '-1'", "tinymoe eval")]
+    [InlineData("eval|--run|x|--windows|-1", "--windows needs a whole number, at least 1, not '-1'", "tinymoe eval")]
     [InlineData("generate|--run|x|--tokens|0", "--tokens needs a whole number, at least 1, not '0'", "tinymoe generate")]
     [InlineData("generate|--run|x|--temperature|-1", "--temperature needs a number, at least 0, not '-1'", "tinymoe generate")]
     [InlineData("generate|--run|x|--temperature|nan", "--temperature needs a number, at least 0, not 'nan'", "tinymoe generate")]
@@ -48,11 +48,11 @@ public sealed class UsageTests
     [InlineData("train|--set|model.width=3|model.layers=x", "model.layers needs a whole number, not 'x'")]
     [InlineData("train|--set|moe.active=9", "moe.active=9 must be from 1 to moe.experts=8")]
     [InlineData("info|--preset|nano|--set|model.heads=3", "model.heads=3 does not divide model.width=128")]
-    [InlineData("train|--resume|--out|no-such-run", "no-such-run holds no run")]
-    [InlineData("eval|--run|no-such-run", "no-such-run holds no run")]
-    [InlineData("generate|--run|no-such-run|--prompt=--text", "no-such-run holds no run")]
-    [InlineData("generate|--run|no-such-run|--prompt|@text", "no-such-run holds no run")]
-    [InlineData("info|--run|no-such-run", "no-such-run holds no run")]
+    [InlineData("train|--resume|--out|no-such-run", "no-such-run has no run to resume")]
+    [InlineData("eval|--run|no-such-run", "There is no folder no-such-run")]
+    [InlineData("generate|--run|no-such-run|--prompt=--text", "There is no folder no-such-run")]
+    [InlineData("generate|--run|no-such-run|--prompt|@text", "There is no folder no-such-run")]
+    [InlineData("info|--run|no-such-run", "There is no folder no-such-run")]
     public void Run_WhatCannotBeDone_IsOneLine(string line, string message)
     {
         CommandLine result = CommandLine.Run(line.Split('|'));
@@ -67,7 +67,8 @@ public sealed class UsageTests
         string folder = Directory.CreateTempSubdirectory("tinymoe").FullName;
         try
         {
-            File.WriteAllText(Path.Combine(folder, "config.json"), "{}");
+            Directory.CreateDirectory(Path.Combine(folder, "last"));
+            File.WriteAllText(Path.Combine(folder, "last", "config.json"), "{}");
             CommandLine result = CommandLine.Run("train", "--out", folder);
             Assert.Equal(1, result.ExitCode);
             Assert.Contains("holds a run already; go on with it by --resume", Assert.Single(result.ErrorLines));

@@ -67,7 +67,7 @@ public sealed unsafe partial class CpuBackend
             });
         }
 
-        if (!products.IsThin(products.Rows))
+        if (!products.IsThin)
         {
             packedB = Pool.Rent((long)products.PackedLengthOfB * sizeof(float));
             products = products with { B = products.B with { Packed = packedB.As<float>(products.PackedLengthOfB) } };
@@ -75,7 +75,7 @@ public sealed unsafe partial class CpuBackend
             {
                 int pieces = PackPieces(s.Inner, s.Columns, s.Kernel.Columns);
                 Product p = s[piece / pieces];
-                if (p.Rows > 0 && !s.IsThin(p.Rows))
+                if (p.Rows > 0)
                     PackPiece(piece % pieces, s.B, p.B, p.PackedB, s.Columns, p.Inner, s.Kernel.Columns);
             });
         }
@@ -115,7 +115,7 @@ public sealed unsafe partial class CpuBackend
         int rows = Math.Min(s.TileRows, p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
         float* a = p.A + (nint)row * s.A.LaneStride;
         float* c = p.C + (nint)row * s.Columns + column;
-        if (s.IsThin(p.Rows))
+        if (s.IsThin)
         {
             for (int r = 0; r < rows; r++)
                 DotRows(a + (nint)r * p.Inner, p.B + (nint)column * p.Inner, columns, p.Inner, c + (nint)r * s.Columns, s.C.Adds);

@@ -60,7 +60,7 @@ internal enum Ragged
 /// <param name="Inner">Columns of a, rows of b; of all products together when ragged.</param>
 internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, Operand B, Target C, int Count, int Rows, int Columns, int Inner)
 {
-    private const int ThinRows = 4;
+    private const int ThinRows = 8;
     private const int WantedTiles = 32;
     private const int LeastWork = 256 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
 
@@ -120,8 +120,11 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
         return this with { TileRows = tileRows, TileColumns = CeilingDivide(panels, across) * Kernel.Columns };
     }
 
-    /// <summary>Whether a product of so few rows is computed as dot products with b where it lies: to pack b costs as much.</summary>
-    public bool IsThin(int rows) => rows <= ThinRows && A.LiesAlongInner && B.LiesAlongInner;
+    /// <summary>
+    /// Whether so few rows are computed as dot products with b where it lies: to pack b costs as much. It depends on all rows together, never on an expert's share:
+    /// a row's sum is then in the same order whatever the other rows are, and a token's output does not feel where its neighbours go.
+    /// </summary>
+    public bool IsThin => Rows <= ThinRows && A.LiesAlongInner && B.LiesAlongInner;
 
     /// <summary>Number of tiles of all products.</summary>
     public int Tiles()

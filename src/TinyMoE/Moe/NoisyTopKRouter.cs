@@ -19,12 +19,16 @@ public sealed class NoisyTopKRouter : IRouter
     private readonly Linear gate;
     private readonly Linear noise;
 
-    /// <summary>Adds <c>name.gate.weight</c> and <c>name.noise.weight</c> (E, C), both zero as in the paper: all experts begin equal.</summary>
+    /// <summary>
+    /// Adds <c>name.gate.weight</c> and <c>name.noise.weight</c> (E, C), both zero as in the paper: all experts begin equal.
+    /// Only the Kaiming initialisation draws them like every other matrix, as makeMoE does.
+    /// </summary>
     public NoisyTopKRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
         (this.config, this.layer) = (config, layer);
-        gate = new Linear(store, $"{name}.gate", model.Width, config.Experts, Initializer.Zeros);
-        noise = new Linear(store, $"{name}.noise", model.Width, config.Experts, Initializer.Zeros);
+        Initializer initializer = model.Init == InitKind.Kaiming ? new WeightInit(model).Matrix(model.Width) : Initializer.Zeros;
+        gate = new Linear(store, $"{name}.gate", model.Width, config.Experts, initializer);
+        noise = new Linear(store, $"{name}.noise", model.Width, config.Experts, initializer);
     }
 
     /// <inheritdoc/>

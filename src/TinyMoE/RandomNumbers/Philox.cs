@@ -57,13 +57,25 @@ public readonly struct Philox
     /// <summary>The words from <paramref name="index"/> on, four blocks at a time in vector registers.</summary>
     public void Words(long index, Span<uint> words)
     {
-        int i = 0;
-        for (; i < words.Length && ((index + i) & 3) != 0; i++)
-            words[i] = Word(index + i);
-        for (; i + 16 <= words.Length; i += 16)
-            FourBlocks((index + i) >> 2, ref words[i]);
-        for (; i < words.Length; i++)
-            words[i] = Word(index + i);
+        const int Batch = 16;
+        Span<uint> batch = stackalloc uint[Batch];
+        int skipped = (int)(index & 3);
+        if (skipped > 0)
+        {
+            FourBlocks(index >> 2, ref batch[0]);
+            int head = Math.Min(Batch - skipped, words.Length);
+            batch.Slice(skipped, head).CopyTo(words);
+            words = words[head..];
+            index += head;
+        }
+
+        for (; words.Length >= Batch; words = words[Batch..], index += Batch)
+            FourBlocks(index >> 2, ref words[0]);
+        if (words.Length > 0)
+        {
+            FourBlocks(index >> 2, ref batch[0]);
+            batch[..words.Length].CopyTo(words);
+        }
     }
 
     internal static float ToUniform(uint word) => (word >> 8) * (1f / (1 << 24));

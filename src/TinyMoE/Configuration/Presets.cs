@@ -95,6 +95,7 @@ public static class Presets
             Beta2 = 0.999f,
             Clip = 0,
             EvalEvery = 250,
+            EvalWindows = 1024,
         },
     };
 
@@ -125,6 +126,7 @@ public static class Presets
             Beta2 = 0.99f,
             Clip = 1f,
             EvalEvery = 250,
+            EvalWindows = 240,
         },
     };
 }

@@ -1,39 +1,48 @@
+using System.Text;
 using System.Text.Json;
 using TinyMoE.Files;
 
 namespace TinyMoE.Train;
 
-/// <summary>Appends to <c>metrics.jsonl</c>. Opened after step s, it first drops the lines of later steps and a line that was cut off: those steps will be done again.</summary>
+/// <summary>Writes <c>metrics.jsonl</c>. Opened after step s, it first drops the lines of later steps and a line that was cut off: those steps will be done again.</summary>
 internal sealed class MetricsLog : IDisposable
 {
-    private readonly StreamWriter writer;
+    private readonly string path;
+    private readonly StringBuilder unwritten = new(); // lines since the last flush
 
     public MetricsLog(string path, int step)
     {
-        try
+        this.path = path;
+        Guarded(() =>
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             string[] kept = step > 0 && File.Exists(path) ? [.. File.ReadLines(path).Where(line => StepOf(line) <= step)] : [];
             AtomicFile.WriteText(path, string.Concat(kept.Select(line => line + "\n")));
-            writer = new StreamWriter(path, append: true);
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            throw new TinyMoEException($"Cannot write {path}: {FileProblem.Reason(e)}. Give another --out.", e);
-        }
+        });
     }
 
     public void Write(StepReport report) => WriteLine(MetricsJson.Line(report));
 
-    public void Write(EvalReport report)
+    public void Write(EvalReport report, IEnumerable<RoutingReport> routing)
     {
         WriteLine(MetricsJson.Line(report));
-        writer.Flush();
+        foreach (RoutingReport layer in routing)
+            WriteLine(MetricsJson.Line(layer));
+        Flush();
     }
 
-    public void Write(RoutingReport report) => WriteLine(MetricsJson.Line(report));
+    /// <summary>Puts the lines on disk; before every checkpoint, so that no checkpoint is ahead of its metrics.</summary>
+    public void Flush()
+    {
+        Guarded(() => File.AppendAllText(path, unwritten.ToString()));
+        unwritten.Clear();
+    }
 
-    public void Dispose() => writer.Dispose();
+    public void Dispose()
+    {
+        if (unwritten.Length > 0)
+            Flush();
+    }
 
     private static int StepOf(string line)
     {
@@ -48,5 +57,18 @@ internal sealed class MetricsLog : IDisposable
         }
     }
 
-    private void WriteLine(string line) => writer.Write(line + "\n");
+    private void WriteLine(string line) => unwritten.Append(line).Append('\n');
+
+    private void Guarded(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            unwritten.Clear();                                   // or Dispose would try again and hide this error
+            throw new TinyMoEException($"Cannot write {path}: {FileProblem.Reason(e)}. Make room, or give another --out; the last checkpoint is kept and --resume goes on from it.", e);
+        }
+    }
 }

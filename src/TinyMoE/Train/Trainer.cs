@@ -77,11 +77,11 @@ public sealed class Trainer : IDisposable
             if (evaluate)
                 Evaluate(metrics);
             if (train.CheckpointEvery == 0 ? evaluate : step % train.CheckpointEvery == 0 || last)
-                SaveLast();
+                SaveLast(metrics);
         }
 
         if (state.SavedStep != state.Step)
-            SaveLast();
+            SaveLast(metrics);
         return new TrainingResult(state.Step, state.Step >= train.Steps, state.BestLoss ?? double.PositiveInfinity, state.BestStep);
     }
 
@@ -119,9 +119,7 @@ public sealed class Trainer : IDisposable
     {
         int[] windows = corpus.SpreadValidationWindows(config.Model.Context, config.Train.EvalWindows);
         (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, Model, corpus, windows, state.Step);
-        metrics.Write(report);
-        foreach (RoutingReport layer in routing)
-            metrics.Write(layer);
+        metrics.Write(report, routing);
         bool best = !(report.Loss >= state.BestLoss);
         if (best)
         {
@@ -132,8 +130,9 @@ public sealed class Trainer : IDisposable
         listener.OnEvaluation(report, routing, best);
     }
 
-    private void SaveLast()
+    private void SaveLast(MetricsLog metrics)
     {
+        metrics.Flush();
         state = state with { SavedStep = state.Step };
         Checkpoint.Save(folder.Last, Model, optimizer, corpus.Tokenizer, state);
         listener.OnCheckpoint(state.Step, folder.Last);

@@ -1,0 +1,203 @@
+using System.Text.Json;
+using TinyMoE.Tests.Files;
+
+namespace TinyMoE.Tests.Cli;
+
+/// <summary>A run from the command line, whole: train, stop, resume, eval, generate, info; and each input that cannot work.</summary>
+public sealed class RunTests : IDisposable
+{
+    private static readonly string Text = string.Concat(Enumerable.Range(0, 400).Select(i => $"the cat sat on mat {i % 10}.\n"));
+
+    /// <summary>A model that trains in a second.</summary>
+    private static readonly string[] Small =
+    [
+        "--set", "model.width=32", "model.layers=2", "model.heads=2", "model.kv_heads=1", "model.context=16", "moe.experts=4", "moe.hidden=32",
+        "train.batch=4", "train.eval_every=10", "train.eval_windows=8", "train.warmup=5", "--threads", "2",
+    ];
+
+    private readonly TemporaryFolder folder = new();
+    private readonly string data;
+
+    public RunTests() => data = folder.Write("text.txt", Text);
+
+    [Fact]
+    public void Train_StopResume_EqualsTrain_AndTheRestOfTheCommandsWork()
+    {
+        CommandLine whole = Train("whole", "--steps", "20");
+        Assert.Equal((0, ""), (whole.ExitCode, whole.Error));
+        Assert.Contains("evaluation at step 10", whole.Output, StringComparison.Ordinal);
+        Assert.Contains("expert load", whole.Output, StringComparison.Ordinal);
+        Assert.Contains("tinymoe generate --run", whole.Output, StringComparison.Ordinal);
+
+        CommandLine stopped = Train("parts", "--steps", "20", "--stop-at", "7");
+        Assert.Equal((0, ""), (stopped.ExitCode, stopped.Error));
+        Assert.Contains("--resume", stopped.Output, StringComparison.Ordinal);
+        CommandLine resumed = CommandLine.Run("train", "--resume", "--out", folder["parts"], "--threads", "1");
+        Assert.Equal((0, ""), (resumed.ExitCode, resumed.Error));
+        Assert.Equal(File.ReadAllBytes(folder["whole/last/model.safetensors"]), File.ReadAllBytes(folder["parts/last/model.safetensors"]));
+
+        CommandLine eval = CommandLine.Run("eval", "--run", folder["whole"], "--json");
+        Assert.Equal((0, ""), (eval.ExitCode, eval.Error));
+        JsonElement report = JsonDocument.Parse(eval.Output.Split('\n')[0]).RootElement;
+        Assert.Equal("eval", report.GetProperty("kind").GetString());
+        Assert.Equal(Math.Exp(report.GetProperty("loss").GetDouble()), report.GetProperty("perplexity").GetDouble(), 1e-4);
+        Assert.Equal(report.GetProperty("loss").GetDouble() / Math.Log(2), report.GetProperty("bits_per_byte").GetDouble(), 1e-6); // one byte a character
+
+        CommandLine few = CommandLine.Run("eval", "--run", folder["whole"], "--windows", "3");
+        Assert.Contains("3 windows", few.Output, StringComparison.Ordinal);
+
+        string[] generate = ["generate", "--run", folder["whole"], "--prompt", "the cat", "--tokens", "40", "--seed", "3"];
+        CommandLine text = CommandLine.Run(generate);
+        Assert.Equal((0, ""), (text.ExitCode, text.Error));
+        Assert.StartsWith("the cat", text.Output, StringComparison.Ordinal);
+        Assert.Equal("the cat".Length + 40 + Environment.NewLine.Length, text.Output.Length);
+        Assert.Equal(text.Output, CommandLine.Run(generate).Output);
+
+        CommandLine info = CommandLine.Run("info", "--run", folder["whole"], "--json");
+        JsonElement size = JsonDocument.Parse(info.Output).RootElement;
+        Assert.Equal(size.GetProperty("parameters").GetInt64(), size.GetProperty("parts").EnumerateObject().Sum(p => p.Value.GetProperty("parameters").GetInt64()));
+        Assert.True(size.GetProperty("active_parameters").GetInt64() < size.GetProperty("parameters").GetInt64());
+        Assert.Contains("MiB to train", CommandLine.Run("info", "--run", folder["whole"]).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Train_Json_PrintsTheMetricsAndNothingElse()
+    {
+        CommandLine result = Train("run", "--steps", "10", "--json");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Equal(File.ReadAllText(folder["run/metrics.jsonl"]), result.Output);
+        string[] kinds = [.. result.Output.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement.GetProperty("kind").GetString()!)];
+        Assert.Equal([.. Enumerable.Repeat("train", 10), "eval", "routing", "routing"], kinds);
+    }
+
+    [Fact]
+    public void Train_WithAConfigFile_UsesIt()
+    {
+        string config = folder.Write("small.json", """{"model": {"width": 16, "layers": 1, "heads": 2, "kv_heads": 0, "context": 8}, "moe": {"experts": 0}, "train": {"batch": 2, "steps": 3}}""");
+        CommandLine result = CommandLine.Run("train", "--config", config, "--data", data, "--out", folder["run"], "--tokenizer", "byte");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        JsonElement kept = JsonDocument.Parse(File.ReadAllText(folder["run/last/config.json"])).RootElement;
+        Assert.Equal(256, kept.GetProperty("model").GetProperty("vocabulary").GetInt32());
+        Assert.Equal(16, kept.GetProperty("model").GetProperty("width").GetInt32());
+    }
+
+    [Fact]
+    public void Checkpoint_HasMixtralsNamesAndShapes()
+    {
+        Train("run", "--steps", "1");
+        using TinyMoE.Files.SafetensorsReader file = TinyMoE.Files.SafetensorsReader.Open(folder["run/last/model.safetensors"]);
+        Assert.Equal([4, 32], file.Tensors["model.layers.0.block_sparse_moe.gate.weight"].Shape);
+        Assert.Equal([32, 32], file.Tensors["model.layers.1.block_sparse_moe.experts.3.w1.weight"].Shape);
+        Assert.Equal([16, 32], file.Tensors["model.layers.0.self_attn.k_proj.weight"].Shape);
+        Assert.Contains("model.layers.0.post_attention_layernorm.weight", file.Tensors.Keys);
+        Assert.Equal(
+            ["config.json", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"],
+            Directory.EnumerateFiles(folder["run/last"]).Select(Path.GetFileName).Order());
+    }
+
+    [Theory]
+    [InlineData("missing.txt", null, "missing.txt")]
+    [InlineData("empty.txt", "", "empty.txt")]
+    [InlineData("short.txt", "too short", "tokens")]
+    public void Train_TextThatCannotWork_IsOneLine(string name, string? content, string message)
+    {
+        if (content is not null)
+            folder.Write(name, content);
+        AssertFails(message, CommandLine.Run(["train", "--data", folder[name], "--out", folder["run"], .. Small]));
+        Assert.False(Directory.Exists(folder["run"]));
+    }
+
+    [Fact]
+    public void Train_InvalidUtf8_NamesFileAndByte_AndTheByteTokenizerTakesIt()
+    {
+        string bad = folder.Write("bad.txt", [.. System.Text.Encoding.UTF8.GetBytes(Text), 0xC3, 0x28, .. System.Text.Encoding.UTF8.GetBytes(Text)]);
+        AssertFails("--tokenizer byte", CommandLine.Run(["train", "--data", bad, "--out", folder["run"], .. Small]));
+        Assert.Equal(0, CommandLine.Run(["train", "--data", bad, "--tokenizer", "byte", "--out", folder["run"], "--steps", "2", .. Small]).ExitCode);
+    }
+
+    [Fact]
+    public void Train_UnreadableText_IsOneLine() =>
+        AssertFails("mem", CommandLine.Run(["train", "--data", OperatingSystem.IsLinux() ? "/proc/self/mem" : Path.Combine(data, "mem"), "--out", folder["run"], .. Small]));
+
+    [Fact]
+    public void Train_OutputThatCannotBeWritten_IsOneLine() => AssertFails("--out", Train("text.txt/run", "--steps", "2"));
+
+    [Fact]
+    public void Train_FullDisk_IsOneLine()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        Directory.CreateDirectory(folder["run"]);
+        File.CreateSymbolicLink(folder["run/metrics.jsonl.tmp"], "/dev/full");
+        AssertFails("the disk is full", Train("run", "--steps", "2"));
+    }
+
+    [Fact]
+    public void Resume_WithAnotherConfiguration_NamesTheKey()
+    {
+        Train("run", "--steps", "4", "--stop-at", "2");
+        AssertFails("model.width", CommandLine.Run("train", "--resume", "--out", folder["run"], "--set", "model.width=64"));
+        AssertFails("train.seed", CommandLine.Run("train", "--resume", "--out", folder["run"], "--seed", "9"));
+    }
+
+    [Fact]
+    public void Resume_WithNothingThere_IsOneLine() => AssertFails("no run to resume", Train("nothing", "--resume"));
+
+    [Fact]
+    public void Generate_CharacterOutsideTheVocabulary_NamesIt()
+    {
+        Train("run", "--steps", "1");
+        CommandLine result = CommandLine.Run("generate", "--run", folder["run"], "--prompt", "the %");
+        AssertFails("'%'", result);
+        Assert.Equal("", result.Output);
+    }
+
+    [Theory]
+    [InlineData("model.safetensors", 100)]
+    [InlineData("model.safetensors", 3000)]
+    [InlineData("model.safetensors", 0)]
+    [InlineData("config.json", 20)]
+    [InlineData("tokenizer.json", 9)]
+    public void Checkpoint_Truncated_IsOneLineThatNamesTheFile(string file, int length)
+    {
+        Train("run", "--steps", "1");
+        foreach (string checkpoint in (string[])["best", "last"])
+        {
+            using FileStream stream = File.OpenWrite(folder[$"run/{checkpoint}/{file}"]);
+            stream.SetLength(length);
+        }
+
+        AssertFails(file, CommandLine.Run("generate", "--run", folder["run"], "--tokens", "3"));
+    }
+
+    [Theory]
+    [InlineData("optimizer.safetensors")]
+    [InlineData("state.json")]
+    public void Resume_TruncatedCheckpoint_IsOneLineThatNamesTheFile(string file)
+    {
+        Train("run", "--steps", "4", "--stop-at", "2");
+        File.WriteAllText(folder[$"run/last/{file}"], "{");
+        AssertFails(file, CommandLine.Run("train", "--resume", "--out", folder["run"]));
+    }
+
+    [Fact]
+    public void Checkpoint_OfAnotherModel_IsOneLineThatNamesATensor()
+    {
+        Train("run", "--steps", "1");
+        CommandLine.Run(["train", "--data", data, "--out", folder["other"], "--steps", "1", .. Small, "--set", "moe.experts=2"]);
+        foreach (string checkpoint in (string[])["best", "last"])
+            File.Copy(folder[$"other/{checkpoint}/model.safetensors"], folder[$"run/{checkpoint}/model.safetensors"], overwrite: true);
+        AssertFails("block_sparse_moe", CommandLine.Run("generate", "--run", folder["run"], "--tokens", "3"));
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    private static void AssertFails(string message, CommandLine result)
+    {
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains(message, Assert.Single(result.ErrorLines), StringComparison.Ordinal);
+        Assert.DoesNotContain("this is a bug", result.Error, StringComparison.Ordinal);
+    }
+
+    private CommandLine Train(string run, params string[] more) => CommandLine.Run(["train", "--data", data, "--out", folder[run], .. Small, .. more]);
+}

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace TinyMoE.Memory;
@@ -29,6 +30,9 @@ public sealed class DeviceBuffer
     public long Bytes { get; }
 
     internal bool Rented { get; set; }
+
+    /// <summary>Where it was rented; known in debug builds only.</summary>
+    internal string Origin { get; set; } = "";
 
     /// <summary>The first <paramref name="length"/> elements.</summary>
     public View<T> As<T>(int length)
@@ -83,6 +87,7 @@ public sealed class MemoryPool : IDisposable
         }
 
         buffer.Rented = true;
+        RecordOrigin(buffer);
         LiveBytes += size;
         LiveBuffers++;
         PeakBytes = Math.Max(PeakBytes, LiveBytes);
@@ -102,14 +107,21 @@ public sealed class MemoryPool : IDisposable
         waiting.Push(buffer);
     }
 
-    /// <summary>Frees every buffer, rented or not.</summary>
+    /// <summary>Frees every buffer, rented or not. A debug build tells the debugger of each one that was never returned, and where it was rented.</summary>
     public void Dispose()
     {
         foreach (DeviceBuffer buffer in all)
+        {
+            Debug.WriteLineIf(buffer.Rented, $"A buffer of {buffer.Bytes} bytes was never returned; it was rented{buffer.Origin}");
             allocator.Free(buffer.Address);
+        }
+
         all.Clear();
         free.Clear();
         LiveBytes = 0;
         LiveBuffers = 0;
     }
+
+    [Conditional("DEBUG")]
+    private static void RecordOrigin(DeviceBuffer buffer) => buffer.Origin = Environment.NewLine + Environment.StackTrace;
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using TinyMoE.Files;
@@ -7,7 +8,10 @@ namespace TinyMoE.Train;
 /// <summary>Writes <c>metrics.jsonl</c>. Opened after step s, it first drops the lines of later steps and a line that was cut off: those steps will be done again.</summary>
 internal sealed class MetricsLog : IDisposable
 {
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(2);
+
     private readonly string path;
+    private readonly Stopwatch sinceFlush = Stopwatch.StartNew();
     private readonly StringBuilder unwritten = new(); // lines since the last flush
 
     public MetricsLog(string path, int step)
@@ -21,7 +25,12 @@ internal sealed class MetricsLog : IDisposable
         });
     }
 
-    public void Write(StepReport report) => WriteLine(MetricsJson.Line(report));
+    public void Write(StepReport report)
+    {
+        WriteLine(MetricsJson.Line(report));
+        if (sinceFlush.Elapsed > Longest)
+            Flush();
+    }
 
     public void Write(EvalReport report, IEnumerable<RoutingReport> routing)
     {
@@ -36,6 +45,7 @@ internal sealed class MetricsLog : IDisposable
     {
         Guarded(() => File.AppendAllText(path, unwritten.ToString()));
         unwritten.Clear();
+        sinceFlush.Restart();
     }
 
     public void Dispose()

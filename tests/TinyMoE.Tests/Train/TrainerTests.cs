@@ -40,6 +40,20 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void Cancel_FinishesTheStep_AndSavesIt()
+    {
+        using TemporaryFolder folder = new();
+        using CancellationTokenSource stop = new();
+        Corpus corpus = TestModels.Corpus();
+        using CpuBackend backend = new(2);
+        RecordingListener listener = new() { Then = r => { if (r.Step == 5) stop.Cancel(); } };
+        using Trainer trainer = new(backend, TestModels.Tiny.For(corpus), corpus, new RunFolder(folder["a"]), listener);
+        TrainingResult result = trainer.Run(stop: stop.Token);
+        Assert.Equal((5, false), (result.Step, result.Finished));
+        Assert.Equal(5, Checkpoint.LoadStep(folder["a/last"]));
+    }
+
+    [Fact]
     public void Resume_AfterStepsThatWereNotSaved_DropsTheirMetrics()
     {
         using TemporaryFolder folder = new();

@@ -169,17 +169,4 @@ internal static class SimdMath
         y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(1f));
         return TSimd.WhereLess(x, smallest, TSimd.Broadcast(0f), TSimd.Scale(y, n));
     }
-
-    /// <summary>1/(1 + e⁻ˣ).</summary>
-    public static float Sigmoid(float x) => 1f / (1f + MathF.Exp(-x));
-
-    /// <summary>1/(1 + e⁻ˣ).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Sigmoid<TSimd, TVector>(TVector x)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        TVector one = TSimd.Broadcast(1f);
-        return TSimd.Divide(one, TSimd.Add(one, Exp2<TSimd, TVector>(TSimd.Multiply(x, TSimd.Broadcast(-1.44269504f)))));
-    }
 }

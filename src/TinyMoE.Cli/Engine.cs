@@ -78,7 +78,7 @@ internal static class Engine
     private static string Sample(string run, CpuBackend backend)
     {
         System.Text.StringBuilder text = new();
-        Generate(RunFolder.FindCheckpoint(run), backend, "", SampleTokens, new SamplingOptions(), piece => text.Append(piece), CancellationToken.None);
+        Generate(RunFolder.FindCheckpoint(run), backend, "", SampleTokens, new SamplingOptions { Temperature = 0.6f }, piece => text.Append(piece), CancellationToken.None);
         return text.ToString().Trim();
     }
 

@@ -34,7 +34,8 @@ internal static class TestModels
         Moe = Tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
     };
 
-    public static RunConfig Named(string name) => name == "noisy" ? TinyNoisy : Tiny;
+    /// <summary>"plain", "noisy", or a preset.</summary>
+    public static RunConfig Named(string name) => name switch { "plain" => Tiny, "noisy" => TinyNoisy, _ => Presets.Get(name) };
 
     /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>
     public static Corpus Corpus(TokenizerKind kind = TokenizerKind.Char)

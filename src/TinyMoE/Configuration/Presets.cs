@@ -43,17 +43,17 @@ public static class Presets
         Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 256, Router = RouterKind.TopK, Renormalize = true, BalanceLoss = 0.01f, ZLoss = 0.001f },
         Train = new TrainConfig
         {
-            Batch = 16,
-            Steps = 600,
+            Batch = 8,
+            Steps = 1200,
             LearningRate = 2e-3f,
             MinLearningRate = 2e-4f,
             Schedule = ScheduleKind.Cosine,
-            Warmup = 50,
+            Warmup = 100,
             WeightDecay = 0.1f,
             Beta1 = 0.9f,
             Beta2 = 0.99f,
             Clip = 1f,
-            EvalEvery = 100,
+            EvalEvery = 200,
         },
     };
 
@@ -125,6 +125,7 @@ public static class Presets
             Beta1 = 0.9f,
             Beta2 = 0.99f,
             Clip = 1f,
+            Seed = 1337, // nanoGPT's
             EvalEvery = 250,
             EvalWindows = 240,
         },

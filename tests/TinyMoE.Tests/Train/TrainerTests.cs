@@ -139,6 +139,8 @@ public sealed class TrainerTests
     [Theory]
     [InlineData("plain")]
     [InlineData("noisy")]
+    [InlineData("mixtral-tiny")]
+    [InlineData("makemoe")]
     public void SteadyState_NoPoolMiss_LittleManagedMemory(string name)
     {
         using TemporaryFolder folder = new();
@@ -148,7 +150,7 @@ public sealed class TrainerTests
         List<(long Misses, long Bytes)> marks = [];
         RecordingListener listener = new() { Then = _ => marks.Add((backend.Pool.Misses, GC.GetAllocatedBytesForCurrentThread())) };
         using Trainer trainer = new(backend, config with { Train = config.Train with { EvalEvery = 1000 } }, corpus, new RunFolder(folder["a"]), listener);
-        trainer.Run(stopAt: 20);
+        trainer.Run(stopAt: 12);
         Assert.Equal(marks[3].Misses, marks[^1].Misses);
         Assert.InRange((marks[^1].Bytes - marks[3].Bytes) / (marks.Count - 4), 0, 256 * 1024);
     }

@@ -18,14 +18,14 @@ internal static class TrainSummary
         }
         output.WriteLine();
         output.WriteLine("Go on with:");
-        output.WriteLine($"  tinymoe generate --run {run} --prompt \"The \"");
-        output.WriteLine($"  tinymoe eval --run {run}");
-        output.WriteLine($"  tinymoe info --run {run}");
+        output.WriteLine($"  {Words.Program} generate --run {run} --prompt \"The \"");
+        output.WriteLine($"  {Words.Program} eval --run {run}");
+        output.WriteLine($"  {Words.Program} info --run {run}");
     }
 
     public static void Stopped(TextWriter output, TrainOptions options, TrainResult result)
     {
         output.WriteLine($"stopped after step {result.Training.Step} of {options.Config.Train.Steps} and saved in {options.Folder}; go on with:");
-        output.WriteLine($"  tinymoe train --resume --out {Words.Quoted(options.Folder)}");
+        output.WriteLine($"  {Words.Program} train --resume --out {Words.Quoted(options.Folder)}");
     }
 }

@@ -6,6 +6,11 @@ namespace TinyMoE.Cli.Output;
 /// <summary>Numbers as people read them.</summary>
 internal static class Words
 {
+    /// <summary>What to type before a command: the program's name, or how it is run from the folder of the sources.</summary>
+    public static string Program { get; } = AppContext.BaseDirectory.Contains(Path.Combine("src", "TinyMoE.Cli", "bin"), StringComparison.Ordinal)
+        ? "dotnet run -c Release --project src/TinyMoE.Cli --"
+        : "tinymoe";
+
     /// <summary>"loss 1.5234, perplexity 4.59, 2.198 bits a byte".</summary>
     public static string Of(EvalReport report) =>
         string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:F4}, perplexity {report.Perplexity:F2}, {report.BitsPerByte:F3} bits a byte");

@@ -49,7 +49,7 @@ public sealed class ProgressTests
     [Fact]
     public void TrainSummary_FolderWithASpace_IsQuotedInTheCommands()
     {
-        TrainOptions options = new(Presets.Get(Presets.Default), "my runs/a", Resume: false, StopAt: null, Threads: 0);
+        TrainOptions options = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a", Resume: false, StopAt: null, Threads: 0);
         StringWriter stopped = new(), finished = new();
         TrainSummary.Stopped(stopped, options, new TrainResult(new TrainingResult(7, Finished: false, 2.5, 5), ""));
         TrainSummary.Finished(finished, options, new TrainResult(new TrainingResult(600, Finished: true, 1.5, 500), "Returns\nthe value"), TimeSpan.FromSeconds(62));

@@ -14,9 +14,9 @@ namespace TinyMoE.Benchmarks;
 /// </summary>
 internal static unsafe partial class Matmul
 {
-    private const int Rounds = 15;
-    private const int RestMilliseconds = 40; // until the other's idle threads stop spinning
-    private const double SecondsPerRound = 0.003;
+    private const int Rounds = 7;
+    private const int RestMilliseconds = 150; // until the threads of the other stop spinning: OpenBLAS lets them for a tenth of a second
+    private const double SecondsPerRound = 0.02;
 
     private delegate void Multiply(CpuBackend backend, Sizes sizes, Floats a, Floats b, Floats c, Ints offsets);
 

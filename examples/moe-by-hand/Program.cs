@@ -28,7 +28,7 @@ for (int step = 1; step <= Steps; step++)
     Tensor x = tape.Constant((T, C), tokens), target = tape.Constant((T, C), answers);
 
     Tensor logits = x.Linear(gate);                                        // (T, E)
-    TinyMoE.Memory.View<int> choices = logits.TopK(K);                     // (T, K): the experts of each token
+    var choices = logits.TopK(K);                     // (T, K): the experts of each token
     Tensor gates = logits.Softmax().SelectColumns(choices, K);             // (T, K): how much each counts
     Assignment assignment = Assignment.FromChoices(choices, gates, E);     // the same as T·K rows, sorted by expert
 
@@ -37,14 +37,14 @@ for (int step = 1; step <= Steps; step++)
     Tensor y = assignment.Combine(computed);                               // (T, C)
 
     Tensor error = y.Subtract(target).Square().Mean();                     // (1)
-    Tensor loss = error.Add(BalanceLosses.Switch(logits, choices, K).Scale(0.01f));
+    Tensor loss = error.Add(BalanceLosses.Switch(logits, choices, K).Scale(0.1f));
 
     if (step is 1 or Steps || step % 150 == 0)
         Report(step, error.Item(), backend.Read(choices), kinds);
     parameters.ZeroGrad();
     tape.Backward(loss);
     parameters.RequireGradients();
-    optimizer.Step(step, learningRate: 0.02f, optimizer.GradientNorm());
+    optimizer.Step(step, learningRate: 0.01f, optimizer.GradientNorm());
 }
 
 // T tokens near the centre of their kind, and what their kind's map makes of them.
@@ -53,7 +53,7 @@ for (int step = 1; step <= Steps; step++)
     float[] noise = Normals(step + 1, T * C), tokens = new float[T * C], answers = new float[T * C];
     int[] kinds = [.. Enumerable.Range(0, T).Select(t => t % Kinds)];
     for (int i = 0; i < T * C; i++)
-        tokens[i] = centers[kinds[i / C] * C + i % C] + 0.3f * noise[i];
+        tokens[i] = centers[kinds[i / C] * C + i % C] + 0.7f * noise[i];
     for (int i = 0; i < T * C; i++)
     {
         for (int c = 0; c < C; c++)

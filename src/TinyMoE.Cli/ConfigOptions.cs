@@ -10,7 +10,7 @@ internal sealed class ConfigOptions
     private readonly Option<string?> preset = Options.Text("--preset", "NAME",
         $"A configuration to begin with; {Presets.Default} if not said.\n{string.Join('\n', Presets.All.Select(preset => $"{preset.Name}: {preset.Summary}"))}");
     private readonly Option<string?> config = Options.Text("--config", "FILE", "A configuration from a JSON file; keys it lacks are those of " + Presets.Default + ".");
-    private readonly Option<string[]> set = Options.Texts("--set", "KEY=VALUE", "Change keys of the configuration, as in --set model.width=256 moe.experts=16; 'tinymoe info' shows all keys.");
+    private readonly Option<string[]> set = Options.Texts("--set", "KEY=VALUE", "Change keys of the configuration, as in --set model.width=256 moe.experts=16; 'tinymoe info --json' shows all keys.");
 
     public void AddTo(Command command)
     {

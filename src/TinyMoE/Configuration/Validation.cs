@@ -12,6 +12,27 @@ internal static class Validation
         CheckMoe(config.Moe, config.Model);
         CheckTrain(config.Train);
         CheckData(config.Data);
+        CheckTensors(config);
+    }
+
+    /// <summary>A tensor has at most 2³¹ − 1 elements; here are the largest of the weights and of a step.</summary>
+    private static void CheckTensors(RunConfig config)
+    {
+        (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
+        long hidden = model.HiddenOrDefault, expertHidden = moe.Experts == 0 ? 0 : moe.HiddenOrDefault(model.Width);
+        long tokens = (long)(config.Train.Batch / config.Train.Accumulation) * model.Context;
+        Tensor("model.width·model.width", (long)model.Width * model.Width);
+        Tensor("model.context·model.width", (long)model.Context * model.Width);
+        Tensor("model.vocabulary·model.width", (long)model.Vocabulary * model.Width);
+        Tensor("model.width·model.hidden", model.Width * hidden);
+        Tensor("moe.experts·model.width", (long)moe.Experts * model.Width);
+        Tensor("moe.experts·model.width·moe.hidden", moe.Experts * model.Width * expertHidden);
+        Tensor("train.batch·model.context", tokens);
+        Tensor("train.batch·model.context·(hidden size)", tokens * Math.Max(hidden, moe.Experts == 0 ? 0 : moe.Active * expertHidden));
+        Tensor("train.batch·model.context·model.vocabulary", tokens * model.Vocabulary);
+
+        static void Tensor(string keys, long elements) =>
+            Require(elements is >= 0 and <= int.MaxValue, $"{keys} makes a tensor of more than {int.MaxValue} elements; make one of them smaller");
     }
 
     private static void CheckModel(ModelConfig model)

@@ -63,7 +63,10 @@ public sealed class ParameterStore : IDisposable
                 if (parameters[i].Decays != decays)
                     continue;
                 offsets[i] = length;
-                length = checked(length + (parameters[i].Count + Alignment - 1) / Alignment * Alignment);
+                long end = length + ((long)parameters[i].Count + Alignment - 1) / Alignment * Alignment;
+                if (end > int.MaxValue)
+                    throw new TinyMoEException($"The model has {Count:N0} weights, more than the {int.MaxValue:N0} that one run can hold; make it smaller.");
+                length = (int)end;
             }
 
             if (decays)

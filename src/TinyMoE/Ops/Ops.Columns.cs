@@ -13,7 +13,7 @@ public static partial class Ops
         int N = x.Count / C;                                     // x (N, C)
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(WithLast(x.Shape, count));           // (N, count)
+        Tensor y = tape.New(x.Shape.WithLast(count));           // (N, count)
         tape.Backend.CopyColumns(x.Data, C, start, N, count, count, 0, y.Data);
 
         // dx[n, start + c] = dy[n, c], zero elsewhere
@@ -30,11 +30,11 @@ public static partial class Ops
     public static Tensor ConcatColumns(this Tensor a, Tensor b)
     {
         int widthA = a.Shape.Last, widthB = b.Shape.Last, width = widthA + widthB;
-        Check.That(nameof(ConcatColumns), WithLast(a.Shape, 1) == WithLast(b.Shape, 1), $"{a.Shape} and {b.Shape} differ in more than the last dimension");
+        Check.That(nameof(ConcatColumns), a.Shape.WithLast(1) == b.Shape.WithLast(1), $"{a.Shape} and {b.Shape} differ in more than the last dimension");
         int N = widthA == 0 ? 0 : a.Count / widthA;              // a (N, widthA), b (N, widthB)
 
         Tape tape = a.Tape;
-        Tensor y = tape.New(WithLast(a.Shape, width));           // (N, width)
+        Tensor y = tape.New(a.Shape.WithLast(width));           // (N, width)
         tape.Backend.CopyColumns(a.Data, widthA, 0, N, widthA, width, 0, y.Data);
         tape.Backend.CopyColumns(b.Data, widthB, 0, N, widthB, width, widthA, y.Data);
 

@@ -16,7 +16,7 @@ public static partial class Ops
 
         Tape tape = x.Tape;
         Backend backend = tape.Backend;
-        Tensor y = tape.New(Shape.Of([.. x.Shape.ToArray().AsSpan(..^1), outputs]));  // (..., outputs)
+        Tensor y = tape.New(x.Shape.WithLast(outputs));     // (..., outputs)
         if (bias is not null)
             backend.BroadcastRows(bias.Data, 1f, N, outputs, y.Data);
         backend.MatMul(x.Data, false, w.Data, true, 1, N, outputs, inputs, new Target(y.Data, Adds: bias is not null));

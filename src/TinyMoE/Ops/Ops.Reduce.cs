@@ -11,10 +11,10 @@ public static partial class Ops
     public static Tensor MeanRows(this Tensor x) => ReduceRows(nameof(MeanRows), x, (float)x.Shape.Last / x.Count);
 
     /// <summary>The sum of each row. x (..., C); result (..., 1).</summary>
-    public static Tensor SumColumns(this Tensor x) => ReduceColumns(nameof(SumColumns), x, x.Shape.Last, WithLast(x.Shape, 1), 1f);
+    public static Tensor SumColumns(this Tensor x) => ReduceColumns(nameof(SumColumns), x, x.Shape.Last, x.Shape.WithLast(1), 1f);
 
     /// <summary>The mean of each row. x (..., C); result (..., 1).</summary>
-    public static Tensor MeanColumns(this Tensor x) => ReduceColumns(nameof(MeanColumns), x, x.Shape.Last, WithLast(x.Shape, 1), 1f / x.Shape.Last);
+    public static Tensor MeanColumns(this Tensor x) => ReduceColumns(nameof(MeanColumns), x, x.Shape.Last, x.Shape.WithLast(1), 1f / x.Shape.Last);
 
     /// <summary>The sum of all elements; result (1).</summary>
     public static Tensor Sum(this Tensor x) => ReduceColumns(nameof(Sum), x, x.Count, 1, 1f);
@@ -45,12 +45,4 @@ public static partial class Ops
         // dx[n, c] = scale·dy[n]
         return tape.Record(op, y, () => tape.Backend.BroadcastColumns(y.Grad, scale, N, C, x.GradTarget()));
     }
-
-    private static Shape WithLast(Shape shape, int last) => shape.Rank switch
-    {
-        1 => last,
-        2 => (shape[0], last),
-        3 => (shape[0], shape[1], last),
-        _ => (shape[0], shape[1], shape[2], last),
-    };
 }

@@ -23,7 +23,7 @@ public static partial class Ops
         int C = x.Shape.Last, N = x.Count / C;                   // x (N, C)
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(WithLast(x.Shape, 1));               // (N)
+        Tensor y = tape.New(x.Shape.WithLast(1));               // (N)
         tape.Backend.LogSumExpForward(x.Data, N, C, y.Data);
 
         // dx[n, c] = dy[n]·exp(x[n, c] − y[n])

@@ -58,6 +58,15 @@ public readonly struct Shape : IEquatable<Shape>
         _ => throw new ArgumentException($"A shape has one to four dimensions, not {sizes.Length}."),
     };
 
+    /// <summary>The same shape with another last dimension.</summary>
+    public Shape WithLast(int last) => Rank switch
+    {
+        1 => last,
+        2 => (a, last),
+        3 => (a, b, last),
+        _ => (a, b, c, last),
+    };
+
     /// <summary>The sizes, outermost first.</summary>
     public int[] ToArray() => [.. new[] { a, b, c, d }.AsSpan(0, Rank)];
 

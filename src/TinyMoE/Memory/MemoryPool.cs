@@ -31,7 +31,7 @@ public sealed class DeviceBuffer
 
     internal bool Rented { get; set; }
 
-    /// <summary>Where it was rented; known in debug builds only.</summary>
+    /// <summary>Who rented it: a method, or the layer on a tape.</summary>
     internal string Origin { get; set; } = "";
 
     /// <summary>The first <paramref name="length"/> elements.</summary>
@@ -70,8 +70,8 @@ public sealed class MemoryPool : IDisposable
     /// <summary>Buffers rented now; zero after a step, or something leaked.</summary>
     public int LiveBuffers { get; private set; }
 
-    /// <summary>Rents a buffer of at least <paramref name="bytes"/> bytes. Its contents are undefined.</summary>
-    public DeviceBuffer Rent(long bytes)
+    /// <summary>Rents a buffer of at least <paramref name="bytes"/> bytes. Its contents are undefined. <paramref name="origin"/> names the place when the buffer leaks.</summary>
+    public DeviceBuffer Rent(long bytes, [CallerMemberName] string origin = "")
     {
         long size = Math.Max(granularity, (bytes + granularity - 1) / granularity * granularity);
         DeviceBuffer buffer;
@@ -87,7 +87,7 @@ public sealed class MemoryPool : IDisposable
         }
 
         buffer.Rented = true;
-        RecordOrigin(buffer);
+        buffer.Origin = origin;
         LiveBytes += size;
         LiveBuffers++;
         PeakBytes = Math.Max(PeakBytes, LiveBytes);
@@ -107,12 +107,12 @@ public sealed class MemoryPool : IDisposable
         waiting.Push(buffer);
     }
 
-    /// <summary>Frees every buffer, rented or not. A debug build tells the debugger of each one that was never returned, and where it was rented.</summary>
+    /// <summary>Frees every buffer, rented or not. A debug build tells the debugger of each one that was never returned, and who rented it.</summary>
     public void Dispose()
     {
         foreach (DeviceBuffer buffer in all)
         {
-            Debug.WriteLineIf(buffer.Rented, $"A buffer of {buffer.Bytes} bytes was never returned; it was rented{buffer.Origin}");
+            Debug.WriteLineIf(buffer.Rented, $"A buffer of {buffer.Bytes} bytes was never returned; it was rented by {buffer.Origin}");
             allocator.Free(buffer.Address);
         }
 
@@ -121,7 +121,4 @@ public sealed class MemoryPool : IDisposable
         LiveBytes = 0;
         LiveBuffers = 0;
     }
-
-    [Conditional("DEBUG")]
-    private static void RecordOrigin(DeviceBuffer buffer) => buffer.Origin = Environment.NewLine + Environment.StackTrace;
 }

@@ -142,7 +142,7 @@ public sealed class Tape : IDisposable
     private View<T> Rent<T>(int count, List<DeviceBuffer> owner)
         where T : unmanaged
     {
-        DeviceBuffer buffer = Backend.Pool.Rent((long)count * sizeof(float));
+        DeviceBuffer buffer = Backend.Pool.Rent((long)count * sizeof(float), Scope);
         owner.Add(buffer);
         return buffer.As<T>(count);
     }

@@ -10,9 +10,6 @@ namespace TinyMoE.Cli;
 /// <summary>What <c>train</c> was asked for. Threads 0: all cores; StopAt null: go on to the last step.</summary>
 internal sealed record TrainOptions(RunConfig Config, string Folder, bool Resume, int? StopAt, int Threads);
 
-/// <summary>How training ended. Finished: the last step was made; Sample: text of the best model, empty where not finished.</summary>
-internal sealed record TrainResult(TrainingResult Training, string Sample);
-
 /// <summary>What <c>eval</c> was asked for. Data null: the run's own text; Windows null: all of the held-out part.</summary>
 internal sealed record EvalOptions(string Run, IReadOnlyList<string>? Data, int? Windows, int Threads);
 
@@ -41,15 +38,22 @@ internal static class Engine
     };
 
     /// <summary>Trains, or goes on training; on <paramref name="stop"/> finishes the step, saves, and returns.</summary>
-    public static TrainResult Train(TrainOptions options, ITrainingListener listener, CancellationToken stop)
+    public static TrainingResult Train(TrainOptions options, ITrainingListener listener, CancellationToken stop)
     {
         RunFolder folder = new(options.Folder);
         Corpus corpus = Corpus.Load(options.Config.Data, options.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
         RunConfig config = options.Config.WithVocabulary(corpus.Tokenizer.Vocabulary);
         using CpuBackend backend = new(options.Threads);
         using Trainer trainer = new(backend, config, corpus, folder, listener, options.Resume);
-        TrainingResult result = trainer.Run(options.StopAt ?? int.MaxValue, stop);
-        return new TrainResult(result, result.Finished ? Sample(options.Folder, backend) : "");
+        return trainer.Run(options.StopAt ?? int.MaxValue, stop);
+    }
+
+    /// <summary>A text by the best model of a run.</summary>
+    public static string Sample(TrainOptions options)
+    {
+        System.Text.StringBuilder text = new();
+        Generate(new GenerateOptions(options.Folder, "", SampleTokens, new SamplingOptions { Temperature = 0.6f }, options.Threads), piece => text.Append(piece), CancellationToken.None);
+        return text.ToString().Trim();
     }
 
     /// <summary>Evaluates the best model of a run on the first windows of the held-out text.</summary>
@@ -71,25 +75,13 @@ internal static class Engine
     /// <summary>Writes text a piece at a time, the prompt not included.</summary>
     public static void Generate(GenerateOptions options, Action<string> onText, CancellationToken stop)
     {
-        using CpuBackend backend = new(options.Threads);
-        Generate(RunFolder.FindCheckpoint(options.Run), backend, options.Prompt, options.Tokens, options.Sampling, onText, stop);
-    }
-
-    private static string Sample(string run, CpuBackend backend)
-    {
-        System.Text.StringBuilder text = new();
-        Generate(RunFolder.FindCheckpoint(run), backend, "", SampleTokens, new SamplingOptions { Temperature = 0.6f }, piece => text.Append(piece), CancellationToken.None);
-        return text.ToString().Trim();
-    }
-
-    private static void Generate(
-        string checkpoint, CpuBackend backend, string prompt, int tokens, SamplingOptions sampling, Action<string> onText, CancellationToken stop)
-    {
+        string checkpoint = RunFolder.FindCheckpoint(options.Run);
         Tokenizer tokenizer = Checkpoint.LoadTokenizer(checkpoint);
+        using CpuBackend backend = new(options.Threads);
         using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
-        int[] start = prompt.Length > 0 ? tokenizer.Encode(prompt) : tokenizer.Start;
+        int[] start = options.Prompt.Length > 0 ? tokenizer.Encode(options.Prompt) : tokenizer.Start;
         TokenDecoder decoder = tokenizer.NewDecoder();
-        foreach (int id in new Generator(backend, model).Generate(start, tokens, sampling))
+        foreach (int id in new Generator(backend, model).Generate(start, options.Tokens, options.Sampling))
         {
             onText(decoder.Push(id));
             if (stop.IsCancellationRequested)

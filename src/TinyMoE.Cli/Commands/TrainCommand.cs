@@ -45,12 +45,12 @@ internal sealed class TrainCommand
         TextWriter output = parsed.InvocationConfiguration.Output;
         using Interrupts interrupts = new();
         Stopwatch clock = Stopwatch.StartNew();
-        TrainResult result = Progress.Watch(output, quiet, listener => Engine.Train(options, listener, interrupts.Token));
-        if (!result.Training.Finished)
+        TrainingResult result = Progress.Watch(output, quiet, listener => Engine.Train(options, listener, interrupts.Token));
+        if (!result.Finished)
             TrainSummary.Stopped(quiet ? parsed.InvocationConfiguration.Error : output, options, result);
         else if (!quiet)
-            TrainSummary.Finished(output, options, result, clock.Elapsed);
-        return interrupts.Token.IsCancellationRequested && !result.Training.Finished ? Cli.Interrupted : Cli.Done;
+            TrainSummary.Finished(output, options, result, Engine.Sample(options), clock.Elapsed);
+        return interrupts.Token.IsCancellationRequested && !result.Finished ? Cli.Interrupted : Cli.Done;
     }
 
     private TrainOptions Read(ParseResult parsed)

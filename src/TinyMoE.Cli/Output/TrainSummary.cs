@@ -1,19 +1,21 @@
+using TinyMoE.Train;
+
 namespace TinyMoE.Cli.Output;
 
 /// <summary>What is said after training: where the model is, and what to type next.</summary>
 internal static class TrainSummary
 {
-    public static void Finished(TextWriter output, TrainOptions options, TrainResult result, TimeSpan time)
+    public static void Finished(TextWriter output, TrainOptions options, TrainingResult result, string sample, TimeSpan time)
     {
         string run = Words.Quoted(options.Folder);
         output.WriteLine();
-        output.WriteLine($"{result.Training.Step} steps done, this time in {Words.Of(time)}; the model is in {options.Folder}");
-        output.WriteLine($"best validation loss {result.Training.BestLoss:F4}, at step {result.Training.BestStep}");
-        if (result.Sample.Length > 0)
+        output.WriteLine($"{result.Step} steps done, this time in {Words.Of(time)}; the model is in {options.Folder}");
+        output.WriteLine($"best validation loss {result.BestLoss:F4}, at step {result.BestStep}");
+        if (sample.Length > 0)
         {
             output.WriteLine();
             output.WriteLine("It writes:");
-            foreach (string line in result.Sample.TrimEnd().Split('\n'))
+            foreach (string line in sample.TrimEnd().Split('\n'))
                 output.WriteLine($"  {line.TrimEnd()}".TrimEnd());
         }
         output.WriteLine();
@@ -23,9 +25,9 @@ internal static class TrainSummary
         output.WriteLine($"  {Words.Program} info --run {run}");
     }
 
-    public static void Stopped(TextWriter output, TrainOptions options, TrainResult result)
+    public static void Stopped(TextWriter output, TrainOptions options, TrainingResult result)
     {
-        output.WriteLine($"stopped after step {result.Training.Step} of {options.Config.Train.Steps} and saved in {options.Folder}; go on with:");
+        output.WriteLine($"stopped after step {result.Step} of {options.Config.Train.Steps} and saved in {options.Folder}; go on with:");
         output.WriteLine($"  {Words.Program} train --resume --out {Words.Quoted(options.Folder)}");
     }
 }

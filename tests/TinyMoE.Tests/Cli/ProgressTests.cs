@@ -51,8 +51,8 @@ public sealed class ProgressTests
     {
         TrainOptions options = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a", Resume: false, StopAt: null, Threads: 0);
         StringWriter stopped = new(), finished = new();
-        TrainSummary.Stopped(stopped, options, new TrainResult(new TrainingResult(7, Finished: false, 2.5, 5), ""));
-        TrainSummary.Finished(finished, options, new TrainResult(new TrainingResult(600, Finished: true, 1.5, 500), "Returns\nthe value"), TimeSpan.FromSeconds(62));
+        TrainSummary.Stopped(stopped, options, new TrainingResult(7, Finished: false, 2.5, 5));
+        TrainSummary.Finished(finished, options, new TrainingResult(600, Finished: true, 1.5, 500), "Returns\nthe value", TimeSpan.FromSeconds(62));
         Assert.Contains("stopped after step 7 of 600", stopped.ToString());
         Assert.Contains("tinymoe train --resume --out \"my runs/a\"", stopped.ToString());
         Assert.Contains("600 steps done, this time in 1:02", finished.ToString());
@@ -70,7 +70,7 @@ public sealed class ProgressTests
                 listener.OnStep(new StepReport(step, 2f, new Dictionary<string, float>(), 1e-3f, 1f, 950));
             listener.OnEvaluation(Eval, [new RoutingReport(100, 1, [0.75f, 0.25f, 0, 0], [3, 1, 0, 0], 0.406f, 2f, 2)], best: true);
             listener.OnCheckpoint(100, "somewhere");
-            return new TrainResult(new TrainingResult(100, Finished: true, 1.5, 100), "");
+            return new TrainingResult(100, Finished: true, 1.5, 100);
         });
         return output.ToString().ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
     }

@@ -8,7 +8,7 @@ namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
 /// Attention without a T×S matrix in memory: a block of queries, two vectors wide, one query a lane, meets all the keys it sees. Its scores (keys, lanes)
-/// stay in the thread's scratch; as queries are lanes, the softmax over keys is plain vertical vector work, and neither keys nor values are repacked.
+/// stay in the thread's scratch; as queries are lanes, the softmax over keys is plain vertical vector work, and keys need no transposing: they are only copied beside each other.
 /// Every product of the family is one register-blocked routine, <see cref="Product"/>. Scores are in powers of two: q is scaled by log₂(e)/√D.
 /// </remarks>
 public sealed unsafe partial class CpuBackend

@@ -16,6 +16,9 @@ public static class Presets
         new("makemoe", "makeMoE's model, 8 layers of 8 ReLU experts, noisy top-2, no balance loss", MakeMoe()),
         new("nano", "nanoGPT's small character model, dense; the one to compare a mixture with", Nano()),
         new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), ReLU experts, LayerNorm", ShazeerTiny()),
+        new("bench", "for measuring: 256 wide, 4 layers of 8 SwiGLU experts of 512, 2 a token, context 256", Bench()),
+        new("bench-64-experts", "for measuring: the same active work in 64 experts of 64, 8 a token", Bench64Experts()),
+        new("bench-narrow", "for measuring: 128 wide, 8 layers of 8 SwiGLU experts of 344, context 32", BenchNarrow()),
     ];
 
     /// <summary>The configuration of that name; an unknown one is an error that lists the known.</summary>
@@ -64,6 +67,55 @@ public static class Presets
         {
             Model = tiny.Model with { Norm = NormKind.Layer, FeedForward = FeedForwardKind.Relu },
             Moe = tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
+        };
+    }
+
+    /// <summary>The model of the benchmark's PyTorch rival, trained as it trains.</summary>
+    private static RunConfig Bench() => new()
+    {
+        Model = new ModelConfig
+        {
+            Width = 256,
+            Layers = 4,
+            Heads = 8,
+            KvHeads = 4,
+            Context = 256,
+            Norm = NormKind.Rms,
+            Positions = PositionKind.Rope,
+            FeedForward = FeedForwardKind.SwiGlu,
+            TieEmbeddings = true,
+        },
+        Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 512, Router = RouterKind.TopK, Renormalize = true, BalanceLoss = 0.01f },
+        Train = new TrainConfig
+        {
+            Batch = 8,
+            Steps = 100,
+            LearningRate = 1e-3f,
+            Schedule = ScheduleKind.Constant,
+            Warmup = 0,
+            WeightDecay = 0.01f,
+            Beta1 = 0.9f,
+            Beta2 = 0.999f,
+            Clip = 1f,
+            EvalEvery = 100,
+        },
+        Data = new DataConfig { Tokenizer = TokenizerKind.Byte },
+    };
+
+    private static RunConfig Bench64Experts()
+    {
+        RunConfig bench = Bench();
+        return bench with { Moe = bench.Moe with { Experts = 64, Active = 8, Hidden = 64 } };
+    }
+
+    private static RunConfig BenchNarrow()
+    {
+        RunConfig bench = Bench();
+        return bench with
+        {
+            Model = bench.Model with { Width = 128, Layers = 8, KvHeads = 8, Context = 32 },
+            Moe = bench.Moe with { Hidden = 344 },
+            Train = bench.Train with { Batch = 16 },
         };
     }
 

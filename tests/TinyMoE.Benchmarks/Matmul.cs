@@ -128,7 +128,7 @@ internal static unsafe partial class Matmul
         nint aAddress = (nint)a, bAddress = (nint)b, cAddress = (nint)c;
         List<double> seconds = [];
         for (int round = 0; round < Rounds; round++)
-            seconds.Add(Time(() => kernel.Multiply(Depth, (float*)aAddress, 1, kernel.Rows, (float*)bAddress, (float*)cAddress, kernel.Columns, false), Calls));
+            seconds.Add(Time(() => kernel.OfWidth(kernel.Columns)(Depth, (float*)aAddress, 1, kernel.Rows, (float*)bAddress, kernel.Columns, (float*)cAddress, kernel.Columns, false), Calls));
         return 2e-9 * Depth * kernel.Rows * kernel.Columns / seconds.Min();
     }
 

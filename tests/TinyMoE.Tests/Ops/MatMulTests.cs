@@ -30,7 +30,7 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
     public void MatMul_OverSeveralBlocks_AgreesWithDoubleReference(int bits, int threads)
     {
         // Several tiles, panels and blocks of the inner dimension of every kernel, and an edge on each side.
-        foreach (var (batch, rows, columns, inner) in new[] { (1, 130, 70, 300), (2, 49, 97, 31), (1, 3, 517, 129), (1, 5, 33, 600), (1, 200, 3, 17) })
+        foreach (var (batch, rows, columns, inner) in new[] { (1, 130, 70, 300), (2, 49, 97, 31), (1, 3, 517, 129), (1, 5, 33, 600), (1, 200, 3, 17), (1, 530, 150, 260) })
         {
             (float[] a, float[] b, float[] c) = (Values(batch * rows * inner, 1), Values(batch * inner * columns, 2), Values(batch * rows * columns, 3));
             foreach (var (transposeA, transposeB) in Forms)
@@ -58,6 +58,24 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
             Assert.Equal(
                 MatMul(bits, 1, a, b, c, 1, Rows, Columns, Inner, transposeA, transposeB, false),
                 MatMul(bits, 3, a, b, c, 1, Rows, Columns, Inner, transposeA, transposeB, false));
+        }
+    }
+
+    [Theory]
+    [InlineData(128)]
+    [InlineData(256)]
+    [InlineData(512)]
+    public void MatMul_OfFewerRowsAndColumns_SameBits(int bits)
+    {
+        // Whichever panel and strip an element of c falls into, its sum has one order.
+        const int Most = 130, Inner = 270;
+        (float[] a, float[] b) = (Values(Most * Inner, 4), Values(Most * Inner, 5));
+        float[] all = MatMul(bits, 1, a, b, new float[Most * Most], 1, Most, Most, Inner, false, true, false);
+        foreach (var (rows, columns) in new[] { (9, 1), (16, 16), (17, 17), (130, 32), (50, 33), (64, 48), (65, 64), (66, 65), (128, 80), (99, 96), (129, 112), (130, 129) })
+        {
+            float[] some = MatMul(bits, 1, a[..(rows * Inner)], b[..(columns * Inner)], new float[rows * columns], 1, rows, columns, Inner, false, true, false);
+            for (int r = 0; r < rows; r++)
+                Assert.Equal(all.AsSpan(r * Most, columns), some.AsSpan(r * columns, columns));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TinyMoE.Memory;
@@ -6,16 +7,18 @@ using TinyMoE.Memory;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// Matrix products after BLIS (Van Zee and van de Geijn 2015). First, operands are packed into the strips that the micro-kernel reads: b always, and shared
-/// by all rows; a only when it is transposed, since rows along the inner dimension can be read where they lie. Then each tile of c runs,
-///   for each block of the inner dimension (a strip of b: first-level cache; the tile's rows of a: second-level cache)
-///     for each strip of b
-///       for each strip of a: the micro-kernel.
-/// Batches and experts are only more tiles in the same work list (<see cref="Products"/>).
+/// Matrix products in the manner of BLIS (Van Zee and van de Geijn 2015), with less packing. Each tile of c (<see cref="Products"/>) runs,
+///   for each block of the inner dimension
+///     for each panel of b, as wide as the micro-kernel: it fits the first-level cache with this depth
+///       for each strip of a, as high as the micro-kernel: it streams past
+///         the micro-kernel.
+/// Operands are read where they lie wherever the micro-kernel can: a either way (it broadcasts single values), b where a step's columns lie side by side.
+/// The tile packs the rest into its thread's scratch: panels of a transposed b, and what is left at the edges. Nothing is packed into memory and no thread
+/// waits for another. Batches and experts are only more tiles in the same work list.
 /// </summary>
 public sealed unsafe partial class CpuBackend
 {
-    private const int PackDepth = 256, PackLanes = 128; // what one piece of packing covers
+    private const int MostDepth = 256; // steps of the inner dimension that run at a time
 
     /// <summary>The micro-kernel of every product; tests choose narrower ones.</summary>
     internal MicroKernel Kernel { get; init; } = MicroKernel.Best;
@@ -54,58 +57,7 @@ public sealed unsafe partial class CpuBackend
         if (products.C.IsNone || products.Count == 0 || products.Rows == 0 || products.Columns == 0)
             return;
         products = products.Cut();
-        DeviceBuffer? packedA = null, packedB = null;
-        if (!products.A.LiesAlongInner)
-        {
-            packedA = Pool.Rent((long)products.PackedLengthOfA * sizeof(float));
-            products = products with { A = products.A with { Packed = packedA.As<float>(products.PackedLengthOfA) } };
-            workers.For(products.Count * PackPieces(products.Inner, products.Rows, Kernel.Rows), in products, static (piece, in s) =>
-            {
-                int pieces = PackPieces(s.Inner, s.Rows, s.Kernel.Rows);
-                Product p = s[piece / pieces];
-                PackPiece(piece % pieces, s.A, p.A, p.PackedA, s.Rows, p.Inner, s.Kernel.Rows);
-            });
-        }
-
-        if (!products.IsThin)
-        {
-            packedB = Pool.Rent((long)products.PackedLengthOfB * sizeof(float));
-            products = products with { B = products.B with { Packed = packedB.As<float>(products.PackedLengthOfB) } };
-            workers.For(products.Count * PackPieces(products.Inner, products.Columns, Kernel.Columns), in products, static (piece, in s) =>
-            {
-                int pieces = PackPieces(s.Inner, s.Columns, s.Kernel.Columns);
-                Product p = s[piece / pieces];
-                if (p.Rows > 0)
-                    PackPiece(piece % pieces, s.B, p.B, p.PackedB, s.Columns, p.Inner, s.Kernel.Columns);
-            });
-        }
-
         workers.For(products.Tiles(), (products, workers), static (tile, in s) => ComputeTile(tile, in s.products, s.workers));
-        if (packedA is not null)
-            Pool.Return(packedA);
-        if (packedB is not null)
-            Pool.Return(packedB);
-    }
-
-    /// <summary>Into how many pieces the packing of one operand is cut: <see cref="PackDepth"/> deep, <see cref="PackLanes"/> lanes wide, in whole strips.</summary>
-    private static int PackPieces(int inner, int lanes, int width) => Pieces(inner, PackDepth) * Pieces(lanes, PackLanes / width * width);
-
-    /// <summary>Packs a piece of one operand, read along its rows whichever way they lie: where they cross the strips, a short stretch of each strip in turn.</summary>
-    private static void PackPiece(int piece, in Operand operand, float* source, float* packed, int lanes, int inner, int width)
-    {
-        int stretch = operand.LiesAlongInner ? PackDepth : 32;
-        int pieceLanes = PackLanes / width * width;
-        var (depth, across) = Math.DivRem(piece, Pieces(lanes, pieceLanes));
-        int end = Math.Min(inner, (depth + 1) * PackDepth), endLane = Math.Min(lanes, (across + 1) * pieceLanes);
-        for (int k = depth * PackDepth; k < end; k += stretch)
-        {
-            for (int lane = across * pieceLanes; lane < endLane; lane += width)
-            {
-                float* from = source + (nint)lane * operand.LaneStride + (nint)k * operand.InnerStride;
-                float* to = packed + (nint)lane * inner + (nint)k * width;
-                Packing.Pack(from, operand.LaneStride, operand.InnerStride, Math.Min(width, lanes - lane), Math.Min(stretch, end - k), width, to);
-            }
-        }
     }
 
     private static void ComputeTile(int tile, in Products s, Workers workers)
@@ -113,12 +65,11 @@ public sealed unsafe partial class CpuBackend
         var (index, row, column) = s.Locate(tile);
         Product p = s[index];
         int rows = Math.Min(s.TileRows, p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
-        float* a = p.A + (nint)row * s.A.LaneStride;
-        float* c = p.C + (nint)row * s.Columns + column;
+        float* a = p.A + (nint)row * s.A.LaneStride, b = p.B + (nint)column * s.B.LaneStride, c = p.C + (nint)row * s.Columns + column;
         if (s.IsThin)
         {
             for (int r = 0; r < rows; r++)
-                DotRows(a + (nint)r * p.Inner, p.B + (nint)column * p.Inner, columns, p.Inner, c + (nint)r * s.Columns, s.C.Adds);
+                DotRows(a + (nint)r * p.Inner, b, columns, p.Inner, c + (nint)r * s.Columns, s.C.Adds);
             return;
         }
 
@@ -129,35 +80,43 @@ public sealed unsafe partial class CpuBackend
         }
 
         MicroKernel kernel = s.Kernel;
-        float* lastStrip = Address(workers.ThreadScratch(kernel.Rows * (kernel.Depth + kernel.Columns))); // for the last rows, where they fill no strip
-        float* edge = lastStrip + kernel.Rows * kernel.Depth; // for a tile of the micro-kernel that is not all inside c
-        for (int k = 0; k < p.Inner; k += kernel.Depth)
+        int depth = Pieces(p.Inner, Math.Max(1, Pieces(p.Inner, MostDepth))), wholeRows = rows / kernel.Rows * kernel.Rows;
+        float* panel = Address(workers.ThreadScratch(depth * (kernel.Columns + kernel.Rows) + kernel.Rows * kernel.Columns));
+        float* lastStrip = panel + depth * kernel.Columns; // the last rows, where they fill no strip
+        float* edge = lastStrip + depth * kernel.Rows;     // a tile of the micro-kernel that is not all inside c
+        for (int k = 0; k < p.Inner; k += depth)
         {
-            int depth = Math.Min(kernel.Depth, p.Inner - k), lastRows = rows % kernel.Rows;
+            int steps = Math.Min(depth, p.Inner - k), width;
             bool adds = s.C.Adds || k > 0;
-            if (lastRows > 0 && s.A.LiesAlongInner)
-                Packing.Pack(a + (nint)(rows - lastRows) * s.A.LaneStride + k, s.A.LaneStride, 1, lastRows, depth, kernel.Rows, lastStrip);
+            if (wholeRows < rows)
+                Packing.Pack(a + (nint)wholeRows * s.A.LaneStride + (nint)k * s.A.InnerStride, s.A.LaneStride, s.A.InnerStride, rows - wholeRows, steps, kernel.Rows, lastStrip);
 
-            for (int j = 0; j < columns; j += kernel.Columns)
+            for (int j = 0; j < columns; j += width)
             {
-                float* panel = p.PackedB + (nint)(column + j) * p.Inner + (nint)k * kernel.Columns;
-                int width = Math.Min(kernel.Columns, columns - j);
+                width = kernel.PanelWidth(columns - j);
+                int lanes = Math.Min(width, columns - j);
+                float* from = b + (nint)j * s.B.LaneStride + (nint)k * s.B.InnerStride;
+                nint fromInner = s.B.InnerStride;
+                if (s.B.LiesAlongInner || lanes < width)
+                {
+                    Packing.Pack(from, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
+                    from = panel;
+                    fromInner = width;
+                }
+
+                var multiply = kernel.OfWidth(width);
                 for (int r = 0; r < rows; r += kernel.Rows)
                 {
-                    float* to = c + (nint)r * s.Columns + j;
-                    int height = Math.Min(kernel.Rows, rows - r);
-                    bool whole = height == kernel.Rows && width == kernel.Columns;
+                    float* strip = a + (nint)r * s.A.LaneStride + (nint)k * s.A.InnerStride, to = c + (nint)r * s.Columns + j;
+                    bool whole = r < wholeRows && lanes == width;
                     float* target = whole ? to : edge;
                     nint targetRow = whole ? s.Columns : kernel.Columns;
-                    bool targetAdds = whole && adds;
-                    if (!s.A.LiesAlongInner)
-                        kernel.Multiply(depth, p.PackedA + (nint)(row + r) * p.Inner + (nint)k * kernel.Rows, 1, kernel.Rows, panel, target, targetRow, targetAdds);
-                    else if (height < kernel.Rows)
-                        kernel.Multiply(depth, lastStrip, 1, kernel.Rows, panel, target, targetRow, targetAdds);
+                    if (r < wholeRows)
+                        multiply(steps, strip, s.A.LaneStride, s.A.InnerStride, from, fromInner, target, targetRow, whole && adds);
                     else
-                        kernel.Multiply(depth, a + (nint)r * s.A.LaneStride + k, s.A.LaneStride, 1, panel, target, targetRow, targetAdds);
+                        multiply(steps, lastStrip, 1, kernel.Rows, from, fromInner, target, targetRow, false);
                     if (!whole)
-                        WriteEdge(edge, kernel.Columns, height, width, to, s.Columns, adds);
+                        WriteEdge(edge, kernel.Columns, Math.Min(kernel.Rows, rows - r), lanes, to, s.Columns, adds);
                 }
             }
         }
@@ -168,8 +127,12 @@ public sealed unsafe partial class CpuBackend
     {
         for (int r = 0; r < height; r++, x += xRow, y += yRow)
         {
-            for (int j = 0; j < width; j++)
-                y[j] = adds ? y[j] + x[j] : x[j];
+            ReadOnlySpan<float> from = new(x, width);
+            Span<float> to = new(y, width);
+            if (adds)
+                TensorPrimitives.Add(to, from, to);
+            else
+                from.CopyTo(to);
         }
     }
 

@@ -4,25 +4,36 @@ using System.Runtime.Intrinsics;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// The innermost product: a tile of c, Rows × Columns, stays in registers while k runs. Each step loads one row of b's panel and
-/// multiplies it by one broadcast value of a for each row of the tile. The tile is as large as the registers allow, since a step costs
-/// Rows + Columns/width loads for Rows·Columns/width multiply-adds: 8×48 fills 24 of the 32 registers of 512 bits, 6×16 fills 12 of 16 of 256 bits.
+/// The innermost product: a tile of c, Rows × (1 to <see cref="MostVectors"/> vectors), stays in registers while k runs. Each step loads one row of b's panel
+/// and multiplies it by one broadcast value of a for each row of the tile. The tile is as large as the registers allow, since a step of R × V vectors costs
+/// R + V loads for R·V multiply-adds: 8×3 fills 24 of the 32 registers of 512 bits, 6×2 fills 12 of the 16 of 256 or 128. Narrower tiles end a matrix whose
+/// columns are no multiple of the widest. Every kernel adds the steps in the same order, so an element of c is the same bits in any of them.
 /// </summary>
 internal sealed unsafe class MicroKernel
 {
-    /// <summary>8×48 in 512-bit registers.</summary>
-    public static readonly MicroKernel Bits512 = new(rows: 8, columns: 48, depth: 192, &Multiply512);
+    /// <summary>8×48, 8×32 and 8×16 in 512-bit registers.</summary>
+    public static readonly MicroKernel Bits512 = new(
+        rows: 8, lanes: 16, &MultiplyOne<Simd512, Vector512<float>>, &MultiplyTwo<Simd512, Vector512<float>>, &MultiplyThree<Simd512, Vector512<float>>);
 
-    /// <summary>6×16 in 256-bit registers.</summary>
-    public static readonly MicroKernel Bits256 = new(rows: 6, columns: 16, depth: 256, &Multiply256);
+    /// <summary>6×16 and 6×8 in 256-bit registers.</summary>
+    public static readonly MicroKernel Bits256 = new(rows: 6, lanes: 8, &MultiplyOne<Simd256, Vector256<float>>, &MultiplyTwo<Simd256, Vector256<float>>);
 
-    /// <summary>6×8 in 128-bit registers.</summary>
-    public static readonly MicroKernel Bits128 = new(rows: 6, columns: 8, depth: 256, &Multiply128);
+    /// <summary>6×8 and 6×4 in 128-bit registers.</summary>
+    public static readonly MicroKernel Bits128 = new(rows: 6, lanes: 4, &MultiplyOne<Simd128, Vector128<float>>, &MultiplyTwo<Simd128, Vector128<float>>);
 
-    private MicroKernel(int rows, int columns, int depth, delegate*<int, float*, nint, nint, float*, float*, nint, bool, void> multiply)
+    private readonly delegate*<int, float*, nint, nint, float*, nint, float*, nint, bool, void> one, two, three;
+
+    private MicroKernel(
+        int rows,
+        int lanes,
+        delegate*<int, float*, nint, nint, float*, nint, float*, nint, bool, void> one,
+        delegate*<int, float*, nint, nint, float*, nint, float*, nint, bool, void> two,
+        delegate*<int, float*, nint, nint, float*, nint, float*, nint, bool, void> three = null)
     {
-        (Rows, Columns, Depth) = (rows, columns, depth);
-        Multiply = multiply;
+        (Rows, Lanes, MostVectors) = (rows, lanes, three is null ? 2 : 3);
+        this.one = one;
+        this.two = two;
+        this.three = three;
     }
 
     /// <summary>The widest kernel that this machine has registers for.</summary>
@@ -32,152 +43,190 @@ internal sealed unsafe class MicroKernel
     /// <summary>Rows of the tile.</summary>
     public int Rows { get; }
 
-    /// <summary>Columns of the tile: the width of b's panels.</summary>
-    public int Columns { get; }
+    /// <summary>Columns of the narrowest tile: one vector.</summary>
+    public int Lanes { get; }
 
-    /// <summary>How many steps of the inner dimension run at a time: a panel of b of that depth fits the first-level cache.</summary>
-    public int Depth { get; }
+    /// <summary>Columns of the widest tile: the width of most of b's panels.</summary>
+    public int Columns => MostVectors * Lanes;
+
+    private int MostVectors { get; }
+
+    /// <summary>Columns of the next panel where <paramref name="left"/> columns are left: the widest, but two of two vectors rather than three and one.</summary>
+    public int PanelWidth(int left)
+    {
+        int vectors = (left + Lanes - 1) / Lanes;
+        return Lanes * (vectors == MostVectors + 1 ? 2 : Math.Min(vectors, MostVectors));
+    }
 
     /// <summary>
-    /// (inner, a, aRow, aInner, b, c, cRow, adds): c[r, j] = or += Σ_k a[r·aRow + k·aInner]·b[k·Columns + j], c[r, j] at c[r·cRow + j].
-    /// The strides let a be a packed panel or rows where they lie.
+    /// The kernel of panels of <paramref name="width"/> columns, (inner, a, aRow, aInner, b, bInner, c, cRow, adds):
+    /// c[r, j] = or += Σ_k a[r·aRow + k·aInner]·b[k·bInner + j], c[r, j] at c[r·cRow + j].
     /// </summary>
-    public delegate*<int, float*, nint, nint, float*, float*, nint, bool, void> Multiply { get; }
+    public delegate*<int, float*, nint, nint, float*, nint, float*, nint, bool, void> OfWidth(int width) =>
+        width == Lanes ? one : width == 2 * Lanes ? two : three;
 
+    /// <summary>8 rows of three vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply512(int inner, float* a, nint aRow, nint aInner, float* b, float* c, nint cRow, bool adds)
+    private static void MultiplyThree<TSimd, TVector>(int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        Vector512<float> c00 = default, c01 = default, c02 = default, c10 = default, c11 = default, c12 = default;
-        Vector512<float> c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
-        Vector512<float> c40 = default, c41 = default, c42 = default, c50 = default, c51 = default, c52 = default;
-        Vector512<float> c60 = default, c61 = default, c62 = default, c70 = default, c71 = default, c72 = default;
-        float* a3 = a + 3 * aRow;
-        float* a6 = a3 + 3 * aRow;
+        TVector c00 = default, c01 = default, c02 = default, c10 = default, c11 = default, c12 = default;
+        TVector c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
+        TVector c40 = default, c41 = default, c42 = default, c50 = default, c51 = default, c52 = default;
+        TVector c60 = default, c61 = default, c62 = default, c70 = default, c71 = default, c72 = default;
+        float* a3 = a + 3 * aRow, a6 = a3 + 3 * aRow;
         for (int k = 0; k < inner; k++)
         {
-            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16), b2 = Vector512.Load(b + 32);
-            Step(Vector512.Create(*a), b0, b1, b2, ref c00, ref c01, ref c02);
-            Step(Vector512.Create(a[aRow]), b0, b1, b2, ref c10, ref c11, ref c12);
-            Step(Vector512.Create(a[2 * aRow]), b0, b1, b2, ref c20, ref c21, ref c22);
-            Step(Vector512.Create(*a3), b0, b1, b2, ref c30, ref c31, ref c32);
-            Step(Vector512.Create(a3[aRow]), b0, b1, b2, ref c40, ref c41, ref c42);
-            Step(Vector512.Create(a3[2 * aRow]), b0, b1, b2, ref c50, ref c51, ref c52);
-            Step(Vector512.Create(*a6), b0, b1, b2, ref c60, ref c61, ref c62);
-            Step(Vector512.Create(a6[aRow]), b0, b1, b2, ref c70, ref c71, ref c72);
+            TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + TSimd.Count), b2 = TSimd.Load(b + 2 * TSimd.Count);
+            Step<TSimd, TVector>(*a, b0, b1, b2, ref c00, ref c01, ref c02);
+            Step<TSimd, TVector>(a[aRow], b0, b1, b2, ref c10, ref c11, ref c12);
+            Step<TSimd, TVector>(a[2 * aRow], b0, b1, b2, ref c20, ref c21, ref c22);
+            Step<TSimd, TVector>(*a3, b0, b1, b2, ref c30, ref c31, ref c32);
+            Step<TSimd, TVector>(a3[aRow], b0, b1, b2, ref c40, ref c41, ref c42);
+            Step<TSimd, TVector>(a3[2 * aRow], b0, b1, b2, ref c50, ref c51, ref c52);
+            Step<TSimd, TVector>(*a6, b0, b1, b2, ref c60, ref c61, ref c62);
+            Step<TSimd, TVector>(a6[aRow], b0, b1, b2, ref c70, ref c71, ref c72);
             a += aInner;
             a3 += aInner;
             a6 += aInner;
-            b += 48;
+            b += bInner;
         }
 
-        Write(c, c00, c01, c02, adds);
-        Write(c + cRow, c10, c11, c12, adds);
-        Write(c + 2 * cRow, c20, c21, c22, adds);
-        Write(c + 3 * cRow, c30, c31, c32, adds);
-        Write(c + 4 * cRow, c40, c41, c42, adds);
-        Write(c + 5 * cRow, c50, c51, c52, adds);
-        Write(c + 6 * cRow, c60, c61, c62, adds);
-        Write(c + 7 * cRow, c70, c71, c72, adds);
+        Write<TSimd, TVector>(c, c00, c01, c02, adds);
+        Write<TSimd, TVector>(c + cRow, c10, c11, c12, adds);
+        Write<TSimd, TVector>(c + 2 * cRow, c20, c21, c22, adds);
+        Write<TSimd, TVector>(c + 3 * cRow, c30, c31, c32, adds);
+        Write<TSimd, TVector>(c + 4 * cRow, c40, c41, c42, adds);
+        Write<TSimd, TVector>(c + 5 * cRow, c50, c51, c52, adds);
+        Write<TSimd, TVector>(c + 6 * cRow, c60, c61, c62, adds);
+        Write<TSimd, TVector>(c + 7 * cRow, c70, c71, c72, adds);
     }
 
+    /// <summary>8 rows of two vectors where there are 32 registers, else 6: the test is a constant of the compiled kernel.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply256(int inner, float* a, nint aRow, nint aInner, float* b, float* c, nint cRow, bool adds)
+    private static void MultiplyTwo<TSimd, TVector>(int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        Vector256<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
-        Vector256<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
-        float* a3 = a + 3 * aRow;
+        TVector c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default, c30 = default, c31 = default;
+        TVector c40 = default, c41 = default, c50 = default, c51 = default, c60 = default, c61 = default, c70 = default, c71 = default;
+        float* a3 = a + 3 * aRow, a6 = a3 + 3 * aRow;
         for (int k = 0; k < inner; k++)
         {
-            Vector256<float> b0 = Vector256.Load(b), b1 = Vector256.Load(b + 8);
-            Step(Vector256.Create(*a), b0, b1, ref c00, ref c01);
-            Step(Vector256.Create(a[aRow]), b0, b1, ref c10, ref c11);
-            Step(Vector256.Create(a[2 * aRow]), b0, b1, ref c20, ref c21);
-            Step(Vector256.Create(*a3), b0, b1, ref c30, ref c31);
-            Step(Vector256.Create(a3[aRow]), b0, b1, ref c40, ref c41);
-            Step(Vector256.Create(a3[2 * aRow]), b0, b1, ref c50, ref c51);
+            TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + TSimd.Count);
+            Step<TSimd, TVector>(*a, b0, b1, ref c00, ref c01);
+            Step<TSimd, TVector>(a[aRow], b0, b1, ref c10, ref c11);
+            Step<TSimd, TVector>(a[2 * aRow], b0, b1, ref c20, ref c21);
+            Step<TSimd, TVector>(*a3, b0, b1, ref c30, ref c31);
+            Step<TSimd, TVector>(a3[aRow], b0, b1, ref c40, ref c41);
+            Step<TSimd, TVector>(a3[2 * aRow], b0, b1, ref c50, ref c51);
             a += aInner;
             a3 += aInner;
-            b += 16;
+            b += bInner;
+            if (TSimd.Registers == 32)
+            {
+                Step<TSimd, TVector>(*a6, b0, b1, ref c60, ref c61);
+                Step<TSimd, TVector>(a6[aRow], b0, b1, ref c70, ref c71);
+                a6 += aInner;
+            }
         }
 
-        Write(c, c00, c01, adds);
-        Write(c + cRow, c10, c11, adds);
-        Write(c + 2 * cRow, c20, c21, adds);
-        Write(c + 3 * cRow, c30, c31, adds);
-        Write(c + 4 * cRow, c40, c41, adds);
-        Write(c + 5 * cRow, c50, c51, adds);
+        Write<TSimd, TVector>(c, c00, c01, adds);
+        Write<TSimd, TVector>(c + cRow, c10, c11, adds);
+        Write<TSimd, TVector>(c + 2 * cRow, c20, c21, adds);
+        Write<TSimd, TVector>(c + 3 * cRow, c30, c31, adds);
+        Write<TSimd, TVector>(c + 4 * cRow, c40, c41, adds);
+        Write<TSimd, TVector>(c + 5 * cRow, c50, c51, adds);
+        if (TSimd.Registers == 32)
+        {
+            Write<TSimd, TVector>(c + 6 * cRow, c60, c61, adds);
+            Write<TSimd, TVector>(c + 7 * cRow, c70, c71, adds);
+        }
     }
 
+    /// <summary>8 or 6 rows of one vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply128(int inner, float* a, nint aRow, nint aInner, float* b, float* c, nint cRow, bool adds)
+    private static void MultiplyOne<TSimd, TVector>(int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        Vector128<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
-        Vector128<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
-        float* a3 = a + 3 * aRow;
+        TVector c0 = default, c1 = default, c2 = default, c3 = default, c4 = default, c5 = default, c6 = default, c7 = default;
+        float* a3 = a + 3 * aRow, a6 = a3 + 3 * aRow;
         for (int k = 0; k < inner; k++)
         {
-            Vector128<float> b0 = Vector128.Load(b), b1 = Vector128.Load(b + 4);
-            Step(Vector128.Create(*a), b0, b1, ref c00, ref c01);
-            Step(Vector128.Create(a[aRow]), b0, b1, ref c10, ref c11);
-            Step(Vector128.Create(a[2 * aRow]), b0, b1, ref c20, ref c21);
-            Step(Vector128.Create(*a3), b0, b1, ref c30, ref c31);
-            Step(Vector128.Create(a3[aRow]), b0, b1, ref c40, ref c41);
-            Step(Vector128.Create(a3[2 * aRow]), b0, b1, ref c50, ref c51);
+            TVector b0 = TSimd.Load(b);
+            c0 = TSimd.MultiplyAdd(TSimd.Broadcast(*a), b0, c0);
+            c1 = TSimd.MultiplyAdd(TSimd.Broadcast(a[aRow]), b0, c1);
+            c2 = TSimd.MultiplyAdd(TSimd.Broadcast(a[2 * aRow]), b0, c2);
+            c3 = TSimd.MultiplyAdd(TSimd.Broadcast(*a3), b0, c3);
+            c4 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[aRow]), b0, c4);
+            c5 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[2 * aRow]), b0, c5);
             a += aInner;
             a3 += aInner;
-            b += 8;
+            b += bInner;
+            if (TSimd.Registers == 32)
+            {
+                c6 = TSimd.MultiplyAdd(TSimd.Broadcast(*a6), b0, c6);
+                c7 = TSimd.MultiplyAdd(TSimd.Broadcast(a6[aRow]), b0, c7);
+                a6 += aInner;
+            }
         }
 
-        Write(c, c00, c01, adds);
-        Write(c + cRow, c10, c11, adds);
-        Write(c + 2 * cRow, c20, c21, adds);
-        Write(c + 3 * cRow, c30, c31, adds);
-        Write(c + 4 * cRow, c40, c41, adds);
-        Write(c + 5 * cRow, c50, c51, adds);
+        Write<TSimd, TVector>(c, c0, adds);
+        Write<TSimd, TVector>(c + cRow, c1, adds);
+        Write<TSimd, TVector>(c + 2 * cRow, c2, adds);
+        Write<TSimd, TVector>(c + 3 * cRow, c3, adds);
+        Write<TSimd, TVector>(c + 4 * cRow, c4, adds);
+        Write<TSimd, TVector>(c + 5 * cRow, c5, adds);
+        if (TSimd.Registers == 32)
+        {
+            Write<TSimd, TVector>(c + 6 * cRow, c6, adds);
+            Write<TSimd, TVector>(c + 7 * cRow, c7, adds);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step(
-        Vector512<float> x, Vector512<float> b0, Vector512<float> b1, Vector512<float> b2, ref Vector512<float> c0, ref Vector512<float> c1, ref Vector512<float> c2)
+    private static void Step<TSimd, TVector>(float a, TVector b0, TVector b1, TVector b2, ref TVector c0, ref TVector c1, ref TVector c2)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        c0 = Vector512.MultiplyAddEstimate(x, b0, c0);
-        c1 = Vector512.MultiplyAddEstimate(x, b1, c1);
-        c2 = Vector512.MultiplyAddEstimate(x, b2, c2);
+        TVector x = TSimd.Broadcast(a);
+        c0 = TSimd.MultiplyAdd(x, b0, c0);
+        c1 = TSimd.MultiplyAdd(x, b1, c1);
+        c2 = TSimd.MultiplyAdd(x, b2, c2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step(Vector256<float> x, Vector256<float> b0, Vector256<float> b1, ref Vector256<float> c0, ref Vector256<float> c1)
+    private static void Step<TSimd, TVector>(float a, TVector b0, TVector b1, ref TVector c0, ref TVector c1)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        c0 = Vector256.MultiplyAddEstimate(x, b0, c0);
-        c1 = Vector256.MultiplyAddEstimate(x, b1, c1);
+        TVector x = TSimd.Broadcast(a);
+        c0 = TSimd.MultiplyAdd(x, b0, c0);
+        c1 = TSimd.MultiplyAdd(x, b1, c1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step(Vector128<float> x, Vector128<float> b0, Vector128<float> b1, ref Vector128<float> c0, ref Vector128<float> c1)
+    private static void Write<TSimd, TVector>(float* c, TVector c0, TVector c1, TVector c2, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        c0 = Vector128.MultiplyAddEstimate(x, b0, c0);
-        c1 = Vector128.MultiplyAddEstimate(x, b1, c1);
+        Write<TSimd, TVector>(c, c0, c1, adds);
+        Write<TSimd, TVector>(c + 2 * TSimd.Count, c2, adds);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Write(float* c, Vector512<float> c0, Vector512<float> c1, Vector512<float> c2, bool adds)
+    private static void Write<TSimd, TVector>(float* c, TVector c0, TVector c1, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        (adds ? Vector512.Load(c) + c0 : c0).Store(c);
-        (adds ? Vector512.Load(c + 16) + c1 : c1).Store(c + 16);
-        (adds ? Vector512.Load(c + 32) + c2 : c2).Store(c + 32);
+        Write<TSimd, TVector>(c, c0, adds);
+        Write<TSimd, TVector>(c + TSimd.Count, c1, adds);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Write(float* c, Vector256<float> c0, Vector256<float> c1, bool adds)
-    {
-        (adds ? Vector256.Load(c) + c0 : c0).Store(c);
-        (adds ? Vector256.Load(c + 8) + c1 : c1).Store(c + 8);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Write(float* c, Vector128<float> c0, Vector128<float> c1, bool adds)
-    {
-        (adds ? Vector128.Load(c) + c0 : c0).Store(c);
-        (adds ? Vector128.Load(c + 4) + c1 : c1).Store(c + 4);
-    }
+    private static void Write<TSimd, TVector>(float* c, TVector c0, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => TSimd.Store(adds ? TSimd.Add(TSimd.Load(c), c0) : c0, c);
 }

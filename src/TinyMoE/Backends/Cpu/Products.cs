@@ -8,23 +8,16 @@ namespace TinyMoE.Backends.Cpu;
 /// <param name="InnerStride">From a step of the inner dimension to the next.</param>
 internal readonly record struct Operand(Floats Data, int LaneStride, int InnerStride)
 {
-    /// <summary>The same values as strips of as many lanes as the micro-kernel takes, each as deep as its product; empty: not packed.</summary>
-    public Floats Packed { get; init; }
-
     /// <summary>True when each lane lies along the inner dimension.</summary>
     public bool LiesAlongInner => InnerStride == 1;
 }
 
-/// <summary>One product of a family: where its matrices begin, packed and not, and its sizes.</summary>
-internal readonly unsafe struct Product(float* a, float* packedA, float* b, float* packedB, float* c, int rows, int inner)
+/// <summary>One product of a family: where its matrices begin, and its sizes.</summary>
+internal readonly unsafe struct Product(float* a, float* b, float* c, int rows, int inner)
 {
     public float* A => a;
 
-    public float* PackedA => packedA;
-
     public float* B => b;
-
-    public float* PackedB => packedB;
 
     public float* C => c;
 
@@ -61,8 +54,10 @@ internal enum Ragged
 internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, Operand B, Target C, int Count, int Rows, int Columns, int Inner)
 {
     private const int ThinRows = 8;
-    private const int WantedTiles = 32;
-    private const int LeastWork = 256 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
+    private const int MostTiles = 32;
+    private const int LeastWork = 2 * 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
+    private const int MostRows = 512, LeastRows = 64; // of a tile: the more, the oftener a panel of b is used before the next one takes its place in the cache
+    private const int LeastColumns = 64; // of a tile: the more, the oftener its rows of a are
 
     /// <summary>What the offsets cut.</summary>
     public Ragged Ragged { get; init; }
@@ -75,14 +70,6 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
 
     /// <summary>Columns of a tile: a multiple of the micro-kernel's.</summary>
     public int TileColumns { get; private init; }
-
-    /// <summary>Elements that all of a takes when packed; its rows are not ragged then.</summary>
-    public int PackedLengthOfA => checked(Steps * RoundUp(Rows, Kernel.Rows));
-
-    /// <summary>Elements that all of b takes when packed.</summary>
-    public int PackedLengthOfB => checked(Steps * RoundUp(Columns, Kernel.Columns));
-
-    private int Steps => Ragged == Ragged.Inner ? Inner : checked(Count * Inner);
 
     private int TilesAcross => CeilingDivide(Columns, TileColumns);
 
@@ -100,24 +87,22 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
 
             return new Product(
                 A.Data.Pointer + (Ragged == Ragged.Inner ? steps * Rows : rows * Inner),
-                A.Packed.Pointer + steps * RoundUp(Rows, Kernel.Rows),
                 B.Data.Pointer + steps * Columns,
-                B.Packed.Pointer + steps * RoundUp(Columns, Kernel.Columns),
                 C.View.Pointer + rows * Columns,
                 ownRows,
                 ownSteps);
         }
     }
 
-    /// <summary>The same with tiles chosen: rows are cut first, since b is shared by all rows; columns too where rows are few.</summary>
+    /// <summary>The same with tiles chosen: rows are cut into long stretches, then columns, then rows again where tiles are still too few.</summary>
     public Products Cut()
     {
-        long rows = Ragged == Ragged.Rows ? Rows : (long)Rows * Count, inner = Ragged == Ragged.Inner ? Inner / Count : Inner;
-        int wanted = (int)Math.Clamp(rows * Columns * inner / LeastWork, 1, WantedTiles);
-        int tileRows = (int)Math.Clamp(rows / wanted, 4 * Kernel.Rows, 16 * Kernel.Rows) / Kernel.Rows * Kernel.Rows;
-        int panels = CeilingDivide(Columns, Kernel.Columns), down = (int)Math.Max(1, rows / tileRows);
-        int across = Math.Clamp(wanted / down, 1, CeilingDivide(panels, 4));
-        return this with { TileRows = tileRows, TileColumns = CeilingDivide(panels, across) * Kernel.Columns };
+        int rows = Math.Max(1, Ragged == Ragged.Rows ? Rows / Count : Rows), inner = Math.Max(1, Ragged == Ragged.Inner ? Inner / Count : Inner);
+        long work = (long)Count * rows * Columns * inner;
+        int wanted = CeilingDivide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
+        int down = CeilingDivide(rows, MostRows), across = Math.Clamp(wanted / down, 1, CeilingDivide(Columns, LeastColumns));
+        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, LeastRows)));
+        return this with { TileRows = RoundUp(CeilingDivide(rows, down), Kernel.Rows), TileColumns = RoundUp(CeilingDivide(Columns, across), Kernel.Lanes) };
     }
 
     /// <summary>

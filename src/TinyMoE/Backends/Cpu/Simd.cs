@@ -4,14 +4,17 @@ using System.Runtime.Intrinsics;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// A vector width as a type argument. A kernel written once over (TSimd, TVector) is compiled once for 256 and once for 512 bits, every call below
-/// becoming one instruction.
+/// A vector width as a type argument. A kernel written once over (TSimd, TVector) is compiled once for each of 128, 256 and 512 bits, every call
+/// below becoming one instruction.
 /// </summary>
 internal unsafe interface ISimd<TVector>
     where TVector : struct
 {
     /// <summary>Floats in a vector.</summary>
     static abstract int Count { get; }
+
+    /// <summary>Vector registers that the processor has of this width.</summary>
+    static abstract int Registers { get; }
 
     /// <summary>0, 1, 2, ...</summary>
     static abstract TVector Indices { get; }
@@ -30,7 +33,7 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Divide(TVector a, TVector b);
 
-    /// <summary>a·b + c, rounded once.</summary>
+    /// <summary>a·b + c, rounded once where the processor can.</summary>
     static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
 
     /// <summary>The larger; b when either is NaN.</summary>
@@ -56,10 +59,60 @@ internal unsafe interface ISimd<TVector>
     static abstract float MaxLane(TVector a);
 }
 
+/// <summary>Vectors of 4 floats.</summary>
+internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
+{
+    public static int Count => 4;
+
+    public static int Registers => 16;
+
+    public static Vector128<float> Indices => Vector128<float>.Indices;
+
+    public static Vector128<float> Load(float* source) => Vector128.Load(source);
+
+    public static void Store(Vector128<float> value, float* destination) => value.Store(destination);
+
+    public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
+
+    public static Vector128<float> Add(Vector128<float> a, Vector128<float> b) => a + b;
+
+    public static Vector128<float> Subtract(Vector128<float> a, Vector128<float> b) => a - b;
+
+    public static Vector128<float> Multiply(Vector128<float> a, Vector128<float> b) => a * b;
+
+    public static Vector128<float> Divide(Vector128<float> a, Vector128<float> b) => a / b;
+
+    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
+
+    public static Vector128<float> Max(Vector128<float> a, Vector128<float> b) => Vector128.MaxNative(a, b);
+
+    public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => Vector128.MinNative(a, b);
+
+    public static Vector128<float> Round(Vector128<float> a) => Vector128.Round(a);
+
+    public static Vector128<float> WhereLess(Vector128<float> a, Vector128<float> b, Vector128<float> then, Vector128<float> otherwise) =>
+        Vector128.ConditionalSelect(Vector128.LessThan(a, b), then, otherwise);
+
+    public static Vector128<float> Scale(Vector128<float> value, Vector128<float> e) =>
+        (value.AsInt32() + (Vector128.ConvertToInt32Native(e) << 23)).AsSingle();
+
+    public static Vector128<float> Log2(Vector128<float> a) => Vector128.Log2(a);
+
+    public static float Sum(Vector128<float> a) => Vector128.Sum(a);
+
+    public static float MaxLane(Vector128<float> a)
+    {
+        Vector128<float> half = Vector128.MaxNative(a, Vector128.Shuffle(a, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
+}
+
 /// <summary>Vectors of 8 floats.</summary>
 internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Count => 8;
+
+    public static int Registers => 16;
 
     public static Vector256<float> Indices => Vector256<float>.Indices;
 
@@ -77,7 +130,7 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static Vector256<float> Divide(Vector256<float> a, Vector256<float> b) => a / b;
 
-    public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.FusedMultiplyAdd(a, b, c);
+    public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(a, b, c);
 
     public static Vector256<float> Max(Vector256<float> a, Vector256<float> b) => Vector256.MaxNative(a, b);
 
@@ -95,18 +148,15 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static float Sum(Vector256<float> a) => Vector256.Sum(a);
 
-    public static float MaxLane(Vector256<float> a)
-    {
-        Vector128<float> half = Vector128.MaxNative(a.GetLower(), a.GetUpper());
-        half = Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(2, 3, 0, 1)));
-        return Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(1, 0, 3, 2))).ToScalar();
-    }
+    public static float MaxLane(Vector256<float> a) => Simd128.MaxLane(Vector128.MaxNative(a.GetLower(), a.GetUpper()));
 }
 
 /// <summary>Vectors of 16 floats.</summary>
 internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Count => 16;
+
+    public static int Registers => 32;
 
     public static Vector512<float> Indices => Vector512<float>.Indices;
 
@@ -124,7 +174,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     public static Vector512<float> Divide(Vector512<float> a, Vector512<float> b) => a / b;
 
-    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
+    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.MultiplyAddEstimate(a, b, c);
 
     public static Vector512<float> Max(Vector512<float> a, Vector512<float> b) => Vector512.MaxNative(a, b);
 
@@ -145,7 +195,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static float MaxLane(Vector512<float> a) => Simd256.MaxLane(Vector256.MaxNative(a.GetLower(), a.GetUpper()));
 }
 
-/// <summary>Functions of vectors of either width.</summary>
+/// <summary>Functions of vectors of any width.</summary>
 internal static class SimdMath
 {
     /// <summary>

@@ -80,47 +80,55 @@ public sealed unsafe partial class CpuBackend
         }
 
         MicroKernel kernel = s.Kernel;
-        int depth = Pieces(p.Inner, Math.Max(1, Pieces(p.Inner, MostDepth))), wholeRows = rows / kernel.Rows * kernel.Rows;
+        int depth = DepthOf(p.Inner), lastRows = rows % kernel.Rows;
+        bool packsLastStrip = lastRows > 0 && row + rows < kernel.Rows; // else it is the last whole strip, whose upper rows are computed once more and dropped
         float* panel = Address(workers.ThreadScratch(depth * (kernel.Columns + kernel.Rows) + kernel.Rows * kernel.Columns));
-        float* lastStrip = panel + depth * kernel.Columns; // the last rows, where they fill no strip
-        float* edge = lastStrip + depth * kernel.Rows;     // a tile of the micro-kernel that is not all inside c
+        float* strip = panel + depth * kernel.Columns, edge = strip + depth * kernel.Rows;
         for (int k = 0; k < p.Inner; k += depth)
         {
             int steps = Math.Min(depth, p.Inner - k), width;
             bool adds = s.C.Adds || k > 0;
-            if (wholeRows < rows)
-                Packing.Pack(a + (nint)wholeRows * s.A.LaneStride + (nint)k * s.A.InnerStride, s.A.LaneStride, s.A.InnerStride, rows - wholeRows, steps, kernel.Rows, lastStrip);
+            float* aBlock = a + (nint)k * s.A.InnerStride, bBlock = b + (nint)k * s.B.InnerStride;
+            if (packsLastStrip)
+                Packing.Pack(aBlock, s.A.LaneStride, s.A.InnerStride, rows, steps, kernel.Rows, strip);
 
             for (int j = 0; j < columns; j += width)
             {
                 width = kernel.PanelWidth(columns - j);
                 int lanes = Math.Min(width, columns - j);
-                float* from = b + (nint)j * s.B.LaneStride + (nint)k * s.B.InnerStride;
+                var multiply = kernel.OfWidth(width);
+                float* from = bBlock + (nint)j * s.B.LaneStride;
                 nint fromInner = s.B.InnerStride;
-                if (s.B.LiesAlongInner || lanes < width)
+                if (s.B.LiesAlongInner || lanes < width || rows >= Products.RowsWorthPacking)
                 {
                     Packing.Pack(from, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
                     from = panel;
                     fromInner = width;
                 }
 
-                var multiply = kernel.OfWidth(width);
                 for (int r = 0; r < rows; r += kernel.Rows)
                 {
-                    float* strip = a + (nint)r * s.A.LaneStride + (nint)k * s.A.InnerStride, to = c + (nint)r * s.Columns + j;
-                    bool whole = r < wholeRows && lanes == width;
-                    float* target = whole ? to : edge;
-                    nint targetRow = whole ? s.Columns : kernel.Columns;
-                    if (r < wholeRows)
-                        multiply(steps, strip, s.A.LaneStride, s.A.InnerStride, from, fromInner, target, targetRow, whole && adds);
+                    float* to = c + (nint)r * s.Columns + j;
+                    int height = Math.Min(kernel.Rows, rows - r);
+                    if (height == kernel.Rows && lanes == width)
+                    {
+                        multiply(steps, aBlock + (nint)r * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, to, s.Columns, adds);
+                        continue;
+                    }
+
+                    int above = packsLastStrip ? 0 : kernel.Rows - height;
+                    if (packsLastStrip)
+                        multiply(steps, strip, 1, kernel.Rows, from, fromInner, edge, width, false);
                     else
-                        multiply(steps, lastStrip, 1, kernel.Rows, from, fromInner, target, targetRow, false);
-                    if (!whole)
-                        WriteEdge(edge, kernel.Columns, Math.Min(kernel.Rows, rows - r), lanes, to, s.Columns, adds);
+                        multiply(steps, aBlock + (nint)(r - above) * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, edge, width, false);
+                    WriteEdge(edge + above * width, width, height, lanes, to, s.Columns, adds);
                 }
             }
         }
     }
+
+    /// <summary>Steps of a block of the inner dimension: blocks of equal size, whole transposed squares.</summary>
+    private static int DepthOf(int inner) => Pieces(Pieces(inner, Math.Max(1, Pieces(inner, MostDepth))), 8) * 8;
 
     /// <summary>y = or += x. x, y (height, width), in rows of xRow and yRow.</summary>
     private static void WriteEdge(float* x, nint xRow, int height, int width, float* y, nint yRow, bool adds)

@@ -24,16 +24,14 @@ internal static unsafe class Packing
 
     private static void CopySteps(float* source, nint innerStride, int lanes, int inner, int width, float* panel)
     {
-        // Whole vectors may run over into the next step, which is written after; so not in the last step, nor over the zeros of a partial strip.
-        int whole = lanes == width ? inner - 1 : 0;
-        for (int k = 0; k < whole; k++, source += innerStride, panel += width)
+        int vectors = lanes / 8 * 8;
+        for (int k = 0; k < inner; k++, source += innerStride, panel += width)
         {
-            for (int lane = 0; lane < lanes; lane += 8)
+            for (int lane = 0; lane < vectors; lane += 8)
                 Vector256.Load(source + lane).Store(panel + lane);
+            for (int lane = vectors; lane < lanes; lane++)
+                panel[lane] = source[lane];
         }
-
-        for (int k = whole; k < inner; k++, source += innerStride, panel += width)
-            new Span<float>(source, lanes).CopyTo(new Span<float>(panel, width));
     }
 
     private static void Transpose(float* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)

@@ -56,8 +56,10 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     private const int ThinRows = 8;
     private const int MostTiles = 32;
     private const int LeastWork = 2 * 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
-    private const int MostRows = 512, LeastRows = 64; // of a tile: the more, the oftener a panel of b is used before the next one takes its place in the cache
-    private const int LeastColumns = 64; // of a tile: the more, the oftener its rows of a are
+    private const int MostRows = 512, LeastColumns = 256; // of a tile
+
+    /// <summary>Rows of a tile that make it worth while to pack a panel of b that could be read in place: side by side, its lines share no places in the cache.</summary>
+    public const int RowsWorthPacking = 192;
 
     /// <summary>What the offsets cut.</summary>
     public Ragged Ragged { get; init; }
@@ -101,7 +103,7 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
         long work = (long)Count * rows * Columns * inner;
         int wanted = CeilingDivide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
         int down = CeilingDivide(rows, MostRows), across = Math.Clamp(wanted / down, 1, CeilingDivide(Columns, LeastColumns));
-        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, LeastRows)));
+        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, B.LiesAlongInner ? RowsWorthPacking : 64)));
         return this with { TileRows = RoundUp(CeilingDivide(rows, down), Kernel.Rows), TileColumns = RoundUp(CeilingDivide(Columns, across), Kernel.Lanes) };
     }
 

@@ -186,17 +186,20 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>
-    /// c[m, n] = Σ_k a[m·aRow + k·aInner]·b[k·bRow + n], or += : n runs over whole pairs of vectors, and 4 rows by one pair of c stay in registers.
+    /// c[m, n] = Σ_k a[m·aRow + k·aInner]·b[k·bRow + n], or += : n runs over whole pairs of vectors. Strips of rows go to the micro-kernel of matrix products,
+    /// what is left by fours and ones.
     /// </summary>
     private static void Product<TSimd, TVector>(
         float* a, int aRow, int aInner, float* b, int bRow, int rows, int columns, int inner, float* c, int cRow, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        int count = TSimd.Count;
+        int count = TSimd.Count, strip = MicroKernel.RowsOf<TSimd, TVector>();
         for (int n = 0; n < columns; n += 2 * count)
         {
             int m = 0;
+            for (; m <= rows - strip; m += strip)
+                MicroKernel.MultiplyTwo<TSimd, TVector>(inner, a + m * aRow, aRow, aInner, b + n, bRow, c + m * cRow + n, cRow, adds);
             for (; m <= rows - 4; m += 4)
             {
                 float* a0 = a + m * aRow, a1 = a0 + aRow, a2 = a1 + aRow, a3 = a2 + aRow, right = b + n, end = right + inner * bRow;

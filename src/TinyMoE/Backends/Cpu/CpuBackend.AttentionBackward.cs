@@ -132,11 +132,12 @@ public sealed unsafe partial class CpuBackend
         int R = 2 * TSimd.Count, seenByAll = block.KeysOf(0);
         sums += block.Low * width;
         Product<TSimd, TVector>(left, R, 1, rows, width, seenByAll, width, block.Lanes, sums, width, adds: true);
-        for (int key = seenByAll; key < block.Keys; key += 4)
+        int strip = MicroKernel.RowsOf<TSimd, TVector>();
+        for (int key = seenByAll; key < block.Keys; key += strip)
         {
             int lane = key - seenByAll + 1; // the first that sees it
             Product<TSimd, TVector>(
-                left + key * R + lane, R, 1, rows + lane * width, width, Math.Min(4, block.Keys - key), width, block.Lanes - lane, sums + key * width, width, adds: true);
+                left + key * R + lane, R, 1, rows + lane * width, width, Math.Min(strip, block.Keys - key), width, block.Lanes - lane, sums + key * width, width, adds: true);
         }
     }
 
@@ -145,11 +146,11 @@ public sealed unsafe partial class CpuBackend
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        int R = 2 * TSimd.Count;
-        for (int lane = 0; lane < block.Lanes; lane += 4)
+        int R = 2 * TSimd.Count, strip = MicroKernel.RowsOf<TSimd, TVector>();
+        for (int lane = 0; lane < block.Lanes; lane += strip)
         {
             Product<TSimd, TVector>(
-                left + lane, 1, R, rows + block.Low * width, width, Math.Min(4, block.Lanes - lane), width, block.KeysOf(lane + 3), sums + lane * width, width, adds: false);
+                left + lane, 1, R, rows + block.Low * width, width, Math.Min(strip, block.Lanes - lane), width, block.KeysOf(lane + strip - 1), sums + lane * width, width, adds: false);
         }
     }
 }

@@ -103,9 +103,14 @@ internal sealed unsafe class MicroKernel
         Write<TSimd, TVector>(c + 7 * cRow, c70, c71, c72, adds);
     }
 
+    /// <summary>Rows of the tile at that vector width.</summary>
+    public static int RowsOf<TSimd, TVector>()
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => TSimd.Registers == 32 ? 8 : 6;
+
     /// <summary>8 rows of two vectors where there are 32 registers, else 6: the test is a constant of the compiled kernel.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyTwo<TSimd, TVector>(int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
+    public static void MultiplyTwo<TSimd, TVector>(int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {

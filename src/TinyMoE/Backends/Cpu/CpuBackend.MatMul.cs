@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -57,7 +56,10 @@ public sealed unsafe partial class CpuBackend
         if (products.C.IsNone || products.Count == 0 || products.Rows == 0 || products.Columns == 0)
             return;
         products = products.Cut();
-        workers.For(products.Tiles(), (products, workers), static (tile, in s) => ComputeTile(tile, in s.products, s.workers));
+        if (products.IsThin)
+            MultiplyThin(products);
+        else
+            workers.For(products.Tiles(), (products, workers), static (tile, in s) => ComputeTile(tile, in s.products, s.workers));
     }
 
     private static void ComputeTile(int tile, in Products s, Workers workers)
@@ -66,13 +68,6 @@ public sealed unsafe partial class CpuBackend
         Product p = s[index];
         int rows = Math.Min(s.TileRows, p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
         float* a = p.A + (nint)row * s.A.LaneStride, b = p.B + (nint)column * s.B.LaneStride, c = p.C + (nint)row * s.Columns + column;
-        if (s.IsThin)
-        {
-            for (int r = 0; r < rows; r++)
-                DotRows(a + (nint)r * p.Inner, b, columns, p.Inner, c + (nint)r * s.Columns, s.C.Adds);
-            return;
-        }
-
         if (p.Inner == 0 && !s.C.Adds) // an expert without rows: the sum over nothing
         {
             for (int r = 0; r < rows; r++)
@@ -141,42 +136,6 @@ public sealed unsafe partial class CpuBackend
                 TensorPrimitives.Add(to, from, to);
             else
                 from.CopyTo(to);
-        }
-    }
-
-    /// <summary>c[j] = or += a·b[j], four rows of b at a time. a (inner), b (columns, inner), c (columns).</summary>
-    private static void DotRows(float* a, float* b, int columns, int inner, float* c, bool adds)
-    {
-        float* sums = stackalloc float[4];
-        for (int j = 0; j < columns; j += 4)
-        {
-            int last = Math.Min(3, columns - 1 - j);
-            float* b0 = b + (nint)j * inner;
-            float* b1 = b0 + Math.Min(1, last) * (nint)inner;
-            float* b2 = b0 + Math.Min(2, last) * (nint)inner;
-            float* b3 = b0 + last * (nint)inner;
-            Vector<float> c0 = default, c1 = default, c2 = default, c3 = default;
-            int k = 0;
-            for (; k + Vector<float>.Count <= inner; k += Vector<float>.Count)
-            {
-                Vector<float> x = Vector.Load(a + k);
-                c0 = Vector.MultiplyAddEstimate(x, Vector.Load(b0 + k), c0);
-                c1 = Vector.MultiplyAddEstimate(x, Vector.Load(b1 + k), c1);
-                c2 = Vector.MultiplyAddEstimate(x, Vector.Load(b2 + k), c2);
-                c3 = Vector.MultiplyAddEstimate(x, Vector.Load(b3 + k), c3);
-            }
-
-            (sums[0], sums[1], sums[2], sums[3]) = (Vector.Sum(c0), Vector.Sum(c1), Vector.Sum(c2), Vector.Sum(c3));
-            for (; k < inner; k++)
-            {
-                sums[0] += a[k] * b0[k];
-                sums[1] += a[k] * b1[k];
-                sums[2] += a[k] * b2[k];
-                sums[3] += a[k] * b3[k];
-            }
-
-            for (int i = 0; i <= last; i++)
-                c[j + i] = adds ? c[j + i] + sums[i] : sums[i];
         }
     }
 

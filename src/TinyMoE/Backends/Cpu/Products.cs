@@ -55,6 +55,7 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
 {
     private const int ThinRows = 8;
     private const int MostTiles = 32;
+    private const int ThinWork = 32 * 1024; // elements of b that a tile of a thin product reads
     private const int LeastWork = 2 * 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
     private const int MostRows = 512, LeastColumns = 256; // of a tile
 
@@ -67,10 +68,10 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     /// <summary>Product i owns rows, or steps of the inner dimension, Offsets[i] to Offsets[i+1]; (Count+1), empty when nothing is ragged.</summary>
     public Ints Offsets { get; init; }
 
-    /// <summary>Rows of a tile: a multiple of the micro-kernel's.</summary>
+    /// <summary>Rows of a tile: a multiple of the micro-kernel's, or all of a thin product.</summary>
     public int TileRows { get; private init; }
 
-    /// <summary>Columns of a tile: a multiple of the micro-kernel's.</summary>
+    /// <summary>Columns of a tile: a multiple of the micro-kernel's, unless the product is thin.</summary>
     public int TileColumns { get; private init; }
 
     private int TilesAcross => CeilingDivide(Columns, TileColumns);
@@ -96,9 +97,11 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
         }
     }
 
-    /// <summary>The same with tiles chosen: rows are cut into long stretches, then columns, then rows again where tiles are still too few.</summary>
+    /// <summary>The same with tiles chosen: rows are cut into long stretches, then columns, then rows again where tiles are still too few; a thin product only by columns.</summary>
     public Products Cut()
     {
+        if (IsThin)
+            return this with { TileRows = ThinRows, TileColumns = Math.Clamp(ThinWork / Math.Max(1, Inner), 1, Columns) };
         int rows = Math.Max(1, Ragged == Ragged.Rows ? Rows / Count : Rows), inner = Math.Max(1, Ragged == Ragged.Inner ? Inner / Count : Inner);
         long work = (long)Count * rows * Columns * inner;
         int wanted = CeilingDivide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product

@@ -171,6 +171,15 @@ public abstract class Backend : IDisposable
     /// </summary>
     public abstract void Assign(Ints experts, int T, int E, int K, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets);
 
+    /// <summary>
+    /// Top-k routing in one pass over the tokens: experts as TopK of the logits, the plan as Assign of the experts, and weights (N), the gate of each row:
+    /// its token's softmax over the K chosen logits, or, <paramref name="overAll"/>, over all E. logits (T, E), experts (T, K).
+    /// </summary>
+    public abstract void RouteForward(Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Floats weights);
+
+    /// <summary>dweights, weights, rowsByToken (N), logits, dlogits (T, E), experts (T, K).</summary>
+    public abstract void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits);
+
     /// <summary>y[i] = x[indices[i]]. x (any), indices, y (n).</summary>
     public abstract void Gather(Floats x, Ints indices, int n, Floats y);
 

@@ -50,6 +50,14 @@ public sealed class Assignment
         return new Assignment(T, E, N, offsets, tokens, tokenOffsets, rowsByToken, gates.Gather(choiceOfRow));
     }
 
+    /// <summary>Top-k routing in one pass: each token goes to the K experts of its largest logits, gated by a softmax over those, or over all. logits (T, E); Choices (T, K).</summary>
+    public static (Ints Choices, Assignment Assignment) TopK(Tensor logits, int K, bool overAll)
+    {
+        int T = logits.Shape[0], E = logits.Shape[1];
+        Tensor weights = logits.Route(K, overAll, out RoutingPlan plan);
+        return (plan.Choices, new Assignment(T, E, T * K, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, weights));
+    }
+
     /// <summary>The tokens' vectors in expert order. x (T, C), result (N, C).</summary>
     public Tensor Dispatch(Tensor x) => x.Dispatch(Tokens, TokenOffsets, RowsByToken);
 

@@ -37,14 +37,14 @@ public sealed class NoisyTopKRouter : IRouter
         int E = config.Experts, K = config.Active;
         Tensor clean = gate.Forward(x);                          // (T, E)
         if (!pass.Training)
-            return new Routing(Choose(clean).Assignment, clean, []);
+            return new Routing(Assignment.TopK(clean, K, overAll: false).Assignment, clean, []);
 
         Tensor sigma = noise.Forward(x).Softplus().Shift(config.NoiseEpsilon); // (T, E)
         Tensor draws = pass.FrozenRouterNoise is { } frozen
             ? x.Tape.Constant(clean.Shape, frozen[layer])
             : x.Tape.Normal(clean.Shape, pass.Key(RandomPurpose.RouterNoise, layer));
         Tensor noisy = clean.Add(sigma.Multiply(draws));         // (T, E)
-        (Ints choices, Assignment assignment) = Choose(noisy);
+        (Ints choices, Assignment assignment) = Assignment.TopK(noisy, K, overAll: false);
 
         List<BalanceLoss> losses = [];
         BalanceLosses.Add(losses, config, clean, choices, assignment);
@@ -63,13 +63,5 @@ public sealed class NoisyTopKRouter : IRouter
         Tensor isOut = isIn.Scale(-1f).Shift(1f);
         Tensor threshold = isIn.Multiply(thresholdIn).Add(isOut.Multiply(thresholdOut));
         return clean.Subtract(threshold).Divide(sigma).NormalCdf().SumRows();
-    }
-
-    private (Ints Choices, Assignment Assignment) Choose(Tensor logits)
-    {
-        int K = config.Active;
-        Ints choices = logits.TopK(K);                           // (T, K)
-        Tensor gates = logits.SelectColumns(choices, K).Softmax();
-        return (choices, Assignment.FromChoices(choices, gates, config.Experts));
     }
 }

@@ -1,6 +1,5 @@
 using TinyMoE.Configuration;
 using TinyMoE.Nn;
-using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe;
@@ -27,11 +26,7 @@ public sealed class TopKRouter : IRouter
     {
         int K = config.Active;
         Tensor logits = gate.Forward(x);                         // (T, E)
-        Ints choices = logits.TopK(K);                           // (T, K)
-        Tensor gates = config.Renormalize && K > 1
-            ? logits.SelectColumns(choices, K).Softmax()         // (T, K), sum 1
-            : logits.Softmax().SelectColumns(choices, K);        // (T, K), sum < 1
-        Assignment assignment = Assignment.FromChoices(choices, gates, config.Experts);
+        (Ints choices, Assignment assignment) = Assignment.TopK(logits, K, overAll: !config.Renormalize || K == 1);
 
         List<BalanceLoss> losses = [];
         if (pass.Training)

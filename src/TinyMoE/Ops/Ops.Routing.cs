@@ -15,6 +15,26 @@ public static partial class Ops
         return columns;
     }
 
+    /// <summary>
+    /// Top-k routing: each token takes the K experts of its largest logits, with gates softmax(logits) over those K, or over all E. The plan has the T·K rows in expert order.
+    /// logits (T, E), result: the gate of each row (N), N = T·K.
+    /// </summary>
+    public static Tensor Route(this Tensor logits, int K, bool overAll, out RoutingPlan plan)
+    {
+        int E = logits.Shape.Last, T = logits.Count / E, N = T * K;
+        Check.That(nameof(Route), K >= 1 && K <= E, $"K is 1 to {E} (the experts), not {K}");
+
+        Tape tape = logits.Tape;
+        Ints experts = tape.Ints(N), rowsByToken = tape.Ints(N); // (T, K)
+        plan = new RoutingPlan(experts, tape.Ints(E + 1), tape.Ints(N), tape.Ints(T + 1), rowsByToken);
+        Tensor y = tape.New(N);
+        tape.Backend.RouteForward(logits.Data, overAll, T, E, K, experts, plan.Offsets, plan.Tokens, rowsByToken, plan.TokenOffsets, y.Data);
+
+        // with g the gates of a token, p its softmax over all:  of a chosen logit g·(dg − Σ g·dg);   of another 0, or −p·Σ g·dg over all
+        return tape.Record(nameof(Route), y, () =>
+            tape.Backend.RouteBackward(y.Grad, logits.Data, y.Data, overAll, experts, rowsByToken, T, E, K, logits.GradTarget()));
+    }
+
     /// <summary>y[t, k] = x[t, columns[t, k]]. x (T, E), columns (T·K), y (T, K).</summary>
     public static Tensor SelectColumns(this Tensor x, Ints columns, int K)
     {
@@ -59,3 +79,11 @@ public static partial class Ops
             tape.Backend.Scatter(y.Grad, indices, n, x.Count, x.GradTarget()));
     }
 }
+
+/// <summary>Who goes where: T tokens with K choices each, as N = T·K rows in expert order.</summary>
+/// <param name="Choices">The experts of each token (T, K).</param>
+/// <param name="Offsets">Expert e owns rows Offsets[e] to before Offsets[e+1]; (E+1).</param>
+/// <param name="Tokens">The token of each row (N).</param>
+/// <param name="TokenOffsets">Where each token's rows begin in RowsByToken (T+1).</param>
+/// <param name="RowsByToken">The rows of each token, token by token (N).</param>
+public readonly record struct RoutingPlan(Ints Choices, Ints Offsets, Ints Tokens, Ints TokenOffsets, Ints RowsByToken);

@@ -1,4 +1,5 @@
 using TinyMoE.Backends.Cpu;
+using TinyMoE.Moe;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
@@ -13,6 +14,8 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
         SelectTopK(6, 5, 2), SelectTopK(3, 9, 9),
         ScatterColumns(5, 7, 3), ScatterColumns(9, 3701, 2),
         Gather(37, 11), Gather(8, 8),
+        Route(7, 5, 2, overAll: false), Route(7, 5, 2, overAll: true), Route(3, 67, 9, overAll: false), Route(3, 67, 9, overAll: true),
+        Route(1, 1, 1, overAll: true), Route(5, 3, 1, overAll: false), Route(4, 6, 6, overAll: true),
     ];
 
     [Theory]
@@ -41,12 +44,61 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
     }
 
     [Fact]
+    public void TopK_WideRowOfNaN_FindsWhatIsNot()
+    {
+        float[] x = [.. Enumerable.Repeat(float.NaN, 43)];
+        (x[20], x[29], x[41]) = (1, float.NegativeInfinity, 2);
+        using CpuBackend backend = new(threads: 1);
+        using Tape tape = backend.NewTape();
+        Assert.Equal([41, 20, 29, 0], backend.Read(tape.Constant((1, 43), x).TopK(4)));
+    }
+
+    [Fact]
     public void TopK_MoreThanColumns_Throws()
     {
         using CpuBackend backend = new(threads: 1);
         using Tape tape = backend.NewTape();
         Assert.Throws<ArgumentException>(() => tape.Constant((1, 3), [1, 2, 3]).TopK(4));
     }
+
+    [Theory]
+    [InlineData(1, 8, 2, false)]
+    [InlineData(1301, 64, 8, false)] // several pieces
+    [InlineData(1301, 5, 1, true)]
+    public void Route_IsTopKAndSoftmaxAndAssignInOne(int T, int E, int K, bool overAll)
+    {
+        using CpuBackend backend = new(threads: 3);
+        using Tape tape = backend.NewTape();
+        Tensor x = tape.Variable((T, E), tape.Normal((T, E), new RandomKey(6, RandomPurpose.Other, 0)).ToArray()), same = tape.Variable((T, E), x.ToArray());
+        Tensor weights = x.Route(K, overAll, out RoutingPlan plan);
+
+        Ints choices = same.TopK(K);
+        Assignment expected = Assignment.FromChoices(choices, overAll ? same.Softmax().SelectColumns(choices, K) : same.SelectColumns(choices, K).Softmax(), E);
+        (Ints, Ints)[] pairs =
+        [
+            (choices, plan.Choices), (expected.Offsets, plan.Offsets), (expected.Tokens, plan.Tokens),
+            (expected.TokenOffsets, plan.TokenOffsets), (expected.RowsByToken, plan.RowsByToken),
+        ];
+        foreach (var (separate, together) in pairs)
+            Assert.Equal(backend.Read(separate), backend.Read(together));
+        Assert.Equal(expected.Weights.ToArray(), weights.ToArray());
+    }
+
+    private static OpCase Route(int T, int E, int K, bool overAll) => new(
+        $"Route {T}x{E} to {K} over all {overAll}", [(T, E)], x => x[0].Route(K, overAll, out _),
+        x =>
+        {
+            // the gates of each expert's rows in the order of the tokens
+            List<(int Expert, double Gate)> rows = [];
+            foreach (double[] row in x[0].Chunk(E))
+            {
+                int[] chosen = [.. Enumerable.Range(0, E).OrderByDescending(e => row[e]).Take(K)];
+                double sum = (overAll ? row : chosen.Select(e => row[e])).Sum(Math.Exp);
+                rows.AddRange(chosen.Select(e => (e, Math.Exp(row[e]) / sum)));
+            }
+
+            return [.. rows.OrderBy(row => row.Expert).Select(row => row.Gate)];
+        });
 
     private static OpCase SelectColumns(int T, int E, int K)
     {

@@ -1,11 +1,16 @@
+using System.Numerics;
+using System.Runtime.Intrinsics;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
+/// <remarks>
+/// Top-k routing, logits to plan. A counting sort in three steps: each piece of tokens chooses experts and counts them; the counts become each piece's first
+/// row of each expert; each piece places its choices in order. Pieces are consecutive, hence the sort is stable.
+/// </remarks>
 public sealed unsafe partial class CpuBackend
 {
-    /// <summary>Choices that one piece of <see cref="Assign"/> counts and places.</summary>
-    private const int ChoicesPerPiece = 8 * 1024;
+    private const int TokensPerPiece = 512;
 
     /// <inheritdoc/>
     public override void TopK(Floats x, int T, int E, int K, Ints columns)
@@ -13,8 +18,87 @@ public sealed unsafe partial class CpuBackend
         ForRows(T, E, (x, T, E, K, columns), static (piece, in s) =>
         {
             var (start, end) = RowRange(piece, s.T, s.E);
+            float* kept = stackalloc float[s.K];
             for (int t = start; t < end; t++)
-                TopK(s.x.Slice(t * s.E, s.E).Span, s.columns.Slice(t * s.K, s.K).Span);
+                KeepLargest(s.x.Pointer + t * s.E, s.E, s.K, kept, s.columns.Pointer + t * s.K);
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void Assign(Ints experts, int T, int E, int K, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
+    {
+        DeviceBuffer scratch = Pool.Rent((long)Pieces(T, TokensPerPiece) * E * sizeof(int));
+        Ints counts = scratch.As<int>(Pieces(T, TokensPerPiece) * E); // (pieces, E)
+        workers.For(Pieces(T, TokensPerPiece), (experts, T, E, K, counts), static (piece, in s) =>
+            Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span));
+        Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, default, default);
+        Pool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    public override void RouteForward(Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Floats weights)
+    {
+        int pieces = Pieces(T, TokensPerPiece);
+        DeviceBuffer scratch = Pool.Rent((long)pieces * E * sizeof(int)), gateScratch = Pool.Rent((long)T * K * sizeof(float));
+        Ints counts = scratch.As<int>(pieces * E);               // (pieces, E)
+        Floats gates = gateScratch.As<float>(T * K);             // (T, K)
+        workers.For(pieces, (logits, overAll, T, E, K, experts, counts, gates, workers), static (piece, in s) =>
+        {
+            float* kept = Address(s.workers.ThreadScratch(s.E)); // the K largest logits of a token, or the softmax over all
+            int end = Math.Min(s.T, (piece + 1) * TokensPerPiece);
+            for (int t = piece * TokensPerPiece; t < end; t++)
+            {
+                float* x = s.logits.Pointer + t * s.E, gates = s.gates.Pointer + t * s.K;
+                int* chosen = s.experts.Pointer + t * s.K;
+                KeepLargest(x, s.E, s.K, kept, chosen);
+                if (!s.overAll)
+                {
+                    SoftmaxRow(kept, s.K, gates);
+                    continue;
+                }
+
+                SoftmaxRow(x, s.E, kept);
+                for (int k = 0; k < s.K; k++)
+                    gates[k] = kept[chosen[k]];
+            }
+
+            Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span);
+        });
+        Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, default, gates, weights);
+        Pool.Return(gateScratch);
+        Pool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    public override void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
+    {
+        if (dlogits.IsNone)
+            return;
+        ForRows(T, E, (dweights, logits, weights, overAll, experts, rowsByToken, T, E, K, dlogits), static (piece, in s) =>
+        {
+            // with g the gates and dot = Σ_k g[k]·dg[k]: of a chosen logit g·(dg − dot); of another, when it is in the softmax, −p·dot
+            var (start, end) = RowRange(piece, s.T, s.E);
+            for (int t = start; t < end; t++)
+            {
+                float* dx = s.dlogits.View.Pointer + t * s.E;
+                int* chosen = s.experts.Pointer + t * s.K, rows = s.rowsByToken.Pointer + t * s.K;
+                float dot = 0f;
+                for (int k = 0; k < s.K; k++)
+                    dot += s.weights.Pointer[rows[k]] * s.dweights.Pointer[rows[k]];
+                if (s.overAll)
+                {
+                    // p[e] = exp(x[e] − log Σ exp), and the largest gate knows the sum
+                    float* x = s.logits.Pointer + t * s.E;
+                    ScaledSoftmax(x, x[chosen[0]] - MathF.Log(s.weights.Pointer[rows[0]]), -dot, s.E, dx, s.dlogits.Adds);
+                }
+                else if (!s.dlogits.Adds)
+                {
+                    new Span<float>(dx, s.E).Clear();
+                }
+
+                for (int k = 0; k < s.K; k++)
+                    dx[chosen[k]] += s.weights.Pointer[rows[k]] * (s.dweights.Pointer[rows[k]] - (s.overAll ? 0f : dot));
+            }
         });
     }
 
@@ -53,49 +137,6 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void Assign(Ints experts, int T, int E, int K, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
-    {
-        // A counting sort in three passes: each piece counts its choices by expert; the counts become each piece's first row of each expert;
-        // each piece places its choices in order. Pieces are consecutive, hence stable.
-        int N = T * K, pieces = Pieces(N, ChoicesPerPiece);
-        DeviceBuffer scratch = Pool.Rent((long)pieces * E * sizeof(int));
-        Ints next = scratch.As<int>(pieces * E);                 // (pieces, E)
-        next.Span.Clear();
-        workers.For(pieces, (experts, N, E, next), static (piece, in s) =>
-        {
-            Span<int> counts = s.next.Slice(piece * s.E, s.E).Span;
-            foreach (int expert in ChoicesOf(s.experts, s.N, piece))
-                counts[expert]++;
-        });
-
-        int row = 0;
-        for (int e = 0; e < E; e++)
-        {
-            offsets.Span[e] = row;
-            for (int i = e; i < next.Length; i += E)
-                (next.Span[i], row) = (row, row + next.Span[i]);
-        }
-
-        offsets.Span[E] = row;
-        workers.For(pieces, (experts, N, E, K, next, tokens, choices, rowsByToken), static (piece, in s) =>
-        {
-            Span<int> next = s.next.Slice(piece * s.E, s.E).Span;
-            int choice = piece * ChoicesPerPiece;
-            foreach (int expert in ChoicesOf(s.experts, s.N, piece))
-            {
-                int row = next[expert]++;
-                s.tokens.Span[row] = choice / s.K;
-                s.choices.Span[row] = choice;
-                s.rowsByToken.Span[choice++] = row;
-            }
-        });
-
-        for (int t = 0; t <= T; t++)
-            tokenOffsets.Span[t] = t * K;
-        Pool.Return(scratch);
-    }
-
-    /// <inheritdoc/>
     public override void Gather(Floats x, Ints indices, int n, Floats y)
     {
         ForElements(n, (x, indices, n, y), static (piece, in s) =>
@@ -123,31 +164,91 @@ public sealed unsafe partial class CpuBackend
         });
     }
 
-    /// <summary>Columns of the largest values, in order: each column takes its place among those kept so far, behind its equals.</summary>
-    private static void TopK(ReadOnlySpan<float> x, Span<int> kept)
+    /// <summary>The K largest of x (E) and their columns, largest first, the lower column among equals, NaN below everything. K ≤ E.</summary>
+    private static void KeepLargest(float* x, int E, int K, float* kept, int* columns)
     {
-        for (int e = 0; e < x.Length; e++)
+        int e = 0;
+        for (; e < K; e++)
+            Insert(x[e], e, e, kept, columns);
+        for (; e <= E - Vector256<float>.Count; e += Vector256<float>.Count)
         {
-            int low = 0, high = Math.Min(e, kept.Length);
-            if (high == kept.Length && !Above(x[e], x[kept[^1]]))
-                continue;
-            while (low < high)
+            // Most vectors hold nothing above the smallest kept so far.
+            Vector256<float> values = Vector256.Load(x + e);
+            uint above = (Vector256.Equals(values, values) & ~Vector256.LessThanOrEqual(values, Vector256.Create(kept[K - 1]))).ExtractMostSignificantBits();
+            for (; above != 0; above &= above - 1)
             {
-                int middle = (low + high) / 2;
-                if (Above(x[e], x[kept[middle]]))
-                    high = middle;
-                else
-                    low = middle + 1;
+                int column = e + BitOperations.TrailingZeroCount(above);
+                if (Above(x[column], kept[K - 1]))
+                    Insert(x[column], column, K - 1, kept, columns);
             }
-
-            kept[low..^1].CopyTo(kept[(low + 1)..]);
-            kept[low] = e;
         }
+
+        for (; e < E; e++)
+        {
+            if (Above(x[e], kept[K - 1]))
+                Insert(x[e], e, K - 1, kept, columns);
+        }
+    }
+
+    /// <summary>Puts a value into its place among the <paramref name="count"/> before it, behind its equals.</summary>
+    private static void Insert(float value, int column, int count, float* kept, int* columns)
+    {
+        int place = count;
+        for (; place > 0 && Above(value, kept[place - 1]); place--)
+            (kept[place], columns[place]) = (kept[place - 1], columns[place - 1]);
+        (kept[place], columns[place]) = (value, column);
     }
 
     /// <summary>a > b, with NaN below everything else.</summary>
     private static bool Above(float a, float b) => a > b || (float.IsNaN(b) && !float.IsNaN(a));
 
-    private static Span<int> ChoicesOf(Ints experts, int N, int piece) =>
-        experts.Slice(piece * ChoicesPerPiece, Math.Min(ChoicesPerPiece, N - piece * ChoicesPerPiece)).Span;
+    /// <summary>How many of the choices are each expert's. counts (E).</summary>
+    private static void Count(ReadOnlySpan<int> choices, Span<int> counts)
+    {
+        counts.Clear();
+        foreach (int expert in choices)
+            counts[expert]++;
+    }
+
+    /// <summary>From the counts of each piece (pieces, E), which it uses up, to the plan; choices, and gates with weights, only where they are wanted.</summary>
+    private void Place(
+        Ints experts, int T, int E, int K, Ints counts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Ints choices, Floats gates, Floats weights)
+    {
+        int row = 0;
+        for (int e = 0; e < E; e++)
+        {
+            offsets.Pointer[e] = row;
+            for (int i = e; i < counts.Length; i += E)
+                (counts.Pointer[i], row) = (row, row + counts.Pointer[i]);
+        }
+
+        offsets.Pointer[E] = row;
+        tokenOffsets.Pointer[T] = T * K;
+        workers.For(Pieces(T, TokensPerPiece), (experts, T, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, weights), static (piece, in s) =>
+        {
+            int* next = s.counts.Pointer + piece * s.E;
+            int end = Math.Min(s.T, (piece + 1) * TokensPerPiece);
+            for (int t = piece * TokensPerPiece; t < end; t++)
+            {
+                s.tokenOffsets.Pointer[t] = t * s.K;
+                for (int choice = t * s.K; choice < (t + 1) * s.K; choice++)
+                {
+                    int row = next[s.experts.Pointer[choice]]++;
+                    s.tokens.Pointer[row] = t;
+                    s.rowsByToken.Pointer[choice] = row;
+                    if (!s.choices.IsNone)
+                        s.choices.Pointer[row] = choice;
+                    if (!s.weights.IsNone)
+                        s.weights.Pointer[row] = s.gates.Pointer[choice];
+                }
+            }
+        });
+    }
+
+    /// <summary>The choices of one piece of tokens.</summary>
+    private static ReadOnlySpan<int> TokenChoices(Ints experts, int piece, int T, int K)
+    {
+        int start = piece * TokensPerPiece;
+        return experts.Slice(start * K, Math.Min(TokensPerPiece, T - start) * K).Span;
+    }
 }

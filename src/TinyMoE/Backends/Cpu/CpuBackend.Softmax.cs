@@ -15,12 +15,7 @@ public sealed unsafe partial class CpuBackend
         {
             var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
-            {
-                float* x = s.x.Pointer + n * s.C, y = s.y.Pointer + n * s.C;
-                float scale = 1f / SumExp(x, s.C, LargestOf(x, s.C), y);
-                for (int c = 0; c < s.C; c += Lanes.Width)
-                    Lanes.Store(Lanes.Load(y + c, s.C - c) * scale, y + c, s.C - c);
-            }
+                SoftmaxRow(s.x.Pointer + n * s.C, s.C, s.y.Pointer + n * s.C);
         });
     }
 
@@ -129,6 +124,13 @@ public sealed unsafe partial class CpuBackend
         Vector<float> shift = new(logSumExp);
         for (int c = 0; c < C; c += Lanes.Width)
             Lanes.Write(VectorMath.Exp(Lanes.Load(x + c, C - c) - shift) * scale, dx + c, C - c, adds);
+    }
+
+    private static void SoftmaxRow(float* x, int C, float* y)
+    {
+        float scale = 1f / SumExp(x, C, LargestOf(x, C), y);
+        for (int c = 0; c < C; c += Lanes.Width)
+            Lanes.Store(Lanes.Load(y + c, C - c) * scale, y + c, C - c);
     }
 
     private static float LargestOf(float* x, int C) => TensorPrimitives.Max<float>(new ReadOnlySpan<float>(x, C));

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TinyMoE.Backends;
 using TinyMoE.Nn;
 using TinyMoE.Tensors;
@@ -47,7 +48,7 @@ public sealed class Generator
     {
         using Tape tape = backend.NewTape(recording: false);
         int known = useCache ? cache.Length : 0;
-        Ints ids = tape.Ints([.. window.Skip(known)]);
+        Ints ids = tape.Ints(CollectionsMarshal.AsSpan(window)[known..]);
         DecoderOutput output = model.Forward(tape, ids, B: 1, ids.Length, Pass.Inference, useCache ? cache : null, lastOnly: true);
         backend.Read(output.Logits.Data, logits);
     }

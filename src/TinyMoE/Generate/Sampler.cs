@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Generate;
@@ -36,6 +37,8 @@ public sealed class Sampler
     /// <summary>The token of position <paramref name="index"/>; among equal logits the lower token is the likelier.</summary>
     public int Choose(ReadOnlySpan<float> logits, int index)
     {
+        if (options.Temperature == 0f)
+            return TensorPrimitives.IndexOfMax(logits); // the first of the largest
         for (int v = 0; v < order.Length; v++)
         {
             order[v] = v;
@@ -45,9 +48,6 @@ public sealed class Sampler
         // Keys equal to the bit keep no order in an unstable sort, so ties are mended below.
         probabilities.AsSpan().Sort(order.AsSpan());
         MendTies();
-        if (options.Temperature == 0f)
-            return order[0];
-
         int kept = options.TopK > 0 ? Math.Min(options.TopK, order.Length) : order.Length;
         double largest = -probabilities[0], sum = 0;
         for (int i = 0; i < kept; i++)

@@ -44,6 +44,20 @@ public sealed class GeneratorTests
     }
 
     [Theory]
+    [InlineData("plain")]
+    [InlineData("noisy")]
+    public void Generate_AfterTheFirstToken_NoPoolMiss_LittleManagedMemory(string name)
+    {
+        using CpuBackend backend = new(2);
+        using Decoder model = Spread(backend, TestModels.Named(name));
+        List<(long Misses, long Bytes)> marks = new(capacity: 16);
+        foreach (int _ in new Generator(backend, model).Generate([1, 2], 13, new SamplingOptions()))
+            marks.Add((backend.Pool.Misses, GC.GetAllocatedBytesForCurrentThread()));
+        Assert.Equal(marks[1].Misses, marks[^1].Misses); // the first token computes the prompt, the second the first single position
+        Assert.InRange((marks[^1].Bytes - marks[1].Bytes) / (marks.Count - 2), 0, 24 * 1024);
+    }
+
+    [Theory]
     [InlineData(1f, 0, 1f, new[] { 0.1, 0.2, 0.3, 0.4 })]
     [InlineData(1f, 2, 1f, new[] { 0, 0, 3.0 / 7, 4.0 / 7 })]
     [InlineData(1f, 0, 0.65f, new[] { 0, 0, 3.0 / 7, 4.0 / 7 })]

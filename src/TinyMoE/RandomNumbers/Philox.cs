@@ -48,13 +48,14 @@ public readonly struct Philox
     {
         (uint a, uint b, uint c, uint d) = Block(index >> 2);
         (uint radius, uint angle) = (index & 2) == 0 ? (a, b) : (c, d);
-        return ToNormal(radius, angle, (index & 1) == 0);
+        (float first, float second) = ToNormals(radius, angle);
+        return (index & 1) == 0 ? first : second;
     }
 
     /// <summary>A whole number in 0..<paramref name="count"/>-1, for counts far below 2³².</summary>
     public int Below(int count, long index) => (int)(((ulong)Word(index) * (uint)count) >> 32);
 
-    /// <summary>The words from <paramref name="index"/> on, four blocks at a time in vector registers.</summary>
+    /// <summary>The words from <paramref name="index"/> on, four or eight blocks at a time in vector registers.</summary>
     public void Words(long index, Span<uint> words)
     {
         const int Batch = 16;
@@ -69,6 +70,12 @@ public readonly struct Philox
             index += head;
         }
 
+        if (Avx512F.IsSupported)
+        {
+            for (; words.Length >= 2 * Batch; words = words[(2 * Batch)..], index += 2 * Batch)
+                EightBlocks(index >> 2, ref words[0]);
+        }
+
         for (; words.Length >= Batch; words = words[Batch..], index += Batch)
             FourBlocks(index >> 2, ref words[0]);
         if (words.Length > 0)
@@ -80,12 +87,13 @@ public readonly struct Philox
 
     internal static float ToUniform(uint word) => (word >> 8) * (1f / (1 << 24));
 
-    internal static float ToNormal(uint radiusWord, uint angleWord, bool cosine)
+    /// <summary>The two normal numbers of two words.</summary>
+    internal static (float First, float Second) ToNormals(uint radiusWord, uint angleWord)
     {
         float uniform = ((radiusWord >> 8) + 1) * (1f / (1 << 24)); // in (0, 1]: its logarithm is finite
         float radius = MathF.Sqrt(-2f * MathF.Log(uniform));
         float angle = 2f * MathF.PI * ToUniform(angleWord);
-        return radius * (cosine ? MathF.Cos(angle) : MathF.Sin(angle));
+        return (radius * MathF.Cos(angle), radius * MathF.Sin(angle));
     }
 
     internal static (uint A, uint B, uint C, uint D) Rounds(uint c0, uint c1, uint c2, uint c3, uint k0, uint k1)
@@ -123,6 +131,27 @@ public readonly struct Philox
         Vector256<ulong> first = (c0 & lower) | (c1 << 32), second = (c2 & lower) | (c3 << 32); // words 0 and 1, 2 and 3, of blocks 0, 2, 1, 3
         Vector256.ConditionalSelect(even, first, Vector256.Shuffle(second, Vector256.Create(0UL, 0, 2, 2))).AsUInt32().StoreUnsafe(ref words);
         Vector256.ConditionalSelect(even, Vector256.Shuffle(first, Vector256.Create(1UL, 1, 3, 3)), second).AsUInt32().StoreUnsafe(ref words, 8);
+    }
+
+    /// <summary>Blocks <paramref name="block"/> to +7, as <see cref="FourBlocks"/> in registers of twice the width.</summary>
+    private void EightBlocks(long block, ref uint words)
+    {
+        Vector512<ulong> c0 = Vector512.Create((ulong)block) + Vector512.Create(0UL, 4, 1, 5, 2, 6, 3, 7), c1 = c0 >>> 32; // lanes in the order that the interleaving below undoes
+        Vector512<ulong> c2 = Vector512.Create((ulong)step), c3 = Vector512.Create((ulong)place);
+        Vector512<ulong> k0 = Vector512.Create((ulong)key0), k1 = Vector512.Create((ulong)key1);
+        Vector512<uint> multiplier0 = Vector512.Create((ulong)Multiplier0).AsUInt32(), multiplier1 = Vector512.Create((ulong)Multiplier1).AsUInt32();
+        for (int round = 0; round < 10; round++)
+        {
+            Vector512<ulong> product0 = Avx512F.Multiply(c0.AsUInt32(), multiplier0), product1 = Avx512F.Multiply(c2.AsUInt32(), multiplier1);
+            (c0, c1, c2, c3) = ((product1 >>> 32) ^ c1 ^ k0, product1, (product0 >>> 32) ^ c3 ^ k1, product0);
+            k0 += Vector512.Create((ulong)Weyl0);
+            k1 += Vector512.Create((ulong)Weyl1);
+        }
+
+        Vector512<ulong> lower = Vector512.Create(0xFFFFFFFFUL);
+        Vector512<ulong> first = (c0 & lower) | (c1 << 32), second = (c2 & lower) | (c3 << 32); // words 0 and 1, 2 and 3, of blocks 0, 4, 1, 5, 2, 6, 3, 7
+        Avx512F.UnpackLow(first, second).AsUInt32().StoreUnsafe(ref words);
+        Avx512F.UnpackHigh(first, second).AsUInt32().StoreUnsafe(ref words, 16);
     }
 
     /// <summary>The 64-bit products of the lanes' lower halves.</summary>

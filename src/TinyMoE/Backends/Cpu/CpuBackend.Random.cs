@@ -39,10 +39,14 @@ public sealed unsafe partial class CpuBackend
             for (long at = first & ~1L; at < end; at += WordsAtOnce) // a pair of words makes a pair of numbers
             {
                 random.Words(at, words);
-                for (long i = Math.Max(at, first); i < Math.Min(at + WordsAtOnce, end); i++)
+                for (int pair = 0; pair < Math.Min(WordsAtOnce, end - at); pair += 2)
                 {
-                    int pair = (int)(i - at) & ~1;
-                    y[i - first] = Philox.ToNormal(words[pair], words[pair + 1], cosine: (i & 1) == 0);
+                    long i = at + pair - first; // -1 where the run begins inside a pair
+                    var (one, two) = Philox.ToNormals(words[pair], words[pair + 1]);
+                    if (i >= 0)
+                        y[i] = one;
+                    if (i + 1 < length)
+                        y[i + 1] = two;
                 }
             }
         });

@@ -90,17 +90,21 @@ public abstract class Backend : IDisposable
     public abstract void GroupedBroadcast(Floats x, Ints offsets, int E, int N, int C, Target y);
 
     // ---- Norms ----------------------------------------------------------------------------------------------------------------------
-    /// <summary>y = x·r·w, r = 1/√(mean(x²) + eps). x, y (N, C), w (C), r (N).</summary>
-    public abstract void RmsNormForward(Floats x, Floats w, int N, int C, float eps, Floats y, Floats r);
+    // A norm of a sum, s = x + branch, also gives s; without a branch (empty) s is x and is not written. Its backward gets ds, the gradient of s from
+    // elsewhere (or empty), and gives the whole gradient of s to x and to the branch.
 
-    /// <summary>dy, x, dx (N, C), w, dw (C), r (N).</summary>
-    public abstract void RmsNormBackward(Floats dy, Floats x, Floats w, Floats r, int N, int C, Target dx, Target dw);
+    /// <summary>y = s·r·w, r = 1/√(mean(s²) + eps). x, branch, s, y (N, C), w (C), r (N).</summary>
+    public abstract void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r);
 
-    /// <summary>y = (x − mean)·r·w + b, r = 1/√(var(x) + eps), population variance. x, y (N, C), w, b (C), b may be empty; mean, r (N).</summary>
-    public abstract void LayerNormForward(Floats x, Floats w, Floats b, int N, int C, float eps, Floats y, Floats mean, Floats r);
+    /// <summary>dy, ds, s, dx, dbranch (N, C), w, dw (C), r (N).</summary>
+    public abstract void RmsNormBackward(Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw);
 
-    /// <summary>dy, x, dx (N, C), w, dw, db (C), mean, r (N).</summary>
-    public abstract void LayerNormBackward(Floats dy, Floats x, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dw, Target db);
+    /// <summary>y = (s − mean)·r·w + b, r = 1/√(var(s) + eps), population variance. x, branch, s, y (N, C), w, b (C), b may be empty; mean, r (N).</summary>
+    public abstract void LayerNormForward(Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r);
+
+    /// <summary>dy, ds, s, dx, dbranch (N, C), w, dw, db (C), mean, r (N).</summary>
+    public abstract void LayerNormBackward(
+        Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db);
 
     // ---- Softmax and losses ---------------------------------------------------------------------------------------------------------
     /// <summary>y = softmax of each row. x, y (N, C).</summary>

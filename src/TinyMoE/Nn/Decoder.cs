@@ -73,10 +73,11 @@ public sealed class Decoder : IDisposable
             x = x.Add(tape.Embedding(positions, tape.Ints(Positions(B, T, start))));
         x = x.Reshape((B, T, model.Width));
 
-        List<(int Layer, Routing Routing)> routings = [];
+        Tensor? branch = null;                                   // what the last sublayer computed; the next norm adds it to x
+        List<(int Layer, Routing Routing)> routings = new(blocks.Length);
         for (int layer = 0; layer < blocks.Length; layer++)
         {
-            (x, Routing? routing) = blocks[layer].Forward(x, pass, cache); // (B, T, C)
+            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, pass, cache); // (B, T, C)
             if (routing is not null)
                 routings.Add((layer, routing));
         }
@@ -84,8 +85,9 @@ public sealed class Decoder : IDisposable
         cache?.Advance(T);
         tape.Scope = "head";
         if (lastOnly)
-            x = tape.Borrow((1, model.Width), x.Data.Slice((B * T - 1) * model.Width, model.Width));
-        Tensor logits = norm.Forward(x).Linear(head, headBias);  // (B, T, V)
+            (x, branch) = (LastToken(x), branch is null ? null : LastToken(branch));
+        (_, Tensor h) = norm.Forward(x, branch);
+        Tensor logits = h.Linear(head, headBias);                // (B, T, V)
         return new DecoderOutput(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)), routings);
     }
 
@@ -96,6 +98,13 @@ public sealed class Decoder : IDisposable
         Parameters.Dispose();
     }
 
+    /// <summary>The last row of x (B, T, C), as (1, C).</summary>
+    private static Tensor LastToken(Tensor x)
+    {
+        int C = x.Shape.Last;
+        return x.Tape.Borrow((1, C), x.Data.Slice(x.Count - C, C));
+    }
+
     private static int[] Positions(int B, int T, int start) => [.. Enumerable.Range(0, B * T).Select(n => start + n % T)];
 
     /// <summary>x + Attention(Norm(x)), then x + FeedForward(Norm(x)) (pre-norm, as GPT-2, Llama and Mixtral).</summary>
@@ -103,6 +112,8 @@ public sealed class Decoder : IDisposable
     {
         private readonly float dropout;
         private readonly int layer;
+        private readonly string attentionScope;
+        private readonly string feedForwardScope;
         private readonly Norm attentionNorm;
         private readonly CausalAttention attention;
         private readonly Norm feedForwardNorm;
@@ -113,6 +124,7 @@ public sealed class Decoder : IDisposable
         {
             string name = $"model.layers.{layer}";
             (dropout, this.layer) = (config.Model.Dropout, layer);
+            (attentionScope, feedForwardScope) = ($"layer {layer}, attention", $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}");
             attentionNorm = new Norm(store, $"{name}.input_layernorm", config.Model);
             attention = new CausalAttention(store, $"{name}.self_attn", config.Model, layer, rotary);
             feedForwardNorm = new Norm(store, $"{name}.post_attention_layernorm", config.Model);
@@ -122,19 +134,19 @@ public sealed class Decoder : IDisposable
                 dense = new FeedForward(store, $"{name}.mlp", config.Model);
         }
 
-        public (Tensor X, Routing? Routing) Forward(Tensor x, Pass pass, KvCache? cache)
+        /// <summary>x and branch (B, T, C) or null, whose sum is the block's input; the result's sum is its output.</summary>
+        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, Pass pass, KvCache? cache)
         {
-            x.Tape.Scope = $"layer {layer}, attention";
-            Tensor attended = attention.Forward(attentionNorm.Forward(x), pass, cache);
-            x = x.Add(attended.Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer)));
+            x.Tape.Scope = attentionScope;
+            (x, Tensor h) = attentionNorm.Forward(x, branch);
+            branch = attention.Forward(h, pass, cache).Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer));
 
-            x.Tape.Scope = moe is null ? $"layer {layer}, feed-forward" : $"layer {layer}, experts";
-            Tensor h = feedForwardNorm.Forward(x);
-            (Tensor y, Routing? routing) = moe is null
+            x.Tape.Scope = feedForwardScope;
+            (x, h) = feedForwardNorm.Forward(x, branch);
+            (branch, Routing? routing) = moe is null
                 ? (dense!.Forward(h), null)
                 : moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), pass);
-            y = y.Reshape(x.Shape).Dropout(pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer));
-            return (x.Add(y), routing);
+            return (x, branch.Reshape(x.Shape).Dropout(pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer)), routing);
         }
     }
 }

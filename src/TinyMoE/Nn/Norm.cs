@@ -22,4 +22,12 @@ public sealed class Norm
 
     /// <summary>Applies it. x (..., C).</summary>
     public Tensor Forward(Tensor x) => kind == NormKind.Rms ? x.RmsNorm(weight, epsilon) : x.LayerNorm(weight, bias, epsilon);
+
+    /// <summary>Sum = x + branch and Y, the norm of it; without a branch Sum is x. x, branch (..., C).</summary>
+    public (Tensor Sum, Tensor Y) Forward(Tensor x, Tensor? branch)
+    {
+        if (branch is null)
+            return (x, Forward(x));
+        return kind == NormKind.Rms ? x.AddRmsNorm(branch, weight, epsilon) : x.AddLayerNorm(branch, weight, bias, epsilon);
+    }
 }

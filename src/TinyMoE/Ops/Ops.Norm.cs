@@ -14,11 +14,29 @@ public static partial class Ops
         Tape tape = x.Tape;
         Tensor y = tape.New(x.Shape);                            // (N, C)
         Floats r = tape.Saved(N);                                // (N)
-        tape.Backend.RmsNormForward(x.Data, w.Data, N, C, eps, y.Data, r);
+        tape.Backend.RmsNormForward(x.Data, default, w.Data, N, C, eps, default, y.Data, r);
 
         // with x̂ = x·r:  dx = r·(dy·w − x̂·mean(dy·w·x̂)),   dw = Σ_n dy·x̂
         return tape.Record(nameof(RmsNorm), y, () =>
-            tape.Backend.RmsNormBackward(y.Grad, x.Data, w.Data, r, N, C, x.GradTarget(), w.GradTarget()));
+            tape.Backend.RmsNormBackward(y.Grad, default, x.Data, w.Data, r, N, C, x.GradTarget(), Target.None, w.GradTarget()));
+    }
+
+    /// <summary>Sum = x + branch and Y = RmsNorm(Sum), a residual connection with the norm that follows it, in one pass. x, branch, results (..., C), w (C).</summary>
+    public static (Tensor Sum, Tensor Y) AddRmsNorm(this Tensor x, Tensor branch, Tensor w, float eps = 1e-5f)
+    {
+        int C = x.Shape.Last, N = x.Count / C;                   // x, branch (N, C), w (C)
+        Check.Shape(nameof(AddRmsNorm), branch, x.Shape);
+        Check.Shape(nameof(AddRmsNorm), w, C);
+
+        Tape tape = x.Tape;
+        ResidualSum sum = new(x, branch);
+        Tensor s = sum.Value, y = tape.New(x.Shape);             // (N, C)
+        Floats r = tape.Saved(N);                                // (N)
+        tape.Backend.RmsNormForward(x.Data, branch.Data, w.Data, N, C, eps, s.Data, y.Data, r);
+
+        // with ŝ = s·r:  dx = dbranch = ds + r·(dy·w − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ
+        return (s, tape.Record(nameof(AddRmsNorm), y, () =>
+            tape.Backend.RmsNormBackward(y.Grad, sum.TakeGrad(), s.Data, w.Data, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget())));
     }
 
     /// <summary>y = (x − mean)·r·w + b with r = 1/√(var + eps), over the last dimension (Ba et al. 2016). x (..., C), w (C), b (C) or null.</summary>
@@ -32,10 +50,64 @@ public static partial class Ops
         Tape tape = x.Tape;
         Tensor y = tape.New(x.Shape);                            // (N, C)
         Floats mean = tape.Saved(N), r = tape.Saved(N);          // (N)
-        tape.Backend.LayerNormForward(x.Data, w.Data, b?.Data ?? default, N, C, eps, y.Data, mean, r);
+        tape.Backend.LayerNormForward(x.Data, default, w.Data, b?.Data ?? default, N, C, eps, default, y.Data, mean, r);
 
         // with x̂ = (x − mean)·r:  dx = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)),   dw = Σ_n dy·x̂,   db = Σ_n dy
-        return tape.Record(nameof(LayerNorm), y, () =>
-            tape.Backend.LayerNormBackward(y.Grad, x.Data, w.Data, mean, r, N, C, x.GradTarget(), w.GradTarget(), b?.GradTarget() ?? Target.None));
+        return tape.Record(nameof(LayerNorm), y, () => tape.Backend.LayerNormBackward(
+            y.Grad, default, x.Data, w.Data, mean, r, N, C, x.GradTarget(), Target.None, w.GradTarget(), b?.GradTarget() ?? Target.None));
+    }
+
+    /// <summary>Sum = x + branch and Y = LayerNorm(Sum) in one pass. x, branch, results (..., C), w (C), b (C) or null.</summary>
+    public static (Tensor Sum, Tensor Y) AddLayerNorm(this Tensor x, Tensor branch, Tensor w, Tensor? b, float eps = 1e-5f)
+    {
+        int C = x.Shape.Last, N = x.Count / C;                   // x, branch (N, C), w (C), b (C)
+        Check.Shape(nameof(AddLayerNorm), branch, x.Shape);
+        Check.Shape(nameof(AddLayerNorm), w, C);
+        if (b is not null)
+            Check.Shape(nameof(AddLayerNorm), b, C);
+
+        Tape tape = x.Tape;
+        ResidualSum sum = new(x, branch);
+        Tensor s = sum.Value, y = tape.New(x.Shape);             // (N, C)
+        Floats mean = tape.Saved(N), r = tape.Saved(N);          // (N)
+        tape.Backend.LayerNormForward(x.Data, branch.Data, w.Data, b?.Data ?? default, N, C, eps, s.Data, y.Data, mean, r);
+
+        // with ŝ = (s − mean)·r:  dx = dbranch = ds + r·(dy·w − mean(dy·w) − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ,   db = Σ_n dy
+        return (s, tape.Record(nameof(AddLayerNorm), y, () => tape.Backend.LayerNormBackward(
+            y.Grad, sum.TakeGrad(), s.Data, w.Data, mean, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget(), b?.GradTarget() ?? Target.None)));
+    }
+
+    /// <summary>
+    /// The sum inside a norm of a sum, a node of its own on the tape, before the norm's. The norm's backward takes the gradient that others gave the sum and passes
+    /// it on together with its own, in one pass; only where nobody wanted the norm, the sum's own backward does.
+    /// </summary>
+    private sealed class ResidualSum
+    {
+        private bool taken;
+
+        public ResidualSum(Tensor x, Tensor branch)
+        {
+            Tape tape = x.Tape;
+            Tensor s = tape.New(x.Shape);
+            Value = tape.Record(nameof(Add), s, () =>
+            {
+                if (taken)
+                    return;
+
+                // dx = ds,   dbranch = ds
+                tape.Backend.Affine(s.Grad, 1f, 0f, s.Count, x.GradTarget());
+                tape.Backend.Affine(s.Grad, 1f, 0f, s.Count, branch.GradTarget());
+            });
+        }
+
+        /// <summary>The sum; the norm's kernel computes it.</summary>
+        public Tensor Value { get; }
+
+        /// <summary>The gradient that others gave the sum, empty when none did; the caller passes it on.</summary>
+        public Floats TakeGrad()
+        {
+            taken = true;
+            return Value.HasGrad ? Value.Grad : default;
+        }
     }
 }

@@ -12,7 +12,17 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
         .. Sizes.Select(size => RmsNorm(size.N, size.C)),
         .. Sizes.Select(size => LayerNorm(size.N, size.C, bias: true)),
         LayerNorm(5, 37, bias: false),
+        .. Sizes.SelectMany(size => new[] { AddRmsNorm(size.N, size.C, UseOf.Both), AddLayerNorm(size.N, size.C, UseOf.Both) }),
+        AddRmsNorm(5, 37, UseOf.Norm), AddRmsNorm(5, 37, UseOf.Sum), AddLayerNorm(5, 37, UseOf.Norm), AddLayerNorm(5, 37, UseOf.Sum),
     ];
+
+    /// <summary>Which results of a norm of a sum the loss depends on.</summary>
+    private enum UseOf
+    {
+        Both,
+        Norm,
+        Sum,
+    }
 
     private static (int N, int C)[] Sizes => [(1, 1), (5, 37), (3, 64), (4, 13), (101, 9)];
 
@@ -41,6 +51,29 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
         float[] y = x.LayerNorm(one, null, eps: 0f).ToArray();
         Assert.Equal(-1.3416408, y[0], 1e-6);
         Assert.Equal(0.4472136, y[2], 1e-6);
+    }
+
+    private static OpCase AddRmsNorm(int N, int C, UseOf use) => AddNorm("AddRmsNorm", RmsNorm(N, C), use, x => x[0].AddRmsNorm(x[1], x[2], 1e-5f));
+
+    private static OpCase AddLayerNorm(int N, int C, UseOf use) =>
+        AddNorm("AddLayerNorm", LayerNorm(N, C, bias: true), use, x => x[0].AddLayerNorm(x[1], x[2], x[3], 1e-3f));
+
+    /// <summary>The norm of a sum from the case of the norm: y·2 + s, or one of them. Inputs: x, branch, and the norm's parameters, which only the norm gives a gradient.</summary>
+    private static OpCase AddNorm(string name, OpCase norm, UseOf use, Func<Tensor[], (Tensor Sum, Tensor Y)> op)
+    {
+        Operand[] parameters = [.. norm.Inputs.Skip(1).Select(input => input with { WantsGrad = use != UseOf.Sum })];
+        return new($"{name} of {norm.Name}, use {use}", [norm.Inputs[0], norm.Inputs[0], .. parameters],
+            x =>
+            {
+                var (sum, y) = op(x);
+                return use switch { UseOf.Norm => y, UseOf.Sum => sum.Scale(1f), _ => y.Scale(2f).Add(sum) };
+            },
+            x =>
+            {
+                double[] sum = [.. x[0].Zip(x[1], (a, b) => a + b)];
+                double[] y = norm.Reference([sum, .. x.Skip(2)]);
+                return use switch { UseOf.Norm => y, UseOf.Sum => sum, _ => [.. y.Zip(sum, (a, b) => 2 * a + b)] };
+            });
     }
 
     private static OpCase RmsNorm(int N, int C) => new(

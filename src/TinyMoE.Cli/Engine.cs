@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
@@ -8,7 +9,10 @@ using TinyMoE.Train;
 namespace TinyMoE.Cli;
 
 /// <summary>What <c>train</c> was asked for. Threads 0: all cores; StopAt null: go on to the last step.</summary>
-internal sealed record TrainOptions(RunConfig Config, string Folder, bool Resume, int? StopAt, int Threads);
+internal sealed record TrainOptions(RunConfig Config, string Folder, bool Resume, int? StopAt, int Threads, bool Profile);
+
+/// <summary>How <c>train</c> ended. Profile null: not asked for, or too few steps to measure.</summary>
+internal sealed record TrainOutcome(TrainingResult Result, TrainingProfile? Profile);
 
 /// <summary>What <c>eval</c> was asked for. Data null: the run's own text; Windows null: all of the held-out part.</summary>
 internal sealed record EvalOptions(string Run, IReadOnlyList<string>? Data, int? Windows, int Threads);
@@ -38,14 +42,17 @@ internal static class Engine
     };
 
     /// <summary>Trains, or goes on training; on <paramref name="stop"/> finishes the step, saves, and returns.</summary>
-    public static TrainingResult Train(TrainOptions options, ITrainingListener listener, CancellationToken stop)
+    public static TrainOutcome Train(TrainOptions options, ITrainingListener listener, CancellationToken stop)
     {
         RunFolder folder = new(options.Folder);
         Corpus corpus = Corpus.Load(options.Config.Data, options.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
         RunConfig config = options.Config.WithVocabulary(corpus.Tokenizer.Vocabulary);
-        using CpuBackend backend = new(options.Threads);
-        using Trainer trainer = new(backend, config, corpus, folder, listener, options.Resume);
-        return trainer.Run(options.StopAt ?? int.MaxValue, stop);
+        using CpuBackend cpu = new(options.Threads);
+        ProfilingBackend? profiling = options.Profile ? new ProfilingBackend(cpu) : null;
+        TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
+        using Trainer trainer = new((Backend?)profiling ?? cpu, config, corpus, folder, listener, options.Resume) { Profiler = profiler };
+        TrainingResult result = trainer.Run(options.StopAt ?? int.MaxValue, stop);
+        return new TrainOutcome(result, profiler?.Profile);
     }
 
     /// <summary>A text by the best model of a run.</summary>

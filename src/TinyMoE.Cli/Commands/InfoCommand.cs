@@ -62,7 +62,7 @@ internal sealed class InfoCommand
         console.WriteLine(name);
         console.Write(table);
         console.WriteLine($"operations a token: {Number(size.ForwardFlopsPerToken)} forward, {Number(3 * size.ForwardFlopsPerToken)} in training");
-        console.WriteLine($"memory: {Mebibytes(size.TrainingBytes)} to train with {full.Train.Batch} windows of {full.Model.Context} tokens, {Mebibytes(size.GenerationBytes)} to generate");
+        console.WriteLine($"memory: {Words.Mebibytes(size.TrainingBytes)} to train with {full.Train.Batch} windows of {full.Model.Context} tokens, {Words.Mebibytes(size.GenerationBytes)} to generate");
     }
 
     private static string ToJson(ModelSize size, RunConfig full) => new JsonObject
@@ -77,8 +77,6 @@ internal sealed class InfoCommand
         ["generation_bytes"] = size.GenerationBytes,
         ["config"] = JsonNode.Parse(ConfigJson.Write(full)),
     }.ToJsonString(JsonSerializerOptions.Default);
-
-    private static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1024.0 * 1024.0):F1} MiB");
 
     private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 }

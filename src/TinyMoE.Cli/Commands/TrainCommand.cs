@@ -14,6 +14,7 @@ internal sealed class TrainCommand
         tinymoe train --preset nano --data poems.txt         a dense model on a text of yours
         tinymoe train --set moe.experts=16 --out runs/16     change the model, keep the run elsewhere
         tinymoe train --resume                               go on where Ctrl-C stopped it
+        tinymoe train --preset bench --steps 25 --profile    where the time of a step goes
         """;
 
     private readonly ConfigOptions config = new();
@@ -25,6 +26,7 @@ internal sealed class TrainCommand
     private readonly Option<int?> threads = Options.Threads();
     private readonly Option<string?> folder = Options.Text("--out", "DIR", "Folder of the run; runs/PRESET if not said.");
     private readonly Option<bool> resume = Options.Flag("--resume", "Go on with the run in the folder; with its own configuration if no other is named.");
+    private readonly Option<bool> profile = Options.Flag("--profile", "Show at the end where the time of a step went, kernel by kernel.");
     private readonly Option<bool> json = Options.Json();
 
     public static Command Create()
@@ -32,7 +34,7 @@ internal sealed class TrainCommand
         TrainCommand train = new();
         CommandWithExamples command = new("train", "Train a model and keep it in a folder. Ctrl-C stops it after saving.", Examples);
         train.config.AddTo(command);
-        foreach (Option option in new Option[] { train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.threads, train.folder, train.resume, train.json })
+        foreach (Option option in new Option[] { train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.threads, train.folder, train.resume, train.profile, train.json })
             command.Add(option);
         command.SetAction(train.Run);
         return command;
@@ -45,12 +47,23 @@ internal sealed class TrainCommand
         TextWriter output = parsed.InvocationConfiguration.Output;
         using Interrupts interrupts = new();
         Stopwatch clock = Stopwatch.StartNew();
-        TrainingResult result = Progress.Watch(output, quiet, listener => Engine.Train(options, listener, interrupts.Token));
+        (TrainingResult result, TrainingProfile? counted) = Progress.Watch(output, quiet, listener => Engine.Train(options, listener, interrupts.Token));
+        if (quiet)
+            WriteJson(output, result, counted);
+        else if (options.Profile)
+            ProfileTable.Write(Consoles.For(output), counted);
         if (!result.Finished)
             TrainSummary.Stopped(quiet ? parsed.InvocationConfiguration.Error : output, options, result);
         else if (!quiet)
             TrainSummary.Finished(output, options, result, Engine.Sample(options), clock.Elapsed);
         return interrupts.Token.IsCancellationRequested && !result.Finished ? Cli.Interrupted : Cli.Done;
+    }
+
+    private static void WriteJson(TextWriter output, TrainingResult result, TrainingProfile? counted)
+    {
+        output.WriteLine(MetricsJson.Line(result.Memory));
+        if (counted is not null)
+            output.WriteLine(MetricsJson.Line(counted));
     }
 
     private TrainOptions Read(ParseResult parsed)
@@ -63,7 +76,7 @@ internal sealed class TrainCommand
         RunConfig own = config.Read(parsed, goOn ? Engine.ConfigOf(kept) : null);
         RunConfig full = Overlay(own, parsed);
         full.Validate();
-        return new TrainOptions(full, run, goOn, parsed.GetValue(stopAt), parsed.GetValue(threads) ?? 0);
+        return new TrainOptions(full, run, goOn, parsed.GetValue(stopAt), parsed.GetValue(threads) ?? 0, parsed.GetValue(profile));
     }
 
     /// <summary>The options that are short for a --set.</summary>

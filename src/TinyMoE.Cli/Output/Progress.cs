@@ -11,7 +11,7 @@ internal abstract class Progress(IAnsiConsole console) : ITrainingListener
     private TrainingStart? start;
 
     /// <summary>Trains under the listener that suits the output.</summary>
-    public static TrainingResult Watch(TextWriter output, bool json, Func<ITrainingListener, TrainingResult> train)
+    public static T Watch<T>(TextWriter output, bool json, Func<ITrainingListener, T> train)
     {
         if (json)
             return train(new JsonProgress(output));

@@ -11,6 +11,7 @@ internal static class TrainSummary
         output.WriteLine();
         output.WriteLine($"{result.Step} steps done, this time in {Words.Of(time)}; the model is in {options.Folder}");
         output.WriteLine($"best validation loss {result.BestLoss:F4}, at step {result.BestStep}");
+        output.WriteLine(Words.Of(result.Memory));
         if (sample.Length > 0)
         {
             output.WriteLine();
@@ -27,6 +28,7 @@ internal static class TrainSummary
 
     public static void Stopped(TextWriter output, TrainOptions options, TrainingResult result)
     {
+        output.WriteLine(Words.Of(result.Memory));
         output.WriteLine($"stopped after step {result.Step} of {options.Config.Train.Steps} and saved in {options.Folder}; go on with:");
         output.WriteLine($"  {Words.Program} train --resume --out {Words.Quoted(options.Folder)}");
     }

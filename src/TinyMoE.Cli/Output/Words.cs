@@ -36,6 +36,13 @@ internal static class Words
         _ => string.Create(CultureInfo.InvariantCulture, $"{value:F0}"),
     };
 
+    /// <summary>"425.2 MiB".</summary>
+    public static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1024.0 * 1024.0):F1} MiB");
+
+    /// <summary>"memory: 563.1 MiB at most, 443.1 MiB of it for the model; tinymoe info predicts 425.2 MiB".</summary>
+    public static string Of(MemoryReport memory) =>
+        $"memory: {Mebibytes(memory.PeakResidentBytes)} at most, {Mebibytes(memory.PeakPoolBytes)} of it for the model; tinymoe info predicts {Mebibytes(memory.PredictedBytes)}";
+
     /// <summary>A path as it is typed in a shell.</summary>
     public static string Quoted(string path) => path.Any(char.IsWhiteSpace) ? $"\"{path}\"" : path;
 }

@@ -12,18 +12,17 @@ namespace TinyMoE.Data;
 /// </summary>
 public sealed class Corpus
 {
-    private readonly int[] train;
-    private readonly int[] validation;
+    private readonly int[] ids;
+    private readonly int split;
 
-    /// <summary>The corpus of these ids; of them the last <paramref name="validationShare"/> is for validation.</summary>
-    public Corpus(Tokenizer tokenizer, ReadOnlySpan<int> ids, float validationShare)
+    /// <summary>The corpus of these ids, which it keeps; of them the last <paramref name="validationShare"/> is for validation.</summary>
+    public Corpus(Tokenizer tokenizer, int[] ids, float validationShare)
     {
         if (validationShare is not (> 0 and < 1))
             throw new TinyMoEException($"data.validation is {validationShare}: give a share above 0 and below 1.");
-        int split = (int)(ids.Length * (1 - (decimal)validationShare)); // decimal: 0.1f means 0.1
+        this.ids = ids;
+        split = (int)(ids.Length * (1 - (decimal)validationShare)); // decimal: 0.1f means 0.1
         Tokenizer = tokenizer;
-        train = ids[..split].ToArray();
-        validation = ids[split..].ToArray();
         Fingerprint = ComputeFingerprint();
     }
 
@@ -31,10 +30,10 @@ public sealed class Corpus
     public Tokenizer Tokenizer { get; }
 
     /// <summary>The ids to train on.</summary>
-    public ReadOnlySpan<int> Train => train;
+    public ReadOnlySpan<int> Train => ids.AsSpan(0, split);
 
     /// <summary>The ids held out.</summary>
-    public ReadOnlySpan<int> Validation => validation;
+    public ReadOnlySpan<int> Validation => ids.AsSpan(split);
 
     /// <summary>SHA-256 of the vocabulary, the ids and the split, in hexadecimal: two corpora are the same to a model if their fingerprints are.</summary>
     public string Fingerprint { get; }
@@ -51,8 +50,8 @@ public sealed class Corpus
     /// <summary>Throws a <see cref="TinyMoEException"/> unless both parts hold at least one window.</summary>
     public void CheckContext(int context)
     {
-        CheckWindow(train.Length, context, "training");
-        CheckWindow(validation.Length, context, "validation");
+        CheckWindow(Train.Length, context, "training");
+        CheckWindow(Validation.Length, context, "validation");
     }
 
     /// <summary>
@@ -68,22 +67,22 @@ public sealed class Corpus
     {
         if (inputs.Length % context != 0 || targets.Length != inputs.Length)
             throw new ArgumentException($"Inputs and targets have room for whole windows of {context}, not for {inputs.Length} and {targets.Length} ids.");
-        CheckWindow(train.Length, context, "training");
+        CheckWindow(Train.Length, context, "training");
         Philox random = new(new RandomKey(seed, RandomPurpose.Batch, step));
         for (int b = 0; b < inputs.Length / context; b++)
-            Copy(train, random.Below(train.Length - context, first + b), inputs.Slice(b * context, context), targets.Slice(b * context, context));
+            Copy(Train, random.Below(Train.Length - context, first + b), inputs.Slice(b * context, context), targets.Slice(b * context, context));
     }
 
     /// <summary>How many windows the validation part holds, laid end to end.</summary>
-    public int ValidationWindows(int context) => Math.Max(0, (validation.Length - 1) / context);
+    public int ValidationWindows(int context) => Math.Max(0, (Validation.Length - 1) / context);
 
     /// <summary>Window <paramref name="index"/> of the validation part: <paramref name="inputs"/> and <paramref name="targets"/> receive (T) ids each.</summary>
     public void ValidationWindow(int index, Span<int> inputs, Span<int> targets)
     {
         int context = inputs.Length;
-        CheckWindow(validation.Length, context, "validation");
+        CheckWindow(Validation.Length, context, "validation");
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)ValidationWindows(context), nameof(index));
-        Copy(validation, index * context, inputs, targets);
+        Copy(Validation, index * context, inputs, targets);
     }
 
     /// <summary>The indices of <paramref name="wanted"/> validation windows, evenly spread; of all if 0 or more than there are.</summary>
@@ -94,10 +93,10 @@ public sealed class Corpus
         return [.. Enumerable.Range(0, count).Select(i => (int)((long)i * windows / count))];
     }
 
-    private static void Copy(int[] ids, int start, Span<int> inputs, Span<int> targets)
+    private static void Copy(ReadOnlySpan<int> ids, int start, Span<int> inputs, Span<int> targets)
     {
-        ids.AsSpan(start, inputs.Length).CopyTo(inputs);
-        ids.AsSpan(start + 1, inputs.Length).CopyTo(targets);
+        ids.Slice(start, inputs.Length).CopyTo(inputs);
+        ids.Slice(start + 1, inputs.Length).CopyTo(targets);
     }
 
     private static void CheckWindow(int length, int context, string part)
@@ -109,11 +108,10 @@ public sealed class Corpus
     private string ComputeFingerprint()
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"{Tokenizer.Kind} {Tokenizer.Vocabulary} {train.Length} {validation.Length}\n"));
+        hash.AppendData(Encoding.UTF8.GetBytes($"{Tokenizer.Kind} {Tokenizer.Vocabulary} {Train.Length} {Validation.Length}\n"));
         for (int id = 0; id < Tokenizer.Vocabulary; id++)
             hash.AppendData(Tokenizer.Bytes(id));
-        hash.AppendData(MemoryMarshal.AsBytes(train));
-        hash.AppendData(MemoryMarshal.AsBytes(validation));
+        hash.AppendData(MemoryMarshal.AsBytes(ids));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

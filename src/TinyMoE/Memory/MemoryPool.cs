@@ -34,6 +34,9 @@ public sealed class DeviceBuffer
     /// <summary>Who rented it: a method, or the layer on a tape.</summary>
     internal string Origin { get; set; } = "";
 
+    /// <summary>The next buffer of the <see cref="BufferChain"/> that this one is in.</summary>
+    internal DeviceBuffer? Next { get; set; }
+
     /// <summary>The first <paramref name="length"/> elements.</summary>
     public View<T> As<T>(int length)
         where T : unmanaged

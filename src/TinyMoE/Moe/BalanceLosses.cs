@@ -15,9 +15,9 @@ public static class BalanceLosses
     public static Tensor Switch(Tensor logits, Ints choices, int K)
     {
         int T = logits.Shape[0], E = logits.Shape[1];
-        Tensor f = logits.Tape.Constant(E);                      // (E)
-        logits.Tape.Backend.SumRows(OneHot(logits, choices, K).Data, 1f / T, T, E, f.Data);
-        return logits.Softmax().MeanRows().Multiply(f).Sum().Scale((float)E / K);
+        Tensor f = logits.Tape.Constant(E);                      // (E), E/K times f
+        logits.Tape.Backend.SumRows(OneHot(logits, choices, K).Data, (float)E / K / T, T, E, f.Data);
+        return logits.Softmax().MeanRows().Multiply(f).Sum();
     }
 
     /// <summary>Router z-loss, mean over tokens of (log Σ_e exp h_e)² (Zoph et al. 2022, equation 5). logits (T, E).</summary>

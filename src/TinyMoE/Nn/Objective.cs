@@ -15,11 +15,15 @@ public sealed record Objective(Tensor Total, IReadOnlyList<(string Name, Tensor 
         output.Logits.Tape.Scope = "loss";
         Tensor total = output.Logits.CrossEntropy(targets);      // (1)
         List<(string, Tensor)> parts = [("cross_entropy", total)];
-        foreach (IGrouping<string, BalanceLoss> losses in output.Routings.SelectMany(r => r.Routing.Losses).GroupBy(l => l.Name))
+        IReadOnlyList<BalanceLoss> kinds = output.Routings.Count == 0 ? [] : output.Routings[0].Routing.Losses; // every layer has the same
+        for (int kind = 0; kind < kinds.Count; kind++)
         {
-            Tensor mean = losses.Select(l => l.Value).Aggregate((a, b) => a.Add(b)).Scale(1f / losses.Count());
-            parts.Add((losses.Key, mean));
-            total = total.Add(mean.Scale(losses.First().Weight));
+            Tensor sum = kinds[kind].Value;
+            for (int i = 1; i < output.Routings.Count; i++)
+                sum = sum.Add(output.Routings[i].Routing.Losses[kind].Value);
+            Tensor mean = sum.Scale(1f / output.Routings.Count);
+            parts.Add((kinds[kind].Name, mean));
+            total = total.Add(mean.Scale(kinds[kind].Weight));
         }
 
         return new Objective(total, parts);

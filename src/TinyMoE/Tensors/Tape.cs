@@ -10,9 +10,9 @@ namespace TinyMoE.Tensors;
 /// </summary>
 public sealed class Tape : IDisposable
 {
-    private readonly List<Node> nodes = [];
-    private readonly List<DeviceBuffer> pending = []; // rented since the last Record: they go with the next node
-    private readonly List<DeviceBuffer> kept = [];    // live until the tape is disposed
+    private readonly PooledStack<Node> nodes = new();
+    private BufferChain pending; // rented since the last Record: they go with the next node
+    private BufferChain kept;    // live until the tape is disposed
 
     internal Tape(Backend backend, bool recording) => (Backend, Recording) = (backend, recording);
 
@@ -29,10 +29,10 @@ public sealed class Tape : IDisposable
     public Tensor New(Shape shape) => new(this, shape, Saved(shape.Count), wantsGrad: Recording);
 
     /// <summary>Memory that a backward needs; it belongs to the node that the next <see cref="Record"/> makes.</summary>
-    public Floats Saved(int count) => Rent<float>(count, pending);
+    public Floats Saved(int count) => Rent<float>(count, ref pending);
 
     /// <summary>Indices (a plan, a batch); they live as long as the tape.</summary>
-    public Ints Ints(int count) => Rent<int>(count, kept);
+    public Ints Ints(int count) => Rent<int>(count, ref kept);
 
     /// <summary>Indices copied from the host; they live as long as the tape.</summary>
     public Ints Ints(ReadOnlySpan<int> values)
@@ -43,7 +43,7 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>Values with no gradient, contents undefined; they live as long as the tape.</summary>
-    public Tensor Constant(Shape shape) => new(this, shape, Rent<float>(shape.Count, kept), wantsGrad: false);
+    public Tensor Constant(Shape shape) => new(this, shape, Rent<float>(shape.Count, ref kept), wantsGrad: false);
 
     /// <summary>Values from the host with no gradient; they live as long as the tape.</summary>
     public Tensor Constant(Shape shape, ReadOnlySpan<float> values) => Leaf(shape, values, wantsGrad: false);
@@ -62,9 +62,8 @@ public sealed class Tape : IDisposable
     {
         if (Recording)
         {
-            y.Owner = [.. pending];
-            pending.Clear();
-            nodes.Add(new Node(op, Scope, y, backward));
+            (y.Owned, pending) = (pending, default);
+            nodes.Push(new Node(op, Scope, y, backward));
         }
 
         return y;
@@ -87,20 +86,19 @@ public sealed class Tape : IDisposable
         if (!Recording)
             throw new InvalidOperationException("This tape does not record; make it with NewTape(recording: true).");
         Backend.Write(dy, y.GradTarget().View);
-        for (int i = nodes.Count - 1; i >= 0; i--)
+        for (; nodes.Count > 0; nodes.Pop())
         {
-            Node node = nodes[i];
+            Node node = nodes.Top;
             if (node.Output.HasGrad)
                 node.Backward();
-            Return(node.Output.Owner!);
-            nodes.RemoveAt(i);
+            node.Output.Owned.ReturnTo(Backend.Pool);
         }
     }
 
     /// <summary>The first recorded value that is not finite, as "Op in layer", or null; waits for the device. For diagnosis only.</summary>
     public string? FindNonFinite()
     {
-        foreach (Node node in nodes)
+        foreach (Node node in nodes.Items)
         {
             foreach (float value in Backend.Read(node.Output.Data))
             {
@@ -115,31 +113,24 @@ public sealed class Tape : IDisposable
     /// <summary>Returns all memory that is still out.</summary>
     public void Dispose()
     {
-        foreach (Node node in nodes)
-            Return(node.Output.Owner!);
-        nodes.Clear();
-        Return(pending);
-        Return(kept);
+        foreach (Node node in nodes.Items)
+            node.Output.Owned.ReturnTo(Backend.Pool);
+        nodes.Dispose();
+        pending.ReturnTo(Backend.Pool);
+        kept.ReturnTo(Backend.Pool);
     }
 
     /// <summary>Memory for an activation's gradient; it goes with the node that made the activation, or with the tape for a leaf.</summary>
-    internal Floats RentGrad(Tensor tensor) => Rent<float>(tensor.Count, tensor.Owner ?? kept);
-
-    private void Return(List<DeviceBuffer> buffers)
-    {
-        foreach (DeviceBuffer buffer in buffers)
-            Backend.Pool.Return(buffer);
-        buffers.Clear();
-    }
+    internal Floats RentGrad(Tensor tensor) => Rent<float>(tensor.Count, ref tensor.Owned.IsEmpty ? ref kept : ref tensor.Owned);
 
     private Tensor Leaf(Shape shape, ReadOnlySpan<float> values, bool wantsGrad)
     {
-        Tensor leaf = new(this, shape, Rent<float>(shape.Count, kept), wantsGrad);
+        Tensor leaf = new(this, shape, Rent<float>(shape.Count, ref kept), wantsGrad);
         Backend.Write(values, leaf.Data);
         return leaf;
     }
 
-    private View<T> Rent<T>(int count, List<DeviceBuffer> owner)
+    private View<T> Rent<T>(int count, ref BufferChain owner)
         where T : unmanaged
     {
         DeviceBuffer buffer = Backend.Pool.Rent((long)count * sizeof(float), Scope);

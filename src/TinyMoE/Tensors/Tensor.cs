@@ -10,17 +10,21 @@ public class Tensor
 {
     private readonly Tape? tape;
     private readonly Tensor? origin; // a reshaped tensor shares memory and gradient with its origin
-    private Floats grad;
+    private nint valuesAddress;
+    private nint gradAddress;        // 0 until a backward asks for it
     private bool gradWritten;
+
+    /// <summary>The memory that goes back to the pool with the node that made this activation; none for a leaf.</summary>
+    internal BufferChain Owned;
 
     internal Tensor(Tape? tape, Shape shape, Floats data, bool wantsGrad)
     {
-        (this.tape, Shape, Data, WantsGrad) = (tape, shape, data, wantsGrad);
+        (this.tape, Shape, valuesAddress, WantsGrad) = (tape, shape, data.Address, wantsGrad);
     }
 
     private Tensor(Tensor origin, Shape shape)
     {
-        (this.origin, tape, Shape, Data, WantsGrad) = (origin, origin.tape, shape, origin.Data, origin.WantsGrad);
+        (this.origin, tape, Shape, valuesAddress, WantsGrad) = (origin, origin.tape, shape, origin.valuesAddress, origin.WantsGrad);
     }
 
     /// <summary>The sizes.</summary>
@@ -30,13 +34,10 @@ public class Tensor
     public int Count => Shape.Count;
 
     /// <summary>The values.</summary>
-    public Floats Data { get; protected set; }
+    public Floats Data => new(valuesAddress, Count);
 
     /// <summary>Whether backward should compute this tensor's gradient.</summary>
     public bool WantsGrad { get; protected set; }
-
-    /// <summary>The memory that goes back to the pool with the node that made this activation.</summary>
-    internal List<DeviceBuffer>? Owner { get; set; }
 
     /// <summary>The tape this activation rides on.</summary>
     /// <exception cref="InvalidOperationException">The tensor is a parameter: put the activation first.</exception>
@@ -48,7 +49,7 @@ public class Tensor
     /// <summary>The gradient of the loss by this tensor.</summary>
     /// <exception cref="InvalidOperationException">No backward has written it.</exception>
     public Floats Grad => origin?.Grad
-        ?? (gradWritten ? grad : throw new InvalidOperationException("This tensor has no gradient: no backward has reached it."));
+        ?? (gradWritten ? new Floats(gradAddress, Count) : throw new InvalidOperationException("This tensor has no gradient: no backward has reached it."));
 
     /// <summary>
     /// Where a backward kernel writes this tensor's gradient: the first call stores, later ones add. Nobody wants it: the empty target.
@@ -60,9 +61,9 @@ public class Tensor
             return origin.GradTarget();
         if (!WantsGrad)
             return Target.None;
-        if (grad.IsNone)
-            grad = Tape.RentGrad(this);
-        Target target = new(grad, Adds: gradWritten);
+        if (gradAddress == 0)
+            gradAddress = Tape.RentGrad(this).Address;
+        Target target = new(new Floats(gradAddress, Count), Adds: gradWritten);
         gradWritten = true;
         return target;
     }
@@ -82,7 +83,7 @@ public class Tensor
     public float Item() => Count == 1 ? ToArray()[0] : throw new InvalidOperationException($"Item() needs one element, not {Shape}.");
 
     /// <summary>Gives a parameter its place in the flat blocks.</summary>
-    protected void Bind(Floats data, Floats gradient) => (Data, grad) = (data, gradient);
+    protected void Bind(Floats data, Floats gradient) => (valuesAddress, gradAddress) = (data.Address, gradient.Address);
 
     /// <summary>Forgets the gradient: the next backward stores.</summary>
     protected void ForgetGrad() => gradWritten = false;

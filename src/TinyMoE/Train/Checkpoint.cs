@@ -86,35 +86,43 @@ public static class Checkpoint
         }
     }
 
-    /// <summary>The tensors of a file that keeps one block laid out as the weights.</summary>
+    /// <summary>The tensors of a file that keeps one block laid out as the weights; they take turns in one host array.</summary>
     private static IEnumerable<SafetensorsItem> Items(Decoder model, string suffix, Floats block)
     {
         Backend backend = model.Parameters.Backend;
+        float[] host = new float[LargestTensor(model)];
         foreach (Parameter parameter in model.Parameters.All)
         {
             foreach ((string name, Tensors.Shape shape, int start) in parameter.FileTensors())
             {
                 Floats values = block.Slice(parameter.Offset + start, shape.Count);
-                yield return new SafetensorsItem(name + suffix, shape.ToArray(), () => backend.Read(values));
+                yield return new SafetensorsItem(name + suffix, shape.ToArray(), () =>
+                {
+                    Span<float> turn = host.AsSpan(0, values.Length);
+                    backend.Read(values, turn);
+                    return turn;
+                });
             }
         }
     }
+
+    private static int LargestTensor(Decoder model) => model.Parameters.All.SelectMany(p => p.FileTensors()).Max(tensor => tensor.Shape.Count);
 
     private static void LoadBlock(string path, Decoder model, string suffix, Floats block)
     {
         Backend backend = model.Parameters.Backend;
         using SafetensorsReader file = SafetensorsReader.Open(path);
         HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => suffix.Length == 0 || name.EndsWith(suffix, StringComparison.Ordinal))];
+        float[] host = new float[LargestTensor(model)];
         foreach (Parameter parameter in model.Parameters.All)
         {
-            float[] values = new float[parameter.Count];
             foreach ((string name, Tensors.Shape shape, int start) in parameter.FileTensors())
             {
-                file.Read(name + suffix, shape.ToArray(), values.AsSpan(start, shape.Count));
+                Span<float> values = host.AsSpan(0, shape.Count);
+                file.Read(name + suffix, shape.ToArray(), values);
+                backend.Write<float>(values, block.Slice(parameter.Offset + start, shape.Count));
                 unknown.Remove(name + suffix);
             }
-
-            backend.Write<float>(values, block.Slice(parameter.Offset, parameter.Count));
         }
 
         if (unknown.Count > 0)

@@ -25,4 +25,20 @@ public static class MetricsJson
     /// <summary><c>{"kind":"routing","step":..,"layer":..,"load":[..],"importance":[..],"entropy":..,"max_violation":..,"dead":..}</c></summary>
     public static string Line(RoutingReport r) =>
         JsonSerializer.Serialize(new { Kind = "routing", r.Step, r.Layer, r.Load, r.Importance, r.Entropy, r.MaxViolation, r.Dead }, Options);
+
+    /// <summary><c>{"kind":"memory","step":..,"peak_resident_bytes":..,"peak_pool_bytes":..,"predicted_bytes":..}</c></summary>
+    public static string Line(MemoryReport r) =>
+        JsonSerializer.Serialize(new { Kind = "memory", r.Step, r.PeakResidentBytes, r.PeakPoolBytes, r.PredictedBytes }, Options);
+
+    /// <summary><c>{"kind":"profile","steps":..,"seconds":..,"outside_kernels":..,"profile":[{"kernel":..,"calls":..,"seconds":..,"flops":..,"bytes":..},..]}</c>, sums over the steps.</summary>
+    public static string Line(TrainingProfile r) => JsonSerializer.Serialize(
+        new
+        {
+            Kind = "profile",
+            r.Steps,
+            Seconds = r.Time.TotalSeconds,
+            OutsideKernels = r.OutsideKernels.TotalSeconds,
+            Profile = r.Kernels.Select(kernel => new { Kernel = kernel.Name, kernel.Calls, Seconds = kernel.Time.TotalSeconds, kernel.Flops, kernel.Bytes }),
+        },
+        Options);
 }

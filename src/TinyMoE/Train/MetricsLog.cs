@@ -40,6 +40,8 @@ internal sealed class MetricsLog : IDisposable
         Flush();
     }
 
+    public void Write(MemoryReport report) => WriteLine(MetricsJson.Line(report));
+
     /// <summary>Puts the lines on disk; before every checkpoint, so that no checkpoint is ahead of its metrics.</summary>
     public void Flush()
     {

@@ -10,7 +10,7 @@ public sealed record RunFolder(string Root)
     /// <summary>The newest checkpoint; resuming goes on from it.</summary>
     public string Last => Path.Combine(Root, "last");
 
-    /// <summary>One JSON object a line: training steps, evaluations, routing.</summary>
+    /// <summary>One JSON object a line: training steps, evaluations, routing, memory.</summary>
     public string Metrics => Path.Combine(Root, "metrics.jsonl");
 
     /// <summary>Whether there is a run to resume.</summary>

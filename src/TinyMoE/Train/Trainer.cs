@@ -14,7 +14,8 @@ namespace TinyMoE.Train;
 /// <param name="Finished">False when it was stopped before its last step.</param>
 /// <param name="BestLoss">The lowest validation loss, infinite when there was no evaluation.</param>
 /// <param name="BestStep">Its step.</param>
-public sealed record TrainingResult(int Step, bool Finished, double BestLoss, int BestStep);
+/// <param name="Memory">What it took.</param>
+public sealed record TrainingResult(int Step, bool Finished, double BestLoss, int BestStep, MemoryReport Memory);
 
 /// <summary>The training loop. Every random number is a function of (seed, step), so the state of a run is its weights, its moments and its step.</summary>
 public sealed class Trainer : IDisposable
@@ -46,6 +47,9 @@ public sealed class Trainer : IDisposable
     /// <summary>The model in training.</summary>
     public Decoder Model { get; }
 
+    /// <summary>Who counts the kernels of the steps, if anybody; its backend must be the one that trains.</summary>
+    public TrainingProfiler? Profiler { get; init; }
+
     /// <summary>
     /// Trains to the last step, or to <paramref name="stopAt"/> if that comes first, or until <paramref name="stop"/> is cancelled: then the step in hand is finished.
     /// However it ends, the last step is in the folder's <c>last</c> checkpoint.
@@ -59,6 +63,7 @@ public sealed class Trainer : IDisposable
         while (state.Step < Math.Min(train.Steps, stopAt) && !stop.IsCancellationRequested)
         {
             int step = state.Step + 1;
+            Profiler?.BeginStep();
             long started = Stopwatch.GetTimestamp();
             float learningRate = Schedule.LearningRate(train, step);
             Dictionary<string, float> losses = ComputeGradients(step);
@@ -71,6 +76,7 @@ public sealed class Trainer : IDisposable
             StepReport report = new(step, losses["cross_entropy"], losses, learningRate, norm, train.Batch * config.Model.Context / seconds);
             metrics.Write(report);
             listener.OnStep(report);
+            Profiler?.EndStep();
 
             bool last = step == train.Steps;
             bool evaluate = step % train.EvalEvery == 0 || last;
@@ -82,7 +88,9 @@ public sealed class Trainer : IDisposable
 
         if (state.SavedStep != state.Step)
             SaveLast(metrics);
-        return new TrainingResult(state.Step, state.Step >= train.Steps, state.BestLoss ?? double.PositiveInfinity, state.BestStep);
+        MemoryReport memory = new(state.Step, PeakResidentBytes(), backend.Pool.PeakBytes, ModelSize.Of(config).TrainingBytes);
+        metrics.Write(memory);
+        return new TrainingResult(state.Step, state.Step >= train.Steps, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory);
     }
 
     /// <summary>Gives the model's memory back.</summary>
@@ -113,6 +121,12 @@ public sealed class Trainer : IDisposable
 
         Model.Parameters.RequireGradients();
         return losses;
+    }
+
+    private static long PeakResidentBytes()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
     }
 
     private void Evaluate(MetricsLog metrics)

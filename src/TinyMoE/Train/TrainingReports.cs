@@ -39,6 +39,13 @@ public sealed record EvalReport(int Step, double Loss, double Perplexity, double
 /// <param name="Dead">Experts that no token chose.</param>
 public sealed record RoutingReport(int Step, int Layer, float[] Load, float[] Importance, float Entropy, float MaxViolation, int Dead);
 
+/// <summary>What a run took of the machine's memory, beside what was predicted; of the process that made the steps.</summary>
+/// <param name="Step">The last step it made.</param>
+/// <param name="PeakResidentBytes">Most memory that the process had at a time: the runtime, the text and the model.</param>
+/// <param name="PeakPoolBytes">Most of it that weights, gradients, moments, activations and scratch had rented.</param>
+/// <param name="PredictedBytes">What <see cref="Nn.ModelSize.TrainingBytes"/> says of the configuration.</param>
+public sealed record MemoryReport(int Step, long PeakResidentBytes, long PeakPoolBytes, long PredictedBytes);
+
 /// <summary>Is told how training goes; called on the training thread, between steps.</summary>
 public interface ITrainingListener
 {

@@ -49,13 +49,15 @@ public sealed class ProgressTests
     [Fact]
     public void TrainSummary_FolderWithASpace_IsQuotedInTheCommands()
     {
-        TrainOptions options = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a", Resume: false, StopAt: null, Threads: 0);
+        TrainOptions options = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a", Resume: false, StopAt: null, Threads: 0, Profile: false);
+        MemoryReport memory = new(7, 500 << 20, 400 << 20, 390 << 20);
         StringWriter stopped = new(), finished = new();
-        TrainSummary.Stopped(stopped, options, new TrainingResult(7, Finished: false, 2.5, 5));
-        TrainSummary.Finished(finished, options, new TrainingResult(600, Finished: true, 1.5, 500), "Returns\nthe value", TimeSpan.FromSeconds(62));
+        TrainSummary.Stopped(stopped, options, new TrainingResult(7, Finished: false, 2.5, 5, memory));
+        TrainSummary.Finished(finished, options, new TrainingResult(600, Finished: true, 1.5, 500, memory), "Returns\nthe value", TimeSpan.FromSeconds(62));
         Assert.Contains("stopped after step 7 of 600", stopped.ToString());
         Assert.Contains("tinymoe train --resume --out \"my runs/a\"", stopped.ToString());
         Assert.Contains("600 steps done, this time in 1:02", finished.ToString());
+        Assert.Contains("memory: 500.0 MiB at most, 400.0 MiB of it for the model; tinymoe info predicts 390.0 MiB", finished.ToString());
         Assert.Contains("  Returns\n  the value", finished.ToString().ReplaceLineEndings("\n"));
         Assert.Contains("tinymoe generate --run \"my runs/a\"", finished.ToString());
     }
@@ -70,7 +72,7 @@ public sealed class ProgressTests
                 listener.OnStep(new StepReport(step, 2f, new Dictionary<string, float>(), 1e-3f, 1f, 950));
             listener.OnEvaluation(Eval, [new RoutingReport(100, 1, [0.75f, 0.25f, 0, 0], [3, 1, 0, 0], 0.406f, 2f, 2)], best: true);
             listener.OnCheckpoint(100, "somewhere");
-            return new TrainingResult(100, Finished: true, 1.5, 100);
+            return true;
         });
         return output.ToString().ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
     }

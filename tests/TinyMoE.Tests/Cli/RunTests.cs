@@ -67,7 +67,27 @@ public sealed class RunTests : IDisposable
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         Assert.Equal(File.ReadAllText(folder["run/metrics.jsonl"]), result.Output);
         string[] kinds = [.. result.Output.TrimEnd().Split('\n').Select(line => JsonDocument.Parse(line).RootElement.GetProperty("kind").GetString()!)];
-        Assert.Equal([.. Enumerable.Repeat("train", 10), "eval", "routing", "routing"], kinds);
+        Assert.Equal([.. Enumerable.Repeat("train", 10), "eval", "routing", "routing", "memory"], kinds);
+    }
+
+    [Fact]
+    public void Train_Profile_ShowsKernelsAndTheRest_OrSaysWhyNot()
+    {
+        CommandLine result = Train("run", "--steps", "12", "--profile");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Contains("profile of 7 steps", result.Output, StringComparison.Ordinal);
+        Assert.Contains("GroupedMatMul 128x32x32", result.Output, StringComparison.Ordinal); // 4 windows of 16 tokens, 2 experts each
+        Assert.Contains("outside kernels", result.Output, StringComparison.Ordinal);
+        Assert.Contains("memory: ", result.Output, StringComparison.Ordinal);
+
+        CommandLine json = Train("json", "--steps", "12", "--profile", "--json");
+        JsonElement profile = JsonDocument.Parse(json.Output.TrimEnd().Split('\n')[^1]).RootElement;
+        Assert.Equal("profile", profile.GetProperty("kind").GetString());
+        Assert.Equal(7, profile.GetProperty("steps").GetInt32());
+        double inKernels = profile.GetProperty("profile").EnumerateArray().Sum(kernel => kernel.GetProperty("seconds").GetDouble());
+        Assert.Equal(profile.GetProperty("seconds").GetDouble(), inKernels + profile.GetProperty("outside_kernels").GetDouble(), 1e-4);
+
+        Assert.Contains("no profile: the first 5 steps warm up", Train("short", "--steps", "2", "--profile").Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -55,6 +55,25 @@ public sealed class MemoryPoolTests
     }
 
     [Fact]
+    public void Chain_Returned_GivesEveryBufferBackOnce()
+    {
+        using MemoryPool pool = new(new CountingAllocator());
+        DeviceBuffer[] buffers = [pool.Rent(64), pool.Rent(1000), pool.Rent(64)];
+        BufferChain chain = default;
+        Assert.True(chain.IsEmpty);
+        foreach (DeviceBuffer buffer in buffers)
+            chain.Add(buffer);
+        chain.ReturnTo(pool);
+        Assert.True(chain.IsEmpty);
+        Assert.Equal((0, 3), (pool.LiveBuffers, pool.Misses));
+        chain.ReturnTo(pool);
+
+        chain.Add(pool.Rent(1000)); // the buffer forgot its neighbours of the first time
+        chain.ReturnTo(pool);
+        Assert.Equal((0, 3), (pool.LiveBuffers, pool.Misses));
+    }
+
+    [Fact]
     public void Dispose_RentedOrNot_FreesAll()
     {
         CountingAllocator allocator = new();

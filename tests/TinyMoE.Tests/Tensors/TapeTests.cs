@@ -116,6 +116,18 @@ public sealed class TapeTests : IDisposable
     }
 
     [Fact]
+    public void ManyNodes_MoreThanAStackBeginsWith_AllHaveTheirBackward()
+    {
+        using Tape tape = backend.NewTape();
+        Tensor x = tape.Variable(1, [0.5f]), y = x;
+        for (int i = 0; i < 500; i++)
+            y = y.Add(x);
+        tape.Backward(y);
+        Assert.Equal([501f], backend.Read(x.Grad));
+        Assert.Equal(2, backend.Pool.LiveBuffers); // x and its gradient
+    }
+
+    [Fact]
     public void NotRecording_Ops_ComputeButHaveNoBackward()
     {
         using Tape tape = backend.NewTape(recording: false);

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using TinyMoE.Backends;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Train;
@@ -18,6 +19,15 @@ public sealed class MetricsJsonTests
     public void Line_Routing_HasEveryField() => Assert.Equal(
         """{"kind":"routing","step":3,"layer":1,"load":[0.25,0.75],"importance":[1,3],"entropy":0.5,"max_violation":0.5,"dead":0}""",
         MetricsJson.Line(new RoutingReport(3, 1, [0.25f, 0.75f], [1, 3], 0.5f, 0.5f, 0)));
+
+    [Fact]
+    public void Line_Memory_HasEveryField() => Assert.Equal(
+        """{"kind":"memory","step":3,"peak_resident_bytes":500,"peak_pool_bytes":400,"predicted_bytes":390}""", MetricsJson.Line(new MemoryReport(3, 500, 400, 390)));
+
+    [Fact]
+    public void Line_Profile_HasEveryField() => Assert.Equal(
+        """{"kind":"profile","steps":2,"seconds":3,"outside_kernels":1,"profile":[{"kernel":"Fill 8","calls":4,"seconds":2,"flops":0,"bytes":128}]}""",
+        MetricsJson.Line(new TrainingProfile(2, TimeSpan.FromSeconds(3), [new KernelProfile("Fill 8", 4, TimeSpan.FromSeconds(2), 0, 128)])));
 
     [Fact]
     public void Line_NotFinite_IsStillJson()

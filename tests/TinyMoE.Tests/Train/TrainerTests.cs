@@ -136,13 +136,13 @@ public sealed class TrainerTests
         Assert.All(model.Weights(), w => Assert.True(float.IsFinite(w)));
     }
 
+    public static TheoryData<string> TinyModelsAndPresets => ["plain", "noisy", .. Presets.All.Select(preset => preset.Name)];
+
     [Theory]
-    [InlineData("plain")]
-    [InlineData("noisy")]
-    [InlineData("mixtral-tiny")]
-    [InlineData("makemoe")]
+    [MemberData(nameof(TinyModelsAndPresets))]
     public void SteadyState_NoPoolMiss_LittleManagedMemory(string name)
     {
+        const int WarmUp = 3, Measured = 4, MostBytes = 64 * 1024;
         using TemporaryFolder folder = new();
         Corpus corpus = TestModels.Corpus();
         RunConfig config = TestModels.Named(name).For(corpus);
@@ -150,9 +150,9 @@ public sealed class TrainerTests
         List<(long Misses, long Bytes)> marks = [];
         RecordingListener listener = new() { Then = _ => marks.Add((backend.Pool.Misses, GC.GetAllocatedBytesForCurrentThread())) };
         using Trainer trainer = new(backend, config with { Train = config.Train with { EvalEvery = 1000 } }, corpus, new RunFolder(folder["a"]), listener);
-        trainer.Run(stopAt: 12);
-        Assert.Equal(marks[3].Misses, marks[^1].Misses);
-        Assert.InRange((marks[^1].Bytes - marks[3].Bytes) / (marks.Count - 4), 0, 256 * 1024);
+        trainer.Run(stopAt: WarmUp + Measured);
+        Assert.Equal(marks[WarmUp - 1].Misses, marks[^1].Misses);
+        Assert.InRange((marks[^1].Bytes - marks[WarmUp - 1].Bytes) / Measured, 0, MostBytes);
     }
 
     [Fact]
@@ -180,9 +180,11 @@ public sealed class TrainerTests
         config = config with { Model = config.Model with { Width = 64, Context = 64 } };
         using CpuBackend backend = new(2);
         using Trainer trainer = new(backend, config, corpus, new RunFolder(folder["a"]), new RecordingListener());
-        trainer.Run(stopAt: 2);
-        double ratio = (double)backend.Pool.PeakBytes / ModelSize.Of(config).TrainingBytes;
-        Assert.InRange(ratio, 0.85, 1.15);
+        MemoryReport memory = trainer.Run(stopAt: 2).Memory;
+        Assert.Equal((2, backend.Pool.PeakBytes, ModelSize.Of(config).TrainingBytes), (memory.Step, memory.PeakPoolBytes, memory.PredictedBytes));
+        Assert.InRange((double)memory.PeakPoolBytes / memory.PredictedBytes, 0.85, 1.15);
+        Assert.True(memory.PeakResidentBytes > memory.PeakPoolBytes);
+        Assert.EndsWith(MetricsJson.Line(memory) + "\n", File.ReadAllText(folder["a/metrics.jsonl"]), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -213,7 +215,8 @@ public sealed class TrainerTests
             Assert.Equal(File.ReadAllBytes(Path.Combine(a, "last", file)), File.ReadAllBytes(Path.Combine(b, "last", file)));
     }
 
-    /// <summary>The metrics without the one number that a clock makes.</summary>
+    /// <summary>The metrics without what a clock or the machine's memory makes.</summary>
     private static string[] Metrics(string folder) => [.. File.ReadAllLines(Path.Combine(folder, "metrics.jsonl"))
+        .Where(line => !line.Contains("\"kind\":\"memory\"", StringComparison.Ordinal))
         .Select(line => System.Text.RegularExpressions.Regex.Replace(line, "\"tokens_per_second\":[0-9.eE+-]+", ""))];
 }

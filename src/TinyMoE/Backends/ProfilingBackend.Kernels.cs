@@ -157,33 +157,37 @@ public sealed partial class ProfilingBackend
 
     // ---- Norms ----------------------------------------------------------------------------------------------------------------------
     /// <inheritdoc/>
-    public override void RmsNormForward(Floats x, Floats w, int N, int C, float eps, Floats y, Floats r)
+    public override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r)
     {
-        using (Time(new(nameof(RmsNormForward), N, C), flops: 4.0 * N * C, values: 2.0 * N * C + C + N))
-            device.RmsNormForward(x, w, N, C, eps, y, r);
+        using (Time(new(nameof(RmsNormForward), N, C), flops: (branch.IsNone ? 4.0 : 5.0) * N * C, values: (branch.IsNone ? 2.0 : 4.0) * N * C + C + N))
+            device.RmsNormForward(x, branch, w, N, C, eps, s, y, r);
     }
 
     /// <inheritdoc/>
-    public override void RmsNormBackward(Floats dy, Floats x, Floats w, Floats r, int N, int C, Target dx, Target dw)
-    {
-        using (Time(new(nameof(RmsNormBackward), N, C), flops: 9.0 * N * C, values: 2.0 * N * C + C + N + Out(dx, Area(N, C)) + Out(dw, C)))
-            device.RmsNormBackward(dy, x, w, r, N, C, dx, dw);
-    }
-
-    /// <inheritdoc/>
-    public override void LayerNormForward(Floats x, Floats w, Floats b, int N, int C, float eps, Floats y, Floats mean, Floats r)
-    {
-        using (Time(new(nameof(LayerNormForward), N, C), flops: 8.0 * N * C, values: 2.0 * N * C + 2.0 * C + 2.0 * N))
-            device.LayerNormForward(x, w, b, N, C, eps, y, mean, r);
-    }
-
-    /// <inheritdoc/>
-    public override void LayerNormBackward(Floats dy, Floats x, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dw, Target db)
+    public override void RmsNormBackward(Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw)
     {
         using (Time(
-            new(nameof(LayerNormBackward), N, C), flops: 13.0 * N * C,
-            values: 2.0 * N * C + C + 2.0 * N + Out(dx, Area(N, C)) + Out(dw, C) + Out(db, C)))
-            device.LayerNormBackward(dy, x, w, mean, r, N, C, dx, dw, db);
+            new(nameof(RmsNormBackward), N, C), flops: (ds.IsNone ? 9.0 : 10.0) * N * C,
+            values: (ds.IsNone ? 2.0 : 3.0) * N * C + C + N + Out(dx, Area(N, C)) + Out(dbranch, Area(N, C)) + Out(dw, C)))
+            device.RmsNormBackward(dy, ds, s, w, r, N, C, dx, dbranch, dw);
+    }
+
+    /// <inheritdoc/>
+    public override void LayerNormForward(Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r)
+    {
+        using (Time(
+            new(nameof(LayerNormForward), N, C), flops: (branch.IsNone ? 8.0 : 9.0) * N * C, values: (branch.IsNone ? 2.0 : 4.0) * N * C + 2.0 * C + 2.0 * N))
+            device.LayerNormForward(x, branch, w, b, N, C, eps, s, y, mean, r);
+    }
+
+    /// <inheritdoc/>
+    public override void LayerNormBackward(
+        Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db)
+    {
+        using (Time(
+            new(nameof(LayerNormBackward), N, C), flops: (ds.IsNone ? 13.0 : 14.0) * N * C,
+            values: (ds.IsNone ? 2.0 : 3.0) * N * C + C + 2.0 * N + Out(dx, Area(N, C)) + Out(dbranch, Area(N, C)) + Out(dw, C) + Out(db, C)))
+            device.LayerNormBackward(dy, ds, s, w, mean, r, N, C, dx, dbranch, dw, db);
     }
 
     // ---- Softmax and losses ---------------------------------------------------------------------------------------------------------
@@ -334,6 +338,22 @@ public sealed partial class ProfilingBackend
     {
         using (Time(new(nameof(Assign), T, E, K), flops: 0, values: 4.0 * T * K + E + T))
             device.Assign(experts, T, E, K, offsets, tokens, choices, rowsByToken, tokenOffsets);
+    }
+
+    /// <inheritdoc/>
+    public override void RouteForward(Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Floats weights)
+    {
+        using (Time(new(nameof(RouteForward), T, E, K), flops: Area(T, E) + 4.0 * T * (overAll ? E : K), values: Area(T, E) + 4.0 * T * K + E + T))
+            device.RouteForward(logits, overAll, T, E, K, experts, offsets, tokens, rowsByToken, tokenOffsets, weights);
+    }
+
+    /// <inheritdoc/>
+    public override void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
+    {
+        using (Time(
+            new(nameof(RouteBackward), T, E, K), flops: 4.0 * T * (overAll ? E : K),
+            values: 4.0 * T * K + (overAll ? Area(T, E) : 0) + Out(dlogits, Area(T, E))))
+            device.RouteBackward(dweights, logits, weights, overAll, experts, rowsByToken, T, E, K, dlogits);
     }
 
     /// <inheritdoc/>

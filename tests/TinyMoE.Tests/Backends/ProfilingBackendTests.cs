@@ -62,7 +62,7 @@ public sealed class ProfilingBackendTests : IDisposable
     public void OutputThatNobodyWants_MovesNothing()
     {
         View<float> x = New(10), w = New(5), r = New(2), dx = New(10);
-        profiling.RmsNormBackward(x, x, w, r, 2, 5, dx, Target.None);
+        profiling.RmsNormBackward(x, default, x, w, r, 2, 5, dx, Target.None, Target.None);
         Assert.Equal(4.0 * (10 + 10 + 5 + 2 + 10), Kernel("RmsNormBackward 2x5").Bytes);
     }
 

@@ -44,7 +44,7 @@ public abstract class Backend : IDisposable
     /// <summary>y = f(x). x, y (n).</summary>
     public abstract void UnaryForward(Unary f, Floats x, int n, Floats y);
 
-    /// <summary>dx = dy·f'(x). x, y = f(x), dy, dx (n).</summary>
+    /// <summary>dx = dy·f'(x). x, y = f(x), dy, dx (n); a stored dx may be dy itself. ReLU needs no x: y may stand for it.</summary>
     public abstract void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx);
 
     /// <summary>y = a ∘ b. a, y (N, C); b (N, C), or (C) for every row, or (N) for every column, by <paramref name="broadcast"/>.</summary>
@@ -72,10 +72,10 @@ public abstract class Backend : IDisposable
     // ---- Matrix products ------------------------------------------------------------------------------------------------------------
     /// <summary>c = op(a)·op(b) for each of <paramref name="batch"/> pairs, op = transpose where the flag says.
     /// a (batch, rows, inner) or transposed (batch, inner, rows); b (batch, inner, columns) or (batch, columns, inner); c (batch, rows, columns).</summary>
-    public abstract void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c);
+    public abstract void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default);
 
     /// <summary>Each expert on its rows: y[n] = w[e]·x[n] for offsets[e] ≤ n &lt; offsets[e+1]. x (N, inputs), w (E, outputs, inputs), offsets (E+1), y (N, outputs).</summary>
-    public abstract void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y);
+    public abstract void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default);
 
     /// <summary>dx[n] = w[e]ᵀ·dy[n]. dy (N, outputs), w (E, outputs, inputs), offsets (E+1), dx (N, inputs).</summary>
     public abstract void GroupedMatMulBackwardInput(Floats dy, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target dx);
@@ -129,7 +129,7 @@ public abstract class Backend : IDisposable
     /// <summary>y = silu(gate)·up. gate, up, y (n).</summary>
     public abstract void SwiGluForward(Floats gate, Floats up, int n, Floats y);
 
-    /// <summary>dy, gate, up, dgate, dup (n).</summary>
+    /// <summary>dy, gate, up, dgate, dup (n); a stored dup may be dy itself.</summary>
     public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup);
 
     /// <summary>Rotates the pairs (i, i + D/2) of every head by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).

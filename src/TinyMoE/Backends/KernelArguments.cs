@@ -1,3 +1,4 @@
+using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends;
@@ -77,6 +78,24 @@ public enum Broadcast
 /// <param name="D">Size of a head.</param>
 /// <param name="Window">How many keys a query sees, itself included; 0: all before it.</param>
 public readonly record struct AttentionSizes(int B, int T, int S, int H, int KvHeads, int D, int Window = 0);
+
+/// <summary>
+/// What a matrix product does with its result while it is near: c = product + bias, then activated = f(c), or silu(gate)·c where there is a gate. c is stored, never added to.
+/// </summary>
+public readonly record struct Epilogue
+{
+    /// <summary>(columns), of a grouped product (E, columns); empty: none.</summary>
+    public Floats Bias { get; init; }
+
+    /// <summary>f: ReLU, GELU or SiLU.</summary>
+    public Unary Activation { get; init; }
+
+    /// <summary>Like c; empty: none.</summary>
+    public Floats Gate { get; init; }
+
+    /// <summary>Like c, or c itself; empty: no activation.</summary>
+    public Floats Activated { get; init; }
+}
 
 /// <summary>Dropout of one place: the rate, 0 for none, and the stream of its random numbers.</summary>
 /// <param name="Rate">Share of values set to zero, 0 to below 1.</param>

@@ -106,21 +106,23 @@ public sealed partial class ProfilingBackend
 
     // ---- Matrix products ------------------------------------------------------------------------------------------------------------
     /// <inheritdoc/>
-    public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c)
+    public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default)
     {
+        double area = 1.0 * batch * rows * columns;
         using (Time(
-            new(nameof(MatMul), batch > 1 ? batch : 0, rows, columns, inner, Form(transposeA, transposeB)), flops: 2.0 * batch * rows * columns * inner,
-            values: 1.0 * batch * (Area(rows, inner) + Area(inner, columns)) + Out(c, 1.0 * batch * rows * columns)))
-            device.MatMul(a, transposeA, b, transposeB, batch, rows, columns, inner, c);
+            new(nameof(MatMul), batch > 1 ? batch : 0, rows, columns, inner, Form(transposeA, transposeB)), flops: 2.0 * area * inner + Flops(epilogue, area),
+            values: 1.0 * batch * (Area(rows, inner) + Area(inner, columns)) + Out(c, area) + Values(epilogue, area)))
+            device.MatMul(a, transposeA, b, transposeB, batch, rows, columns, inner, c, epilogue);
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y)
+    public override void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
+        double area = Area(N, outputs);
         using (Time(
-            new(nameof(GroupedMatMul), N, outputs, inputs), flops: 2.0 * N * inputs * outputs,
-            values: Area(N, inputs) + 1.0 * E * outputs * inputs + Out(y, Area(N, outputs))))
-            device.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y);
+            new(nameof(GroupedMatMul), N, outputs, inputs), flops: 2.0 * area * inputs + Flops(epilogue, area),
+            values: Area(N, inputs) + 1.0 * E * outputs * inputs + Out(y, area) + Values(epilogue, area)))
+            device.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
     }
 
     /// <inheritdoc/>

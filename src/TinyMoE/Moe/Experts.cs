@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Nn;
 using TinyMoE.Ops;
@@ -25,7 +26,7 @@ public sealed class Experts
 
     /// <summary>x, result (N, C) in expert order; offsets (E+1) says whose rows are whose.</summary>
     public Tensor Forward(Tensor x, Ints offsets) =>
-        down.Forward(FeedForward.Activate(kind, up.Forward(x, offsets), gated?.Forward(x, offsets)), offsets);
+        down.Forward(gated is null ? up.Forward(x, offsets, FeedForward.ActivationOf(kind)) : gated.Forward(x, offsets, gate: up.Forward(x, offsets)), offsets);
 
     private sealed class Projection(ParameterStore store, string name, int experts, int inputs, int outputs, Initializer init, bool bias)
     {
@@ -33,5 +34,9 @@ public sealed class Experts
         private readonly Parameter? bias = bias ? store.Add($"{name}.bias", (experts, outputs), Initializer.Zeros, decays: false) : null;
 
         public Tensor Forward(Tensor x, Ints offsets) => x.GroupedLinear(weight, offsets, bias);
+
+        public Tensor Forward(Tensor x, Ints offsets, Unary f) => x.GroupedLinearActivated(weight, offsets, f, bias);
+
+        public Tensor Forward(Tensor x, Ints offsets, Tensor gate) => x.GroupedLinearGated(gate, weight, offsets, bias);
     }
 }

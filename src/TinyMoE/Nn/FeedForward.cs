@@ -1,5 +1,5 @@
+using TinyMoE.Backends;
 using TinyMoE.Configuration;
-using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Nn;
@@ -23,14 +23,13 @@ public sealed class FeedForward
     }
 
     /// <summary>x, result (..., C).</summary>
-    public Tensor Forward(Tensor x) => down.Forward(Activate(kind, up.Forward(x), gated?.Forward(x)));
+    public Tensor Forward(Tensor x) => down.Forward(gated is null ? up.Forward(x, ActivationOf(kind)) : gated.Forward(x, gate: up.Forward(x)));
 
-    /// <summary>The nonlinearity between the two projections; <paramref name="gated"/> only for SwiGLU.</summary>
-    internal static Tensor Activate(FeedForwardKind kind, Tensor h, Tensor? gated) => kind switch
+    /// <summary>The function between the two projections of a network without a gate.</summary>
+    internal static Unary ActivationOf(FeedForwardKind kind) => kind switch
     {
-        FeedForwardKind.SwiGlu => h.SwiGlu(gated!),
-        FeedForwardKind.Gelu => h.Gelu(),
-        FeedForwardKind.Relu => h.Relu(),
-        _ => throw new InvalidOperationException($"No feed-forward {kind}."),
+        FeedForwardKind.Gelu => Unary.Gelu,
+        FeedForwardKind.Relu => Unary.Relu,
+        _ => throw new InvalidOperationException($"No activation of a feed-forward {kind}."),
     };
 }

@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
@@ -18,4 +19,10 @@ public sealed class Linear
 
     /// <summary>Applies it.</summary>
     public Tensor Forward(Tensor x) => x.Linear(weight, bias);
+
+    /// <summary>f of it.</summary>
+    public Tensor Forward(Tensor x, Unary f) => x.LinearActivated(weight, f, bias);
+
+    /// <summary>Its product with silu(gate), gate (..., outputs).</summary>
+    public Tensor Forward(Tensor x, Tensor gate) => x.LinearGated(gate, weight, bias);
 }

@@ -7,27 +7,85 @@ namespace TinyMoE.Ops;
 public static partial class Ops
 {
     /// <summary>y = x·wᵀ + bias. x (..., in), w (out, in), bias (out) or null; y (..., out).</summary>
-    public static Tensor Linear(this Tensor x, Tensor w, Tensor? bias = null)
+    public static Tensor Linear(this Tensor x, Tensor w, Tensor? bias = null) => Project(nameof(Linear), x, w, default, bias);
+
+    /// <summary>y = f(x·wᵀ + bias). x (..., in), w (out, in), bias (out) or null; y (..., out).</summary>
+    public static Tensor LinearActivated(this Tensor x, Tensor w, Unary f, Tensor? bias = null) => Project(nameof(LinearActivated), x, w, default, bias, f);
+
+    /// <summary>y = silu(gate)·(x·wᵀ + bias), the upper half of SwiGLU (Shazeer 2020). x (..., in), gate (..., out), w (out, in), bias (out) or null; y (..., out).</summary>
+    public static Tensor LinearGated(this Tensor x, Tensor gate, Tensor w, Tensor? bias = null) => Project(nameof(LinearGated), x, w, default, bias, gate: gate);
+
+    /// <summary>Each expert's linear map on its rows: y[n] = w[e]·x[n] + bias[e] for offsets[e] ≤ n &lt; offsets[e+1].
+    /// x (N, in), w (E, out, in), offsets (E+1) from 0 to N, bias (E, out) or null; y (N, out).</summary>
+    public static Tensor GroupedLinear(this Tensor x, Tensor w, Ints offsets, Tensor? bias = null) => Project(nameof(GroupedLinear), x, w, offsets, bias);
+
+    /// <summary>y[n] = f(w[e]·x[n] + bias[e]), shapes as of <see cref="GroupedLinear"/>.</summary>
+    public static Tensor GroupedLinearActivated(this Tensor x, Tensor w, Ints offsets, Unary f, Tensor? bias = null) =>
+        Project(nameof(GroupedLinearActivated), x, w, offsets, bias, f);
+
+    /// <summary>y[n] = silu(gate[n])·(w[e]·x[n] + bias[e]), gate (N, out), other shapes as of <see cref="GroupedLinear"/>.</summary>
+    public static Tensor GroupedLinearGated(this Tensor x, Tensor gate, Tensor w, Ints offsets, Tensor? bias = null) =>
+        Project(nameof(GroupedLinearGated), x, w, offsets, bias, gate: gate);
+
+    /// <summary>A linear map, of all rows or (offsets given) of each expert's, and what follows it in the same pass: nothing, f, or the product with silu(gate).</summary>
+    private static Tensor Project(string op, Tensor x, Tensor w, Ints offsets, Tensor? bias, Unary? f = null, Tensor? gate = null)
     {
-        int inputs = x.Shape.Last, outputs = w.Shape[0], N = x.Count / inputs;
-        Check.Shape(nameof(Linear), w, (outputs, inputs));
+        bool grouped = !offsets.IsNone;
+        int E = grouped ? w.Shape[0] : 1, inputs = x.Shape.Last, outputs = w.Shape[grouped ? 1 : 0], N = x.Count / inputs;
+        Check.Shape(op, w, grouped ? (E, outputs, inputs) : (outputs, inputs));
+        if (grouped)
+        {
+            Check.Shape(op, x, (N, inputs));
+            Check.Length(op, offsets, E + 1);
+        }
+
         if (bias is not null)
-            Check.Shape(nameof(Linear), bias, outputs);
+            Check.Shape(op, bias, grouped ? (E, outputs) : outputs);
+        Shape shape = grouped ? (N, outputs) : x.Shape.WithLast(outputs);
+        if (gate is not null)
+            Check.Shape(op, gate, shape);
 
         Tape tape = x.Tape;
         Backend backend = tape.Backend;
-        Tensor y = tape.New(x.Shape.WithLast(outputs));     // (..., outputs)
-        if (bias is not null)
-            backend.BroadcastRows(bias.Data, 1f, N, outputs, y.Data);
-        backend.MatMul(x.Data, false, w.Data, true, 1, N, outputs, inputs, new Target(y.Data, Adds: bias is not null));
-
-        // dx = dy·w,   dw = dyᵀ·x,   dbias = Σ_n dy
-        return tape.Record(nameof(Linear), y, () =>
+        Tensor y = tape.New(shape);                                 // (..., outputs)
+        bool isActivated = f is not null || gate is not null;
+        Floats z = isActivated && f != Unary.Relu ? tape.Saved(y.Count) : y.Data; // x·wᵀ + bias; where y > 0 tells the slope of ReLU as well
+        Epilogue epilogue = new()
         {
-            backend.MatMul(y.Grad, false, w.Data, false, 1, N, inputs, outputs, x.GradTarget());
-            backend.MatMul(y.Grad, true, x.Data, false, 1, outputs, inputs, N, w.GradTarget());
-            if (bias is not null)
-                backend.SumRows(y.Grad, 1f, N, outputs, bias.GradTarget());
+            Bias = bias?.Data ?? default,
+            Activation = f ?? Unary.Silu,
+            Gate = gate?.Data ?? default,
+            Activated = isActivated ? y.Data : default,
+        };
+        if (grouped)
+            backend.GroupedMatMul(x.Data, w.Data, offsets, E, N, inputs, outputs, z, epilogue);
+        else
+            backend.MatMul(x.Data, false, w.Data, true, 1, N, outputs, inputs, z, epilogue);
+
+        // dz = dy·f'(z), or dz = dy·silu(gate) and dgate = dy·z·silu'(gate), in the place of dy
+        // dx = dz·w,   dw = dzᵀ·x,   dbias = Σ_n dz,   each expert's over its own rows
+        return tape.Record(op, y, () =>
+        {
+            Floats dz = y.Grad;
+            if (gate is not null)
+                backend.SwiGluBackward(dz, gate.Data, z, y.Count, gate.GradTarget(), dz);
+            else if (f is not null)
+                backend.UnaryBackward(f.Value, z, y.Data, dz, y.Count, dz);
+
+            if (grouped)
+            {
+                backend.GroupedMatMulBackwardInput(dz, w.Data, offsets, E, N, inputs, outputs, x.GradTarget());
+                backend.GroupedMatMulBackwardWeight(dz, x.Data, offsets, E, N, inputs, outputs, w.GradTarget());
+                if (bias is not null)
+                    backend.GroupedSum(dz, offsets, E, N, outputs, bias.GradTarget());
+            }
+            else
+            {
+                backend.MatMul(dz, false, w.Data, false, 1, N, inputs, outputs, x.GradTarget());
+                backend.MatMul(dz, true, x.Data, false, 1, outputs, inputs, N, w.GradTarget());
+                if (bias is not null)
+                    backend.SumRows(dz, 1f, N, outputs, bias.GradTarget());
+            }
         });
     }
 
@@ -57,34 +115,6 @@ public static partial class Ops
                 backend.MatMul(y.Grad, true, a.Data, transposeA, batch, columns, inner, rows, b.GradTarget());
             else
                 backend.MatMul(a.Data, !transposeA, y.Grad, false, batch, inner, columns, rows, b.GradTarget());
-        });
-    }
-
-    /// <summary>Each expert's linear map on its rows: y[n] = w[e]·x[n] + bias[e] for offsets[e] ≤ n &lt; offsets[e+1].
-    /// x (N, in), w (E, out, in), offsets (E+1) from 0 to N, bias (E, out) or null; y (N, out).</summary>
-    public static Tensor GroupedLinear(this Tensor x, Tensor w, Ints offsets, Tensor? bias = null)
-    {
-        int E = w.Shape[0], inputs = x.Shape.Last, outputs = w.Shape[1], N = x.Count / inputs;
-        Check.Shape(nameof(GroupedLinear), x, (N, inputs));
-        Check.Shape(nameof(GroupedLinear), w, (E, outputs, inputs));
-        Check.Length(nameof(GroupedLinear), offsets, E + 1);
-        if (bias is not null)
-            Check.Shape(nameof(GroupedLinear), bias, (E, outputs));
-
-        Tape tape = x.Tape;
-        Backend backend = tape.Backend;
-        Tensor y = tape.New((N, outputs));
-        if (bias is not null)
-            backend.GroupedBroadcast(bias.Data, offsets, E, N, outputs, y.Data);
-        backend.GroupedMatMul(x.Data, w.Data, offsets, E, N, inputs, outputs, new Target(y.Data, Adds: bias is not null));
-
-        // dx[n] = w[e]ᵀ·dy[n],   dw[e] = Σ_{n of e} dy[n]·x[n]ᵀ,   dbias[e] = Σ_{n of e} dy[n]
-        return tape.Record(nameof(GroupedLinear), y, () =>
-        {
-            backend.GroupedMatMulBackwardInput(y.Grad, w.Data, offsets, E, N, inputs, outputs, x.GradTarget());
-            backend.GroupedMatMulBackwardWeight(y.Grad, x.Data, offsets, E, N, inputs, outputs, w.GradTarget());
-            if (bias is not null)
-                backend.GroupedSum(y.Grad, offsets, E, N, outputs, bias.GradTarget());
         });
     }
 

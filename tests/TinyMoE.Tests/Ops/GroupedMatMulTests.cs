@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Memory;
 using TinyMoE.Ops;
@@ -16,6 +17,11 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
         .. Loads.Select(loads => GroupedLinear(loads, inputs: 9, outputs: 7, withBias: false)),
         GroupedLinear([6, 0, 18, 1], inputs: 17, outputs: 19, withBias: true),
         GroupedLinear([1, 0, 2], inputs: 19, outputs: 5, withBias: true),
+        .. new int[][] { [5, 11, 2], [1, 0, 1, 0, 0, 1] }.SelectMany(loads => new[]
+        {
+            GroupedLinearThen("GroupedLinearActivated ReLU", loads, 17, 19, (x, o) => x[0].GroupedLinearActivated(x[1], o, Unary.Relu, x[2]), (z, _) => Math.Max(z, 0)),
+            GroupedLinearThen("GroupedLinearGated", loads, 17, 19, (x, o) => x[0].GroupedLinearGated(x[3], x[1], o, x[2]), (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
+        }),
         .. Loads.Select(loads => GroupedSum(loads, C: 5)),
         GroupedSum([3, 0, 8], C: 71),
     ];
@@ -93,10 +99,26 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
             $"GroupedLinear {string.Join('+', loads)} rows {inputs} to {outputs}{(withBias ? " with bias" : "")}",
             [(N, inputs), (E, outputs, inputs), .. withBias ? [(Operand)(E, outputs)] : Array.Empty<Operand>()],
             x => x[0].GroupedLinear(x[1], x[0].Tape.Ints(Offsets(loads)), withBias ? x[2] : null),
-            x => OfEachExpert(loads, x[0], inputs, x[1], outputs * inputs, (xe, we, n) => MatMulTests.Product(xe, we, 1, n, outputs, inputs, false, true))
-                .Zip(withBias ? OfEachExpert(loads, x[0], inputs, x[2], outputs, (_, be, n) => [.. Enumerable.Repeat(be, n).SelectMany(v => v)]) : new double[N * outputs], (v, b) => v + b)
-                .ToArray());
+            x => Linear(loads, x[0], x[1], withBias ? x[2] : new double[E * outputs], inputs, outputs));
     }
+
+    /// <summary>What follows a linear map in the same pass: f(z, gate) with z[n] = w[e]·x[n] + bias[e].</summary>
+    private static OpCase GroupedLinearThen(
+        string name, int[] loads, int inputs, int outputs, Func<Tensor[], View<int>, Tensor> op, Func<double, double, double> f, bool gated = false)
+    {
+        int E = loads.Length, N = loads.Sum();
+        return new OpCase(
+            $"{name} {string.Join('+', loads)} rows {inputs} to {outputs}",
+            [(N, inputs), (E, outputs, inputs), (E, outputs), .. gated ? [(Operand)(N, outputs)] : Array.Empty<Operand>()],
+            x => op(x, x[0].Tape.Ints(Offsets(loads))),
+            x => [.. Linear(loads, x[0], x[1], x[2], inputs, outputs).Zip(gated ? x[3] : new double[N * outputs], f)]);
+    }
+
+    private static double[] Linear(int[] loads, double[] x, double[] w, double[] bias, int inputs, int outputs) =>
+    [
+        .. OfEachExpert(loads, x, inputs, w, outputs * inputs, (xe, we, n) => MatMulTests.Product(xe, we, 1, n, outputs, inputs, false, true))
+            .Zip(OfEachExpert(loads, x, inputs, bias, outputs, (_, be, n) => [.. Enumerable.Repeat(be, n).SelectMany(v => v)]), (v, b) => v + b),
+    ];
 
     private static OpCase GroupedSum(int[] loads, int C) => new(
         $"GroupedSum {string.Join('+', loads)} rows {C}", [(loads.Sum(), C)],

@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Memory;
 using TinyMoE.Ops;
@@ -20,6 +21,12 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
         Linear(21, 17, 11, withBias: false),
         Linear(21, 17, 11, withBias: true),
         Linear(1, 9, 33, withBias: true),
+        .. new[] { 3, 21 }.SelectMany(N => new[]
+        {
+            LinearThen("LinearActivated ReLU", N, 19, 35, x => x[0].LinearActivated(x[1], Unary.Relu, x[2]), (z, _) => Math.Max(z, 0)),
+            LinearThen("LinearActivated GELU", N, 19, 35, x => x[0].LinearActivated(x[1], Unary.Gelu, x[2]), (z, _) => z * ElementwiseTests.NormalCdf(z)),
+            LinearThen("LinearGated", N, 19, 35, x => x[0].LinearGated(x[3], x[1], x[2]), (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
+        }),
     ];
 
     [Theory]
@@ -144,6 +151,13 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
             x => x[0].MatMul(x[1], transposeA, transposeB),
             x => Product(x[0], x[1], batch ?? 1, rows, columns, inner, transposeA, transposeB));
     }
+
+    /// <summary>What follows a linear map in the same pass: f(z, gate) with z = x·wᵀ + bias.</summary>
+    private static OpCase LinearThen(string name, int N, int inputs, int outputs, Func<Tensor[], Tensor> op, Func<double, double, double> f, bool gated = false) => new(
+        $"{name} {N}x{inputs} to {outputs}",
+        [(1, N, inputs), (outputs, inputs), outputs, .. gated ? [(Operand)(1, N, outputs)] : Array.Empty<Operand>()],
+        op,
+        x => [.. Product(x[0], x[1], 1, N, outputs, inputs, false, true).Select((v, i) => f(v + x[2][i % outputs], gated ? x[3][i] : 0))]);
 
     private static OpCase Linear(int N, int inputs, int outputs, bool withBias) => new(
         $"Linear {N}x{inputs} to {outputs}{(withBias ? " with bias" : "")}",

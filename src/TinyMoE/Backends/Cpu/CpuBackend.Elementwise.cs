@@ -9,21 +9,11 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void UnaryForward(Unary f, Floats x, int n, Floats y)
     {
-        switch (f)
+        ForElements(n, (f, x, n, y), static (piece, in s) =>
         {
-            case Unary.Exp: Map<ExpFunction>(x, n, y); break;
-            case Unary.Log: Map<LogFunction>(x, n, y); break;
-            case Unary.Sqrt: Map<SqrtFunction>(x, n, y); break;
-            case Unary.Square: Map<SquareFunction>(x, n, y); break;
-            case Unary.Sigmoid: Map<SigmoidFunction>(x, n, y); break;
-            case Unary.Tanh: Map<TanhFunction>(x, n, y); break;
-            case Unary.Relu: Map<ReluFunction>(x, n, y); break;
-            case Unary.Gelu: Map<GeluFunction>(x, n, y); break;
-            case Unary.Silu: Map<SiluFunction>(x, n, y); break;
-            case Unary.Softplus: Map<SoftplusFunction>(x, n, y); break;
-            case Unary.NormalCdf: Map<NormalCdfFunction>(x, n, y); break;
-            default: throw new ArgumentOutOfRangeException(nameof(f), f, "No such function.");
-        }
+            var (start, length) = Range(piece, s.n);
+            MapRow(s.f, s.x.Pointer + start, length, s.y.Pointer + start);
+        });
     }
 
     /// <inheritdoc/>
@@ -89,17 +79,31 @@ public sealed unsafe partial class CpuBackend
         });
     }
 
-    /// <summary>y = f(x).</summary>
-    private void Map<F>(Floats x, int n, Floats y)
+    /// <summary>y = f(x). x, y (n), or the same.</summary>
+    private static void MapRow(Unary f, float* x, int n, float* y)
+    {
+        switch (f)
+        {
+            case Unary.Exp: MapRow<ExpFunction>(x, n, y); break;
+            case Unary.Log: MapRow<LogFunction>(x, n, y); break;
+            case Unary.Sqrt: MapRow<SqrtFunction>(x, n, y); break;
+            case Unary.Square: MapRow<SquareFunction>(x, n, y); break;
+            case Unary.Sigmoid: MapRow<SigmoidFunction>(x, n, y); break;
+            case Unary.Tanh: MapRow<TanhFunction>(x, n, y); break;
+            case Unary.Relu: MapRow<ReluFunction>(x, n, y); break;
+            case Unary.Gelu: MapRow<GeluFunction>(x, n, y); break;
+            case Unary.Silu: MapRow<SiluFunction>(x, n, y); break;
+            case Unary.Softplus: MapRow<SoftplusFunction>(x, n, y); break;
+            case Unary.NormalCdf: MapRow<NormalCdfFunction>(x, n, y); break;
+            default: throw new ArgumentOutOfRangeException(nameof(f), f, "No such function.");
+        }
+    }
+
+    private static void MapRow<F>(float* x, int n, float* y)
         where F : struct, IUnary
     {
-        ForElements(n, (x, n, y), static (piece, in s) =>
-        {
-            var (start, length) = Range(piece, s.n);
-            float* x = s.x.Pointer + start, y = s.y.Pointer + start;
-            for (int i = 0; i < length; i += Lanes.Width)
-                Lanes.Store(F.Value(Lanes.Load(x + i, length - i)), y + i, length - i);
-        });
+        for (int i = 0; i < n; i += Lanes.Width)
+            Lanes.Store(F.Value(Lanes.Load(x + i, n - i)), y + i, n - i);
     }
 
     /// <summary>dx = dy·f'(x).</summary>

@@ -11,14 +11,17 @@ public sealed unsafe partial class CpuBackend
         ForElements(n, (gate, up, n, y), static (piece, in s) =>
         {
             var (start, length) = Range(piece, s.n);
-            float* gate = s.gate.Pointer + start, up = s.up.Pointer + start, y = s.y.Pointer + start;
-            for (int i = 0; i < length; i += Lanes.Width)
-            {
-                int left = length - i;
-                Vector<float> g = Lanes.Load(gate + i, left);
-                Lanes.Store(g * VectorMath.Sigmoid(g) * Lanes.Load(up + i, left), y + i, left);
-            }
+            SwiGluRow(s.gate.Pointer + start, s.up.Pointer + start, length, s.y.Pointer + start);
         });
+    }
+
+    private static void SwiGluRow(float* gate, float* up, int n, float* y)
+    {
+        for (int i = 0; i < n; i += Lanes.Width)
+        {
+            Vector<float> g = Lanes.Load(gate + i, n - i);
+            Lanes.Store(g * VectorMath.Sigmoid(g) * Lanes.Load(up + i, n - i), y + i, n - i);
+        }
     }
 
     /// <inheritdoc/>

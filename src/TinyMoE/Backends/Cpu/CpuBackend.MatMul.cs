@@ -23,18 +23,18 @@ public sealed unsafe partial class CpuBackend
     internal MicroKernel Kernel { get; init; } = MicroKernel.Best;
 
     /// <inheritdoc/>
-    public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c)
+    public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default)
     {
         Operand left = transposeA ? new(a, LaneStride: 1, InnerStride: rows) : new(a, LaneStride: inner, InnerStride: 1);
         Operand right = transposeB ? new(b, LaneStride: inner, InnerStride: 1) : new(b, LaneStride: 1, InnerStride: columns);
-        Multiply(new Products(Kernel, left, right, c, batch, rows, columns, inner));
+        Multiply(new Products(Kernel, left, right, c, batch, rows, columns, inner) { Epilogue = epilogue });
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y)
+    public override void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         Operand left = new(x, LaneStride: inputs, InnerStride: 1), right = new(w, LaneStride: inputs, InnerStride: 1);
-        Multiply(new Products(Kernel, left, right, y, E, N, outputs, inputs) { Ragged = Ragged.Rows, Offsets = offsets });
+        Multiply(new Products(Kernel, left, right, y, E, N, outputs, inputs) { Ragged = Ragged.Rows, Offsets = offsets, Epilogue = epilogue });
     }
 
     /// <inheritdoc/>
@@ -68,12 +68,7 @@ public sealed unsafe partial class CpuBackend
         Product p = s[index];
         int rows = Math.Min(s.TileRows, p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
         float* a = p.A + (nint)row * s.A.LaneStride, b = p.B + (nint)column * s.B.LaneStride, c = p.C + (nint)row * s.Columns + column;
-        if (p.Inner == 0 && !s.C.Adds) // an expert without rows: the sum over nothing
-        {
-            for (int r = 0; r < rows; r++)
-                new Span<float>(c + (nint)r * s.Columns, columns).Clear();
-        }
-
+        bool begun = Begin(index, c, column, rows, columns, in s);
         MicroKernel kernel = s.Kernel;
         int depth = DepthOf(p.Inner), lastRows = rows % kernel.Rows;
         bool packsLastStrip = lastRows > 0 && row + rows < kernel.Rows; // else it is the last whole strip, whose upper rows are computed once more and dropped
@@ -82,7 +77,7 @@ public sealed unsafe partial class CpuBackend
         for (int k = 0; k < p.Inner; k += depth)
         {
             int steps = Math.Min(depth, p.Inner - k), width;
-            bool adds = s.C.Adds || k > 0;
+            bool adds = begun || k > 0;
             float* aBlock = a + (nint)k * s.A.InnerStride, bBlock = b + (nint)k * s.B.InnerStride;
             if (packsLastStrip)
                 Packing.Pack(aBlock, s.A.LaneStride, s.A.InnerStride, rows, steps, kernel.Rows, strip);
@@ -119,6 +114,43 @@ public sealed unsafe partial class CpuBackend
                     WriteEdge(edge + above * width, width, height, lanes, to, s.Columns, adds);
                 }
             }
+        }
+
+        End(c, rows, columns, in s);
+    }
+
+    /// <summary>Writes what the products of a tile are added to: the bias, or zeros where there are no products (an expert without rows). False when they are to be stored.</summary>
+    private static bool Begin(int product, float* c, int column, int rows, int columns, in Products s)
+    {
+        Floats bias = s.Epilogue.Bias;
+        if (bias.IsNone && (s.C.Adds || s[product].Inner > 0))
+            return s.C.Adds;
+        for (int r = 0; r < rows; r++, c += s.Columns)
+        {
+            Span<float> row = new(c, columns);
+            if (bias.IsNone)
+                row.Clear();
+            else
+                bias.Slice((s.Ragged == Ragged.Rows ? product * s.Columns : 0) + column, columns).Span.CopyTo(row);
+        }
+
+        return true;
+    }
+
+    /// <summary>Applies the activation to a finished tile.</summary>
+    private static void End(float* c, int rows, int columns, in Products s)
+    {
+        Epilogue epilogue = s.Epilogue;
+        if (epilogue.Activated.IsNone)
+            return;
+        nint at = (nint)(c - s.C.View.Pointer);
+        for (int r = 0; r < rows; r++, at += s.Columns)
+        {
+            float* activated = epilogue.Activated.Pointer + at;
+            if (epilogue.Gate.IsNone)
+                MapRow(epilogue.Activation, s.C.View.Pointer + at, columns, activated);
+            else
+                SwiGluRow(epilogue.Gate.Pointer + at, s.C.View.Pointer + at, columns, activated);
         }
     }
 

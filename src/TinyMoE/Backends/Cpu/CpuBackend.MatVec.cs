@@ -25,15 +25,19 @@ public sealed unsafe partial class CpuBackend
             var (index, row, column) = s.Locate(tile);
             Product p = s[index];
             int endRow = Math.Min(p.Rows, row + s.TileRows), endColumn = Math.Min(s.Columns, column + s.TileColumns);
+            float* tileC = p.C + (nint)row * s.Columns + column;
+            bool adds = Begin(index, tileC, column, endRow - row, endColumn - column, in s);
             for (int j = column; j < endColumn; j++)
             {
                 for (int r = row; r < endRow; r++)
                 {
                     float sum = DotOfFour<TSimd, TVector>(p.A + (nint)r * p.Inner, p.B + (nint)j * p.Inner, p.Inner);
                     float* c = p.C + (nint)r * s.Columns + j;
-                    *c = s.C.Adds ? *c + sum : sum;
+                    *c = adds ? *c + sum : sum;
                 }
             }
+
+            End(tileC, endRow - row, endColumn - column, in s);
         });
     }
 

@@ -68,6 +68,9 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     /// <summary>Product i owns rows, or steps of the inner dimension, Offsets[i] to Offsets[i+1]; (Count+1), empty when nothing is ragged.</summary>
     public Ints Offsets { get; init; }
 
+    /// <summary>What is done to each tile.</summary>
+    public Epilogue Epilogue { get; init; }
+
     /// <summary>Rows of a tile: a multiple of the micro-kernel's, or all of a thin product.</summary>
     public int TileRows { get; private init; }
 

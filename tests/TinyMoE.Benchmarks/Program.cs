@@ -1,8 +1,8 @@
 using BenchmarkDotNet.Running;
 using TinyMoE.Benchmarks;
 
-// `matmul [--json]` compares with OpenBLAS in one run; anything else goes to BenchmarkDotNet.
-if (args is ["matmul", ..])
-    Matmul.Run(json: args.Contains("--json"));
-else
-    BenchmarkSwitcher.FromAssembly(typeof(Matmul).Assembly).Run(args);
+// A command of our own, or help; anything else goes to BenchmarkDotNet.
+if (args is [] || Commands.Knows(args[0]))
+    return Commands.Run(args);
+BenchmarkSwitcher.FromAssembly(typeof(Commands).Assembly).Run(args);
+return 0;

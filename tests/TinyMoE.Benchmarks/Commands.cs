@@ -1,0 +1,86 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace TinyMoE.Benchmarks;
+
+/// <summary>The commands that measure against a named peer. Exit codes: 0 done, 1 it could not be done, 2 wrong usage.</summary>
+internal static class Commands
+{
+    private const int Failed = 1, WrongUsage = 2;
+
+    private static readonly string[] Help = ["--help", "-h", "-?"];
+
+    /// <summary>Whether the first word of a command line is ours.</summary>
+    public static bool Knows(string word) => Help.Contains(word) || Root().Subcommands.Any(command => command.Name == word);
+
+    /// <summary>Runs one command and returns the exit code.</summary>
+    public static int Run(string[] args)
+    {
+        ParseResult parsed = Root().Parse(args.Length == 0 ? [Help[0]] : args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+        {
+            Console.Error.WriteLine($"benchmarks: {WrongWord(parsed) ?? parsed.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}; try '{parsed.CommandResult.Command.Name} --help'");
+            return WrongUsage;
+        }
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (Exception e) when (e is TinyMoEException or IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"benchmarks: {e.Message.ReplaceLineEndings(" ")}");
+            return Failed;
+        }
+    }
+
+    public static Option<bool> Json() => new("--json") { Description = "Print one JSON object a line instead of the table." };
+
+    public static Option<int> Threads() => Whole("--threads", Environment.ProcessorCount, 1, "Threads of both; all cores if not said.");
+
+    /// <summary>A whole number, at least <paramref name="least"/>.</summary>
+    public static Option<int> Whole(string name, int value, int least, string description) => new(name)
+    {
+        HelpName = "N",
+        Description = description,
+        DefaultValueFactory = _ => value,
+        CustomParser = result =>
+        {
+            if (int.TryParse(result.Tokens[0].Value, out int number) && number >= least)
+                return number;
+            result.AddError($"{name} needs a whole number, at least {least}, not '{result.Tokens[0].Value}'");
+            return value;
+        },
+    };
+
+    /// <summary>Some of a few words; all of them if none is given.</summary>
+    public static Option<string[]> SomeOf(string name, string helpName, string description, string[] words)
+    {
+        Option<string[]> option = new(name)
+        {
+            HelpName = helpName,
+            Description = $"{description}: {string.Join(", ", words)}; all if not said.",
+            AllowMultipleArgumentsPerToken = true,
+            DefaultValueFactory = _ => words,
+        };
+        option.Validators.Add(result =>
+        {
+            foreach (Token token in result.Tokens.Where(token => !words.Contains(token.Value)))
+                result.AddError($"{name} has no '{token.Value}'; known: {string.Join(", ", words)}");
+        });
+        return option;
+    }
+
+    private static RootCommand Root() => new(
+        "Measures TinyMoE against named peers, in turns in one run. Anything that is no command goes to BenchmarkDotNet: --list flat shows its kernels, --filter '*Attention*' times some.")
+    {
+        MatmulCommand.Create(),
+        TrainCommand.Create(),
+        TrainingChild.Create(),
+        GenerateCommand.Create(),
+        ScalingCommand.Create(),
+    };
+
+    private static string? WrongWord(ParseResult parsed) => parsed.UnmatchedTokens.Count == 0
+        ? null
+        : $"unknown {(parsed.UnmatchedTokens[0].StartsWith('-') ? "option" : "word")} '{parsed.UnmatchedTokens[0]}'";
+}

@@ -1,0 +1,82 @@
+using System.CommandLine;
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Configuration;
+using TinyMoE.Generate;
+using TinyMoE.Nn;
+
+namespace TinyMoE.Benchmarks;
+
+/// <summary><c>generate</c>: tokens a second at batch 1, and how near decoding comes to the machine's read bandwidth, which bounds it.</summary>
+internal sealed class GenerateCommand
+{
+    private readonly Option<string> preset = new("--preset") { HelpName = "NAME", Description = "The model, with random weights; bench if not said.", DefaultValueFactory = _ => "bench" };
+    private readonly Option<int> prompt = Commands.Whole("--prompt", 128, 1, "Tokens of the prompt.");
+    private readonly Option<int> tokens = Commands.Whole("--tokens", 128, 2, "Tokens to write.");
+    private readonly Option<int> rounds = Commands.Whole("--rounds", 7, 1, "Texts to write, after one that is not counted.");
+    private readonly Option<int> threads = Commands.Threads();
+    private readonly Option<bool> json = Commands.Json();
+
+    public static Command Create()
+    {
+        GenerateCommand generate = new();
+        Command command = new("generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
+        {
+            generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.threads, generate.json,
+        };
+        command.SetAction(generate.Run);
+        return command;
+    }
+
+    private void Run(ParseResult parsed)
+    {
+        Report report = new(parsed.GetValue(json));
+        RunConfig config = TrainingRun.ConfigOf(parsed.GetValue(preset)!);
+        (int promptLength, int count, int all) = (parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads));
+        if (promptLength + count > config.Model.Context)
+            throw new TinyMoEException($"--prompt {promptLength} and --tokens {count} do not fit a context of {config.Model.Context}");
+
+        long activeBytes = ActiveBytes(config), weightBytes = ModelSize.Of(config).TotalParameters * sizeof(float);
+        foreach (int used in new[] { 1, all }.Distinct())
+        {
+            double bandwidth = ReadBandwidth.Measure(used)[0];
+            (double prefill, double decode, double allocated) = Time(config, promptLength, count, parsed.GetValue(rounds), used);
+            double read = 1e-9 * activeBytes / decode, share = read / bandwidth;
+            report.Row(
+                $"{used} thread{(used == 1 ? " " : "s")}: prefill {promptLength / prefill,6:F0} tokens/s of {promptLength}; decoding {1 / decode,5:F0} tokens/s, {1e3 * decode:F3} ms a token; {1e-6 * activeBytes:F1} MB of {1e-6 * weightBytes:F1} MB weights read: {read:F1} GB/s, {share:P0} of the {bandwidth:F1} GB/s that memory gives; {allocated:F0} bytes managed a token",
+                new
+                {
+                    Kind = "generate", Preset = parsed.GetValue(preset), Threads = used, Prompt = promptLength, PrefillTokensPerSecond = promptLength / prefill, DecodeTokensPerSecond = 1 / decode,
+                    ActiveBytes = activeBytes, WeightBytes = weightBytes, GigabytesPerSecond = read, BandwidthGigabytesPerSecond = bandwidth, Share = share, AllocatedBytes = allocated,
+                });
+        }
+    }
+
+    /// <summary>Bytes of the weights that one token's forward pass reads; of an embedding that is not the head too it is a row.</summary>
+    private static long ActiveBytes(RunConfig config) => sizeof(float)
+        * ModelSize.Of(config).Parts.Where(part => part.Name != "embedding" || config.Model.TieEmbeddings).Sum(part => part.Active);
+
+    /// <summary>Median seconds of the prompt, and of each token after the first; managed bytes of such a token.</summary>
+    private static (double Prefill, double Decode, double AllocatedBytes) Time(RunConfig config, int promptLength, int count, int rounds, int threads)
+    {
+        using CpuBackend backend = new(threads);
+        using Decoder model = new(backend, config);
+        Generator generator = new(backend, model);
+        Random random = new(1);
+        List<double> prefill = [], decode = [];
+        long allocated = 0;
+        for (int round = -1; round < rounds; round++)
+        {
+            int[] ids = [.. Enumerable.Range(0, promptLength).Select(_ => random.Next(config.Model.Vocabulary))];
+            using IEnumerator<int> text = generator.Generate(ids, count, new SamplingOptions { Seed = (ulong)(round + 2) }).GetEnumerator();
+            double first = Measuring.Seconds(() => text.MoveNext());
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            double[] later = [.. Enumerable.Range(1, count - 1).Select(_ => Measuring.Seconds(() => text.MoveNext()))];
+            if (round < 0)
+                continue; // warm-up
+            allocated += GC.GetTotalAllocatedBytes(precise: true) - before;
+            prefill.Add(first);
+            decode.AddRange(later);
+        }
+        return (Measuring.Median(prefill), Measuring.Median(decode), (double)allocated / decode.Count);
+    }
+}

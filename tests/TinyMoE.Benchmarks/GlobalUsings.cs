@@ -1,0 +1,2 @@
+global using Floats = TinyMoE.Memory.View<float>;
+global using Ints = TinyMoE.Memory.View<int>;

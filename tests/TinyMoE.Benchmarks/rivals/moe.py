@@ -1,0 +1,198 @@
+"""
+The peer of the presets `bench`, `bench-64-experts` and `bench-narrow`: a decoder with RMSNorm, rotary positions, grouped queries, SwiGLU experts, gates
+that are the softmax over the chosen logits, and the Switch balance loss. As fast as plain PyTorch was made to be; works from PyTorch 1.13 on.
+Trains a few steps on random ids and prints one JSON object: the median time of a step, its tokens, the peak memory.
+
+FIGURES
+"""
+import argparse
+import json
+import os
+import resource
+import time
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sizes = dict(
+        vocabulary=256, width=256, layers=4, heads=8, kv_heads=4, experts=8, active=2, hidden=512, context=256, batch=8, steps=15,
+        torch_threads=1, blas_threads=os.cpu_count(),
+    )
+    for name, value in sizes.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=int, default=value)
+    parser.add_argument("--dispatch", choices=["sort", "gather"], default="sort", help="how rows return to their tokens: added up, or gathered and summed")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--warm-up-seconds", type=float, default=2.0)
+    return parser.parse_args()
+
+
+o = arguments()
+os.environ["OPENBLAS_NUM_THREADS"] = str(o.blas_threads)  # read when torch loads it
+
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+
+def rotate(x, cos, sin):
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+class Gather(torch.autograd.Function):
+    """x[rows], where every row of x is taken `copies` times and `inverse` says by whom: its backward gathers too, where PyTorch's would add row by row."""
+
+    @staticmethod
+    def forward(context, x, rows, inverse, copies):
+        context.save_for_backward(inverse)
+        context.copies = copies
+        return x.index_select(0, rows)
+
+    @staticmethod
+    def backward(context, dy):
+        (inverse,) = context.saved_tensors
+        dx = dy.index_select(0, inverse)
+        return dx if context.copies == 1 else dx.view(-1, context.copies, dy.shape[-1]).sum(1), None, None, None
+
+
+class Norm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(o.width))
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5) * self.weight
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.size = o.width // o.heads
+        self.query = nn.Linear(o.width, o.width, bias=False)
+        self.key = nn.Linear(o.width, o.kv_heads * self.size, bias=False)
+        self.value = nn.Linear(o.width, o.kv_heads * self.size, bias=False)
+        self.output = nn.Linear(o.width, o.width, bias=False)
+        shared = o.heads // o.kv_heads
+        self.register_buffer("mask", torch.full((o.context, o.context), float("-inf")).triu(1).repeat(shared, 1))
+
+    def forward(self, x, cos, sin):
+        B, T, C = x.shape
+        shared = o.heads // o.kv_heads
+        q = rotate(self.query(x).view(B, T, o.heads, self.size).transpose(1, 2), cos, sin)
+        k = rotate(self.key(x).view(B, T, o.kv_heads, self.size).transpose(1, 2), cos, sin)
+        v = self.value(x).view(B, T, o.kv_heads, self.size).transpose(1, 2)
+        # The query heads that share a key head stand below one another in one product: nothing is repeated.
+        q = q.reshape(B * o.kv_heads, shared * T, self.size)
+        k, v = k.reshape(B * o.kv_heads, T, self.size), v.reshape(B * o.kv_heads, T, self.size)
+        weights = torch.softmax(torch.baddbmm(self.mask, q, k.transpose(1, 2), alpha=self.size ** -0.5), -1)
+        y = torch.bmm(weights, v).view(B, o.heads, T, self.size)
+        return self.output(y.transpose(1, 2).reshape(B, T, C))
+
+
+class Mixture(nn.Module):
+    def __init__(self):
+        super().__init__()
+
+        def weights(inputs, outputs):
+            return nn.ParameterList(nn.Parameter(torch.randn(inputs, outputs) * 0.02) for _ in range(o.experts))
+
+        self.router = nn.Linear(o.width, o.experts, bias=False)
+        self.w1, self.w3, self.w2 = weights(o.width, o.hidden), weights(o.width, o.hidden), weights(o.hidden, o.width)
+
+    def forward(self, x):
+        shape, K = x.shape, o.active
+        x = x.view(-1, o.width)                                  # (N, C)
+        logits = self.router(x)                                  # (N, E)
+        largest, chosen = logits.topk(K, -1)                     # (N, K)
+        gates = torch.softmax(largest, -1)
+        expert = chosen.view(-1)
+        order = torch.argsort(expert)                            # rows in expert order: which choice a row carries
+        token = torch.div(order, K, rounding_mode="floor")
+        counts = torch.bincount(expert, minlength=o.experts).tolist()
+        if o.dispatch == "gather":
+            inverse = torch.empty_like(order)
+            inverse[order] = torch.arange(len(order))
+            rows = Gather.apply(x, token, inverse, K)
+        else:
+            rows = x.index_select(0, token)
+        computed = torch.cat([
+            (F.silu(mine @ self.w1[e]) * (mine @ self.w3[e])) @ self.w2[e] for e, mine in enumerate(rows.split(counts)) if len(mine) > 0
+        ])
+        if o.dispatch == "gather":
+            y = (Gather.apply(computed, inverse, order, 1).view(-1, K, o.width) * gates.unsqueeze(-1)).sum(1)
+        else:
+            y = torch.zeros_like(x).index_add(0, token, computed * gates.view(-1)[order].unsqueeze(1))
+        share = torch.tensor(counts, dtype=x.dtype) / len(order)
+        balance = o.experts * (share * torch.softmax(logits, -1).mean(0)).sum()
+        return y.view(shape), balance
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention_norm, self.attention, self.mixture_norm, self.mixture = Norm(), Attention(), Norm(), Mixture()
+
+    def forward(self, x, cos, sin):
+        x = x + self.attention(self.attention_norm(x), cos, sin)
+        y, balance = self.mixture(self.mixture_norm(x))
+        return x + y, balance
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Embedding(o.vocabulary, o.width)
+        self.blocks = nn.ModuleList(Block() for _ in range(o.layers))
+        self.norm = Norm()
+        nn.init.normal_(self.tokens.weight, std=0.02)
+        size = o.width // o.heads
+        angles = torch.outer(torch.arange(o.context).float(), 10000.0 ** (-torch.arange(0, size, 2) / size))
+        self.cos, self.sin = angles.cos(), angles.sin()
+
+    def forward(self, ids, targets):
+        x, balance = self.tokens(ids), 0.0
+        for block in self.blocks:
+            x, one = block(x, self.cos, self.sin)
+            balance = balance + one
+        logits = F.linear(self.norm(x), self.tokens.weight)      # the head shares the embedding's weights
+        return F.cross_entropy(logits.view(-1, o.vocabulary), targets.view(-1)) + 0.01 * balance / o.layers
+
+
+def main():
+    torch.manual_seed(1)
+    torch.set_num_threads(o.torch_threads)
+    model = Model()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=o.learning_rate, foreach=True)
+    data = torch.randint(o.vocabulary, (100_000,))
+
+    def step():
+        starts = torch.randint(len(data) - o.context, (o.batch,))
+        ids = torch.stack([data[i : i + o.context] for i in starts])
+        targets = torch.stack([data[i + 1 : i + o.context + 1] for i in starts])
+        loss = model(ids, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return loss.item()
+
+    began, warm, seconds = time.perf_counter(), 0, []
+    while warm < 3 or time.perf_counter() - began < o.warm_up_seconds:
+        step()
+        warm += 1
+    for _ in range(o.steps):
+        start = time.perf_counter()
+        loss = step()
+        seconds.append(time.perf_counter() - start)
+    print(json.dumps({
+        "seconds": sorted(seconds)[len(seconds) // 2],
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "loss": loss,
+        "framework": "PyTorch " + torch.__version__,
+    }))
+
+
+if __name__ == "__main__":
+    main()

@@ -33,11 +33,13 @@ internal sealed class ScalingCommand
             Model = model with { Hidden = bench.Moe.Active * bench.Moe.HiddenOrDefault(model.Width) },
             Moe = bench.Moe with { Experts = 0, BalanceLoss = 0 },
         };
+        RunConfig even = fine with { Moe = fine.Moe with { Hidden = bench.Moe.Active * bench.Moe.HiddenOrDefault(model.Width) / fine.Moe.Active } };
         RunConfig wide = bench with { Model = model with { Width = 2 * model.Width, Heads = 2 * model.Heads, KvHeads = 2 * model.KvHeadsOrAll } };
 
         (string Name, RunConfig Base, RunConfig Changed)[] cases =
         [
             ($"dense of the same active work -> {Mixture(bench)}", dense, bench),
+            ($"{Mixture(bench)} -> {Mixture(even)}", bench, even),
             ($"{Mixture(bench)} -> {Mixture(fine)}", bench, fine),
             ("twice the batch", bench, bench with { Train = bench.Train with { Batch = 2 * bench.Train.Batch } }),
             ("twice the layers", bench, bench with { Model = model with { Layers = 2 * model.Layers } }),

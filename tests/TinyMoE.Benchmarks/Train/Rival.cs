@@ -11,11 +11,11 @@ namespace TinyMoE.Benchmarks;
 /// <param name="BlasThreads">Threads of OpenBLAS.</param>
 internal sealed record Rival(string Name, int TorchThreads, int BlasThreads)
 {
-    /// <summary>Both pools on all threads, which is what one gets by asking PyTorch for that many.</summary>
-    public static Rival Plain(int threads) => new("plain", threads, threads);
+    /// <summary>How the pools are set: both on all threads, which is what one gets by asking PyTorch for that many; or one of them has the threads and the other one thread.</summary>
+    public static readonly string[] Names = ["both", "blas", "torch"];
 
-    /// <summary>The matrix products have the threads, the rest is on one: the fastest split that was found, see the scripts.</summary>
-    public static Rival Tuned(int threads) => new("tuned", 1, threads);
+    /// <summary>The rival of one of the <see cref="Names"/>.</summary>
+    public static Rival Of(string name, int threads) => new(name, name == "blas" ? 1 : threads, name == "torch" ? 1 : threads);
 
     /// <summary>The first of the usual programs (or the one given) that can import torch; null where none can.</summary>
     public static string? FindPython(string? given)

@@ -46,7 +46,7 @@ internal sealed unsafe class MatmulTimer(OpenBlas? peer, int rounds)
         float* a = stackalloc float[Depth * kernel.Rows], b = stackalloc float[Depth * kernel.Columns], c = stackalloc float[kernel.Rows * kernel.Columns];
         nint aAddress = (nint)a, bAddress = (nint)b, cAddress = (nint)c;
         double seconds = Enumerable.Range(0, Rounds).Min(_ => Measuring.SecondsPerCall(
-            () => kernel.Multiply(Depth, (float*)aAddress, 1, kernel.Rows, (float*)bAddress, (float*)cAddress, kernel.Columns, false), Calls));
+            () => kernel.OfWidth(kernel.Columns)(Depth, (float*)aAddress, 1, kernel.Rows, (float*)bAddress, kernel.Columns, (float*)cAddress, kernel.Columns, false), Calls));
         return 2e-9 * Depth * kernel.Rows * kernel.Columns / seconds;
     }
 

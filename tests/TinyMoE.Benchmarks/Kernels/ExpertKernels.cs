@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using TinyMoE.Backends;
 
 namespace TinyMoE.Benchmarks;
 
@@ -34,7 +35,7 @@ public class ExpertKernels : BenchKernels
     public void ExpertUpBackwardWeight() => Backend.GroupedMatMulBackwardWeight(hidden, rows, offsets, E, Rows, C, F, upWeight);
 
     [Benchmark]
-    public void ExpertSwiGluForward() => Backend.SwiGluForward(gate, up, Rows * F, hidden);
+    public void ExpertUpGated() => Backend.GroupedMatMul(rows, upWeight, offsets, E, Rows, C, F, up, new Epilogue { Gate = gate, Activated = hidden });
 
     [Benchmark]
     public void ExpertSwiGluBackward() => Backend.SwiGluBackward(hidden, gate, up, Rows * F, gateGradient, upGradient);

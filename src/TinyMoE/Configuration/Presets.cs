@@ -17,7 +17,7 @@ public static class Presets
         new("nano", "nanoGPT's small character model, dense; the one to compare a mixture with", Nano()),
         new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), ReLU experts, LayerNorm", ShazeerTiny()),
         new("bench", "for measuring: 256 wide, 4 layers of 8 SwiGLU experts of 512, 2 a token, context 256", Bench()),
-        new("bench-64-experts", "for measuring: the same active work in 64 experts of 64, 8 a token", Bench64Experts()),
+        new("bench-64-experts", "for measuring: the same width and layers with 64 fine experts of 64, 8 a token", Bench64Experts()),
         new("bench-narrow", "for measuring: 128 wide, 8 layers of 8 SwiGLU experts of 344, context 32", BenchNarrow()),
     ];
 

@@ -57,7 +57,8 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     private const int MostTiles = 32;
     private const int ThinWork = 32 * 1024; // elements of b that a tile of a thin product reads
     private const int LeastWork = 2 * 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
-    private const int MostRows = 512, LeastColumns = 256; // of a tile
+    private const int MostRows = 512, ManyRows = 128, FewRows = 64;   // of a tile: the more, the oftener a panel of b is used once it is packed or cached
+    private const int ManyColumns = 256, FewColumns = 64;             // of a tile: the more, the oftener its rows of a
 
     /// <summary>Rows of a tile that make it worth while to pack a panel of b that could be read in place: side by side, its lines share no places in the cache.</summary>
     public const int RowsWorthPacking = 192;
@@ -100,7 +101,7 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
         }
     }
 
-    /// <summary>The same with tiles chosen: rows are cut into long stretches, then columns, then rows again where tiles are still too few; a thin product only by columns.</summary>
+    /// <summary>The same with tiles chosen: rows are cut into long stretches, then columns, then each again where tiles are still too few; a thin product only by columns.</summary>
     public Products Cut()
     {
         if (IsThin)
@@ -108,8 +109,9 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
         int rows = Math.Max(1, Ragged == Ragged.Rows ? Rows / Count : Rows), inner = Math.Max(1, Ragged == Ragged.Inner ? Inner / Count : Inner);
         long work = (long)Count * rows * Columns * inner;
         int wanted = CeilingDivide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
-        int down = CeilingDivide(rows, MostRows), across = Math.Clamp(wanted / down, 1, CeilingDivide(Columns, LeastColumns));
-        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, B.LiesAlongInner ? RowsWorthPacking : 64)));
+        int down = CeilingDivide(rows, MostRows), across = Math.Clamp(wanted / down, 1, CeilingDivide(Columns, ManyColumns));
+        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, B.LiesAlongInner ? ManyRows : FewRows)));
+        across = Math.Max(across, Math.Min(wanted / down, CeilingDivide(Columns, FewColumns)));
         return this with { TileRows = RoundUp(CeilingDivide(rows, down), Kernel.Rows), TileColumns = RoundUp(CeilingDivide(Columns, across), Kernel.Lanes) };
     }
 

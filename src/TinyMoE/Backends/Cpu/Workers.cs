@@ -24,6 +24,7 @@ internal sealed unsafe class Workers : IDisposable
     private readonly object gate = new();
     private readonly Thread[] threads;
     private readonly Scratch[] scratch;
+    private readonly Placement placement;
     private int sleeping;
     private volatile bool disposed;
 
@@ -41,6 +42,7 @@ internal sealed unsafe class Workers : IDisposable
     {
         Threads = threads;
         scratch = new Scratch[threads];
+        placement = new Placement(threads);
         this.threads = new Thread[threads - 1];
         for (int i = 0; i < this.threads.Length; i++)
         {
@@ -161,7 +163,8 @@ internal sealed unsafe class Workers : IDisposable
                 continue; // another thread took it, or the generation is over: what was read above may be stale
 
             // The piece is ours and its generation cannot end before we count it, so the job read above is the right one.
-            done++;
+            if (done++ == 0)
+                placement.Settle(slot);
             try
             {
                 job(jobBody!, jobState, piece);

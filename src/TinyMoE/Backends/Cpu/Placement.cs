@@ -4,7 +4,7 @@ namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
 /// Keeps the threads of a parallel loop on processors of their own. A scheduler may wake a worker on the processor where its caller runs, and as both are
-/// always busy it can take a tenth of a second until one of them is moved: until then two threads are slower than one.
+/// always busy it can take a tenth of a second until one of them is moved: until then two threads are slower than one. Elsewhere than on Linux it does nothing.
 /// </summary>
 internal sealed unsafe partial class Placement(int threads)
 {
@@ -15,9 +15,11 @@ internal sealed unsafe partial class Placement(int threads)
     /// <summary>Notes where the calling thread, number <paramref name="slot"/>, runs; moves it away from a processor that a thread of a lower number runs on.</summary>
     public void Settle(int slot)
     {
-        int here = Thread.GetCurrentProcessorId() + 1;
+        if (!OperatingSystem.IsLinux())
+            return;
+        int here = CurrentProcessor() + 1;
         processors[slot] = here;
-        if (slot > 0 && OperatingSystem.IsLinux() && processors.AsSpan(0, slot).Contains(here))
+        if (processors.AsSpan(0, slot).Contains(here))
             Leave();
     }
 
@@ -37,6 +39,10 @@ internal sealed unsafe partial class Placement(int threads)
         if (new Span<ulong>(free, MaskBytes / sizeof(ulong)).ContainsAnyExcept(0UL) && SetAffinity(0, MaskBytes, free) == 0)
             _ = SetAffinity(0, MaskBytes, allowed);
     }
+
+    [SuppressGCTransition]
+    [LibraryImport("libc", EntryPoint = "sched_getcpu")]
+    private static partial int CurrentProcessor();
 
     [LibraryImport("libc", EntryPoint = "sched_getaffinity")]
     private static partial int GetAffinity(int thread, nuint bytes, ulong* mask);

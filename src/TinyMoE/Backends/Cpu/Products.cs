@@ -57,11 +57,11 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     private const int MostTiles = 32;
     private const int ThinWork = 32 * 1024; // elements of b that a tile of a thin product reads
     private const int LeastWork = 2 * 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
-    private const int MostRows = 512, ManyRows = 128, FewRows = 64;   // of a tile: the more, the oftener a panel of b is used once it is packed or cached
-    private const int ManyColumns = 256, FewColumns = 64;             // of a tile: the more, the oftener its rows of a
+    private const int MostRows = 512, FewRows = 64;       // of a tile: the more, the oftener a panel of b is used while it is near
+    private const int ManyColumns = 256, FewColumns = 64; // of a tile: the more, the oftener its rows of a
 
-    /// <summary>Rows of a tile that make it worth while to pack a panel of b that could be read in place: side by side, its lines share no places in the cache.</summary>
-    public const int RowsWorthPacking = 192;
+    /// <summary>Rows of a tile that are worth a packed panel of b: where it could be read in place too, its lines, side by side, share no places in the cache.</summary>
+    public const int RowsWorthPacking = 128;
 
     /// <summary>What the offsets cut.</summary>
     public Ragged Ragged { get; init; }
@@ -110,7 +110,7 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
         long work = (long)Count * rows * Columns * inner;
         int wanted = CeilingDivide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
         int down = CeilingDivide(rows, MostRows), across = Math.Clamp(wanted / down, 1, CeilingDivide(Columns, ManyColumns));
-        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, B.LiesAlongInner ? ManyRows : FewRows)));
+        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, B.LiesAlongInner ? RowsWorthPacking : FewRows)));
         across = Math.Max(across, Math.Min(wanted / down, CeilingDivide(Columns, FewColumns)));
         return this with { TileRows = RoundUp(CeilingDivide(rows, down), Kernel.Rows), TileColumns = RoundUp(CeilingDivide(Columns, across), Kernel.Lanes) };
     }

@@ -53,7 +53,7 @@ public abstract class Backend : IDisposable
     /// <summary>da, db of y = a ∘ b; db sums over what b was broadcast to. dy, a, da (N, C); b, db as in forward.</summary>
     public abstract void BinaryBackward(Binary f, Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db);
 
-    /// <summary>y = scale·x + shift. x, y (n).</summary>
+    /// <summary>y = scale·x + shift. x, y (n); a stored y may be x itself.</summary>
     public abstract void Affine(Floats x, float scale, float shift, int n, Target y);
 
     // ---- Reductions, in a fixed order -----------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ public abstract class Backend : IDisposable
 
     // ---- Norms ----------------------------------------------------------------------------------------------------------------------
     // A norm of a sum, s = x + branch, also gives s; without a branch (empty) s is x and is not written. Its backward gets ds, the gradient of s from
-    // elsewhere (or empty), and gives the whole gradient of s to x and to the branch.
+    // elsewhere (or empty), and gives the whole gradient of s to x and to the branch. s may be the branch itself, and a stored dbranch ds itself.
 
     /// <summary>y = s·r·w, r = 1/√(mean(s²) + eps). x, branch, s, y (N, C), w (C), r (N).</summary>
     public abstract void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r);
@@ -133,7 +133,7 @@ public abstract class Backend : IDisposable
     public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup);
 
     /// <summary>Rotates the pairs (i, i + D/2) of every head by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).
-    /// x, y (B, T, H, D); cos, sin (positions, D/2).</summary>
+    /// x, y (B, T, H, D), a stored y may be x itself; cos, sin (positions, D/2).</summary>
     public abstract void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y);
 
     /// <summary>Causal softmax(q·kᵀ/√D)·v, key and value heads shared by H/KvHeads query heads; query t sees keys up to t + S − T, the last Window of them.

@@ -48,26 +48,29 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
         return new ModelSize(parts, flops, 4 * weights + tokens * ActivationsPerToken(config) * sizeof(float), weights + cache);
     }
 
-    /// <summary>Values that the tape holds for each token when the forward pass is done: the outputs and saved values of every op, in the order of <see cref="Decoder"/>.</summary>
+    /// <summary>
+    /// Most values that the tape holds for each token at one time: the outputs and saved values of every op, in the order of <see cref="Decoder"/>, and at the end what is
+    /// more: the head and the gradient of the logits, or, in the backward of the last feed-forward, the gradient of its hidden values.
+    /// </summary>
     private static long ActivationsPerToken(RunConfig config)
     {
         (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
         long C = model.Width, keyWidth = (long)model.KvHeadsOrAll * model.HeadSize;
-        bool gated = model.FeedForward == FeedForwardKind.SwiGlu, rope = model.Positions == PositionKind.Rope;
         long dropout = model.Dropout > 0 ? C : 0;
-
-        long Hidden(long F) => (gated ? 3 : 2) * F;              // w1·x, w3·x, the activation
-        long values = C * (rope ? 1 : 3);                        // embeddings and their sum
+        int hiddenCopies = model.FeedForward switch { FeedForwardKind.SwiGlu => 3, FeedForwardKind.Gelu => 2, _ => 1 }; // w1·x, w3·x, the activation; of ReLU only that
+        long values = C * (model.Positions == PositionKind.Rope ? 1 : 3); // embeddings and their sum
+        long hidden = 0;
         for (int layer = 0; layer < model.Layers; layer++)
         {
-            values += C + C + 2 * keyWidth + (rope ? C + keyWidth : 0) + C + C + dropout + C; // norm, q, k, v, rotated, attention, projection, sum
-            values += C + dropout + C;                           // norm, (dropout,) sum
-            values += moe.InLayer(layer)
-                ? moe.Active * (C + Hidden(moe.HiddenOrDefault(model.Width)) + C) + C // dispatched, hidden, computed, combined
-                : Hidden(model.HiddenOrDefault) + C;
+            bool sparse = moe.InLayer(layer);
+            hidden = sparse ? moe.Active * (long)moe.HiddenOrDefault(model.Width) : model.HiddenOrDefault;
+            values += C + C + 2 * keyWidth + C + C + dropout;    // norm, q, k, v, attention, projection (the sum takes its place)
+            values += C + hiddenCopies * hidden + C + dropout;          // norm, hidden, the branch (the sum takes its place)
+            if (sparse)
+                values += moe.Active * 2 * C + 3 * moe.Experts;  // dispatched, computed; logits, their softmax, the choices as ones
         }
 
-        return values + C + 2 * model.Vocabulary;                // final norm, logits and their gradient
+        return values + Math.Max(C + 2 * model.Vocabulary, hidden);
     }
 
     private static string PartOf(string parameter) => parameter switch

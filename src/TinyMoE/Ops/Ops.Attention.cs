@@ -33,6 +33,6 @@ public static partial class Ops
 
         // with P the weights, S the scores before the softmax:  dv = Pᵀ·dy,   dS = P·(dy·vᵀ − dy·y),   dq = dS·k/√D,   dk = dSᵀ·q/√D
         return tape.Record(nameof(Attention), y, () =>
-            tape.Backend.AttentionBackward(y.Grad, q.Data, k.Data, v.Data, y.Data, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(), v.GradTarget()));
+            tape.Backend.AttentionBackward(y.Grad, q.Data, k.Data, v.Data, y.Data, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(), v.GradTarget()), readsOutput: true);
     }
 }

@@ -79,7 +79,7 @@ public static partial class Ops
         tape.Backend.UnaryForward(f, x.Data, x.Count, y.Data);
 
         // dx = dy·f'(x)
-        return tape.Record(f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Data, y.Data, y.Grad, x.Count, x.GradTarget()));
+        return tape.Record(f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Data, y.Data, y.Grad, x.Count, x.GradTarget()), readsOutput: true);
     }
 
     private static Tensor Apply(Tensor a, Binary f, Tensor b)

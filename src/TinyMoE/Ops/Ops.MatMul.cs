@@ -85,7 +85,7 @@ public static partial class Ops
                 if (bias is not null)
                     backend.SumRows(dz, 1f, N, outputs, bias.GradTarget());
             }
-        });
+        }, readsOutput: f is not null);
     }
 
     /// <summary>y = op(a)·op(b), op = transpose where the flag says. a (rows, inner), b (inner, columns), y (rows, columns); of rank 3, one product for each of the first dimension.</summary>

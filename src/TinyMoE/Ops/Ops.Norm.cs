@@ -21,7 +21,7 @@ public static partial class Ops
             tape.Backend.RmsNormBackward(y.Grad, default, x.Data, w.Data, r, N, C, x.GradTarget(), Target.None, w.GradTarget()));
     }
 
-    /// <summary>Sum = x + branch and Y = RmsNorm(Sum), a residual connection with the norm that follows it, in one pass. x, branch, results (..., C), w (C).</summary>
+    /// <summary>Sum = x + branch and Y = RmsNorm(Sum), a residual connection with the norm that follows it, in one pass. x, branch, results (..., C), w (C). Uses branch up (<see cref="Tape.NewOver"/>).</summary>
     public static (Tensor Sum, Tensor Y) AddRmsNorm(this Tensor x, Tensor branch, Tensor w, float eps = 1e-5f)
     {
         int C = x.Shape.Last, N = x.Count / C;                   // x, branch (N, C), w (C)
@@ -29,10 +29,11 @@ public static partial class Ops
         Check.Shape(nameof(AddRmsNorm), w, C);
 
         Tape tape = x.Tape;
+        Floats branchData = branch.Data;
         ResidualSum sum = new(x, branch);
         Tensor s = sum.Value, y = tape.New(x.Shape);             // (N, C)
         Floats r = tape.Saved(N);                                // (N)
-        tape.Backend.RmsNormForward(x.Data, branch.Data, w.Data, N, C, eps, s.Data, y.Data, r);
+        tape.Backend.RmsNormForward(x.Data, branchData, w.Data, N, C, eps, s.Data, y.Data, r);
 
         // with ŝ = s·r:  dx = dbranch = ds + r·(dy·w − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ
         return (s, tape.Record(nameof(AddRmsNorm), y, () =>
@@ -57,7 +58,7 @@ public static partial class Ops
             y.Grad, default, x.Data, w.Data, mean, r, N, C, x.GradTarget(), Target.None, w.GradTarget(), b?.GradTarget() ?? Target.None));
     }
 
-    /// <summary>Sum = x + branch and Y = LayerNorm(Sum) in one pass. x, branch, results (..., C), w (C), b (C) or null.</summary>
+    /// <summary>Sum = x + branch and Y = LayerNorm(Sum) in one pass. x, branch, results (..., C), w (C), b (C) or null. Uses branch up.</summary>
     public static (Tensor Sum, Tensor Y) AddLayerNorm(this Tensor x, Tensor branch, Tensor w, Tensor? b, float eps = 1e-5f)
     {
         int C = x.Shape.Last, N = x.Count / C;                   // x, branch (N, C), w (C), b (C)
@@ -67,10 +68,11 @@ public static partial class Ops
             Check.Shape(nameof(AddLayerNorm), b, C);
 
         Tape tape = x.Tape;
+        Floats branchData = branch.Data;
         ResidualSum sum = new(x, branch);
         Tensor s = sum.Value, y = tape.New(x.Shape);             // (N, C)
         Floats mean = tape.Saved(N), r = tape.Saved(N);          // (N)
-        tape.Backend.LayerNormForward(x.Data, branch.Data, w.Data, b?.Data ?? default, N, C, eps, s.Data, y.Data, mean, r);
+        tape.Backend.LayerNormForward(x.Data, branchData, w.Data, b?.Data ?? default, N, C, eps, s.Data, y.Data, mean, r);
 
         // with ŝ = (s − mean)·r:  dx = dbranch = ds + r·(dy·w − mean(dy·w) − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ,   db = Σ_n dy
         return (s, tape.Record(nameof(AddLayerNorm), y, () => tape.Backend.LayerNormBackward(
@@ -88,7 +90,7 @@ public static partial class Ops
         public ResidualSum(Tensor x, Tensor branch)
         {
             Tape tape = x.Tape;
-            Tensor s = tape.New(x.Shape);
+            Tensor s = tape.NewOver(branch);
             Value = tape.Record(nameof(Add), s, () =>
             {
                 if (taken)

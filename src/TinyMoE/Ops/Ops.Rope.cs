@@ -6,7 +6,7 @@ public static partial class Ops
 {
     /// <summary>
     /// Rotary positions (Su et al. 2021), the pairs half a head apart as in Llama: with a the angle of position start + t and pair i,
-    /// y[i] = x[i]·cos a − x[i + D/2]·sin a,  y[i + D/2] = x[i + D/2]·cos a + x[i]·sin a. x, y (B, T, H, D), cos, sin (positions, D/2).
+    /// y[i] = x[i]·cos a − x[i + D/2]·sin a,  y[i + D/2] = x[i + D/2]·cos a + x[i]·sin a. x, y (B, T, H, D), cos, sin (positions, D/2). Uses x up (<see cref="Tape.NewOver"/>).
     /// </summary>
     public static Tensor Rope(this Tensor x, Floats cos, Floats sin, int start = 0)
     {
@@ -17,8 +17,9 @@ public static partial class Ops
             $"positions {start} to {start + T - 1} are not all in a table of {cos.Length / Math.Max(1, D / 2)}");
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape);
-        tape.Backend.Rope(x.Data, cos, sin, B, T, H, D, start, inverse: false, y.Data);
+        Floats values = x.Data;
+        Tensor y = tape.NewOver(x);
+        tape.Backend.Rope(values, cos, sin, B, T, H, D, start, inverse: false, y.Data);
 
         // a rotation's transpose is the rotation back
         return tape.Record(nameof(Rope), y, () =>

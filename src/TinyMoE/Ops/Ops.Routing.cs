@@ -32,7 +32,7 @@ public static partial class Ops
 
         // with g the gates of a token, p its softmax over all:  of a chosen logit g·(dg − Σ g·dg);   of another 0, or −p·Σ g·dg over all
         return tape.Record(nameof(Route), y, () =>
-            tape.Backend.RouteBackward(y.Grad, logits.Data, y.Data, overAll, experts, rowsByToken, T, E, K, logits.GradTarget()));
+            tape.Backend.RouteBackward(y.Grad, logits.Data, y.Data, overAll, experts, rowsByToken, T, E, K, logits.GradTarget()), readsOutput: true);
     }
 
     /// <summary>y[t, k] = x[t, columns[t, k]]. x (T, E), columns (T·K), y (T, K).</summary>

@@ -14,7 +14,7 @@ public static partial class Ops
         tape.Backend.SoftmaxForward(x.Data, N, C, y.Data);
 
         // dx = y·(dy − Σ_c dy·y)
-        return tape.Record(nameof(Softmax), y, () => tape.Backend.SoftmaxBackward(y.Grad, y.Data, N, C, x.GradTarget()));
+        return tape.Record(nameof(Softmax), y, () => tape.Backend.SoftmaxBackward(y.Grad, y.Data, N, C, x.GradTarget()), readsOutput: true);
     }
 
     /// <summary>log Σ exp(x) over the last dimension. x (..., C); result (..., 1).</summary>
@@ -27,7 +27,7 @@ public static partial class Ops
         tape.Backend.LogSumExpForward(x.Data, N, C, y.Data);
 
         // dx[n, c] = dy[n]·exp(x[n, c] − y[n])
-        return tape.Record(nameof(LogSumExp), y, () => tape.Backend.LogSumExpBackward(y.Grad, x.Data, y.Data, N, C, x.GradTarget()));
+        return tape.Record(nameof(LogSumExp), y, () => tape.Backend.LogSumExpBackward(y.Grad, x.Data, y.Data, N, C, x.GradTarget()), readsOutput: true);
     }
 
     /// <summary>

@@ -26,7 +26,13 @@ public sealed class Tape : IDisposable
     public string Scope { get; set; } = "";
 
     /// <summary>A new activation, contents undefined; it belongs to the node that the next <see cref="Record"/> makes.</summary>
-    public Tensor New(Shape shape) => new(this, shape, Saved(shape.Count), wantsGrad: Recording);
+    public Tensor New(Shape shape) => new(this, shape, Saved(shape.Count), wantsGrad: Recording, isActivation: true);
+
+    /// <summary>
+    /// A new activation like <paramref name="x"/> in x's own memory, for an op that works in place and whose backward reads neither values nor gradient of x. It uses x up: reading
+    /// x's values from then on throws. Where the memory is not free to take (x is no activation, or its own backward reads it) the new one has its own, and x stays.
+    /// </summary>
+    public Tensor NewOver(Tensor x) => x.CanBeTakenOver ? new Tensor(x) : New(x.Shape);
 
     /// <summary>Memory that a backward needs; it belongs to the node that the next <see cref="Record"/> makes.</summary>
     public Floats Saved(int count) => Rent<float>(count, ref pending);
@@ -56,13 +62,14 @@ public sealed class Tape : IDisposable
 
     /// <summary>
     /// The only way a computed tensor leaves an op. <paramref name="backward"/> reads <c>y.Grad</c> and writes the <see cref="Tensor.GradTarget"/>
-    /// of the inputs; it runs once, and only when something downstream wanted y.
+    /// of the inputs; it runs once, and only when something downstream wanted y. Unless it <paramref name="readsOutput"/>, y's values are gone by then: their memory is free for gradients.
     /// </summary>
-    public Tensor Record(string op, Tensor y, Action backward)
+    public Tensor Record(string op, Tensor y, Action backward, bool readsOutput = false)
     {
         if (Recording)
         {
             (y.Owned, pending) = (pending, default);
+            y.NeededByBackward = readsOutput;
             nodes.Push(new Node(op, Scope, y, backward));
         }
 
@@ -89,6 +96,8 @@ public sealed class Tape : IDisposable
         for (; nodes.Count > 0; nodes.Pop())
         {
             Node node = nodes.Top;
+            if (!node.Output.NeededByBackward)
+                node.Output.ReleaseValues();
             if (node.Output.HasGrad)
                 node.Backward();
             node.Output.Owned.ReturnTo(Backend.Pool);
@@ -100,6 +109,8 @@ public sealed class Tape : IDisposable
     {
         foreach (Node node in nodes.Items)
         {
+            if (node.Output.IsUsedUp)
+                continue; // the op that took its memory over is on the tape as well
             foreach (float value in Backend.Read(node.Output.Data))
             {
                 if (!float.IsFinite(value))

@@ -10,6 +10,8 @@ public class Tensor
 {
     private readonly Tape? tape;
     private readonly Tensor? origin; // a reshaped tensor shares memory and gradient with its origin
+    private readonly Tensor? below;  // whose memory this one took over: it owns values and gradient of both
+    private readonly bool isActivation;
     private nint valuesAddress;
     private nint gradAddress;        // 0 until a backward asks for it
     private bool gradWritten;
@@ -17,9 +19,17 @@ public class Tensor
     /// <summary>The memory that goes back to the pool with the node that made this activation; none for a leaf.</summary>
     internal BufferChain Owned;
 
-    internal Tensor(Tape? tape, Shape shape, Floats data, bool wantsGrad)
+    internal Tensor(Tape? tape, Shape shape, Floats data, bool wantsGrad, bool isActivation = false)
     {
-        (this.tape, Shape, valuesAddress, WantsGrad) = (tape, shape, data.Address, wantsGrad);
+        (this.tape, Shape, valuesAddress, WantsGrad, this.isActivation) = (tape, shape, data.Address, wantsGrad, isActivation);
+    }
+
+    /// <summary>An activation in the memory of <paramref name="below"/>, which it uses up.</summary>
+    internal Tensor(Tensor below)
+        : this(below.tape, below.Shape, below.Data, below.WantsGrad, isActivation: true)
+    {
+        this.below = below.origin ?? below;
+        this.below.IsUsedUp = true;
     }
 
     private Tensor(Tensor origin, Shape shape)
@@ -34,7 +44,10 @@ public class Tensor
     public int Count => Shape.Count;
 
     /// <summary>The values.</summary>
-    public Floats Data => new(valuesAddress, Count);
+    /// <exception cref="InvalidOperationException">They are gone: another op took their memory over (<see cref="Tape.NewOver"/>), or backward has passed.</exception>
+    public Floats Data => (origin ?? this).IsUsedUp
+        ? throw new InvalidOperationException($"The values of this tensor {Shape} are gone: an op that works in place has used them up, or backward has passed.")
+        : new Floats(valuesAddress, Count);
 
     /// <summary>Whether backward should compute this tensor's gradient.</summary>
     public bool WantsGrad { get; protected set; }
@@ -42,6 +55,15 @@ public class Tensor
     /// <summary>The tape this activation rides on.</summary>
     /// <exception cref="InvalidOperationException">The tensor is a parameter: put the activation first.</exception>
     public Tape Tape => tape ?? throw new InvalidOperationException("A parameter rides on no tape; the first argument of an op is an activation.");
+
+    /// <summary>Whether the backward of the op that made this activation reads its values.</summary>
+    internal bool NeededByBackward { get; set; }
+
+    /// <summary>Whether the values are gone.</summary>
+    internal bool IsUsedUp { get; private set; }
+
+    /// <summary>Whether another activation may have this one's memory.</summary>
+    internal bool CanBeTakenOver => origin?.CanBeTakenOver ?? (isActivation && !NeededByBackward);
 
     /// <summary>Whether some backward has written the gradient.</summary>
     public bool HasGrad => origin?.HasGrad ?? gradWritten;
@@ -61,9 +83,7 @@ public class Tensor
             return origin.GradTarget();
         if (!WantsGrad)
             return Target.None;
-        if (gradAddress == 0)
-            gradAddress = Tape.RentGrad(this).Address;
-        Target target = new(new Floats(gradAddress, Count), Adds: gradWritten);
+        Target target = new(new Floats(GradMemory(), Count), Adds: gradWritten);
         gradWritten = true;
         return target;
     }
@@ -81,6 +101,24 @@ public class Tensor
 
     /// <summary>The value of a one-element tensor on the host; waits for the device.</summary>
     public float Item() => Count == 1 ? ToArray()[0] : throw new InvalidOperationException($"Item() needs one element, not {Shape}.");
+
+    /// <summary>Returns the memory of the values, which nothing will read again.</summary>
+    internal void ReleaseValues()
+    {
+        IsUsedUp = true;
+        if (below is not null)
+            below.ReleaseValues();
+        else
+            Owned.Return(valuesAddress, Tape.Backend.Pool);
+    }
+
+    /// <summary>Where the gradient is or will be: what took over the values takes over this memory too, so that its backward works in place.</summary>
+    private nint GradMemory()
+    {
+        if (gradAddress == 0)
+            gradAddress = below is { HasGrad: false } ? below.GradMemory() : Tape.RentGrad(this).Address;
+        return gradAddress;
+    }
 
     /// <summary>Gives a parameter its place in the flat blocks.</summary>
     protected void Bind(Floats data, Floats gradient) => (valuesAddress, gradAddress) = (data.Address, gradient.Address);

@@ -14,6 +14,7 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
         LayerNorm(5, 37, bias: false),
         .. Sizes.SelectMany(size => new[] { AddRmsNorm(size.N, size.C, UseOf.Both), AddLayerNorm(size.N, size.C, UseOf.Both) }),
         AddRmsNorm(5, 37, UseOf.Norm), AddRmsNorm(5, 37, UseOf.Sum), AddLayerNorm(5, 37, UseOf.Norm), AddLayerNorm(5, 37, UseOf.Sum),
+        .. Enum.GetValues<UseOf>().SelectMany(use => new[] { InPlace(AddRmsNorm(5, 37, use)), InPlace(AddLayerNorm(4, 13, use)) }),
     ];
 
     /// <summary>Which results of a norm of a sum the loss depends on.</summary>
@@ -75,6 +76,9 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
                 return use switch { UseOf.Norm => y, UseOf.Sum => sum, _ => [.. y.Zip(sum, (a, b) => 2 * a + b)] };
             });
     }
+
+    /// <summary>The same where the branch is an activation, whose memory the sum takes over.</summary>
+    private static OpCase InPlace(OpCase norm) => norm with { Name = $"{norm.Name}, in place", Op = x => norm.Op([x[0], x[1].Scale(1f), .. x.Skip(2)]) };
 
     private static OpCase RmsNorm(int N, int C) => new(
         $"RmsNorm {N}x{C}", [(N, C), C], x => x[0].RmsNorm(x[1], 1e-5f),

@@ -6,7 +6,10 @@ namespace TinyMoE.Tests.Ops;
 
 public sealed class RopeTests : OpTests<RopeTests>, IOpCases
 {
-    public static IEnumerable<OpCase> Cases => [Rope(1, 1, 1, 2, 0), Rope(2, 5, 3, 6, 0), Rope(1, 4, 2, 16, 3), Rope(2, 3, 1, 34, 1), Rope(1, 9, 2, 64, 0)];
+    public static IEnumerable<OpCase> Cases =>
+    [
+        Rope(1, 1, 1, 2, 0), Rope(2, 5, 3, 6, 0), Rope(1, 4, 2, 16, 3), Rope(2, 3, 1, 34, 1), Rope(1, 9, 2, 64, 0), InPlace(Rope(2, 5, 3, 6, 0)), InPlace(Rope(2, 3, 1, 34, 1)),
+    ];
 
     [Fact]
     public void Rope_PositionOutsideTable_Throws()
@@ -16,6 +19,9 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
         Tensor x = tape.Constant((1, 2, 1, 4), new float[8]), table = tape.Constant(6, new float[6]);
         Assert.Throws<ArgumentException>(() => x.Rope(table.Data, table.Data, start: 2));
     }
+
+    /// <summary>The same of an activation, whose memory the op takes over.</summary>
+    private static OpCase InPlace(OpCase rope) => rope with { Name = $"{rope.Name} in place", Op = x => rope.Op([x[0].Scale(1f)]) };
 
     private static OpCase Rope(int B, int T, int H, int D, int start)
     {

@@ -84,6 +84,72 @@ public sealed class TapeTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void InPlace_OfAnActivation_TakesItsMemoryAndUsesItUp(bool recording)
+    {
+        using Tape tape = backend.NewTape(recording);
+        Tensor x = tape.Variable((1, 2, 1, 2), [1, 2, 3, 4]).Scale(2), flat = x.Reshape(4);
+        nint memory = x.Data.Address;
+        Tensor y = Turn(flat.Reshape((1, 2, 1, 2)));
+        Assert.Equal(memory, y.Data.Address);
+        Assert.Equal([-4f, 2f, -8f, 6f], y.ToArray()); // a quarter turn of every pair
+        Assert.Throws<InvalidOperationException>(() => x.Add(y));
+        Assert.Throws<InvalidOperationException>(() => flat.Data);
+    }
+
+    [Fact]
+    public void InPlace_OfALeaf_OrOfWhatItsBackwardReads_LeavesItAlone()
+    {
+        using Tape tape = backend.NewTape();
+        Tensor leaf = tape.Variable((1, 2, 1, 2), [0, 1, 0, 1]), x = leaf.Exp();
+        Tensor turned = Turn(leaf), y = Turn(x);
+        Assert.Equal([0f, 1f, 0f, 1f], leaf.ToArray());
+        Assert.Equal(1f, x.ToArray()[0]);
+        tape.Backward(y.Add(turned), [0, 1, 0, 0]); // y[1] = e^0, turned[1] = 0 of the first pair
+        Assert.Equal([2f, 0f, 0f, 0f], backend.Read(leaf.Grad));
+    }
+
+    [Fact]
+    public void InPlace_WhileAnotherBackwardNeedsTheValues_ThrowsThere()
+    {
+        using Tape tape = backend.NewTape();
+        Tensor x = tape.Variable((1, 1, 1, 2), [1, 2]).Scale(2), square = x.Multiply(x);
+        Tensor loss = Turn(x).Add(square).Sum();
+        Assert.Throws<InvalidOperationException>(() => tape.Backward(loss));
+    }
+
+    [Fact]
+    public void InPlace_BesideAUseThatNeedsNoValues_AddsBothGradients()
+    {
+        using Tape tape = backend.NewTape();
+        Tensor leaf = tape.Variable((1, 1, 1, 2), [1, 2]), x = leaf.Scale(2), tripled = x.Scale(3);
+        tape.Backward(Turn(x).Add(tripled), [10, 100]);
+        Assert.Equal([2 * (100f + 30f), 2 * (-10f + 300f)], backend.Read(leaf.Grad));
+    }
+
+    [Fact]
+    public void Backward_OutputThatItDoesNotRead_IsFreeForGradients()
+    {
+        using Tape tape = backend.NewTape();
+        Tensor x = tape.Variable(100, new float[100]).Scale(2), y = x.Scale(3);
+        nint memory = y.Data.Address;
+        tape.Backward(y, new float[100]);
+        Assert.Equal(memory, x.Grad.Address);
+        Assert.Throws<InvalidOperationException>(() => y.Data);
+    }
+
+    [Fact]
+    public void Record_BackwardThatReadsItsOutputUnannounced_Throws()
+    {
+        using Tape tape = backend.NewTape();
+        Tensor y = tape.New(1);
+        backend.Fill(y.Data, 1f);
+        tape.Record("Sly", y, () => backend.Read(y.Data));
+        Assert.Throws<InvalidOperationException>(() => tape.Backward(y));
+    }
+
+    [Theory]
     [InlineData(true, true)]
     [InlineData(true, false)]
     [InlineData(false, false)]
@@ -147,5 +213,12 @@ public sealed class TapeTests : IDisposable
         tape.Scope = "layer 3";
         fine.Log();
         Assert.Equal("Log in layer 3", tape.FindNonFinite());
+    }
+
+    /// <summary>Each pair (a, b) of x (1, T, 1, 2) as (−b, a), by the rotary op.</summary>
+    private static Tensor Turn(Tensor x)
+    {
+        int T = x.Shape[1];
+        return x.Rope(x.Tape.Constant(T, new float[T]).Data, x.Tape.Constant(T, [.. Enumerable.Repeat(1f, T)]).Data);
     }
 }

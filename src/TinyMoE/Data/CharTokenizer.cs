@@ -29,19 +29,19 @@ public sealed class CharTokenizer : Tokenizer
     public override TokenizerKind Kind => TokenizerKind.Char;
 
     /// <inheritdoc/>
-    public override int[] EncodeUtf8(ReadOnlySpan<byte> utf8, string where)
+    public override TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where)
     {
-        int[] encoded = new int[CountRunes(utf8)];
-        for (int i = 0; i < encoded.Length; i++)
+        TokenIds.Writer encoded = new(CountRunes(utf8), Vocabulary);
+        for (int i = 0; !utf8.IsEmpty; i++)
         {
             Rune rune = Next(ref utf8);
             int id = rune.Value < ids.Length ? ids[rune.Value] : Unknown;
             if (id == Unknown)
                 throw new TinyMoEException($"The character {Name(rune)} at position {i} of {where} is not among the {Vocabulary} that the tokenizer knows: remove it, or train with --tokenizer byte.");
-            encoded[i] = id;
+            encoded.Add(id);
         }
 
-        return encoded;
+        return encoded.Written;
     }
 
     /// <inheritdoc/>

@@ -12,11 +12,17 @@ namespace TinyMoE.Data;
 /// </summary>
 public sealed class Corpus
 {
-    private readonly int[] ids;
+    private readonly TokenIds ids;
     private readonly int split;
 
-    /// <summary>The corpus of these ids, which it keeps; of them the last <paramref name="validationShare"/> is for validation.</summary>
-    public Corpus(Tokenizer tokenizer, int[] ids, float validationShare)
+    /// <summary>The corpus of these ids; of them the last <paramref name="validationShare"/> is for validation.</summary>
+    public Corpus(Tokenizer tokenizer, ReadOnlySpan<int> ids, float validationShare)
+        : this(tokenizer, TokenIds.Of(ids, tokenizer.Vocabulary), validationShare)
+    {
+    }
+
+    /// <summary>The corpus of these ids; of them the last <paramref name="validationShare"/> is for validation.</summary>
+    public Corpus(Tokenizer tokenizer, TokenIds ids, float validationShare)
     {
         if (validationShare is not (> 0 and < 1))
             throw new TinyMoEException($"data.validation is {validationShare}: give a share above 0 and below 1.");
@@ -30,10 +36,10 @@ public sealed class Corpus
     public Tokenizer Tokenizer { get; }
 
     /// <summary>The ids to train on.</summary>
-    public ReadOnlySpan<int> Train => ids.AsSpan(0, split);
+    public TokenIds Train => ids.Slice(0, split);
 
     /// <summary>The ids held out.</summary>
-    public ReadOnlySpan<int> Validation => ids.AsSpan(split);
+    public TokenIds Validation => ids[split..];
 
     /// <summary>SHA-256 of the vocabulary, the ids and the split, in hexadecimal: two corpora are the same to a model if their fingerprints are.</summary>
     public string Fingerprint { get; }
@@ -42,9 +48,10 @@ public sealed class Corpus
     public static Corpus Load(DataConfig data, Tokenizer? existing = null)
     {
         TokenizerKind kind = existing?.Kind ?? data.Tokenizer;
-        byte[] text = TextSource.Read(data.Sources, kind);
-        Tokenizer tokenizer = existing ?? Tokenizer.For(kind, text);
-        return new Corpus(tokenizer, tokenizer.EncodeUtf8(text, string.Join(", ", data.Sources)), data.Validation);
+        using TextBuffer text = new();
+        TextSource.Read(data.Sources, kind, text);
+        Tokenizer tokenizer = existing ?? Tokenizer.For(kind, text.Bytes);
+        return new Corpus(tokenizer, tokenizer.EncodeUtf8(text.Bytes, string.Join(", ", data.Sources)), data.Validation);
     }
 
     /// <summary>Throws a <see cref="TinyMoEException"/> unless both parts hold at least one window.</summary>
@@ -93,10 +100,10 @@ public sealed class Corpus
         return [.. Enumerable.Range(0, count).Select(i => (int)((long)i * windows / count))];
     }
 
-    private static void Copy(ReadOnlySpan<int> ids, int start, Span<int> inputs, Span<int> targets)
+    private static void Copy(TokenIds ids, int start, Span<int> inputs, Span<int> targets)
     {
-        ids.Slice(start, inputs.Length).CopyTo(inputs);
-        ids.Slice(start + 1, inputs.Length).CopyTo(targets);
+        ids.CopyTo(start, inputs);
+        ids.CopyTo(start + 1, targets);
     }
 
     private static void CheckWindow(int length, int context, string part)
@@ -111,7 +118,14 @@ public sealed class Corpus
         hash.AppendData(Encoding.UTF8.GetBytes($"{Tokenizer.Kind} {Tokenizer.Vocabulary} {Train.Length} {Validation.Length}\n"));
         for (int id = 0; id < Tokenizer.Vocabulary; id++)
             hash.AppendData(Tokenizer.Bytes(id));
-        hash.AppendData(MemoryMarshal.AsBytes(ids));
+        int[] block = new int[4096];
+        for (int start = 0; start < ids.Length; start += block.Length)
+        {
+            Span<int> part = block.AsSpan(0, Math.Min(block.Length, ids.Length - start));
+            ids.CopyTo(start, part);
+            hash.AppendData(MemoryMarshal.AsBytes(part));
+        }
+
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

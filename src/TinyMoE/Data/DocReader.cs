@@ -3,44 +3,38 @@ using System.Xml;
 
 namespace TinyMoE.Data;
 
-/// <summary>What the documentation says about one type or member.</summary>
-/// <param name="Id">Its documentation id, such as <c>M:System.String.Trim(System.Char)</c>.</param>
-/// <param name="Type">The full name of the type that it is or belongs to.</param>
-/// <param name="Name">What people call it: <c>String.Trim</c>.</param>
-/// <param name="Paragraphs">Paragraphs of plain ASCII English, each with the label that it begins with: the name, "Returns", a parameter, or nothing.</param>
-internal sealed record DocMember(string Id, string Type, string Name, List<(string Label, string Text)> Paragraphs);
-
 /// <summary>Reads an XML documentation file into paragraphs of plain English.</summary>
 internal sealed class DocReader
 {
     private readonly XmlReader xml;
+    private readonly DocText docs;
     private readonly StringBuilder text = new();
-    private readonly List<(string Label, string Text)> paragraphs = [];
+    private string name = "";
     private string label = "";
 
-    private DocReader(XmlReader xml) => this.xml = xml;
+    private DocReader(XmlReader xml, DocText docs) => (this.xml, this.docs) = (xml, docs);
 
-    /// <summary>The members of a file, in its order, without those about which it says nothing.</summary>
-    public static List<DocMember> Read(string file)
+    /// <summary>Adds the members of a file, in its order.</summary>
+    public static void Read(string file, DocText docs)
     {
         using XmlReader xml = XmlReader.Create(file, new XmlReaderSettings { IgnoreComments = true, IgnoreProcessingInstructions = true });
-        List<DocMember> members = [];
+        DocReader reader = new(xml, docs);
         while (xml.ReadToFollowing("member"))
-        {
-            string id = xml.GetAttribute("name") ?? "";
-            string name = DocNames.Readable(id);
-            DocMember member = new(id, DocNames.TypeOf(id), name, new DocReader(xml).ReadMember(name));
-            if (member.Paragraphs.Count > 0)
-                members.Add(member);
-        }
-
-        return members;
+            reader.ReadMember(xml.GetAttribute("name") ?? "");
     }
 
-    private List<(string Label, string Text)> ReadMember(string name)
+    private void ReadMember(string id)
+    {
+        name = DocNames.Readable(id);
+        docs.BeginMember(id);
+        ReadSections();
+        docs.EndMember();
+    }
+
+    private void ReadSections()
     {
         if (xml.IsEmptyElement)
-            return paragraphs;
+            return;
         int depth = xml.Depth;
         while (xml.Read() && xml.Depth > depth)
         {
@@ -57,8 +51,6 @@ internal sealed class DocReader
             };
             ReadSection();
         }
-
-        return paragraphs;
     }
 
     // Everything inside the current element.
@@ -123,7 +115,7 @@ internal sealed class DocReader
     {
         if (Clean() is { } clean && IsEnglish(clean))
         {
-            paragraphs.Add((label, clean));
+            docs.Add(label, clean, labelIsMember: label == name);
             label = ""; // further paragraphs of the section stand alone
         }
 

@@ -1,6 +1,6 @@
-using System.Text;
 using System.Xml;
 using TinyMoE.Files;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Data;
 
@@ -20,55 +20,60 @@ internal static class SdkDocs
 {
     private const string Signatures = "System.Runtime.Intrinsics.xml"; // C signatures and instruction names, hardly a sentence
 
-    /// <summary>The text in ASCII.</summary>
-    public static byte[] Build() => Build([.. SdkLocator.DocumentationFiles().Where(file => Path.GetFileName(file) != Signatures)]);
+    /// <summary>Adds the text, in ASCII, to what is there.</summary>
+    public static void Append(TextBuffer text) => Append(text, [.. SdkLocator.DocumentationFiles().Where(file => Path.GetFileName(file) != Signatures)]);
 
-    /// <summary>The text of these documentation files.</summary>
-    internal static byte[] Build(string[] files)
+    /// <summary>Adds the text of these documentation files.</summary>
+    internal static void Append(TextBuffer text, string[] files)
     {
-        List<DocMember>[] byFile = new List<DocMember>[files.Length];
+        using DocText docs = new();
         try
         {
-            Parallel.For(0, files.Length, i => byFile[i] = DocReader.Read(files[i]));
+            foreach (string file in files)
+                DocReader.Read(file, docs);
         }
-        catch (AggregateException e) when (e.InnerException is { } inner && (inner is XmlException || FileProblem.Is(inner)))
+        catch (Exception e) when (e is XmlException || FileProblem.Is(e))
         {
-            throw new TinyMoEException($"Cannot read the documentation of the .NET SDK in {Path.GetDirectoryName(files[0])}: {FileProblem.Reason(inner)}. Pass a text with --data FILE instead.", inner);
+            throw new TinyMoEException($"Cannot read the documentation of the .NET SDK in {Path.GetDirectoryName(files[0])}: {FileProblem.Reason(e)}. Pass a text with --data FILE instead.", e);
         }
 
-        Dictionary<string, List<DocMember>> types = [];
-        HashSet<string> ids = [];
-        foreach (DocMember member in byFile.SelectMany(members => members))
+        Dictionary<string, List<int>> types = [];
+        HashSet<View<byte>> ids = new(docs.MemberCount, SameBytes.Comparer);
+        for (int i = 0; i < docs.MemberCount; i++)
         {
+            DocMember member = docs.Member(i);
             if (!ids.Add(member.Id))
                 continue; // some types are documented by two assemblies
-            if (!types.TryGetValue(member.Type, out List<DocMember>? members))
+            if (!types.TryGetValue(member.Type, out List<int>? members))
                 types.Add(member.Type, members = []);
-            members.Add(member);
+            members.Add(i);
         }
 
-        StringBuilder text = new();
-        HashSet<string> paragraphs = [];
-        foreach ((_, List<DocMember> members) in types.OrderBy(type => Hash(type.Key)).ThenBy(type => type.Key, StringComparer.Ordinal))
+        HashSet<View<byte>> said = new(docs.ParagraphCount, SameBytes.Comparer);
+        foreach ((_, List<int> members) in types.OrderBy(type => Hash(type.Key)).ThenBy(type => type.Key, StringComparer.Ordinal))
         {
             int before = text.Length;
-            foreach (DocMember member in members)
-                AppendNew(text, member, paragraphs);
+            foreach (int member in members)
+                AppendNew(text, docs, docs.Member(member), said);
             if (text.Length > before)
-                text.Append('\n');
+                AppendLine(text, []);
         }
-
-        return Encoding.ASCII.GetBytes(text.ToString());
     }
 
-    private static void AppendNew(StringBuilder text, DocMember member, HashSet<string> paragraphs)
+    private static void AppendNew(TextBuffer text, DocText docs, DocMember member, HashSet<View<byte>> said)
     {
-        foreach ((string label, string paragraph) in member.Paragraphs)
+        for (int i = member.First; i < member.End; i++)
         {
-            // A summary is labelled with the member and compared without: overloads share theirs.
-            if (paragraphs.Add(label == member.Name ? paragraph : $"{label}: {paragraph}"))
-                text.Append(label).Append(label.Length > 0 ? ": " : "").Append(paragraph).Append('\n');
+            DocParagraph paragraph = docs.Paragraph(i);
+            if (said.Add(paragraph.Sense))
+                AppendLine(text, paragraph.Line.Span);
         }
+    }
+
+    private static void AppendLine(TextBuffer text, ReadOnlySpan<byte> line)
+    {
+        text.Append(line);
+        text.Append("\n"u8);
     }
 
     // FNV-1a (Fowler, Noll and Vo), finished by Murmur's mixer, which spreads names that differ at their ends.
@@ -79,5 +84,20 @@ internal static class SdkDocs
             hash = (hash ^ c) * 0x100000001B3;
         hash = (hash ^ (hash >> 33)) * 0xFF51AFD7ED558CCD;
         return hash ^ (hash >> 33);
+    }
+
+    /// <summary>Views are equal where their bytes are.</summary>
+    private sealed class SameBytes : IEqualityComparer<View<byte>>
+    {
+        public static SameBytes Comparer { get; } = new();
+
+        public bool Equals(View<byte> x, View<byte> y) => x.Span.SequenceEqual(y.Span);
+
+        public int GetHashCode(View<byte> view)
+        {
+            HashCode hash = default;
+            hash.AddBytes(view.Span);
+            return hash.ToHashCode();
+        }
     }
 }

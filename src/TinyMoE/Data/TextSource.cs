@@ -20,39 +20,38 @@ namespace TinyMoE.Data;
 /// </summary>
 internal static class TextSource
 {
+    private const int BlockSize = 1 << 18;
+
     private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
 
-    /// <summary>All of the text; never empty.</summary>
-    public static byte[] Read(IReadOnlyList<string> sources, TokenizerKind kind)
+    /// <summary>Adds all of the text; never nothing.</summary>
+    public static void Read(IReadOnlyList<string> sources, TokenizerKind kind, TextBuffer text)
     {
         if (sources.Count == 0)
             throw new TinyMoEException("There is no text to read: name a file, a folder, a glob or sdk-docs with --data.");
-        MemoryStream text = new();
         HashSet<string> seen = [];
         foreach (string source in sources)
         {
             if (source == DataConfig.SdkDocs)
             {
                 if (seen.Add(source))
-                    Append(text, SdkDocs.Build(), source, TokenizerKind.Byte);
+                    SdkDocs.Append(text);
                 continue;
             }
 
-            long before = text.Length;
+            int before = text.Length;
             bool empty = true;
             foreach (string file in Files(source))
             {
                 bool repeated = !seen.Add(Path.GetFullPath(file));
                 if (!repeated)
-                    Append(text, ReadFile(file), file, kind);
+                    AppendFile(text, file, kind);
                 empty &= !repeated && text.Length == before;
             }
 
             if (empty)
                 throw new TinyMoEException(File.Exists(source) ? $"{source} is empty: name a file with text." : $"All files of {source} are empty: name files with text.");
         }
-
-        return text.ToArray();
     }
 
     /// <summary>The files that a source names, at least one.</summary>
@@ -74,11 +73,32 @@ internal static class TextSource
         }
     }
 
-    private static byte[] ReadFile(string file)
+    private static void AppendFile(TextBuffer text, string file, TokenizerKind kind)
+    {
+        int start = text.Length;
+        ReadFile(text, file);
+        if (kind == TokenizerKind.Byte)
+            return;
+        text.Truncate(start + Clean(text.Bytes[start..], file));
+        if (text.Length > start && text.Bytes[^1] != '\n')
+            text.Append("\n"u8);
+    }
+
+    private static void ReadFile(TextBuffer text, string file)
     {
         try
         {
-            return File.ReadAllBytes(file);
+            using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            int read;
+            do
+            {
+                if (text.Length > Array.MaxLength - BlockSize)
+                    throw new TinyMoEException($"The text is longer than {Array.MaxLength} bytes at {file}: name fewer files.");
+                int end = text.Length;
+                read = stream.Read(text.Extend(BlockSize));
+                text.Truncate(end + read);
+            }
+            while (read > 0);
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
@@ -86,29 +106,19 @@ internal static class TextSource
         }
     }
 
-    private static void Append(MemoryStream text, byte[] content, string file, TokenizerKind kind)
-    {
-        ReadOnlySpan<byte> bytes = kind == TokenizerKind.Char ? Clean(content, file) : content;
-        if (text.Length + bytes.Length >= Array.MaxLength)
-            throw new TinyMoEException($"The text is longer than {Array.MaxLength} bytes at {file}: name fewer files.");
-        text.Write(bytes);
-        if (kind == TokenizerKind.Char && bytes is not ([] or [.., (byte)'\n']))
-            text.WriteByte((byte)'\n');
-    }
-
-    // Checks that it is UTF-8, takes the mark away and makes \r\n to \n, in place.
-    private static ReadOnlySpan<byte> Clean(byte[] content, string file)
+    // Checks that it is UTF-8, takes the mark away and makes \r\n to \n, in place; gives the length that is left.
+    private static int Clean(Span<byte> content, string file)
     {
         if (!Utf8.IsValid(content))
             throw new TinyMoEException($"{file} is not UTF-8 text at byte {FirstInvalid(content)}: convert it, leave it out with a glob such as folder/**/*.txt, or use --tokenizer byte.");
-        int from = content.AsSpan().StartsWith(Mark) ? Mark.Length : 0, to = 0;
+        int from = content.StartsWith(Mark) ? Mark.Length : 0, to = 0;
         for (; from < content.Length; from++)
         {
             if (content[from] != '\r' || from + 1 == content.Length || content[from + 1] != '\n')
                 content[to++] = content[from];
         }
 
-        return content.AsSpan(0, to);
+        return to;
     }
 
     private static int FirstInvalid(ReadOnlySpan<byte> content)

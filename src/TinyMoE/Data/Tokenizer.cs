@@ -59,10 +59,10 @@ public abstract class Tokenizer
 
     /// <summary>The ids of a text, for the char tokenizer with \r\n as \n; characters that it does not know throw a <see cref="TinyMoEException"/>.</summary>
     public int[] Encode(string text) =>
-        EncodeUtf8(Encoding.UTF8.GetBytes(Kind == TokenizerKind.Char ? text.Replace("\r\n", "\n", StringComparison.Ordinal) : text), "the text");
+        EncodeUtf8(Encoding.UTF8.GetBytes(Kind == TokenizerKind.Char ? text.Replace("\r\n", "\n", StringComparison.Ordinal) : text), "the text").ToArray();
 
     /// <summary>The ids of a text in UTF-8; <paramref name="where"/> names it in errors.</summary>
-    public abstract int[] EncodeUtf8(ReadOnlySpan<byte> utf8, string where);
+    public abstract TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where);
 
     /// <summary>The bytes that an id stands for.</summary>
     public abstract ReadOnlySpan<byte> Bytes(int id);
@@ -134,12 +134,12 @@ public sealed class ByteTokenizer : Tokenizer
     public override TokenizerKind Kind => TokenizerKind.Byte;
 
     /// <inheritdoc/>
-    public override int[] EncodeUtf8(ReadOnlySpan<byte> utf8, string where)
+    public override TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where)
     {
-        int[] ids = new int[utf8.Length];
-        for (int i = 0; i < ids.Length; i++)
-            ids[i] = utf8[i];
-        return ids;
+        TokenIds.Writer ids = new(utf8.Length, Vocabulary);
+        foreach (byte value in utf8)
+            ids.Add(value);
+        return ids.Written;
     }
 
     /// <inheritdoc/>

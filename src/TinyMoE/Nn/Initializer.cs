@@ -23,8 +23,8 @@ public readonly struct Initializer
     /// <summary>Normal with mean zero, drawn again where it is beyond two standard deviations.</summary>
     public static Initializer TruncatedNormal(float deviation) => new(deviation, 2f, 0f);
 
-    /// <summary>Fills <paramref name="values"/> from the streams of <paramref name="seed"/> for parameter <paramref name="index"/>.</summary>
-    internal void Fill(Span<float> values, ulong seed, int index)
+    /// <summary>Fills <paramref name="values"/>, those from <paramref name="first"/> on, from the streams of <paramref name="seed"/> for parameter <paramref name="index"/>.</summary>
+    internal void Fill(Span<float> values, int first, ulong seed, int index)
     {
         if (deviation == 0f)
         {
@@ -35,9 +35,9 @@ public readonly struct Initializer
         Philox random = new(new RandomKey(seed, RandomPurpose.Initialization, Step: 0, index));
         for (int i = 0; i < values.Length; i++)
         {
-            float value = random.Normal(i);
+            float value = random.Normal(first + i);
             for (int attempt = 1; limit > 0f && MathF.Abs(value) > limit; attempt++)
-                value = new Philox(new RandomKey(seed, RandomPurpose.Initialization, attempt, index)).Normal(i);
+                value = new Philox(new RandomKey(seed, RandomPurpose.Initialization, attempt, index)).Normal(first + i);
             values[i] = deviation * value;
         }
     }

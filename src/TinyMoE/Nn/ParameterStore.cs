@@ -11,6 +11,7 @@ namespace TinyMoE.Nn;
 public sealed class ParameterStore : IDisposable
 {
     private const int Alignment = 16; // elements: a cache line
+    private const int BlockSize = 16 * 1024; // first values drawn at a time
 
     private readonly Backend? backend;
     private readonly List<Parameter> parameters = [];
@@ -75,13 +76,17 @@ public sealed class ParameterStore : IDisposable
 
         Weights = NewBlock(length);
         Gradients = NewBlock(length);
-        float[] values = new float[parameters.Count == 0 ? 0 : parameters.Max(p => p.Count)];
+        float[] block = new float[BlockSize];
         for (int i = 0; i < parameters.Count; i++)
         {
             Parameter parameter = parameters[i];
             parameter.Place(offsets[i], Weights, Gradients);
-            parameter.Initializer.Fill(values.AsSpan(0, parameter.Count), seed, i);
-            Backend.Write<float>(values.AsSpan(0, parameter.Count), parameter.Data);
+            for (int first = 0; first < parameter.Count; first += BlockSize)
+            {
+                Span<float> values = block.AsSpan(0, Math.Min(BlockSize, parameter.Count - first));
+                parameter.Initializer.Fill(values, first, seed, i);
+                Backend.Write<float>(values, parameter.Data.Slice(first, values.Length));
+            }
         }
     }
 

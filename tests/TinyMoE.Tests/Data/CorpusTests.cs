@@ -19,7 +19,7 @@ public sealed class CorpusTests : IDisposable
 
         Assert.Equal(10, corpus.Tokenizer.Vocabulary);
         Assert.Equal((900, 100), (corpus.Train.Length, corpus.Validation.Length));
-        Assert.Equal("abcdefghi\nab", corpus.Tokenizer.Decode(corpus.Validation[..12]));
+        Assert.Equal("abcdefghi\nab", corpus.Tokenizer.Decode(corpus.Validation[..12].ToArray()));
     }
 
     [Fact]
@@ -138,7 +138,7 @@ public sealed class CorpusTests : IDisposable
     }
 
     // 0, 1, 2, ... of which the last tenth validates; the tokenizer plays no part.
-    private static Corpus Numbers(int count) => new(new ByteTokenizer(), [.. Enumerable.Range(0, count)], 0.1f);
+    private static Corpus Numbers(int count) => new(new ByteTokenizer(), TokenIds.Of([.. Enumerable.Range(0, count)], count), 0.1f);
 
-    private static string Text(Corpus corpus) => corpus.Tokenizer.Decode([.. corpus.Train, .. corpus.Validation]);
+    private static string Text(Corpus corpus) => corpus.Tokenizer.Decode([.. corpus.Train.ToArray(), .. corpus.Validation.ToArray()]);
 }

@@ -69,14 +69,14 @@ public sealed class SdkDocsTests : IDisposable
             Throws ArgumentNullException: item is null. -or- It is red.
 
 
-            """, Encoding.ASCII.GetString(SdkDocs.Build([file])));
+            """, TextOf([file]));
     }
 
     [Fact]
     public void Build_BrokenFile_SaysWhatToDo()
     {
         string file = folder.Write("a.xml", "<doc><members>");
-        Assert.Contains("--data FILE", OneLine.Of(() => SdkDocs.Build([file])));
+        Assert.Contains("--data FILE", OneLine.Of(() => TextOf([file])));
     }
 
     [Fact]
@@ -96,14 +96,14 @@ public sealed class SdkDocsTests : IDisposable
     public void Build_OfInstalledFiles_IsTheSameEveryTime()
     {
         string[] files = SdkLocator.DocumentationFiles()[^20..];
-        Assert.Equal(SdkDocs.Build(files), SdkDocs.Build(files));
+        Assert.Equal(TextOf(files), TextOf(files));
     }
 
     [Fact]
     public void Corpus_OfTheInstalledSdk_IsMegabytesOfAscii()
     {
         Corpus corpus = Corpus.Load(new DataConfig());
-        string start = corpus.Tokenizer.Decode(corpus.Train[..300_000]), end = corpus.Tokenizer.Decode(corpus.Validation[^300_000..]);
+        string start = corpus.Tokenizer.Decode(corpus.Train[..300_000].ToArray()), end = corpus.Tokenizer.Decode(corpus.Validation[^300_000..].ToArray());
 
         Assert.InRange(corpus.Train.Length + corpus.Validation.Length, 3_000_000, 30_000_000);
         Assert.InRange(corpus.Tokenizer.Vocabulary, 80, 96);
@@ -111,5 +111,12 @@ public sealed class SdkDocsTests : IDisposable
         Assert.All(new[] { "System", "Returns: ", "Gets " }, word => Assert.Contains(word, end));
         Assert.DoesNotContain("  ", start);
         Assert.DoesNotContain("\n\n\n", start);
+    }
+
+    private static string TextOf(string[] files)
+    {
+        using TextBuffer text = new();
+        SdkDocs.Append(text, files);
+        return Encoding.ASCII.GetString(text.Bytes);
     }
 }

@@ -40,7 +40,7 @@ public sealed class TokenizerTests : IDisposable
         Tokenizer tokenizer = new ByteTokenizer();
         byte[] all = [.. Enumerable.Range(0, 256).Select(value => (byte)value)];
 
-        int[] ids = tokenizer.EncodeUtf8(all, "all");
+        int[] ids = tokenizer.EncodeUtf8(all, "all").ToArray();
 
         Assert.Equal(Enumerable.Range(0, 256), ids);
         Assert.Equal(all, ids.SelectMany(id => tokenizer.Bytes(id).ToArray()));

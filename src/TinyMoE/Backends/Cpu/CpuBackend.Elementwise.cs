@@ -123,7 +123,7 @@ public sealed unsafe partial class CpuBackend
         if (broadcast == Broadcast.Row)
         {
             SumOverRows(N, C, new ProductBackwardLoop<F>(dy, a, b, broadcast, n, C, da, Target.None), db, Target.None, 1f, static (start, end, in loop, sum, _) =>
-                Simd.Run(loop with { Db = new Target(sum, Adds: true) }, start, end));
+                Simd.Run(loop with { Db = new Target(sum, Adds: true) }, start, end, loop.C));
             return;
         }
 
@@ -188,10 +188,11 @@ public sealed unsafe partial class CpuBackend
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             bool column = Broadcast == Broadcast.Column;
-            for (int row = start; row < end; row++)
+            float* a = A.Pointer + start * C, y = Y.Pointer + start * C;
+            for (int row = start; row < end; row++, a += C, y += C)
             {
-                float* a = A.Pointer + row * C, b = RowOf(B, Broadcast, row, C), y = Y.Pointer + row * C;
                 int length = Math.Min(C, Count - row * C);
+                float* b = RowOf(B, Broadcast, row, C);
                 TVector single = TSimd.Broadcast(*b);
                 for (int i = 0; i < length; i += TSimd.Count)
                 {

@@ -23,7 +23,7 @@ public sealed unsafe partial class CpuBackend
         NormBackward(new NormBackwardLoop(dy, ds, s, w, mean, r, C, dx, dbranch), N, dw, db);
 
     private void NormBackward(in NormBackwardLoop loop, int N, Target dw, Target db) =>
-        SumOverRows(N, loop.C, loop, dw, db, 1f, static (start, end, in loop, dw, db) => Simd.Run(loop with { Dw = dw, Db = db }, start, end));
+        SumOverRows(N, loop.C, loop, dw, db, 1f, static (start, end, in loop, dw, db) => Simd.Run(loop with { Dw = dw, Db = db }, start, end, loop.C));
 
     /// <summary>Row n of x, or of s = x + branch, which it computes.</summary>
     private static float* SumOfRow<TSimd, TVector>(Floats x, Floats branch, Floats sum, int n, int C)

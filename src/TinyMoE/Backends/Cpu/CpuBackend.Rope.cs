@@ -8,7 +8,7 @@ public sealed unsafe partial class CpuBackend
     public override void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y)
     {
         if (!y.IsNone)
-            ForRows(B * T, H * D, new RopeLoop(x, cos, sin, T, H, D, start, inverse, y));
+            ForRows(B * T, H * D, new RopeLoop(x, cos, sin, T, H, D, start, inverse, y), run: D / 2);
     }
 
     /// <summary>y = x·cos − x'·sin, y' = x'·cos + x·sin, the pair x, x' being half a head apart; the inverse turns by −sin. Rows: tokens.</summary>
@@ -16,16 +16,15 @@ public sealed unsafe partial class CpuBackend
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            int half = D / 2;
+            int D = this.D, half = D / 2;
             bool adds = Y.Adds;
             TVector direction = TSimd.Broadcast(Inverse ? -1f : 1f);
+            float* x = X.Pointer + start * H * D, y = Y.View.Pointer + start * H * D;
             for (int n = start; n < end; n++)
             {
-                int position = Start + n % T;
-                float* cos = Cos.Slice(position * half, half).Pointer, sin = Sin.Slice(position * half, half).Pointer;
-                for (int head = n * H; head < (n + 1) * H; head++)
+                float* cos = Cos.Pointer + (Start + n % T) * half, sin = Sin.Pointer + (Start + n % T) * half;
+                for (int head = 0; head < H; head++, x += D, y += D)
                 {
-                    float* x = X.Pointer + head * D, y = Y.View.Pointer + head * D;
                     for (int i = 0; i < half; i += TSimd.Count)
                     {
                         int left = half - i;

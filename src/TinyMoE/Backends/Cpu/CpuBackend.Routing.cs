@@ -44,7 +44,7 @@ public sealed unsafe partial class CpuBackend
         Floats gates = gateScratch.As<float>(T * K);             // (T, K)
         workers.For(pieces, (loop: new RouteLoop(logits, overAll, E, K, experts, gates, workers), experts, T, E, K, counts), static (piece, in s) =>
         {
-            Simd.Run(in s.loop, piece * TokensPerPiece, Math.Min(s.T, (piece + 1) * TokensPerPiece));
+            Simd.Run(in s.loop, piece * TokensPerPiece, Math.Min(s.T, (piece + 1) * TokensPerPiece), s.E);
             Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span);
         });
         Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, default, gates, weights);
@@ -239,26 +239,29 @@ public sealed unsafe partial class CpuBackend
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
+            int E = this.E, K = this.K;
+            float* weights = Weights.Pointer, dweights = Dweights.Pointer;
             for (int t = start; t < end; t++)
             {
                 float* dx = Dlogits.View.Pointer + t * E;
                 int* chosen = Experts.Pointer + t * K, rows = RowsByToken.Pointer + t * K;
                 float dot = 0f;
                 for (int k = 0; k < K; k++)
-                    dot += Weights.Pointer[rows[k]] * Dweights.Pointer[rows[k]];
+                    dot += weights[rows[k]] * dweights[rows[k]];
                 if (OverAll)
                 {
                     // p[e] = exp(x[e] − log Σ exp), and the largest gate knows the sum
                     float* x = Logits.Pointer + t * E;
-                    ScaledSoftmax<TSimd, TVector>(x, x[chosen[0]] - MathF.Log(Weights.Pointer[rows[0]]), -dot, E, dx, Dlogits.Adds);
+                    ScaledSoftmax<TSimd, TVector>(x, x[chosen[0]] - MathF.Log(weights[rows[0]]), -dot, E, dx, Dlogits.Adds);
                 }
                 else if (!Dlogits.Adds)
                 {
                     new Span<float>(dx, E).Clear();
                 }
 
+                float others = OverAll ? 0f : dot;
                 for (int k = 0; k < K; k++)
-                    dx[chosen[k]] += Weights.Pointer[rows[k]] * (Dweights.Pointer[rows[k]] - (OverAll ? 0f : dot));
+                    dx[chosen[k]] += weights[rows[k]] * (dweights[rows[k]] - others);
             }
         }
     }

@@ -129,9 +129,9 @@ public sealed unsafe partial class CpuBackend
         {
             int C = this.C;
             bool adds = Dx.Adds;
-            for (int n = start; n < end; n++)
+            float* dy = Dy.Pointer + start * C, y = Y.Pointer + start * C, dx = Dx.View.Pointer + start * C;
+            for (int n = start; n < end; n++, dy += C, y += C, dx += C)
             {
-                float* dy = Dy.Pointer + n * C, y = Y.Pointer + n * C, dx = Dx.View.Pointer + n * C;
                 TVector dots = TSimd.Broadcast(0f);
                 for (int c = 0; c < C; c += TSimd.Count)
                     dots = TSimd.MultiplyAdd(TSimd.Load(dy + c, C - c), TSimd.Load(y + c, C - c), dots);

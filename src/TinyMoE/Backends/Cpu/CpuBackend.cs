@@ -76,14 +76,14 @@ public sealed unsafe partial class CpuBackend : Backend
         });
     }
 
-    /// <summary>Runs <paramref name="loop"/> over N rows of C elements.</summary>
-    private void ForRows<TLoop>(int N, int C, in TLoop loop)
+    /// <summary>Runs <paramref name="loop"/> over N rows of C elements; <paramref name="run"/> of them, all when 0, side by side make a run of vectors.</summary>
+    private void ForRows<TLoop>(int N, int C, in TLoop loop, int run = 0)
         where TLoop : struct, IVectorLoop
     {
-        ForRows(N, C, (loop, N, C), static (piece, in s) =>
+        ForRows(N, C, (loop, N, C, run: run > 0 ? run : C), static (piece, in s) =>
         {
             var (start, end) = RowRange(piece, s.N, s.C);
-            Simd.Run(in s.loop, start, end);
+            Simd.Run(in s.loop, start, end, s.run);
         });
     }
 

@@ -99,13 +99,16 @@ internal static class Simd
     /// <summary>512, 256 or 128.</summary>
     public static int Bits => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
 
-    /// <summary>Runs a loop at the width of this machine: a constant to the compiler, so that only one of the three is ever compiled.</summary>
-    public static void Run<TLoop>(in TLoop loop, int start, int end)
+    /// <summary>
+    /// Runs a loop at the width of this machine, a constant to the compiler; but rows of so few elements, <paramref name="C"/>, that half a vector holds them
+    /// are not taken by part of a whole one. A row's bits depend on its length then, and still not on other rows.
+    /// </summary>
+    public static void Run<TLoop>(in TLoop loop, int start, int end, int C = int.MaxValue)
         where TLoop : struct, IVectorLoop
     {
-        if (Bits == 512)
+        if (Bits == 512 && C > Simd256.Count)
             loop.Run<Simd512, Vector512<float>>(start, end);
-        else if (Bits == 256)
+        else if (Bits >= 256)
             loop.Run<Simd256, Vector256<float>>(start, end);
         else
             loop.Run<Simd128, Vector128<float>>(start, end);

@@ -67,8 +67,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Scale(Vector128<float> value, Vector128<float> e)
     {
-        Vector128<float> half = Vector128.Round(e * 0.5f); // 2ᵉ in two factors: e may leave the range of one
-        return value * ScaleNormal(Vector128<float>.One, half) * ScaleNormal(Vector128<float>.One, e - half);
+        Vector128<int> exponent = Vector128.ConvertToInt32Native(e), half = exponent >> 1; // 2ᵉ in two factors: e may leave the range of one
+        return value * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
     public static Vector128<float> ScaleNormal(Vector128<float> value, Vector128<float> e) =>
@@ -113,6 +113,9 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         if (left > 3)
             destination[3] = value[3];
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> PowerOfTwo(Vector128<int> e) => ((e + Vector128.Create(127)) << 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Mask(int left) => Vector128.GreaterThan(Vector128.Create(left), Vector128<int>.Indices).AsSingle();
@@ -178,8 +181,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Scale(Vector256<float> value, Vector256<float> e)
     {
-        Vector256<float> half = Vector256.Round(e * 0.5f); // 2ᵉ in two factors: e may leave the range of one
-        return value * ScaleNormal(Vector256<float>.One, half) * ScaleNormal(Vector256<float>.One, e - half);
+        Vector256<int> exponent = Vector256.ConvertToInt32Native(e), half = exponent >> 1; // 2ᵉ in two factors: e may leave the range of one
+        return value * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
     public static Vector256<float> ScaleNormal(Vector256<float> value, Vector256<float> e) =>
@@ -214,6 +217,9 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
         Simd128.Store(value.GetLower(), destination, left);
         Simd128.Store(value.GetUpper(), destination + Simd128.Count, left - Simd128.Count);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> PowerOfTwo(Vector256<int> e) => ((e + Vector256.Create(127)) << 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Mask(int left) => Vector256.GreaterThan(Vector256.Create(left), Vector256<int>.Indices).AsSingle();
@@ -281,8 +287,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     {
         if (Avx512F.IsSupported)
             return Avx512F.Scale(value, e);
-        Vector512<float> half = Vector512.Round(e * 0.5f); // 2ᵉ in two factors: e may leave the range of one
-        return value * ScaleNormal(Vector512<float>.One, half) * ScaleNormal(Vector512<float>.One, e - half);
+        Vector512<int> exponent = Vector512.ConvertToInt32Native(e), half = exponent >> 1; // 2ᵉ in two factors: e may leave the range of one
+        return value * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
     public static Vector512<float> ScaleNormal(Vector512<float> value, Vector512<float> e) =>
@@ -313,6 +319,9 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         Simd256.Store(value.GetLower(), destination, left);
         Simd256.Store(value.GetUpper(), destination + Simd256.Count, left - Simd256.Count);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> PowerOfTwo(Vector512<int> e) => ((e + Vector512.Create(127)) << 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Mask(int left) => Vector512.GreaterThan(Vector512.Create(left), Vector512<int>.Indices).AsSingle();

@@ -1,4 +1,3 @@
-using System.Numerics;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -12,7 +11,7 @@ public sealed unsafe partial class CpuBackend
         ForElements(n, (f, x, n, y), static (piece, in s) =>
         {
             var (start, length) = Range(piece, s.n);
-            MapRow(s.f, s.x.Pointer + start, length, s.y.Pointer + start);
+            Map(s.f, s.x, start, start + length, s.y);
         });
     }
 
@@ -67,82 +66,42 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void Affine(Floats x, float scale, float shift, int n, Target y)
     {
-        if (y.IsNone)
-            return;
-        ForElements(n, (x, scale, shift, n, y), static (piece, in s) =>
-        {
-            var (start, length) = Range(piece, s.n);
-            float* x = s.x.Pointer + start, y = s.y.View.Pointer + start;
-            Vector<float> scale = new(s.scale), shift = new(s.shift);
-            for (int i = 0; i < length; i += Lanes.Width)
-                Lanes.Write(Lanes.Load(x + i, length - i) * scale + shift, y + i, length - i, s.y.Adds);
-        });
+        if (!y.IsNone)
+            ForElements(n, new AffineLoop(x, scale, shift, y));
     }
 
-    /// <summary>y = f(x). x, y (n), or the same.</summary>
-    private static void MapRow(Unary f, float* x, int n, float* y)
+    /// <summary>y = f(x) for elements <paramref name="start"/> to before <paramref name="end"/>; y may be x.</summary>
+    private static void Map(Unary f, Floats x, int start, int end, Floats y)
     {
         switch (f)
         {
-            case Unary.Exp: MapRow<ExpFunction>(x, n, y); break;
-            case Unary.Log: MapRow<LogFunction>(x, n, y); break;
-            case Unary.Sqrt: MapRow<SqrtFunction>(x, n, y); break;
-            case Unary.Square: MapRow<SquareFunction>(x, n, y); break;
-            case Unary.Sigmoid: MapRow<SigmoidFunction>(x, n, y); break;
-            case Unary.Tanh: MapRow<TanhFunction>(x, n, y); break;
-            case Unary.Relu: MapRow<ReluFunction>(x, n, y); break;
-            case Unary.Gelu: MapRow<GeluFunction>(x, n, y); break;
-            case Unary.Silu: MapRow<SiluFunction>(x, n, y); break;
-            case Unary.Softplus: MapRow<SoftplusFunction>(x, n, y); break;
-            case Unary.NormalCdf: MapRow<NormalCdfFunction>(x, n, y); break;
+            case Unary.Exp: Map<ExpFunction>(x, start, end, y); break;
+            case Unary.Log: Map<LogFunction>(x, start, end, y); break;
+            case Unary.Sqrt: Map<SqrtFunction>(x, start, end, y); break;
+            case Unary.Square: Map<SquareFunction>(x, start, end, y); break;
+            case Unary.Sigmoid: Map<SigmoidFunction>(x, start, end, y); break;
+            case Unary.Tanh: Map<TanhFunction>(x, start, end, y); break;
+            case Unary.Relu: Map<ReluFunction>(x, start, end, y); break;
+            case Unary.Gelu: Map<GeluFunction>(x, start, end, y); break;
+            case Unary.Silu: Map<SiluFunction>(x, start, end, y); break;
+            case Unary.Softplus: Map<SoftplusFunction>(x, start, end, y); break;
+            case Unary.NormalCdf: Map<NormalCdfFunction>(x, start, end, y); break;
             default: throw new ArgumentOutOfRangeException(nameof(f), f, "No such function.");
         }
     }
 
-    private static void MapRow<F>(float* x, int n, float* y)
-        where F : struct, IUnary
-    {
-        for (int i = 0; i < n; i += Lanes.Width)
-            Lanes.Store(F.Value(Lanes.Load(x + i, n - i)), y + i, n - i);
-    }
+    private static void Map<F>(Floats x, int start, int end, Floats y)
+        where F : struct, IUnary => Simd.Run(new MapLoop<F>(x, y), start, end);
 
-    /// <summary>dx = dy·f'(x).</summary>
     private void MapBackward<F>(Floats x, Floats y, Floats dy, int n, Target dx)
-        where F : struct, IUnary
-    {
-        ForElements(n, (x, y, dy, n, dx), static (piece, in s) =>
-        {
-            var (start, length) = Range(piece, s.n);
-            float* x = s.x.Pointer + start, y = s.y.Pointer + start, dy = s.dy.Pointer + start, dx = s.dx.View.Pointer + start;
-            for (int i = 0; i < length; i += Lanes.Width)
-            {
-                Vector<float> slope = F.Slope(Lanes.Load(x + i, length - i), Lanes.Load(y + i, length - i));
-                Lanes.Write(Lanes.Load(dy + i, length - i) * slope, dx + i, length - i, s.dx.Adds);
-            }
-        });
-    }
+        where F : struct, IUnary => ForElements(n, new MapBackwardLoop<F>(x, y, dy, dx));
 
-    /// <summary>y = a ∘ b.</summary>
     private void Zip<F>(Floats a, Floats b, Broadcast broadcast, int N, int C, Floats y)
         where F : struct, IBinary
     {
         int n = N * C;
         (N, C) = RowsOf(broadcast, N, C);
-        ForRows(N, C, (a, b, broadcast, n, N, C, y), static (piece, in s) =>
-        {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            for (int row = start; row < end; row++)
-            {
-                float* a = s.a.Pointer + row * s.C, b = RowOf(s.b, s.broadcast, row, s.C), y = s.y.Pointer + row * s.C;
-                int length = Math.Min(s.C, s.n - row * s.C);
-                Vector<float> single = new(*b);
-                for (int i = 0; i < length; i += Lanes.Width)
-                {
-                    Vector<float> other = s.broadcast == Broadcast.Column ? single : Lanes.Load(b + i, length - i);
-                    Lanes.Store(F.Value(Lanes.Load(a + i, length - i), other), y + i, length - i);
-                }
-            }
-        });
+        ForRows(N, C, new ZipLoop<F>(a, b, broadcast, n, C, y));
     }
 
     /// <summary>da = dy, db = sign·dy, summed over what b was broadcast to.</summary>
@@ -157,59 +116,19 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>da = F.ByA(dy, b), db = F.ByB(dy, a, b), summed over what b was broadcast to.</summary>
     private void ProductBackward<F>(Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db)
         where F : struct, IProduct
     {
+        int n = N * C;
         if (broadcast == Broadcast.Row)
         {
-            SumOverRows(N, C, (dy, a, b, C, da), db, Target.None, 1f, static (start, end, in s, sum, _) =>
-            {
-                fixed (float* db = sum)
-                {
-                    for (int row = start; row < end; row++)
-                        ProductBackwardRow<F>(s.dy.Pointer + row * s.C, s.a.Pointer + row * s.C, s.b.Pointer, Broadcast.Row, s.C, At(s.da, row * s.C), s.da.Adds, db, dbAdds: true);
-                }
-            });
+            SumOverRows(N, C, new ProductBackwardLoop<F>(dy, a, b, broadcast, n, C, da, Target.None), db, Target.None, 1f, static (start, end, in loop, sum, _) =>
+                Simd.Run(loop with { Db = new Target(sum, Adds: true) }, start, end, loop.C));
             return;
         }
 
-        int n = N * C;
         (N, C) = RowsOf(broadcast, N, C);
-        ForRows(N, C, (dy, a, b, broadcast, n, N, C, da, db), static (piece, in s) =>
-        {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            for (int row = start; row < end; row++)
-            {
-                int at = row * s.C;
-                bool column = s.broadcast == Broadcast.Column;
-                float sum = ProductBackwardRow<F>(
-                    s.dy.Pointer + at, s.a.Pointer + at, RowOf(s.b, s.broadcast, row, s.C), s.broadcast, Math.Min(s.C, s.n - at),
-                    At(s.da, at), s.da.Adds, column ? null : At(s.db, at), s.db.Adds);
-                if (column && !s.db.IsNone)
-                    Write(s.db, row, sum);
-            }
-        });
-    }
-
-    /// <summary>One row of both gradients, each skipped where its pointer is null; returns the sum of db over the row.</summary>
-    private static float ProductBackwardRow<F>(float* dy, float* a, float* b, Broadcast broadcast, int length, float* da, bool daAdds, float* db, bool dbAdds)
-        where F : struct, IProduct
-    {
-        Vector<float> sum = Vector<float>.Zero, single = new(*b);
-        for (int i = 0; i < length; i += Lanes.Width)
-        {
-            int left = length - i;
-            Vector<float> dyHere = Lanes.Load(dy + i, left), bHere = broadcast == Broadcast.Column ? single : Lanes.Load(b + i, left, fill: 1f);
-            if (da is not null)
-                Lanes.Write(F.ByA(dyHere, bHere), da + i, left, daAdds);
-            Vector<float> dbHere = F.ByB(dyHere, Lanes.Load(a + i, left), bHere);
-            if (db is not null)
-                Lanes.Write(dbHere, db + i, left, dbAdds);
-            sum += dbHere;
-        }
-
-        return Vector.Sum(sum);
+        ForRows(N, C, new ProductBackwardLoop<F>(dy, a, b, broadcast, n, C, da, db));
     }
 
     /// <summary>Without a broadcast rows do not matter: as few and long as pieces allow, the last one shorter.</summary>
@@ -220,4 +139,98 @@ public sealed unsafe partial class CpuBackend
 
     /// <summary>The place in an output, null when nobody wants it.</summary>
     private static float* At(Target y, int index) => y.IsNone ? null : y.View.Pointer + index;
+
+    /// <summary>y = or += x·scale + shift.</summary>
+    private readonly record struct AffineLoop(Floats X, float Scale, float Shift, Target Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* x = X.Pointer, y = Y.View.Pointer;
+            bool adds = Y.Adds;
+            TVector scale = TSimd.Broadcast(Scale), shift = TSimd.Broadcast(Shift);
+            for (int i = start; i < end; i += TSimd.Count)
+                TSimd.Write(TSimd.MultiplyAdd(TSimd.Load(x + i, end - i), scale, shift), y + i, end - i, adds);
+        }
+    }
+
+    /// <summary>y = f(x).</summary>
+    private readonly record struct MapLoop<F>(Floats X, Floats Y) : IVectorLoop
+        where F : struct, IUnary
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* x = X.Pointer, y = Y.Pointer;
+            for (int i = start; i < end; i += TSimd.Count)
+                TSimd.Store(F.Value<TSimd, TVector>(TSimd.Load(x + i, end - i)), y + i, end - i);
+        }
+    }
+
+    /// <summary>dx = dy·f'(x).</summary>
+    private readonly record struct MapBackwardLoop<F>(Floats X, Floats Y, Floats Dy, Target Dx) : IVectorLoop
+        where F : struct, IUnary
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* x = X.Pointer, y = Y.Pointer, dy = Dy.Pointer, dx = Dx.View.Pointer;
+            bool adds = Dx.Adds;
+            for (int i = start; i < end; i += TSimd.Count)
+            {
+                TVector slope = F.Slope<TSimd, TVector>(TSimd.Load(x + i, end - i), TSimd.Load(y + i, end - i));
+                TSimd.Write(TSimd.Multiply(TSimd.Load(dy + i, end - i), slope), dx + i, end - i, adds);
+            }
+        }
+    }
+
+    /// <summary>y = a ∘ b, in rows of C of Count elements.</summary>
+    private readonly record struct ZipLoop<F>(Floats A, Floats B, Broadcast Broadcast, int Count, int C, Floats Y) : IVectorLoop
+        where F : struct, IBinary
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            bool column = Broadcast == Broadcast.Column;
+            float* a = A.Pointer + start * C, y = Y.Pointer + start * C;
+            for (int row = start; row < end; row++, a += C, y += C)
+            {
+                int length = Math.Min(C, Count - row * C);
+                float* b = RowOf(B, Broadcast, row, C);
+                TVector single = TSimd.Broadcast(*b);
+                for (int i = 0; i < length; i += TSimd.Count)
+                {
+                    TVector other = column ? single : TSimd.Load(b + i, length - i);
+                    TSimd.Store(F.Value<TSimd, TVector>(TSimd.Load(a + i, length - i), other), y + i, length - i);
+                }
+            }
+        }
+    }
+
+    /// <summary>da = F.ByA(dy, b), db = F.ByB(dy, a, b), summed over what b was broadcast to; each skipped when nobody wants it. In rows of C of Count elements.</summary>
+    private readonly record struct ProductBackwardLoop<F>(Floats Dy, Floats A, Floats B, Broadcast Broadcast, int Count, int C, Target Da, Target Db) : IVectorLoop
+        where F : struct, IProduct
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            bool column = Broadcast == Broadcast.Column, daAdds = Da.Adds, dbAdds = Db.Adds;
+            for (int row = start; row < end; row++)
+            {
+                int at = row * C, length = Math.Min(C, Count - at);
+                float* dy = Dy.Pointer + at, a = A.Pointer + at, b = RowOf(B, Broadcast, row, C), da = At(Da, at);
+                float* db = column ? null : At(Db, Broadcast == Broadcast.Row ? 0 : at);
+                TVector sum = TSimd.Broadcast(0f), single = TSimd.Broadcast(*b);
+                for (int i = 0; i < length; i += TSimd.Count)
+                {
+                    int left = length - i;
+                    TVector dyHere = TSimd.Load(dy + i, left), bHere = column ? single : TSimd.Load(b + i, left, fill: 1f);
+                    if (da is not null)
+                        TSimd.Write(F.ByA<TSimd, TVector>(dyHere, bHere), da + i, left, daAdds);
+                    TVector dbHere = F.ByB<TSimd, TVector>(dyHere, TSimd.Load(a + i, left), bHere);
+                    if (db is not null)
+                        TSimd.Write(dbHere, db + i, left, dbAdds);
+                    sum = TSimd.Add(sum, dbHere);
+                }
+
+                if (column && !Db.IsNone)
+                    Write(Db, row, TSimd.Sum(sum));
+            }
+        }
+    }
 }

@@ -1,4 +1,3 @@
-using System.Numerics;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -6,42 +5,48 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void SwiGluForward(Floats gate, Floats up, int n, Floats y)
-    {
-        ForElements(n, (gate, up, n, y), static (piece, in s) =>
-        {
-            var (start, length) = Range(piece, s.n);
-            SwiGluRow(s.gate.Pointer + start, s.up.Pointer + start, length, s.y.Pointer + start);
-        });
-    }
+    public override void SwiGluForward(Floats gate, Floats up, int n, Floats y) => ForElements(n, new SwiGluLoop(gate, up, y));
 
-    private static void SwiGluRow(float* gate, float* up, int n, float* y)
+    /// <inheritdoc/>
+    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup) =>
+        ForElements(n, new SwiGluBackwardLoop(dy, gate, up, dgate, dup));
+
+    /// <summary>y = gate·sigmoid(gate)·up.</summary>
+    private readonly record struct SwiGluLoop(Floats Gate, Floats Up, Floats Y) : IVectorLoop
     {
-        for (int i = 0; i < n; i += Lanes.Width)
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            Vector<float> g = Lanes.Load(gate + i, n - i);
-            Lanes.Store(g * VectorMath.Sigmoid(g) * Lanes.Load(up + i, n - i), y + i, n - i);
+            float* gate = Gate.Pointer, up = Up.Pointer, y = Y.Pointer;
+            for (int i = start; i < end; i += TSimd.Count)
+            {
+                int left = end - i;
+                TVector g = TSimd.Load(gate + i, left), silu = TSimd.Multiply(g, SimdMath.Sigmoid<TSimd, TVector>(g));
+                TSimd.Store(TSimd.Multiply(silu, TSimd.Load(up + i, left)), y + i, left);
+            }
         }
     }
 
-    /// <inheritdoc/>
-    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup)
+    /// <summary>With σ = sigmoid(gate): dgate = dy·up·σ·(1 + gate·(1 − σ)), dup = dy·gate·σ.</summary>
+    private readonly record struct SwiGluBackwardLoop(Floats Dy, Floats Gate, Floats Up, Target Dgate, Target Dup) : IVectorLoop
     {
-        // with σ = sigmoid(gate):  dgate = dy·up·σ·(1 + gate·(1 − σ)),   dup = dy·gate·σ
-        ForElements(n, (dy, gate, up, n, dgate, dup), static (piece, in s) =>
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            var (start, length) = Range(piece, s.n);
-            float* dy = s.dy.Pointer + start, gate = s.gate.Pointer + start, up = s.up.Pointer + start;
-            float* dgate = At(s.dgate, start), dup = At(s.dup, start);
-            for (int i = 0; i < length; i += Lanes.Width)
+            float* dy = Dy.Pointer, gate = Gate.Pointer, up = Up.Pointer, dgate = Dgate.View.Pointer, dup = Dup.View.Pointer;
+            bool dgateAdds = Dgate.Adds, dupAdds = Dup.Adds;
+            TVector one = TSimd.Broadcast(1f);
+            for (int i = start; i < end; i += TSimd.Count)
             {
-                int left = length - i;
-                Vector<float> g = Lanes.Load(gate + i, left), sigmoid = VectorMath.Sigmoid(g), scaled = Lanes.Load(dy + i, left) * sigmoid;
+                int left = end - i;
+                TVector g = TSimd.Load(gate + i, left), sigmoid = SimdMath.Sigmoid<TSimd, TVector>(g), scaled = TSimd.Multiply(TSimd.Load(dy + i, left), sigmoid);
                 if (dgate is not null)
-                    Lanes.Write(scaled * Lanes.Load(up + i, left) * Vector.FusedMultiplyAdd(g, Vector<float>.One - sigmoid, Vector<float>.One), dgate + i, left, s.dgate.Adds);
+                {
+                    TVector slope = TSimd.MultiplyAdd(g, TSimd.Subtract(one, sigmoid), one);
+                    TSimd.Write(TSimd.Multiply(TSimd.Multiply(scaled, TSimd.Load(up + i, left)), slope), dgate + i, left, dgateAdds);
+                }
+
                 if (dup is not null)
-                    Lanes.Write(scaled * g, dup + i, left, s.dup.Adds);
+                    TSimd.Write(TSimd.Multiply(scaled, g), dup + i, left, dupAdds);
             }
-        });
+        }
     }
 }

@@ -143,14 +143,13 @@ public sealed unsafe partial class CpuBackend
         Epilogue epilogue = s.Epilogue;
         if (epilogue.Activated.IsNone)
             return;
-        nint at = (nint)(c - s.C.View.Pointer);
+        int at = (int)(c - s.C.View.Pointer);
         for (int r = 0; r < rows; r++, at += s.Columns)
         {
-            float* activated = epilogue.Activated.Pointer + at;
             if (epilogue.Gate.IsNone)
-                MapRow(epilogue.Activation, s.C.View.Pointer + at, columns, activated);
+                Map(epilogue.Activation, s.C.View, at, at + columns, epilogue.Activated);
             else
-                SwiGluRow(epilogue.Gate.Pointer + at, s.C.View.Pointer + at, columns, activated);
+                Simd.Run(new SwiGluLoop(epilogue.Gate, s.C.View, epilogue.Activated), at, at + columns);
         }
     }
 

@@ -1,6 +1,3 @@
-using System.Numerics;
-using System.Numerics.Tensors;
-using System.Runtime.CompilerServices;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -9,165 +6,162 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r)
-    {
-        ForRows(N, C, (x, branch, w, N, C, eps, sum: s, y, r), static (piece, in s) =>
-        {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            float* w = s.w.Pointer;
-            for (int n = start; n < end; n++)
-            {
-                float* x = SumOfRow(s.x, s.branch, s.sum, n, s.C), y = s.y.Pointer + n * s.C;
-                float r = 1f / MathF.Sqrt(SquaredDistance(x, 0f, s.C) / s.C + s.eps);
-                for (int c = 0; c < s.C; c += Lanes.Width)
-                    Lanes.Store(Lanes.Load(x + c, s.C - c) * r * Lanes.Load(w + c, s.C - c), y + c, s.C - c);
-                s.r.Pointer[n] = r;
-            }
-        });
-    }
+    public override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>
+        ForRows(N, C, new RmsNormLoop(x, branch, w, C, eps, s, y, r));
 
     /// <inheritdoc/>
-    public override void RmsNormBackward(Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw)
-    {
-        SumOverRows(N, C, (dy, ds, x: s, w, r, C, dx, dbranch), dw, Target.None, 1f, static (start, end, in s, dwSpan, _) =>
-        {
-            fixed (float* dw = dwSpan)
-            {
-                for (int n = start; n < end; n++)
-                {
-                    NormRow row = new(n * s.C, s.C, s.dy, s.ds, s.x, s.dx, s.dbranch);
-                    NormBackwardRow(row, s.w.Pointer, 0f, s.r.Pointer[n], centered: false, dw, null);
-                }
-            }
-        });
-    }
+    public override void RmsNormBackward(Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw) =>
+        NormBackward(new NormBackwardLoop(dy, ds, s, w, default, r, C, dx, dbranch), N, dw, Target.None);
 
     /// <inheritdoc/>
-    public override void LayerNormForward(Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r)
-    {
-        ForRows(N, C, (x, branch, w, b, N, C, eps, sum: s, y, mean, r), static (piece, in s) =>
-        {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            float* w = s.w.Pointer, b = s.b.Pointer;
-            for (int n = start; n < end; n++)
-            {
-                float* x = SumOfRow(s.x, s.branch, s.sum, n, s.C), y = s.y.Pointer + n * s.C;
-                float mean = TensorPrimitives.Sum<float>(new ReadOnlySpan<float>(x, s.C)) / s.C;
-                float r = 1f / MathF.Sqrt(SquaredDistance(x, mean, s.C) / s.C + s.eps);
-                Vector<float> shift = new(mean);
-                for (int c = 0; c < s.C; c += Lanes.Width)
-                {
-                    int left = s.C - c;
-                    Vector<float> value = (Lanes.Load(x + c, left) - shift) * r * Lanes.Load(w + c, left);
-                    Lanes.Store(b is null ? value : value + Lanes.Load(b + c, left), y + c, left);
-                }
-
-                s.mean.Pointer[n] = mean;
-                s.r.Pointer[n] = r;
-            }
-        });
-    }
+    public override void LayerNormForward(Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r) =>
+        ForRows(N, C, new LayerNormLoop(x, branch, w, b, C, eps, s, y, mean, r));
 
     /// <inheritdoc/>
     public override void LayerNormBackward(
-        Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db)
-    {
-        SumOverRows(N, C, (dy, ds, x: s, w, mean, r, C, dx, dbranch), dw, db, 1f, static (start, end, in s, dwSpan, dbSpan) =>
-        {
-            fixed (float* dw = dwSpan, db = dbSpan)
-            {
-                for (int n = start; n < end; n++)
-                {
-                    NormRow row = new(n * s.C, s.C, s.dy, s.ds, s.x, s.dx, s.dbranch);
-                    NormBackwardRow(row, s.w.Pointer, s.mean.Pointer[n], s.r.Pointer[n], centered: true, dw, db);
-                }
-            }
-        });
-    }
+        Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db) =>
+        NormBackward(new NormBackwardLoop(dy, ds, s, w, mean, r, C, dx, dbranch), N, dw, db);
+
+    private void NormBackward(in NormBackwardLoop loop, int N, Target dw, Target db) =>
+        SumOverRows(N, loop.C, loop, dw, db, 1f, static (start, end, in loop, dw, db) => Simd.Run(loop with { Dw = dw, Db = db }, start, end, loop.C));
 
     /// <summary>Row n of x, or of s = x + branch, which it computes.</summary>
-    private static float* SumOfRow(Floats x, Floats branch, Floats sum, int n, int C)
+    private static float* SumOfRow<TSimd, TVector>(Floats x, Floats branch, Floats sum, int n, int C)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
         nint at = (nint)n * C;
         if (branch.IsNone)
             return x.Pointer + at;
-        float* left = x.Pointer + at, right = branch.Pointer + at, to = sum.Pointer + at;
-        for (int c = 0; c < C; c += Lanes.Width)
-            Lanes.Store(Lanes.Load(left + c, C - c) + Lanes.Load(right + c, C - c), to + c, C - c);
+        float* a = x.Pointer + at, b = branch.Pointer + at, to = sum.Pointer + at;
+        for (int c = 0; c < C; c += TSimd.Count)
+            TSimd.Store(TSimd.Add(TSimd.Load(a + c, C - c), TSimd.Load(b + c, C - c)), to + c, C - c);
         return to;
     }
 
-    /// <summary>
-    /// One row of either norm's backward, with x̂ = (x − mean)·r: dx = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)) + ds, the first mean only when centered;
-    /// dbranch is the same, dw += dy·x̂, db += dy. Outputs may be null.
-    /// </summary>
-    private static void NormBackwardRow(in NormRow row, float* w, float mean, float r, bool centered, float* dw, float* db)
+    /// <summary>Σ x.</summary>
+    private static float Sum<TSimd, TVector>(float* x, int C)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        int C = row.C;
-        float* dy = row.Dy, ds = row.Ds, x = row.X, dx = row.Dx, dbranch = row.Dbranch;
-        bool dxAdds = row.DxAdds, dbranchAdds = row.DbranchAdds;
-        Vector<float> shift = new(mean), sum = Vector<float>.Zero, dot = Vector<float>.Zero;
-        for (int c = 0; c < C; c += Lanes.Width)
-        {
-            int left = C - c;
-            Vector<float> dyHere = Lanes.Load(dy + c, left), normal = (Lanes.Load(x + c, left) - shift) * r, slope = dyHere * Lanes.Load(w + c, left);
-            sum += slope;
-            dot = Vector.FusedMultiplyAdd(slope, normal, dot); // missing lanes of dy are zero
-            if (dw is not null)
-                Lanes.Store(Vector.FusedMultiplyAdd(dyHere, normal, Lanes.Load(dw + c, left)), dw + c, left);
-            if (db is not null)
-                Lanes.Write(dyHere, db + c, left, adds: true);
-        }
-
-        if (dx is null && dbranch is null)
-            return;
-        Vector<float> meanSlope = new(centered ? Vector.Sum(sum) / C : 0f), meanDot = new(Vector.Sum(dot) / C);
-        for (int c = 0; c < C; c += Lanes.Width)
-        {
-            int left = C - c;
-            Vector<float> normal = (Lanes.Load(x + c, left) - shift) * r, slope = Lanes.Load(dy + c, left) * Lanes.Load(w + c, left);
-            Vector<float> dxHere = (slope - meanSlope - normal * meanDot) * r;
-            if (ds is not null)
-                dxHere += Lanes.Load(ds + c, left);
-            if (dx is not null)
-                Lanes.Write(dxHere, dx + c, left, dxAdds);
-            if (dbranch is not null)
-                Lanes.Write(dxHere, dbranch + c, left, dbranchAdds);
-        }
+        TVector sum = TSimd.Broadcast(0f);
+        for (int c = 0; c < C; c += TSimd.Count)
+            sum = TSimd.Add(sum, TSimd.Load(x + c, C - c));
+        return TSimd.Sum(sum);
     }
 
     /// <summary>Σ (x − center)², in two chains of additions.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float SquaredDistance(float* x, float center, int C)
+    private static float SquaredDistance<TSimd, TVector>(float* x, float center, int C)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        Vector<float> shift = new(center), even = Vector<float>.Zero, odd = Vector<float>.Zero;
-        int c = 0;
-        for (; c + Lanes.Width <= C; c += 2 * Lanes.Width)
+        TVector shift = TSimd.Broadcast(center), even = TSimd.Broadcast(0f), odd = even;
+        for (int c = 0; c < C; c += 2 * TSimd.Count)
         {
-            Vector<float> one = Vector.Load(x + c) - shift, two = Lanes.Load(x + c + Lanes.Width, C - c - Lanes.Width, center) - shift;
-            even = Vector.FusedMultiplyAdd(one, one, even);
-            odd = Vector.FusedMultiplyAdd(two, two, odd);
+            int left = C - c;
+            TVector one = TSimd.Subtract(TSimd.Load(x + c, left, center), shift), two = TSimd.Subtract(TSimd.Load(x + c + TSimd.Count, left - TSimd.Count, center), shift);
+            even = TSimd.MultiplyAdd(one, one, even);
+            odd = TSimd.MultiplyAdd(two, two, odd);
         }
 
-        if (c < C)
-        {
-            Vector<float> last = Lanes.Load(x + c, C - c, center) - shift;
-            even = Vector.FusedMultiplyAdd(last, last, even);
-        }
-
-        return Vector.Sum(even + odd);
+        return TSimd.Sum(TSimd.Add(even, odd));
     }
 
-    /// <summary>Where one row of C elements of a norm's backward lies in each of its matrices; null: in none.</summary>
-    private readonly struct NormRow(int start, int C, Floats dy, Floats ds, Floats x, Target dx, Target dbranch)
+    /// <summary>y = x·r·w with r = 1/√(mean(x²) + eps), x the sum with the branch.</summary>
+    private readonly record struct RmsNormLoop(Floats X, Floats Branch, Floats W, int C, float Eps, Floats S, Floats Y, Floats R) : IVectorLoop
     {
-        public readonly int C = C;
-        public readonly float* Dy = dy.Pointer + start;
-        public readonly float* Ds = At(ds, start);
-        public readonly float* X = x.Pointer + start;
-        public readonly float* Dx = At(dx, start);
-        public readonly float* Dbranch = At(dbranch, start);
-        public readonly bool DxAdds = dx.Adds;
-        public readonly bool DbranchAdds = dbranch.Adds;
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int C = this.C;
+            float* w = W.Pointer;
+            for (int n = start; n < end; n++)
+            {
+                float* x = SumOfRow<TSimd, TVector>(X, Branch, S, n, C), y = Y.Pointer + n * C;
+                float r = 1f / MathF.Sqrt(SquaredDistance<TSimd, TVector>(x, 0f, C) / C + Eps);
+                TVector scale = TSimd.Broadcast(r);
+                for (int c = 0; c < C; c += TSimd.Count)
+                    TSimd.Store(TSimd.Multiply(TSimd.Multiply(TSimd.Load(x + c, C - c), scale), TSimd.Load(w + c, C - c)), y + c, C - c);
+                R.Pointer[n] = r;
+            }
+        }
+    }
+
+    /// <summary>y = (x − mean)·r·w + b with r = 1/√(variance + eps), x the sum with the branch; without b when there is none.</summary>
+    private readonly record struct LayerNormLoop(Floats X, Floats Branch, Floats W, Floats B, int C, float Eps, Floats S, Floats Y, Floats Mean, Floats R) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int C = this.C;
+            float* w = W.Pointer, b = B.Pointer;
+            for (int n = start; n < end; n++)
+            {
+                float* x = SumOfRow<TSimd, TVector>(X, Branch, S, n, C), y = Y.Pointer + n * C;
+                float mean = Sum<TSimd, TVector>(x, C) / C;
+                float r = 1f / MathF.Sqrt(SquaredDistance<TSimd, TVector>(x, mean, C) / C + Eps);
+                TVector shift = TSimd.Broadcast(mean), scale = TSimd.Broadcast(r);
+                for (int c = 0; c < C; c += TSimd.Count)
+                {
+                    int left = C - c;
+                    TVector normal = TSimd.Multiply(TSimd.Subtract(TSimd.Load(x + c, left), shift), scale), weight = TSimd.Load(w + c, left);
+                    TSimd.Store(b is null ? TSimd.Multiply(normal, weight) : TSimd.MultiplyAdd(normal, weight, TSimd.Load(b + c, left)), y + c, left);
+                }
+
+                Mean.Pointer[n] = mean;
+                R.Pointer[n] = r;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Either norm's backward, with x̂ = (x − mean)·r: dx = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)) + ds, the first mean only when there are means;
+    /// dbranch is the same, dw += dy·x̂, db += dy. What nobody wants is skipped.
+    /// </summary>
+    private readonly record struct NormBackwardLoop(Floats Dy, Floats Ds, Floats X, Floats W, Floats Mean, Floats R, int C, Target Dx, Target Dbranch) : IVectorLoop
+    {
+        public Floats Dw { get; init; }
+
+        public Floats Db { get; init; }
+
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int C = this.C;
+            float* w = W.Pointer, dw = Dw.Pointer, db = Db.Pointer;
+            bool centered = !Mean.IsNone, dxAdds = Dx.Adds, dbranchAdds = Dbranch.Adds;
+            for (int n = start; n < end; n++)
+            {
+                int at = n * C;
+                float* dy = Dy.Pointer + at, ds = At(Ds, at), x = X.Pointer + at, dx = At(Dx, at), dbranch = At(Dbranch, at);
+                TVector shift = TSimd.Broadcast(centered ? Mean.Pointer[n] : 0f), r = TSimd.Broadcast(R.Pointer[n]), sum = TSimd.Broadcast(0f), dot = sum;
+                for (int c = 0; c < C; c += TSimd.Count)
+                {
+                    int left = C - c;
+                    TVector dyHere = TSimd.Load(dy + c, left), slope = TSimd.Multiply(dyHere, TSimd.Load(w + c, left)); // missing lanes are zero
+                    TVector normal = TSimd.Multiply(TSimd.Subtract(TSimd.Load(x + c, left), shift), r);
+                    sum = TSimd.Add(sum, slope);
+                    dot = TSimd.MultiplyAdd(slope, normal, dot);
+                    if (dw is not null)
+                        TSimd.Store(TSimd.MultiplyAdd(dyHere, normal, TSimd.Load(dw + c, left)), dw + c, left);
+                    if (db is not null)
+                        TSimd.Write(dyHere, db + c, left, adds: true);
+                }
+
+                if (dx is null && dbranch is null)
+                    continue;
+                TVector meanSlope = TSimd.Broadcast(centered ? TSimd.Sum(sum) / C : 0f), meanDot = TSimd.Broadcast(TSimd.Sum(dot) / C);
+                for (int c = 0; c < C; c += TSimd.Count)
+                {
+                    int left = C - c;
+                    TVector slope = TSimd.Multiply(TSimd.Load(dy + c, left), TSimd.Load(w + c, left));
+                    TVector normal = TSimd.Multiply(TSimd.Subtract(TSimd.Load(x + c, left), shift), r);
+                    TVector dxHere = TSimd.Multiply(TSimd.Subtract(TSimd.Subtract(slope, meanSlope), TSimd.Multiply(normal, meanDot)), r);
+                    if (ds is not null)
+                        dxHere = TSimd.Add(dxHere, TSimd.Load(ds + c, left));
+                    if (dx is not null)
+                        TSimd.Write(dxHere, dx + c, left, dxAdds);
+                    if (dbranch is not null)
+                        TSimd.Write(dxHere, dbranch + c, left, dbranchAdds);
+                }
+            }
+        }
     }
 }

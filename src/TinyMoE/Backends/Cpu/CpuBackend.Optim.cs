@@ -1,4 +1,4 @@
-using System.Numerics;
+using System.Numerics.Tensors;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -13,17 +13,18 @@ public sealed unsafe partial class CpuBackend
         View<double> sums = buffer.As<double>(pieces);
         ForElements(n, (x, n, sums), static (piece, in s) =>
         {
+            const int Block = 1024;
             var (start, length) = Range(piece, s.n);
-            float* x = s.x.Pointer + start;
-            Vector<double> lower = Vector<double>.Zero, upper = Vector<double>.Zero;
-            for (int i = 0; i < length; i += Lanes.Width)
+            Span<double> wide = stackalloc double[Block];
+            double sum = 0;
+            for (int i = 0; i < length; i += Block)
             {
-                Vector.Widen(Lanes.Load(x + i, length - i), out Vector<double> low, out Vector<double> high);
-                lower = Vector.FusedMultiplyAdd(low, low, lower);
-                upper = Vector.FusedMultiplyAdd(high, high, upper);
+                int count = Math.Min(Block, length - i);
+                TensorPrimitives.ConvertTruncating<float, double>(s.x.Slice(start + i, count).Span, wide);
+                sum += TensorPrimitives.SumOfSquares<double>(wide[..count]);
             }
 
-            s.sums.Pointer[piece] = Vector.Sum(lower + upper);
+            s.sums.Pointer[piece] = sum;
         });
 
         double total = 0;
@@ -38,25 +39,28 @@ public sealed unsafe partial class CpuBackend
     {
         // m̂/(√v̂ + eps) = m·(1/c₁) / (√v·(1/√c₂) + eps) with cᵢ = 1 − βᵢᵗ
         double correction1 = 1 - Math.Pow(step.Beta1, step.Step), correction2 = 1 - Math.Pow(step.Beta2, step.Step);
-        float rate = (float)(step.LearningRate / correction1), root = (float)(1 / Math.Sqrt(correction2));
-        ForElements(n, (g, step, rate, root, n, w, m, v), static (piece, in s) =>
+        ForElements(n, new AdamWLoop(g, step, (float)(step.LearningRate / correction1), (float)(1 / Math.Sqrt(correction2)), w, m, v));
+    }
+
+    private readonly record struct AdamWLoop(Floats G, AdamWStep Step, float Rate, float Root, Floats W, Floats M, Floats V) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            var (start, length) = Range(piece, s.n);
-            float* g = s.g.Pointer + start, w = s.w.Pointer + start, m = s.m.Pointer + start, v = s.v.Pointer + start;
-            Vector<float> beta1 = new(s.step.Beta1), beta2 = new(s.step.Beta2), rest1 = new(1f - s.step.Beta1), rest2 = new(1f - s.step.Beta2);
-            Vector<float> scale = new(s.step.GradientScale), rate = new(s.rate), root = new(s.root), eps = new(s.step.Epsilon);
-            Vector<float> keep = new(1f - s.step.LearningRate * s.step.WeightDecay);
-            for (int i = 0; i < length; i += Lanes.Width)
+            float* g = G.Pointer, w = W.Pointer, m = M.Pointer, v = V.Pointer;
+            TVector beta1 = TSimd.Broadcast(Step.Beta1), beta2 = TSimd.Broadcast(Step.Beta2), rest1 = TSimd.Broadcast(1f - Step.Beta1), rest2 = TSimd.Broadcast(1f - Step.Beta2);
+            TVector scale = TSimd.Broadcast(Step.GradientScale), rate = TSimd.Broadcast(Rate), root = TSimd.Broadcast(Root), eps = TSimd.Broadcast(Step.Epsilon);
+            TVector keep = TSimd.Broadcast(1f - Step.LearningRate * Step.WeightDecay);
+            for (int i = start; i < end; i += TSimd.Count)
             {
-                int left = length - i;
-                Vector<float> gHere = Lanes.Load(g + i, left) * scale;
-                Vector<float> mHere = Vector.FusedMultiplyAdd(beta1, Lanes.Load(m + i, left), rest1 * gHere);
-                Vector<float> vHere = Vector.FusedMultiplyAdd(beta2, Lanes.Load(v + i, left), rest2 * gHere * gHere);
-                Vector<float> update = rate * mHere / Vector.FusedMultiplyAdd(Vector.SquareRoot(vHere), root, eps);
-                Lanes.Store(keep * Lanes.Load(w + i, left) - update, w + i, left);
-                Lanes.Store(mHere, m + i, left);
-                Lanes.Store(vHere, v + i, left);
+                int left = end - i;
+                TVector gHere = TSimd.Multiply(TSimd.Load(g + i, left), scale);
+                TVector mHere = TSimd.MultiplyAdd(beta1, TSimd.Load(m + i, left), TSimd.Multiply(rest1, gHere));
+                TVector vHere = TSimd.MultiplyAdd(beta2, TSimd.Load(v + i, left), TSimd.Multiply(TSimd.Multiply(rest2, gHere), gHere));
+                TVector update = TSimd.Divide(TSimd.Multiply(rate, mHere), TSimd.MultiplyAdd(TSimd.Sqrt(vHere), root, eps));
+                TSimd.Store(TSimd.Subtract(TSimd.Multiply(keep, TSimd.Load(w + i, left)), update), w + i, left);
+                TSimd.Store(mHere, m + i, left);
+                TSimd.Store(vHere, v + i, left);
             }
-        });
+        }
     }
 }

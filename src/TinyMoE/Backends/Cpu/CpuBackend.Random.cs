@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
@@ -55,36 +54,47 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void Dropout(Floats x, in Dropout dropout, int n, Target y)
     {
-        if (y.IsNone)
-            return;
-        ForElements(n, (x, dropout, n, y), static (piece, in s) =>
-        {
-            var (start, length) = Range(piece, s.n);
-            Philox random = new(s.dropout.Key);
-            float* uniform = stackalloc float[WordsAtOnce];
-            Vector<float> rate = new(s.dropout.Rate), scale = new(1f / (1f - s.dropout.Rate));
-            for (int begin = 0; begin < length; begin += WordsAtOnce)
-            {
-                int count = Math.Min(WordsAtOnce, length - begin);
-                Uniforms(random, (long)s.dropout.Key.Part * s.n + start + begin, count, uniform);
-                float* x = s.x.Pointer + start + begin, y = s.y.View.Pointer + start + begin;
-                for (int i = 0; i < count; i += Lanes.Width)
-                {
-                    Vector<float> kept = Vector.ConditionalSelect(Vector.GreaterThanOrEqual(Vector.Load(uniform + i), rate), Lanes.Load(x + i, count - i) * scale, Vector<float>.Zero);
-                    Lanes.Write(kept, y + i, count - i, s.y.Adds);
-                }
-            }
-        });
+        if (!y.IsNone)
+            ForElements(n, new DropoutLoop(x, dropout, n, y));
     }
 
     /// <summary>The numbers from <paramref name="index"/> on, as <see cref="Philox.Uniform"/>. y has room for a whole number of vectors.</summary>
     private static void Uniforms(in Philox random, long index, int count, float* y)
     {
         random.Words(index, MemoryMarshal.Cast<float, uint>(new Span<float>(y, count)));
-        for (int i = 0; i < count; i += Lanes.Width)
+        Simd.Run(new WordsToUniformsLoop(y), 0, count);
+    }
+
+    private readonly record struct DropoutLoop(Floats X, Dropout Dropout, int Count, Target Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            Vector<int> bits = Vector.AsVectorInt32(Vector.ShiftRightLogical(Vector.Load((uint*)y + i), 8));
-            Vector.Store(Vector.ConvertToSingle(bits) * (1f / (1 << 24)), y + i);
+            Philox random = new(Dropout.Key);
+            float* uniform = stackalloc float[WordsAtOnce];
+            bool adds = Y.Adds;
+            TVector rate = TSimd.Broadcast(Dropout.Rate), scale = TSimd.Broadcast(1f / (1f - Dropout.Rate)), zero = TSimd.Broadcast(0f);
+            for (int begin = start; begin < end; begin += WordsAtOnce)
+            {
+                int count = Math.Min(WordsAtOnce, end - begin);
+                Uniforms(random, (long)Dropout.Key.Part * Count + begin, count, uniform);
+                float* x = X.Pointer + begin, y = Y.View.Pointer + begin;
+                for (int i = 0; i < count; i += TSimd.Count)
+                {
+                    TVector scaled = TSimd.Multiply(TSimd.Load(x + i, count - i), scale);
+                    TSimd.Write(TSimd.WhereLess(TSimd.Load(uniform + i), rate, zero, scaled), y + i, count - i, adds);
+                }
+            }
+        }
+    }
+
+    /// <summary>Random words become numbers in [0, 1), in place. Whole vectors.</summary>
+    private readonly struct WordsToUniformsLoop(float* words) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* y = words;
+            for (int i = start; i < end; i += TSimd.Count)
+                TSimd.Store(TSimd.LoadFractions((uint*)y + i), y + i);
         }
     }
 }

@@ -16,8 +16,9 @@ public sealed unsafe partial class CpuBackend
             return;
         SumOverRows(N, C, (x, C), y, Target.None, scale, static (start, end, in s, partial, _) =>
         {
+            Span<float> sum = partial.Span;
             for (int n = start; n < end; n++)
-                TensorPrimitives.Add<float>(partial, s.x.Slice(n * s.C, s.C).Span, partial);
+                TensorPrimitives.Add<float>(sum, s.x.Slice(n * s.C, s.C).Span, sum);
         });
     }
 
@@ -98,8 +99,8 @@ public sealed unsafe partial class CpuBackend
         });
     }
 
-    /// <summary>Adds rows start to before end into the partial sums of their block; an unwanted sum is an empty span.</summary>
-    private delegate void RowBlock<TState>(int start, int end, in TState state, Span<float> first, Span<float> second)
+    /// <summary>Adds rows start to before end into the partial sums of their block; an unwanted sum is an empty view.</summary>
+    private delegate void RowBlock<TState>(int start, int end, in TState state, Floats first, Floats second)
         where TState : struct;
 
     /// <summary>
@@ -114,10 +115,9 @@ public sealed unsafe partial class CpuBackend
         Floats ones = buffer.As<float>(2 * blocks * C).Slice(0, blocks * C), twos = buffer.As<float>(2 * blocks * C).Slice(blocks * C, blocks * C); // (blocks, C)
         workers.For(blocks, (N, C, rows, state, wantsOne: !first.IsNone, wantsTwo: !second.IsNone, ones, twos, body), static (block, in s) =>
         {
-            Span<float> one = s.wantsOne ? s.ones.Slice(block * s.C, s.C).Span : default;
-            Span<float> two = s.wantsTwo ? s.twos.Slice(block * s.C, s.C).Span : default;
-            one.Clear();
-            two.Clear();
+            Floats one = s.wantsOne ? s.ones.Slice(block * s.C, s.C) : default, two = s.wantsTwo ? s.twos.Slice(block * s.C, s.C) : default;
+            one.Span.Clear();
+            two.Span.Clear();
             s.body(block * s.rows, Math.Min(s.N, (block + 1) * s.rows), in s.state, one, two);
         });
         if (!first.IsNone)

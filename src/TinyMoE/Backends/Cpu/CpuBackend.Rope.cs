@@ -1,4 +1,3 @@
-using System.Numerics;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -8,41 +7,34 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y)
     {
-        if (y.IsNone)
-            return;
-        ForRows(B * T, H * D, (x, cos, sin, B, T, H, D, start, inverse, y), static (piece, in s) =>
-        {
-            var (first, end) = RowRange(piece, s.B * s.T, s.H * s.D);
-            int half = s.D / 2;
-            for (int n = first; n < end; n++)
-            {
-                int position = s.start + n % s.T;
-                float* cos = s.cos.Slice(position * half, half).Pointer, sin = s.sin.Slice(position * half, half).Pointer;
-                for (int head = n * s.H; head < (n + 1) * s.H; head++)
-                    Rotate(s.x.Pointer + head * s.D, cos, sin, half, s.inverse ? -1f : 1f, s.y.View.Pointer + head * s.D, s.y.Adds);
-            }
-        });
+        if (!y.IsNone)
+            ForRows(B * T, H * D, new RopeLoop(x, cos, sin, T, H, D, start, inverse, y), run: D / 2);
     }
 
-    // y = x·cos − x'·sin,   y' = x'·cos + x·sin,   the pair x, x' being half a head apart; the inverse turns by −sin
-    private static void Rotate(float* x, float* cos, float* sin, int half, float direction, float* y, bool adds)
+    /// <summary>y = x·cos − x'·sin, y' = x'·cos + x·sin, the pair x, x' being half a head apart; the inverse turns by −sin. Rows: tokens.</summary>
+    private readonly record struct RopeLoop(Floats X, Floats Cos, Floats Sin, int T, int H, int D, int Start, bool Inverse, Target Y) : IVectorLoop
     {
-        int i = 0;
-        for (; i <= half - Vector<float>.Count; i += Vector<float>.Count)
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            Vector<float> c = Vector.Load(cos + i), s = Vector.Load(sin + i) * direction, a = Vector.Load(x + i), b = Vector.Load(x + half + i);
-            Vector<float> low = a * c - b * s, high = b * c + a * s;
-            if (adds)
-                (low, high) = (low + Vector.Load(y + i), high + Vector.Load(y + half + i));
-            low.Store(y + i);
-            high.Store(y + half + i);
-        }
-
-        for (; i < half; i++)
-        {
-            float c = cos[i], s = sin[i] * direction, low = x[i] * c - x[half + i] * s, high = x[half + i] * c + x[i] * s;
-            y[i] = adds ? y[i] + low : low;
-            y[half + i] = adds ? y[half + i] + high : high;
+            int D = this.D, half = D / 2;
+            bool adds = Y.Adds;
+            TVector direction = TSimd.Broadcast(Inverse ? -1f : 1f);
+            float* x = X.Pointer + start * H * D, y = Y.View.Pointer + start * H * D;
+            for (int n = start; n < end; n++)
+            {
+                float* cos = Cos.Pointer + (Start + n % T) * half, sin = Sin.Pointer + (Start + n % T) * half;
+                for (int head = 0; head < H; head++, x += D, y += D)
+                {
+                    for (int i = 0; i < half; i += TSimd.Count)
+                    {
+                        int left = half - i;
+                        TVector c = TSimd.Load(cos + i, left), s = TSimd.Multiply(TSimd.Load(sin + i, left), direction);
+                        TVector a = TSimd.Load(x + i, left), b = TSimd.Load(x + half + i, left);
+                        TSimd.Write(TSimd.Subtract(TSimd.Multiply(a, c), TSimd.Multiply(b, s)), y + i, left, adds);
+                        TSimd.Write(TSimd.Add(TSimd.Multiply(b, c), TSimd.Multiply(a, s)), y + half + i, left, adds);
+                    }
+                }
+            }
         }
     }
 }

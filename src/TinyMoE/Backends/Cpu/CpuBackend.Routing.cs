@@ -42,26 +42,9 @@ public sealed unsafe partial class CpuBackend
         DeviceBuffer scratch = Pool.Rent((long)pieces * E * sizeof(int)), gateScratch = Pool.Rent((long)T * K * sizeof(float));
         Ints counts = scratch.As<int>(pieces * E);               // (pieces, E)
         Floats gates = gateScratch.As<float>(T * K);             // (T, K)
-        workers.For(pieces, (logits, overAll, T, E, K, experts, counts, gates, workers), static (piece, in s) =>
+        workers.For(pieces, (loop: new RouteLoop(logits, overAll, E, K, experts, gates, workers), experts, T, E, K, counts), static (piece, in s) =>
         {
-            float* kept = Address(s.workers.ThreadScratch(s.E)); // the K largest logits of a token, or the softmax over all
-            int end = Math.Min(s.T, (piece + 1) * TokensPerPiece);
-            for (int t = piece * TokensPerPiece; t < end; t++)
-            {
-                float* x = s.logits.Pointer + t * s.E, gates = s.gates.Pointer + t * s.K;
-                int* chosen = s.experts.Pointer + t * s.K;
-                KeepLargest(x, s.E, s.K, kept, chosen);
-                if (!s.overAll)
-                {
-                    SoftmaxRow(kept, s.K, gates);
-                    continue;
-                }
-
-                SoftmaxRow(x, s.E, kept);
-                for (int k = 0; k < s.K; k++)
-                    gates[k] = kept[chosen[k]];
-            }
-
+            Simd.Run(in s.loop, piece * TokensPerPiece, Math.Min(s.T, (piece + 1) * TokensPerPiece), s.E);
             Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span);
         });
         Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, default, gates, weights);
@@ -72,34 +55,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
     {
-        if (dlogits.IsNone)
-            return;
-        ForRows(T, E, (dweights, logits, weights, overAll, experts, rowsByToken, T, E, K, dlogits), static (piece, in s) =>
-        {
-            // with g the gates and dot = Σ_k g[k]·dg[k]: of a chosen logit g·(dg − dot); of another, when it is in the softmax, −p·dot
-            var (start, end) = RowRange(piece, s.T, s.E);
-            for (int t = start; t < end; t++)
-            {
-                float* dx = s.dlogits.View.Pointer + t * s.E;
-                int* chosen = s.experts.Pointer + t * s.K, rows = s.rowsByToken.Pointer + t * s.K;
-                float dot = 0f;
-                for (int k = 0; k < s.K; k++)
-                    dot += s.weights.Pointer[rows[k]] * s.dweights.Pointer[rows[k]];
-                if (s.overAll)
-                {
-                    // p[e] = exp(x[e] − log Σ exp), and the largest gate knows the sum
-                    float* x = s.logits.Pointer + t * s.E;
-                    ScaledSoftmax(x, x[chosen[0]] - MathF.Log(s.weights.Pointer[rows[0]]), -dot, s.E, dx, s.dlogits.Adds);
-                }
-                else if (!s.dlogits.Adds)
-                {
-                    new Span<float>(dx, s.E).Clear();
-                }
-
-                for (int k = 0; k < s.K; k++)
-                    dx[chosen[k]] += s.weights.Pointer[rows[k]] * (s.dweights.Pointer[rows[k]] - (s.overAll ? 0f : dot));
-            }
-        });
+        if (!dlogits.IsNone)
+            ForRows(T, E, new RouteBackwardLoop(dweights, logits, weights, overAll, experts, rowsByToken, E, K, dlogits));
     }
 
     /// <inheritdoc/>
@@ -250,5 +207,62 @@ public sealed unsafe partial class CpuBackend
     {
         int start = piece * TokensPerPiece;
         return experts.Slice(start * K, Math.Min(TokensPerPiece, T - start) * K).Span;
+    }
+
+    /// <summary>The experts of each token and their gates: the softmax over the chosen logits, or the chosen of the softmax over all.</summary>
+    private readonly record struct RouteLoop(Floats Logits, bool OverAll, int E, int K, Ints Experts, Floats Gates, Workers Workers) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* kept = Address(Workers.ThreadScratch(E)); // the K largest logits of a token, or the softmax over all
+            for (int t = start; t < end; t++)
+            {
+                float* x = Logits.Pointer + t * E, gates = Gates.Pointer + t * K;
+                int* chosen = Experts.Pointer + t * K;
+                KeepLargest(x, E, K, kept, chosen);
+                if (!OverAll)
+                {
+                    SoftmaxRow<TSimd, TVector>(kept, K, gates);
+                    continue;
+                }
+
+                SoftmaxRow<TSimd, TVector>(x, E, kept);
+                for (int k = 0; k < K; k++)
+                    gates[k] = kept[chosen[k]];
+            }
+        }
+    }
+
+    /// <summary>With g the gates and dot = Σ_k g[k]·dg[k]: of a chosen logit g·(dg − dot); of another, when it is in the softmax, −p·dot.</summary>
+    private readonly record struct RouteBackwardLoop(
+        Floats Dweights, Floats Logits, Floats Weights, bool OverAll, Ints Experts, Ints RowsByToken, int E, int K, Target Dlogits) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int E = this.E, K = this.K;
+            float* weights = Weights.Pointer, dweights = Dweights.Pointer;
+            for (int t = start; t < end; t++)
+            {
+                float* dx = Dlogits.View.Pointer + t * E;
+                int* chosen = Experts.Pointer + t * K, rows = RowsByToken.Pointer + t * K;
+                float dot = 0f;
+                for (int k = 0; k < K; k++)
+                    dot += weights[rows[k]] * dweights[rows[k]];
+                if (OverAll)
+                {
+                    // p[e] = exp(x[e] − log Σ exp), and the largest gate knows the sum
+                    float* x = Logits.Pointer + t * E;
+                    ScaledSoftmax<TSimd, TVector>(x, x[chosen[0]] - MathF.Log(weights[rows[0]]), -dot, E, dx, Dlogits.Adds);
+                }
+                else if (!Dlogits.Adds)
+                {
+                    new Span<float>(dx, E).Clear();
+                }
+
+                float others = OverAll ? 0f : dot;
+                for (int k = 0; k < K; k++)
+                    dx[chosen[k]] += weights[rows[k]] * (dweights[rows[k]] - others);
+            }
+        }
     }
 }

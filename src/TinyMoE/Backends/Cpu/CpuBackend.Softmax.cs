@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Numerics.Tensors;
 using TinyMoE.Memory;
 
@@ -9,65 +8,23 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void SoftmaxForward(Floats x, int N, int C, Floats y)
-    {
-        ForRows(N, C, (x, N, C, y), static (piece, in s) =>
-        {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            for (int n = start; n < end; n++)
-                SoftmaxRow(s.x.Pointer + n * s.C, s.C, s.y.Pointer + n * s.C);
-        });
-    }
+    public override void SoftmaxForward(Floats x, int N, int C, Floats y) => ForRows(N, C, new SoftmaxLoop(x, C, y));
 
     /// <inheritdoc/>
     public override void SoftmaxBackward(Floats dy, Floats y, int N, int C, Target dx)
     {
-        if (dx.IsNone)
-            return;
-        ForRows(N, C, (dy, y, N, C, dx), static (piece, in s) =>
-        {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            for (int n = start; n < end; n++)
-            {
-                // dx = y·(dy − Σ dy·y)
-                float* dy = s.dy.Pointer + n * s.C, y = s.y.Pointer + n * s.C, dx = s.dx.View.Pointer + n * s.C;
-                Vector<float> dots = Vector<float>.Zero;
-                for (int c = 0; c < s.C; c += Lanes.Width)
-                    dots += Lanes.Load(dy + c, s.C - c) * Lanes.Load(y + c, s.C - c);
-                Vector<float> dot = new(Vector.Sum(dots));
-                for (int c = 0; c < s.C; c += Lanes.Width)
-                    Lanes.Write((Lanes.Load(dy + c, s.C - c) - dot) * Lanes.Load(y + c, s.C - c), dx + c, s.C - c, s.dx.Adds);
-            }
-        });
+        if (!dx.IsNone)
+            ForRows(N, C, new SoftmaxBackwardLoop(dy, y, C, dx));
     }
 
     /// <inheritdoc/>
-    public override void LogSumExpForward(Floats x, int N, int C, Floats y)
-    {
-        ForRows(N, C, (x, N, C, y), static (piece, in s) =>
-        {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            for (int n = start; n < end; n++)
-            {
-                float* x = s.x.Pointer + n * s.C;
-                float largest = LargestOf(x, s.C);
-                s.y.Pointer[n] = largest + MathF.Log(SumExp(x, s.C, largest, null));
-            }
-        });
-    }
+    public override void LogSumExpForward(Floats x, int N, int C, Floats y) => ForRows(N, C, new LogSumExpLoop(x, C, y));
 
     /// <inheritdoc/>
     public override void LogSumExpBackward(Floats dy, Floats x, Floats y, int N, int C, Target dx)
     {
-        if (dx.IsNone)
-            return;
-        ForRows(N, C, (dy, x, y, N, C, dx), static (piece, in s) =>
-        {
-            // dx[n, c] = dy[n]·exp(x[n, c] − y[n])
-            var (start, end) = RowRange(piece, s.N, s.C);
-            for (int n = start; n < end; n++)
-                ScaledSoftmax(s.x.Pointer + n * s.C, s.y.Pointer[n], s.dy.Pointer[n], s.C, s.dx.View.Pointer + n * s.C, s.dx.Adds);
-        });
+        if (!dx.IsNone)
+            ForRows(N, C, new LogSumExpBackwardLoop(dy, x, y, C, dx));
     }
 
     /// <inheritdoc/>
@@ -94,66 +51,55 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void CrossEntropyBackward(Floats dloss, Floats logits, Ints targets, Floats logSumExp, int N, int V, Target dlogits)
     {
-        if (dlogits.IsNone)
-            return;
-        float scale = *dloss.Pointer / Math.Max(1, CountTargets(targets));
-        ForRows(N, V, (logits, targets, logSumExp, scale, N, V, dlogits), static (piece, in s) =>
-        {
-            // dlogits[n] = (softmax(logits[n]) − onehot(target))·dloss/count
-            var (start, end) = RowRange(piece, s.N, s.V);
-            for (int n = start; n < end; n++)
-            {
-                float* dx = s.dlogits.View.Pointer + n * s.V;
-                int target = s.targets.Pointer[n];
-                if (target >= 0)
-                {
-                    ScaledSoftmax(s.logits.Pointer + n * s.V, s.logSumExp.Pointer[n], s.scale, s.V, dx, s.dlogits.Adds);
-                    dx[target] -= s.scale;
-                }
-                else if (!s.dlogits.Adds)
-                {
-                    new Span<float>(dx, s.V).Clear();
-                }
-            }
-        });
+        if (!dlogits.IsNone)
+            ForRows(N, V, new CrossEntropyBackwardLoop(logits, targets, logSumExp, *dloss.Pointer / Math.Max(1, CountTargets(targets)), V, dlogits));
     }
 
     /// <summary>dx = scale·exp(x − logSumExp).</summary>
-    private static void ScaledSoftmax(float* x, float logSumExp, float scale, int C, float* dx, bool adds)
+    private static void ScaledSoftmax<TSimd, TVector>(float* x, float logSumExp, float scale, int C, float* dx, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        Vector<float> shift = new(logSumExp);
-        for (int c = 0; c < C; c += Lanes.Width)
-            Lanes.Write(VectorMath.Exp(Lanes.Load(x + c, C - c) - shift) * scale, dx + c, C - c, adds);
+        TVector shift = TSimd.Broadcast(logSumExp), factor = TSimd.Broadcast(scale);
+        for (int c = 0; c < C; c += TSimd.Count)
+        {
+            TVector p = SimdMath.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(x + c, C - c), shift));
+            TSimd.Write(TSimd.Multiply(p, factor), dx + c, C - c, adds);
+        }
     }
 
-    private static void SoftmaxRow(float* x, int C, float* y)
+    private static void SoftmaxRow<TSimd, TVector>(float* x, int C, float* y)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        float scale = 1f / SumExp(x, C, LargestOf(x, C), y);
-        for (int c = 0; c < C; c += Lanes.Width)
-            Lanes.Store(Lanes.Load(y + c, C - c) * scale, y + c, C - c);
+        TVector scale = TSimd.Broadcast(1f / SumExp<TSimd, TVector>(x, C, LargestOf(x, C), y));
+        for (int c = 0; c < C; c += TSimd.Count)
+            TSimd.Store(TSimd.Multiply(TSimd.Load(y + c, C - c), scale), y + c, C - c);
     }
 
     private static float LargestOf(float* x, int C) => TensorPrimitives.Max<float>(new ReadOnlySpan<float>(x, C));
 
     /// <summary>Σ exp(x − largest), from block to block in double precision; y, unless null, gets the exponentials.</summary>
-    private static float SumExp(float* x, int C, float largest, float* y)
+    private static float SumExp<TSimd, TVector>(float* x, int C, float largest, float* y)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
         const int Block = 2048;
         double total = 0;
-        Vector<float> shift = new(largest);
+        TVector shift = TSimd.Broadcast(largest);
         for (int start = 0; start < C; start += Block)
         {
             int end = Math.Min(C, start + Block);
-            Vector<float> sum = Vector<float>.Zero;
-            for (int c = start; c < end; c += Lanes.Width)
+            TVector sum = TSimd.Broadcast(0f);
+            for (int c = start; c < end; c += TSimd.Count)
             {
-                Vector<float> term = VectorMath.Exp(Lanes.Load(x + c, C - c, float.NegativeInfinity) - shift);
-                sum += term;
+                TVector term = SimdMath.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(x + c, C - c, float.NegativeInfinity), shift));
+                sum = TSimd.Add(sum, term);
                 if (y is not null)
-                    Lanes.Store(term, y + c, C - c);
+                    TSimd.Store(term, y + c, C - c);
             }
 
-            total += Vector.Sum(sum);
+            total += TSimd.Sum(sum);
         }
 
         return (float)total;
@@ -165,5 +111,79 @@ public sealed unsafe partial class CpuBackend
         foreach (int target in targets.Span)
             count += target >= 0 ? 1 : 0;
         return count;
+    }
+
+    private readonly record struct SoftmaxLoop(Floats X, int C, Floats Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            for (int n = start; n < end; n++)
+                SoftmaxRow<TSimd, TVector>(X.Pointer + n * C, C, Y.Pointer + n * C);
+        }
+    }
+
+    /// <summary>dx = y·(dy − Σ dy·y).</summary>
+    private readonly record struct SoftmaxBackwardLoop(Floats Dy, Floats Y, int C, Target Dx) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int C = this.C;
+            bool adds = Dx.Adds;
+            float* dy = Dy.Pointer + start * C, y = Y.Pointer + start * C, dx = Dx.View.Pointer + start * C;
+            for (int n = start; n < end; n++, dy += C, y += C, dx += C)
+            {
+                TVector dots = TSimd.Broadcast(0f);
+                for (int c = 0; c < C; c += TSimd.Count)
+                    dots = TSimd.MultiplyAdd(TSimd.Load(dy + c, C - c), TSimd.Load(y + c, C - c), dots);
+                TVector dot = TSimd.Broadcast(TSimd.Sum(dots));
+                for (int c = 0; c < C; c += TSimd.Count)
+                    TSimd.Write(TSimd.Multiply(TSimd.Subtract(TSimd.Load(dy + c, C - c), dot), TSimd.Load(y + c, C - c)), dx + c, C - c, adds);
+            }
+        }
+    }
+
+    private readonly record struct LogSumExpLoop(Floats X, int C, Floats Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            for (int n = start; n < end; n++)
+            {
+                float* x = X.Pointer + n * C;
+                float largest = LargestOf(x, C);
+                Y.Pointer[n] = largest + MathF.Log(SumExp<TSimd, TVector>(x, C, largest, null));
+            }
+        }
+    }
+
+    /// <summary>dx[n, c] = dy[n]·exp(x[n, c] − y[n]).</summary>
+    private readonly record struct LogSumExpBackwardLoop(Floats Dy, Floats X, Floats Y, int C, Target Dx) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            for (int n = start; n < end; n++)
+                ScaledSoftmax<TSimd, TVector>(X.Pointer + n * C, Y.Pointer[n], Dy.Pointer[n], C, Dx.View.Pointer + n * C, Dx.Adds);
+        }
+    }
+
+    /// <summary>dlogits[n] = (softmax(logits[n]) − onehot(target))·scale; nothing for a row without a target.</summary>
+    private readonly record struct CrossEntropyBackwardLoop(Floats Logits, Ints Targets, Floats LogSumExp, float Scale, int V, Target Dlogits) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            for (int n = start; n < end; n++)
+            {
+                float* dlogits = Dlogits.View.Pointer + n * V;
+                int target = Targets.Pointer[n];
+                if (target >= 0)
+                {
+                    ScaledSoftmax<TSimd, TVector>(Logits.Pointer + n * V, LogSumExp.Pointer[n], Scale, V, dlogits, Dlogits.Adds);
+                    dlogits[target] -= Scale;
+                }
+                else if (!Dlogits.Adds)
+                {
+                    new Span<float>(dlogits, V).Clear();
+                }
+            }
+        }
     }
 }

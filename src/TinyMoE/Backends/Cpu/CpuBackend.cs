@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -33,9 +32,7 @@ public sealed unsafe partial class CpuBackend : Backend
     public override MemoryPool Pool { get; }
 
     /// <inheritdoc/>
-    public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {VectorBits}-bit vectors)";
-
-    private static int VectorBits => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
+    public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {Simd.Bits}-bit vectors)";
 
     /// <inheritdoc/>
     public override void Dispose()
@@ -67,6 +64,28 @@ public sealed unsafe partial class CpuBackend : Backend
     /// <summary>Runs <paramref name="piece"/> over N rows of C elements: the body computes its rows by <see cref="RowRange"/>.</summary>
     private void ForRows<TState>(int N, int C, in TState state, Piece<TState> piece)
         where TState : struct => workers.For(Pieces(N, RowsPerPiece(C)), in state, piece);
+
+    /// <summary>Runs <paramref name="loop"/> over n elements in pieces of at least <see cref="PieceSize"/>.</summary>
+    private void ForElements<TLoop>(int n, in TLoop loop)
+        where TLoop : struct, IVectorLoop
+    {
+        ForElements(n, (loop, n), static (piece, in s) =>
+        {
+            var (start, length) = Range(piece, s.n);
+            Simd.Run(in s.loop, start, start + length);
+        });
+    }
+
+    /// <summary>Runs <paramref name="loop"/> over N rows of C elements; <paramref name="run"/> of them, all when 0, side by side make a run of vectors.</summary>
+    private void ForRows<TLoop>(int N, int C, in TLoop loop, int run = 0)
+        where TLoop : struct, IVectorLoop
+    {
+        ForRows(N, C, (loop, N, C, run: run > 0 ? run : C), static (piece, in s) =>
+        {
+            var (start, end) = RowRange(piece, s.N, s.C);
+            Simd.Run(in s.loop, start, end, s.run);
+        });
+    }
 
     /// <summary>The elements of piece <paramref name="index"/> of n.</summary>
     private static (int Start, int Length) Range(int index, int n) => (index * PieceSize, Math.Min(PieceSize, n - index * PieceSize));

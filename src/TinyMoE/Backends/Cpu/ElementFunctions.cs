@@ -1,147 +1,161 @@
-using System.Numerics;
-
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>A function of one value, for a vector of them; as a type, so that the loop over it is compiled with the function inside.</summary>
 internal interface IUnary
 {
     /// <summary>f(x).</summary>
-    static abstract Vector<float> Value(Vector<float> x);
+    static abstract TVector Value<TSimd, TVector>(TVector x)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
 
     /// <summary>f'(x), with y = f(x) at hand.</summary>
-    static abstract Vector<float> Slope(Vector<float> x, Vector<float> y);
+    static abstract TVector Slope<TSimd, TVector>(TVector x, TVector y)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
 }
 
 /// <summary>A function of two values, for a vector of them.</summary>
 internal interface IBinary
 {
     /// <summary>a ∘ b.</summary>
-    static abstract Vector<float> Value(Vector<float> a, Vector<float> b);
+    static abstract TVector Value<TSimd, TVector>(TVector a, TVector b)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
 }
 
 /// <summary>A function of two values whose gradient needs the values.</summary>
 internal interface IProduct : IBinary
 {
     /// <summary>da.</summary>
-    static abstract Vector<float> ByA(Vector<float> dy, Vector<float> b);
+    static abstract TVector ByA<TSimd, TVector>(TVector dy, TVector b)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
 
     /// <summary>db.</summary>
-    static abstract Vector<float> ByB(Vector<float> dy, Vector<float> a, Vector<float> b);
+    static abstract TVector ByB<TSimd, TVector>(TVector dy, TVector a, TVector b)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
 }
 
 internal readonly struct AddFunction : IBinary
 {
-    public static Vector<float> Value(Vector<float> a, Vector<float> b) => a + b;
+    static TVector IBinary.Value<TSimd, TVector>(TVector a, TVector b) => TSimd.Add(a, b);
 }
 
 internal readonly struct SubtractFunction : IBinary
 {
-    public static Vector<float> Value(Vector<float> a, Vector<float> b) => a - b;
+    static TVector IBinary.Value<TSimd, TVector>(TVector a, TVector b) => TSimd.Subtract(a, b);
 }
 
 internal readonly struct MultiplyFunction : IProduct
 {
-    public static Vector<float> Value(Vector<float> a, Vector<float> b) => a * b;
+    static TVector IBinary.Value<TSimd, TVector>(TVector a, TVector b) => TSimd.Multiply(a, b);
 
-    public static Vector<float> ByA(Vector<float> dy, Vector<float> b) => dy * b;
+    static TVector IProduct.ByA<TSimd, TVector>(TVector dy, TVector b) => TSimd.Multiply(dy, b);
 
-    public static Vector<float> ByB(Vector<float> dy, Vector<float> a, Vector<float> b) => dy * a;
+    static TVector IProduct.ByB<TSimd, TVector>(TVector dy, TVector a, TVector b) => TSimd.Multiply(dy, a);
 }
 
 internal readonly struct DivideFunction : IProduct
 {
-    public static Vector<float> Value(Vector<float> a, Vector<float> b) => a / b;
+    static TVector IBinary.Value<TSimd, TVector>(TVector a, TVector b) => TSimd.Divide(a, b);
 
-    public static Vector<float> ByA(Vector<float> dy, Vector<float> b) => dy / b;
+    static TVector IProduct.ByA<TSimd, TVector>(TVector dy, TVector b) => TSimd.Divide(dy, b);
 
-    public static Vector<float> ByB(Vector<float> dy, Vector<float> a, Vector<float> b) => -dy * a / (b * b);
+    // −dy·a/b²
+    static TVector IProduct.ByB<TSimd, TVector>(TVector dy, TVector a, TVector b) =>
+        TSimd.Divide(TSimd.Multiply(TSimd.Subtract(TSimd.Broadcast(0f), dy), a), TSimd.Multiply(b, b));
 }
 
 internal readonly struct ExpFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => VectorMath.Exp(x);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => SimdMath.Exp<TSimd, TVector>(x);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y) => y;
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => y;
 }
 
 internal readonly struct LogFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => Vector.Log(x);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => TSimd.Log(x);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y) => Vector<float>.One / x;
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => TSimd.Divide(TSimd.Broadcast(1f), x);
 }
 
 internal readonly struct SqrtFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => Vector.SquareRoot(x);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => TSimd.Sqrt(x);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y) => new Vector<float>(0.5f) / y;
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => TSimd.Divide(TSimd.Broadcast(0.5f), y);
 }
 
 internal readonly struct SquareFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => x * x;
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => TSimd.Multiply(x, x);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y) => x + x;
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => TSimd.Add(x, x);
 }
 
 internal readonly struct SigmoidFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => VectorMath.Sigmoid(x);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => SimdMath.Sigmoid<TSimd, TVector>(x);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y) => y * (Vector<float>.One - y);
+    // y·(1 − y)
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => TSimd.Multiply(y, TSimd.Subtract(TSimd.Broadcast(1f), y));
 }
 
 internal readonly struct TanhFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => VectorMath.Tanh(x);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => SimdMath.Tanh<TSimd, TVector>(x);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y) => Vector<float>.One - y * y;
+    // 1 − y²
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => TSimd.Subtract(TSimd.Broadcast(1f), TSimd.Multiply(y, y));
 }
 
 internal readonly struct ReluFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => Vector.Max(x, Vector<float>.Zero);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => TSimd.Max(TSimd.Broadcast(0f), x);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y) => Vector.ConditionalSelect(Vector.GreaterThan(x, Vector<float>.Zero), Vector<float>.One, Vector<float>.Zero);
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => TSimd.WhereLess(TSimd.Broadcast(0f), x, TSimd.Broadcast(1f), TSimd.Broadcast(0f));
 }
 
 internal readonly struct GeluFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => x * VectorMath.NormalCdf(x, out _);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => TSimd.Multiply(x, SimdMath.NormalCdf<TSimd, TVector>(x, out _));
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y)
+    // x·φ(x) + Φ(x)
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y)
     {
-        Vector<float> cdf = VectorMath.NormalCdf(x, out Vector<float> density);
-        return Vector.FusedMultiplyAdd(x, density, cdf);
+        TVector cdf = SimdMath.NormalCdf<TSimd, TVector>(x, out TVector density);
+        return TSimd.MultiplyAdd(x, density, cdf);
     }
 }
 
 internal readonly struct SiluFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => x * VectorMath.Sigmoid(x);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => TSimd.Multiply(x, SimdMath.Sigmoid<TSimd, TVector>(x));
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y)
+    // σ·(1 + x·(1 − σ))
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y)
     {
-        Vector<float> sigmoid = VectorMath.Sigmoid(x);
-        return sigmoid * (Vector<float>.One + x * (Vector<float>.One - sigmoid));
+        TVector one = TSimd.Broadcast(1f), sigmoid = SimdMath.Sigmoid<TSimd, TVector>(x);
+        return TSimd.Multiply(sigmoid, TSimd.MultiplyAdd(x, TSimd.Subtract(one, sigmoid), one));
     }
 }
 
 internal readonly struct SoftplusFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => VectorMath.Softplus(x);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => SimdMath.Softplus<TSimd, TVector>(x);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y) => VectorMath.Sigmoid(x);
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => SimdMath.Sigmoid<TSimd, TVector>(x);
 }
 
 internal readonly struct NormalCdfFunction : IUnary
 {
-    public static Vector<float> Value(Vector<float> x) => VectorMath.NormalCdf(x, out _);
+    static TVector IUnary.Value<TSimd, TVector>(TVector x) => SimdMath.NormalCdf<TSimd, TVector>(x, out _);
 
-    public static Vector<float> Slope(Vector<float> x, Vector<float> y)
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y)
     {
-        _ = VectorMath.NormalCdf(x, out Vector<float> density);
+        _ = SimdMath.NormalCdf<TSimd, TVector>(x, out TVector density);
         return density;
     }
 }

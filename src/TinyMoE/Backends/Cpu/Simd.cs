@@ -1,11 +1,11 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
 /// A vector width as a type argument. A kernel written once over (TSimd, TVector) is compiled once for each of 128, 256 and 512 bits, every call
-/// below becoming one instruction.
+/// below becoming one instruction or a few. Loads and stores that are told how many floats are left take part of a vector where fewer than a whole one is:
+/// so a kernel is one loop, <c>for (int i = start; i &lt; end; i += TSimd.Count)</c>, with no second loop for the tail.
 /// </summary>
 internal unsafe interface ISimd<TVector>
     where TVector : struct
@@ -21,7 +21,19 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Load(float* source);
 
+    /// <summary>The first <paramref name="left"/> floats at <paramref name="source"/>, if not a whole vector of them; the other lanes are <paramref name="fill"/>.</summary>
+    static abstract TVector Load(float* source, int left, float fill = 0f);
+
+    /// <summary>The upper 24 bits of each word, as a fraction of 2²⁴.</summary>
+    static abstract TVector LoadFractions(uint* source);
+
     static abstract void Store(TVector value, float* destination);
+
+    /// <summary>Writes the first <paramref name="left"/> lanes, if not all.</summary>
+    static abstract void Store(TVector value, float* destination, int left);
+
+    /// <summary>The same, or adds to what is there.</summary>
+    static abstract void Write(TVector value, float* destination, int left, bool adds);
 
     static abstract TVector Broadcast(float value);
 
@@ -44,11 +56,24 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Round(TVector a);
 
-    /// <summary>a &lt; b ? then : otherwise, lane by lane.</summary>
+    static abstract TVector Sqrt(TVector a);
+
+    static abstract TVector Abs(TVector a);
+
+    /// <summary>The size of <paramref name="a"/> with the sign of <paramref name="sign"/>.</summary>
+    static abstract TVector CopySign(TVector a, TVector sign);
+
+    /// <summary>a &lt; b ? then : otherwise, lane by lane; otherwise when either is NaN.</summary>
     static abstract TVector WhereLess(TVector a, TVector b, TVector then, TVector otherwise);
 
-    /// <summary>value·2ᵉ for whole e, by adding to the exponent bits.</summary>
+    /// <summary>value·2ᵉ for whole e, for a value from 2⁻¹ to 2 and a product of any size: it overflows to ∞ and fades to zero as products do.</summary>
     static abstract TVector Scale(TVector value, TVector e);
+
+    /// <summary>value·2ᵉ for whole e where the product is a normal number: adds to the exponent bits.</summary>
+    static abstract TVector ScaleNormal(TVector value, TVector e);
+
+    /// <summary>Natural logarithm.</summary>
+    static abstract TVector Log(TVector a);
 
     static abstract TVector Log2(TVector a);
 
@@ -59,164 +84,33 @@ internal unsafe interface ISimd<TVector>
     static abstract float MaxLane(TVector a);
 }
 
-/// <summary>Vectors of 4 floats.</summary>
-internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
+/// <summary>A loop over elements or rows, its operands being its fields, written once for every vector width.</summary>
+internal interface IVectorLoop
 {
-    public static int Count => 4;
-
-    public static int Registers => 16;
-
-    public static Vector128<float> Indices => Vector128<float>.Indices;
-
-    public static Vector128<float> Load(float* source) => Vector128.Load(source);
-
-    public static void Store(Vector128<float> value, float* destination) => value.Store(destination);
-
-    public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
-
-    public static Vector128<float> Add(Vector128<float> a, Vector128<float> b) => a + b;
-
-    public static Vector128<float> Subtract(Vector128<float> a, Vector128<float> b) => a - b;
-
-    public static Vector128<float> Multiply(Vector128<float> a, Vector128<float> b) => a * b;
-
-    public static Vector128<float> Divide(Vector128<float> a, Vector128<float> b) => a / b;
-
-    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
-
-    public static Vector128<float> Max(Vector128<float> a, Vector128<float> b) => Vector128.MaxNative(a, b);
-
-    public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => Vector128.MinNative(a, b);
-
-    public static Vector128<float> Round(Vector128<float> a) => Vector128.Round(a);
-
-    public static Vector128<float> WhereLess(Vector128<float> a, Vector128<float> b, Vector128<float> then, Vector128<float> otherwise) =>
-        Vector128.ConditionalSelect(Vector128.LessThan(a, b), then, otherwise);
-
-    public static Vector128<float> Scale(Vector128<float> value, Vector128<float> e) =>
-        (value.AsInt32() + (Vector128.ConvertToInt32Native(e) << 23)).AsSingle();
-
-    public static Vector128<float> Log2(Vector128<float> a) => Vector128.Log2(a);
-
-    public static float Sum(Vector128<float> a) => Vector128.Sum(a);
-
-    public static float MaxLane(Vector128<float> a)
-    {
-        Vector128<float> half = Vector128.MaxNative(a, Vector128.Shuffle(a, Vector128.Create(2, 3, 0, 1)));
-        return Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(1, 0, 3, 2))).ToScalar();
-    }
-}
-
-/// <summary>Vectors of 8 floats.</summary>
-internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
-{
-    public static int Count => 8;
-
-    public static int Registers => 16;
-
-    public static Vector256<float> Indices => Vector256<float>.Indices;
-
-    public static Vector256<float> Load(float* source) => Vector256.Load(source);
-
-    public static void Store(Vector256<float> value, float* destination) => value.Store(destination);
-
-    public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
-
-    public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
-
-    public static Vector256<float> Subtract(Vector256<float> a, Vector256<float> b) => a - b;
-
-    public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => a * b;
-
-    public static Vector256<float> Divide(Vector256<float> a, Vector256<float> b) => a / b;
-
-    public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(a, b, c);
-
-    public static Vector256<float> Max(Vector256<float> a, Vector256<float> b) => Vector256.MaxNative(a, b);
-
-    public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => Vector256.MinNative(a, b);
-
-    public static Vector256<float> Round(Vector256<float> a) => Vector256.Round(a);
-
-    public static Vector256<float> WhereLess(Vector256<float> a, Vector256<float> b, Vector256<float> then, Vector256<float> otherwise) =>
-        Vector256.ConditionalSelect(Vector256.LessThan(a, b), then, otherwise);
-
-    public static Vector256<float> Scale(Vector256<float> value, Vector256<float> e) =>
-        (value.AsInt32() + (Vector256.ConvertToInt32Native(e) << 23)).AsSingle();
-
-    public static Vector256<float> Log2(Vector256<float> a) => Vector256.Log2(a);
-
-    public static float Sum(Vector256<float> a) => Vector256.Sum(a);
-
-    public static float MaxLane(Vector256<float> a) => Simd128.MaxLane(Vector128.MaxNative(a.GetLower(), a.GetUpper()));
-}
-
-/// <summary>Vectors of 16 floats.</summary>
-internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
-{
-    public static int Count => 16;
-
-    public static int Registers => 32;
-
-    public static Vector512<float> Indices => Vector512<float>.Indices;
-
-    public static Vector512<float> Load(float* source) => Vector512.Load(source);
-
-    public static void Store(Vector512<float> value, float* destination) => value.Store(destination);
-
-    public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
-
-    public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
-
-    public static Vector512<float> Subtract(Vector512<float> a, Vector512<float> b) => a - b;
-
-    public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => a * b;
-
-    public static Vector512<float> Divide(Vector512<float> a, Vector512<float> b) => a / b;
-
-    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.MultiplyAddEstimate(a, b, c);
-
-    public static Vector512<float> Max(Vector512<float> a, Vector512<float> b) => Vector512.MaxNative(a, b);
-
-    public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => Vector512.MinNative(a, b);
-
-    public static Vector512<float> Round(Vector512<float> a) => Vector512.Round(a);
-
-    public static Vector512<float> WhereLess(Vector512<float> a, Vector512<float> b, Vector512<float> then, Vector512<float> otherwise) =>
-        Vector512.ConditionalSelect(Vector512.LessThan(a, b), then, otherwise);
-
-    public static Vector512<float> Scale(Vector512<float> value, Vector512<float> e) =>
-        (value.AsInt32() + (Vector512.ConvertToInt32Native(e) << 23)).AsSingle();
-
-    public static Vector512<float> Log2(Vector512<float> a) => Vector512.Log2(a);
-
-    public static float Sum(Vector512<float> a) => Simd256.Sum(a.GetLower() + a.GetUpper());
-
-    public static float MaxLane(Vector512<float> a) => Simd256.MaxLane(Vector256.MaxNative(a.GetLower(), a.GetUpper()));
-}
-
-/// <summary>Functions of vectors of any width.</summary>
-internal static class SimdMath
-{
-    /// <summary>
-    /// 2ˣ within one unit in the last place: with n the nearest whole number, 2ⁿ·2ˣ⁻ⁿ by a polynomial on [−½, ½]. Exactly 0 below 2⁻¹²⁶,
-    /// held at 2¹²⁷ above; NaN stays NaN.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector Exp2<TSimd, TVector>(TVector x)
+    /// <summary>Elements, or rows, <paramref name="start"/> to before <paramref name="end"/>.</summary>
+    void Run<TSimd, TVector>(int start, int end)
         where TSimd : struct, ISimd<TVector>
-        where TVector : struct
+        where TVector : struct;
+}
+
+/// <summary>The vector width of this machine: the widest that it has registers for.</summary>
+internal static class Simd
+{
+    /// <summary>512, 256 or 128.</summary>
+    public static int Bits => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
+
+    /// <summary>
+    /// Runs a loop at the width of this machine, a constant to the compiler; but rows of so few elements, <paramref name="C"/>, that half a vector holds them
+    /// are not taken by part of a whole one. A row's bits depend on its length then, and still not on other rows.
+    /// </summary>
+    public static void Run<TLoop>(in TLoop loop, int start, int end, int C = int.MaxValue)
+        where TLoop : struct, IVectorLoop
     {
-        TVector smallest = TSimd.Broadcast(-126f);
-        TVector held = TSimd.Min(TSimd.Broadcast(127f), TSimd.Max(smallest, x));
-        TVector n = TSimd.Round(held), f = TSimd.Subtract(held, n);
-        TVector y = TSimd.Broadcast(0.000154531634f);
-        y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.00133908633f));
-        y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.00961808302f));
-        y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.0555035695f));
-        y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.240226507f));
-        y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.693147182f));
-        y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(1f));
-        return TSimd.WhereLess(x, smallest, TSimd.Broadcast(0f), TSimd.Scale(y, n));
+        if (Bits == 512 && C > Simd256.Count)
+            loop.Run<Simd512, Vector512<float>>(start, end);
+        else if (Bits >= 256)
+            loop.Run<Simd256, Vector256<float>>(start, end);
+        else
+            loop.Run<Simd128, Vector128<float>>(start, end);
     }
 }

@@ -1,0 +1,110 @@
+using System.Runtime.Intrinsics;
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Tests.Ops;
+
+namespace TinyMoE.Tests.Backends;
+
+/// <summary>Every width on any machine: where registers are too narrow for one, its vectors are computed in halves.</summary>
+public sealed unsafe class SimdTests
+{
+    [Theory]
+    [InlineData(0.1f)]
+    [InlineData(-0.01f)]
+    [InlineData(3.3f)]
+    [InlineData(-3.3f)]
+    [InlineData(-20f)]
+    [InlineData(-80f)]
+    public void SimdMath_AnyRange_HasSmallRelativeError(float x)
+    {
+        Check<Simd128, Vector128<float>>();
+        Check<Simd256, Vector256<float>>();
+        Check<Simd512, Vector512<float>>();
+
+        void Check<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            TVector all = TSimd.Broadcast(x);
+            Assert.Equal(1, First<TSimd, TVector>(SimdMath.Exp<TSimd, TVector>(all)) / Math.Exp(x), 2e-7);
+            Assert.Equal(1, First<TSimd, TVector>(SimdMath.Exp2<TSimd, TVector>(all)) / Math.Pow(2, x), 2e-7);
+            Assert.Equal(1, First<TSimd, TVector>(SimdMath.Tanh<TSimd, TVector>(all)) / Math.Tanh(x), 3e-7);
+            Assert.Equal(1, First<TSimd, TVector>(SimdMath.Sigmoid<TSimd, TVector>(all)) * (1 + Math.Exp(-x)), 3e-7);
+            Assert.Equal(1, First<TSimd, TVector>(SimdMath.Softplus<TSimd, TVector>(all)) / Log1P(Math.Exp(x)), 4e-7);
+        }
+    }
+
+    [Fact]
+    public void Exp_RangeOfFloats_SameBitsAtAnyWidth()
+    {
+        for (float x = -110; x <= 95; x += 0.0371f)
+        {
+            float narrow = First<Simd128, Vector128<float>>(SimdMath.Exp<Simd128, Vector128<float>>(Vector128.Create(x)));
+            float middle = First<Simd256, Vector256<float>>(SimdMath.Exp<Simd256, Vector256<float>>(Vector256.Create(x)));
+            float wide = First<Simd512, Vector512<float>>(SimdMath.Exp<Simd512, Vector512<float>>(Vector512.Create(x)));
+            Assert.Equal(narrow, middle);
+            Assert.Equal(narrow, wide);
+            Assert.Equal(MathF.Exp(x), narrow, MathF.Exp(x) * 2e-7f + float.Epsilon);
+        }
+    }
+
+    [Fact]
+    public void NormalCdf_WholeRange_AgreesWithErrorFunctionInTheTailsToo()
+    {
+        Check<Simd128, Vector128<float>>();
+        Check<Simd256, Vector256<float>>();
+        Check<Simd512, Vector512<float>>();
+
+        static void Check<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            for (float x = -12; x <= 12; x += 0.0137f)
+            {
+                double expected = ElementwiseTests.NormalCdf(x), relative = First<TSimd, TVector>(SimdMath.NormalCdf<TSimd, TVector>(TSimd.Broadcast(x), out _)) / expected - 1;
+                Assert.True(Math.Abs(relative) < 3e-7 + 1.2e-7 * x * x, $"at {x}: {relative:E2}"); // x²/2 is rounded before the exponential
+            }
+        }
+    }
+
+    [Fact]
+    public void PartOfAVector_AnyLength_ReadsAndWritesThatManyFloats()
+    {
+        Check<Simd128, Vector128<float>>();
+        Check<Simd256, Vector256<float>>();
+        Check<Simd512, Vector512<float>>();
+
+        static void Check<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            float* source = stackalloc float[16], loaded = stackalloc float[16], stored = stackalloc float[16];
+            for (int left = -1; left <= TSimd.Count + 1; left++)
+            {
+                for (int i = 0; i < TSimd.Count; i++)
+                    (source[i], stored[i]) = (i + 1, 100 + i);
+                TSimd.Store(TSimd.Load(source, left, fill: -7f), loaded);
+                TSimd.Write(TSimd.Load(source), stored, left, adds: true);
+                for (int i = 0; i < TSimd.Count; i++)
+                {
+                    Assert.Equal(i < left ? i + 1 : -7, loaded[i]);
+                    Assert.Equal(i < left ? 101 + 2 * i : 100 + i, stored[i]);
+                }
+
+                TSimd.Store(TSimd.Broadcast(5f), stored, left);
+                for (int i = 0; i < TSimd.Count; i++)
+                    Assert.Equal(i < left ? 5 : 100 + i, stored[i]);
+            }
+        }
+    }
+
+    private static float First<TSimd, TVector>(TVector vector)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        float* lanes = stackalloc float[16];
+        TSimd.Store(vector, lanes);
+        return lanes[0];
+    }
+
+    private static double Log1P(double e) => e < 1e-5 ? e - e * e / 2 : Math.Log(1 + e);
+}

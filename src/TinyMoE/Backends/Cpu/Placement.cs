@@ -42,7 +42,7 @@ internal sealed unsafe partial class Placement(int threads)
 
     [SuppressGCTransition]
     [LibraryImport("libc", EntryPoint = "sched_getcpu")]
-    private static partial int CurrentProcessor();
+    internal static partial int CurrentProcessor();
 
     [LibraryImport("libc", EntryPoint = "sched_getaffinity")]
     private static partial int GetAffinity(int thread, nuint bytes, ulong* mask);

@@ -170,16 +170,18 @@ public sealed unsafe partial class CpuBackend
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            for (int n = start; n < end; n++)
+            int V = this.V;
+            float* logits = Logits.Pointer + start * V, dlogits = Dlogits.View.Pointer + start * V, logSumExp = LogSumExp.Pointer;
+            bool adds = Dlogits.Adds;
+            for (int n = start; n < end; n++, logits += V, dlogits += V)
             {
-                float* dlogits = Dlogits.View.Pointer + n * V;
                 int target = Targets.Pointer[n];
                 if (target >= 0)
                 {
-                    ScaledSoftmax<TSimd, TVector>(Logits.Pointer + n * V, LogSumExp.Pointer[n], Scale, V, dlogits, Dlogits.Adds);
+                    ScaledSoftmax<TSimd, TVector>(logits, logSumExp[n], Scale, V, dlogits, adds);
                     dlogits[target] -= Scale;
                 }
-                else if (!Dlogits.Adds)
+                else if (!adds)
                 {
                     new Span<float>(dlogits, V).Clear();
                 }

@@ -3,6 +3,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
+// Forward copies rows; the backward groups the rows by id first, so that one thread owns each row of the table and its sum has one order.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>

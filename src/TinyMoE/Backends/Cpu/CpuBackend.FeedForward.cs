@@ -2,6 +2,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
+// SwiGLU in one pass each way. What bounds it is the exponential in the forward and memory in the backward, which takes the sigmoid again rather than store it.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>

@@ -3,6 +3,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
+// What experts need beside products: a bias and its gradient. A piece is a block of columns of one expert, summed over its rows in order.
 public sealed unsafe partial class CpuBackend
 {
     private const int GroupedColumns = 64; // columns of one expert that a piece sums

@@ -3,6 +3,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
+// The optimiser reads and writes each of w, m and v once and g once, the clip folded in: it runs at the speed of memory. The norm is summed in double.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>

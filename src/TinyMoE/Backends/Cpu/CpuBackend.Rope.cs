@@ -2,6 +2,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
+// A row is one token: all its heads turn by the same angles, read once from the table. y may be x: both of a pair are read before either is written.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>

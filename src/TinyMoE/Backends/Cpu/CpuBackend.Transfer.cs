@@ -3,6 +3,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
+// Copies and fills, at the speed of memory.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>

@@ -68,10 +68,10 @@ public sealed unsafe partial class CpuBackend
         Product p = s[index];
         int rows = Math.Min(s.TileRows, p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
         float* a = p.A + (nint)row * s.A.LaneStride, b = p.B + (nint)column * s.B.LaneStride, c = p.C + (nint)row * s.Columns + column;
-        bool begun = Begin(index, c, column, rows, columns, in s);
+        bool begun = BeginTile(index, c, column, rows, columns, in s);
         MicroKernel kernel = s.Kernel;
-        int depth = DepthOf(p.Inner), lastRows = rows % kernel.Rows;
-        bool packsLastStrip = lastRows > 0 && row + rows < kernel.Rows; // else it is the last whole strip, whose upper rows are computed once more and dropped
+        int depth = DepthOf(p.Inner);
+        bool isShort = row + rows < kernel.Rows; // a product of fewer rows than a strip
         float* panel = Address(workers.ThreadScratch(depth * (kernel.Columns + kernel.Rows) + kernel.Rows * kernel.Columns));
         float* strip = panel + depth * kernel.Columns, edge = strip + depth * kernel.Rows;
         for (int k = 0; k < p.Inner; k += depth)
@@ -79,7 +79,7 @@ public sealed unsafe partial class CpuBackend
             int steps = Math.Min(depth, p.Inner - k), width;
             bool adds = begun || k > 0;
             float* aBlock = a + (nint)k * s.A.InnerStride, bBlock = b + (nint)k * s.B.InnerStride;
-            if (packsLastStrip)
+            if (isShort)
                 Packing.Pack(aBlock, s.A.LaneStride, s.A.InnerStride, rows, steps, kernel.Rows, strip);
 
             for (int j = 0; j < columns; j += width)
@@ -106,8 +106,8 @@ public sealed unsafe partial class CpuBackend
                         continue;
                     }
 
-                    int above = packsLastStrip ? 0 : kernel.Rows - height;
-                    if (packsLastStrip)
+                    int above = isShort ? 0 : kernel.Rows - height; // the last strip begins as much higher: rows that are done already are computed again and dropped
+                    if (isShort)
                         multiply(steps, strip, 1, kernel.Rows, from, fromInner, edge, width, false);
                     else
                         multiply(steps, aBlock + (nint)(r - above) * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, edge, width, false);
@@ -116,11 +116,11 @@ public sealed unsafe partial class CpuBackend
             }
         }
 
-        End(c, rows, columns, in s);
+        EndTile(c, rows, columns, in s);
     }
 
     /// <summary>Writes what the products of a tile are added to: the bias, or zeros where there are no products (an expert without rows). False when they are to be stored.</summary>
-    private static bool Begin(int product, float* c, int column, int rows, int columns, in Products s)
+    private static bool BeginTile(int product, float* c, int column, int rows, int columns, in Products s)
     {
         Floats bias = s.Epilogue.Bias;
         if (bias.IsNone && (s.C.Adds || s[product].Inner > 0))
@@ -138,7 +138,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>Applies the activation to a finished tile.</summary>
-    private static void End(float* c, int rows, int columns, in Products s)
+    private static void EndTile(float* c, int rows, int columns, in Products s)
     {
         Epilogue epilogue = s.Epilogue;
         if (epilogue.Activated.IsNone)

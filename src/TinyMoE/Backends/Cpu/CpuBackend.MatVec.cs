@@ -26,7 +26,7 @@ public sealed unsafe partial class CpuBackend
             Product p = s[index];
             int endRow = Math.Min(p.Rows, row + s.TileRows), endColumn = Math.Min(s.Columns, column + s.TileColumns);
             float* tileC = p.C + (nint)row * s.Columns + column;
-            bool adds = Begin(index, tileC, column, endRow - row, endColumn - column, in s);
+            bool adds = BeginTile(index, tileC, column, endRow - row, endColumn - column, in s);
             for (int j = column; j < endColumn; j++)
             {
                 for (int r = row; r < endRow; r++)
@@ -37,7 +37,7 @@ public sealed unsafe partial class CpuBackend
                 }
             }
 
-            End(tileC, endRow - row, endColumn - column, in s);
+            EndTile(tileC, endRow - row, endColumn - column, in s);
         });
     }
 

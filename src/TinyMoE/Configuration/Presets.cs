@@ -71,36 +71,29 @@ public static class Presets
     }
 
     /// <summary>The model of the benchmark's PyTorch rival, trained as it trains.</summary>
-    private static RunConfig Bench() => new()
+    private static RunConfig Bench()
     {
-        Model = new ModelConfig
+        RunConfig tiny = MixtralTiny();
+        return tiny with
         {
-            Width = 256,
-            Layers = 4,
-            Heads = 8,
-            KvHeads = 4,
-            Context = 256,
-            Norm = NormKind.Rms,
-            Positions = PositionKind.Rope,
-            FeedForward = FeedForwardKind.SwiGlu,
-            TieEmbeddings = true,
-        },
-        Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 512, Router = RouterKind.TopK, Renormalize = true, BalanceLoss = 0.01f },
-        Train = new TrainConfig
-        {
-            Batch = 8,
-            Steps = 100,
-            LearningRate = 1e-3f,
-            Schedule = ScheduleKind.Constant,
-            Warmup = 0,
-            WeightDecay = 0.01f,
-            Beta1 = 0.9f,
-            Beta2 = 0.999f,
-            Clip = 1f,
-            EvalEvery = 100,
-        },
-        Data = new DataConfig { Tokenizer = TokenizerKind.Byte },
-    };
+            Model = tiny.Model with { Width = 256, Heads = 8, KvHeads = 4, Context = 256 },
+            Moe = tiny.Moe with { Hidden = 512, ZLoss = 0 },
+            Train = new TrainConfig
+            {
+                Batch = 8,
+                Steps = 100,
+                LearningRate = 1e-3f,
+                Schedule = ScheduleKind.Constant,
+                Warmup = 0,
+                WeightDecay = 0.01f,
+                Beta1 = 0.9f,
+                Beta2 = 0.999f,
+                Clip = 1f,
+                EvalEvery = 100,
+            },
+            Data = new DataConfig { Tokenizer = TokenizerKind.Byte },
+        };
+    }
 
     private static RunConfig Bench64Experts()
     {

@@ -16,19 +16,7 @@ public readonly struct TokenIds
     public int Length => size == 0 ? 0 : packed.Length / size;
 
     /// <summary>The id at a place.</summary>
-    public int this[int index]
-    {
-        get
-        {
-            ReadOnlySpan<byte> id = packed.Span.Slice(index * size, size);
-            return size switch
-            {
-                1 => id[0],
-                2 => BinaryPrimitives.ReadUInt16LittleEndian(id),
-                _ => BinaryPrimitives.ReadInt32LittleEndian(id),
-            };
-        }
-    }
+    public int this[int index] => Read(packed.Span, index);
 
     /// <summary>The <paramref name="length"/> ids from <paramref name="start"/> on; they share the memory.</summary>
     public TokenIds Slice(int start, int length) => new(packed.Slice(start * size, length * size), size);
@@ -36,9 +24,9 @@ public readonly struct TokenIds
     /// <summary>Copies as many ids from <paramref name="start"/> on as the destination has room for.</summary>
     public void CopyTo(int start, Span<int> destination)
     {
-        TokenIds wanted = Slice(start, destination.Length);
+        ReadOnlySpan<byte> wanted = Slice(start, destination.Length).packed.Span;
         for (int i = 0; i < destination.Length; i++)
-            destination[i] = wanted[i];
+            destination[i] = Read(wanted, i);
     }
 
     /// <summary>The ids in an array of their own.</summary>
@@ -56,6 +44,17 @@ public readonly struct TokenIds
         foreach (int id in ids)
             writer.Add(id);
         return writer.Written;
+    }
+
+    private int Read(ReadOnlySpan<byte> ids, int index)
+    {
+        ReadOnlySpan<byte> id = ids.Slice(index * size, size);
+        return size switch
+        {
+            1 => id[0],
+            2 => BinaryPrimitives.ReadUInt16LittleEndian(id),
+            _ => BinaryPrimitives.ReadInt32LittleEndian(id),
+        };
     }
 
     private static int SizeIn(int vocabulary) => vocabulary <= 1 << 8 ? 1 : vocabulary <= 1 << 16 ? 2 : 4;

@@ -20,10 +20,9 @@ So it is all one but for padding: the time goes into products and passes over me
 pool and OpenBLAS has another, and threads of both that wait by spinning take the cores from each other: see --torch-threads and --blas-threads.
 """
 import argparse
-import json
 import os
-import resource
-import time
+
+import timing
 
 
 def arguments():
@@ -191,21 +190,7 @@ def main():
         optimizer.step()
         return loss.item()
 
-    began, warm, seconds = time.perf_counter(), 0, []
-    while warm < 3 or time.perf_counter() - began < o.warm_up_seconds:
-        step()
-        warm += 1
-    for _ in range(o.steps):
-        start = time.perf_counter()
-        loss = step()
-        seconds.append(time.perf_counter() - start)
-    print(json.dumps({
-        "seconds": sorted(seconds)[len(seconds) // 2],
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "loss": loss,
-        "framework": "PyTorch " + torch.__version__,
-    }))
+    timing.measure(step, model, o)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Moe;
+using TinyMoE.Moe.Losses;
 using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Optim;
@@ -29,7 +30,8 @@ for (int step = 1; step <= Steps; step++)
 
     Tensor logits = x.Linear(gate);                                        // (T, E)
     var choices = logits.TopK(K);                     // (T, K): the experts of each token
-    Tensor gates = logits.Softmax().SelectColumns(choices, K);             // (T, K): how much each counts
+    Tensor probabilities = logits.Softmax();                               // (T, E)
+    Tensor gates = probabilities.SelectColumns(choices, K);                // (T, K): how much each counts
     Assignment assignment = Assignment.FromChoices(choices, gates, E);     // the same as T·K rows, sorted by expert
 
     Tensor rows = assignment.Dispatch(x);                                  // (T·K, C)
@@ -37,7 +39,7 @@ for (int step = 1; step <= Steps; step++)
     Tensor y = assignment.Combine(computed);                               // (T, C)
 
     Tensor error = y.Subtract(target).Square().Mean();                     // (1)
-    Tensor loss = error.Add(BalanceLosses.Switch(logits, choices, K).Scale(0.1f));
+    Tensor loss = error.Add(SwitchLoss.Of(probabilities, choices, K, active: K).Scale(0.1f));
 
     if (step is 1 or Steps || step % 150 == 0)
         Report(step, error.Item(), backend.Read(choices), kinds);

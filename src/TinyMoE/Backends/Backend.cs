@@ -163,17 +163,18 @@ public abstract class Backend : IDisposable
     /// <summary>Columns of the K largest values of each row, largest first, the lower column among equals. x (T, E), columns (T, K).</summary>
     public abstract void TopK(Floats x, int T, int E, int K, Ints columns);
 
-    /// <summary>y[t, k] = x[t, columns[t, k]]; the backward of ScatterColumns. x (T, E), columns, y (T, K).</summary>
+    /// <summary>y[t, k] = x[t, columns[t, k]], 0 where the column is −1; the backward of ScatterColumns. x (T, E), columns, y (T, K).</summary>
     public abstract void SelectColumns(Floats x, Ints columns, int T, int E, int K, Target y);
 
-    /// <summary>y[t, e] = Σ over k with columns[t, k] = e of x[t, k], zero elsewhere; the backward of SelectColumns. x, columns (T, K), y (T, E).</summary>
+    /// <summary>y[t, e] = Σ over k with columns[t, k] = e of x[t, k], zero elsewhere, columns of −1 skipped; the backward of SelectColumns. x, columns (T, K), y (T, E).</summary>
     public abstract void ScatterColumns(Floats x, Ints columns, int T, int E, int K, Target y);
 
     /// <summary>
-    /// Sorts choices by expert, stably. experts (T, K): N = T·K choices. offsets (E+1): expert e owns rows offsets[e] to offsets[e+1].
-    /// tokens (N): the token a row carries. choices (N): the choice t·K + k behind a row. rowsByToken (N): the inverse, row of choice t·K + k. tokenOffsets (T+1): t·K.
+    /// Sorts choices by expert, stably. experts (T, K), −1 for a choice that was dropped. offsets (E+1): expert e owns rows offsets[e] to offsets[e+1].
+    /// tokens (N): the token a row carries. choices (N): the choice t·K + k behind a row. tokenOffsets (T+1), rowsByToken (N): the inverse, token t has the rows
+    /// rowsByToken[tokenOffsets[t]..tokenOffsets[t+1]]. N is T·K, or less where it is known that fewer are kept; the rows from offsets[E] to N are nobody's: token and choice −1.
     /// </summary>
-    public abstract void Assign(Ints experts, int T, int E, int K, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets);
+    public abstract void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets);
 
     /// <summary>
     /// Top-k routing in one pass over the tokens: experts as TopK of the logits, the plan as Assign of the experts, and weights (N), the gate of each row:
@@ -184,13 +185,58 @@ public abstract class Backend : IDisposable
     /// <summary>dweights, weights, rowsByToken (N), logits, dlogits (T, E), experts (T, K).</summary>
     public abstract void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits);
 
-    /// <summary>y[i] = x[indices[i]]. x (any), indices, y (n).</summary>
+    /// <summary>y[i] = x[indices[i]], 0 where the index is −1. x (any), indices, y (n).</summary>
     public abstract void Gather(Floats x, Ints indices, int n, Floats y);
 
-    /// <summary>y[indices[i]] = x[i], zero elsewhere; indices differ from each other. x, indices (n), y (length).</summary>
+    /// <summary>y[indices[i]] = x[i], zero elsewhere; indices differ from each other, but for those of −1, which are skipped. x, indices (n), y (length).</summary>
     public abstract void Scatter(Floats x, Ints indices, int n, int length, Target y);
 
+    // ---- Choices: which experts a token is to have, −1 for one it does not get --------------------------------------------------------
+    /// <summary>counts[g, e] = scale·how often e is among the first <paramref name="counted"/> choices of the tokens of group g. choices (groups, T, K), counts (groups, E).</summary>
+    public abstract void CountChoices(Ints choices, int groups, int T, int K, int counted, int E, float scale, Target counts);
+
+    /// <summary>kept = keep &gt; 0 ? choices : −1. choices, keep, kept (n); kept may be choices itself.</summary>
+    public abstract void KeepChoices(Ints choices, Floats keep, int n, Ints kept);
+
+    /// <summary>
+    /// Each expert keeps <paramref name="capacity"/> of the choices that want it, the rest become −1: larger priority first, among equals (all, where there is no priority) first
+    /// choices before second ones, then earlier tokens. choices, priority, kept (T, K); priority may be empty; kept is not choices.
+    /// </summary>
+    public abstract void LimitCapacity(Ints choices, Floats priority, int T, int E, int K, int capacity, Ints kept);
+
+    /// <summary>
+    /// Each expert takes, of each group of tokens, the <paramref name="capacity"/> with its largest scores, the earlier among equals; a score below 0 is never taken.
+    /// Group g is the tokens g·T/groups and on, or, <paramref name="interleaved"/>, the tokens t with t mod groups = g. scores (T, E), choices (T, E): e or −1 at [t, e].
+    /// </summary>
+    public abstract void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int capacity, Ints choices);
+
+    /// <summary>choices[t] = table[ids[t]], a row of K experts as numbers. table (V, K), ids (T), choices (T, K).</summary>
+    public abstract void LookUpChoices(Floats table, Ints ids, int T, int V, int K, Ints choices);
+
+    /// <summary>
+    /// The experts chosen in the chosen groups, as experts of all: choices[t, a, k] = g·M + best[t, g, k], g = groups[t, a].
+    /// groups (T, A), best (T, G, K) counted from 0 in each group of M experts, choices (T, A, K).
+    /// </summary>
+    public abstract void ChooseInGroups(Ints groups, Ints best, int T, int G, int M, int A, int K, Ints choices);
+
+    /// <summary>
+    /// One expert a token, each expert at most ⌈T'/E⌉ of the T' tokens, so that the sum of the scores is nearly the largest possible: an auction (Bertsekas 1992).
+    /// A token whose first score is below −10³⁰ is not there and gets −1. scores (T, E), choices (T).
+    /// </summary>
+    public abstract void AssignBalanced(Floats scores, int T, int E, Ints choices);
+
+    /// <summary>
+    /// plan = diag(r)·exp(logits)·diag(c) whose rows sum to 1/T and columns to 1/E, by Sinkhorn's iteration until the mean change of c is below 10⁻⁴ (at most 100 times).
+    /// A row that begins below −10³⁰ is not there: its plan is 0. logits, plan (T, E).
+    /// </summary>
+    public abstract void Sinkhorn(Floats logits, int T, int E, Floats plan);
+
+    /// <summary>bias[e] += rate·sign(mean(counts) − counts[e]). counts, bias (E).</summary>
+    public abstract void StepBias(Floats counts, int E, float rate, Floats bias);
+
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------
+    // A row of token −1 is nobody's: it is zero, and so is its gradient.
+
     /// <summary>y[n] = x[tokens[n]]. x (T, C), tokens (N), y (N, C).</summary>
     public abstract void DispatchForward(Floats x, Ints tokens, int N, int T, int C, Floats y);
 

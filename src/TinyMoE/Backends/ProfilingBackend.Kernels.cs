@@ -336,10 +336,10 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void Assign(Ints experts, int T, int E, int K, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
+    public override void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
     {
-        using (Time(new(nameof(Assign), T, E, K), flops: 0, values: 4.0 * T * K + E + T))
-            device.Assign(experts, T, E, K, offsets, tokens, choices, rowsByToken, tokenOffsets);
+        using (Time(new(nameof(Assign), T, E, K), flops: 0, values: Area(T, K) + 3.0 * N + E + T))
+            device.Assign(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets);
     }
 
     /// <inheritdoc/>
@@ -370,6 +370,70 @@ public sealed partial class ProfilingBackend
     {
         using (Time(new(nameof(Scatter), n), flops: 0, values: 2.0 * n + Out(y, length)))
             device.Scatter(x, indices, n, length, y);
+    }
+
+    // ---- Choices --------------------------------------------------------------------------------------------------------------------
+    /// <inheritdoc/>
+    public override void CountChoices(Ints choices, int groups, int T, int K, int counted, int E, float scale, Target counts)
+    {
+        using (Time(new(nameof(CountChoices), groups * T, K, E), flops: 0, values: Area(groups * T, counted) + Out(counts, Area(groups, E))))
+            device.CountChoices(choices, groups, T, K, counted, E, scale, counts);
+    }
+
+    /// <inheritdoc/>
+    public override void KeepChoices(Ints choices, Floats keep, int n, Ints kept)
+    {
+        using (Time(new(nameof(KeepChoices), n), flops: 0, values: 3.0 * n))
+            device.KeepChoices(choices, keep, n, kept);
+    }
+
+    /// <inheritdoc/>
+    public override void LimitCapacity(Ints choices, Floats priority, int T, int E, int K, int capacity, Ints kept)
+    {
+        using (Time(new(nameof(LimitCapacity), T, E, K), flops: 0, values: (priority.IsNone ? 2 : 3) * Area(T, K)))
+            device.LimitCapacity(choices, priority, T, E, K, capacity, kept);
+    }
+
+    /// <inheritdoc/>
+    public override void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int capacity, Ints choices)
+    {
+        using (Time(new(nameof(ChooseTokens), T, E, groups), flops: Area(T, E), values: 2 * Area(T, E)))
+            device.ChooseTokens(scores, T, E, groups, interleaved, capacity, choices);
+    }
+
+    /// <inheritdoc/>
+    public override void LookUpChoices(Floats table, Ints ids, int T, int V, int K, Ints choices)
+    {
+        using (Time(new(nameof(LookUpChoices), T, K), flops: 0, values: T + 2.0 * T * K))
+            device.LookUpChoices(table, ids, T, V, K, choices);
+    }
+
+    /// <inheritdoc/>
+    public override void ChooseInGroups(Ints groups, Ints best, int T, int G, int M, int A, int K, Ints choices)
+    {
+        using (Time(new(nameof(ChooseInGroups), T, G, A * K), flops: 0, values: Area(T, A) + 2.0 * T * A * K))
+            device.ChooseInGroups(groups, best, T, G, M, A, K, choices);
+    }
+
+    /// <inheritdoc/>
+    public override void AssignBalanced(Floats scores, int T, int E, Ints choices)
+    {
+        using (Time(new(nameof(AssignBalanced), T, E), flops: Area(T, E), values: Area(T, E) + T))
+            device.AssignBalanced(scores, T, E, choices);
+    }
+
+    /// <inheritdoc/>
+    public override void Sinkhorn(Floats logits, int T, int E, Floats plan)
+    {
+        using (Time(new(nameof(Sinkhorn), T, E), flops: 4 * Area(T, E), values: 2 * Area(T, E)))
+            device.Sinkhorn(logits, T, E, plan);
+    }
+
+    /// <inheritdoc/>
+    public override void StepBias(Floats counts, int E, float rate, Floats bias)
+    {
+        using (Time(new(nameof(StepBias), E), flops: 3.0 * E, values: 3.0 * E))
+            device.StepBias(counts, E, rate, bias);
     }
 
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ internal static class Validation
         Tensor("moe.experts·model.width", (long)moe.Experts * model.Width);
         Tensor("moe.experts·model.width·moe.hidden", moe.Experts * model.Width * expertHidden);
         Tensor("train.batch·model.context", tokens);
-        Tensor("train.batch·model.context·(hidden size)", tokens * Math.Max(hidden, moe.Experts == 0 ? 0 : moe.Active * expertHidden));
+        Tensor("train.batch·model.context·(hidden size)", tokens * Math.Max(hidden, moe.Experts == 0 ? 0 : moe.ActiveOfRouter * expertHidden));
         Tensor("train.batch·model.context·model.vocabulary", tokens * model.Vocabulary);
 
         static void Tensor(string keys, long elements) =>
@@ -63,26 +63,67 @@ internal static class Validation
         Size("moe.hidden", moe.Hidden, 0);
         Size("moe.every", moe.Every, 1);
         Size("moe.first_dense", moe.FirstDense, 0);
+        Size("moe.shared_experts", moe.SharedExperts, 0);
+        Size("moe.groups", moe.Groups, 1);
+        Size("moe.active_groups", moe.ActiveGroups, 1);
+        Size("moe.min_capacity", moe.MinCapacity, 1);
+        Size("moe.tasks", moe.Tasks, 0);
         NotNegative("moe.balance_loss", moe.BalanceLoss);
+        NotNegative("moe.sequence_loss", moe.SequenceLoss);
+        NotNegative("moe.gshard_loss", moe.GshardLoss);
         NotNegative("moe.z_loss", moe.ZLoss);
         NotNegative("moe.importance_loss", moe.ImportanceLoss);
         NotNegative("moe.load_loss", moe.LoadLoss);
         NotNegative("moe.noise_epsilon", moe.NoiseEpsilon);
-        if (moe.Experts == 0)
-            return;
+        NotNegative("moe.logit_noise", moe.LogitNoise);
+        NotNegative("moe.bias_rate", moe.BiasRate);
+        NotNegative("moe.capacity_factor", moe.CapacityFactor);
+        NotNegative("moe.eval_capacity_factor", moe.EvalCapacityFactor);
+        Positive("moe.routed_scaling", moe.RoutedScaling);
+        Share("moe.jitter", moe.Jitter);
+        Share("moe.expert_dropout", moe.ExpertDropout);
+        Share("moe.gate_dropout", moe.GateDropout);
+        if (moe.Experts > 0)
+            CheckRouter(moe, RouterTraits.Of(moe.Router), model);
+    }
+
+    private static void CheckRouter(MoeConfig moe, RouterTraits router, ModelConfig model)
+    {
+        string named = $"moe.router={router.Name}";
         bool noisy = moe.Router == RouterKind.NoisyTopK;
-        Require(moe.Active >= 1 && moe.Active <= moe.Experts,
+        Require(moe.Active >= 1 && (moe.Active <= moe.Experts || router.Active is not null),
             $"moe.active={moe.Active} must be from 1 to moe.experts={moe.Experts}; for a dense model set moe.experts=0");
         Require(moe.FirstDense < model.Layers,
             $"moe.first_dense={moe.FirstDense} leaves none of model.layers={model.Layers} for the experts; lower it, or set moe.experts=0");
-        Require(moe.LoadLoss == 0 || noisy,
-            $"moe.load_loss={moe.LoadLoss} needs the noise of moe.router=noisy-top-k; set that, or moe.load_loss=0");
-        Require(moe.LoadLoss == 0 || moe.Active < moe.Experts,
+        Require(moe.LoadLoss == 0 || noisy || (moe.LogitNoise > 0 && moe.Router is RouterKind.TopK or RouterKind.Switch),
+            $"moe.load_loss={moe.LoadLoss} needs noise: moe.router=noisy-top-k, or moe.logit_noise above 0 with top-k or switch; set that, or moe.load_loss=0");
+        Require(moe.LoadLoss == 0 || moe.ActiveOfRouter < moe.Experts,
             $"moe.load_loss={moe.LoadLoss} needs moe.active below moe.experts={moe.Experts}, or every load is the same; set moe.load_loss=0");
-        Require(moe.Active > 1 || moe.Experts == 1 || noisy || !moe.Renormalize,
+        Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || moe.Router is not (RouterKind.TopK or RouterKind.Task) || !moe.Renormalize,
             "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set moe.renormalize=false");
-        Require(moe.Active > 1 || moe.Experts == 1 || !noisy || moe.LoadLoss > 0,
+        Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || !noisy || moe.LoadLoss > 0,
             "moe.router=noisy-top-k with moe.active=1 makes every gate 1, so the router cannot learn; set moe.active=2, or moe.load_loss above 0");
+
+        Require(moe.Experts % moe.Groups == 0,
+            $"moe.groups={moe.Groups} does not divide moe.experts={moe.Experts}; choose a divisor, or 1 for no groups");
+        Require(moe.ActiveGroups <= moe.Groups,
+            $"moe.active_groups={moe.ActiveGroups} must be from 1 to moe.groups={moe.Groups}");
+        Require(moe.Groups == 1 || moe.Router is RouterKind.Hierarchical or RouterKind.DeepSeek,
+            $"moe.groups={moe.Groups} is for the routers hierarchical and deepseek, and {named} has no groups; set moe.groups=1");
+        Require(moe.Active <= moe.ActiveGroups * (moe.Experts / moe.Groups) || moe.Groups == 1,
+            $"moe.active={moe.Active} experts do not fit moe.active_groups={moe.ActiveGroups} groups of {moe.Experts / Math.Max(1, moe.Groups)}; raise moe.active_groups, or lower moe.active");
+        Require(moe.Router != RouterKind.Hierarchical || moe.Active % moe.ActiveGroups == 0,
+            $"moe.active={moe.Active} is not the same number of experts of each of moe.active_groups={moe.ActiveGroups} groups; choose a multiple");
+
+        Require(moe.CapacityFactor == 0 && moe.EvalCapacityFactor == 0 || router.Drops,
+            $"moe.capacity_factor has no meaning with {named}, where every expert's load is fixed; set moe.capacity_factor=0 and moe.eval_capacity_factor=0");
+        Require(moe.Drop != DropOrder.Probability || (moe.CapacityFactor == 0 && moe.EvalCapacityFactor == 0) || router.HasProbabilities,
+            $"moe.drop=probability drops the smallest gates, and {named} has no gate; set moe.drop=position or random, or moe.capacity_factor=0");
+        Require(moe.AllowNonCausal || router.Causality != Causality.NonCausal || moe.ChoiceGroup == ChoiceGroup.Position,
+            $"{named} chooses among tokens that a decoder has not read yet, so its loss is no language model's; to study it set moe.allow_non_causal=true, or moe.choice_group=position");
+        Require(moe.AllowNonCausal || moe.EvalCapacityFactor == 0,
+            $"moe.eval_capacity_factor={moe.EvalCapacityFactor} lets what a token gets depend on other tokens, later ones too; set it to 0, or moe.allow_non_causal=true");
+        Require(!moe.SharedGate || moe.SharedExperts > 0, "moe.shared_gate=true needs moe.shared_experts above 0");
     }
 
     private static void CheckTrain(TrainConfig train)
@@ -124,6 +165,8 @@ internal static class Validation
     private static void AtLeast(string key, int value, int least) => Require(value >= least, $"{key}={value} must be at least {least}");
 
     private static void Positive(string key, float value) => Require(float.IsFinite(value) && value > 0, $"{key}={value} must be a number above 0");
+
+    private static void Share(string key, float value) => Require(value is >= 0 and < 1, $"{key}={value} must be at least 0 and below 1");
 
     private static void NotNegative(string key, float value) => Require(float.IsFinite(value) && value >= 0, $"{key}={value} must be a number, at least 0");
 

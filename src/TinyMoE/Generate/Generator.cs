@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using TinyMoE.Backends;
+using TinyMoE.Configuration;
 using TinyMoE.Nn;
 using TinyMoE.Tensors;
 
@@ -15,8 +16,9 @@ public sealed class Generator
     private readonly Decoder model;
     private readonly bool useCache;
 
-    /// <summary>A generator for <paramref name="model"/>, which lives on <paramref name="backend"/>.</summary>
-    public Generator(Backend backend, Decoder model, bool useCache = true) => (this.backend, this.model, this.useCache) = (backend, model, useCache);
+    /// <summary>A generator for <paramref name="model"/>, which lives on <paramref name="backend"/>. A model that looks ahead gets no cache: what it thought of earlier tokens changes.</summary>
+    public Generator(Backend backend, Decoder model, bool useCache = true) =>
+        (this.backend, this.model, this.useCache) = (backend, model, useCache && !ConfigNotes.LooksAhead(model.Config));
 
     /// <summary>The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen.</summary>
     public IEnumerable<int> Generate(IReadOnlyList<int> prompt, int count, SamplingOptions options)
@@ -49,7 +51,7 @@ public sealed class Generator
         using Tape tape = backend.NewTape(recording: false);
         int known = useCache ? cache.Length : 0;
         Ints ids = tape.Ints(CollectionsMarshal.AsSpan(window)[known..]);
-        DecoderOutput output = model.Forward(tape, ids, B: 1, ids.Length, Pass.Inference, useCache ? cache : null, lastOnly: true);
+        DecoderOutput output = model.Forward(tape, new TokenBatch(ids, B: 1, ids.Length), Pass.Inference, useCache ? cache : null, lastOnly: true);
         backend.Read(output.Logits.Data, logits);
     }
 }

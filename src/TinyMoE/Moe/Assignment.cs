@@ -6,7 +6,8 @@ namespace TinyMoE.Moe;
 /// <summary>
 /// What every router ends in, and all that the rest of the layer knows of it: N rows in expert order, each one token for one expert with a gate.
 /// Expert e owns rows Offsets[e] to before Offsets[e+1]; row n carries token Tokens[n] with gate Weights[n]. The inverse, rows by token, lets
-/// Combine and the backward of Dispatch gather where others scatter: no float atomics, the same bits every time.
+/// Combine and the backward of Dispatch gather where others scatter: no float atomics, the same bits every time. N depends on the sizes only: where
+/// choices were dropped, the rows from Offsets[E] on are nobody's (token −1, gate 0) and are zero all the way.
 /// </summary>
 public sealed class Assignment
 {
@@ -22,31 +23,34 @@ public sealed class Assignment
     /// <summary>Experts, E.</summary>
     public int Experts { get; }
 
-    /// <summary>Rows, N.</summary>
+    /// <summary>Rows, N, those that are nobody's included.</summary>
     public int Rows { get; }
 
     /// <summary>Where each expert's rows begin (E+1).</summary>
     public Ints Offsets { get; }
 
-    /// <summary>The token of each row (N).</summary>
+    /// <summary>The token of each row, −1 for a row that is nobody's (N).</summary>
     public Ints Tokens { get; }
 
     /// <summary>Where each token's rows begin in <see cref="RowsByToken"/> (T+1).</summary>
     public Ints TokenOffsets { get; }
 
-    /// <summary>The rows of each token, token by token (N).</summary>
+    /// <summary>The rows of each token, token by token; as many as are kept (N).</summary>
     public Ints RowsByToken { get; }
 
     /// <summary>The differentiable gate of each row (N).</summary>
     public Tensor Weights { get; }
 
-    /// <summary>Every token goes to its K choices, none is dropped: N = T·K. <paramref name="choices"/> (T, K) are experts, <paramref name="gates"/> (T, K).</summary>
-    public static Assignment FromChoices(Ints choices, Tensor gates, int E)
+    /// <summary>
+    /// Every token goes to its choices, but for those of −1, which are dropped. <paramref name="choices"/> (T, K) are experts, <paramref name="gates"/> (T, K).
+    /// N = T·K, or <paramref name="rows"/> where no more can be kept; rows that are not needed are nobody's.
+    /// </summary>
+    public static Assignment FromChoices(Ints choices, Tensor gates, int E, int? rows = null)
     {
-        int T = gates.Shape[0], K = gates.Shape[1], N = T * K;
+        int T = gates.Shape[0], K = gates.Shape[1], N = rows ?? T * K;
         Tape tape = gates.Tape;
         Ints offsets = tape.Ints(E + 1), tokens = tape.Ints(N), choiceOfRow = tape.Ints(N), rowsByToken = tape.Ints(N), tokenOffsets = tape.Ints(T + 1);
-        tape.Backend.Assign(choices, T, E, K, offsets, tokens, choiceOfRow, rowsByToken, tokenOffsets);
+        tape.Backend.Assign(choices, T, E, K, N, offsets, tokens, choiceOfRow, rowsByToken, tokenOffsets);
         return new Assignment(T, E, N, offsets, tokens, tokenOffsets, rowsByToken, gates.Gather(choiceOfRow));
     }
 

@@ -24,9 +24,12 @@ public sealed class Experts
         gated = kind == FeedForwardKind.SwiGlu ? new Projection(store, $"{name}.experts.{{expert}}.w3", E, C, F, init.Matrix(C), model.Biases) : null;
     }
 
-    /// <summary>x, result (N, C) in expert order; offsets (E+1) says whose rows are whose.</summary>
-    public Tensor Forward(Tensor x, Ints offsets) =>
-        down.Forward(gated is null ? up.Forward(x, offsets, FeedForward.ActivationOf(kind)) : gated.Forward(x, offsets, gate: up.Forward(x, offsets)), offsets);
+    /// <summary>x, result (N, C) in expert order; offsets (E+1) says whose rows are whose; dropout is of the hidden values (N, F).</summary>
+    public Tensor Forward(Tensor x, Ints offsets, in Dropout dropout = default)
+    {
+        Tensor hidden = gated is null ? up.Forward(x, offsets, FeedForward.ActivationOf(kind)) : gated.Forward(x, offsets, gate: up.Forward(x, offsets)); // (N, F)
+        return down.Forward(hidden.Dropout(dropout), offsets);
+    }
 
     private sealed class Projection(ParameterStore store, string name, int experts, int inputs, int outputs, Initializer init, bool bias)
     {

@@ -1,35 +1,72 @@
-using TinyMoE.Configuration;
 using TinyMoE.Nn;
+using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe;
 
-/// <summary>What a router decided about the tokens of one layer.</summary>
-/// <param name="Assignment">Who goes where, and with which gate.</param>
-/// <param name="Logits">The clean logits (T, E), for statistics.</param>
-/// <param name="Losses">The balance losses that are switched on, unweighted; empty outside training.</param>
-public sealed record Routing(Assignment Assignment, Tensor Logits, IReadOnlyList<BalanceLoss> Losses);
-
-/// <summary>One balance loss of one layer.</summary>
-/// <param name="Name">Its name in metrics: balance, z, importance, load.</param>
-/// <param name="Value">Its unweighted value (1), differentiable.</param>
-/// <param name="Weight">Its weight in the training objective.</param>
-public sealed record BalanceLoss(string Name, Tensor Value, float Weight);
-
 /// <summary>Decides which tokens go to which experts. Everything special about a router ends in the <see cref="Assignment"/>.</summary>
 public interface IRouter
 {
-    /// <summary>Routes x (T, C). Noise and losses only when <paramref name="pass"/> trains; always float32.</summary>
-    Routing Route(Tensor x, Pass pass);
+    /// <summary>Routes x (T, C). Noise, jitter and losses only when the pass trains.</summary>
+    Routing Route(Tensor x, RoutingContext context);
+
+    /// <summary>After each update of the weights: what a router learns from the loads of the whole step.</summary>
+    void EndStep()
+    {
+    }
+
+    /// <summary>Before a new run: how often each id occurs in the text to learn (V).</summary>
+    void Prepare(IReadOnlyList<int> frequencies)
+    {
+    }
 }
 
-/// <summary>Makes the router that a configuration names.</summary>
-internal static class Routers
+/// <summary>What a router may know besides the tokens' vectors.</summary>
+/// <param name="Pass">What the forward pass is for.</param>
+/// <param name="Tokens">Ids, positions, labels, and which tokens count.</param>
+public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
 {
-    public static IRouter Create(ParameterStore store, string name, ModelConfig model, MoeConfig moe, int layer) => moe.Router switch
+    /// <summary>How many tokens count.</summary>
+    public int Counting => Tokens.Mask?.Total ?? Tokens.Count;
+
+    /// <summary>The logits with those of padding so far below that the balancing kernels take them as not there. logits, result (T, E).</summary>
+    internal Tensor WithoutPadding(Tensor logits) => Tokens.Mask is null ? logits : logits.Add(Tokens.Mask.Column.Shift(-1f).Scale(1e35f));
+
+    /// <summary>One sequence of as many tokens as x has rows, with ids of no matter: for a layer used by itself. x (T, C).</summary>
+    public static RoutingContext For(Tensor x, Pass pass)
     {
-        RouterKind.TopK => new TopKRouter(store, name, model, moe),
-        RouterKind.NoisyTopK => new NoisyTopKRouter(store, name, model, moe, layer),
-        _ => throw new InvalidOperationException($"No router {moe.Router}."),
-    };
+        int T = x.Count / x.Shape.Last;
+        return new RoutingContext(pass, new TokenBatch(x.Tape.Ints(new int[T]), 1, T));
+    }
 }
+
+/// <summary>What a router decided about the tokens of one layer.</summary>
+/// <param name="Assignment">Who goes where, and with which gate.</param>
+/// <param name="Scores">What it thinks of every expert.</param>
+/// <param name="Choices">The experts that each token wanted (T, K), before any was full; −1 for none.</param>
+/// <param name="Losses">The balance losses that are switched on, unweighted; empty outside training.</param>
+public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Choices, IReadOnlyList<BalanceLoss> Losses);
+
+/// <summary>What a router thinks of every expert, as far as it has an opinion.</summary>
+public sealed class RouterScores
+{
+    private Tensor? probabilities;
+
+    /// <summary>Probabilities are the softmax of the logits, unless given. logits, probabilities (T, E).</summary>
+    internal RouterScores(Tensor? logits, Tensor? probabilities = null) => (Logits, this.probabilities) = (logits, probabilities);
+
+    /// <summary>No opinion.</summary>
+    internal static RouterScores None { get; } = new(null);
+
+    /// <summary>The logits without noise (T, E); null for a router that has none.</summary>
+    public Tensor? Logits { get; }
+
+    /// <summary>Probabilities over all experts (T, E); null for a router that has none.</summary>
+    public Tensor? Probabilities => probabilities ??= Logits?.Softmax();
+}
+
+/// <summary>One balance loss of one layer.</summary>
+/// <param name="Name">Its name in metrics: balance, sequence, gshard, z, importance, load.</param>
+/// <param name="Value">Its unweighted value (1), differentiable.</param>
+/// <param name="Weight">Its weight in the training objective.</param>
+public sealed record BalanceLoss(string Name, Tensor Value, float Weight);

@@ -42,10 +42,11 @@ public sealed class RoutingStatistics
         }
 
         // H = log Σ exp h − Σ p·h
-        Tensor logits = routing.Logits;                          // (T, E)
+        tokens += assignment.TokenCount;
+        if (routing.Scores.Logits is not { } logits)             // (T, E)
+            return;
         Tensor batchEntropy = logits.LogSumExp().Subtract(logits.Softmax().Multiply(logits).SumColumns()).Sum();
         entropy += batchEntropy.Item();
-        tokens += assignment.TokenCount;
     }
 
     private static float[] Shares(double[] amounts)

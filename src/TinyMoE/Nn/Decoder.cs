@@ -56,28 +56,33 @@ public sealed class Decoder : IDisposable
     /// <summary>The parameters that the model of a configuration has, without making them: they have names and shapes but no values.</summary>
     public static IReadOnlyList<Parameter> Plan(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters.All;
 
+    /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
+    public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
+
     /// <summary>
-    /// Logits for B sequences of T tokens. ids (B·T); with a cache, B = 1 and the ids continue what the cache holds. <paramref name="lastOnly"/>: logits of the last token only
-    /// (B = 1, inference).
+    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds. <paramref name="lastOnly"/>: logits of the last token only
+    /// (of one sequence, in inference).
     /// </summary>
-    public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass, KvCache? cache = null, bool lastOnly = false)
+    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, KvCache? cache = null, bool lastOnly = false)
     {
         ModelConfig model = Config.Model;
-        int start = cache?.Length ?? 0;
-        if (ids.Length != B * T || start + T > model.Context)
-            throw new ArgumentException($"{ids.Length} ids for {B} sequences of {T} tokens from position {start}, with a context of {model.Context}.");
+        int B = tokens.B, T = tokens.T;
+        tokens.Start = cache?.Length ?? 0;
+        if (tokens.Start + T > model.Context)
+            throw new ArgumentException($"{T} tokens from position {tokens.Start} do not fit a context of {model.Context}.");
 
         tape.Scope = "embedding";
-        Tensor x = tape.Embedding(embedding, ids);               // (B·T, C)
+        Tensor x = tape.Embedding(embedding, tokens.Ids);        // (B·T, C)
         if (positions is not null)
-            x = x.Add(tape.Embedding(positions, tape.Ints(Positions(B, T, start))));
+            x = x.Add(tape.Embedding(positions, tokens.Positions(tape)));
         x = x.Reshape((B, T, model.Width));
 
         Tensor? branch = null;                                   // what the last sublayer computed; the next norm adds it to x
+        RoutingContext context = new(pass, tokens);
         List<(int Layer, Routing Routing)> routings = new(blocks.Length);
         for (int layer = 0; layer < blocks.Length; layer++)
         {
-            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, pass, cache); // (B, T, C)
+            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache); // (B, T, C)
             if (routing is not null)
                 routings.Add((layer, routing));
         }
@@ -89,6 +94,20 @@ public sealed class Decoder : IDisposable
         (_, Tensor h) = norm.Forward(x, branch);
         Tensor logits = h.Linear(head, headBias);                // (B, T, V)
         return new DecoderOutput(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)), routings);
+    }
+
+    /// <summary>After each update of the weights: routers learn from the loads of the step.</summary>
+    public void EndStep()
+    {
+        foreach (Block block in blocks)
+            block.Router?.EndStep();
+    }
+
+    /// <summary>Before a new run: tells the routers how often each id occurs in the text to learn (V).</summary>
+    public void Prepare(IReadOnlyList<int> frequencies)
+    {
+        foreach (Block block in blocks)
+            block.Router?.Prepare(frequencies);
     }
 
     /// <summary>Gives the memory back.</summary>
@@ -104,8 +123,6 @@ public sealed class Decoder : IDisposable
         int C = x.Shape.Last;
         return x.Tape.Borrow((1, C), x.Data.Slice(x.Count - C, C));
     }
-
-    private static int[] Positions(int B, int T, int start) => [.. Enumerable.Range(0, B * T).Select(n => start + n % T)];
 
     /// <summary>x + Attention(Norm(x)), then x + FeedForward(Norm(x)) (pre-norm, as GPT-2, Llama and Mixtral).</summary>
     private sealed class Block
@@ -134,9 +151,12 @@ public sealed class Decoder : IDisposable
                 dense = new FeedForward(store, $"{name}.mlp", config.Model);
         }
 
+        public IRouter? Router => moe?.Router;
+
         /// <summary>x and branch (B, T, C) or null, whose sum is the block's input; the result's sum is its output.</summary>
-        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, Pass pass, KvCache? cache)
+        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, RoutingContext context, KvCache? cache)
         {
+            Pass pass = context.Pass;
             x.Tape.Scope = attentionScope;
             (x, Tensor h) = attentionNorm.Forward(x, branch);
             branch = attention.Forward(h, pass, cache).Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer));
@@ -145,7 +165,7 @@ public sealed class Decoder : IDisposable
             (x, h) = feedForwardNorm.Forward(x, branch);
             (branch, Routing? routing) = moe is null
                 ? (dense!.Forward(h), null)
-                : moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), pass);
+                : moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context);
             return (x, branch.Reshape(x.Shape).Dropout(pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer)), routing);
         }
     }

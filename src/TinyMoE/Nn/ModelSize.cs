@@ -3,7 +3,7 @@ using TinyMoE.Configuration;
 namespace TinyMoE.Nn;
 
 /// <summary>Parameters of one part of a model.</summary>
-/// <param name="Name">embedding, attention, router, experts, feed-forward, norms, head.</param>
+/// <param name="Name">embedding, attention, router, experts, shared experts, feed-forward, norms, head.</param>
 /// <param name="Total">All of them.</param>
 /// <param name="Active">Those that one token meets.</param>
 public sealed record ModelPart(string Name, long Total, long Active);
@@ -31,7 +31,7 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
             .. plan.GroupBy(p => PartOf(p.Name)).Select(group =>
             {
                 long total = group.Sum(p => (long)p.Count);
-                return new ModelPart(group.Key, total, group.Key == "experts" ? total * moe.Active / moe.Experts : total);
+                return new ModelPart(group.Key, total, group.Key == "experts" ? total * moe.ActiveOfRouter / moe.Experts : total);
             }),
         ];
 
@@ -63,21 +63,28 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
         for (int layer = 0; layer < model.Layers; layer++)
         {
             bool sparse = moe.InLayer(layer);
-            hidden = sparse ? moe.Active * (long)moe.HiddenOrDefault(model.Width) : model.HiddenOrDefault;
+            long sharedHidden = sparse ? (long)moe.SharedExperts * moe.HiddenOrDefault(model.Width) : 0;
+            long rows = sparse ? RowsPerToken(moe) : 0;
+            hidden = sparse ? rows * moe.HiddenOrDefault(model.Width) : model.HiddenOrDefault;
             values += C + C + 2 * keyWidth + C + C + dropout;    // norm, q, k, v, attention, projection (the sum takes its place)
             values += C + hiddenCopies * hidden + C + dropout;          // norm, hidden, the branch (the sum takes its place)
             if (sparse)
-                values += moe.Active * 2 * C + 3 * moe.Experts;  // dispatched, computed; logits, their softmax, the choices as ones
+                values += rows * 2 * C + 3 * moe.Experts + hiddenCopies * sharedHidden; // dispatched, computed; logits, their softmax, gradients; the shared experts
         }
 
         return values + Math.Max(C + 2 * model.Vocabulary, hidden);
     }
+
+    /// <summary>Rows of the experts for each token; full experts drop the rest.</summary>
+    private static long RowsPerToken(MoeConfig moe) =>
+        moe.CapacityFactor == 0 || !RouterTraits.Of(moe.Router).Drops ? moe.ActiveOfRouter : (long)Math.Ceiling(Math.Min(1, moe.CapacityFactor) * moe.ActiveOfRouter);
 
     private static string PartOf(string parameter) => parameter switch
     {
         _ when parameter.Contains("norm", StringComparison.Ordinal) => "norms",
         _ when parameter.Contains("embed", StringComparison.Ordinal) => "embedding",
         _ when parameter.Contains("self_attn", StringComparison.Ordinal) => "attention",
+        _ when parameter.Contains("shared_expert", StringComparison.Ordinal) => "shared experts",
         _ when parameter.Contains("experts", StringComparison.Ordinal) => "experts",
         _ when parameter.Contains("block_sparse_moe", StringComparison.Ordinal) => "router",
         _ when parameter.Contains("mlp", StringComparison.Ordinal) => "feed-forward",

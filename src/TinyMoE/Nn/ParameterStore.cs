@@ -15,6 +15,7 @@ public sealed class ParameterStore : IDisposable
 
     private readonly Backend? backend;
     private readonly List<Parameter> parameters = [];
+    private readonly List<StateTensor> states = [];
     private readonly List<DeviceBuffer> buffers = [];
 
     /// <summary>An empty store on <paramref name="backend"/>.</summary>
@@ -27,6 +28,9 @@ public sealed class ParameterStore : IDisposable
 
     /// <summary>The parameters, in the order they were added.</summary>
     public IReadOnlyList<Parameter> All => parameters;
+
+    /// <summary>What is kept but not trained, in the order it was added.</summary>
+    public IReadOnlyList<StateTensor> States => states;
 
     /// <summary>Number of weights.</summary>
     public long Count => parameters.Sum(p => (long)p.Count);
@@ -50,6 +54,14 @@ public sealed class ParameterStore : IDisposable
         Parameter parameter = new(name, shape, initializer, decays && shape.Rank > 1);
         parameters.Add(parameter);
         return parameter;
+    }
+
+    /// <summary>Adds values that are not trained; zeros unless <paramref name="initial"/> makes them from the run's seed.</summary>
+    internal StateTensor AddState(string name, Shape shape, Func<ulong, float[]>? initial = null, bool saved = true)
+    {
+        StateTensor state = new(name, shape, initial, saved);
+        states.Add(state);
+        return state;
     }
 
     /// <summary>Makes the blocks, gives every parameter its place and draws its first values from <paramref name="seed"/>.</summary>
@@ -87,6 +99,13 @@ public sealed class ParameterStore : IDisposable
                 parameter.Initializer.Fill(values, first, seed, i);
                 Backend.Write<float>(values, parameter.Data.Slice(first, values.Length));
             }
+        }
+
+        foreach (StateTensor state in states)
+        {
+            state.Data = NewBlock(state.Shape.Count);
+            if (state.Initial is not null)
+                Backend.Write<float>(state.Initial(seed), state.Data);
         }
     }
 

@@ -1,5 +1,7 @@
 using TinyMoE.Backends;
+using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
+using TinyMoE.Tensors;
 
 namespace TinyMoE.Nn;
 
@@ -15,6 +17,11 @@ public sealed record Pass(bool Training, ulong Seed = 0, int Step = 0, int Part 
 
     /// <summary>The router's normal draws (T·E) by layer, given instead of drawn: for tests against other implementations.</summary>
     internal IReadOnlyDictionary<int, float[]>? FrozenRouterNoise { get; init; }
+
+    /// <summary>Standard normal draws like the logits, a constant.</summary>
+    internal Tensor RouterNoise(Tensor logits, int layer) => FrozenRouterNoise is { } frozen
+        ? logits.Tape.Constant(logits.Shape, frozen[layer])
+        : logits.Tape.Normal(logits.Shape, Key(RandomPurpose.RouterNoise, layer));
 
     /// <summary>The stream of random numbers for a purpose in a layer.</summary>
     public RandomKey Key(RandomPurpose purpose, int layer) => new(Seed, purpose, Step, layer, Part);

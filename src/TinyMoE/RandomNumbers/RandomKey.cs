@@ -26,6 +26,24 @@ public enum RandomPurpose
 
     /// <summary>Tests and examples.</summary>
     Other = 8,
+
+    /// <summary>Jitter of a router's input.</summary>
+    RouterJitter = 9,
+
+    /// <summary>Which experts a token must do without.</summary>
+    GateDropout = 10,
+
+    /// <summary>Whether a second expert is kept.</summary>
+    SecondExpert = 11,
+
+    /// <summary>Who goes first at a full expert.</summary>
+    DropOrder = 12,
+
+    /// <summary>Experts of the random router.</summary>
+    RandomRouting = 13,
+
+    /// <summary>Dropout of hidden values of experts.</summary>
+    ExpertDropout = 14,
 }
 
 /// <summary>

@@ -8,7 +8,7 @@ using TinyMoE.Optim;
 namespace TinyMoE.Train;
 
 /// <summary>
-/// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (Hugging Face's Mixtral names and orientation), <c>optimizer.safetensors</c>
+/// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (Hugging Face's Mixtral names and orientation, and what routers keep), <c>optimizer.safetensors</c>
 /// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>. It is written beside, flushed and renamed:
 /// a crash at any moment leaves the one before whole.
 /// </summary>
@@ -42,7 +42,7 @@ public static class Checkpoint
         Decoder model = new(backend, LoadConfig(folder));
         try
         {
-            LoadBlock(Path.Combine(folder, ModelFile), model, "", model.Parameters.Weights);
+            LoadWeights(Path.Combine(folder, ModelFile), model);
             return model;
         }
         catch
@@ -56,7 +56,7 @@ public static class Checkpoint
         AtomicFolder.Replace(folder, place =>
         {
             AtomicFile.WriteText(Path.Combine(place, ConfigFile), ConfigJson.Write(model.Config));
-            SafetensorsWriter.Write(Path.Combine(place, ModelFile), [.. Items(model, "", model.Parameters.Weights)], new Dictionary<string, string> { ["format"] = "pt" });
+            SafetensorsWriter.Write(Path.Combine(place, ModelFile), [.. Items(model, "", model.Parameters.Weights), .. States(model)], new Dictionary<string, string> { ["format"] = "pt" });
             SafetensorsWriter.Write(
                 Path.Combine(place, OptimizerFile),
                 [.. Items(model, ".m", optimizer.FirstMoments), .. Items(model, ".v", optimizer.SecondMoments)]);
@@ -70,7 +70,7 @@ public static class Checkpoint
         if (state.Fingerprint != fingerprint)
             throw new TinyMoEException($"The text is not the one that the run in {folder} was trained on; resume with the same --data, or begin anew with another --out.");
         RequireSame(LoadConfig(folder), model.Config, folder);
-        LoadBlock(Path.Combine(folder, ModelFile), model, "", model.Parameters.Weights);
+        LoadWeights(Path.Combine(folder, ModelFile), model);
         LoadBlock(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
         LoadBlock(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
         return state;
@@ -106,13 +106,31 @@ public static class Checkpoint
         }
     }
 
+    /// <summary>What a model keeps besides its weights.</summary>
+    private static IEnumerable<SafetensorsItem> States(Decoder model) => model.Parameters.States.Where(state => state.IsSaved).Select(state =>
+        new SafetensorsItem(state.Name, state.Shape.ToArray(), () => model.Parameters.Backend.Read(state.Data)));
+
     private static int LargestTensor(Decoder model) => model.Parameters.All.SelectMany(p => p.FileTensors()).Max(tensor => tensor.Shape.Count);
 
-    private static void LoadBlock(string path, Decoder model, string suffix, Floats block)
+    private static void LoadWeights(string path, Decoder model)
+    {
+        StateTensor[] states = [.. model.Parameters.States.Where(state => state.IsSaved)];
+        LoadBlock(path, model, "", model.Parameters.Weights, [.. states.Select(state => state.Name)]);
+        using SafetensorsReader file = SafetensorsReader.Open(path);
+        foreach (StateTensor state in states)
+        {
+            float[] values = new float[state.Shape.Count];
+            file.Read(state.Name, state.Shape.ToArray(), values);
+            model.Parameters.Backend.Write<float>(values, state.Data);
+        }
+    }
+
+    private static void LoadBlock(string path, Decoder model, string suffix, Floats block, IReadOnlyList<string>? others = null)
     {
         Backend backend = model.Parameters.Backend;
         using SafetensorsReader file = SafetensorsReader.Open(path);
         HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => suffix.Length == 0 || name.EndsWith(suffix, StringComparison.Ordinal))];
+        unknown.ExceptWith(others ?? []);
         float[] host = new float[LargestTensor(model)];
         foreach (Parameter parameter in model.Parameters.All)
         {

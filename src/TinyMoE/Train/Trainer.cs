@@ -70,6 +70,7 @@ public sealed class Trainer : IDisposable
             float norm = optimizer.GradientNorm();
             RequireFiniteGradient(step, norm);
             optimizer.Step(step, learningRate, norm);
+            Model.EndStep();
             state = state with { Step = step };
 
             double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
@@ -109,7 +110,7 @@ public sealed class Trainer : IDisposable
             using Tape tape = backend.NewTape();
             Pass pass = new(Training: true, train.Seed, step, part);
             DecoderOutput output = Model.Forward(tape, tape.Ints(inputs), B, T, pass);
-            Objective objective = Objective.Of(output, tape.Ints(targets));
+            Objective objective = Objective.Of(output, tape.Ints(targets), config.Moe.LayerLosses);
             foreach ((string name, Tensor value) in objective.Parts)
                 losses[name] = losses.GetValueOrDefault(name) + value.Item() / parts;
             float total = objective.Total.Item();

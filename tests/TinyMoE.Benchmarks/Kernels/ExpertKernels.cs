@@ -16,7 +16,7 @@ public class ExpertKernels : BenchKernels
         (upWeight, downWeight) = (Random(E * F * C), Random(E * C * F));
         (weights, weightGradient) = (Random(Rows), Random(Rows));
         (offsets, tokens, choiceOfRow, rowsByToken, tokenOffsets) = (Zeros(E + 1), Zeros(Rows), Zeros(Rows), Zeros(Rows), Zeros(N + 1));
-        Backend.Assign(RandomChoices(), N, E, K, offsets, tokens, choiceOfRow, rowsByToken, tokenOffsets);
+        Backend.Assign(RandomChoices(), N, E, K, Rows, offsets, tokens, choiceOfRow, rowsByToken, tokenOffsets);
     }
 
     [Benchmark]

@@ -39,7 +39,7 @@ public sealed class AssignTests
         using CpuBackend backend = new(threads: 3);
         using Tape tape = backend.NewTape();
         View<int> offsets = tape.Ints(E + 1), tokens = tape.Ints(T * K), choices = tape.Ints(T * K), rowsByToken = tape.Ints(T * K), tokenOffsets = tape.Ints(T + 1);
-        backend.Assign(tape.Ints(experts), T, E, K, offsets, tokens, choices, rowsByToken, tokenOffsets);
+        backend.Assign(tape.Ints(experts), T, E, K, T * K, offsets, tokens, choices, rowsByToken, tokenOffsets);
         return new Plan(backend.Read(offsets), backend.Read(tokens), backend.Read(choices), backend.Read(rowsByToken), backend.Read(tokenOffsets));
     }
 

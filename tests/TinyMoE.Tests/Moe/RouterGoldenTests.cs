@@ -1,6 +1,7 @@
 using System.Text.Json;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Moe;
+using TinyMoE.Moe.Losses;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 using TinyMoE.Tests.Golden;
@@ -43,30 +44,30 @@ public sealed class RouterGoldenTests : IDisposable
         AssertClose(expected.GetProperty("gates"), noisy.SelectColumns(choices, 2).Softmax().ScatterColumns(choices, 4).ToArray());
         AssertClose(expected.GetProperty("importance"), assignment.Importance().ToArray());
 
-        Tensor loss = BalanceLosses.SquaredVariation(assignment.Importance());
+        Tensor loss = ImportanceLoss.Of(assignment.Importance());
         AssertLossAndGradients("importance", loss, "importance", withRaw: true);
     }
 
     [Fact]
     public void Load_AgreesWithGolden()
     {
-        (Tensor noisy, Tensor sigma, Ints choices, _) = RouteNoisily();
-        Tensor load = NoisyTopKRouter.Load(clean, noisy, sigma, choices, 2);
+        (Tensor noisy, Tensor sigma, _, _) = RouteNoisily();
+        Tensor load = LoadLoss.SmoothLoad(clean, noisy, sigma, 2);
         AssertClose(golden.GetProperty("noisy").GetProperty("load"), load.ToArray());
-        AssertLossAndGradients("load", BalanceLosses.SquaredVariation(load), "load", withRaw: true);
+        AssertLossAndGradients("load", LoadLoss.Of(load), "load", withRaw: true);
     }
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
     public void SwitchLoss_AgreesWithGolden(int K) =>
-        AssertLossAndGradients($"balance_top{K}", BalanceLosses.Switch(clean, clean.TopK(K), K), $"balance_top{K}", withRaw: false);
+        AssertLossAndGradients($"balance_top{K}", SwitchLoss.Of(clean.Softmax(), clean.TopK(K), K, K), $"balance_top{K}", withRaw: false);
 
     [Fact]
     public void ZLoss_AgreesWithGolden()
     {
         AssertClose(golden.GetProperty("log_sum_exp"), clean.LogSumExp().ToArray());
-        AssertLossAndGradients("z", BalanceLosses.Z(clean), "z", withRaw: false);
+        AssertLossAndGradients("z", ZLoss.Of(clean), "z", withRaw: false);
     }
 
     [Theory]
@@ -78,14 +79,14 @@ public sealed class RouterGoldenTests : IDisposable
         // Four tokens with the same probabilities everywhere; each expert is chosen K times.
         Tensor uniform = tape.Variable((4, 4), new float[16]);
         Ints choices = tape.Ints([.. Enumerable.Range(0, 4 * K).Select(i => (i / K + i % K) % 4)]);
-        Assert.Equal(1f, BalanceLosses.Switch(uniform, choices, K).Item(), 1e-6f);
+        Assert.Equal(1f, SwitchLoss.Of(uniform.Softmax(), choices, K, K).Item(), 1e-6f);
     }
 
     [Fact]
     public void SquaredVariation_AllEqual_IsZeroWithFiniteGradient()
     {
         Tensor equal = tape.Variable(5, [3, 3, 3, 3, 3]);
-        Tensor loss = BalanceLosses.SquaredVariation(equal);
+        Tensor loss = ImportanceLoss.Of(equal);
         Assert.Equal(0f, loss.Item());
         tape.Backward(loss);
         Assert.All(backend.Read(equal.Grad), g => Assert.Equal(0f, g));

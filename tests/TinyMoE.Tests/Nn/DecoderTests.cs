@@ -59,7 +59,7 @@ public sealed class DecoderTests
         for (int start = 0, length = 5; start < T; start += length, length = 1)
         {
             using Tape tape = backend.NewTape(recording: false);
-            float[] last = model.Forward(tape, tape.Ints(ids.AsSpan(start, length)), 1, length, Pass.Inference, cache, lastOnly: true).Logits.ToArray();
+            float[] last = model.Forward(tape, new TokenBatch(tape.Ints(ids.AsSpan(start, length)), 1, length), Pass.Inference, cache, lastOnly: true).Logits.ToArray();
             for (int v = 0; v < V; v++)
                 Assert.Equal(whole[(start + length - 1) * V + v], last[v], 1e-5f);
         }

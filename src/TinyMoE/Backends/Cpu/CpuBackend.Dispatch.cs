@@ -13,7 +13,13 @@ public sealed unsafe partial class CpuBackend
         {
             var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
-                Row(s.x, s.tokens.Span[n], s.C).CopyTo(Row(s.y, n, s.C));
+            {
+                int t = s.tokens.Span[n];
+                if (t == Dropped)
+                    Row(s.y, n, s.C).Clear();
+                else
+                    Row(s.x, t, s.C).CopyTo(Row(s.y, n, s.C));
+            }
         });
     }
 
@@ -78,7 +84,15 @@ public sealed unsafe partial class CpuBackend
             var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
             {
-                Span<float> dy = Row(s.dy, s.tokens.Span[n], s.C);
+                int t = s.tokens.Span[n];
+                if (t == Dropped)
+                {
+                    ClearUnlessAdds(s.dx, n, s.C);
+                    ClearUnlessAdds(s.dw, n, 1);
+                    continue;
+                }
+
+                Span<float> dy = Row(s.dy, t, s.C);
                 float w = s.w.Span[n];
                 if (!s.dw.IsNone)
                 {
@@ -96,6 +110,13 @@ public sealed unsafe partial class CpuBackend
                     TensorPrimitives.Multiply(dy, w, dx);
             }
         });
+    }
+
+    /// <summary>The gradient of a row that is nobody's.</summary>
+    private static void ClearUnlessAdds(Target target, int n, int C)
+    {
+        if (!target.IsNone && !target.Adds)
+            Row(target.View, n, C).Clear();
     }
 
     /// <summary>Row <paramref name="n"/> of a matrix with C columns.</summary>

@@ -11,6 +11,7 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     private const int TokensPerPiece = 512;
+    private const int Dropped = -1; // a choice that nobody serves
 
     /// <inheritdoc/>
     public override void TopK(Floats x, int T, int E, int K, Ints columns)
@@ -25,13 +26,16 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void Assign(Ints experts, int T, int E, int K, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
+    public override void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
     {
         DeviceBuffer scratch = Pool.Rent((long)Pieces(T, TokensPerPiece) * E * sizeof(int));
         Ints counts = scratch.As<int>(Pieces(T, TokensPerPiece) * E); // (pieces, E)
         workers.For(Pieces(T, TokensPerPiece), (experts, T, E, K, counts), static (piece, in s) =>
             Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span));
         Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, default, default);
+        int kept = offsets.Pointer[E];
+        tokens.Slice(kept, N - kept).Span.Fill(-1);
+        choices.Slice(kept, N - kept).Span.Fill(-1);
         Pool.Return(scratch);
     }
 
@@ -70,7 +74,10 @@ public sealed unsafe partial class CpuBackend
                 Span<float> x = s.x.Slice(t * s.E, s.E).Span, y = s.y.View.Slice(t * s.K, s.K).Span;
                 Span<int> columns = s.columns.Slice(t * s.K, s.K).Span;
                 for (int k = 0; k < columns.Length; k++)
-                    y[k] = s.y.Adds ? y[k] + x[columns[k]] : x[columns[k]];
+                {
+                    float value = columns[k] < 0 ? 0f : x[columns[k]];
+                    y[k] = s.y.Adds ? y[k] + value : value;
+                }
             }
         });
     }
@@ -88,7 +95,10 @@ public sealed unsafe partial class CpuBackend
                 if (!s.y.Adds)
                     y.Clear();
                 for (int k = 0; k < columns.Length; k++)
-                    y[columns[k]] += x[k];
+                {
+                    if (columns[k] >= 0)
+                        y[columns[k]] += x[k];
+                }
             }
         });
     }
@@ -102,13 +112,15 @@ public sealed unsafe partial class CpuBackend
             Span<float> x = s.x.Span, y = s.y.Slice(start, length).Span;
             Span<int> indices = s.indices.Slice(start, length).Span;
             for (int i = 0; i < y.Length; i++)
-                y[i] = x[indices[i]];
+                y[i] = indices[i] < 0 ? 0f : x[indices[i]];
         });
     }
 
     /// <inheritdoc/>
     public override void Scatter(Floats x, Ints indices, int n, int length, Target y)
     {
+        if (y.IsNone)
+            return;
         if (!y.Adds)
             y.View.Span.Clear();
         ForElements(n, (x, indices, n, y), static (piece, in s) =>
@@ -117,7 +129,10 @@ public sealed unsafe partial class CpuBackend
             Span<float> x = s.x.Slice(start, length).Span, y = s.y.View.Span;
             Span<int> indices = s.indices.Slice(start, length).Span;
             for (int i = 0; i < x.Length; i++)
-                y[indices[i]] += x[i];
+            {
+                if (indices[i] >= 0)
+                    y[indices[i]] += x[i];
+            }
         });
     }
 
@@ -164,14 +179,25 @@ public sealed unsafe partial class CpuBackend
     {
         counts.Clear();
         foreach (int expert in choices)
-            counts[expert]++;
+        {
+            if (expert != Dropped)
+                counts[expert]++;
+        }
     }
 
     /// <summary>From the counts of each piece (pieces, E), which it uses up, to the plan; choices, and gates with weights, only where they are wanted.</summary>
     private void Place(
         Ints experts, int T, int E, int K, Ints counts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Ints choices, Floats gates, Floats weights)
     {
-        int row = 0;
+        int inverse = 0, row = 0;
+        for (int t = 0, i = 0; t < T; t += TokensPerPiece)
+        {
+            tokenOffsets.Pointer[t] = inverse;                   // where each piece begins in rowsByToken
+            for (int e = 0; e < E; e++)
+                inverse += counts.Pointer[i++];
+        }
+
+        tokenOffsets.Pointer[T] = inverse;
         for (int e = 0; e < E; e++)
         {
             offsets.Pointer[e] = row;
@@ -180,19 +206,21 @@ public sealed unsafe partial class CpuBackend
         }
 
         offsets.Pointer[E] = row;
-        tokenOffsets.Pointer[T] = T * K;
         workers.For(Pieces(T, TokensPerPiece), (experts, T, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, weights), static (piece, in s) =>
         {
             int* next = s.counts.Pointer + piece * s.E;
-            int end = Math.Min(s.T, (piece + 1) * TokensPerPiece);
-            for (int t = piece * TokensPerPiece; t < end; t++)
+            int start = piece * TokensPerPiece, end = Math.Min(s.T, start + TokensPerPiece), inverse = s.tokenOffsets.Pointer[start];
+            for (int t = start; t < end; t++)
             {
-                s.tokenOffsets.Pointer[t] = t * s.K;
+                s.tokenOffsets.Pointer[t] = inverse;
                 for (int choice = t * s.K; choice < (t + 1) * s.K; choice++)
                 {
-                    int row = next[s.experts.Pointer[choice]]++;
+                    int expert = s.experts.Pointer[choice];
+                    if (expert == Dropped)
+                        continue;
+                    int row = next[expert]++;
                     s.tokens.Pointer[row] = t;
-                    s.rowsByToken.Pointer[choice] = row;
+                    s.rowsByToken.Pointer[inverse++] = row;
                     if (!s.choices.IsNone)
                         s.choices.Pointer[row] = choice;
                     if (!s.weights.IsNone)

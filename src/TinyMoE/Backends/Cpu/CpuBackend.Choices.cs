@@ -1,0 +1,144 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Cpu;
+
+/// <remarks>
+/// Choices before they become a plan. Where something is ranked, value and place are packed into one number, so that an ordinary sort of numbers gives
+/// the one order there is: larger values first, earlier places among equals.
+/// </remarks>
+public sealed unsafe partial class CpuBackend
+{
+    /// <inheritdoc/>
+    public override void CountChoices(Ints choices, int groups, int T, int K, int counted, int E, float scale, Target counts)
+    {
+        if (counts.IsNone)
+            return;
+        workers.For(groups, (choices, T, K, counted, E, scale, counts, workers), static (group, in s) =>
+        {
+            Span<int> sums = MemoryMarshal.Cast<float, int>(s.workers.ThreadScratch(s.E))[..s.E];
+            sums.Clear();
+            int* choices = s.choices.Pointer + (nint)group * s.T * s.K;
+            for (int t = 0; t < s.T; t++, choices += s.K)
+            {
+                for (int k = 0; k < s.counted; k++)
+                {
+                    if (choices[k] != Dropped)
+                        sums[choices[k]]++;
+                }
+            }
+
+            Span<float> y = Row(s.counts.View, group, s.E);
+            for (int e = 0; e < y.Length; e++)
+                y[e] = s.counts.Adds ? y[e] + s.scale * sums[e] : s.scale * sums[e];
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void KeepChoices(Ints choices, Floats keep, int n, Ints kept)
+    {
+        ForElements(n, (choices, keep, n, kept), static (piece, in s) =>
+        {
+            var (start, length) = Range(piece, s.n);
+            for (int i = start; i < start + length; i++)
+                s.kept.Pointer[i] = s.keep.Pointer[i] > 0f ? s.choices.Pointer[i] : Dropped;
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void LimitCapacity(Ints choices, Floats priority, int T, int E, int K, int capacity, Ints kept)
+    {
+        kept.Span.Fill(Dropped);
+        workers.For(E, (choices, priority, T, K, capacity, kept, workers), static (expert, in s) =>
+        {
+            Span<ulong> ranks = Ranks(s.workers, s.T * s.K);
+            int wanted = 0;
+            for (int k = 0; k < s.K; k++)
+            {
+                for (int t = 0; t < s.T; t++)
+                {
+                    int choice = t * s.K + k;
+                    if (s.choices.Pointer[choice] == expert)
+                        ranks[wanted++] = Rank(s.priority.IsNone ? 0f : s.priority.Pointer[choice], k * s.T + t);
+                }
+            }
+
+            if (wanted > s.capacity && !s.priority.IsNone)
+                ranks[..wanted].Sort();
+            foreach (ulong rank in ranks[..Math.Min(wanted, s.capacity)])
+            {
+                var (k, t) = Math.DivRem(PlaceOf(rank), s.T);
+                s.kept.Pointer[t * s.K + k] = expert;
+            }
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int capacity, Ints choices)
+    {
+        choices.Span.Fill(Dropped);
+        workers.For(groups * E, (scores, T, E, groups, interleaved, capacity, choices, workers), static (piece, in s) =>
+        {
+            var (group, expert) = Math.DivRem(piece, s.E);
+            int size = s.T / s.groups, first = s.interleaved ? group : group * size, step = s.interleaved ? s.groups : 1, found = 0;
+            Span<ulong> ranks = Ranks(s.workers, size);
+            for (int i = 0; i < size; i++)
+            {
+                int t = first + i * step;
+                float score = s.scores.Pointer[t * s.E + expert];
+                if (!(score < 0f))
+                    ranks[found++] = Rank(score, t);
+            }
+
+            if (found > s.capacity)
+                ranks[..found].Sort();
+            foreach (ulong rank in ranks[..Math.Min(found, s.capacity)])
+                s.choices.Pointer[PlaceOf(rank) * s.E + expert] = expert;
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void LookUpChoices(Floats table, Ints ids, int T, int V, int K, Ints choices)
+    {
+        for (int t = 0; t < T; t++)
+        {
+            Span<float> experts = Row(table, ids.Span[t], K);
+            for (int k = 0; k < K; k++)
+                choices.Pointer[t * K + k] = (int)experts[k];
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void ChooseInGroups(Ints groups, Ints best, int T, int G, int M, int A, int K, Ints choices)
+    {
+        ForRows(T, A * K, (groups, best, T, G, M, A, K, choices), static (piece, in s) =>
+        {
+            var (start, end) = RowRange(piece, s.T, s.A * s.K);
+            for (int t = start; t < end; t++)
+            {
+                for (int a = 0; a < s.A; a++)
+                {
+                    int group = s.groups.Pointer[t * s.A + a];
+                    for (int k = 0; k < s.K; k++)
+                        s.choices.Pointer[(t * s.A + a) * s.K + k] = group * s.M + s.best.Pointer[(t * s.G + group) * s.K + k];
+                }
+            }
+        });
+    }
+
+    /// <summary>Room of a thread for <paramref name="count"/> ranks.</summary>
+    private static Span<ulong> Ranks(Workers workers, int count) => MemoryMarshal.Cast<float, ulong>(workers.ThreadScratch(2 * count));
+
+    /// <summary>A number that is the smaller the larger the value (not NaN), and among equals the smaller the place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Rank(float value, int place)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value + 0f); // −0 is 0
+        uint rising = (bits & 0x8000_0000) != 0 ? ~bits : bits | 0x8000_0000; // in the order of the values
+        return ((ulong)~rising << 32) | (uint)place;
+    }
+
+    /// <summary>The place of a rank.</summary>
+    private static int PlaceOf(ulong rank) => (int)(uint)rank;
+}

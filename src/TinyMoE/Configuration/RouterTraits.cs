@@ -1,0 +1,54 @@
+using System.Text.Json;
+
+namespace TinyMoE.Configuration;
+
+/// <summary>Whether what a token gets may depend on tokens after it.</summary>
+public enum Causality
+{
+    /// <summary>Never.</summary>
+    Causal,
+
+    /// <summary>In training only, where the whole batch is balanced; evaluation and generation are causal.</summary>
+    CausalInInference,
+
+    /// <summary>Always: a decoder may see the future.</summary>
+    NonCausal,
+}
+
+/// <summary>What a configuration must know of a router without making it.</summary>
+/// <param name="Kind">The router.</param>
+/// <param name="Summary">What it does, in a line.</param>
+/// <param name="Source">The paper, or the models that use it.</param>
+/// <param name="Active">The number of experts a token, where it is the router's own; null: <see cref="MoeConfig.Active"/>.</param>
+/// <param name="HasProbabilities">Whether it has probabilities over the experts, for balance losses.</param>
+/// <param name="HasLogits">Whether it computes logits of a token, for the z-loss, jitter, noise, gate dropout and precision.</param>
+/// <param name="Drops">Whether a capacity factor can make it drop tokens.</param>
+/// <param name="Causality">Whether it looks ahead.</param>
+public sealed record RouterTraits(
+    RouterKind Kind, string Summary, string Source, int? Active = null, bool HasProbabilities = true, bool HasLogits = true, bool Drops = true, Causality Causality = Causality.Causal)
+{
+    /// <summary>All routers.</summary>
+    public static IReadOnlyList<RouterTraits> All { get; } =
+    [
+        new(RouterKind.TopK, "the K largest logits; gates softmax over them, or over all", "Mixtral (Jiang et al. 2024), OLMoE (Muennighoff et al. 2024), Qwen2-MoE"),
+        new(RouterKind.NoisyTopK, "trainable noise on the logits, then top-k; importance and smooth load losses", "Shazeer et al. 2017"),
+        new(RouterKind.Switch, "one expert, its gate the probability over all, never renormalised", "Fedus et al. 2021", Active: 1),
+        new(RouterKind.GShard, "two experts, the second kept at random in proportion to its gate", "Lepikhin et al. 2020", Active: 2),
+        new(RouterKind.ExpertChoice, "each expert takes its top tokens: always balanced, looks ahead", "Zhou et al. 2022", Drops: false, Causality: Causality.NonCausal),
+        new(RouterKind.Base, "balanced linear assignment by auction in training, the best expert otherwise; sigmoid gate", "Lewis et al. 2021", Active: 1, Drops: false, Causality: Causality.CausalInInference),
+        new(RouterKind.Sinkhorn, "balanced by Sinkhorn's iteration in training, top-k otherwise", "Clark et al. 2022", Causality: Causality.CausalInInference),
+        new(RouterKind.Hash, "a fixed table by token id, random or balanced by frequency; no gate", "Roller et al. 2021", HasProbabilities: false, HasLogits: false),
+        new(RouterKind.Task, "by the label of the text, with a learned gate a label", "Kudugunta et al. 2021", HasLogits: false),
+        new(RouterKind.Soft, "every expert on every token: the dense mixture that sparse ones are measured by", "Jacobs et al. 1991", Active: int.MaxValue, Drops: false),
+        new(RouterKind.Hierarchical, "a gate over groups of experts, a gate inside each", "Shazeer et al. 2017, appendix B"),
+        new(RouterKind.DeepSeek, "sigmoid scores, chosen with a bias that follows the load; groups; no balance loss needed", "DeepSeek-V3 (DeepSeek-AI 2024), Wang et al. 2024"),
+        new(RouterKind.Random, "experts at random, equal gates", "baseline", HasProbabilities: false, HasLogits: false),
+        new(RouterKind.Uniform, "experts in turn by position, equal gates", "baseline", HasProbabilities: false, HasLogits: false),
+    ];
+
+    /// <summary>The name in a configuration.</summary>
+    public string Name => JsonSerializer.SerializeToNode(Kind, ConfigJson.Options)!.GetValue<string>();
+
+    /// <summary>The traits of a router.</summary>
+    public static RouterTraits Of(RouterKind kind) => All.First(traits => traits.Kind == kind);
+}

@@ -1,0 +1,44 @@
+using TinyMoE.Nn;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Moe.Losses;
+
+/// <summary>
+/// The load loss (Shazeer et al. 2017, appendix A): experts should have equal numbers of tokens. A count has no gradient, so the load is made smooth by the noise:
+/// the chance that an expert would be among the top K if its own noise alone were drawn again.
+/// <code>
+/// threshold = the (K+1)-th largest H for an expert that is chosen, the K-th for another
+/// P[t, e]   = Φ((clean − threshold)/σ)
+/// load_e    = Σ_t P[t, e]
+/// L         = CV²(load)
+/// </code>
+/// No stop-gradient anywhere, as in Tensor2Tensor: it flows through the clean logits, σ, and the threshold, another expert's H. Weight 0.01 (moe.load_loss).
+/// V-MoE (Riquelme et al. 2021, appendix A) has one σ for all (moe.logit_noise) and the K-th largest H as everybody's threshold.
+/// </summary>
+public static class LoadLoss
+{
+    /// <summary>load (E); result (1).</summary>
+    public static Tensor Of(Tensor load) => ImportanceLoss.SquaredVariation(load);
+
+    /// <summary>Shazeer's smooth load of each expert (E). clean, noisy, sigma (T, E), K &lt; E.</summary>
+    public static Tensor SmoothLoad(Tensor clean, Tensor noisy, Tensor sigma, int K, TokenMask? mask = null)
+    {
+        int E = clean.Shape[1];
+        Ints best = noisy.TopK(K + 1);                           // (T, K+1), largest first
+        Tensor largest = noisy.SelectColumns(best, K + 1);
+        Tensor thresholdIn = largest.SliceColumns(K, 1);         // (T, 1)
+        Tensor thresholdOut = largest.SliceColumns(K - 1, 1);    // (T, 1)
+        Tensor isIn = clean.Tape.OneHot(noisy.TopK(K), K, E);    // (T, E), constant
+        Tensor isOut = isIn.Scale(-1f).Shift(1f);
+        Tensor threshold = isIn.Multiply(thresholdIn).Add(isOut.Multiply(thresholdOut));
+        return clean.Subtract(threshold).Divide(sigma).NormalCdf().SumRows(mask);
+    }
+
+    /// <summary>V-MoE's smooth load of each expert (E), for noise of one standard deviation. clean, noisy (T, E).</summary>
+    public static Tensor FixedNoiseLoad(Tensor clean, Tensor noisy, float sigma, int K, TokenMask? mask = null)
+    {
+        Tensor threshold = noisy.SelectColumns(noisy.TopK(K), K).SliceColumns(K - 1, 1); // (T, 1)
+        return clean.Subtract(threshold).Scale(1f / sigma).NormalCdf().SumRows(mask);
+    }
+}

@@ -1,0 +1,19 @@
+using TinyMoE.Nn;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Moe.Losses;
+
+/// <summary>
+/// The router z-loss (Zoph et al. 2022, "ST-MoE", equation 5): keeps logits small, where their softmax is exact.
+/// <code>
+/// L = mean over tokens of (log Σ_e exp h_e)²
+/// ∂L/∂h[t, j] = 2/T · lse_t · p[t, j]
+/// </code>
+/// It never is 0 for E &gt; 1 unless logits go below 0. Weight 0.001 (moe.z_loss).
+/// </summary>
+public static class ZLoss
+{
+    /// <summary>logits (T, E); result (1).</summary>
+    public static Tensor Of(Tensor logits, TokenMask? mask = null) => logits.LogSumExp().Square().MeanRows(mask);
+}

@@ -1,0 +1,70 @@
+using TinyMoE.Configuration;
+using TinyMoE.Nn;
+using TinyMoE.Ops;
+using TinyMoE.RandomNumbers;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Moe.Routers;
+
+/// <summary>Logits (T, E) as they are, for losses and statistics, and as the choice sees them.</summary>
+internal readonly record struct GateLogits(Tensor Clean, Tensor Noisy);
+
+/// <summary>
+/// The learned part of most routers, h = x·Wgᵀ in float32, with what may act on it in training only:
+/// <list type="bullet">
+/// <item>jitter ε: the router's copy of x is multiplied by numbers uniform in [1 − ε, 1 + ε] (Fedus et al. 2021, section 2.2; the text, not the pseudo-code of appendix F, which adds them);</item>
+/// <item>logit noise s: normal noise of deviation s/E is added to the logits (Riquelme et al. 2021, V-MoE);</item>
+/// <item>gate dropout: a token must do without an expert at random: its logit is masked (Csordás et al. 2023).</item>
+/// </list>
+/// </summary>
+internal sealed class Gate
+{
+    private const float Masked = -1e9f; // finite: a softmax over masked logits alone is no 0/0
+
+    private readonly MoeConfig config;
+    private readonly int layer;
+    private readonly Linear linear;
+
+    /// <summary>Adds <c>name.weight</c> (outputs, C) to the store; E outputs unless said.</summary>
+    public Gate(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer, Initializer? initializer = null, int? outputs = null)
+    {
+        (this.config, this.layer) = (config, layer);
+        linear = new Linear(store, name, model.Width, outputs ?? config.Experts, initializer ?? new WeightInit(model).Matrix(model.Width));
+    }
+
+    /// <summary>x (T, C) to logits (T, E).</summary>
+    public GateLogits Forward(Tensor x, RoutingContext context)
+    {
+        Pass pass = context.Pass;
+        if (!pass.Training)
+            return Same(linear.Forward(x));
+        Tensor clean = linear.Forward(Jittered(x, pass)), noisy = clean;
+        if (config.LogitNoise > 0f)
+            noisy = noisy.Add(pass.RouterNoise(clean, layer).Scale(NoiseDeviation(config)));
+        if (config.GateDropout > 0f)
+            noisy = noisy.Add(DropoutMask(clean, pass));
+        return new GateLogits(clean, noisy);
+    }
+
+    /// <summary>Standard deviation of the fixed noise.</summary>
+    public static float NoiseDeviation(MoeConfig config) => config.LogitNoise / config.Experts;
+
+    private static GateLogits Same(Tensor logits) => new(logits, logits);
+
+    private Tensor Jittered(Tensor x, Pass pass)
+    {
+        if (config.Jitter == 0f)
+            return x;
+        Tensor uniform = x.Tape.Uniform(x.Shape, pass.Key(RandomPurpose.RouterJitter, layer)); // (T, C)
+        return x.Multiply(uniform.Scale(2f * config.Jitter).Shift(1f - config.Jitter));
+    }
+
+    /// <summary>0, or <see cref="Masked"/> with the chance of gate dropout; like the logits, a constant.</summary>
+    private Tensor DropoutMask(Tensor logits, Pass pass)
+    {
+        Tensor ones = logits.Tape.Constant(logits.Shape);
+        logits.Tape.Backend.Fill(ones.Data, 1f);
+        float kept = 1f / (1f - config.GateDropout);             // what dropout makes of a 1 that it keeps
+        return ones.Dropout(pass.Dropout(config.GateDropout, RandomPurpose.GateDropout, layer)).Shift(-kept).Scale(-Masked / kept);
+    }
+}

@@ -1,0 +1,40 @@
+using TinyMoE.Configuration;
+using TinyMoE.Nn;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Moe.Routers;
+
+/// <summary>
+/// Task-level routing (Kudugunta et al. 2021, "Beyond Distillation"): all tokens of one task or domain go to that task's experts, so that a small dense
+/// model can be cut out of the large one for each task.
+/// <code>
+/// h = G[label of t]              a learned row of logits a label, G (labels, E)
+/// I = the K largest h;  g = softmax(h over I), or over all where moe.renormalize is false or K = 1
+/// </code>
+/// Labels come with the data (data.labels). G begins standard normal, so that tasks begin apart.
+/// </summary>
+public sealed class TaskRouter : IRouter
+{
+    private readonly MoeConfig config;
+    private readonly Parameter table;
+    private readonly TokenChoice choice;
+
+    /// <summary>Adds <c>name.task_gate.weight</c> (labels, E) to the store.</summary>
+    public TaskRouter(ParameterStore store, string name, MoeConfig config, int layer)
+    {
+        this.config = config;
+        table = store.Add($"{name}.task_gate.weight", (Math.Max(1, config.Tasks), config.Experts), Initializer.Normal(1f), decays: false);
+        choice = new TokenChoice(config, layer);
+    }
+
+    /// <inheritdoc/>
+    public Routing Route(Tensor x, RoutingContext context)
+    {
+        Ints labels = context.Tokens.Labels;
+        if (labels.IsNone)
+            throw new TinyMoEException($"moe.router=task needs the label of every token, 0 to {table.Shape[0] - 1}; set data.labels, or name a --label");
+        Tensor logits = x.Tape.Embedding(table, labels);         // (T, E)
+        return choice.TopK(new GateLogits(logits, logits), config.Active, overAll: !config.Renormalize || config.Active == 1, context);
+    }
+}

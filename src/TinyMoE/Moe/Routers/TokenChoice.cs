@@ -1,0 +1,91 @@
+using TinyMoE.Configuration;
+using TinyMoE.Moe.Losses;
+using TinyMoE.Nn;
+using TinyMoE.Ops;
+using TinyMoE.RandomNumbers;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Moe.Routers;
+
+/// <summary>
+/// What is the same for every router once it knows what it wants: padding reaches no expert, a full expert drops what comes too much, the rest is an
+/// <see cref="Assignment"/>, and the balance losses of the configuration are added in training.
+/// Capacity (Lepikhin et al. 2020; Fedus et al. 2021): an expert serves at most ⌊factor·T·K/E⌋ of T tokens that count, and not less than moe.min_capacity.
+/// </summary>
+internal sealed class TokenChoice(MoeConfig config, int layer)
+{
+    private readonly bool drops = RouterTraits.Of(config.Router).Drops;
+    private readonly int active = config.ActiveOfRouter;
+
+    /// <summary>The K experts of the largest logits; gates are the softmax over those, or <paramref name="overAll"/>. logits (T, E).</summary>
+    public Routing TopK(GateLogits logits, int K, bool overAll, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses = null)
+    {
+        RouterScores scores = new(logits.Clean);
+        Tensor used = logits.Noisy;
+        ownLosses ??= FixedNoiseLoad(logits, K, context);
+        if (context.Tokens.Mask is null && Capacity(context) >= context.Counting)
+        {
+            (Ints wanted, Assignment assignment) = Assignment.TopK(used, K, overAll);
+            return Finish(scores, wanted, K, assignment, assignment.Importance, context, ownLosses);
+        }
+
+        Ints choices = used.TopK(K);
+        Tensor gates = overAll ? used.Softmax().SelectColumns(choices, K) : used.SelectColumns(choices, K).Softmax();
+        return Choose(scores, choices, gates, context, ownLosses: ownLosses);
+    }
+
+    /// <summary>These choices with these gates (T, K). <paramref name="rows"/>: most rows that can be needed. <paramref name="offered"/>: what of the choices is asked for, where that is not all.</summary>
+    public Routing Choose(
+        RouterScores scores, Ints choices, Tensor gates, RoutingContext context, int? rows = null, Ints offered = default, IEnumerable<BalanceLoss>? ownLosses = null)
+    {
+        int T = gates.Shape[0], K = gates.Shape[1], E = config.Experts;
+        if (offered.IsNone)
+            offered = choices;
+        if (context.Tokens.Mask is { } mask)
+        {
+            Tensor counts = mask.Column.Multiply(One(gates.Tape, K));
+            (choices, offered) = (counts.KeepChoices(choices), counts.KeepChoices(offered));
+        }
+
+        int capacity = Capacity(context);
+        if (capacity < context.Counting)
+        {
+            offered = gates.Tape.LimitCapacity(offered, K, E, capacity, Priority(gates, context));
+            rows = (int)Math.Min((long)T * K, (long)E * capacity);
+        }
+
+        Assignment assignment = Assignment.FromChoices(offered, gates, E, rows);
+        Ints wanted = choices;
+        return Finish(scores, wanted, K, assignment, () => gates.ScatterColumns(wanted, E).SumRows(), context, ownLosses);
+    }
+
+    private Routing Finish(
+        RouterScores scores, Ints choices, int K, Assignment assignment, Func<Tensor> importance, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses)
+    {
+        IReadOnlyList<BalanceLoss> losses = context.Pass.Training ? BalanceLosses.Of(config, scores, choices, K, active, importance, context.Tokens, ownLosses) : [];
+        return new Routing(assignment, scores, choices, losses);
+    }
+
+    /// <summary>V-MoE's load loss, where the configuration wants one and has the noise for it.</summary>
+    private IEnumerable<BalanceLoss>? FixedNoiseLoad(GateLogits logits, int K, RoutingContext context) =>
+        context.Pass.Training && config.LoadLoss > 0f && config.LogitNoise > 0f && K < config.Experts
+            ? [new BalanceLoss("load", LoadLoss.Of(LoadLoss.FixedNoiseLoad(logits.Clean, logits.Noisy, Gate.NoiseDeviation(config), K, context.Tokens.Mask)), config.LoadLoss)]
+            : null;
+
+    private int Capacity(RoutingContext context) => drops ? config.CapacityOf(context.Counting, context.Pass.Training) : context.Counting;
+
+    /// <summary>Who goes first at a full expert (T, K); null: who comes first.</summary>
+    private Tensor? Priority(Tensor gates, RoutingContext context) => config.Drop switch
+    {
+        DropOrder.Probability => gates,
+        DropOrder.Random => gates.Tape.Uniform(gates.Shape, context.Pass.Key(RandomPurpose.DropOrder, layer)),
+        _ => null,
+    };
+
+    private static Tensor One(Tape tape, int K)
+    {
+        Tensor ones = tape.Constant(K);
+        tape.Backend.Fill(ones.Data, 1f);
+        return ones;
+    }
+}

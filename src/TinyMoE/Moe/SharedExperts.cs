@@ -1,0 +1,29 @@
+using TinyMoE.Configuration;
+using TinyMoE.Nn;
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Moe;
+
+/// <summary>
+/// Experts that every token passes (DeepSeekMoE, Dai et al. 2024): S of them, of hidden size F, are one network of hidden size S·F.
+/// With a gate, y = σ(x·w)·FFN(x) (Qwen2-MoE).
+/// </summary>
+internal sealed class SharedExperts
+{
+    private readonly FeedForward network;
+    private readonly Linear? gate;
+
+    public SharedExperts(ParameterStore store, string name, ModelConfig model, MoeConfig moe)
+    {
+        network = new FeedForward(store, $"{name}.shared_experts", model with { Hidden = moe.SharedExperts * moe.HiddenOrDefault(model.Width) });
+        gate = moe.SharedGate ? new Linear(store, $"{name}.shared_expert_gate", model.Width, 1, new WeightInit(model).Matrix(model.Width)) : null;
+    }
+
+    /// <summary>x, result (T, C).</summary>
+    public Tensor Forward(Tensor x)
+    {
+        Tensor y = network.Forward(x);
+        return gate is null ? y : y.Multiply(gate.Forward(x).Sigmoid());
+    }
+}

@@ -45,7 +45,17 @@ public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
 /// <param name="Scores">What it thinks of every expert.</param>
 /// <param name="Choices">The experts that each token wanted (T, K), before any was full; −1 for none.</param>
 /// <param name="Losses">The balance losses that are switched on, unweighted; empty outside training.</param>
-public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Choices, IReadOnlyList<BalanceLoss> Losses);
+public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Choices, IReadOnlyList<BalanceLoss> Losses)
+{
+    /// <summary>How many choices found an expert and how many there were; waits for the device.</summary>
+    public (int Served, int Wanted) ReadServed()
+    {
+        Tape tape = Assignment.Weights.Tape;
+        int E = Assignment.Experts, K = Choices.Length / Assignment.TokenCount;
+        float[] wanted = tape.CountChoices(Choices, K, E, counted: K, scale: 1f).ToArray();
+        return (Assignment.ReadCounts().Sum(), (int)wanted.Sum(count => (double)count));
+    }
+}
 
 /// <summary>What a router thinks of every expert, as far as it has an opinion.</summary>
 public sealed class RouterScores

@@ -10,13 +10,14 @@ public static class MetricsJson
     private static readonly JsonSerializerOptions Options = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary><c>{"kind":"train","step":..,"loss":..,"losses":{..},"learning_rate":..,"gradient_norm":..,"tokens_per_second":..}</c></summary>
+    /// <summary><c>{"kind":"train","step":..,"loss":..,"losses":{..},"learning_rate":..,"gradient_norm":..,"tokens_per_second":..}</c>, and <c>"dropped":..</c> with a capacity factor.</summary>
     public static string Line(StepReport r) =>
-        JsonSerializer.Serialize(new { Kind = "train", r.Step, r.Loss, r.Losses, r.LearningRate, r.GradientNorm, r.TokensPerSecond }, Options);
+        JsonSerializer.Serialize(new { Kind = "train", r.Step, r.Loss, r.Losses, r.LearningRate, r.GradientNorm, r.TokensPerSecond, r.Dropped }, Options);
 
     /// <summary><c>{"kind":"eval","step":..,"loss":..,"perplexity":..,"bits_per_byte":..}</c></summary>
     public static string Line(EvalReport r) =>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Moe;
 using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Optim;
@@ -66,7 +67,7 @@ public sealed class Trainer : IDisposable
             Profiler?.BeginStep();
             long started = Stopwatch.GetTimestamp();
             float learningRate = Schedule.LearningRate(train, step);
-            Dictionary<string, float> losses = ComputeGradients(step);
+            (Dictionary<string, float> losses, float? dropped) = ComputeGradients(step);
             float norm = optimizer.GradientNorm();
             RequireFiniteGradient(step, norm);
             optimizer.Step(step, learningRate, norm);
@@ -74,7 +75,7 @@ public sealed class Trainer : IDisposable
             state = state with { Step = step };
 
             double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-            StepReport report = new(step, losses["cross_entropy"], losses, learningRate, norm, train.Batch * config.Model.Context / seconds);
+            StepReport report = new(step, losses["cross_entropy"], losses, learningRate, norm, train.Batch * config.Model.Context / seconds, dropped);
             metrics.Write(report);
             listener.OnStep(report);
             Profiler?.EndStep();
@@ -97,12 +98,13 @@ public sealed class Trainer : IDisposable
     /// <summary>Gives the model's memory back.</summary>
     public void Dispose() => Model.Dispose();
 
-    /// <summary>Forward and backward over the step's batch, part by part; gradients add up to the mean over the batch. Returns the losses by name.</summary>
-    private Dictionary<string, float> ComputeGradients(int step)
+    /// <summary>Forward and backward over the step's batch, part by part; gradients add up to the mean over the batch. Returns the losses by name, and with a capacity factor the share of choices that were dropped.</summary>
+    private (Dictionary<string, float> Losses, float? Dropped) ComputeGradients(int step)
     {
         TrainConfig train = config.Train;
         int parts = train.Accumulation, B = train.Batch / parts, T = config.Model.Context;
         Dictionary<string, float> losses = [];
+        long served = 0, wanted = 0;
         Model.Parameters.ZeroGrad();
         for (int part = 0; part < parts; part++)
         {
@@ -117,11 +119,17 @@ public sealed class Trainer : IDisposable
             losses["total"] = losses.GetValueOrDefault("total") + total / parts;
             if (!float.IsFinite(total))
                 throw NotFinite($"the loss is {total}", step, tape.FindNonFinite());
+            foreach ((_, Routing routing) in config.Moe.CapacityFactor > 0 ? output.Routings : [])
+            {
+                (int s, int w) = routing.ReadServed();
+                (served, wanted) = (served + s, wanted + w);
+            }
+
             tape.Backward(objective.Total.Scale(1f / parts));
         }
 
         Model.Parameters.RequireGradients();
-        return losses;
+        return (losses, wanted == 0 ? null : 1f - (float)served / wanted);
     }
 
     private static long PeakResidentBytes()

@@ -19,8 +19,9 @@ public sealed record TrainingStart(
 /// <param name="LearningRate">The learning rate of the step.</param>
 /// <param name="GradientNorm">Norm of the whole gradient before it was clipped.</param>
 /// <param name="TokensPerSecond">Speed of the step.</param>
+/// <param name="Dropped">With a capacity factor: share of the choices that found their expert full, over all layers; else null.</param>
 public sealed record StepReport(
-    int Step, float Loss, IReadOnlyDictionary<string, float> Losses, float LearningRate, float GradientNorm, double TokensPerSecond);
+    int Step, float Loss, IReadOnlyDictionary<string, float> Losses, float LearningRate, float GradientNorm, double TokensPerSecond, float? Dropped = null);
 
 /// <summary>One evaluation on held-out text.</summary>
 /// <param name="Step">The step after which it was made.</param>

@@ -69,7 +69,7 @@ internal static class Engine
         string checkpoint = RunFolder.FindCheckpoint(options.Run);
         RunConfig config = Checkpoint.LoadConfig(checkpoint);
         DataConfig data = options.Data is null ? config.Data : config.Data with { Sources = options.Data };
-        Corpus corpus = Corpus.Load(data, Checkpoint.LoadTokenizer(checkpoint));
+        Corpus corpus = Corpus.Load(data, Checkpoint.LoadTokenizer(checkpoint), Checkpoint.LoadLabels(checkpoint));
         corpus.CheckContext(config.Model.Context);
         using CpuBackend backend = new(options.Threads);
         using Decoder model = Checkpoint.LoadModel(checkpoint, backend);

@@ -23,7 +23,10 @@ internal sealed class LabelledText : IDisposable
     /// <summary>The known labels and then the text's, in the order of their first appearance.</summary>
     public LabelSet Labels => new(names);
 
-    /// <summary>Labels what follows the last labelled byte up to before <paramref name="end"/>; it belongs to that part of the text, or, if null, to the part of all text with its label.</summary>
+    /// <summary>
+    /// Labels what follows the last labelled byte up to before <paramref name="end"/>; it belongs to that part of the text, or, if null, to the part that is all text
+    /// with its label.
+    /// </summary>
     public void Label(int end, string name, int? part)
     {
         int start = stretches.Count == 0 ? 0 : stretches[^1].End;

@@ -20,7 +20,10 @@ internal static class SdkDocs
 {
     private const string Signatures = "System.Runtime.Intrinsics.xml"; // C signatures and instruction names, hardly a sentence
 
-    /// <summary>Adds the text, in ASCII, to what is there, with the label, or with those of <see cref="DocDomains"/> if null; it belongs to that part of the text, or to its label's.</summary>
+    /// <summary>
+    /// Adds the text, in ASCII, to what is there, with the label, or with those of <see cref="DocDomains"/> if null; it belongs to that part of the text, or to its
+    /// label's.
+    /// </summary>
     public static void Append(LabelledText text, string? label, int? part)
     {
         string[] files = [.. SdkLocator.DocumentationFiles().Where(file => Path.GetFileName(file) != Signatures)];

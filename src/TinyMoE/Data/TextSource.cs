@@ -15,8 +15,9 @@ namespace TinyMoE.Data;
 /// <item><see cref="DataConfig.SdkDocs"/>: <see cref="Data.SdkDocs"/>.</item>
 /// </list>
 /// Folders and globs leave out what is hidden, empty, or behind a link to a folder; nothing else is left out: a file that is not text is an error.
-/// A source may have a name, <c>name=path</c>; see <see cref="Source"/>. A file that two sources name counts once. For the char tokenizer the text must be UTF-8, loses byte order marks, has its line ends made \n, and every
-/// file ends in one; for the byte tokenizer the bytes are taken as they are. With <see cref="LabelKind.Record"/> files are read by <see cref="RecordReader"/>.
+/// A file that two sources name counts once. For the char tokenizer the text must be UTF-8, loses byte order marks, has its line ends made \n, and every
+/// file ends in one; for the byte tokenizer the bytes are taken as they are. <see cref="Source"/> has how sources are named, <see cref="RecordReader"/> how
+/// files are read with <see cref="LabelKind.Record"/>.
 /// </summary>
 internal static class TextSource
 {

@@ -14,8 +14,8 @@ internal sealed record TrainOptions(RunConfig Config, string Folder, bool Resume
 /// <summary>How <c>train</c> ended. Profile null: not asked for, or too few steps to measure.</summary>
 internal sealed record TrainOutcome(TrainingResult Result, TrainingProfile? Profile);
 
-/// <summary>What <c>eval</c> was asked for. Data null: the run's own text; Windows null: all of the held-out part.</summary>
-internal sealed record EvalOptions(string Run, IReadOnlyList<string>? Data, int? Windows, int Threads);
+/// <summary>What <c>eval</c> was asked for. Data null: the run's own text; Labels null: of the kind that training had; Windows null: all of the held-out part.</summary>
+internal sealed record EvalOptions(string Run, IReadOnlyList<string>? Data, string? Labels, int? Windows, int Threads);
 
 /// <summary>What <c>eval</c> found.</summary>
 internal sealed record EvalResult(EvalReport Report, IReadOnlyList<RoutingReport> Routing, int Windows);
@@ -68,8 +68,9 @@ internal static class Engine
     {
         string checkpoint = RunFolder.FindCheckpoint(options.Run);
         RunConfig config = Checkpoint.LoadConfig(checkpoint);
-        DataConfig data = options.Data is null ? config.Data : config.Data with { Sources = options.Data };
-        Corpus corpus = Corpus.Load(data, Checkpoint.LoadTokenizer(checkpoint));
+        DataConfig data = (options.Labels is null ? config : config.With("data.labels", options.Labels)).Data;
+        data = options.Data is null ? data : data with { Sources = options.Data };
+        Corpus corpus = Corpus.Load(data, Checkpoint.LoadTokenizer(checkpoint), Checkpoint.LoadLabels(checkpoint));
         corpus.CheckContext(config.Model.Context);
         using CpuBackend backend = new(options.Threads);
         using Decoder model = Checkpoint.LoadModel(checkpoint, backend);

@@ -14,6 +14,7 @@ internal sealed class EvalCommand
 
     private readonly Option<string?> run = Options.Run();
     private readonly Option<string[]> data = Options.Texts("--data", "PATH", "Files, folders or globs of text; its held-out share is measured. The run's own text if not said.");
+    private readonly Option<string?> labels = Options.OneOf("--labels", "What the labels of --data are: those of sources (name=PATH), files or JSON records. As in training if not said.", "source", "file", "record");
     private readonly Option<int?> windows = Options.Whole("--windows", 1, "Windows of the context length to measure, from the start of the held-out text; all if not said.");
     private readonly Option<int?> threads = Options.Threads();
     private readonly Option<bool> json = Options.Json();
@@ -23,8 +24,13 @@ internal sealed class EvalCommand
         EvalCommand eval = new();
         CommandWithExamples command = new("eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples)
         {
-            eval.run, eval.data, eval.windows, eval.threads, eval.json,
+            eval.run, eval.data, eval.labels, eval.windows, eval.threads, eval.json,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(eval.labels) is not null && result.GetResult(eval.data) is null)
+                result.AddError("--labels needs --data; the run's own text has the labels of its training");
+        });
         command.SetAction(eval.Run);
         return command;
     }
@@ -32,7 +38,7 @@ internal sealed class EvalCommand
     private int Run(ParseResult parsed)
     {
         string[]? sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data);
-        EvalResult result = Engine.Eval(new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(windows), parsed.GetValue(threads) ?? 0));
+        EvalResult result = Engine.Eval(new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(labels), parsed.GetValue(windows), parsed.GetValue(threads) ?? 0));
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
         {

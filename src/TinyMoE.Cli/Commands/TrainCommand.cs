@@ -18,7 +18,7 @@ internal sealed class TrainCommand
         """;
 
     private readonly ConfigOptions config = new();
-    private readonly Option<string[]> data = Options.Texts("--data", "PATH", $"Files, folders or globs of text to learn, or {DataConfig.SdkDocs}: the documentation in the installed .NET SDK.");
+    private readonly Option<string[]> data = Options.Texts("--data", "PATH", $"Files, folders or globs of text to learn, or {DataConfig.SdkDocs}: the documentation in the installed .NET SDK; name=PATH names one.");
     private readonly Option<string?> tokenizer = Options.OneOf("--tokenizer", "How text becomes ids: one a character, or one a byte.", "char", "byte");
     private readonly Option<int?> steps = Options.Whole("--steps", 1, "Steps to train in all.");
     private readonly Option<int?> stopAt = Options.Whole("--stop-at", 1, "Stop after step N as Ctrl-C would: save, so that --resume goes on to the last step.");

@@ -149,10 +149,12 @@ internal static class Validation
         NotNegative("train.clip", train.Clip);
     }
 
-    private static void CheckData(DataConfig data)
+    internal static void CheckData(DataConfig data)
     {
         Require(data.Sources.Count > 0 && !data.Sources.Any(string.IsNullOrWhiteSpace),
             $"data.sources is empty or has an empty entry; name files, folders or globs of text, or {DataConfig.SdkDocs}");
+        Require(data.Labels != LabelKind.Record || !data.Sources.Any(source => source == DataConfig.SdkDocs || source.EndsWith("=" + DataConfig.SdkDocs, StringComparison.Ordinal)),
+            $"data.labels=record needs files of JSON Lines, and data.sources has {DataConfig.SdkDocs}; name such files, or set data.labels=source");
         Require(data.Validation is > 0 and < 1, $"data.validation={data.Validation} must be above 0 and below 1: the share of the text that is held out");
     }
 

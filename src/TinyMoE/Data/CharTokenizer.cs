@@ -31,7 +31,7 @@ public sealed class CharTokenizer : Tokenizer
     /// <inheritdoc/>
     public override TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where)
     {
-        TokenIds.Writer encoded = new(CountRunes(utf8), Vocabulary);
+        TokenIds.Writer encoded = new(Count(utf8), Vocabulary);
         for (int i = 0; !utf8.IsEmpty; i++)
         {
             Rune rune = Next(ref utf8);
@@ -53,6 +53,14 @@ public sealed class CharTokenizer : Tokenizer
         long count = 0;
         foreach (int id in ids)
             count += symbols[id].Length;
+        return count;
+    }
+
+    internal override int Count(ReadOnlySpan<byte> utf8)
+    {
+        int count = 0;
+        for (; !utf8.IsEmpty; count++)
+            _ = Next(ref utf8);
         return count;
     }
 
@@ -104,14 +112,6 @@ public sealed class CharTokenizer : Tokenizer
         _ = Rune.DecodeFromUtf8(utf8, out Rune rune, out int length);
         utf8 = utf8[length..];
         return rune;
-    }
-
-    private static int CountRunes(ReadOnlySpan<byte> utf8)
-    {
-        int count = 0;
-        for (; !utf8.IsEmpty; count++)
-            _ = Next(ref utf8);
-        return count;
     }
 
     private static string Name(Rune rune) =>

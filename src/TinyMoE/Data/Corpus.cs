@@ -7,12 +7,18 @@ using TinyMoE.RandomNumbers;
 namespace TinyMoE.Data;
 
 /// <summary>
-/// The ids that a run trains on and is judged by: the text's first part is for training, its last for validation.
-/// A window is T + 1 ids in a row: T inputs, and as targets the T ids one place later.
+/// The ids that a run trains on and is judged by, each with the label of the text that it comes from. What is held out for validation is the last share of every
+/// source, or of every label's text: see <see cref="HeldOut"/>. A window is T + 1 ids in a row: T inputs, and as targets the T ids one place later; it may cross
+/// from one text into the next.
 /// </summary>
 public sealed class Corpus
 {
+    private const int BlockSize = 4096;
+
+    private static readonly LabelSet OneLabel = new(["text"]);
+
     private readonly TokenIds ids;
+    private readonly LabelRuns labels;
     private readonly int split;
 
     /// <summary>The corpus of these ids; of them the last <paramref name="validationShare"/> is for validation.</summary>
@@ -21,15 +27,24 @@ public sealed class Corpus
     {
     }
 
-    /// <summary>The corpus of these ids; of them the last <paramref name="validationShare"/> is for validation.</summary>
+    /// <summary>The corpus of these ids, with one label; of them the last <paramref name="validationShare"/> is for validation.</summary>
     public Corpus(Tokenizer tokenizer, TokenIds ids, float validationShare)
+        : this(tokenizer, ids, validationShare, OneLabel, [new Stretch(0, ids.Length, 0, 0)])
+    {
+    }
+
+    /// <summary>The corpus of these ids with the labels of their stretches; of every part the last <paramref name="validationShare"/> is for validation.</summary>
+    internal Corpus(Tokenizer tokenizer, TokenIds ids, float validationShare, LabelSet names, IReadOnlyList<Stretch> stretches)
     {
         if (validationShare is not (> 0 and < 1))
             throw new TinyMoEException($"data.validation is {validationShare}: give a share above 0 and below 1.");
-        this.ids = ids;
-        split = (int)(ids.Length * (1 - (decimal)validationShare)); // decimal: 0.1f means 0.1
+        (List<Stretch> order, split) = HeldOut.Choose(stretches, validationShare);
+        bool inParts = stretches.Any(stretch => stretch.Part != stretches[0].Part);
+        this.ids = inParts ? ids.Select(order) : ids;
+        labels = new LabelRuns(order);
+        Labels = names;
         Tokenizer = tokenizer;
-        Fingerprint = ComputeFingerprint();
+        Fingerprint = ComputeFingerprint(inParts);
     }
 
     /// <summary>How the text became ids.</summary>
@@ -41,17 +56,43 @@ public sealed class Corpus
     /// <summary>The ids held out.</summary>
     public TokenIds Validation => ids[split..];
 
-    /// <summary>SHA-256 of the vocabulary, the ids and the split, in hexadecimal: two corpora are the same to a model if their fingerprints are.</summary>
+    /// <summary>What labels are called. A label that the text does not have may be among them: one that a model knows.</summary>
+    public LabelSet Labels { get; }
+
+    /// <summary>
+    /// SHA-256 of the vocabulary, the ids and the split, and of a text with several parts the labels' numbers, in hexadecimal: two corpora are the same to a model
+    /// if their fingerprints are.
+    /// </summary>
     public string Fingerprint { get; }
 
-    /// <summary>Reads the text that <paramref name="data"/> names; with an <paramref name="existing"/> tokenizer, of a trained model, its ids are used.</summary>
-    public static Corpus Load(DataConfig data, Tokenizer? existing = null)
+    /// <summary>
+    /// Reads the text that <paramref name="data"/> names; with an <paramref name="existing"/> tokenizer, of a trained model, its ids are used. Labels that the model
+    /// knows by name (<paramref name="known"/>) keep their numbers, others are numbered behind them.
+    /// </summary>
+    public static Corpus Load(DataConfig data, Tokenizer? existing = null, LabelSet? known = null)
     {
+        Configuration.Validation.CheckData(data);
         TokenizerKind kind = existing?.Kind ?? data.Tokenizer;
-        using TextBuffer text = new();
-        TextSource.Read(data.Sources, kind, text);
-        Tokenizer tokenizer = existing ?? Tokenizer.For(kind, text.Bytes);
-        return new Corpus(tokenizer, tokenizer.EncodeUtf8(text.Bytes, string.Join(", ", data.Sources)), data.Validation);
+        using LabelledText text = new(known);
+        TextSource.Read(data.Sources, data.Labels, kind, text);
+        Tokenizer tokenizer = existing ?? Tokenizer.For(kind, text.Text.Bytes);
+        TokenIds ids = tokenizer.EncodeUtf8(text.Text.Bytes, string.Join(", ", data.Sources));
+        return new Corpus(tokenizer, ids, data.Validation, text.Labels, text.InTokens(tokenizer));
+    }
+
+    /// <summary>How often each id occurs in the part to train on: (V) counts.</summary>
+    public int[] TrainFrequencies()
+    {
+        int[] counts = new int[Tokenizer.Vocabulary], block = new int[BlockSize];
+        for (int start = 0; start < split; start += BlockSize)
+        {
+            Span<int> part = block.AsSpan(0, Math.Min(BlockSize, split - start));
+            ids.CopyTo(start, part);
+            foreach (int id in part)
+                counts[id]++;
+        }
+
+        return counts;
     }
 
     /// <summary>Throws a <see cref="TinyMoEException"/> unless both parts hold at least one window.</summary>
@@ -70,26 +111,35 @@ public sealed class Corpus
     /// <param name="context">Ids a window, T.</param>
     /// <param name="inputs">Receives (B, T) ids.</param>
     /// <param name="targets">Receives (B, T) ids, those one place later.</param>
-    public void TrainBatch(ulong seed, int step, int first, int context, Span<int> inputs, Span<int> targets)
+    /// <param name="labels">Receives the (B, T) labels of the inputs; none if empty.</param>
+    public void TrainBatch(ulong seed, int step, int first, int context, Span<int> inputs, Span<int> targets, Span<int> labels = default)
     {
         if (inputs.Length % context != 0 || targets.Length != inputs.Length)
             throw new ArgumentException($"Inputs and targets have room for whole windows of {context}, not for {inputs.Length} and {targets.Length} ids.");
+        CheckLabels(inputs, labels);
         CheckWindow(Train.Length, context, "training");
         Philox random = new(new RandomKey(seed, RandomPurpose.Batch, step));
-        for (int b = 0; b < inputs.Length / context; b++)
-            Copy(Train, random.Below(Train.Length - context, first + b), inputs.Slice(b * context, context), targets.Slice(b * context, context));
+        for (int start = 0; start < inputs.Length; start += context)
+        {
+            int place = random.Below(split - context, first + start / context);
+            Copy(place, inputs.Slice(start, context), targets.Slice(start, context), labels.IsEmpty ? [] : labels.Slice(start, context));
+        }
     }
 
     /// <summary>How many windows the validation part holds, laid end to end.</summary>
     public int ValidationWindows(int context) => Math.Max(0, (Validation.Length - 1) / context);
 
-    /// <summary>Window <paramref name="index"/> of the validation part: <paramref name="inputs"/> and <paramref name="targets"/> receive (T) ids each.</summary>
-    public void ValidationWindow(int index, Span<int> inputs, Span<int> targets)
+    /// <summary>
+    /// Window <paramref name="index"/> of the validation part: <paramref name="inputs"/> and <paramref name="targets"/> receive (T) ids each, <paramref name="labels"/>
+    /// the (T) labels of the inputs, or none if empty.
+    /// </summary>
+    public void ValidationWindow(int index, Span<int> inputs, Span<int> targets, Span<int> labels = default)
     {
         int context = inputs.Length;
+        CheckLabels(inputs, labels);
         CheckWindow(Validation.Length, context, "validation");
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)ValidationWindows(context), nameof(index));
-        Copy(Validation, index * context, inputs, targets);
+        Copy(split + (index * context), inputs, targets, labels);
     }
 
     /// <summary>The indices of <paramref name="wanted"/> validation windows, evenly spread; of all if 0 or more than there are.</summary>
@@ -100,10 +150,17 @@ public sealed class Corpus
         return [.. Enumerable.Range(0, count).Select(i => (int)((long)i * windows / count))];
     }
 
-    private static void Copy(TokenIds ids, int start, Span<int> inputs, Span<int> targets)
+    private void Copy(int start, Span<int> inputs, Span<int> targets, Span<int> inputLabels)
     {
         ids.CopyTo(start, inputs);
         ids.CopyTo(start + 1, targets);
+        labels.CopyTo(start, inputLabels);
+    }
+
+    private static void CheckLabels(Span<int> inputs, Span<int> labels)
+    {
+        if (!labels.IsEmpty && labels.Length != inputs.Length)
+            throw new ArgumentException($"{inputs.Length} inputs have as many labels, not {labels.Length}.");
     }
 
     private static void CheckWindow(int length, int context, string part)
@@ -112,19 +169,22 @@ public sealed class Corpus
             throw new TinyMoEException($"The {part} part of the text has {length} tokens, and a context of {context} needs at least {context + 1}: use a longer text, a smaller model.context or another data.validation.");
     }
 
-    private string ComputeFingerprint()
+    private string ComputeFingerprint(bool withLabels)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"{Tokenizer.Kind} {Tokenizer.Vocabulary} {Train.Length} {Validation.Length}\n"));
         for (int id = 0; id < Tokenizer.Vocabulary; id++)
             hash.AppendData(Tokenizer.Bytes(id));
-        int[] block = new int[4096];
+        int[] block = new int[BlockSize];
         for (int start = 0; start < ids.Length; start += block.Length)
         {
             Span<int> part = block.AsSpan(0, Math.Min(block.Length, ids.Length - start));
             ids.CopyTo(start, part);
             hash.AppendData(MemoryMarshal.AsBytes(part));
         }
+
+        if (withLabels)
+            labels.AppendTo(hash);
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

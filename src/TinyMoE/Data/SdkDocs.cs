@@ -20,11 +20,22 @@ internal static class SdkDocs
 {
     private const string Signatures = "System.Runtime.Intrinsics.xml"; // C signatures and instruction names, hardly a sentence
 
-    /// <summary>Adds the text, in ASCII, to what is there.</summary>
-    public static void Append(TextBuffer text) => Append(text, [.. SdkLocator.DocumentationFiles().Where(file => Path.GetFileName(file) != Signatures)]);
+    /// <summary>
+    /// Adds the text, in ASCII, to what is there, with the label, or with those of <see cref="DocDomains"/> if null; it belongs to that part of the text, or to its
+    /// label's.
+    /// </summary>
+    public static void Append(LabelledText text, string? label, int? part)
+    {
+        string[] files = [.. SdkLocator.DocumentationFiles().Where(file => Path.GetFileName(file) != Signatures)];
+        DocDomains domains = Append(text.Text, files);
+        if (label is null)
+            domains.Label(text, part);
+        else
+            text.Label(text.Text.Length, label, part);
+    }
 
-    /// <summary>Adds the text of these documentation files.</summary>
-    internal static void Append(TextBuffer text, string[] files)
+    /// <summary>Adds the text of these documentation files; gives where in it is which type.</summary>
+    internal static DocDomains Append(TextBuffer text, string[] files)
     {
         using DocText docs = new();
         try
@@ -49,15 +60,20 @@ internal static class SdkDocs
             members.Add(i);
         }
 
+        DocDomains domains = new(types.Keys);
         HashSet<View<byte>> said = new(docs.ParagraphCount, SameBytes.Comparer);
-        foreach ((_, List<int> members) in types.OrderBy(type => Hash(type.Key)).ThenBy(type => type.Key, StringComparer.Ordinal))
+        foreach ((string type, List<int> members) in types.OrderBy(type => Hash(type.Key)).ThenBy(type => type.Key, StringComparer.Ordinal))
         {
             int before = text.Length;
             foreach (int member in members)
                 AppendNew(text, docs, docs.Member(member), said);
-            if (text.Length > before)
-                AppendLine(text, []);
+            if (text.Length == before)
+                continue;
+            AppendLine(text, []);
+            domains.Add(type, text.Length);
         }
+
+        return domains;
     }
 
     private static void AppendNew(TextBuffer text, DocText docs, DocMember member, HashSet<View<byte>> said)

@@ -16,7 +16,8 @@ namespace TinyMoE.Data;
 /// </list>
 /// Folders and globs leave out what is hidden, empty, or behind a link to a folder; nothing else is left out: a file that is not text is an error.
 /// A file that two sources name counts once. For the char tokenizer the text must be UTF-8, loses byte order marks, has its line ends made \n, and every
-/// file ends in one; for the byte tokenizer the bytes are taken as they are.
+/// file ends in one; for the byte tokenizer the bytes are taken as they are. <see cref="Source"/> has how sources are named, <see cref="RecordReader"/> how
+/// files are read with <see cref="LabelKind.Record"/>.
 /// </summary>
 internal static class TextSource
 {
@@ -24,33 +25,22 @@ internal static class TextSource
 
     private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
 
-    /// <summary>Adds all of the text; never nothing.</summary>
-    public static void Read(IReadOnlyList<string> sources, TokenizerKind kind, TextBuffer text)
+    /// <summary>Adds all of the text, labelled; never nothing.</summary>
+    public static void Read(IReadOnlyList<string> sources, LabelKind labels, TokenizerKind kind, LabelledText text)
     {
         if (sources.Count == 0)
             throw new TinyMoEException("There is no text to read: name a file, a folder, a glob or sdk-docs with --data.");
         HashSet<string> seen = [];
-        foreach (string source in sources)
+        for (int i = 0; i < sources.Count; i++)
         {
-            if (source == DataConfig.SdkDocs)
-            {
-                if (seen.Add(source))
-                    SdkDocs.Append(text);
-                continue;
-            }
-
-            int before = text.Length;
-            bool empty = true;
-            foreach (string file in Files(source))
-            {
-                bool repeated = !seen.Add(Path.GetFullPath(file));
-                if (!repeated)
-                    AppendFile(text, file, kind);
-                empty &= !repeated && text.Length == before;
-            }
-
-            if (empty)
-                throw new TinyMoEException(File.Exists(source) ? $"{source} is empty: name a file with text." : $"All files of {source} are empty: name files with text.");
+            Source source = Source.Parse(sources[i]);
+            if (source.GivenName is not null && labels != LabelKind.Source)
+                throw new TinyMoEException($"{sources[i]} gives a source a name, and the labels are those of every {labels.ToString().ToLowerInvariant()}: name {source.Path} alone, or set data.labels=source.");
+            int? part = labels == LabelKind.Source ? i : null; // what the last share is held out of: a source, or all text of a label
+            if (!source.IsSdkDocs)
+                ReadFiles(source, labels, kind, part, text, seen);
+            else if (seen.Add(source.Path))
+                SdkDocs.Append(text, labels == LabelKind.Source ? source.GivenName : source.Name, part);
         }
     }
 
@@ -62,7 +52,7 @@ internal static class TextSource
         try
         {
             string[] files = Directory.Exists(source) ? Enumerate(source, ["**"])
-                : source.AsSpan().ContainsAny('*', '?') ? Glob(source)
+                : Source.IsPattern(source) ? Glob(source)
                 : throw new TinyMoEException($"There is no file or folder {source}: check the path, or use sdk-docs for the built-in text.");
             return files.Length > 0 ? files
                 : throw new TinyMoEException(Directory.Exists(source) ? $"The folder {source} holds no files." : $"No file matches {source}: check the pattern (** matches any number of folders).");
@@ -73,6 +63,44 @@ internal static class TextSource
         }
     }
 
+    /// <summary>Ends what was added from <paramref name="start"/> on with \n, unless it does already or nothing was added.</summary>
+    internal static void EndLine(TextBuffer text, int start)
+    {
+        if (text.Length > start && text.Bytes[^1] != '\n')
+            text.Append("\n"u8);
+    }
+
+    /// <summary>Throws a <see cref="TinyMoEException"/> unless there is room for so many bytes more, and a \n.</summary>
+    internal static void RequireRoom(TextBuffer text, int more, string file)
+    {
+        if (text.Length >= Array.MaxLength - more)
+            throw new TinyMoEException($"The text is longer than {Array.MaxLength} bytes at {file}: name fewer files.");
+    }
+
+    private static void ReadFiles(Source source, LabelKind labels, TokenizerKind kind, int? part, LabelledText text, HashSet<string> seen)
+    {
+        int before = text.Text.Length;
+        bool empty = true;
+        foreach (string file in Files(source.Path))
+        {
+            bool repeated = !seen.Add(Path.GetFullPath(file));
+            if (!repeated && labels == LabelKind.Record)
+            {
+                AppendRecords(text, file, kind);
+            }
+            else if (!repeated)
+            {
+                AppendFile(text.Text, file, kind);
+                text.Label(text.Text.Length, labels == LabelKind.File ? Source.NameOfFile(file) : source.Name, part);
+            }
+
+            empty &= !repeated && text.Text.Length == before;
+        }
+
+        if (empty)
+            throw new TinyMoEException(File.Exists(source.Path) ? $"{source.Path} is empty: name a file with text." : $"All files of {source.Path} are empty: name files with text.");
+    }
+
     private static void AppendFile(TextBuffer text, string file, TokenizerKind kind)
     {
         int start = text.Length;
@@ -80,8 +108,14 @@ internal static class TextSource
         if (kind == TokenizerKind.Byte)
             return;
         text.Truncate(start + Clean(text.Bytes[start..], file));
-        if (text.Length > start && text.Bytes[^1] != '\n')
-            text.Append("\n"u8);
+        EndLine(text, start);
+    }
+
+    private static void AppendRecords(LabelledText text, string file, TokenizerKind kind)
+    {
+        using TextBuffer lines = new();
+        ReadFile(lines, file);
+        RecordReader.Append(text, lines.Bytes[(lines.Bytes.StartsWith(Mark) ? Mark.Length : 0)..], file, kind);
     }
 
     private static void ReadFile(TextBuffer text, string file)
@@ -92,8 +126,7 @@ internal static class TextSource
             int read;
             do
             {
-                if (text.Length > Array.MaxLength - BlockSize)
-                    throw new TinyMoEException($"The text is longer than {Array.MaxLength} bytes at {file}: name fewer files.");
+                RequireRoom(text, BlockSize, file);
                 int end = text.Length;
                 read = stream.Read(text.Extend(BlockSize));
                 text.Truncate(end + read);
@@ -111,8 +144,16 @@ internal static class TextSource
     {
         if (!Utf8.IsValid(content))
             throw new TinyMoEException($"{file} is not UTF-8 text at byte {FirstInvalid(content)}: convert it, leave it out with a glob such as folder/**/*.txt, or use --tokenizer byte.");
-        int from = content.StartsWith(Mark) ? Mark.Length : 0, to = 0;
-        for (; from < content.Length; from++)
+        int mark = content.StartsWith(Mark) ? Mark.Length : 0;
+        content[mark..].CopyTo(content);
+        return PlainLineEnds(content[..^mark]);
+    }
+
+    /// <summary>Makes \r\n to \n, in place; gives the length that is left.</summary>
+    internal static int PlainLineEnds(Span<byte> content)
+    {
+        int to = 0;
+        for (int from = 0; from < content.Length; from++)
         {
             if (content[from] != '\r' || from + 1 == content.Length || content[from + 1] != '\n')
                 content[to++] = content[from];
@@ -132,8 +173,8 @@ internal static class TextSource
     // The folders before the first wildcard are walked from, the rest is matched name by name.
     private static string[] Glob(string source)
     {
-        string[] names = source.Split('/', Path.DirectorySeparatorChar);
-        int fixedNames = Array.FindIndex(names, name => name.AsSpan().ContainsAny('*', '?'));
+        string[] names = Source.Names(source);
+        int fixedNames = Array.FindIndex(names, Source.IsPattern);
         string folder = fixedNames == 0 ? "." : string.Join('/', names[..fixedNames]) is { Length: > 0 } path ? path : "/";
         if (!Directory.Exists(folder))
             throw new TinyMoEException($"There is no folder {folder}, where {source} begins: check the path.");

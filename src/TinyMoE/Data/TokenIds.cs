@@ -46,6 +46,21 @@ public readonly struct TokenIds
         return writer.Written;
     }
 
+    /// <summary>Some stretches of the ids, laid end to end in an array of their own.</summary>
+    internal TokenIds Select(IReadOnlyList<Stretch> stretches)
+    {
+        byte[] selected = new byte[stretches.Sum(stretch => stretch.Length) * size];
+        int end = 0;
+        foreach (Stretch stretch in stretches)
+        {
+            ReadOnlySpan<byte> ids = Slice(stretch.Start, stretch.Length).packed.Span;
+            ids.CopyTo(selected.AsSpan(end));
+            end += ids.Length;
+        }
+
+        return new TokenIds(selected, size);
+    }
+
     private int Read(ReadOnlySpan<byte> ids, int index)
     {
         ReadOnlySpan<byte> id = ids.Slice(index * size, size);

@@ -64,6 +64,9 @@ public abstract class Tokenizer
     /// <summary>The ids of a text in UTF-8; <paramref name="where"/> names it in errors.</summary>
     public abstract TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where);
 
+    /// <summary>How many ids a text in UTF-8 has.</summary>
+    internal abstract int Count(ReadOnlySpan<byte> utf8);
+
     /// <summary>The bytes that an id stands for.</summary>
     public abstract ReadOnlySpan<byte> Bytes(int id);
 
@@ -141,6 +144,8 @@ public sealed class ByteTokenizer : Tokenizer
             ids.Add(value);
         return ids.Written;
     }
+
+    internal override int Count(ReadOnlySpan<byte> utf8) => utf8.Length;
 
     /// <inheritdoc/>
     public override ReadOnlySpan<byte> Bytes(int id) => All.AsSpan(id, 1);

@@ -9,7 +9,7 @@ namespace TinyMoE.Train;
 
 /// <summary>
 /// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (Hugging Face's Mixtral names and orientation, and what routers keep), <c>optimizer.safetensors</c>
-/// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>. It is written beside, flushed and renamed:
+/// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>, <c>labels.json</c>. It is written beside, flushed and renamed:
 /// a crash at any moment leaves the one before whole.
 /// </summary>
 public static class Checkpoint
@@ -19,6 +19,7 @@ public static class Checkpoint
     private const string OptimizerFile = "optimizer.safetensors";
     private const string StateFile = "state.json";
     private const string TokenizerFile = "tokenizer.json";
+    private const string LabelsFile = "labels.json";
 
     /// <summary>Whether there is a checkpoint, finishing or undoing a save that was cut off.</summary>
     public static bool Exists(string folder)
@@ -32,6 +33,10 @@ public static class Checkpoint
 
     /// <summary>Reads the tokenizer of a checkpoint.</summary>
     public static Tokenizer LoadTokenizer(string folder) => Tokenizer.Load(Path.Combine(folder, TokenizerFile));
+
+    /// <summary>Reads the labels of the text that a checkpoint was trained on; null in one from before texts had labels.</summary>
+    public static LabelSet? LoadLabels(string folder) =>
+        Path.Combine(folder, LabelsFile) is string path && File.Exists(path) ? LabelSet.Load(path) : null;
 
     /// <summary>Reads how many steps a checkpoint was trained.</summary>
     public static int LoadStep(string folder) => TrainingState.Load(Path.Combine(folder, StateFile)).Step;
@@ -52,7 +57,7 @@ public static class Checkpoint
         }
     }
 
-    internal static void Save(string folder, Decoder model, AdamW optimizer, Tokenizer tokenizer, TrainingState state) =>
+    internal static void Save(string folder, Decoder model, AdamW optimizer, Corpus corpus, TrainingState state) =>
         AtomicFolder.Replace(folder, place =>
         {
             AtomicFile.WriteText(Path.Combine(place, ConfigFile), ConfigJson.Write(model.Config));
@@ -61,7 +66,8 @@ public static class Checkpoint
                 Path.Combine(place, OptimizerFile),
                 [.. Items(model, ".m", optimizer.FirstMoments), .. Items(model, ".v", optimizer.SecondMoments)]);
             state.Save(Path.Combine(place, StateFile));
-            tokenizer.Save(Path.Combine(place, TokenizerFile));
+            corpus.Tokenizer.Save(Path.Combine(place, TokenizerFile));
+            corpus.Labels.Save(Path.Combine(place, LabelsFile));
         });
 
     internal static TrainingState Load(string folder, Decoder model, AdamW optimizer, string fingerprint)

@@ -147,7 +147,7 @@ public sealed class Trainer : IDisposable
         if (best)
         {
             state = state with { BestLoss = report.Loss, BestStep = state.Step };
-            Checkpoint.Save(folder.Best, Model, optimizer, corpus.Tokenizer, state);
+            Checkpoint.Save(folder.Best, Model, optimizer, corpus, state);
         }
 
         listener.OnEvaluation(report, routing, best);
@@ -157,7 +157,7 @@ public sealed class Trainer : IDisposable
     {
         metrics.Flush();
         state = state with { SavedStep = state.Step };
-        Checkpoint.Save(folder.Last, Model, optimizer, corpus.Tokenizer, state);
+        Checkpoint.Save(folder.Last, Model, optimizer, corpus, state);
         listener.OnCheckpoint(state.Step, folder.Last);
     }
 

@@ -102,6 +102,20 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
+    public void Eval_OfLabelledText_TakesRecordsOrANamedSource()
+    {
+        string records = folder.Write("r.jsonl", string.Concat(Enumerable.Range(0, 90).Select(i => $$"""{"text": "the cat sat on the mat", "label": "{{i % 3}}"}""" + "\n")));
+        CommandLine trained = CommandLine.Run(["train", "--data", records, "--out", folder["run"], "--steps", "2", .. Small, "--set", "data.labels=record"]);
+        Assert.Equal((0, ""), (trained.ExitCode, trained.Error));
+        string text = folder.Write("plain.txt", string.Concat(Enumerable.Repeat("the cat sat on the mat\n", 30)));
+
+        Assert.Equal(0, CommandLine.Run("eval", "--run", folder["run"]).ExitCode);
+        AssertFails("is not a record", CommandLine.Run("eval", "--run", folder["run"], "--data", text));
+        CommandLine named = CommandLine.Run("eval", "--run", folder["run"], "--data", "1=" + text, "--labels", "source");
+        Assert.Equal((0, ""), (named.ExitCode, named.Error));
+    }
+
+    [Fact]
     public void Checkpoint_HasMixtralsNamesAndShapes()
     {
         Train("run", "--steps", "1");
@@ -111,7 +125,7 @@ public sealed class RunTests : IDisposable
         Assert.Equal([16, 32], file.Tensors["model.layers.0.self_attn.k_proj.weight"].Shape);
         Assert.Contains("model.layers.0.post_attention_layernorm.weight", file.Tensors.Keys);
         Assert.Equal(
-            ["config.json", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"],
+            ["config.json", "labels.json", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"],
             Directory.EnumerateFiles(folder["run/last"]).Select(Path.GetFileName).Order());
     }
 

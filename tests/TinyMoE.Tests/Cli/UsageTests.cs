@@ -25,6 +25,7 @@ public sealed class UsageTests
     [InlineData("train|extra", "'extra' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
     [InlineData("train|--json|5", "'5' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
     [InlineData("eval", "option '--run' is required", "tinymoe eval")]
+    [InlineData("eval|--run|x|--labels|file", "--labels needs --data; the run's own text has the labels of its training", "tinymoe eval")]
     [InlineData("eval|--run|x|--windows|-1", "--windows needs a whole number, at least 1, not '-1'", "tinymoe eval")]
     [InlineData("generate|--run|x|--tokens|0", "--tokens needs a whole number, at least 1, not '0'", "tinymoe generate")]
     [InlineData("generate|--run|x|--temperature|-1", "--temperature needs a number, at least 0, not '-1'", "tinymoe generate")]

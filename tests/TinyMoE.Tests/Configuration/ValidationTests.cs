@@ -54,6 +54,8 @@ public sealed class ValidationTests
     [InlineData("data.validation=0", "data.validation")]
     [InlineData("data.validation=1", "data.validation")]
     [InlineData("data.sources=", "data.sources")]
+    [InlineData("data.labels=record", "data.labels", "data.sources", "sdk-docs")]
+    [InlineData("data.labels=record data.sources=docs=sdk-docs", "data.labels", "data.sources", "sdk-docs")]
     public void Validate_Impossible_NamesTheKeysInOneLine(string changes, params string[] named)
     {
         string message = Assert.Throws<TinyMoEException>(Changed(changes).Validate).Message;
@@ -70,6 +72,7 @@ public sealed class ValidationTests
     [InlineData("model.width=132 model.positions=learned")]
     [InlineData("train.min_learning_rate=1 train.schedule=constant")]
     [InlineData("model.kv_heads=0")]
+    [InlineData("data.labels=record data.sources=a.jsonl")]
     public void Validate_UnusualButPossible_Passes(string changes) => Changed(changes).Validate();
 
     [Fact]
@@ -83,5 +86,5 @@ public sealed class ValidationTests
     }
 
     private static RunConfig Changed(string changes) =>
-        changes.Split(' ').Select(change => change.Split('=')).Aggregate(Presets.Get(Presets.Default), (config, change) => config.With(change[0], change[1]));
+        changes.Split(' ').Select(change => change.Split('=', 2)).Aggregate(Presets.Get(Presets.Default), (config, change) => config.With(change[0], change[1]));
 }

@@ -113,6 +113,42 @@ public sealed class SdkDocsTests : IDisposable
         Assert.DoesNotContain("\n\n\n", start);
     }
 
+    [Fact]
+    public void Domains_AreTheFirstTwoNamesOfNamespaces_TheLargestSevenAndOther()
+    {
+        // Types by falling size; Outer holds Inner, and only Inner has much to say.
+        string[] types = ["System.A.B.C.Type", "System.Outer.Inner", "M.One", "System.D.Type", "System.E.Type", "System.F.Type", "System.G.Type", "System.H.Type", "Win.H.Type"];
+        DocDomains domains = new([.. types, "System.Outer"]);
+        using LabelledText text = new();
+
+        for (int i = 0; i < types.Length; i++)
+        {
+            text.Text.Extend(100 - i).Fill((byte)'a');
+            domains.Add(types[i], text.Text.Length);
+        }
+
+        domains.Label(text, part: 3);
+
+        Assert.Equal(["System.A", "System", "M", "System.D", "System.E", "System.F", "System.G", "other"], text.Labels);
+        Assert.Equal([100, 99, 98, 97, 96, 95, 94, 93 + 92], text.Stretches.Select(stretch => stretch.Length));
+        Assert.All(text.Stretches, stretch => Assert.Equal(3, stretch.Part));
+    }
+
+    [Fact]
+    public void Labels_OfTheInstalledSdk_AreAtMostEightAndKeepTheSplit()
+    {
+        Corpus corpus = Corpus.Load(new DataConfig());
+        int[] ids = [.. corpus.Train.ToArray(), .. corpus.Validation.ToArray()], labels = new int[corpus.Validation.Length - 1];
+
+        corpus.ValidationWindow(0, new int[labels.Length], new int[labels.Length], labels);
+
+        Assert.Equal(8, corpus.Labels.Count);
+        Assert.Contains("System", corpus.Labels);
+        Assert.Contains("other", corpus.Labels);
+        Assert.Equal(8, labels.Distinct().Count());
+        Assert.Equal(new Corpus(corpus.Tokenizer, ids, 0.1f).Fingerprint, corpus.Fingerprint);
+    }
+
     private static string TextOf(string[] files)
     {
         using TextBuffer text = new();

@@ -110,8 +110,8 @@ public sealed class TextSourceTests : IDisposable
 
     private static byte[] Read(string[] sources, TokenizerKind kind)
     {
-        using TextBuffer text = new();
-        TextSource.Read(sources, kind, text);
-        return text.Bytes.ToArray();
+        using LabelledText text = new();
+        TextSource.Read(sources, LabelKind.Source, kind, text);
+        return text.Text.Bytes.ToArray();
     }
 }

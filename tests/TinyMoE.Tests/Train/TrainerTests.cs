@@ -65,6 +65,23 @@ public sealed class TrainerTests
     }
 
     [Fact]
+    public void Resume_ACheckpointFromBeforeLabels_GoesOnTheSame()
+    {
+        using TemporaryFolder folder = new();
+        Run(TestModels.Tiny, folder["whole"]);
+        Run(TestModels.Tiny, folder["parts"], stopAt: 10);
+        Assert.Equal(["text"], Checkpoint.LoadLabels(folder["parts/last"])!);
+
+        File.Delete(folder["parts/last/labels.json"]);
+        string config = folder["parts/last/config.json"];
+        File.WriteAllLines(config, File.ReadAllLines(config).Where(line => !line.Contains("\"labels\"", StringComparison.Ordinal)));
+        Assert.Null(Checkpoint.LoadLabels(folder["parts/last"]));
+        Run(TestModels.Tiny, folder["parts"], resume: true);
+
+        Assert.Equal(Metrics(folder["whole"]), Metrics(folder["parts"]));
+    }
+
+    [Fact]
     public void Resume_WithAnotherText_IsRefused()
     {
         using TemporaryFolder folder = new();

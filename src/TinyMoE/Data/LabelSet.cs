@@ -1,0 +1,60 @@
+using System.Collections;
+using System.Text.Json;
+using TinyMoE.Configuration;
+using TinyMoE.Files;
+
+namespace TinyMoE.Data;
+
+/// <summary>The names of labels (domains, tasks); a label is its place among them.</summary>
+public sealed class LabelSet : IReadOnlyList<string>
+{
+    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, Encoder = ConfigJson.Options.Encoder };
+
+    private readonly string[] names;
+
+    /// <summary>Labels of these names, at least one, no name twice.</summary>
+    public LabelSet(IEnumerable<string> names)
+    {
+        this.names = [.. names];
+        if (this.names.Length == 0 || this.names.Any(string.IsNullOrEmpty) || this.names.Distinct().Count() != this.names.Length)
+            throw new ArgumentException("Labels have names, at least one, and no name twice.", nameof(names));
+    }
+
+    /// <summary>How many labels there are.</summary>
+    public int Count => names.Length;
+
+    /// <summary>The name of a label.</summary>
+    public string this[int label] => names[label];
+
+    /// <summary>The label of that name, or -1.</summary>
+    public int IndexOf(string name) => Array.IndexOf(names, name);
+
+    /// <summary>The label of that name; throws a <see cref="TinyMoEException"/> that lists the known ones.</summary>
+    public int Find(string name) => IndexOf(name) is >= 0 and int label ? label
+        : throw new TinyMoEException($"There is no label '{name}'{Nearest.Hint(name, names)}; known: {string.Join(", ", names)}.");
+
+    /// <inheritdoc/>
+    public IEnumerator<string> GetEnumerator() => names.AsEnumerable().GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <summary>Reads what <see cref="Save"/> wrote; throws a <see cref="TinyMoEException"/> for anything else.</summary>
+    public static LabelSet Load(string path)
+    {
+        try
+        {
+            return new LabelSet(JsonSerializer.Deserialize<string[]>(File.ReadAllBytes(path)) ?? []);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot read the labels {path}: {FileProblem.Reason(e)}.", e);
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException)
+        {
+            throw new TinyMoEException($"{path} does not hold labels; expected is a list of different names, [\"poems\", \"prose\"].", e);
+        }
+    }
+
+    /// <summary>Writes the names as JSON: <c>["poems", "prose"]</c>.</summary>
+    public void Save(string path) => AtomicFile.WriteText(path, JsonSerializer.Serialize(names, Format));
+}

@@ -1,0 +1,95 @@
+using System.Text.Json;
+using System.Text.Unicode;
+using TinyMoE.Configuration;
+
+namespace TinyMoE.Data;
+
+/// <summary>
+/// Reads JSON Lines: a record a line, <c>{"text": "...", "label": "..."}</c>, other members ignored, empty lines too. Texts follow each other, each ended by \n.
+/// What is not a record is an error with its line.
+/// </summary>
+internal static class RecordReader
+{
+    /// <summary>Adds the texts of a file's lines with their labels.</summary>
+    public static void Append(LabelledText text, ReadOnlySpan<byte> lines, string file, TokenizerKind kind)
+    {
+        int number = 0;
+        foreach (Range range in lines.Split((byte)'\n'))
+        {
+            number++;
+            ReadOnlySpan<byte> line = lines[range];
+            if (line.Trim(" \t\r"u8).IsEmpty)
+                continue;
+            int start = text.Text.Length;
+            TextSource.RequireRoom(text.Text, line.Length, file);
+            string label = Read(line, text.Text, $"{file}, line {number},");
+            if (kind == TokenizerKind.Char)
+                text.Text.Truncate(start + TextSource.PlainLineEnds(text.Text.Bytes[start..]));
+            TextSource.EndLine(text.Text, start);
+            text.Label(text.Text.Length, label, part: null);
+        }
+    }
+
+    // Adds the text of a record and gives its label.
+    private static string Read(ReadOnlySpan<byte> line, TextBuffer text, string where)
+    {
+        try
+        {
+            return Utf8.IsValid(line) ? Read(line, text) : throw new FormatException("it is not UTF-8");
+        }
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
+        {
+            string reason = e switch
+            {
+                JsonException json => $"it is not valid JSON at byte {json.BytePositionInLine}",
+                FormatException => e.Message,
+                _ => "it has half of a surrogate pair, which is no character",
+            };
+            throw new TinyMoEException($"{where} is not a record: {reason}; write {{\"text\": \"...\", \"label\": \"...\"}}, or take labels from sources or files (data.labels; eval: --labels).", e);
+        }
+    }
+
+    private static string Read(ReadOnlySpan<byte> line, TextBuffer text)
+    {
+        Utf8JsonReader json = new(line);
+        json.Read();
+        Require(json.TokenType == JsonTokenType.StartObject, "it is not an object");
+        bool hasText = false;
+        string? label = null;
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            bool isText = json.ValueTextEquals("text"u8), isLabel = json.ValueTextEquals("label"u8);
+            json.Read();
+            if (isText)
+            {
+                Require(!hasText, "it has two members \"text\"");
+                Require(json.TokenType == JsonTokenType.String, "its \"text\" is not a text");
+                int start = text.Length;
+                int written = json.CopyString(text.Extend(json.ValueSpan.Length)); // never longer than with its escapes
+                text.Truncate(start + written);
+                hasText = true;
+            }
+            else if (isLabel)
+            {
+                Require(label is null, "it has two members \"label\"");
+                Require(json.TokenType == JsonTokenType.String, "its \"label\" is not a text");
+                label = json.GetString()!;
+                Require(label.Length > 0 && !label.Any(char.IsControl), "its \"label\" is empty or has control characters");
+            }
+            else
+            {
+                json.Skip();
+            }
+        }
+
+        json.Read(); // throws if something follows
+        Require(hasText, "it has no \"text\"");
+        return label ?? throw new FormatException("it has no \"label\"");
+    }
+
+    private static void Require(bool holds, string otherwise)
+    {
+        if (!holds)
+            throw new FormatException(otherwise);
+    }
+}

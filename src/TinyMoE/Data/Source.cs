@@ -1,0 +1,51 @@
+using TinyMoE.Configuration;
+
+namespace TinyMoE.Data;
+
+/// <summary>An entry of <see cref="DataConfig.Sources"/>: a path, a glob or <see cref="DataConfig.SdkDocs"/>, alone or as <c>name=path</c>.</summary>
+/// <param name="Path">What to read.</param>
+/// <param name="GivenName">What it is called, null if nobody said.</param>
+internal readonly record struct Source(string Path, string? GivenName)
+{
+    /// <summary>Whether it is the built-in text.</summary>
+    public bool IsSdkDocs => Path == DataConfig.SdkDocs;
+
+    /// <summary>Its name: the given one, else the last name of the path, of a file without extension, of a glob the last before a wildcard.</summary>
+    public string Name => GivenName ?? NameOf(Path);
+
+    /// <summary>The source that an entry names. What exists is a path, even with an = in its name; so is <c>./a=b</c>, since names have no separators.</summary>
+    public static Source Parse(string entry)
+    {
+        int equals = entry.IndexOf('=', StringComparison.Ordinal);
+        if (equals <= 0 || equals == entry.Length - 1 || entry.AsSpan(0, equals).ContainsAny("/\\*?") || Exists(entry))
+            return new Source(entry, null);
+        return new Source(entry[(equals + 1)..], entry[..equals]);
+    }
+
+    /// <summary>The name of a file without extension; a name that is only an extension is kept.</summary>
+    public static string NameOfFile(string path) =>
+        System.IO.Path.GetFileNameWithoutExtension(path) is { Length: > 0 } name ? name : System.IO.Path.GetFileName(path);
+
+    /// <summary>The names of a path or glob, one folder after the other.</summary>
+    public static string[] Names(string path) => path.Split('/', System.IO.Path.DirectorySeparatorChar);
+
+    /// <summary>Whether a name has a wildcard.</summary>
+    public static bool IsPattern(string name) => name.AsSpan().ContainsAny('*', '?');
+
+    // Of a glob, the folder that holds the = must exist.
+    private static bool Exists(string entry)
+    {
+        int first = Array.FindIndex(Names(entry), IsPattern);
+        string fixedPath = first < 0 ? entry : string.Join('/', Names(entry)[..first]);
+        return fixedPath.Contains('=', StringComparison.Ordinal) && (File.Exists(fixedPath) || Directory.Exists(fixedPath));
+    }
+
+    private static string NameOf(string path)
+    {
+        if (File.Exists(path))
+            return NameOfFile(path);
+        string folder = string.Join('/', Names(path).TakeWhile(name => !IsPattern(name)));
+        string name = System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(folder));
+        return name is "" or "." or ".." ? path : name;
+    }
+}

@@ -1,0 +1,74 @@
+using System.Text;
+using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Tests.Files;
+
+namespace TinyMoE.Tests.Data;
+
+public sealed class RecordReaderTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Theory]
+    [InlineData(TokenizerKind.Char, "one\ntwo\nü\u2028\nfour\n")]
+    [InlineData(TokenizerKind.Byte, "one\r\ntwo\nü\u2028\nfour\n")]
+    public void Read_Records_FollowEachOtherEachEndedByANewLine(TokenizerKind kind, string expected)
+    {
+        string path = folder.Write("a.jsonl", "\uFEFF" + """
+            {"text": "one\r\ntwo", "label": "first", "more": [{"text": 3}, null]}
+            { "label" : "s\u0065cond", "text" : "\u00fc\u2028\n" }
+
+            {"text": "", "label": "never"}
+            {"text":"four","label":"first"}
+            """.ReplaceLineEndings("\r\n"));
+        using LabelledText text = Read(path, kind);
+        int second = Encoding.UTF8.GetByteCount("ü\u2028\n"), last = "four\n".Length, first = text.Text.Length - second - last;
+
+        Assert.Equal(expected, Encoding.UTF8.GetString(text.Text.Bytes));
+        Assert.Equal(["first", "second"], text.Labels);
+        Assert.Equal([new Stretch(0, first, 0, 0), new Stretch(first, second, 1, 1), new Stretch(first + second, last, 0, 0)], text.Stretches);
+    }
+
+    [Theory]
+    [InlineData("text", "it is not valid JSON at byte 1")]
+    [InlineData("[]", "it is not an object")]
+    [InlineData("{\"text\":\"a\"", "it is not valid JSON at byte 11")]
+    [InlineData("{\"text\":\"a\",\"label\":\"b\"} {}", "it is not valid JSON at byte 25")]
+    [InlineData("{\"text\":\"a\"}", "it has no \"label\"")]
+    [InlineData("{\"label\":\"a\"}", "it has no \"text\"")]
+    [InlineData("{\"text\":1,\"label\":\"a\"}", "its \"text\" is not a text")]
+    [InlineData("{\"text\":\"a\",\"label\":null}", "its \"label\" is not a text")]
+    [InlineData("{\"text\":\"a\",\"label\":\"\"}", "its \"label\" is empty or has control characters")]
+    [InlineData("{\"text\":\"a\",\"label\":\"b\\n\"}", "its \"label\" is empty or has control characters")]
+    [InlineData("{\"text\":\"a\",\"text\":\"a\",\"label\":\"b\"}", "it has two members \"text\"")]
+    [InlineData("{\"text\":\"a\",\"label\":\"a\",\"label\":\"b\"}", "it has two members \"label\"")]
+    [InlineData("{\"text\":\"\\ud800\",\"label\":\"b\"}", "it has half of a surrogate pair")]
+    [InlineData("{\"text\":\"a\",\"label\":\"\\ud800\"}", "it has half of a surrogate pair")]
+    public void Read_NotARecord_NamesFileAndLine(string line, string reason)
+    {
+        string path = folder.Write("a.jsonl", $"{{\"text\":\"a\",\"label\":\"b\"}}\n\n{line}\n");
+
+        Assert.StartsWith($"{path}, line 3, is not a record: {reason}", OneLine.Of(() => Read(path, TokenizerKind.Char)));
+    }
+
+    [Fact]
+    public void Read_NotUtf8_NamesFileAndLine()
+    {
+        string path = folder.Write("a.jsonl", [.. "{\"text\":\"a"u8, 0xFF, .. "\",\"label\":\"b\"}"u8]);
+
+        Assert.StartsWith($"{path}, line 1, is not a record: it is not UTF-8", OneLine.Of(() => Read(path, TokenizerKind.Byte)));
+    }
+
+    [Fact]
+    public void Read_NoText_IsAClearError() =>
+        Assert.Contains("is empty: name a file with text", OneLine.Of(() => Read(folder.Write("a.jsonl", "{\"text\":\"\",\"label\":\"b\"}\n"), TokenizerKind.Char)));
+
+    private static LabelledText Read(string path, TokenizerKind kind)
+    {
+        LabelledText text = new();
+        TextSource.Read([path], LabelKind.Record, kind, text);
+        return text;
+    }
+}

@@ -15,6 +15,7 @@ public sealed class TrainerTests
     [InlineData("plain", 1, 2)]
     [InlineData("noisy", 1, 2)]
     [InlineData("noisy", 2, 3)]
+    [InlineData("switch-head", 1, 2)]
     public void Train_SameSeed_SameBytesForAnyThreads(string name, int threads, int otherThreads)
     {
         using TemporaryFolder folder = new();
@@ -26,6 +27,7 @@ public sealed class TrainerTests
     [Theory]
     [InlineData("plain", 7)]
     [InlineData("noisy", 20)]
+    [InlineData("switch-head", 12)]
     public void Resume_AfterStop_EqualsRunNeverStopped(string name, int stopAt)
     {
         using TemporaryFolder folder = new();
@@ -98,6 +100,7 @@ public sealed class TrainerTests
     [Theory]
     [InlineData("plain")]
     [InlineData("noisy")]
+    [InlineData("switch-head")]
     public void Train_LossFalls_AndValidationFollows(string name)
     {
         using TemporaryFolder folder = new();
@@ -136,7 +139,7 @@ public sealed class TrainerTests
         Assert.All(model.Weights(), w => Assert.True(float.IsFinite(w)));
     }
 
-    public static TheoryData<string> TinyModelsAndPresets => ["plain", "noisy", .. Presets.All.Select(preset => preset.Name)];
+    public static TheoryData<string> TinyModelsAndPresets => ["plain", "noisy", "switch-head", .. Presets.All.Select(preset => preset.Name)];
 
     [Theory]
     [MemberData(nameof(TinyModelsAndPresets))]

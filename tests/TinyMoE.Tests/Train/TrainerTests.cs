@@ -111,11 +111,14 @@ public sealed class TrainerTests
         Assert.True(listener.Evaluations[^1].Loss < listener.Evaluations[0].Loss);
     }
 
-    [Fact]
-    public void Accumulation_InParts_GivesTheGradientOfTheWholeBatch()
+    [Theory]
+    [InlineData("noisy")]
+    [InlineData("switch-head")]
+    public void Accumulation_InParts_GivesTheGradientOfTheWholeBatch(string name)
     {
         // Noise and dropout are drawn for the whole batch, so parts see what the whole would; balance losses are off because they are not means over tokens.
-        RunConfig config = TestModels.TinyNoisy with { Moe = TestModels.TinyNoisy.Moe with { ImportanceLoss = 0, LoadLoss = 0 } };
+        RunConfig config = TestModels.Named(name);
+        config = config with { Moe = config.Moe with { ImportanceLoss = 0, LoadLoss = 0 } };
         using TemporaryFolder folder = new();
         RecordingListener whole = new(), parts = new();
         Run(config, folder["whole"], stopAt: 2, listener: whole);

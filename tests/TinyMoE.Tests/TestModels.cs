@@ -34,8 +34,15 @@ internal static class TestModels
         Moe = Tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
     };
 
-    /// <summary>"plain", "noisy", or a preset.</summary>
-    public static RunConfig Named(string name) => name switch { "plain" => Tiny, "noisy" => TinyNoisy, _ => Presets.Get(name) };
+    /// <summary>The noisy mixture with experts in attention, three a head, and expert dropout.</summary>
+    public static RunConfig TinySwitchHead { get; } = TinyNoisy with
+    {
+        Model = TinyNoisy.Model with { Positions = PositionKind.Rope, KvHeads = 2 },
+        Attention = new AttentionConfig { Kind = AttentionKind.SwitchHead, Experts = 3, Active = 2, ExpertDropout = 0.1f },
+    };
+
+    /// <summary>"plain", "noisy", "switch-head", or a preset.</summary>
+    public static RunConfig Named(string name) => name switch { "plain" => Tiny, "noisy" => TinyNoisy, "switch-head" => TinySwitchHead, _ => Presets.Get(name) };
 
     /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>
     public static Corpus Corpus(TokenizerKind kind = TokenizerKind.Char)

@@ -160,8 +160,9 @@ public abstract class Backend : IDisposable
     public abstract void Dropout(Floats x, in Dropout dropout, int n, Target y);
 
     // ---- Routing --------------------------------------------------------------------------------------------------------------------
-    /// <summary>Columns of the K largest values of each row, largest first, the lower column among equals. x (T, E), columns (T, K).</summary>
-    public abstract void TopK(Floats x, int T, int E, int K, Ints columns);
+    /// <summary>Columns of the K largest values of each group of E columns of a row, largest first, the lower column among equals, NaN below everything.
+    /// x (T, groups·E), columns (T, groups·K).</summary>
+    public abstract void TopK(Floats x, int T, int groups, int E, int K, Ints columns);
 
     /// <summary>y[t, k] = x[t, columns[t, k]], 0 where the column is −1; the backward of ScatterColumns. x (T, E), columns, y (T, K).</summary>
     public abstract void SelectColumns(Floats x, Ints columns, int T, int E, int K, Target y);

@@ -315,10 +315,11 @@ public sealed partial class ProfilingBackend
 
     // ---- Routing --------------------------------------------------------------------------------------------------------------------
     /// <inheritdoc/>
-    public override void TopK(Floats x, int T, int E, int K, Ints columns)
+    public override void TopK(Floats x, int T, int groups, int E, int K, Ints columns)
     {
-        using (Time(new(nameof(TopK), T, E, K), flops: Area(T, E), values: Area(T, E) + Area(T, K)))
-            device.TopK(x, T, E, K, columns);
+        int rows = T * groups;
+        using (Time(new(nameof(TopK), rows, E, K), flops: Area(rows, E), values: Area(rows, E) + Area(rows, K)))
+            device.TopK(x, T, groups, E, K, columns);
     }
 
     /// <inheritdoc/>

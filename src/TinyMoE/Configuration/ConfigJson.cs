@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 
 namespace TinyMoE.Configuration;
 
-/// <summary>Configurations as JSON: <c>{"model": {"width": 128, ...}, "moe": {...}, "train": {...}, "data": {...}}</c>.</summary>
+/// <summary>Configurations as JSON: <c>{"model": {"width": 128, ...}, "attention": {...}, "moe": {...}, "train": {...}, "data": {...}}</c>.</summary>
 public static class ConfigJson
 {
     /// <summary>snake_case keys, kebab-case values of enums.</summary>

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace TinyMoE.Configuration;
 
-/// <summary>One setting of a run: a property of one of <see cref="RunConfig"/>'s four groups, under the name that people write.</summary>
+/// <summary>One setting of a run: a property of one of <see cref="RunConfig"/>'s groups, under the name that people write.</summary>
 internal sealed class ConfigKey
 {
     public ConfigKey(PropertyInfo group, PropertyInfo property)
@@ -15,7 +15,7 @@ internal sealed class ConfigKey
         Property = property;
     }
 
-    /// <summary>"model", "moe", "train" or "data".</summary>
+    /// <summary>"model", "attention", "moe", "train" or "data".</summary>
     public string Group { get; }
 
     /// <summary>The name inside the group, "width".</summary>

@@ -16,6 +16,7 @@ public static class Presets
         new("makemoe", "makeMoE's model, 8 layers of 8 ReLU experts, noisy top-2, no balance loss", MakeMoe()),
         new("nano", "nanoGPT's small character model, dense; the one to compare a mixture with", Nano()),
         new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), ReLU experts, LayerNorm", ShazeerTiny()),
+        new("switch-head-tiny", "the default with experts in attention too: 4 of values and 4 of outputs in every head, 2 a token (SwitchHead)", SwitchHeadTiny()),
         new("bench", "for measuring: 256 wide, 4 layers of 8 SwiGLU experts of 512, 2 a token, context 256", Bench()),
         new("bench-64-experts", "for measuring: the same width and layers with 64 fine experts of 64, 8 a token", Bench64Experts()),
         new("bench-narrow", "for measuring: 128 wide, 8 layers of 8 SwiGLU experts of 344, context 32", BenchNarrow()),
@@ -69,6 +70,9 @@ public static class Presets
             Moe = tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
         };
     }
+
+    /// <summary>Nothing but attention differs from the default.</summary>
+    private static RunConfig SwitchHeadTiny() => MixtralTiny() with { Attention = new AttentionConfig { Kind = AttentionKind.SwitchHead, Experts = 4, Active = 2 } };
 
     /// <summary>The model of the benchmark's PyTorch rival, trained as it trains.</summary>
     private static RunConfig Bench()

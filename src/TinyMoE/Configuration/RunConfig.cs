@@ -1,10 +1,13 @@
 namespace TinyMoE.Configuration;
 
-/// <summary>Everything a run depends on, in four groups; the same names in JSON (<c>{"model": {"width": 128}}</c>), in <c>--set model.width=128</c> and in the README.</summary>
+/// <summary>Everything a run depends on, in five groups; the same names in JSON (<c>{"model": {"width": 128}}</c>), in <c>--set model.width=128</c> and in the README.</summary>
 public sealed record RunConfig
 {
     /// <summary>The decoder.</summary>
     public ModelConfig Model { get; init; } = new();
+
+    /// <summary>Experts inside attention.</summary>
+    public AttentionConfig Attention { get; init; } = new();
 
     /// <summary>Experts, router, balance losses.</summary>
     public MoeConfig Moe { get; init; } = new();

@@ -9,6 +9,7 @@ internal static class Validation
     public static void Check(RunConfig config)
     {
         CheckModel(config.Model);
+        CheckAttention(config.Attention);
         CheckMoe(config.Moe, config.Model);
         CheckTrain(config.Train);
         CheckData(config.Data);
@@ -25,6 +26,12 @@ internal static class Validation
         Tensor("model.context·model.width", (long)model.Context * model.Width);
         Tensor("model.vocabulary·model.width", (long)model.Vocabulary * model.Width);
         Tensor("model.width·model.hidden", model.Width * hidden);
+        if (config.Attention.Kind == AttentionKind.SwitchHead)
+        {
+            Tensor("attention.experts·model.width·model.width", (long)config.Attention.Experts * model.Width * model.Width);
+            Tensor("train.batch·model.context·model.heads·attention.active·model.width", tokens * model.Heads * config.Attention.Active * model.Width);
+        }
+
         Tensor("moe.experts·model.width", (long)moe.Experts * model.Width);
         Tensor("moe.experts·model.width·moe.hidden", moe.Experts * model.Width * expertHidden);
         Tensor("train.batch·model.context", tokens);
@@ -55,6 +62,20 @@ internal static class Validation
         Positive("model.rope_theta", model.RopeTheta);
         Positive("model.init_scale", model.InitScale);
         Require(model.Dropout is >= 0 and < 1, $"model.dropout={model.Dropout} must be at least 0 and below 1");
+    }
+
+    private static void CheckAttention(AttentionConfig attention)
+    {
+        Size("attention.experts", attention.Experts, 1);
+        Size("attention.active", attention.Active, 1);
+        Require(attention.ExpertDropout is >= 0 and < 1, $"attention.expert_dropout={attention.ExpertDropout} must be at least 0 and below 1");
+        bool hasExperts = attention.Kind == AttentionKind.SwitchHead;
+        Require(hasExperts || attention.ExpertDropout == 0,
+            $"attention.expert_dropout={attention.ExpertDropout} needs the experts of attention.kind=switch-head; set that, or attention.expert_dropout=0");
+        Require(!hasExperts || attention.Active <= attention.Experts,
+            $"attention.active={attention.Active} is above attention.experts={attention.Experts}; lower it, or add experts");
+        Require(attention.Active < attention.Experts || attention.ExpertDropout == 0,
+            $"attention.expert_dropout={attention.ExpertDropout} needs attention.active below attention.experts={attention.Experts}, or every expert is taken all the same; set it 0");
     }
 
     private static void CheckMoe(MoeConfig moe, ModelConfig model)

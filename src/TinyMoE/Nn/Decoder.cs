@@ -143,7 +143,7 @@ public sealed class Decoder : IDisposable
             (dropout, this.layer) = (config.Model.Dropout, layer);
             (attentionScope, feedForwardScope) = ($"layer {layer}, attention", $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}");
             attentionNorm = new Norm(store, $"{name}.input_layernorm", config.Model);
-            attention = new CausalAttention(store, $"{name}.self_attn", config.Model, layer, rotary);
+            attention = new CausalAttention(store, $"{name}.self_attn", config.Model, config.Attention, layer, rotary);
             feedForwardNorm = new Norm(store, $"{name}.post_attention_layernorm", config.Model);
             if (config.Moe.InLayer(layer))
                 moe = new MoeLayer(store, $"{name}.block_sparse_moe", config.Model, config.Moe, layer);

@@ -3,7 +3,7 @@ using TinyMoE.Configuration;
 namespace TinyMoE.Nn;
 
 /// <summary>Parameters of one part of a model.</summary>
-/// <param name="Name">embedding, attention, router, experts, shared experts, feed-forward, norms, head.</param>
+/// <param name="Name">embedding, attention, attention experts, router, experts, shared experts, feed-forward, norms, head.</param>
 /// <param name="Total">All of them.</param>
 /// <param name="Active">Those that one token meets.</param>
 public sealed record ModelPart(string Name, long Total, long Active);
@@ -31,7 +31,12 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
             .. plan.GroupBy(p => PartOf(p.Name)).Select(group =>
             {
                 long total = group.Sum(p => (long)p.Count);
-                return new ModelPart(group.Key, total, group.Key == "experts" ? total * moe.ActiveOfRouter / moe.Experts : total);
+                return new ModelPart(group.Key, total, group.Key switch
+                {
+                    "experts" => total * moe.ActiveOfRouter / moe.Experts,
+                    "attention experts" => total * config.Attention.Active / config.Attention.Experts,
+                    _ => total,
+                });
             }),
         ];
 
@@ -67,6 +72,8 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
             long rows = sparse ? RowsPerToken(moe) : 0;
             hidden = sparse ? rows * moe.HiddenOrDefault(model.Width) : model.HiddenOrDefault;
             values += C + C + 2 * keyWidth + C + C + dropout;    // norm, q, k, v, attention, projection (the sum takes its place)
+            if (config.Attention.Kind == AttentionKind.SwitchHead)
+                values += HeadExpertValues(config);
             values += C + hiddenCopies * hidden + C + dropout;          // norm, hidden, the branch (the sum takes its place)
             if (sparse)
                 values += rows * 2 * C + 3 * moe.Experts + hiddenCopies * sharedHidden; // dispatched, computed; logits, their softmax, gradients; the shared experts
@@ -79,10 +86,21 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
     private static long RowsPerToken(MoeConfig moe) =>
         moe.CapacityFactor == 0 || !RouterTraits.Of(moe.Router).Drops ? moe.ActiveOfRouter : (long)Math.Ceiling(Math.Min(1, moe.CapacityFactor) * moe.ActiveOfRouter);
 
+    /// <summary>What experts in attention add to it: for each choice of a head a dispatched and a computed row, and what choosing takes.</summary>
+    private static long HeadExpertValues(RunConfig config)
+    {
+        (ModelConfig model, AttentionConfig attention) = (config.Model, config.Attention);
+        int dropoutCopies = attention.ExpertDropout > 0 ? 6 : 0; // uniform numbers, four steps to the mask, the masked scores
+        long scores = (1 + dropoutCopies) * (long)attention.Experts;
+        long choices = attention.Active * (4L + 7L);             // gates before and after the sigmoid, in two orders; the columns and two plans of three
+        return (model.KvHeadsOrAll + model.Heads) * (scores + choices + attention.Active * (long)(model.Width + model.HeadSize));
+    }
+
     private static string PartOf(string parameter) => parameter switch
     {
         _ when parameter.Contains("norm", StringComparison.Ordinal) => "norms",
         _ when parameter.Contains("embed", StringComparison.Ordinal) => "embedding",
+        _ when parameter.Contains("self_attn", StringComparison.Ordinal) && parameter.Contains("experts", StringComparison.Ordinal) => "attention experts",
         _ when parameter.Contains("self_attn", StringComparison.Ordinal) => "attention",
         _ when parameter.Contains("shared_expert", StringComparison.Ordinal) => "shared experts",
         _ when parameter.Contains("experts", StringComparison.Ordinal) => "experts",

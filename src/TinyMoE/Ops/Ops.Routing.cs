@@ -4,14 +4,19 @@ namespace TinyMoE.Ops;
 
 public static partial class Ops
 {
-    /// <summary>Columns (T·K) of the K largest values of each row, largest first, the lower column among equals; NaN is below everything. x (T, E). Indices have no gradient.</summary>
-    public static Ints TopK(this Tensor x, int K)
+    /// <summary>
+    /// Columns of the K largest values of each row, largest first, the lower column among equals; NaN is below everything. With <paramref name="groups"/>, the K largest of each
+    /// group of E neighbouring columns, group by group. x (T, groups·E), result (T·groups·K). Indices have no gradient.
+    /// </summary>
+    public static Ints TopK(this Tensor x, int K, int groups = 1)
     {
-        int E = x.Shape.Last, T = x.Count / E;
+        int columnsOfX = x.Shape.Last, T = x.Count / columnsOfX;
+        Check.That(nameof(TopK), groups >= 1 && columnsOfX % groups == 0, $"{columnsOfX} columns are not {groups} groups of one size");
+        int E = columnsOfX / groups;
         Check.That(nameof(TopK), K >= 1 && K <= E, $"K is 1 to {E} (the columns), not {K}");
 
-        Ints columns = x.Tape.Ints(T * K);                       // (T, K)
-        x.Tape.Backend.TopK(x.Data, T, E, K, columns);
+        Ints columns = x.Tape.Ints(T * groups * K);              // (T, groups·K)
+        x.Tape.Backend.TopK(x.Data, T, groups, E, K, columns);
         return columns;
     }
 

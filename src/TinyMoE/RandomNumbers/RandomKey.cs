@@ -44,6 +44,12 @@ public enum RandomPurpose
 
     /// <summary>Dropout of hidden values of experts.</summary>
     ExpertDropout = 14,
+
+    /// <summary>Which experts of the values of attention cannot be chosen.</summary>
+    ValueExpertDropout = 20,
+
+    /// <summary>Which experts of the outputs of attention cannot be chosen.</summary>
+    OutputExpertDropout = 21,
 }
 
 /// <summary>

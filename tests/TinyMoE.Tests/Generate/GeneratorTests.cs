@@ -11,6 +11,7 @@ public sealed class GeneratorTests
     [Theory]
     [InlineData("plain")]
     [InlineData("noisy")]
+    [InlineData("switch-head")]
     public void Greedy_WithCache_EqualsWithout(string name)
     {
         // Far beyond the context of 16, so that the window starts over several times.
@@ -46,6 +47,7 @@ public sealed class GeneratorTests
     [Theory]
     [InlineData("plain")]
     [InlineData("noisy")]
+    [InlineData("switch-head")]
     public void Generate_AfterTheFirstToken_NoPoolMiss_LittleManagedMemory(string name)
     {
         using CpuBackend backend = new(2);

@@ -9,7 +9,7 @@ public sealed class DecoderTests
 {
     private const int T = 16;
 
-    public static TheoryData<string> Variants => ["plain", "noisy", "window", "dense", "tied", "mixed"];
+    public static TheoryData<string> Variants => ["plain", "noisy", "window", "dense", "tied", "mixed", "switch-head", "switch-head-window"];
 
     [Theory]
     [MemberData(nameof(Variants))]
@@ -147,6 +147,8 @@ public sealed class DecoderTests
             "window" => tiny with { Model = tiny.Model with { Window = 4, KvHeads = 1 } },
             "dense" => tiny with { Moe = tiny.Moe with { Experts = 0 }, Model = tiny.Model with { FeedForward = FeedForwardKind.Gelu } },
             "tied" => tiny with { Model = tiny.Model with { TieEmbeddings = true, Positions = PositionKind.Learned } },
+            "switch-head" => TestModels.TinySwitchHead,
+            "switch-head-window" => tiny with { Model = tiny.Model with { Window = 4 }, Attention = TestModels.TinySwitchHead.Attention with { Active = 1 } },
             "mixed" => tiny with { Model = tiny.Model with { Layers = 4 }, Moe = tiny.Moe with { FirstDense = 1, Every = 2, Renormalize = false } },
             _ => tiny,
         };

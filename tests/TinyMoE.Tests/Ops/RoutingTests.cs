@@ -11,7 +11,7 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
     public static IEnumerable<OpCase> Cases =>
     [
         SelectColumns(5, 7, 3), SelectColumns(1, 1, 1),
-        SelectTopK(6, 5, 2), SelectTopK(3, 9, 9),
+        SelectTopK(6, 5, 2), SelectTopK(3, 9, 9), SelectTopK(5, 3, 2, groups: 7), SelectTopK(2, 11, 11, groups: 2),
         ScatterColumns(5, 7, 3), ScatterColumns(9, 3701, 2),
         Gather(37, 11), Gather(8, 8),
         Route(7, 5, 2, overAll: false), Route(7, 5, 2, overAll: true), Route(3, 67, 9, overAll: false), Route(3, 67, 9, overAll: true),
@@ -59,6 +59,8 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
         using CpuBackend backend = new(threads: 1);
         using Tape tape = backend.NewTape();
         Assert.Throws<ArgumentException>(() => tape.Constant((1, 3), [1, 2, 3]).TopK(4));
+        Assert.Throws<ArgumentException>(() => tape.Constant((1, 4), [1, 2, 3, 4]).TopK(3, groups: 2));
+        Assert.Throws<ArgumentException>(() => tape.Constant((1, 3), [1, 2, 3]).TopK(1, groups: 2));
     }
 
     [Theory]
@@ -107,9 +109,9 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
             x => [.. columns.Select((column, i) => x[0][i / K * E + column])]);
     }
 
-    private static OpCase SelectTopK(int T, int E, int K) => new(
-        $"TopK {T}x{E} of {K}", [(T, E)], x => x[0].SelectColumns(x[0].TopK(K), K),
-        x => [.. Enumerable.Range(0, T).SelectMany(t => x[0].Skip(t * E).Take(E).OrderDescending().Take(K))]);
+    private static OpCase SelectTopK(int T, int E, int K, int groups = 1) => new(
+        $"TopK {T}x{groups}x{E} of {K}", [(T, groups * E)], x => x[0].SelectColumns(x[0].TopK(K, groups), groups * K),
+        x => [.. Enumerable.Range(0, T * groups).SelectMany(row => x[0].Skip(row * E).Take(E).OrderDescending().Take(K))]);
 
     private static OpCase ScatterColumns(int T, int E, int K)
     {

@@ -15,6 +15,7 @@ public sealed class TrainerTests
     [InlineData("plain", 1, 2)]
     [InlineData("noisy", 1, 2)]
     [InlineData("noisy", 2, 3)]
+    [InlineData("switch-head", 1, 2)]
     public void Train_SameSeed_SameBytesForAnyThreads(string name, int threads, int otherThreads)
     {
         using TemporaryFolder folder = new();
@@ -26,6 +27,7 @@ public sealed class TrainerTests
     [Theory]
     [InlineData("plain", 7)]
     [InlineData("noisy", 20)]
+    [InlineData("switch-head", 12)]
     public void Resume_AfterStop_EqualsRunNeverStopped(string name, int stopAt)
     {
         using TemporaryFolder folder = new();
@@ -115,6 +117,7 @@ public sealed class TrainerTests
     [Theory]
     [InlineData("plain")]
     [InlineData("noisy")]
+    [InlineData("switch-head")]
     public void Train_LossFalls_AndValidationFollows(string name)
     {
         using TemporaryFolder folder = new();
@@ -125,11 +128,14 @@ public sealed class TrainerTests
         Assert.True(listener.Evaluations[^1].Loss < listener.Evaluations[0].Loss);
     }
 
-    [Fact]
-    public void Accumulation_InParts_GivesTheGradientOfTheWholeBatch()
+    [Theory]
+    [InlineData("noisy")]
+    [InlineData("switch-head")]
+    public void Accumulation_InParts_GivesTheGradientOfTheWholeBatch(string name)
     {
         // Noise and dropout are drawn for the whole batch, so parts see what the whole would; balance losses are off because they are not means over tokens.
-        RunConfig config = TestModels.TinyNoisy with { Moe = TestModels.TinyNoisy.Moe with { ImportanceLoss = 0, LoadLoss = 0 } };
+        RunConfig config = TestModels.Named(name);
+        config = config with { Moe = config.Moe with { ImportanceLoss = 0, LoadLoss = 0 } };
         using TemporaryFolder folder = new();
         RecordingListener whole = new(), parts = new();
         Run(config, folder["whole"], stopAt: 2, listener: whole);
@@ -153,7 +159,7 @@ public sealed class TrainerTests
         Assert.All(model.Weights(), w => Assert.True(float.IsFinite(w)));
     }
 
-    public static TheoryData<string> TinyModelsAndPresets => ["plain", "noisy", .. Presets.All.Select(preset => preset.Name)];
+    public static TheoryData<string> TinyModelsAndPresets => ["plain", "noisy", "switch-head", .. Presets.All.Select(preset => preset.Name)];
 
     [Theory]
     [MemberData(nameof(TinyModelsAndPresets))]

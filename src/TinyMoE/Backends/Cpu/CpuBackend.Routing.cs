@@ -14,14 +14,21 @@ public sealed unsafe partial class CpuBackend
     private const int Dropped = -1; // a choice that nobody serves
 
     /// <inheritdoc/>
-    public override void TopK(Floats x, int T, int E, int K, Ints columns)
+    public override void TopK(Floats x, int T, int groups, int E, int K, Ints columns)
     {
-        ForRows(T, E, (x, T, E, K, columns), static (piece, in s) =>
+        int rows = T * groups;                                   // a group is a row of its own
+        ForRows(rows, E, (x, rows, groups, E, K, columns), static (piece, in s) =>
         {
-            var (start, end) = RowRange(piece, s.T, s.E);
+            var (start, end) = RowRange(piece, s.rows, s.E);
             float* kept = stackalloc float[s.K];
-            for (int t = start; t < end; t++)
-                KeepLargest(s.x.Pointer + t * s.E, s.E, s.K, kept, s.columns.Pointer + t * s.K);
+            for (int row = start; row < end; row++)
+            {
+                int* columns = s.columns.Pointer + row * s.K;
+                KeepLargest(s.x.Pointer + row * s.E, s.E, s.K, kept, columns);
+                int first = row % s.groups * s.E;
+                for (int k = 0; k < s.K; k++)
+                    columns[k] += first;
+            }
         });
     }
 

@@ -74,10 +74,13 @@ public abstract class Backend : IDisposable
     /// a (batch, rows, inner) or transposed (batch, inner, rows); b (batch, inner, columns) or (batch, columns, inner); c (batch, rows, columns).</summary>
     public abstract void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default);
 
+    // Grouped: expert e owns rows offsets[e] to before offsets[e+1]. Rows from offsets[E] on are nobody's (dropped tokens): the result there is zero (nothing is
+    // added), of an epilogue's activation too, and they count in no expert's sum.
+
     /// <summary>Each expert on its rows: y[n] = w[e]·x[n] for offsets[e] ≤ n &lt; offsets[e+1]. x (N, inputs), w (E, outputs, inputs), offsets (E+1), y (N, outputs).</summary>
     public abstract void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default);
 
-    /// <summary>dx[n] = w[e]ᵀ·dy[n]. dy (N, outputs), w (E, outputs, inputs), offsets (E+1), dx (N, inputs).</summary>
+    /// <summary>dx[n] = w[e]ᵀ·dy[n], zero for nobody's. dy (N, outputs), w (E, outputs, inputs), offsets (E+1), dx (N, inputs).</summary>
     public abstract void GroupedMatMulBackwardInput(Floats dy, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target dx);
 
     /// <summary>dw[e] = Σ_{n of e} dy[n]·x[n]ᵀ, zero for an expert without rows. dy (N, outputs), x (N, inputs), offsets (E+1), dw (E, outputs, inputs).</summary>
@@ -86,7 +89,7 @@ public abstract class Backend : IDisposable
     /// <summary>y[e] = Σ_{n of e} x[n]. x (N, C), offsets (E+1), y (E, C).</summary>
     public abstract void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y);
 
-    /// <summary>y[n] = x[e] for the rows n of e. x (E, C), offsets (E+1), y (N, C).</summary>
+    /// <summary>y[n] = x[e] for the rows n of e, zero for nobody's. x (E, C), offsets (E+1), y (N, C).</summary>
     public abstract void GroupedBroadcast(Floats x, Ints offsets, int E, int N, int C, Target y);
 
     // ---- Norms ----------------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ public static partial class Ops
     public static Tensor LinearGated(this Tensor x, Tensor gate, Tensor w, Tensor? bias = null) => Project(nameof(LinearGated), x, w, default, bias, gate: gate);
 
     /// <summary>Each expert's linear map on its rows: y[n] = w[e]·x[n] + bias[e] for offsets[e] ≤ n &lt; offsets[e+1].
-    /// x (N, in), w (E, out, in), offsets (E+1) from 0 to N, bias (E, out) or null; y (N, out).</summary>
+    /// Rows from offsets[E] on belong to nobody and give zeros. x (N, in), w (E, out, in), offsets (E+1) from 0, bias (E, out) or null; y (N, out).</summary>
     public static Tensor GroupedLinear(this Tensor x, Tensor w, Ints offsets, Tensor? bias = null) => Project(nameof(GroupedLinear), x, w, offsets, bias);
 
     /// <summary>y[n] = f(w[e]·x[n] + bias[e]), shapes as of <see cref="GroupedLinear"/>.</summary>
@@ -117,7 +117,7 @@ public static partial class Ops
         });
     }
 
-    /// <summary>Sums each expert's rows: y[e] = Σ x[n] over offsets[e] ≤ n &lt; offsets[e+1]. x (N, C), offsets (E+1) from 0 to N; y (E, C).</summary>
+    /// <summary>Sums each expert's rows: y[e] = Σ x[n] over offsets[e] ≤ n &lt; offsets[e+1]. x (N, C), offsets (E+1) from 0; y (E, C).</summary>
     public static Tensor GroupedSum(this Tensor x, Ints offsets, int E)
     {
         int C = x.Shape.Last, N = x.Count / C;
@@ -128,7 +128,7 @@ public static partial class Ops
         Tensor y = tape.New((E, C));
         tape.Backend.GroupedSum(x.Data, offsets, E, N, C, y.Data);
 
-        // dx[n] = dy[e]
+        // dx[n] = dy[e], zero for the rows of nobody
         return tape.Record(nameof(GroupedSum), y, () => tape.Backend.GroupedBroadcast(y.Grad, offsets, E, N, C, x.GradTarget()));
     }
 }

@@ -60,6 +60,25 @@ public sealed unsafe partial class CpuBackend
             MultiplyThin(products);
         else
             workers.For(products.Tiles(), (products, workers), static (tile, in s) => ComputeTile(tile, in s.products, s.workers));
+        if (products.Ragged == Ragged.Rows)
+            ClearRowsOfNobody(products);
+    }
+
+    /// <summary>Zeros in the rows behind the last expert's, of the sum and of what was activated; a sum that is added to stays.</summary>
+    private void ClearRowsOfNobody(in Products products)
+    {
+        int first = products.Offsets.Pointer[products.Count], rows = products.Rows - first;
+        if (rows == 0 || products.C.Adds)
+            return;
+        ForRows(rows, products.Columns, (products, first, rows), static (piece, in s) =>
+        {
+            int columns = s.products.Columns;
+            var (start, end) = RowRange(piece, s.rows, columns);
+            s.products.C.View.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
+            Floats activated = s.products.Epilogue.Activated;
+            if (!activated.IsNone)
+                activated.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
+        });
     }
 
     private static void ComputeTile(int tile, in Products s, Workers workers)

@@ -21,7 +21,7 @@ public sealed class MoeLayer
     {
         Routing routing = router.Route(x, pass);
         Assignment assignment = routing.Assignment;
-        Tensor rows = assignment.Dispatch(x);                    // (N, C)
+        Tensor rows = assignment.Dispatch(experts.Accept(x));    // (N, C)
         Tensor computed = experts.Forward(rows, assignment.Offsets); // (N, C)
         return (assignment.Combine(computed), routing);          // (T, C)
     }

@@ -42,10 +42,11 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
         double keys = model.Window == 0 ? (model.Context + 1) / 2.0 : Math.Min(model.Window, (model.Context + 1) / 2.0);
         long flops = 2 * products + (long)(4 * keys * model.Width * model.Layers);
 
+        long narrow = plan.Where(p => p.Precision == Precision.Bfloat16).Sum(p => (long)p.Count); // in training 16 bits more each, else 16 bits fewer
         long weights = plan.Sum(p => (long)p.Count) * sizeof(float);
         long tokens = (long)config.Train.Batch / config.Train.Accumulation * model.Context;
         long cache = 2L * model.Layers * model.Context * model.KvHeadsOrAll * model.HeadSize * sizeof(float);
-        return new ModelSize(parts, flops, 4 * weights + tokens * ActivationsPerToken(config) * sizeof(float), weights + cache);
+        return new ModelSize(parts, flops, 4 * weights + sizeof(ushort) * narrow + tokens * ActivationsPerToken(config) * sizeof(float), weights - sizeof(ushort) * narrow + cache);
     }
 
     /// <summary>
@@ -67,7 +68,7 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
             values += C + C + 2 * keyWidth + C + C + dropout;    // norm, q, k, v, attention, projection (the sum takes its place)
             values += C + hiddenCopies * hidden + C + dropout;          // norm, hidden, the branch (the sum takes its place)
             if (sparse)
-                values += moe.Active * 2 * C + 3 * moe.Experts;  // dispatched, computed; logits, their softmax, the choices as ones
+                values += moe.Active * 2 * C + 3 * moe.Experts + (moe.ExpertPrecision == Precision.Bfloat16 ? C : 0); // dispatched, computed; logits, their softmax, the choices as ones; rounded
         }
 
         return values + Math.Max(C + 2 * model.Vocabulary, hidden);

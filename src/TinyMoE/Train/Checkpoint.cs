@@ -39,10 +39,10 @@ public static class Checkpoint
     /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
     public static Decoder LoadModel(string folder, Backend backend)
     {
-        Decoder model = new(backend, LoadConfig(folder));
+        Decoder model = new(backend, LoadConfig(folder), training: false);
         try
         {
-            LoadBlock(Path.Combine(folder, ModelFile), model, "", model.Parameters.Weights);
+            LoadBlock(Path.Combine(folder, ModelFile), model);
             return model;
         }
         catch
@@ -70,7 +70,7 @@ public static class Checkpoint
         if (state.Fingerprint != fingerprint)
             throw new TinyMoEException($"The text is not the one that the run in {folder} was trained on; resume with the same --data, or begin anew with another --out.");
         RequireSame(LoadConfig(folder), model.Config, folder);
-        LoadBlock(Path.Combine(folder, ModelFile), model, "", model.Parameters.Weights);
+        LoadBlock(Path.Combine(folder, ModelFile), model);
         LoadBlock(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
         LoadBlock(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
         return state;
@@ -108,7 +108,8 @@ public static class Checkpoint
 
     private static int LargestTensor(Decoder model) => model.Parameters.All.SelectMany(p => p.FileTensors()).Max(tensor => tensor.Shape.Count);
 
-    private static void LoadBlock(string path, Decoder model, string suffix, Floats block)
+    /// <summary>Reads the weights, or what a block of moments laid out as the weights holds.</summary>
+    private static void LoadBlock(string path, Decoder model, string suffix = "", Floats moments = default)
     {
         Backend backend = model.Parameters.Backend;
         using SafetensorsReader file = SafetensorsReader.Open(path);
@@ -120,7 +121,10 @@ public static class Checkpoint
             {
                 Span<float> values = host.AsSpan(0, shape.Count);
                 file.Read(name + suffix, shape.ToArray(), values);
-                backend.Write<float>(values, block.Slice(parameter.Offset + start, shape.Count));
+                if (moments.IsNone)
+                    model.Parameters.Write(parameter, start, values);
+                else
+                    backend.Write<float>(values, moments.Slice(parameter.Offset + start, shape.Count));
                 unknown.Remove(name + suffix);
             }
         }

@@ -34,8 +34,11 @@ internal static class TestModels
         Moe = Tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
     };
 
-    /// <summary>"plain", "noisy", or a preset.</summary>
-    public static RunConfig Named(string name) => name switch { "plain" => Tiny, "noisy" => TinyNoisy, _ => Presets.Get(name) };
+    /// <summary>The tiny mixture with experts in bfloat16.</summary>
+    public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = Precision.Bfloat16 } };
+
+    /// <summary>"plain", "noisy", "bfloat16", or a preset.</summary>
+    public static RunConfig Named(string name) => name switch { "plain" => Tiny, "noisy" => TinyNoisy, "bfloat16" => TinyBfloat16, _ => Presets.Get(name) };
 
     /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>
     public static Corpus Corpus(TokenizerKind kind = TokenizerKind.Char)

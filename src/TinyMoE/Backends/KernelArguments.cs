@@ -1,5 +1,4 @@
 using TinyMoE.Configuration;
-using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends;

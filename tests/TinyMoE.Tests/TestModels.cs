@@ -41,8 +41,18 @@ internal static class TestModels
         Attention = new AttentionConfig { Kind = AttentionKind.SwitchHead, Experts = 3, Active = 2, ExpertDropout = 0.1f },
     };
 
-    /// <summary>"plain", "noisy", "switch-head", or a preset.</summary>
-    public static RunConfig Named(string name) => name switch { "plain" => Tiny, "noisy" => TinyNoisy, "switch-head" => TinySwitchHead, _ => Presets.Get(name) };
+    /// <summary>The tiny mixture with experts in bfloat16.</summary>
+    public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = Precision.Bfloat16 } };
+
+    /// <summary>"plain", "noisy", "switch-head", "bfloat16", or a preset.</summary>
+    public static RunConfig Named(string name) => name switch
+    {
+        "plain" => Tiny,
+        "noisy" => TinyNoisy,
+        "switch-head" => TinySwitchHead,
+        "bfloat16" => TinyBfloat16,
+        _ => Presets.Get(name),
+    };
 
     /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>
     public static Corpus Corpus(TokenizerKind kind = TokenizerKind.Char)

@@ -1,3 +1,4 @@
+using TinyMoE.Configuration;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
@@ -56,6 +57,13 @@ public abstract class Backend : IDisposable
     /// <summary>y = scale·x + shift. x, y (n); a stored y may be x itself.</summary>
     public abstract void Affine(Floats x, float scale, float shift, int n, Target y);
 
+    // ---- bfloat16: to the nearest, ties to the even one, NaN stays NaN ----------------------------------------------------------------
+    /// <summary>y = x rounded to bfloat16, in float32 memory. x, y (n); a stored y may be x itself.</summary>
+    public abstract void RoundToBfloat16(Floats x, int n, Target y);
+
+    /// <summary>y = x in 16 bits. x, y (n).</summary>
+    public abstract void PackBfloat16(Floats x, int n, Bfloat16s y);
+
     // ---- Reductions, in a fixed order -----------------------------------------------------------------------------------------------
     /// <summary>y[c] = scale·Σ_n x[n, c]. x (N, C), y (C).</summary>
     public abstract void SumRows(Floats x, float scale, int N, int C, Target y);
@@ -74,11 +82,14 @@ public abstract class Backend : IDisposable
     /// a (batch, rows, inner) or transposed (batch, inner, rows); b (batch, inner, columns) or (batch, columns, inner); c (batch, rows, columns).</summary>
     public abstract void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default);
 
-    /// <summary>Each expert on its rows: y[n] = w[e]·x[n] for offsets[e] ≤ n &lt; offsets[e+1]. x (N, inputs), w (E, outputs, inputs), offsets (E+1), y (N, outputs).</summary>
-    public abstract void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default);
+    // Grouped: expert e owns rows offsets[e] to before offsets[e+1]. Rows from offsets[E] on are nobody's (dropped tokens): the result there is zero (nothing is
+    // added), of an epilogue's activation too, and they count in no expert's sum.
 
-    /// <summary>dx[n] = w[e]ᵀ·dy[n]. dy (N, outputs), w (E, outputs, inputs), offsets (E+1), dx (N, inputs).</summary>
-    public abstract void GroupedMatMulBackwardInput(Floats dy, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target dx);
+    /// <summary>Each expert on its rows: y[n] = w[e]·x[n] for offsets[e] ≤ n &lt; offsets[e+1]. x (N, inputs), w (E, outputs, inputs), offsets (E+1), y (N, outputs).</summary>
+    public abstract void GroupedMatMul(Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default);
+
+    /// <summary>dx[n] = w[e]ᵀ·dy[n], zero for nobody's. dy (N, outputs), w (E, outputs, inputs), offsets (E+1), dx (N, inputs).</summary>
+    public abstract void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx);
 
     /// <summary>dw[e] = Σ_{n of e} dy[n]·x[n]ᵀ, zero for an expert without rows. dy (N, outputs), x (N, inputs), offsets (E+1), dw (E, outputs, inputs).</summary>
     public abstract void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw);
@@ -86,7 +97,7 @@ public abstract class Backend : IDisposable
     /// <summary>y[e] = Σ_{n of e} x[n]. x (N, C), offsets (E+1), y (E, C).</summary>
     public abstract void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y);
 
-    /// <summary>y[n] = x[e] for the rows n of e. x (E, C), offsets (E+1), y (N, C).</summary>
+    /// <summary>y[n] = x[e] for the rows n of e, zero for nobody's. x (E, C), offsets (E+1), y (N, C).</summary>
     public abstract void GroupedBroadcast(Floats x, Ints offsets, int E, int N, int C, Target y);
 
     // ---- Norms ----------------------------------------------------------------------------------------------------------------------
@@ -129,8 +140,8 @@ public abstract class Backend : IDisposable
     /// <summary>y = silu(gate)·up. gate, up, y (n).</summary>
     public abstract void SwiGluForward(Floats gate, Floats up, int n, Floats y);
 
-    /// <summary>dy, gate, up, dgate, dup (n); a stored dup may be dy itself.</summary>
-    public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup);
+    /// <summary>dy, gate, up, dgate, dup (n), both rounded to <paramref name="precision"/>; a stored dup may be dy itself.</summary>
+    public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32);
 
     /// <summary>Rotates the pairs (i, i + D/2) of every head by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).
     /// x, y (B, T, H, D), a stored y may be x itself; cos, sin (positions, D/2).</summary>
@@ -254,6 +265,6 @@ public abstract class Backend : IDisposable
     /// <summary>Σ x², summed in double precision in a fixed order; waits for the device. x (n).</summary>
     public abstract double SquaredSum(Floats x, int n);
 
-    /// <summary>One AdamW update of w by g, with moments m and v (Loshchilov and Hutter 2019). All (n).</summary>
-    public abstract void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v);
+    /// <summary>One AdamW update of w by g, with moments m and v (Loshchilov and Hutter 2019), and a copy of the new w in bfloat16 where wanted. All (n).</summary>
+    public abstract void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default);
 }

@@ -1,3 +1,4 @@
+using TinyMoE.Configuration;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends;
@@ -78,8 +79,27 @@ public enum Broadcast
 /// <param name="Window">How many keys a query sees, itself included; 0: all before it.</param>
 public readonly record struct AttentionSizes(int B, int T, int S, int H, int KvHeads, int D, int Window = 0);
 
+/// <summary>Weights that a product reads in either precision; it adds up in float32, in the same order. A view is weights by itself.</summary>
+public readonly record struct Weights
+{
+    /// <summary>In float32; empty when they are in bfloat16.</summary>
+    public Floats Float32 { get; private init; }
+
+    /// <summary>In bfloat16; empty when they are in float32.</summary>
+    public Bfloat16s Bfloat16 { get; private init; }
+
+    /// <summary>Which of the two.</summary>
+    public Precision Precision => Bfloat16.IsNone ? Precision.Float32 : Precision.Bfloat16;
+
+    /// <summary>Weights in float32.</summary>
+    public static implicit operator Weights(Floats values) => new() { Float32 = values };
+
+    /// <summary>Weights in bfloat16.</summary>
+    public static implicit operator Weights(Bfloat16s values) => new() { Bfloat16 = values };
+}
+
 /// <summary>
-/// What a matrix product does with its result while it is near: c = product + bias, then activated = f(c), or silu(gate)·c where there is a gate. c is stored, never added to.
+/// What a matrix product does with its result while it is near: c = product + bias, then activated = f(c), or silu(gate)·c where there is a gate, then rounds the last of them where asked. c is stored, never added to.
 /// </summary>
 public readonly record struct Epilogue
 {
@@ -94,6 +114,9 @@ public readonly record struct Epilogue
 
     /// <summary>Like c, or c itself; empty: no activation.</summary>
     public Floats Activated { get; init; }
+
+    /// <summary>What the result is rounded to, activated or, without an activation, c; it stays in float32 memory.</summary>
+    public Precision Precision { get; init; }
 }
 
 /// <summary>Dropout of one place: the rate, 0 for none, and the stream of its random numbers.</summary>

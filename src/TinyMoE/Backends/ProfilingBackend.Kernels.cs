@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using TinyMoE.Configuration;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
@@ -75,6 +76,21 @@ public sealed partial class ProfilingBackend
             device.Affine(x, scale, shift, n, y);
     }
 
+    // ---- bfloat16: to the nearest, ties to the even one, NaN stays NaN ----------------------------------------------------------------
+    /// <inheritdoc/>
+    public override void RoundToBfloat16(Floats x, int n, Target y)
+    {
+        using (Time(new(nameof(RoundToBfloat16), n), flops: n, values: n + Out(y, n)))
+            device.RoundToBfloat16(x, n, y);
+    }
+
+    /// <inheritdoc/>
+    public override void PackBfloat16(Floats x, int n, Bfloat16s y)
+    {
+        using (Time(new(nameof(PackBfloat16), n), flops: n, values: 1.5 * n))
+            device.PackBfloat16(x, n, y);
+    }
+
     // ---- Reductions, in a fixed order -----------------------------------------------------------------------------------------------
     /// <inheritdoc/>
     public override void SumRows(Floats x, float scale, int N, int C, Target y)
@@ -116,7 +132,7 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
+    public override void GroupedMatMul(Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         double area = Area(N, outputs);
         using (Time(
@@ -126,11 +142,11 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardInput(Floats dy, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
         using (Time(
             new(nameof(GroupedMatMulBackwardInput), N, inputs, outputs), flops: 2.0 * N * inputs * outputs,
-            values: Area(N, outputs) + 1.0 * E * outputs * inputs + Out(dx, Area(N, inputs))))
+            values: Area(N, outputs) + Values(w, 1.0 * E * outputs * inputs) + Out(dx, Area(N, inputs))))
             device.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
     }
 
@@ -244,10 +260,10 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup)
+    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32)
     {
         using (Time(new(nameof(SwiGluBackward), n), flops: 10.0 * n, values: 3.0 * n + Out(dgate, n) + Out(dup, n)))
-            device.SwiGluBackward(dy, gate, up, n, dgate, dup);
+            device.SwiGluBackward(dy, gate, up, n, dgate, dup, precision);
     }
 
     /// <inheritdoc/>
@@ -477,9 +493,9 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v)
+    public override void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default)
     {
-        using (Time(new(nameof(AdamW), n), flops: 16.0 * n, values: 7.0 * n))
-            device.AdamW(g, in step, n, w, m, v);
+        using (Time(new(nameof(AdamW), n), flops: 16.0 * n, values: (copy.IsNone ? 7.0 : 7.5) * n))
+            device.AdamW(g, in step, n, w, m, v, copy);
     }
 }

@@ -33,7 +33,7 @@ public sealed class MoeLayer
         Routing routing = Router.Route(x, context);
         Assignment assignment = routing.Assignment;
         Dropout dropout = context.Pass.Dropout(config.ExpertDropout, RandomPurpose.ExpertDropout, layer);
-        Tensor rows = assignment.Dispatch(x);                    // (N, C)
+        Tensor rows = assignment.Dispatch(experts.Accept(x));    // (N, C)
         Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (N, C)
         Tensor y = assignment.Combine(computed);                 // (T, C)
         return (shared is null ? y : y.Add(shared.Forward(x)), routing);

@@ -21,12 +21,12 @@ public sealed class Decoder : IDisposable
     private readonly Parameter head;
     private readonly Parameter? headBias;
 
-    /// <summary>Builds the model on <paramref name="backend"/> with first weights drawn from the seed.</summary>
-    public Decoder(Backend backend, RunConfig config)
+    /// <summary>Builds the model on <paramref name="backend"/> with first weights drawn from the seed; not for <paramref name="training"/> it has no memory for gradients.</summary>
+    public Decoder(Backend backend, RunConfig config, bool training = true)
         : this(new ParameterStore(backend), config)
     {
         rotary?.Allocate(backend);
-        Parameters.Allocate(config.Train.Seed);
+        Parameters.Allocate(config.Train.Seed, training);
     }
 
     private Decoder(ParameterStore store, RunConfig config)

@@ -47,10 +47,11 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
         double keys = model.Window == 0 ? (model.Context + 1) / 2.0 : Math.Min(model.Window, (model.Context + 1) / 2.0);
         long flops = 2 * products + (long)(4 * keys * model.Width * model.Layers);
 
+        long narrow = plan.Where(p => p.Precision == Precision.Bfloat16).Sum(p => (long)p.Count); // in training 16 bits more each, else 16 bits fewer
         long weights = plan.Sum(p => (long)p.Count) * sizeof(float);
         long tokens = (long)config.Train.Batch / config.Train.Accumulation * model.Context;
         long cache = 2L * model.Layers * model.Context * model.KvHeadsOrAll * model.HeadSize * sizeof(float);
-        return new ModelSize(parts, flops, 4 * weights + tokens * ActivationsPerToken(config) * sizeof(float), weights + cache);
+        return new ModelSize(parts, flops, 4 * weights + sizeof(ushort) * narrow + tokens * ActivationsPerToken(config) * sizeof(float), weights - sizeof(ushort) * narrow + cache);
     }
 
     /// <summary>
@@ -76,7 +77,10 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
                 values += HeadExpertValues(config);
             values += C + hiddenCopies * hidden + C + dropout;          // norm, hidden, the branch (the sum takes its place)
             if (sparse)
-                values += rows * 2 * C + 3 * moe.Experts + hiddenCopies * sharedHidden; // dispatched, computed; logits, their softmax, gradients; the shared experts
+            {
+                // dispatched, computed; logits, their softmax, gradients; rounded; the shared experts
+                values += rows * 2 * C + 3 * moe.Experts + (moe.ExpertPrecision == Precision.Bfloat16 ? C : 0) + hiddenCopies * sharedHidden;
+            }
         }
 
         return values + Math.Max(C + 2 * model.Vocabulary, hidden);

@@ -1,3 +1,5 @@
+using TinyMoE.Configuration;
+using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Nn;
@@ -5,10 +7,10 @@ namespace TinyMoE.Nn;
 /// <summary>A trained tensor: a named view into the <see cref="ParameterStore"/>'s flat blocks of weights and gradients.</summary>
 public sealed class Parameter : Tensor
 {
-    internal Parameter(string name, Shape shape, Initializer initializer, bool decays)
+    internal Parameter(string name, Shape shape, Initializer initializer, bool decays, Precision precision)
         : base(tape: null, shape, default, wantsGrad: true)
     {
-        (Name, Initializer, Decays) = (name, initializer, decays);
+        (Name, Initializer, Decays, Precision) = (name, initializer, decays, precision);
     }
 
     /// <summary>
@@ -23,13 +25,21 @@ public sealed class Parameter : Tensor
     /// <summary>Whether weight decay acts on it: matrices yes, vectors no.</summary>
     public bool Decays { get; }
 
+    /// <summary>What it computes in. In bfloat16 it has 16-bit values beside its float32 ones in training, and in their place elsewhere.</summary>
+    public Precision Precision { get; }
+
     /// <summary>Where it begins in the flat blocks (elements).</summary>
     internal int Offset { get; private set; }
 
-    internal void Place(int offset, Floats weights, Floats gradients)
+    /// <summary>Gives it its place in each of the blocks that there are for it; an empty block is none.</summary>
+    internal void Place(int offset, Floats weights, Floats gradients, Bfloat16s bfloat16)
     {
         Offset = offset;
-        Bind(weights.Slice(offset, Count), gradients.Slice(offset, Count));
+        Bind(Part(weights), Part(gradients));
+        Bfloat16 = Part(bfloat16);
+
+        View<T> Part<T>(View<T> block)
+            where T : unmanaged => block.IsNone ? default : block.Slice(offset, Count);
     }
 
     internal void ZeroGrad() => ForgetGrad();

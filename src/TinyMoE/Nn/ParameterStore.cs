@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using TinyMoE.Backends;
+using TinyMoE.Configuration;
 using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
@@ -6,7 +8,7 @@ namespace TinyMoE.Nn;
 
 /// <summary>
 /// All parameters of a model in two flat blocks, weights and gradients: those that decay first, so that the optimiser and the gradient's norm are
-/// a few long passes. Layers add parameters as they are built; <see cref="Allocate"/> then gives each its place and first values.
+/// a few long passes; and before all others those that compute in bfloat16, which have their 16-bit values in a third block. Layers add parameters as they are built; <see cref="Allocate"/> then gives each its place and first values.
 /// </summary>
 public sealed class ParameterStore : IDisposable
 {
@@ -38,7 +40,13 @@ public sealed class ParameterStore : IDisposable
     /// <summary>All weights, padding between parameters included (it stays zero).</summary>
     public Floats Weights { get; private set; }
 
-    /// <summary>All gradients, laid out as the weights.</summary>
+    /// <summary>Those that compute in bfloat16, in 16 bits: the first <see cref="Bfloat16Length"/> of the weights in training, in their place elsewhere.</summary>
+    public Bfloat16s Bfloat16Weights { get; private set; }
+
+    /// <summary>Number of weights in <see cref="Bfloat16Weights"/>, padding included.</summary>
+    public int Bfloat16Length { get; private set; }
+
+    /// <summary>All gradients, laid out as the weights; none outside training.</summary>
     public Floats Gradients { get; private set; }
 
     /// <summary>How many leading elements of the blocks decay.</summary>
@@ -46,12 +54,12 @@ public sealed class ParameterStore : IDisposable
 
     internal Backend Backend => backend ?? throw new InvalidOperationException("This store only plans.");
 
-    /// <summary>Adds a parameter. Vectors do not decay; <paramref name="decays"/> false exempts a matrix too.</summary>
-    public Parameter Add(string name, Shape shape, Initializer initializer, bool decays = true)
+    /// <summary>Adds a parameter. Vectors do not decay; <paramref name="decays"/> false exempts a matrix too. Only a matrix that decays computes in bfloat16.</summary>
+    public Parameter Add(string name, Shape shape, Initializer initializer, bool decays = true, Precision precision = Precision.Float32)
     {
         if (!Weights.IsNone)
             throw new InvalidOperationException($"Parameter {name} came after Allocate.");
-        Parameter parameter = new(name, shape, initializer, decays && shape.Rank > 1);
+        Parameter parameter = new(name, shape, initializer, decays && shape.Rank > 1, precision);
         parameters.Add(parameter);
         return parameter;
     }
@@ -64,16 +72,19 @@ public sealed class ParameterStore : IDisposable
         return state;
     }
 
-    /// <summary>Makes the blocks, gives every parameter its place and draws its first values from <paramref name="seed"/>.</summary>
-    public void Allocate(ulong seed)
+    /// <summary>
+    /// Makes the blocks, gives every parameter its place and draws its first values from <paramref name="seed"/>. Not for <paramref name="training"/> there are no
+    /// gradients, and what computes in bfloat16 has no float32 values.
+    /// </summary>
+    public void Allocate(ulong seed, bool training = true)
     {
         int length = 0;
         int[] offsets = new int[parameters.Count];
-        foreach (bool decays in (bool[])[true, false])
+        foreach (Group group in Enum.GetValues<Group>())
         {
             for (int i = 0; i < parameters.Count; i++)
             {
-                if (parameters[i].Decays != decays)
+                if (GroupOf(parameters[i]) != group)
                     continue;
                 offsets[i] = length;
                 long end = length + ((long)parameters[i].Count + Alignment - 1) / Alignment * Alignment;
@@ -82,22 +93,26 @@ public sealed class ParameterStore : IDisposable
                 length = (int)end;
             }
 
-            if (decays)
+            if (group == Group.Bfloat16)
+                (Bfloat16Length, length) = (length, training ? length : 0);
+            else if (group == Group.Decaying)
                 DecayingLength = length;
         }
 
         Weights = NewBlock(length);
-        Gradients = NewBlock(length);
+        Gradients = training ? NewBlock(length) : default;
+        Bfloat16Weights = Bfloat16Length > 0 ? Rent<ushort>(Bfloat16Length) : default;
         float[] block = new float[BlockSize];
         for (int i = 0; i < parameters.Count; i++)
         {
             Parameter parameter = parameters[i];
-            parameter.Place(offsets[i], Weights, Gradients);
+            bool isBfloat16 = parameter.Precision == Precision.Bfloat16;
+            parameter.Place(offsets[i], isBfloat16 && !training ? default : Weights, Gradients, isBfloat16 ? Bfloat16Weights : default);
             for (int first = 0; first < parameter.Count; first += BlockSize)
             {
                 Span<float> values = block.AsSpan(0, Math.Min(BlockSize, parameter.Count - first));
                 parameter.Initializer.Fill(values, first, seed, i);
-                Backend.Write<float>(values, parameter.Data.Slice(first, values.Length));
+                Write(parameter, first, values);
             }
         }
 
@@ -107,6 +122,25 @@ public sealed class ParameterStore : IDisposable
             if (state.Initial is not null)
                 Backend.Write<float>(state.Initial(seed), state.Data);
         }
+    }
+
+    /// <summary>Sets the values of a parameter from <paramref name="first"/> on, in every precision that it is kept in.</summary>
+    public void Write(Parameter parameter, int first, ReadOnlySpan<float> values)
+    {
+        int count = values.Length;
+        bool isFloat32 = !parameter.Data.IsNone, isBfloat16 = parameter.Precision == Precision.Bfloat16;
+        if (isFloat32)
+            Backend.Write(values, parameter.Data.Slice(first, count));
+        if (!isBfloat16)
+            return;
+
+        DeviceBuffer? passing = isFloat32 ? null : Backend.Pool.Rent((long)count * sizeof(float));
+        Floats source = passing?.As<float>(count) ?? parameter.Data.Slice(first, count);
+        if (passing is not null)
+            Backend.Write(values, source);
+        Backend.PackBfloat16(source, count, parameter.Bfloat16.Slice(first, count));
+        if (passing is not null)
+            Backend.Pool.Return(passing);
     }
 
     /// <summary>A block as long as the weights, zeroed; it lives with the store (the optimiser's moments).</summary>
@@ -145,12 +179,29 @@ public sealed class ParameterStore : IDisposable
         buffers.Clear();
     }
 
+    private static Group GroupOf(Parameter parameter) =>
+        parameter.Precision == Precision.Bfloat16 ? Group.Bfloat16 : parameter.Decays ? Group.Decaying : Group.Constant;
+
     private Floats NewBlock(int length)
     {
-        DeviceBuffer buffer = Backend.Pool.Rent((long)length * sizeof(float));
-        buffers.Add(buffer);
-        Floats block = buffer.As<float>(length);
+        Floats block = Rent<float>(length);
         Backend.Fill(block, 0f);
         return block;
+    }
+
+    private View<T> Rent<T>(int length)
+        where T : unmanaged
+    {
+        DeviceBuffer buffer = Backend.Pool.Rent((long)length * Unsafe.SizeOf<T>());
+        buffers.Add(buffer);
+        return buffer.As<T>(length);
+    }
+
+    /// <summary>What lies together in the blocks, in this order.</summary>
+    private enum Group
+    {
+        Bfloat16, // decaying, with a copy in bfloat16
+        Decaying,
+        Constant, // not decaying
     }
 }

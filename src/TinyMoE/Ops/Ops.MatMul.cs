@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Configuration;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Ops;
@@ -15,7 +16,8 @@ public static partial class Ops
     public static Tensor LinearGated(this Tensor x, Tensor gate, Tensor w, Tensor? bias = null) => Project(nameof(LinearGated), x, w, default, bias, gate: gate);
 
     /// <summary>Each expert's linear map on its rows: y[n] = w[e]·x[n] + bias[e] for offsets[e] ≤ n &lt; offsets[e+1].
-    /// x (N, in), w (E, out, in), offsets (E+1) from 0 to N, bias (E, out) or null; y (N, out).</summary>
+    /// Rows from offsets[E] on belong to nobody and give zeros. Where w has a copy in bfloat16 the product reads that, adds up in float32, and rounds y and the
+    /// gradient dy to bfloat16; of an activated or gated map what is behind the activation is rounded. x (N, in), w (E, out, in), offsets (E+1) from 0, bias (E, out) or null; y (N, out).</summary>
     public static Tensor GroupedLinear(this Tensor x, Tensor w, Ints offsets, Tensor? bias = null) => Project(nameof(GroupedLinear), x, w, offsets, bias);
 
     /// <summary>y[n] = f(w[e]·x[n] + bias[e]), shapes as of <see cref="GroupedLinear"/>.</summary>
@@ -55,9 +57,10 @@ public static partial class Ops
             Activation = f ?? Unary.Silu,
             Gate = gate?.Data ?? default,
             Activated = isActivated ? y.Data : default,
+            Precision = WeightsOf(w, grouped).Precision,
         };
         if (grouped)
-            backend.GroupedMatMul(x.Data, w.Data, offsets, E, N, inputs, outputs, z, epilogue);
+            backend.GroupedMatMul(x.Data, WeightsOf(w, grouped), offsets, E, N, inputs, outputs, z, epilogue);
         else
             backend.MatMul(x.Data, false, w.Data, true, 1, N, outputs, inputs, z, epilogue);
 
@@ -66,14 +69,17 @@ public static partial class Ops
         return tape.Record(op, y, () =>
         {
             Floats dz = y.Grad;
+            Weights weights = WeightsOf(w, grouped);
             if (gate is not null)
-                backend.SwiGluBackward(dz, gate.Data, z, y.Count, gate.GradTarget(), dz);
+                backend.SwiGluBackward(dz, gate.Data, z, y.Count, gate.GradTarget(), dz, weights.Precision);
             else if (f is not null)
                 backend.UnaryBackward(f.Value, z, y.Data, dz, y.Count, dz);
+            if (gate is null && weights.Precision == Precision.Bfloat16)
+                backend.RoundToBfloat16(dz, y.Count, dz);
 
             if (grouped)
             {
-                backend.GroupedMatMulBackwardInput(dz, w.Data, offsets, E, N, inputs, outputs, x.GradTarget());
+                backend.GroupedMatMulBackwardInput(dz, weights, offsets, E, N, inputs, outputs, x.GradTarget());
                 backend.GroupedMatMulBackwardWeight(dz, x.Data, offsets, E, N, inputs, outputs, w.GradTarget());
                 if (bias is not null)
                     backend.GroupedSum(dz, offsets, E, N, outputs, bias.GradTarget());
@@ -87,6 +93,9 @@ public static partial class Ops
             }
         }, readsOutput: f is not null);
     }
+
+    /// <summary>What a product reads of w: a grouped one the copy in bfloat16, where there is one.</summary>
+    private static Weights WeightsOf(Tensor w, bool grouped) => grouped && !w.Bfloat16.IsNone ? w.Bfloat16 : w.Data;
 
     /// <summary>y = op(a)·op(b), op = transpose where the flag says. a (rows, inner), b (inner, columns), y (rows, columns); of rank 3, one product for each of the first dimension.</summary>
     public static Tensor MatMul(this Tensor a, Tensor b, bool transposeA = false, bool transposeB = false)
@@ -117,7 +126,7 @@ public static partial class Ops
         });
     }
 
-    /// <summary>Sums each expert's rows: y[e] = Σ x[n] over offsets[e] ≤ n &lt; offsets[e+1]. x (N, C), offsets (E+1) from 0 to N; y (E, C).</summary>
+    /// <summary>Sums each expert's rows: y[e] = Σ x[n] over offsets[e] ≤ n &lt; offsets[e+1]. x (N, C), offsets (E+1) from 0; y (E, C).</summary>
     public static Tensor GroupedSum(this Tensor x, Ints offsets, int E)
     {
         int C = x.Shape.Last, N = x.Count / C;
@@ -128,7 +137,7 @@ public static partial class Ops
         Tensor y = tape.New((E, C));
         tape.Backend.GroupedSum(x.Data, offsets, E, N, C, y.Data);
 
-        // dx[n] = dy[e]
+        // dx[n] = dy[e], zero for the rows of nobody
         return tape.Record(nameof(GroupedSum), y, () => tape.Backend.GroupedBroadcast(y.Grad, offsets, E, N, C, x.GradTarget()));
     }
 }

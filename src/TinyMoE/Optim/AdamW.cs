@@ -31,16 +31,19 @@ public sealed class AdamW
     public void Step(int step, float learningRate, float gradientNorm)
     {
         float scale = config.Clip > 0f && gradientNorm > config.Clip ? config.Clip / gradientNorm : 1f;
-        int decaying = parameters.DecayingLength, all = parameters.Weights.Length;
-        Update(0, decaying, config.WeightDecay);
+        int bfloat16 = parameters.Bfloat16Length, decaying = parameters.DecayingLength, all = parameters.Weights.Length;
+        Update(0, bfloat16, config.WeightDecay, parameters.Bfloat16Weights);
+        Update(bfloat16, decaying - bfloat16, config.WeightDecay);
         Update(decaying, all - decaying, decay: 0f);
 
-        void Update(int start, int length, float decay)
+        void Update(int start, int length, float decay, Bfloat16s copy = default)
         {
+            if (length == 0)
+                return;
             AdamWStep numbers = new(step, learningRate, config.Beta1, config.Beta2, config.Epsilon, decay, scale);
             parameters.Backend.AdamW(
                 parameters.Gradients.Slice(start, length), numbers, length,
-                parameters.Weights.Slice(start, length), FirstMoments.Slice(start, length), SecondMoments.Slice(start, length));
+                parameters.Weights.Slice(start, length), FirstMoments.Slice(start, length), SecondMoments.Slice(start, length), copy);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using TinyMoE.Backends;
 using TinyMoE.Memory;
 
@@ -59,6 +60,14 @@ public sealed class Tape : IDisposable
 
     /// <summary>Values that somebody else owns (a cache), with no gradient.</summary>
     internal Tensor Borrow(Shape shape, Floats data) => new(this, shape, data, wantsGrad: false);
+
+    /// <summary>Gives <paramref name="x"/> a copy in bfloat16, which grouped products read in its place; it lives as long as the tape.</summary>
+    internal Tensor WithBfloat16(Tensor x)
+    {
+        x.Bfloat16 = Rent<ushort>(x.Count, ref kept);
+        Backend.PackBfloat16(x.Data, x.Count, x.Bfloat16);
+        return x;
+    }
 
     /// <summary>
     /// The only way a computed tensor leaves an op. <paramref name="backward"/> reads <c>y.Grad</c> and writes the <see cref="Tensor.GradTarget"/>
@@ -144,7 +153,7 @@ public sealed class Tape : IDisposable
     private View<T> Rent<T>(int count, ref BufferChain owner)
         where T : unmanaged
     {
-        DeviceBuffer buffer = Backend.Pool.Rent((long)count * sizeof(float), Scope);
+        DeviceBuffer buffer = Backend.Pool.Rent((long)count * Unsafe.SizeOf<T>(), Scope);
         owner.Add(buffer);
         return buffer.As<T>(count);
     }

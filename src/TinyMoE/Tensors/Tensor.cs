@@ -14,6 +14,7 @@ public class Tensor
     private readonly bool isActivation;
     private nint valuesAddress;
     private nint gradAddress;        // 0 until a backward asks for it
+    private nint bfloat16Address;    // 0: there is no copy
     private bool gradWritten;
 
     /// <summary>The memory that goes back to the pool with the node that made this activation; none for a leaf.</summary>
@@ -48,6 +49,13 @@ public class Tensor
     public Floats Data => (origin ?? this).IsUsedUp
         ? throw new InvalidOperationException($"The values of this tensor {Shape} are gone: an op that works in place has used them up, or backward has passed.")
         : new Floats(valuesAddress, Count);
+
+    /// <summary>The values rounded to bfloat16, which grouped products read in their place; empty: none, they read float32.</summary>
+    internal Bfloat16s Bfloat16
+    {
+        get => bfloat16Address == 0 ? default : new(bfloat16Address, Count);
+        set => bfloat16Address = value.Address;
+    }
 
     /// <summary>Whether backward should compute this tensor's gradient.</summary>
     public bool WantsGrad { get; protected set; }
@@ -120,8 +128,8 @@ public class Tensor
         return gradAddress;
     }
 
-    /// <summary>Gives a parameter its place in the flat blocks.</summary>
-    protected void Bind(Floats data, Floats gradient) => (valuesAddress, gradAddress) = (data.Address, gradient.Address);
+    /// <summary>Gives a parameter its place in the flat blocks; without a place for a gradient it wants none.</summary>
+    protected void Bind(Floats data, Floats gradient) => (valuesAddress, gradAddress, WantsGrad) = (data.Address, gradient.Address, !gradient.IsNone);
 
     /// <summary>Forgets the gradient: the next backward stores.</summary>
     protected void ForgetGrad() => gradWritten = false;

@@ -44,7 +44,7 @@ public static class Checkpoint
     /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
     public static Decoder LoadModel(string folder, Backend backend)
     {
-        Decoder model = new(backend, LoadConfig(folder));
+        Decoder model = new(backend, LoadConfig(folder), training: false);
         try
         {
             LoadWeights(Path.Combine(folder, ModelFile), model);
@@ -121,7 +121,7 @@ public static class Checkpoint
     private static void LoadWeights(string path, Decoder model)
     {
         StateTensor[] states = [.. model.Parameters.States.Where(state => state.IsSaved)];
-        LoadBlock(path, model, "", model.Parameters.Weights, [.. states.Select(state => state.Name)]);
+        LoadBlock(path, model, others: [.. states.Select(state => state.Name)]);
         using SafetensorsReader file = SafetensorsReader.Open(path);
         foreach (StateTensor state in states)
         {
@@ -131,7 +131,8 @@ public static class Checkpoint
         }
     }
 
-    private static void LoadBlock(string path, Decoder model, string suffix, Floats block, IReadOnlyList<string>? others = null)
+    /// <summary>Reads the weights, or what a block of moments laid out as the weights holds; <paramref name="others"/> are names of the file that are somebody else's.</summary>
+    private static void LoadBlock(string path, Decoder model, string suffix = "", Floats moments = default, IReadOnlyList<string>? others = null)
     {
         Backend backend = model.Parameters.Backend;
         using SafetensorsReader file = SafetensorsReader.Open(path);
@@ -144,7 +145,10 @@ public static class Checkpoint
             {
                 Span<float> values = host.AsSpan(0, shape.Count);
                 file.Read(name + suffix, shape.ToArray(), values);
-                backend.Write<float>(values, block.Slice(parameter.Offset + start, shape.Count));
+                if (moments.IsNone)
+                    model.Parameters.Write(parameter, start, values);
+                else
+                    backend.Write<float>(values, moments.Slice(parameter.Offset + start, shape.Count));
                 unknown.Remove(name + suffix);
             }
         }

@@ -13,6 +13,7 @@ internal sealed class GenerateCommand
     private readonly Option<int> prompt = Commands.Whole("--prompt", 128, 1, "Tokens of the prompt.");
     private readonly Option<int> tokens = Commands.Whole("--tokens", 128, 2, "Tokens to write.");
     private readonly Option<int> rounds = Commands.Whole("--rounds", 7, 1, "Texts to write, after one that is not counted.");
+    private readonly Option<bool> bfloat16 = new("--bfloat16") { Description = "Experts in bfloat16." };
     private readonly Option<int> threads = Commands.Threads();
     private readonly Option<bool> json = Commands.Json();
 
@@ -21,7 +22,7 @@ internal sealed class GenerateCommand
         GenerateCommand generate = new();
         Command command = new("generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
         {
-            generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.threads, generate.json,
+            generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.bfloat16, generate.threads, generate.json,
         };
         command.SetAction(generate.Run);
         return command;
@@ -31,11 +32,13 @@ internal sealed class GenerateCommand
     {
         Report report = new(parsed.GetValue(json));
         RunConfig config = TrainingRun.ConfigOf(parsed.GetValue(preset)!);
+        if (parsed.GetValue(bfloat16))
+            config = config with { Moe = config.Moe with { ExpertPrecision = Precision.Bfloat16 } };
         (int promptLength, int count, int all) = (parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads));
         if (promptLength + count > config.Model.Context)
             throw new TinyMoEException($"--prompt {promptLength} and --tokens {count} do not fit a context of {config.Model.Context}");
 
-        long activeBytes = ActiveBytes(config), weightBytes = ModelSize.Of(config).TotalParameters * sizeof(float);
+        long activeBytes = ActiveBytes(config), weightBytes = ModelSize.Of(config).Parts.Sum(part => part.Total * BytesOf(part, config));
         foreach (int used in new[] { 1, all }.Distinct())
         {
             double bandwidth = ReadBandwidth.Measure(used)[0];
@@ -52,14 +55,16 @@ internal sealed class GenerateCommand
     }
 
     /// <summary>Bytes of the weights that one token's forward pass reads; of an embedding that is not the head too it is a row.</summary>
-    private static long ActiveBytes(RunConfig config) => sizeof(float)
-        * ModelSize.Of(config).Parts.Where(part => part.Name != "embedding" || config.Model.TieEmbeddings).Sum(part => part.Active);
+    private static long ActiveBytes(RunConfig config) =>
+        ModelSize.Of(config).Parts.Where(part => part.Name != "embedding" || config.Model.TieEmbeddings).Sum(part => part.Active * BytesOf(part, config));
+
+    private static long BytesOf(ModelPart part, RunConfig config) => part.Name == "experts" && config.Moe.ExpertPrecision == Precision.Bfloat16 ? sizeof(ushort) : sizeof(float);
 
     /// <summary>Median seconds of the prompt, and of each token after the first; managed bytes of such a token.</summary>
     private static (double Prefill, double Decode, double AllocatedBytes) Time(RunConfig config, int promptLength, int count, int rounds, int threads)
     {
         using CpuBackend backend = new(threads);
-        using Decoder model = new(backend, config);
+        using Decoder model = new(backend, config, training: false);
         Generator generator = new(backend, model);
         Random random = new(1);
         List<double> prefill = [], decode = [];

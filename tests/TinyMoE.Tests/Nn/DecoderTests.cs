@@ -9,7 +9,7 @@ public sealed class DecoderTests
 {
     private const int T = 16;
 
-    public static TheoryData<string> Variants => ["plain", "noisy", "window", "dense", "tied", "mixed", "switch-head", "switch-head-window"];
+    public static TheoryData<string> Variants => ["plain", "noisy", "window", "dense", "tied", "mixed", "bfloat16", "switch-head", "switch-head-window"];
 
     [Theory]
     [MemberData(nameof(Variants))]
@@ -144,6 +144,7 @@ public sealed class DecoderTests
         return name switch
         {
             "noisy" => TestModels.TinyNoisy,
+            "bfloat16" => TestModels.TinyBfloat16,
             "window" => tiny with { Model = tiny.Model with { Window = 4, KvHeads = 1 } },
             "dense" => tiny with { Moe = tiny.Moe with { Experts = 0 }, Model = tiny.Model with { FeedForward = FeedForwardKind.Gelu } },
             "tied" => tiny with { Model = tiny.Model with { TieEmbeddings = true, Positions = PositionKind.Learned } },

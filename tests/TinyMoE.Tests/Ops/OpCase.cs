@@ -27,9 +27,12 @@ public sealed record Operand(Shape Shape, double Low = -1, double High = 1, bool
 /// <param name="Inputs">The float inputs.</param>
 /// <param name="Op">The op under test.</param>
 /// <param name="Reference">The same function, naively, in double precision: values of the inputs to values of the output.</param>
-/// <param name="Tolerance">Largest error relative to 1 + |expected|, of values and gradients.</param>
+/// <param name="Tolerance">Largest error relative to 1 + |expected|, of values and, five times that, of gradients.</param>
+/// <param name="Smooth">What gradients are compared with where the reference has steps: the same without its rounding.</param>
+/// <param name="GradientTolerance">Largest error of gradients, if not that.</param>
 public sealed record OpCase(
-    string Name, Operand[] Inputs, Func<Tensor[], Tensor> Op, Func<double[][], double[]> Reference, double Tolerance = 2e-5)
+    string Name, Operand[] Inputs, Func<Tensor[], Tensor> Op, Func<double[][], double[]> Reference, double Tolerance = 2e-5,
+    Func<double[][], double[]>? Smooth = null, double? GradientTolerance = null)
 {
     public override string ToString() => Name;
 

@@ -14,6 +14,7 @@ public sealed class TrainerTests
     [InlineData("plain", 1, 1)]
     [InlineData("plain", 1, 2)]
     [InlineData("noisy", 1, 2)]
+    [InlineData("bfloat16", 1, 3)]
     [InlineData("noisy", 2, 3)]
     [InlineData("switch-head", 1, 2)]
     public void Train_SameSeed_SameBytesForAnyThreads(string name, int threads, int otherThreads)
@@ -28,6 +29,7 @@ public sealed class TrainerTests
     [InlineData("plain", 7)]
     [InlineData("noisy", 20)]
     [InlineData("switch-head", 12)]
+    [InlineData("bfloat16", 7)]
     public void Resume_AfterStop_EqualsRunNeverStopped(string name, int stopAt)
     {
         using TemporaryFolder folder = new();
@@ -159,7 +161,7 @@ public sealed class TrainerTests
         Assert.All(model.Weights(), w => Assert.True(float.IsFinite(w)));
     }
 
-    public static TheoryData<string> TinyModelsAndPresets => ["plain", "noisy", "switch-head", .. Presets.All.Select(preset => preset.Name)];
+    public static TheoryData<string> TinyModelsAndPresets => ["plain", "noisy", "switch-head", "bfloat16", .. Presets.All.Select(preset => preset.Name)];
 
     [Theory]
     [MemberData(nameof(TinyModelsAndPresets))]

@@ -1,3 +1,4 @@
+using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -9,8 +10,8 @@ public sealed unsafe partial class CpuBackend
     public override void SwiGluForward(Floats gate, Floats up, int n, Floats y) => ForElements(n, new SwiGluLoop(gate, up, y));
 
     /// <inheritdoc/>
-    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup) =>
-        ForElements(n, new SwiGluBackwardLoop(dy, gate, up, dgate, dup));
+    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32) =>
+        ForElements(n, new SwiGluBackwardLoop(dy, gate, up, dgate, dup, precision));
 
     /// <summary>y = gate·sigmoid(gate)·up.</summary>
     private readonly record struct SwiGluLoop(Floats Gate, Floats Up, Floats Y) : IVectorLoop
@@ -28,12 +29,12 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>With σ = sigmoid(gate): dgate = dy·up·σ·(1 + gate·(1 − σ)), dup = dy·gate·σ.</summary>
-    private readonly record struct SwiGluBackwardLoop(Floats Dy, Floats Gate, Floats Up, Target Dgate, Target Dup) : IVectorLoop
+    private readonly record struct SwiGluBackwardLoop(Floats Dy, Floats Gate, Floats Up, Target Dgate, Target Dup, Precision Precision) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             float* dy = Dy.Pointer, gate = Gate.Pointer, up = Up.Pointer, dgate = Dgate.View.Pointer, dup = Dup.View.Pointer;
-            bool dgateAdds = Dgate.Adds, dupAdds = Dup.Adds;
+            bool dgateAdds = Dgate.Adds, dupAdds = Dup.Adds, rounds = Precision == Precision.Bfloat16;
             TVector one = TSimd.Broadcast(1f);
             for (int i = start; i < end; i += TSimd.Count)
             {
@@ -42,11 +43,15 @@ public sealed unsafe partial class CpuBackend
                 if (dgate is not null)
                 {
                     TVector slope = TSimd.MultiplyAdd(g, TSimd.Subtract(one, sigmoid), one);
-                    TSimd.Write(TSimd.Multiply(TSimd.Multiply(scaled, TSimd.Load(up + i, left)), slope), dgate + i, left, dgateAdds);
+                    TVector dgateHere = TSimd.Multiply(TSimd.Multiply(scaled, TSimd.Load(up + i, left)), slope);
+                    TSimd.Write(rounds ? TSimd.RoundToBfloat16(dgateHere) : dgateHere, dgate + i, left, dgateAdds);
                 }
 
                 if (dup is not null)
-                    TSimd.Write(TSimd.Multiply(scaled, g), dup + i, left, dupAdds);
+                {
+                    TVector dupHere = TSimd.Multiply(scaled, g);
+                    TSimd.Write(rounds ? TSimd.RoundToBfloat16(dupHere) : dupHere, dup + i, left, dupAdds);
+                }
             }
         }
     }

@@ -31,15 +31,23 @@ public sealed unsafe partial class CpuBackend
     {
         if (y.IsNone)
             return;
-        ForRows(N, C, (x, offsets, N, C, y), static (piece, in s) =>
+        ForRows(N, C, (x, offsets, E, N, C, y), static (piece, in s) =>
         {
             var (start, end) = RowRange(piece, s.N, s.C);
             int e = 0;
             for (int n = start; n < end; n++)
             {
-                while (n >= s.offsets.Span[e + 1])
+                while (e < s.E && n >= s.offsets.Span[e + 1])
                     e++;
-                Span<float> row = s.x.Slice(e * s.C, s.C).Span, to = s.y.View.Slice(n * s.C, s.C).Span;
+                Span<float> to = s.y.View.Slice(n * s.C, s.C).Span;
+                if (e == s.E) // the rows of nobody
+                {
+                    if (!s.y.Adds)
+                        to.Clear();
+                    continue;
+                }
+
+                Span<float> row = s.x.Slice(e * s.C, s.C).Span;
                 if (s.y.Adds)
                     TensorPrimitives.Add(to, row, to);
                 else

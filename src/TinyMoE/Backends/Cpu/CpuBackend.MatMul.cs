@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -12,7 +13,7 @@ namespace TinyMoE.Backends.Cpu;
 ///       for each strip of a, as high as the micro-kernel: it streams past
 ///         the micro-kernel.
 /// Operands are read where they lie wherever the micro-kernel can: a either way (it broadcasts single values), b where a step's columns lie side by side.
-/// The tile packs the rest into its thread's scratch: panels of a transposed b, and what is left at the edges. Nothing is packed into memory and no thread
+/// The tile packs the rest into its thread's scratch: panels of a transposed b, or of one in bfloat16, which is widened there, and what is left at the edges. Nothing is packed into memory and no thread
 /// waits for another. Batches and experts are only more tiles in the same work list.
 /// </summary>
 public sealed unsafe partial class CpuBackend
@@ -31,14 +32,14 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMul(Floats x, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
+    public override void GroupedMatMul(Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         Operand left = new(x, LaneStride: inputs, InnerStride: 1), right = new(w, LaneStride: inputs, InnerStride: 1);
         Multiply(new Products(Kernel, left, right, y, E, N, outputs, inputs) { Ragged = Ragged.Rows, Offsets = offsets, Epilogue = epilogue });
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardInput(Floats dy, Floats w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
         Operand left = new(dy, LaneStride: outputs, InnerStride: 1), right = new(w, LaneStride: 1, InnerStride: inputs);
         Multiply(new Products(Kernel, left, right, dx, E, N, inputs, outputs) { Ragged = Ragged.Rows, Offsets = offsets });
@@ -60,6 +61,25 @@ public sealed unsafe partial class CpuBackend
             MultiplyThin(products);
         else
             workers.For(products.Tiles(), (products, workers), static (tile, in s) => ComputeTile(tile, in s.products, s.workers));
+        if (products.Ragged == Ragged.Rows)
+            ClearRowsOfNobody(products);
+    }
+
+    /// <summary>Zeros in the rows behind the last expert's, of the sum and of what was activated; a sum that is added to stays.</summary>
+    private void ClearRowsOfNobody(in Products products)
+    {
+        int first = products.Offsets.Pointer[products.Count], rows = products.Rows - first;
+        if (rows == 0 || products.C.Adds)
+            return;
+        ForRows(rows, products.Columns, (products, first, rows), static (piece, in s) =>
+        {
+            int columns = s.products.Columns;
+            var (start, end) = RowRange(piece, s.rows, columns);
+            s.products.C.View.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
+            Floats activated = s.products.Epilogue.Activated;
+            if (!activated.IsNone)
+                activated.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
+        });
     }
 
     private static void ComputeTile(int tile, in Products s, Workers workers)
@@ -67,7 +87,7 @@ public sealed unsafe partial class CpuBackend
         var (index, row, column) = s.Locate(tile);
         Product p = s[index];
         int rows = Math.Min(s.TileRows, p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
-        float* a = p.A + (nint)row * s.A.LaneStride, b = p.B + (nint)column * s.B.LaneStride, c = p.C + (nint)row * s.Columns + column;
+        float* a = p.A + (nint)row * s.A.LaneStride, c = p.C + (nint)row * s.Columns + column;
         bool begun = BeginTile(index, c, column, rows, columns, in s);
         MicroKernel kernel = s.Kernel;
         int depth = DepthOf(p.Inner);
@@ -78,7 +98,7 @@ public sealed unsafe partial class CpuBackend
         {
             int steps = Math.Min(depth, p.Inner - k), width;
             bool adds = begun || k > 0;
-            float* aBlock = a + (nint)k * s.A.InnerStride, bBlock = b + (nint)k * s.B.InnerStride;
+            float* aBlock = a + (nint)k * s.A.InnerStride;
             if (isShort)
                 Packing.Pack(aBlock, s.A.LaneStride, s.A.InnerStride, rows, steps, kernel.Rows, strip);
 
@@ -87,9 +107,15 @@ public sealed unsafe partial class CpuBackend
                 width = kernel.PanelWidth(columns - j);
                 int lanes = Math.Min(width, columns - j);
                 var multiply = kernel.OfWidth(width);
-                float* from = bBlock + (nint)j * s.B.LaneStride;
-                nint fromInner = s.B.InnerStride;
-                if (s.B.LiesAlongInner || lanes < width || rows >= Products.RowsWorthPacking)
+                nint at = (nint)(column + j) * s.B.LaneStride + (nint)k * s.B.InnerStride, fromInner = s.B.InnerStride;
+                float* from = (float*)p.B + at;
+                if (s.IsBfloat16)
+                {
+                    Packing.Pack((ushort*)p.B + at, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
+                    from = panel;
+                    fromInner = width;
+                }
+                else if (s.B.LiesAlongInner || lanes < width || rows >= Products.RowsWorthPacking)
                 {
                     Packing.Pack(from, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
                     from = panel;
@@ -137,19 +163,23 @@ public sealed unsafe partial class CpuBackend
         return true;
     }
 
-    /// <summary>Applies the activation to a finished tile.</summary>
+    /// <summary>Applies the activation to a finished tile, and rounds it.</summary>
     private static void EndTile(float* c, int rows, int columns, in Products s)
     {
         Epilogue epilogue = s.Epilogue;
-        if (epilogue.Activated.IsNone)
+        bool isActivated = !epilogue.Activated.IsNone, rounds = epilogue.Precision == Precision.Bfloat16;
+        if (!isActivated && !rounds)
             return;
+        Floats result = isActivated ? epilogue.Activated : s.C.View;
         int at = (int)(c - s.C.View.Pointer);
         for (int r = 0; r < rows; r++, at += s.Columns)
         {
-            if (epilogue.Gate.IsNone)
-                Map(epilogue.Activation, s.C.View, at, at + columns, epilogue.Activated);
-            else
-                Simd.Run(new SwiGluLoop(epilogue.Gate, s.C.View, epilogue.Activated), at, at + columns);
+            if (isActivated && epilogue.Gate.IsNone)
+                Map(epilogue.Activation, s.C.View, at, at + columns, result);
+            else if (isActivated)
+                Simd.Run(new SwiGluLoop(epilogue.Gate, s.C.View, result), at, at + columns);
+            if (rounds)
+                Simd.Run(new RoundLoop(result, result), at, at + columns);
         }
     }
 

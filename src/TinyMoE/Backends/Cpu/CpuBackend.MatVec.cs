@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace TinyMoE.Backends.Cpu;
@@ -5,20 +6,31 @@ namespace TinyMoE.Backends.Cpu;
 /// <remarks>
 /// Products of a few rows, as in generation. They are bound by reading b, so b is read once, where it lies and in the order it lies: each of its rows meets
 /// all rows of a while it is in the first-level cache. One row at a time is one stream for the prefetcher; four sums hide the latency of the additions.
+/// In bfloat16 there are half as many bytes to read; they are widened on the way into a register.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
     private void MultiplyThin(Products products)
     {
-        if (products.Kernel == MicroKernel.Bits512)
-            MultiplyThin<Simd512, Vector512<float>>(products);
+        if (products.IsBfloat16)
+            MultiplyThin<ushort>(products);
         else
-            MultiplyThin<Simd256, Vector256<float>>(products);
+            MultiplyThin<float>(products);
     }
 
-    private void MultiplyThin<TSimd, TVector>(Products products)
+    private void MultiplyThin<TValue>(Products products)
+        where TValue : unmanaged
+    {
+        if (products.Kernel == MicroKernel.Bits512)
+            MultiplyThin<Simd512, Vector512<float>, TValue>(products);
+        else
+            MultiplyThin<Simd256, Vector256<float>, TValue>(products);
+    }
+
+    private void MultiplyThin<TSimd, TVector, TValue>(Products products)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
+        where TValue : unmanaged
     {
         workers.For(products.Tiles(), in products, static (tile, in s) =>
         {
@@ -31,7 +43,7 @@ public sealed unsafe partial class CpuBackend
             {
                 for (int r = row; r < endRow; r++)
                 {
-                    float sum = DotOfFour<TSimd, TVector>(p.A + (nint)r * p.Inner, p.B + (nint)j * p.Inner, p.Inner);
+                    float sum = DotOfFour<TSimd, TVector, TValue>(p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, p.Inner);
                     float* c = p.C + (nint)r * s.Columns + j;
                     *c = adds ? *c + sum : sum;
                 }
@@ -41,26 +53,33 @@ public sealed unsafe partial class CpuBackend
         });
     }
 
-    /// <summary>a·b in four chains of additions. a, b (n).</summary>
-    private static float DotOfFour<TSimd, TVector>(float* a, float* b, int n)
+    /// <summary>a·b in four chains of additions. a, b (n), b of floats or of bfloat16.</summary>
+    private static float DotOfFour<TSimd, TVector, TValue>(float* a, TValue* b, int n)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
+        where TValue : unmanaged
     {
         int count = TSimd.Count, i = 0;
         TVector c0 = TSimd.Broadcast(0f), c1 = c0, c2 = c0, c3 = c0;
         for (; i <= n - 4 * count; i += 4 * count)
         {
-            c0 = TSimd.MultiplyAdd(TSimd.Load(a + i), TSimd.Load(b + i), c0);
-            c1 = TSimd.MultiplyAdd(TSimd.Load(a + i + count), TSimd.Load(b + i + count), c1);
-            c2 = TSimd.MultiplyAdd(TSimd.Load(a + i + 2 * count), TSimd.Load(b + i + 2 * count), c2);
-            c3 = TSimd.MultiplyAdd(TSimd.Load(a + i + 3 * count), TSimd.Load(b + i + 3 * count), c3);
+            c0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), c0);
+            c1 = TSimd.MultiplyAdd(TSimd.Load(a + i + count), Load<TSimd, TVector, TValue>(b + i + count), c1);
+            c2 = TSimd.MultiplyAdd(TSimd.Load(a + i + 2 * count), Load<TSimd, TVector, TValue>(b + i + 2 * count), c2);
+            c3 = TSimd.MultiplyAdd(TSimd.Load(a + i + 3 * count), Load<TSimd, TVector, TValue>(b + i + 3 * count), c3);
         }
 
         for (; i <= n - count; i += count)
-            c0 = TSimd.MultiplyAdd(TSimd.Load(a + i), TSimd.Load(b + i), c0);
+            c0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), c0);
         float sum = TSimd.Sum(TSimd.Add(TSimd.Add(c0, c1), TSimd.Add(c2, c3)));
         for (; i < n; i++)
-            sum += a[i] * b[i];
+            sum += a[i] * Packing.Widen(b[i]);
         return sum;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Load<TSimd, TVector, TValue>(TValue* source)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? TSimd.LoadBfloat16((ushort*)source) : TSimd.Load((float*)source);
 }

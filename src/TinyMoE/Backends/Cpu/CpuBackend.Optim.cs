@@ -3,7 +3,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// The optimiser reads and writes each of w, m and v once and g once, the clip folded in: it runs at the speed of memory. The norm is summed in double.
+// The optimiser reads and writes each of w, m and v once and g once, the clip folded in: it runs at the speed of memory. So the bfloat16 copy is made there too. The norm is summed in double.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
@@ -36,18 +36,19 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v)
+    public override void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default)
     {
         // m̂/(√v̂ + eps) = m·(1/c₁) / (√v·(1/√c₂) + eps) with cᵢ = 1 − βᵢᵗ
         double correction1 = 1 - Math.Pow(step.Beta1, step.Step), correction2 = 1 - Math.Pow(step.Beta2, step.Step);
-        ForElements(n, new AdamWLoop(g, step, (float)(step.LearningRate / correction1), (float)(1 / Math.Sqrt(correction2)), w, m, v));
+        ForElements(n, new AdamWLoop(g, step, (float)(step.LearningRate / correction1), (float)(1 / Math.Sqrt(correction2)), w, m, v, copy));
     }
 
-    private readonly record struct AdamWLoop(Floats G, AdamWStep Step, float Rate, float Root, Floats W, Floats M, Floats V) : IVectorLoop
+    private readonly record struct AdamWLoop(Floats G, AdamWStep Step, float Rate, float Root, Floats W, Floats M, Floats V, Bfloat16s Copy) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             float* g = G.Pointer, w = W.Pointer, m = M.Pointer, v = V.Pointer;
+            ushort* copy = Copy.Pointer;
             TVector beta1 = TSimd.Broadcast(Step.Beta1), beta2 = TSimd.Broadcast(Step.Beta2), rest1 = TSimd.Broadcast(1f - Step.Beta1), rest2 = TSimd.Broadcast(1f - Step.Beta2);
             TVector scale = TSimd.Broadcast(Step.GradientScale), rate = TSimd.Broadcast(Rate), root = TSimd.Broadcast(Root), eps = TSimd.Broadcast(Step.Epsilon);
             TVector keep = TSimd.Broadcast(1f - Step.LearningRate * Step.WeightDecay);
@@ -58,10 +59,16 @@ public sealed unsafe partial class CpuBackend
                 TVector mHere = TSimd.MultiplyAdd(beta1, TSimd.Load(m + i, left), TSimd.Multiply(rest1, gHere));
                 TVector vHere = TSimd.MultiplyAdd(beta2, TSimd.Load(v + i, left), TSimd.Multiply(TSimd.Multiply(rest2, gHere), gHere));
                 TVector update = TSimd.Divide(TSimd.Multiply(rate, mHere), TSimd.MultiplyAdd(TSimd.Sqrt(vHere), root, eps));
-                TSimd.Store(TSimd.Subtract(TSimd.Multiply(keep, TSimd.Load(w + i, left)), update), w + i, left);
+                TVector wHere = TSimd.Subtract(TSimd.Multiply(keep, TSimd.Load(w + i, left)), update);
+                TSimd.Store(wHere, w + i, left);
+                if (copy is not null && left >= TSimd.Count)
+                    TSimd.StoreBfloat16(TSimd.RoundToBfloat16(wHere), copy + i);
                 TSimd.Store(mHere, m + i, left);
                 TSimd.Store(vHere, v + i, left);
             }
+
+            for (int i = end - (end - start) % TSimd.Count; copy is not null && i < end; i++)
+                copy[i] = Bfloat16.Narrow(w[i]);
         }
     }
 }

@@ -6,13 +6,15 @@ namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
 /// Copies a strip of a matrix into the order in which the micro-kernel reads it: step by step of the inner dimension, at each step the lanes
-/// (rows of a, columns of b) side by side. Whether the matrix is transposed ends here: it decides only which of the two strides is 1.
+/// (rows of a, columns of b) side by side. Whether the matrix is transposed ends here: it decides only which of the two strides is 1. So does
+/// its precision: bfloat16 values are widened on the way.
 /// </summary>
 internal static unsafe class Packing
 {
     /// <summary>panel[k·width + lane] = source[lane·laneStride + k·innerStride] for lane &lt; lanes and k &lt; inner; zero for the lanes from there to width.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Pack(float* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)
+    public static void Pack<TValue>(TValue* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)
+        where TValue : unmanaged
     {
         if (lanes < width)
             new Span<float>(panel, inner * width).Clear();
@@ -22,19 +24,30 @@ internal static unsafe class Packing
             Transpose(source, laneStride, innerStride, lanes, inner, width, panel);
     }
 
-    private static void CopySteps(float* source, nint innerStride, int lanes, int inner, int width, float* panel)
+    /// <summary>The value of a float or a bfloat16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Widen<TValue>(TValue value)
+        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? Bfloat16.Widen((ushort)(object)value) : (float)(object)value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Load<TValue>(TValue* source)
+        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? Simd256.LoadBfloat16((ushort*)source) : Vector256.Load((float*)source);
+
+    private static void CopySteps<TValue>(TValue* source, nint innerStride, int lanes, int inner, int width, float* panel)
+        where TValue : unmanaged
     {
         int vectors = lanes / 8 * 8;
         for (int k = 0; k < inner; k++, source += innerStride, panel += width)
         {
             for (int lane = 0; lane < vectors; lane += 8)
-                Vector256.Load(source + lane).Store(panel + lane);
+                Load(source + lane).Store(panel + lane);
             for (int lane = vectors; lane < lanes; lane++)
-                panel[lane] = source[lane];
+                panel[lane] = Widen(source[lane]);
         }
     }
 
-    private static void Transpose(float* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)
+    private static void Transpose<TValue>(TValue* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)
+        where TValue : unmanaged
     {
         int lane = 0;
         if (Avx.IsSupported && innerStride == 1)
@@ -55,19 +68,20 @@ internal static unsafe class Packing
             for (int k = firstStep; k < inner; k++)
             {
                 for (int each = from; each < to; each++)
-                    panel[(nint)k * width + each] = source[each * laneStride + k * innerStride];
+                    panel[(nint)k * width + each] = Widen(source[each * laneStride + k * innerStride]);
             }
         }
     }
 
     /// <summary>y[j, i] = x[i, j], 8×8: pairs, then quadruples, then halves of the eight rows change places.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose8x8(float* x, nint xRow, float* y, nint yRow)
+    private static void Transpose8x8<TValue>(TValue* x, nint xRow, float* y, nint yRow)
+        where TValue : unmanaged
     {
-        float* x3 = x + 3 * xRow;
-        float* x6 = x3 + 3 * xRow;
-        Vector256<float> r0 = Vector256.Load(x), r1 = Vector256.Load(x + xRow), r2 = Vector256.Load(x + 2 * xRow), r3 = Vector256.Load(x3);
-        Vector256<float> r4 = Vector256.Load(x3 + xRow), r5 = Vector256.Load(x3 + 2 * xRow), r6 = Vector256.Load(x6), r7 = Vector256.Load(x6 + xRow);
+        TValue* x3 = x + 3 * xRow;
+        TValue* x6 = x3 + 3 * xRow;
+        Vector256<float> r0 = Load(x), r1 = Load(x + xRow), r2 = Load(x + 2 * xRow), r3 = Load(x3);
+        Vector256<float> r4 = Load(x3 + xRow), r5 = Load(x3 + 2 * xRow), r6 = Load(x6), r7 = Load(x6 + xRow);
 
         Vector256<float> p0 = Avx.UnpackLow(r0, r1), p1 = Avx.UnpackHigh(r0, r1), p2 = Avx.UnpackLow(r2, r3), p3 = Avx.UnpackHigh(r2, r3);
         Vector256<float> p4 = Avx.UnpackLow(r4, r5), p5 = Avx.UnpackHigh(r4, r5), p6 = Avx.UnpackLow(r6, r7), p7 = Avx.UnpackHigh(r6, r7);

@@ -1,23 +1,25 @@
+using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>One side of a family of products: lanes (rows of a, columns of b) by steps of the inner dimension. Its strides make it transposed or not; one of them is 1.</summary>
-/// <param name="Data">The values.</param>
+/// <param name="Data">The values; of the left side always float32.</param>
 /// <param name="LaneStride">From a lane to the next.</param>
 /// <param name="InnerStride">From a step of the inner dimension to the next.</param>
-internal readonly record struct Operand(Floats Data, int LaneStride, int InnerStride)
+internal readonly record struct Operand(Weights Data, int LaneStride, int InnerStride)
 {
     /// <summary>True when each lane lies along the inner dimension.</summary>
     public bool LiesAlongInner => InnerStride == 1;
 }
 
 /// <summary>One product of a family: where its matrices begin, and its sizes.</summary>
-internal readonly unsafe struct Product(float* a, float* b, float* c, int rows, int inner)
+internal readonly unsafe struct Product(float* a, nint b, float* c, int rows, int inner)
 {
     public float* A => a;
 
-    public float* B => b;
+    /// <summary>The address of b, of floats or of bfloat16.</summary>
+    public nint B => b;
 
     public float* C => c;
 
@@ -78,6 +80,9 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     /// <summary>Columns of a tile: a multiple of the micro-kernel's, unless the product is thin.</summary>
     public int TileColumns { get; private init; }
 
+    /// <summary>Whether b is to be widened.</summary>
+    public bool IsBfloat16 => B.Data.Precision == Precision.Bfloat16;
+
     private int TilesAcross => CeilingDivide(Columns, TileColumns);
 
     /// <summary>Product <paramref name="index"/>.</summary>
@@ -93,8 +98,8 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
                 (steps, ownSteps) = Share(index);
 
             return new Product(
-                A.Data.Pointer + (Ragged == Ragged.Inner ? steps * Rows : rows * Inner),
-                B.Data.Pointer + steps * Columns,
+                A.Data.Float32.Pointer + (Ragged == Ragged.Inner ? steps * Rows : rows * Inner),
+                IsBfloat16 ? (nint)(B.Data.Bfloat16.Pointer + steps * Columns) : (nint)(B.Data.Float32.Pointer + steps * Columns),
                 C.View.Pointer + rows * Columns,
                 ownRows,
                 ownSteps);
@@ -110,7 +115,7 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
         long work = (long)Count * rows * Columns * inner;
         int wanted = CeilingDivide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
         int down = CeilingDivide(rows, MostRows), across = Math.Clamp(wanted / down, 1, CeilingDivide(Columns, ManyColumns));
-        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, B.LiesAlongInner ? RowsWorthPacking : FewRows)));
+        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, B.LiesAlongInner || IsBfloat16 ? RowsWorthPacking : FewRows)));
         across = Math.Max(across, Math.Min(wanted / down, CeilingDivide(Columns, FewColumns)));
         return this with { TileRows = RoundUp(CeilingDivide(rows, down), Kernel.Rows), TileColumns = RoundUp(CeilingDivide(Columns, across), Kernel.Lanes) };
     }

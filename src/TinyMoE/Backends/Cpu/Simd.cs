@@ -27,6 +27,12 @@ internal unsafe interface ISimd<TVector>
     /// <summary>The upper 24 bits of each word, as a fraction of 2²⁴.</summary>
     static abstract TVector LoadFractions(uint* source);
 
+    /// <summary>A vector of bfloat16 values, widened.</summary>
+    static abstract TVector LoadBfloat16(ushort* source);
+
+    /// <summary>Writes the upper 16 bits of each lane: a vector of <see cref="RoundToBfloat16"/> whole.</summary>
+    static abstract void StoreBfloat16(TVector value, ushort* destination);
+
     static abstract void Store(TVector value, float* destination);
 
     /// <summary>Writes the first <paramref name="left"/> lanes, if not all.</summary>
@@ -55,6 +61,9 @@ internal unsafe interface ISimd<TVector>
     static abstract TVector Min(TVector a, TVector b);
 
     static abstract TVector Round(TVector a);
+
+    /// <summary>The nearest bfloat16, the even one of two as near; NaN stays NaN.</summary>
+    static abstract TVector RoundToBfloat16(TVector a);
 
     static abstract TVector Sqrt(TVector a);
 

@@ -23,6 +23,13 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     public static Vector128<float> LoadFractions(uint* source) => Vector128.ConvertToSingle((Vector128.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadBfloat16(ushort* source) => (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(Vector128<float> value, ushort* destination) =>
+        *(ulong*)destination = Vector128.Narrow(value.AsUInt32() >>> 16, Vector128<uint>.Zero).AsUInt64().ToScalar();
+
     public static void Store(Vector128<float> value, float* destination) => value.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -54,6 +61,14 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => Vector128.MinNative(a, b);
 
     public static Vector128<float> Round(Vector128<float> a) => Vector128.Round(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> RoundToBfloat16(Vector128<float> a)
+    {
+        Vector128<uint> bits = a.AsUInt32(), odd = (bits >>> 16) & Vector128.Create(1u);
+        Vector128<uint> rounded = (bits + odd + Vector128.Create(0x7FFFu)) & Vector128.Create(0xFFFF0000u);
+        return Vector128.ConditionalSelect(Vector128.Equals(a, a), rounded.AsSingle(), Vector128.Create(float.NaN));
+    }
 
     public static Vector128<float> Sqrt(Vector128<float> a) => Vector128.Sqrt(a);
 
@@ -137,6 +152,18 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static Vector256<float> LoadFractions(uint* source) => Vector256.ConvertToSingle((Vector256.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadBfloat16(ushort* source) => Avx2.IsSupported
+        ? (Avx2.ConvertToVector256Int32(source) << 16).AsSingle()
+        : Vector256.Create(Simd128.LoadBfloat16(source), Simd128.LoadBfloat16(source + Simd128.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(Vector256<float> value, ushort* destination)
+    {
+        Vector256<uint> bits = value.AsUInt32() >>> 16;
+        Vector128.Narrow(bits.GetLower(), bits.GetUpper()).Store(destination);
+    }
+
     public static void Store(Vector256<float> value, float* destination) => value.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -168,6 +195,14 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => Vector256.MinNative(a, b);
 
     public static Vector256<float> Round(Vector256<float> a) => Vector256.Round(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> RoundToBfloat16(Vector256<float> a)
+    {
+        Vector256<uint> bits = a.AsUInt32(), odd = (bits >>> 16) & Vector256.Create(1u);
+        Vector256<uint> rounded = (bits + odd + Vector256.Create(0x7FFFu)) & Vector256.Create(0xFFFF0000u);
+        return Vector256.ConditionalSelect(Vector256.Equals(a, a), rounded.AsSingle(), Vector256.Create(float.NaN));
+    }
 
     public static Vector256<float> Sqrt(Vector256<float> a) => Vector256.Sqrt(a);
 
@@ -241,6 +276,18 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     public static Vector512<float> LoadFractions(uint* source) => Vector512.ConvertToSingle((Vector512.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadBfloat16(ushort* source) => Avx512F.IsSupported
+        ? (Avx512F.ConvertToVector512UInt32(Vector256.Load(source)) << 16).AsSingle()
+        : Vector512.Create(Simd256.LoadBfloat16(source), Simd256.LoadBfloat16(source + Simd256.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(Vector512<float> value, ushort* destination)
+    {
+        Vector512<uint> bits = value.AsUInt32() >>> 16;
+        Vector256.Narrow(bits.GetLower(), bits.GetUpper()).Store(destination);
+    }
+
     public static void Store(Vector512<float> value, float* destination) => value.Store(destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -272,6 +319,14 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => Vector512.MinNative(a, b);
 
     public static Vector512<float> Round(Vector512<float> a) => Vector512.Round(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> RoundToBfloat16(Vector512<float> a)
+    {
+        Vector512<uint> bits = a.AsUInt32(), odd = (bits >>> 16) & Vector512.Create(1u);
+        Vector512<uint> rounded = (bits + odd + Vector512.Create(0x7FFFu)) & Vector512.Create(0xFFFF0000u);
+        return Vector512.ConditionalSelect(Vector512.Equals(a, a), rounded.AsSingle(), Vector512.Create(float.NaN));
+    }
 
     public static Vector512<float> Sqrt(Vector512<float> a) => Vector512.Sqrt(a);
 

@@ -1,0 +1,17 @@
+namespace TinyMoE.Backends.Cpu;
+
+/// <summary>One bfloat16: the upper 16 bits of a float32. The vectors' <see cref="ISimd{TVector}"/> gives the same bits.</summary>
+internal static class Bfloat16
+{
+    private const ushort NaN = 0xFFC0; // as float.NaN
+
+    /// <summary>To the nearest, ties to the even one; NaN stays NaN.</summary>
+    public static ushort Narrow(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return float.IsNaN(value) ? NaN : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    /// <summary>Exact.</summary>
+    public static float Widen(ushort value) => BitConverter.UInt32BitsToSingle((uint)value << 16);
+}

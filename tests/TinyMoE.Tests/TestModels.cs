@@ -38,7 +38,7 @@ internal static class TestModels
     public static RunConfig TinySwitchHead { get; } = TinyNoisy with
     {
         Model = TinyNoisy.Model with { Positions = PositionKind.Rope, KvHeads = 2 },
-        Attention = new AttentionConfig { Kind = AttentionKind.SwitchHead, Experts = 3, Active = 2, ExpertDropout = 0.1f },
+        Attention = new AttentionConfig { Kind = AttentionKind.SwitchHead, Experts = 3, Active = 2, GateDropout = 0.1f },
     };
 
     /// <summary>The tiny mixture with experts in bfloat16.</summary>

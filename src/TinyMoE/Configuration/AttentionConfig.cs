@@ -23,5 +23,5 @@ public sealed record AttentionConfig
     public int Active { get; init; } = 2;
 
     /// <summary>Chance that an expert cannot be chosen by a token, in training.</summary>
-    public float ExpertDropout { get; init; }
+    public float GateDropout { get; init; }
 }

@@ -17,6 +17,8 @@ public static class Presets
         new("nano", "nanoGPT's small character model, dense; the one to compare a mixture with", Nano()),
         new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), ReLU experts, LayerNorm", ShazeerTiny()),
         new("switch-head-tiny", "the default with experts in attention too: 4 of values and 4 of outputs in every head, 2 a token (SwitchHead)", SwitchHeadTiny()),
+        new("switch-tiny", "Switch: one expert a token, jitter, capacity factor 1.25, balance loss (Fedus et al. 2021)", SwitchTiny()),
+        new("deepseek-tiny", "DeepSeek-V3: sigmoid scores, a bias that balances, 16 fine experts and one that is shared", DeepSeekTiny()),
         new("bench", "for measuring: 256 wide, 4 layers of 8 SwiGLU experts of 512, 2 a token, context 256", Bench()),
         new("bench-64-experts", "for measuring: the same width and layers with 64 fine experts of 64, 8 a token", Bench64Experts()),
         new("bench-narrow", "for measuring: 128 wide, 8 layers of 8 SwiGLU experts of 344, context 32", BenchNarrow()),
@@ -73,6 +75,25 @@ public static class Presets
 
     /// <summary>Nothing but attention differs from the default.</summary>
     private static RunConfig SwitchHeadTiny() => MixtralTiny() with { Attention = new AttentionConfig { Kind = AttentionKind.SwitchHead, Experts = 4, Active = 2 } };
+
+    private static RunConfig SwitchTiny()
+    {
+        RunConfig tiny = MixtralTiny();
+        return tiny with
+        {
+            Model = tiny.Model with { Init = InitKind.Switch },
+            Moe = tiny.Moe with { Router = RouterKind.Switch, Active = 1, Hidden = 512, Jitter = 0.01f, CapacityFactor = 1.25f, ZLoss = 0 },
+        };
+    }
+
+    private static RunConfig DeepSeekTiny()
+    {
+        RunConfig tiny = MixtralTiny();
+        return tiny with
+        {
+            Moe = tiny.Moe with { Router = RouterKind.DeepSeek, Experts = 16, Active = 3, Hidden = 128, SharedExperts = 1, BalanceLoss = 0, SequenceLoss = 1e-4f, ZLoss = 0 },
+        };
+    }
 
     /// <summary>The model of the benchmark's PyTorch rival, trained as it trains.</summary>
     private static RunConfig Bench()

@@ -68,14 +68,14 @@ internal static class Validation
     {
         Size("attention.experts", attention.Experts, 1);
         Size("attention.active", attention.Active, 1);
-        Require(attention.ExpertDropout is >= 0 and < 1, $"attention.expert_dropout={attention.ExpertDropout} must be at least 0 and below 1");
+        Require(attention.GateDropout is >= 0 and < 1, $"attention.gate_dropout={attention.GateDropout} must be at least 0 and below 1");
         bool hasExperts = attention.Kind == AttentionKind.SwitchHead;
-        Require(hasExperts || attention.ExpertDropout == 0,
-            $"attention.expert_dropout={attention.ExpertDropout} needs the experts of attention.kind=switch-head; set that, or attention.expert_dropout=0");
+        Require(hasExperts || attention.GateDropout == 0,
+            $"attention.gate_dropout={attention.GateDropout} needs the experts of attention.kind=switch-head; set that, or attention.gate_dropout=0");
         Require(!hasExperts || attention.Active <= attention.Experts,
             $"attention.active={attention.Active} is above attention.experts={attention.Experts}; lower it, or add experts");
-        Require(attention.Active < attention.Experts || attention.ExpertDropout == 0,
-            $"attention.expert_dropout={attention.ExpertDropout} needs attention.active below attention.experts={attention.Experts}, or every expert is taken all the same; set it 0");
+        Require(attention.Active < attention.Experts || attention.GateDropout == 0,
+            $"attention.gate_dropout={attention.GateDropout} needs attention.active below attention.experts={attention.Experts}, or every expert is taken all the same; set it 0");
     }
 
     private static void CheckMoe(MoeConfig moe, ModelConfig model)

@@ -10,7 +10,7 @@ namespace TinyMoE.Moe;
 /// The value or the output projection of SwitchHead attention (Csordás et al. 2023), a mixture of experts in every head.
 /// Head h has E experts W and scores s = x·Sᵀ of the layer's input x; it takes the K largest and weighs them by σ(s), the sigmoid as it is:
 /// values v[h] = Σ σ(s)·W·x, outputs y = Σ over all heads of Σ σ(s)·W·y[h]. Sigmoid gates do not compete, hence no balance loss.
-/// Expert dropout hides experts from the choice in training and leaves the gates alone (Csordás, Irie and Schmidhuber 2023).
+/// Gate dropout (their expert dropout) hides experts from the choice in training and leaves the gates alone (Csordás, Irie and Schmidhuber 2023).
 /// </summary>
 /// <remarks>
 /// Expert e of head h is expert h·E + e of an <see cref="Assignment"/>. The choices of a token, (T, H·K), are those of its heads, (T·H, K), and both sort into
@@ -41,12 +41,12 @@ internal sealed class HeadExperts
     /// <summary>The values' experts, in every key and value head: <c>name.v_gate.weight</c> (H·E, C), <c>name.v_experts.{expert}.weight</c> (H·E, D, C).</summary>
     public static HeadExperts OfValues(ParameterStore store, string name, ModelConfig model, AttentionConfig config, int layer) => new(
         store, $"{name}.v", model, config, model.KvHeadsOrAll, model.Width, model.HeadSize, new WeightInit(model).Matrix(model.Width),
-        hasBias: false, RandomPurpose.ValueExpertDropout, layer);
+        hasBias: false, RandomPurpose.ValueGateDropout, layer);
 
     /// <summary>The outputs' experts, in every query head: <c>name.o_gate.weight</c> (H·E, C), <c>name.o_experts.{expert}.weight</c> (H·E, C, D), with biases (H·E, C) where the model has them.</summary>
     public static HeadExperts OfOutputs(ParameterStore store, string name, ModelConfig model, AttentionConfig config, int layer) => new(
         store, $"{name}.o", model, config, model.Heads, model.HeadSize, model.Width, new WeightInit(model).Residual(model.Width),
-        model.Biases, RandomPurpose.OutputExpertDropout, layer);
+        model.Biases, RandomPurpose.OutputGateDropout, layer);
 
     /// <summary>The value of every head. x (T, C), result (T·H, D).</summary>
     public Tensor Values(Tensor x, Pass pass)
@@ -77,9 +77,9 @@ internal sealed class HeadExperts
     /// <summary>The scores, with those that dropout hides far below all others: they are chosen only where fewer than K are left.</summary>
     private Tensor Eligible(Tensor scores, Pass pass)
     {
-        if (!pass.Training || config.ExpertDropout == 0f)
+        if (!pass.Training || config.GateDropout == 0f)
             return scores;
         Tensor uniform = scores.Tape.Uniform(scores.Shape, pass.Key(dropoutPurpose, layer)); // (T, H·E)
-        return scores.Add(uniform.Scale(-1f).Shift(config.ExpertDropout).Relu().Scale(-Hidden));
+        return scores.Add(uniform.Scale(-1f).Shift(config.GateDropout).Relu().Scale(-Hidden));
     }
 }

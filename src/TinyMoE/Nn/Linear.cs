@@ -20,6 +20,9 @@ public sealed class Linear
     /// <summary>Applies it.</summary>
     public Tensor Forward(Tensor x) => x.Linear(weight, bias);
 
+    /// <summary>It in bfloat16: x, W and the result are rounded, sums are float32; without the bias.</summary>
+    internal Tensor ForwardInBfloat16(Tensor x) => x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true).RoundToBfloat16();
+
     /// <summary>f of it.</summary>
     public Tensor Forward(Tensor x, Unary f) => x.LinearActivated(weight, f, bias);
 

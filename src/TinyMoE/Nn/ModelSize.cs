@@ -94,7 +94,7 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
     private static long HeadExpertValues(RunConfig config)
     {
         (ModelConfig model, AttentionConfig attention) = (config.Model, config.Attention);
-        int dropoutCopies = attention.ExpertDropout > 0 ? 6 : 0; // uniform numbers, four steps to the mask, the masked scores
+        int dropoutCopies = attention.GateDropout > 0 ? 6 : 0; // uniform numbers, four steps to the mask, the masked scores
         long scores = (1 + dropoutCopies) * (long)attention.Experts;
         long choices = attention.Active * (4L + 7L);             // gates before and after the sigmoid, in two orders; the columns and two plans of three
         return (model.KvHeadsOrAll + model.Heads) * (scores + choices + attention.Active * (long)(model.Width + model.HeadSize));

@@ -5,9 +5,11 @@ namespace TinyMoE.Ops;
 public static partial class Ops
 {
     /// <summary>x rounded to the nearest bfloat16, the even one of two as near; it stays in float32 memory, and its gradient is rounded too.</summary>
-    public static Tensor RoundToBfloat16(this Tensor x)
+    public static Tensor RoundToBfloat16(this Tensor x) => x.Tape.RoundToBfloat16(x);
+
+    /// <summary>The same of a parameter, which rides on no tape.</summary>
+    public static Tensor RoundToBfloat16(this Tape tape, Tensor x)
     {
-        Tape tape = x.Tape;
         Tensor y = tape.New(x.Shape);
         tape.Backend.RoundToBfloat16(x.Data, x.Count, y.Data);
 

@@ -46,10 +46,10 @@ public enum RandomPurpose
     ExpertDropout = 14,
 
     /// <summary>Which experts of the values of attention cannot be chosen.</summary>
-    ValueExpertDropout = 20,
+    ValueGateDropout = 20,
 
     /// <summary>Which experts of the outputs of attention cannot be chosen.</summary>
-    OutputExpertDropout = 21,
+    OutputGateDropout = 21,
 }
 
 /// <summary>

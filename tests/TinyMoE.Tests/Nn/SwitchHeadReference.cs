@@ -5,7 +5,7 @@ namespace TinyMoE.Tests.Nn;
 
 /// <summary>Sizes of a layer of SwitchHead attention: E experts in each of H query heads (KvHeads of values), K of them a token.</summary>
 internal sealed record SwitchHeadSizes(
-    int B, int T, int H, int KvHeads, int D, int E, int K, int Window = 0, bool Biases = false, float ExpertDropout = 0)
+    int B, int T, int H, int KvHeads, int D, int E, int K, int Window = 0, bool Biases = false, float GateDropout = 0)
 {
     public int Width => H * D;
 
@@ -32,13 +32,13 @@ internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnl
 
     /// <summary>Σ over the chosen experts of σ(s)·W·x.</summary>
     private double[] Value(double[] x, int n, int head) =>
-        Choose("v_gate.weight", RandomPurpose.ValueExpertDropout, s.KvHeads, x, n, head)
+        Choose("v_gate.weight", RandomPurpose.ValueGateDropout, s.KvHeads, x, n, head)
             .Select(chosen => Scale(chosen.Gate, Product(Expert("v_experts.{expert}.weight", head, chosen.Expert, s.D * s.Width), x)))
             .Aggregate(Add);
 
     /// <summary>Σ over the chosen experts of σ(s)·(W·y + b).</summary>
     private double[] Output(double[] x, int n, int head, double[] y) =>
-        Choose("o_gate.weight", RandomPurpose.OutputExpertDropout, s.H, x, n, head)
+        Choose("o_gate.weight", RandomPurpose.OutputGateDropout, s.H, x, n, head)
             .Select(chosen =>
             {
                 double[] output = Product(Expert("o_experts.{expert}.weight", head, chosen.Expert, s.D * s.Width), y);
@@ -54,7 +54,7 @@ internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnl
         double Rank(int e)
         {
             float u = random.Uniform((long)pass.Part * s.B * s.T * heads * s.E + (n * heads + head) * s.E + e);
-            return u < s.ExpertDropout ? 1e30 * (u - s.ExpertDropout) : scores[e];
+            return u < s.GateDropout ? 1e30 * (u - s.GateDropout) : scores[e];
         }
 
         return Enumerable.Range(0, s.E).OrderByDescending(Rank).Take(s.K).Select(e => (e, 1 / (1 + Math.Exp(-scores[e]))));

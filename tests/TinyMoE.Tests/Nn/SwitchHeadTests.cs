@@ -19,7 +19,7 @@ public sealed class SwitchHeadTests
         ["two heads"] = new(B: 2, T: 5, H: 2, KvHeads: 2, D: 6, E: 3, K: 2),
         ["shared values, window, biases"] = new(B: 2, T: 7, H: 3, KvHeads: 1, D: 4, E: 4, K: 1, Window: 3, Biases: true),
         ["all experts, odd heads"] = new(B: 1, T: 4, H: 4, KvHeads: 2, D: 3, E: 2, K: 2),
-        ["expert dropout"] = new(B: 2, T: 5, H: 2, KvHeads: 1, D: 6, E: 3, K: 2, ExpertDropout: 0.5f),
+        ["expert dropout"] = new(B: 2, T: 5, H: 2, KvHeads: 1, D: 6, E: 3, K: 2, GateDropout: 0.5f),
     };
 
     public static TheoryData<string> Names => [.. Sizes.Keys];
@@ -78,14 +78,14 @@ public sealed class SwitchHeadTests
     }
 
     [Fact]
-    public void ExpertDropout_ActsInTrainingOnly_AndLeavesGatesAlone()
+    public void GateDropout_ActsInTrainingOnly_AndLeavesGatesAlone()
     {
-        using Layer layer = new(Sizes["expert dropout"]), without = new(Sizes["expert dropout"] with { ExpertDropout = 0 });
+        using Layer layer = new(Sizes["expert dropout"]), without = new(Sizes["expert dropout"] with { GateDropout = 0 });
         Assert.Equal(without.Forward(Pass.Inference), layer.Forward(Pass.Inference));
         Assert.NotEqual(without.Forward(Training), layer.Forward(Training));
         Assert.NotEqual(layer.Forward(Training with { Step = 3 }), layer.Forward(Training));
 
-        using Layer all = new(Sizes["expert dropout"] with { K = 3, ExpertDropout = 0.5f }), plain = new(Sizes["expert dropout"] with { K = 3, ExpertDropout = 0 });
+        using Layer all = new(Sizes["expert dropout"] with { K = 3, GateDropout = 0.5f }), plain = new(Sizes["expert dropout"] with { K = 3, GateDropout = 0 });
         AssertClose([.. plain.Forward(Training).Select(y => (double)y)], all.Forward(Training), 1e-6, "value"); // every expert is taken: only the order changes
     }
 
@@ -161,7 +161,7 @@ public sealed class SwitchHeadTests
         {
             this.sizes = sizes;
             ModelConfig model = new() { Width = sizes.Width, Layers = 1, Heads = sizes.H, KvHeads = sizes.KvHeads, Context = sizes.T, Window = sizes.Window, Biases = sizes.Biases };
-            AttentionConfig config = new() { Kind = kind, Experts = sizes.E, Active = sizes.K, ExpertDropout = sizes.ExpertDropout };
+            AttentionConfig config = new() { Kind = kind, Experts = sizes.E, Active = sizes.K, GateDropout = sizes.GateDropout };
             rotary = sizes.Rotates ? new RotaryTable(sizes.T, sizes.D, model.RopeTheta) : null;
             rotary?.Allocate(backend);
             store = new ParameterStore(backend);

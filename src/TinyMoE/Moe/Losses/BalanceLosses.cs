@@ -7,9 +7,9 @@ namespace TinyMoE.Moe.Losses;
 /// <summary>The balance losses that a configuration switches on, for one layer; what a router cannot have (no logits, no probabilities) it has not.</summary>
 internal static class BalanceLosses
 {
-    /// <summary>choices (T, K), −1 for none; <paramref name="active"/>: experts a token that a balanced router would give; importance (E).</summary>
+    /// <summary>choices (T, K), −1 for none; <paramref name="active"/>: experts a token that a balanced router would give; importance (E), where it is wanted.</summary>
     public static IReadOnlyList<BalanceLoss> Of(
-        MoeConfig config, RouterScores scores, Ints choices, int K, int active, Func<Tensor> importance, TokenBatch tokens, IEnumerable<BalanceLoss>? own)
+        MoeConfig config, RouterScores scores, Ints choices, int K, int active, Tensor? importance, TokenBatch tokens, IEnumerable<BalanceLoss>? own)
     {
         List<BalanceLoss> losses = [];
         TokenMask? mask = tokens.Mask;
@@ -21,9 +21,10 @@ internal static class BalanceLosses
             losses.Add(new BalanceLoss("gshard", GShardLoss.Of(r, choices, K, mask), config.GshardLoss));
         if (config.ZLoss > 0f && scores.Logits is { } logits)
             losses.Add(new BalanceLoss("z", ZLoss.Of(logits, mask), config.ZLoss));
-        if (config.ImportanceLoss > 0f && scores.Logits is not null)
-            losses.Add(new BalanceLoss("importance", ImportanceLoss.Of(importance()), config.ImportanceLoss));
-        losses.AddRange(own ?? []);
+        if (importance is not null)
+            losses.Add(new BalanceLoss("importance", ImportanceLoss.Of(importance), config.ImportanceLoss));
+        if (own is not null)
+            losses.AddRange(own);
         return losses;
     }
 }

@@ -16,6 +16,7 @@ internal readonly record struct GateLogits(Tensor Clean, Tensor Noisy);
 /// <item>logit noise s: normal noise of deviation s/E is added to the logits (Riquelme et al. 2021, V-MoE);</item>
 /// <item>gate dropout: a token must do without an expert at random: its logit is masked (Csordás et al. 2023).</item>
 /// </list>
+/// moe.router_precision bfloat16 rounds x, Wg and h, in training and after, for those who want to see what float32 is for.
 /// </summary>
 internal sealed class Gate
 {
@@ -36,9 +37,10 @@ internal sealed class Gate
     public GateLogits Forward(Tensor x, RoutingContext context)
     {
         Pass pass = context.Pass;
+        Tensor seen = pass.Training ? Jittered(x, pass) : x;
+        Tensor clean = config.RouterPrecision == Precision.Bfloat16 ? linear.ForwardInBfloat16(seen) : linear.Forward(seen), noisy = clean;
         if (!pass.Training)
-            return Same(linear.Forward(x));
-        Tensor clean = linear.Forward(Jittered(x, pass)), noisy = clean;
+            return new GateLogits(clean, clean);
         if (config.LogitNoise > 0f)
             noisy = noisy.Add(pass.RouterNoise(clean, layer).Scale(NoiseDeviation(config)));
         if (config.GateDropout > 0f)
@@ -48,8 +50,6 @@ internal sealed class Gate
 
     /// <summary>Standard deviation of the fixed noise.</summary>
     public static float NoiseDeviation(MoeConfig config) => config.LogitNoise / config.Experts;
-
-    private static GateLogits Same(Tensor logits) => new(logits, logits);
 
     private Tensor Jittered(Tensor x, Pass pass)
     {

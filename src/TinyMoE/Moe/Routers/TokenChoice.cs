@@ -26,7 +26,7 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         if (context.Tokens.Mask is null && Capacity(context) >= context.Counting)
         {
             (Ints wanted, Assignment assignment) = Assignment.TopK(used, K, overAll);
-            return Finish(scores, wanted, K, assignment, assignment.Importance, context, ownLosses);
+            return Finish(scores, wanted, K, assignment, gates: null, context, ownLosses);
         }
 
         Ints choices = used.TopK(K);
@@ -55,14 +55,19 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         }
 
         Assignment assignment = Assignment.FromChoices(offered, gates, E, rows);
-        Ints wanted = choices;
-        return Finish(scores, wanted, K, assignment, () => gates.ScatterColumns(wanted, E).SumRows(), context, ownLosses);
+        return Finish(scores, choices, K, assignment, gates, context, ownLosses);
     }
 
+    /// <summary>gates (T, K); null where nothing was dropped and the Assignment has them all.</summary>
     private Routing Finish(
-        RouterScores scores, Ints choices, int K, Assignment assignment, Func<Tensor> importance, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses)
+        RouterScores scores, Ints choices, int K, Assignment assignment, Tensor? gates, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses)
     {
-        IReadOnlyList<BalanceLoss> losses = context.Pass.Training ? BalanceLosses.Of(config, scores, choices, K, active, importance, context.Tokens, ownLosses) : [];
+        if (!context.Pass.Training)
+            return new Routing(assignment, scores, choices, []);
+        Tensor? importance = config.ImportanceLoss == 0f || scores.Logits is null ? null
+            : gates is null ? assignment.Importance()
+            : gates.ScatterColumns(choices, config.Experts).SumRows();
+        IReadOnlyList<BalanceLoss> losses = BalanceLosses.Of(config, scores, choices, K, active, importance, context.Tokens, ownLosses);
         return new Routing(assignment, scores, choices, losses);
     }
 

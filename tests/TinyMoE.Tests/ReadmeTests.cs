@@ -17,6 +17,9 @@ public sealed partial class ReadmeTests
     [Fact]
     public void Presets_AreAllThere() => Assert.All(Presets.All, preset => Assert.Contains($"| `{preset.Name}` |", Readme));
 
+    [Fact]
+    public void Routers_AreAllThere() => Assert.All(RouterTraits.All, router => Assert.Contains($"| `{router.Name}` | {router.Summary} | {router.Source} |", Readme));
+
     [Theory]
     [MemberData(nameof(Commands))]
     public void Command_IsUnderstood(string command)
@@ -36,6 +39,9 @@ public sealed partial class ReadmeTests
     [InlineData("examples/autograd")]
     [InlineData("examples/moe-by-hand")]
     [InlineData("examples/training")]
+    [InlineData("examples/routers")]
+    [InlineData("examples/noise-and-balance")]
+    [InlineData("examples/capacity")]
     public void Folder_IsNamedAndExists(string folder)
     {
         Assert.Contains(folder, Readme);

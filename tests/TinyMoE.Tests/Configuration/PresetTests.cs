@@ -17,9 +17,9 @@ public sealed class PresetTests
     }
 
     [Theory]
-    [InlineData("mixtral-tinny", "unknown preset 'mixtral-tinny'; did you mean 'mixtral-tiny'? (known: mixtral-tiny, makemoe, nano, shazeer-tiny, switch-head-tiny, bench, bench-64-experts, bench-narrow)")]
-    [InlineData("mixtral", "unknown preset 'mixtral'; did you mean 'mixtral-tiny'? (known: mixtral-tiny, makemoe, nano, shazeer-tiny, switch-head-tiny, bench, bench-64-experts, bench-narrow)")]
-    [InlineData("gpt-5", "unknown preset 'gpt-5' (known: mixtral-tiny, makemoe, nano, shazeer-tiny, switch-head-tiny, bench, bench-64-experts, bench-narrow)")]
+    [InlineData("mixtral-tinny", "unknown preset 'mixtral-tinny'; did you mean 'mixtral-tiny'? (known: mixtral-tiny, makemoe, nano, shazeer-tiny, switch-tiny, deepseek-tiny, switch-head-tiny, bench, bench-64-experts, bench-narrow)")]
+    [InlineData("mixtral", "unknown preset 'mixtral'; did you mean 'mixtral-tiny'? (known: mixtral-tiny, makemoe, nano, shazeer-tiny, switch-tiny, deepseek-tiny, switch-head-tiny, bench, bench-64-experts, bench-narrow)")]
+    [InlineData("gpt-5", "unknown preset 'gpt-5' (known: mixtral-tiny, makemoe, nano, shazeer-tiny, switch-tiny, deepseek-tiny, switch-head-tiny, bench, bench-64-experts, bench-narrow)")]
     public void Get_UnknownName_ListsTheKnownAndTheNearest(string name, string expected) =>
         Assert.Equal(expected, Assert.Throws<TinyMoEException>(() => Presets.Get(name)).Message);
 

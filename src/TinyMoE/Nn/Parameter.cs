@@ -7,6 +7,8 @@ namespace TinyMoE.Nn;
 /// <summary>A trained tensor: a named view into the <see cref="ParameterStore"/>'s flat blocks of weights and gradients.</summary>
 public sealed class Parameter : Tensor
 {
+    private Bfloat16s bfloat16Values;
+
     internal Parameter(string name, Shape shape, Initializer initializer, bool decays, Precision precision)
         : base(tape: null, shape, default, wantsGrad: true)
     {
@@ -28,6 +30,8 @@ public sealed class Parameter : Tensor
     /// <summary>What it computes in. In bfloat16 it has 16-bit values beside its float32 ones in training, and in their place elsewhere.</summary>
     public Precision Precision { get; }
 
+    internal override Bfloat16s Bfloat16 => bfloat16Values;
+
     /// <summary>Where it begins in the flat blocks (elements).</summary>
     internal int Offset { get; private set; }
 
@@ -36,7 +40,7 @@ public sealed class Parameter : Tensor
     {
         Offset = offset;
         Bind(Part(weights), Part(gradients));
-        Bfloat16 = Part(bfloat16);
+        bfloat16Values = Part(bfloat16);
 
         View<T> Part<T>(View<T> block)
             where T : unmanaged => block.IsNone ? default : block.Slice(offset, Count);

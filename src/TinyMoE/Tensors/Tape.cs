@@ -61,12 +61,12 @@ public sealed class Tape : IDisposable
     /// <summary>Values that somebody else owns (a cache), with no gradient.</summary>
     internal Tensor Borrow(Shape shape, Floats data) => new(this, shape, data, wantsGrad: false);
 
-    /// <summary>Gives <paramref name="x"/> a copy in bfloat16, which grouped products read in its place; it lives as long as the tape.</summary>
+    /// <summary><paramref name="x"/> itself with a copy in bfloat16, which grouped products read in its place; it lives as long as the tape.</summary>
     internal Tensor WithBfloat16(Tensor x)
     {
-        x.Bfloat16 = Rent<ushort>(x.Count, ref kept);
-        Backend.PackBfloat16(x.Data, x.Count, x.Bfloat16);
-        return x;
+        Bfloat16s copy = Rent<ushort>(x.Count, ref kept);
+        Backend.PackBfloat16(x.Data, x.Count, copy);
+        return new Copied(x, copy);
     }
 
     /// <summary>
@@ -156,6 +156,11 @@ public sealed class Tape : IDisposable
         DeviceBuffer buffer = Backend.Pool.Rent((long)count * Unsafe.SizeOf<T>(), Scope);
         owner.Add(buffer);
         return buffer.As<T>(count);
+    }
+
+    private sealed class Copied(Tensor origin, Bfloat16s copy) : Tensor(origin, origin.Shape)
+    {
+        internal override Bfloat16s Bfloat16 => copy;
     }
 
     private readonly record struct Node(string Op, string Scope, Tensor Output, Action Backward);

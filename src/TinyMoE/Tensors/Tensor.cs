@@ -14,7 +14,6 @@ public class Tensor
     private readonly bool isActivation;
     private nint valuesAddress;
     private nint gradAddress;        // 0 until a backward asks for it
-    private nint bfloat16Address;    // 0: there is no copy
     private bool gradWritten;
 
     /// <summary>The memory that goes back to the pool with the node that made this activation; none for a leaf.</summary>
@@ -33,7 +32,7 @@ public class Tensor
         this.below.IsUsedUp = true;
     }
 
-    private Tensor(Tensor origin, Shape shape)
+    private protected Tensor(Tensor origin, Shape shape)
     {
         (this.origin, tape, Shape, valuesAddress, WantsGrad) = (origin, origin.tape, shape, origin.valuesAddress, origin.WantsGrad);
     }
@@ -51,11 +50,7 @@ public class Tensor
         : new Floats(valuesAddress, Count);
 
     /// <summary>The values rounded to bfloat16, which grouped products read in their place; empty: none, they read float32.</summary>
-    internal Bfloat16s Bfloat16
-    {
-        get => bfloat16Address == 0 ? default : new(bfloat16Address, Count);
-        set => bfloat16Address = value.Address;
-    }
+    internal virtual Bfloat16s Bfloat16 => default;
 
     /// <summary>Whether backward should compute this tensor's gradient.</summary>
     public bool WantsGrad { get; protected set; }

@@ -92,7 +92,7 @@ public sealed class Bfloat16Tests : OpTests<Bfloat16Tests>, IOpCases
             View<int> offsets = tape.Ints([0, 23, N]);
             Tensor xs = tape.Variable((N, Inputs), x), ws = tape.Variable((E, Outputs, Inputs), w), biases = tape.Variable((E, Outputs), bias), gates = tape.Variable((N, Outputs), gate);
             if (bfloat16)
-                tape.WithBfloat16(ws);
+                ws = tape.WithBfloat16(ws);
             Tensor y = map switch
             {
                 "linear" => xs.GroupedLinear(ws, offsets, biases),

@@ -78,6 +78,7 @@ internal static class Commands
         TrainingChild.Create(),
         GenerateCommand.Create(),
         ScalingCommand.Create(),
+        RoutersCommand.Create(),
     };
 
     private static string? WrongWord(ParseResult parsed) => parsed.UnmatchedTokens.Count == 0

@@ -144,6 +144,8 @@ internal static class Validation
             $"{named} chooses among tokens that a decoder has not read yet, so its loss is no language model's; to study it set moe.allow_non_causal=true, or moe.choice_group=position");
         Require(moe.AllowNonCausal || moe.EvalCapacityFactor == 0,
             $"moe.eval_capacity_factor={moe.EvalCapacityFactor} lets what a token gets depend on other tokens, later ones too; set it to 0, or moe.allow_non_causal=true");
+        Require(moe.GshardLoss == 0 || moe.Router is not (RouterKind.ExpertChoice or RouterKind.Soft),
+            $"moe.gshard_loss counts first choices, and with {named} tokens do not choose; set moe.gshard_loss=0");
         Require(!moe.SharedGate || moe.SharedExperts > 0, "moe.shared_gate=true needs moe.shared_experts above 0");
     }
 

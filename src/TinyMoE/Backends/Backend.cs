@@ -217,10 +217,10 @@ public abstract class Backend : IDisposable
     public abstract void LimitCapacity(Ints choices, Floats priority, int T, int E, int K, int capacity, Ints kept);
 
     /// <summary>
-    /// Each expert takes, of each group of tokens, the <paramref name="capacity"/> with its largest scores, the earlier among equals; a score below 0 is never taken.
+    /// Each expert takes, of each group of tokens, those with its largest scores, the earlier among equals: max(1, ⌊n·active/E⌋) of the n whose score is not below 0.
     /// Group g is the tokens g·T/groups and on, or, <paramref name="interleaved"/>, the tokens t with t mod groups = g. scores (T, E), choices (T, E): e or −1 at [t, e].
     /// </summary>
-    public abstract void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int capacity, Ints choices);
+    public abstract void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int active, Ints choices);
 
     /// <summary>choices[t] = table[ids[t]], a row of K experts as numbers. table (V, K), ids (T), choices (T, K).</summary>
     public abstract void LookUpChoices(Floats table, Ints ids, int T, int V, int K, Ints choices);

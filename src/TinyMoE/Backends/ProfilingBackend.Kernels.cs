@@ -412,10 +412,10 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int capacity, Ints choices)
+    public override void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int active, Ints choices)
     {
         using (Time(new(nameof(ChooseTokens), T, E, groups), flops: Area(T, E), values: 2 * Area(T, E)))
-            device.ChooseTokens(scores, T, E, groups, interleaved, capacity, choices);
+            device.ChooseTokens(scores, T, E, groups, interleaved, active, choices);
     }
 
     /// <inheritdoc/>

@@ -40,15 +40,15 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// Experts choose tokens: each takes, of each group of tokens, the <paramref name="capacity"/> with its largest scores; a score below 0 is never taken. Groups are equal runs of
+    /// Experts choose tokens: of the n tokens of a group whose scores are not below 0 each takes max(1, ⌊n·active/E⌋), those with its largest scores. Groups are equal runs of
     /// tokens, or, <paramref name="interleaved"/>, the tokens of equal remainder. scores (T, E), result (T, E): e where expert e takes token t, else −1.
     /// </summary>
-    public static Ints ChooseTokens(this Tensor scores, int capacity, int groups = 1, bool interleaved = false)
+    public static Ints ChooseTokens(this Tensor scores, int active, int groups = 1, bool interleaved = false)
     {
         int E = scores.Shape.Last, T = scores.Count / E;
-        Check.That(nameof(ChooseTokens), capacity >= 1 && groups >= 1 && T % groups == 0, $"{T} tokens in {groups} equal groups, {capacity} of each, is impossible");
+        Check.That(nameof(ChooseTokens), active >= 1 && active <= E && groups >= 1 && T % groups == 0, $"{T} tokens in {groups} equal groups, {active} of {E} experts a token, is impossible");
         Ints choices = scores.Tape.Ints(T * E);
-        scores.Tape.Backend.ChooseTokens(scores.Data, T, E, groups, interleaved, capacity, choices);
+        scores.Tape.Backend.ChooseTokens(scores.Data, T, E, groups, interleaved, active, choices);
         return choices;
     }
 

@@ -13,7 +13,8 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
         SelectColumns(5, 7, 3), SelectColumns(1, 1, 1),
         SelectTopK(6, 5, 2), SelectTopK(3, 9, 9), SelectTopK(5, 3, 2, groups: 7), SelectTopK(2, 11, 11, groups: 2),
         ScatterColumns(5, 7, 3), ScatterColumns(9, 3701, 2),
-        Gather(37, 11), Gather(8, 8),
+        SelectColumns(5, 7, 3, dropped: true), SelectColumns(601, 3, 2, dropped: true), ScatterColumns(5, 7, 3, dropped: true), ScatterColumns(601, 3, 2, dropped: true),
+        Gather(37, 11), Gather(8, 8), Gather(37, 11, dropped: true), Gather(4001, 4001, dropped: true),
         Route(7, 5, 2, overAll: false), Route(7, 5, 2, overAll: true), Route(3, 67, 9, overAll: false), Route(3, 67, 9, overAll: true),
         Route(1, 1, 1, overAll: true), Route(5, 3, 1, overAll: false), Route(4, 6, 6, overAll: true),
     ];
@@ -102,34 +103,38 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
             return [.. rows.OrderBy(row => row.Expert).Select(row => row.Gate)];
         });
 
-    private static OpCase SelectColumns(int T, int E, int K)
+    private static OpCase SelectColumns(int T, int E, int K, bool dropped = false)
     {
-        int[] columns = [.. Enumerable.Range(0, T * K).Select(i => i * 5 % E)];
-        return new($"SelectColumns {T}x{E} to {K}", [(T, E)], x => x[0].SelectColumns(x[0].Tape.Ints(columns), K),
-            x => [.. columns.Select((column, i) => x[0][i / K * E + column])]);
+        int[] columns = [.. Enumerable.Range(0, T * K).Select(i => dropped && i % 3 == 0 ? -1 : i * 5 % E)];
+        return new($"SelectColumns {T}x{E} to {K}{(dropped ? " some dropped" : "")}", [(T, E)], x => x[0].SelectColumns(x[0].Tape.Ints(columns), K),
+            x => [.. columns.Select((column, i) => column < 0 ? 0 : x[0][i / K * E + column])]);
     }
 
     private static OpCase SelectTopK(int T, int E, int K, int groups = 1) => new(
         $"TopK {T}x{groups}x{E} of {K}", [(T, groups * E)], x => x[0].SelectColumns(x[0].TopK(K, groups), groups * K),
         x => [.. Enumerable.Range(0, T * groups).SelectMany(row => x[0].Skip(row * E).Take(E).OrderDescending().Take(K))]);
 
-    private static OpCase ScatterColumns(int T, int E, int K)
+    private static OpCase ScatterColumns(int T, int E, int K, bool dropped = false)
     {
-        int[] columns = [.. Enumerable.Range(0, T * K).Select(i => i * i % E)]; // some occur twice in a row
-        return new($"ScatterColumns {T}x{K} to {E}", [(T, K)], x => x[0].ScatterColumns(x[0].Tape.Ints(columns), E),
+        int[] columns = [.. Enumerable.Range(0, T * K).Select(i => dropped && i % 3 == 1 ? -1 : i * i % E)]; // some occur twice in a row
+        return new($"ScatterColumns {T}x{K} to {E}{(dropped ? " some dropped" : "")}", [(T, K)], x => x[0].ScatterColumns(x[0].Tape.Ints(columns), E),
             x =>
             {
                 double[] y = new double[T * E];
                 for (int i = 0; i < columns.Length; i++)
-                    y[i / K * E + columns[i]] += x[0][i];
+                {
+                    if (columns[i] >= 0)
+                        y[i / K * E + columns[i]] += x[0][i];
+                }
+
                 return y;
             });
     }
 
-    private static OpCase Gather(int length, int n)
+    private static OpCase Gather(int length, int n, bool dropped = false)
     {
-        int[] indices = [.. Enumerable.Range(0, n).Select(i => i * 3 % length)];
-        return new($"Gather {n} of {length}", [length], x => x[0].Gather(x[0].Tape.Ints(indices)),
-            x => [.. indices.Select(index => x[0][index])]);
+        int[] indices = [.. Enumerable.Range(0, n).Select(i => dropped && i % 4 == 2 ? -1 : i * 3 % length)];
+        return new($"Gather {n} of {length}{(dropped ? " some dropped" : "")}", [length], x => x[0].Gather(x[0].Tape.Ints(indices)),
+            x => [.. indices.Select(index => index < 0 ? 0 : x[0][index])]);
     }
 }

@@ -8,6 +8,7 @@ public sealed unsafe partial class CpuBackend
     private const int AuctionRounds = 100;
     private const float LeastBidStep = 1e-4f, BidStepsOfRange = 50f;
     private const float Absent = -1e30f; // a row that begins below this is not there
+    private const float Masked = -1e8f;  // a score below this is of an expert that the token must do without: it must not make the bids coarse
     private const int SinkhornRounds = 100;
     private const float SinkhornTolerance = 1e-4f, SinkhornEpsilon = 1e-8f;
 
@@ -31,7 +32,10 @@ public sealed unsafe partial class CpuBackend
                 continue;
             present++;
             foreach (float score in Row(scores, t, E))
-                (low, high) = (Math.Min(low, score), Math.Max(high, score));
+            {
+                if (score > Masked)
+                    (low, high) = (Math.Min(low, score), Math.Max(high, score));
+            }
         }
 
         int seats = Pieces(present, E), outside = present;

@@ -75,10 +75,10 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int capacity, Ints choices)
+    public override void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int active, Ints choices)
     {
         choices.Span.Fill(Dropped);
-        workers.For(groups * E, (scores, T, E, groups, interleaved, capacity, choices, workers), static (piece, in s) =>
+        workers.For(groups * E, (scores, T, E, groups, interleaved, active, choices, workers), static (piece, in s) =>
         {
             var (group, expert) = Math.DivRem(piece, s.E);
             int size = s.T / s.groups, first = s.interleaved ? group : group * size, step = s.interleaved ? s.groups : 1, found = 0;
@@ -91,9 +91,10 @@ public sealed unsafe partial class CpuBackend
                     ranks[found++] = Rank(score, t);
             }
 
-            if (found > s.capacity)
+            int capacity = Math.Min(found, Math.Max(1, (int)((long)found * s.active / s.E)));
+            if (found > capacity)
                 ranks[..found].Sort();
-            foreach (ulong rank in ranks[..Math.Min(found, s.capacity)])
+            foreach (ulong rank in ranks[..capacity])
                 s.choices.Pointer[PlaceOf(rank) * s.E + expert] = expert;
         });
     }

@@ -9,7 +9,7 @@ namespace TinyMoE.Moe.Routers;
 /// Expert choice (Zhou et al. 2022): experts choose tokens, so that loads are equal by construction and a token may have none, one or many.
 /// <code>
 /// S = softmax(x·Wgᵀ)                        over the experts, (T, E)
-/// expert e takes the C tokens with the largest S[·, e],   C = ⌊n·c/E⌋ of a group of n tokens, at least 1
+/// expert e takes the C tokens with the largest S[·, e],   C = ⌊n·c/E⌋ of a group of n tokens that count, at least 1
 /// gate of token t at expert e = S[t, e]
 /// </code>
 /// c, the mean number of experts a token, is moe.active: 2 costs as much as top-2. No balance loss is needed.
@@ -36,11 +36,11 @@ public sealed class ExpertChoiceRouter : IRouter
     {
         TokenBatch tokens = context.Tokens;
         int E = config.Experts, groups = config.ChoiceGroup switch { ChoiceGroup.Batch => 1, ChoiceGroup.Sequence => tokens.B, _ => tokens.T };
-        int capacity = Math.Max(1, (int)((long)tokens.Count / groups * config.Active / E));
         GateLogits logits = gate.Forward(x, context);
         Tensor probabilities = logits.Noisy.Softmax();           // (T, E)
         Tensor scores = tokens.Mask is null ? probabilities : probabilities.Add(tokens.Mask.Column.Shift(-1f).Scale(2f)); // below 0: never taken
-        Ints choices = scores.ChooseTokens(capacity, groups, interleaved: config.ChoiceGroup == ChoiceGroup.Position); // (T, E)
-        return choice.Choose(new RouterScores(logits.Clean, probabilities), choices, probabilities, context, rows: groups * E * capacity);
+        Ints choices = scores.ChooseTokens(config.Active, groups, interleaved: config.ChoiceGroup == ChoiceGroup.Position); // (T, E)
+        int most = Math.Max(1, (int)((long)tokens.Count / groups * config.Active / E)); // of a group without padding
+        return choice.Choose(new RouterScores(logits.Clean, probabilities), choices, probabilities, context, rows: groups * E * most);
     }
 }

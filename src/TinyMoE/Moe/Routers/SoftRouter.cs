@@ -29,7 +29,7 @@ public sealed class SoftRouter : IRouter
     {
         GateLogits logits = gate.Forward(x, context);
         Tensor gates = logits.Noisy.Softmax();                   // (T, E)
-        Ints everyone = gates.ChooseTokens(capacity: gates.Shape[0]); // each expert takes every token
+        Ints everyone = gates.ChooseTokens(active: gates.Shape[1]); // each expert takes every token
         return choice.Choose(new RouterScores(logits.Clean), everyone, gates, context);
     }
 }

@@ -43,7 +43,7 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
             offered = choices;
         if (context.Tokens.Mask is { } mask)
         {
-            Tensor counts = mask.Column.Multiply(One(gates.Tape, K));
+            Tensor counts = Ones(gates.Tape, gates.Shape).Multiply(mask.Column); // (T, K)
             (choices, offered) = (counts.KeepChoices(choices), counts.KeepChoices(offered));
         }
 
@@ -87,9 +87,9 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         _ => null,
     };
 
-    private static Tensor One(Tape tape, int K)
+    private static Tensor Ones(Tape tape, Shape shape)
     {
-        Tensor ones = tape.Constant(K);
+        Tensor ones = tape.Constant(shape);
         tape.Backend.Fill(ones.Data, 1f);
         return ones;
     }

@@ -28,6 +28,8 @@ public static class ConfigNotes
             AddWhere(idle, ("moe.balance_loss", moe.BalanceLoss), ("moe.sequence_loss", moe.SequenceLoss), ("moe.gshard_loss", moe.GshardLoss), ("moe.z_loss", moe.ZLoss), ("moe.importance_loss", moe.ImportanceLoss));
         if (!router.HasLogits)
             AddWhere(idle, ("moe.jitter", moe.Jitter), ("moe.logit_noise", moe.LogitNoise), ("moe.gate_dropout", moe.GateDropout));
+        if (moe.Router == RouterKind.NoisyTopK)
+            AddWhere(idle, ("moe.logit_noise", moe.LogitNoise));
         if (idle.Count > 0)
             yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with moe.router={router.Name}";
     }

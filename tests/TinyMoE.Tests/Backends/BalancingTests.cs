@@ -122,7 +122,9 @@ public sealed class BalancingTests
         using Tape tape = backend.NewTape();
         Tensor counts = tape.Constant(4, [0, 2, 2, 4]), bias = tape.Constant(4, [-0.3f, 0, 0, 0.2f]);
         backend.StepBias(counts.Data, 4, 1e-3f, bias.Data);
-        Assert.Equal([-0.299f, 0, 0, 0.199f], bias.ToArray());
+        float[] stepped = bias.ToArray(), expected = [-0.299f, 0, 0, 0.199f];
+        for (int e = 0; e < 4; e++)
+            Assert.Equal(expected[e], stepped[e], 1e-6f);
         Tensor third = tape.Constant(3, [1, 1, 2]), zero = tape.Constant(3, [0, 0, 0]);
         backend.StepBias(third.Data, 3, 0.5f, zero.Data);        // the mean is no whole number
         Assert.Equal([0.5f, 0.5f, -0.5f], zero.ToArray());
@@ -179,9 +181,9 @@ public sealed class BalancingTests
     {
         double[][] plan = [.. logits.Chunk(E).Select(row => row.Select(v => Math.Exp(v)).ToArray())];
         int T = plan.Length;
-        for (int round = 0; round < 1000; round++)
+        for (int round = 0; round < 200; round++)
         {
-            plan = [.. plan.Select(row => row.Select(v => v / row.Sum() / T).ToArray())];
+            plan = [.. plan.Select(row => (Row: row, Sum: row.Sum())).Select(r => r.Row.Select(v => v / r.Sum / T).ToArray())];
             double[] sums = [.. Enumerable.Range(0, E).Select(e => plan.Sum(row => row[e]))];
             plan = [.. plan.Select(row => row.Select((v, e) => v / sums[e] / E).ToArray())];
         }

@@ -6,9 +6,9 @@ namespace TinyMoE.Tests.Moe;
 
 /// <summary>What the reference makes of some tokens.</summary>
 /// <param name="Gates">The gate of each token at each expert (T, E).</param>
-/// <param name="Losses">Every loss that the router can have, by name.</param>
-/// <param name="Gap">How near the nearest decision was to going the other way.</param>
-internal sealed record RouterValues(double[][] Gates, IReadOnlyDictionary<string, double> Losses, double Gap);
+/// <param name="Losses">Every loss that the router can have, by name, computed when it is asked for.</param>
+/// <param name="Gap">How near the nearest decision so far was to going the other way.</param>
+internal sealed record RouterValues(double[][] Gates, IReadOnlyDictionary<string, Func<double>> Losses, Func<double> Gap);
 
 /// <summary>
 /// Every router in double precision, written token by token from the formulas of the papers, with nothing of the engine but its random numbers. Assignments that have no gradient and many
@@ -39,22 +39,22 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         int[][] offered = moe.Router == RouterKind.GShard && pass.Training ? KeepSecond(wanted, gates) : wanted;
         (wanted, offered) = (WithoutPadding(wanted), WithoutPadding(offered));
 
-        Dictionary<string, double> losses = [];
+        Dictionary<string, Func<double>> losses = [];
         if (clean.Length > 0)
         {
             double[][] p = Probabilities(clean, groupLogits);
-            losses["balance"] = Balance(p, wanted, Counting(Enumerable.Range(0, T)), counted: int.MaxValue, moe.ActiveOfRouter);
-            losses["gshard"] = Balance(p, wanted, Counting(Enumerable.Range(0, T)), counted: 1, active: 1);
+            losses["balance"] = () => Balance(p, wanted, Counting(Enumerable.Range(0, T)), counted: int.MaxValue, moe.ActiveOfRouter);
+            losses["gshard"] = () => Balance(p, wanted, Counting(Enumerable.Range(0, T)), counted: 1, active: 1);
             int length = T / tokens.Sequences;
             int[][] sequences = [.. Enumerable.Range(0, tokens.Sequences).Select(b => Counting(Enumerable.Range(b * length, length))).Where(s => s.Length > 0)];
-            losses["sequence"] = sequences.Average(sequence => Balance(p, wanted, sequence, int.MaxValue, moe.ActiveOfRouter));
-            losses["z"] = Counting(Enumerable.Range(0, T)).Average(t => Math.Pow(Math.Log(clean[t].Sum(Math.Exp)), 2));
-            losses["importance"] = Variation(Columns(Dense(wanted, gates), Enumerable.Range(0, T)));
+            losses["sequence"] = () => sequences.Average(sequence => Balance(p, wanted, sequence, int.MaxValue, moe.ActiveOfRouter));
+            losses["z"] = () => Counting(Enumerable.Range(0, T)).Average(t => Math.Pow(Math.Log(clean[t].Sum(Math.Exp)), 2));
+            losses["importance"] = () => Variation(Columns(Dense(wanted, gates), Enumerable.Range(0, T)));
             if (deviations.Length > 0 || moe.LogitNoise > 0)
-                losses["load"] = Load(clean, noisy, deviations);
+                losses["load"] = () => Load(clean, noisy, deviations);
         }
 
-        return new RouterValues(Dense(LimitCapacity(offered, gates), gates), losses, gap);
+        return new RouterValues(Dense(LimitCapacity(offered, gates), gates), losses, () => gap);
     }
 
     private (int[][] Choices, double[][] Gates) Choose(double[][] logits, double[][] groupLogits, int T)
@@ -145,7 +145,7 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
     private double[][] Sinkhorn(double[][] logits)
     {
         int[] present = Counting(Enumerable.Range(0, logits.Length));
-        double[] c = [.. Enumerable.Repeat(1.0, E)], r = new double[logits.Length];
+        double[] c = [.. Enumerable.Repeat(1.0, E)], r = [.. Enumerable.Repeat(1.0, logits.Length)];
         double[][] exps = Map(logits, (_, _, v) => Math.Exp(v));
         for (double change = 1; change > 1e-12;)
         {
@@ -156,7 +156,7 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
             c = next;
         }
 
-        return Map(exps, (t, e, v) => r[t] * c[e] * v);          // rows sum to about 1: only their order matters here
+        return Map(exps, (t, e, v) => r[t] * c[e] * v);          // rows sum to 1: only their order matters here
     }
 
     /// <summary>GShard: the second stays where twice its gate exceeds a uniform number.</summary>

@@ -7,8 +7,8 @@ public sealed class DispatchTests : OpTests<DispatchTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>
     [
-        Dispatch(5, 37, 8), Dispatch(1, 1, 0), Dispatch(5, 17, 1100), Dispatch(5, 37, 8, nobody: 3), Dispatch(301, 5, 700, nobody: 99), Dispatch(2, 5, 4, nobody: 4),
-        Combine(5, 19, 8), Combine(3, 1, 0), Combine(600, 31, 4), Combine(5, 19, 8, nobody: 3), Combine(301, 5, 700, nobody: 99), Combine(2, 5, 4, nobody: 4),
+        Dispatch(5, 37, 8), Dispatch(1, 1, 0), Dispatch(5, 17, 1100), Dispatch(5, 37, 8, nobody: 3), Dispatch(101, 3, 250, nobody: 49), Dispatch(2, 5, 4, nobody: 4),
+        Combine(5, 19, 8), Combine(3, 1, 0), Combine(600, 31, 4), Combine(5, 19, 8, nobody: 3), Combine(101, 3, 250, nobody: 49), Combine(2, 5, 4, nobody: 4),
     ];
 
     private static OpCase Dispatch(int T, int C, int N, int nobody = 0)

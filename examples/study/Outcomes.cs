@@ -1,5 +1,4 @@
 using System.Globalization;
-using TinyMoE.Configuration;
 using TinyMoE.Nn;
 using TinyMoE.Train;
 

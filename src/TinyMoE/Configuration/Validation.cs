@@ -120,8 +120,6 @@ internal static class Validation
             $"moe.load_loss={moe.LoadLoss} needs noise: moe.router=noisy-top-k, or moe.logit_noise above 0 with top-k or switch; set that, or moe.load_loss=0");
         Require(moe.LoadLoss == 0 || moe.ActiveOfRouter < moe.Experts,
             $"moe.load_loss={moe.LoadLoss} needs moe.active below moe.experts={moe.Experts}, or every load is the same; set moe.load_loss=0");
-        Require(moe.GshardLoss == 0 || moe.Router is not (RouterKind.Soft or RouterKind.ExpertChoice),
-            $"moe.gshard_loss={moe.GshardLoss} counts first choices, and {named} ranks none; set moe.gshard_loss=0, or use moe.balance_loss");
         Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || moe.Router is not (RouterKind.TopK or RouterKind.Task) || !moe.Renormalize,
             "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set moe.renormalize=false");
         Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || !noisy || moe.LoadLoss > 0,

@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Moe;
 using TinyMoE.Nn;
 using TinyMoE.Ops;

@@ -10,5 +10,5 @@ return Study.Run(
     ("validation loss", v => v.Of(run => run.Loss)),
     ("max violation", v => v.OfLayers(layer => layer.MaxViolation)),
     ("dead experts", v => v.Dead),
-    ("router entropy", v => v.OfLayers(layer => layer.Entropy)),
+    ("router entropy", v => v.OfLayers(layer => layer.Entropy ?? 0)),
     ("diverged", v => string.Create(CultureInfo.InvariantCulture, $"{v.Runs.Count(run => run.Problem is not null)} of {v.Runs.Count}")));

@@ -18,10 +18,10 @@ internal sealed record TrainOutcome(TrainingResult Result, TrainingProfile? Prof
 internal sealed record EvalOptions(string Run, IReadOnlyList<string>? Data, string? Labels, int? Windows, int Threads);
 
 /// <summary>What <c>eval</c> found.</summary>
-internal sealed record EvalResult(EvalReport Report, IReadOnlyList<RoutingReport> Routing, int Windows);
+internal sealed record EvalResult(EvalReport Report, IReadOnlyList<RoutingReport> Routing, int Windows, IReadOnlyList<NoteReport> Notes);
 
-/// <summary>What <c>generate</c> was asked for.</summary>
-internal sealed record GenerateOptions(string Run, string Prompt, int Tokens, SamplingOptions Sampling, int Threads);
+/// <summary>What <c>generate</c> was asked for. Label null: none, for all routers but task.</summary>
+internal sealed record GenerateOptions(string Run, string Prompt, int Tokens, SamplingOptions Sampling, int Threads, string? Label = null);
 
 /// <summary>Where the command calls the library.</summary>
 internal static class Engine
@@ -33,13 +33,17 @@ internal static class Engine
         ? Checkpoint.LoadConfig(folder.Last)
         : throw new TinyMoEException($"{folder.Root} has no run to resume; train without --resume first");
 
-    /// <summary>The configuration with the vocabulary that its tokenizer has on its text.</summary>
-    public static RunConfig WithVocabulary(RunConfig config) => config switch
+    /// <summary>The configuration with what only its text tells: the tokenizer's vocabulary, and with router task the number of labels.</summary>
+    public static RunConfig WithText(RunConfig config)
     {
-        { Model.Vocabulary: > 0 } => config,
-        { Data.Tokenizer: TokenizerKind.Byte } => config.WithVocabulary(new ByteTokenizer().Vocabulary),
-        _ => config.WithVocabulary(Corpus.Load(config.Data).Tokenizer.Vocabulary),
-    };
+        bool needsLabels = config.Moe is { Experts: > 0, Router: RouterKind.Task, Tasks: 0 };
+        if (!needsLabels && config.Model.Vocabulary > 0)
+            return config;
+        if (!needsLabels && config.Data.Tokenizer == TokenizerKind.Byte)
+            return config.WithVocabulary(new ByteTokenizer().Vocabulary);
+        Corpus corpus = Corpus.Load(config.Data);
+        return config.WithVocabulary(corpus.Tokenizer.Vocabulary).WithLabels(corpus.Labels.Count);
+    }
 
     /// <summary>Trains, or goes on training; on <paramref name="stop"/> finishes the step, saves, and returns.</summary>
     public static TrainOutcome Train(TrainOptions options, ITrainingListener listener, CancellationToken stop)
@@ -59,9 +63,16 @@ internal static class Engine
     public static string Sample(TrainOptions options)
     {
         System.Text.StringBuilder text = new();
-        Generate(new GenerateOptions(options.Folder, "", SampleTokens, new SamplingOptions { Temperature = 0.6f }, options.Threads), piece => text.Append(piece), CancellationToken.None);
+        Generate(new GenerateOptions(options.Folder, "", SampleTokens, new SamplingOptions { Temperature = 0.6f }, options.Threads, SampleLabel(options)), piece => text.Append(piece), CancellationToken.None);
         return text.ToString().Trim();
     }
+
+    /// <summary>A label to write by: the first, where the router needs one; else null.</summary>
+    public static string? SampleLabel(TrainOptions options) =>
+        options.Config.Moe is { Experts: > 0, Router: RouterKind.Task } ? Checkpoint.LoadLabels(RunFolder.FindCheckpoint(options.Folder))?[0] : null;
+
+    /// <summary>What a person should know of a run's configuration.</summary>
+    public static IReadOnlyList<string> NotesOf(string run) => ConfigNotes.Of(Checkpoint.LoadConfig(RunFolder.FindCheckpoint(run)));
 
     /// <summary>Evaluates the best model of a run on the first windows of the held-out text.</summary>
     public static EvalResult Eval(EvalOptions options)
@@ -77,7 +88,7 @@ internal static class Engine
         int all = corpus.ValidationWindows(config.Model.Context);
         int[] windows = [.. Enumerable.Range(0, Math.Min(options.Windows ?? all, all))];
         (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, model, corpus, windows, Checkpoint.LoadStep(checkpoint));
-        return new EvalResult(report, routing, windows.Length);
+        return new EvalResult(report, routing, windows.Length, [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))]);
     }
 
     /// <summary>Writes text a piece at a time, the prompt not included.</summary>
@@ -89,7 +100,8 @@ internal static class Engine
         using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
         int[] start = options.Prompt.Length > 0 ? tokenizer.Encode(options.Prompt) : tokenizer.Start;
         TokenDecoder decoder = tokenizer.NewDecoder();
-        foreach (int id in new Generator(backend, model).Generate(start, options.Tokens, options.Sampling))
+        Generator generator = new(backend, model) { Label = LabelOf(options, checkpoint, model.Config.Moe) };
+        foreach (int id in generator.Generate(start, options.Tokens, options.Sampling))
         {
             onText(decoder.Push(id));
             if (stop.IsCancellationRequested)
@@ -97,5 +109,20 @@ internal static class Engine
         }
 
         onText(decoder.Flush());
+    }
+
+    /// <summary>The label to write by, which router task needs and no other knows.</summary>
+    private static int? LabelOf(GenerateOptions options, string checkpoint, MoeConfig moe)
+    {
+        bool needed = moe is { Experts: > 0, Router: RouterKind.Task };
+        if (options.Label is null && !needed)
+            return null;
+        if (!needed)
+            throw new TinyMoEException($"--label is for models of moe.router=task, and {options.Run} holds none; leave it out");
+        LabelSet labels = Checkpoint.LoadLabels(checkpoint)
+            ?? throw new TinyMoEException($"{checkpoint} has no labels.json, which moe.router=task needs; the checkpoint is damaged, use another");
+        return options.Label is { } label
+            ? labels.Find(label)
+            : throw new TinyMoEException($"moe.router=task writes by a label; name one by --label: {string.Join(", ", labels)}");
     }
 }

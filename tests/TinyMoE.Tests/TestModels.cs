@@ -93,6 +93,10 @@ internal sealed class RecordingListener : ITrainingListener
 
     public List<EvalReport> Evaluations { get; } = [];
 
+    public List<RoutingReport> Routing { get; } = [];
+
+    public List<WarningReport> Warnings { get; } = [];
+
     public Action<StepReport>? Then { get; set; }
 
     public void OnStart(TrainingStart start)
@@ -105,7 +109,13 @@ internal sealed class RecordingListener : ITrainingListener
         Then?.Invoke(r);
     }
 
-    public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best) => Evaluations.Add(eval);
+    public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best)
+    {
+        Evaluations.Add(eval);
+        Routing.AddRange(routing);
+    }
+
+    public void OnWarning(WarningReport warning) => Warnings.Add(warning);
 
     public void OnCheckpoint(int step, string path)
     {

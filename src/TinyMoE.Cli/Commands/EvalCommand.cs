@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Spectre.Console;
 using TinyMoE.Cli.Output;
 using TinyMoE.Train;
 
@@ -10,12 +11,14 @@ internal sealed class EvalCommand
     private const string Examples = """
         tinymoe eval --run runs/mixtral-tiny                 on the text that was held out in training
         tinymoe eval --run runs/mixtral-tiny --data new.txt  on another text
+        tinymoe eval --run runs/mixtral-tiny --routing       and which experts are chosen together
         """;
 
     private readonly Option<string?> run = Options.Run();
     private readonly Option<string[]> data = Options.Texts("--data", "PATH", "Files, folders or globs of text; its held-out share is measured. The run's own text if not said.");
     private readonly Option<string?> labels = Options.OneOf("--labels", "What the labels of --data are: those of sources (name=PATH), files or JSON records. As in training if not said.", "source", "file", "record");
     private readonly Option<int?> windows = Options.Whole("--windows", 1, "Windows of the context length to measure, from the start of the held-out text; all if not said.");
+    private readonly Option<bool> routing = Options.Flag("--routing", "Also draw, layer by layer, which experts are chosen together.");
     private readonly Option<int?> threads = Options.Threads();
     private readonly Option<bool> json = Options.Json();
 
@@ -24,7 +27,7 @@ internal sealed class EvalCommand
         EvalCommand eval = new();
         CommandWithExamples command = new("eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples)
         {
-            eval.run, eval.data, eval.labels, eval.windows, eval.threads, eval.json,
+            eval.run, eval.data, eval.labels, eval.windows, eval.routing, eval.threads, eval.json,
         };
         command.Validators.Add(result =>
         {
@@ -41,16 +44,30 @@ internal sealed class EvalCommand
         EvalResult result = Engine.Eval(new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(labels), parsed.GetValue(windows), parsed.GetValue(threads) ?? 0));
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
-        {
-            output.WriteLine(MetricsJson.Line(result.Report));
-            foreach (RoutingReport layer in result.Routing)
-                output.WriteLine(MetricsJson.Line(layer));
-        }
+            WriteJson(output, result);
         else
-        {
-            output.WriteLine($"model of step {result.Report.Step}, {result.Windows} windows: {Words.Of(result.Report)}");
-            RoutingTable.Write(Consoles.For(output), result.Routing);
-        }
+            Write(output, result, parsed.GetValue(routing));
         return Cli.Done;
+    }
+
+    private static void Write(TextWriter output, EvalResult result, bool together)
+    {
+        foreach (NoteReport note in result.Notes)
+            output.WriteLine(Words.Note(note.Text));
+        output.WriteLine($"model of step {result.Report.Step}, {result.Windows} windows: {Words.Of(result.Report)}");
+        IAnsiConsole console = Consoles.For(output);
+        RoutingTable.Write(console, result.Routing);
+        DomainTable.Write(console, result.Routing);
+        if (together)
+            CoActivationMap.Write(console, result.Routing);
+    }
+
+    private static void WriteJson(TextWriter output, EvalResult result)
+    {
+        foreach (NoteReport note in result.Notes)
+            output.WriteLine(MetricsJson.Line(note));
+        output.WriteLine(MetricsJson.Line(result.Report));
+        foreach (RoutingReport layer in result.Routing)
+            output.WriteLine(MetricsJson.Line(layer));
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TinyMoE.Cli.Output;
 using TinyMoE.Generate;
 
 namespace TinyMoE.Cli.Commands;
@@ -19,6 +20,7 @@ internal sealed class GenerateCommand
     private readonly Option<int?> topK = Options.Whole("--top-k", 0, "Draw among the K likeliest tokens; 0 or not said: all.");
     private readonly Option<float?> topP = Options.Number("--top-p", x => x is > 0 and <= 1, "a number above 0 and at most 1",
         "Draw among the likeliest tokens that together have probability P; 1 or not said: all.");
+    private readonly Option<string?> label = Options.Text("--label", "NAME", "Label of the text to write, for a model of moe.router=task; one of the labels it was trained on.");
     private readonly Option<ulong?> seed = Options.Seed("Another seed, another text; 1 if not said.");
     private readonly Option<int?> threads = Options.Threads();
 
@@ -27,7 +29,7 @@ internal sealed class GenerateCommand
         GenerateCommand generate = new();
         CommandWithExamples command = new("generate", "Let a trained model write text.", Examples)
         {
-            generate.run, generate.prompt, generate.tokens, generate.temperature, generate.topK, generate.topP, generate.seed, generate.threads,
+            generate.run, generate.prompt, generate.tokens, generate.temperature, generate.topK, generate.topP, generate.label, generate.seed, generate.threads,
         };
         command.SetAction(generate.Run);
         return command;
@@ -43,7 +45,10 @@ internal sealed class GenerateCommand
             {
                 Temperature = parsed.GetValue(temperature) ?? 0.8f, TopK = parsed.GetValue(topK) ?? 0, TopP = parsed.GetValue(topP) ?? 1f, Seed = parsed.GetValue(seed) ?? 1,
             },
-            parsed.GetValue(threads) ?? 0);
+            parsed.GetValue(threads) ?? 0,
+            parsed.GetValue(label));
+        foreach (string note in Engine.NotesOf(options.Run))
+            parsed.InvocationConfiguration.Error.WriteLine(Words.Note(note));
         TextWriter output = parsed.InvocationConfiguration.Output;
         bool begun = false;
         using Interrupts interrupts = new();

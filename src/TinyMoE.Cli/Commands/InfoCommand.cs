@@ -43,7 +43,7 @@ internal sealed class InfoCommand
         string? folder = parsed.GetValue(run);
         RunConfig full = config.Read(parsed, folder is null ? null : Checkpoint.LoadConfig(RunFolder.FindCheckpoint(folder)));
         full.Validate();
-        full = Engine.WithVocabulary(full);
+        full = Engine.WithText(full);
         ModelSize size = ModelSize.Of(full);
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
@@ -63,6 +63,8 @@ internal sealed class InfoCommand
         console.Write(table);
         console.WriteLine($"operations a token: {Number(size.ForwardFlopsPerToken)} forward, {Number(3 * size.ForwardFlopsPerToken)} in training");
         console.WriteLine($"memory: {Words.Mebibytes(size.TrainingBytes)} to train with {full.Train.Batch} windows of {full.Model.Context} tokens, {Words.Mebibytes(size.GenerationBytes)} to generate");
+        foreach (string note in ConfigNotes.Of(full))
+            console.WriteLine(Words.Note(note));
     }
 
     private static string ToJson(ModelSize size, RunConfig full) => new JsonObject
@@ -75,6 +77,7 @@ internal sealed class InfoCommand
         ["forward_flops_per_token"] = size.ForwardFlopsPerToken,
         ["training_bytes"] = size.TrainingBytes,
         ["generation_bytes"] = size.GenerationBytes,
+        ["notes"] = new JsonArray([.. ConfigNotes.Of(full).Select(note => (JsonNode?)note)]),
         ["config"] = JsonNode.Parse(ConfigJson.Write(full)),
     }.ToJsonString(JsonSerializerOptions.Default);
 

@@ -55,7 +55,7 @@ internal sealed class TrainCommand
         if (!result.Finished)
             TrainSummary.Stopped(quiet ? parsed.InvocationConfiguration.Error : output, options, result);
         else if (!quiet)
-            TrainSummary.Finished(output, options, result, Engine.Sample(options), clock.Elapsed);
+            TrainSummary.Finished(output, options, result, Engine.Sample(options), clock.Elapsed, Engine.SampleLabel(options));
         return interrupts.Token.IsCancellationRequested && !result.Finished ? Cli.Interrupted : Cli.Done;
     }
 

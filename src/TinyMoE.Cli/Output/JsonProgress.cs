@@ -7,6 +7,8 @@ internal sealed class JsonProgress(TextWriter output) : ITrainingListener
 {
     public void OnStart(TrainingStart start)
     {
+        foreach (NoteReport note in start.Notes ?? [])
+            output.WriteLine(MetricsJson.Line(note));
     }
 
     public void OnStep(StepReport r) => output.WriteLine(MetricsJson.Line(r));
@@ -16,6 +18,12 @@ internal sealed class JsonProgress(TextWriter output) : ITrainingListener
         output.WriteLine(MetricsJson.Line(eval));
         foreach (RoutingReport layer in routing)
             output.WriteLine(MetricsJson.Line(layer));
+        output.Flush();
+    }
+
+    public void OnWarning(WarningReport warning)
+    {
+        output.WriteLine(MetricsJson.Line(warning));
         output.Flush();
     }
 

@@ -34,6 +34,8 @@ internal abstract class Progress(IAnsiConsole console) : ITrainingListener
         Console.WriteLine($"{start.Device}; {Words.Count(start.TotalParameters)} weights, {Words.Count(start.ActiveParameters)} active for a token");
         Console.WriteLine($"{Words.Count(start.TrainTokens)} tokens to learn, {Words.Count(start.ValidationTokens)} held out, vocabulary {start.Vocabulary}");
         Console.WriteLine(start.FirstStep == 1 ? $"{start.Steps} steps" : $"going on at step {start.FirstStep} of {start.Steps}");
+        foreach (NoteReport note in start.Notes ?? [])
+            Console.WriteLine(Words.Note(note.Text));
     }
 
     public void OnStep(StepReport r)
@@ -47,6 +49,12 @@ internal abstract class Progress(IAnsiConsole console) : ITrainingListener
         Erase();
         Console.WriteLine($"evaluation at step {eval.Step}: {Words.Of(eval)}{(best ? " (best so far)" : "")}");
         RoutingTable.Write(Console, routing);
+    }
+
+    public void OnWarning(WarningReport warning)
+    {
+        Erase();
+        Console.MarkupLineInterpolated($"[yellow]warning: {warning.Text}[/]");
     }
 
     public void OnCheckpoint(int step, string path)

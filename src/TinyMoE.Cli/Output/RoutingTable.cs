@@ -10,7 +10,7 @@ internal static class RoutingTable
     /// <summary>Beyond this many experts, or where the line is too short, there are bars only.</summary>
     private const int MostWithPercentages = 16;
 
-    private const int WidthOfAnExpert = 6, WidthOfTheRest = 32;
+    private const int WidthOfAnExpert = 6, WidthOfTheRest = 57;
 
     /// <summary>Writes the table; nothing for a dense model.</summary>
     public static void Write(IAnsiConsole console, IReadOnlyList<RoutingReport> routing)
@@ -29,34 +29,43 @@ internal static class RoutingTable
         {
             table.AddColumn(new TableColumn($"experts 0 to {experts - 1}"));
         }
-        foreach (string heading in new[] { "entropy", "max over", "dead" })
+        List<(string Heading, Func<RoutingReport, string> Cell)> measures =
+        [
+            ("entropy", layer => Number(layer.Entropy, "F3")),
+            ("top gate", layer => Number(layer.TopGate, "F2")),
+            ("max over", layer => Number(layer.MaxViolation, "F2")),
+            ("dead", layer => layer.Dead == 0 ? "0" : $"[red]{Number(layer.Dead, "F0")}[/]"),
+        ];
+        if (routing.Any(layer => layer.Dropped > 0f))
+            measures.Add(("dropped", layer => Number(100 * layer.Dropped, "F1") + "%"));
+        if (routing.Any(layer => layer.Changed is not null))
+            measures.Add(("changed", layer => layer.Changed is null ? "" : Number(100 * layer.Changed, "F0") + "%"));
+        foreach ((string heading, _) in measures)
             table.AddColumn(new TableColumn(heading).RightAligned());
         foreach (RoutingReport layer in routing)
-            table.AddRow([.. Cells(layer, percentages)]);
+            table.AddRow([.. Loads(layer, percentages), .. measures.Select(measure => measure.Cell(layer))]);
 
         console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"expert load, share of the layer's choices (even: {1.0 / experts:P1}, half a bar)"));
         console.Write(table);
     }
 
-    private static IEnumerable<string> Cells(RoutingReport layer, bool percentages)
+    /// <summary>A bar an expert: half high at its even share, full from twice that.</summary>
+    public static string Bars(float[] load) => string.Concat(load.Select(share => Bar(share * load.Length)));
+
+    private static IEnumerable<string> Loads(RoutingReport layer, bool percentages)
     {
-        CultureInfo invariant = CultureInfo.InvariantCulture;
-        string[] bars = [.. layer.Load.Select(load => Bar(load * layer.Load.Length))];
-        yield return layer.Layer.ToString(invariant);
-        if (percentages)
+        yield return Number(layer.Layer, "F0");
+        if (!percentages)
         {
-            for (int expert = 0; expert < bars.Length; expert++)
-                yield return string.Create(invariant, $"{bars[expert]}{100 * layer.Load[expert],3:F0}%");
+            yield return Bars(layer.Load);
+            yield break;
         }
-        else
-        {
-            yield return string.Concat(bars);
-        }
-        yield return layer.Entropy.ToString("F3", invariant);
-        yield return layer.MaxViolation.ToString("F2", invariant);
-        yield return layer.Dead == 0 ? "0" : $"[red]{layer.Dead.ToString(invariant)}[/]";
+
+        foreach (float share in layer.Load)
+            yield return string.Create(CultureInfo.InvariantCulture, $"{Bar(share * layer.Load.Length)}{100 * share,3:F0}%");
     }
 
-    /// <summary>A bar that is half high at 1, an expert's even share, and full from 2.</summary>
-    private static string Bar(float timesEven) => float.IsFinite(timesEven) ? " ▁▂▃▄▅▆▇█".Substring((int)Math.Clamp(Math.Round(4 * timesEven), 0, 8), 1) : "?";
+    private static string Number(float? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "-";
+
+    private static char Bar(float timesEven) => float.IsFinite(timesEven) ? " ▁▂▃▄▅▆▇█"[(int)Math.Clamp(Math.Round(4 * timesEven), 0, 8)] : '?';
 }

@@ -5,7 +5,7 @@ namespace TinyMoE.Cli.Output;
 /// <summary>What is said after training: where the model is, and what to type next.</summary>
 internal static class TrainSummary
 {
-    public static void Finished(TextWriter output, TrainOptions options, TrainingResult result, string sample, TimeSpan time)
+    public static void Finished(TextWriter output, TrainOptions options, TrainingResult result, string sample, TimeSpan time, string? label = null)
     {
         string run = Words.Quoted(options.Folder);
         output.WriteLine();
@@ -21,7 +21,7 @@ internal static class TrainSummary
         }
         output.WriteLine();
         output.WriteLine("Go on with:");
-        output.WriteLine($"  {Words.Program} generate --run {run} --prompt \"The \"");
+        output.WriteLine($"  {Words.Program} generate --run {run} --prompt \"The \"{(label is null ? "" : $" --label {Words.Quoted(label)}")}");
         output.WriteLine($"  {Words.Program} eval --run {run}");
         output.WriteLine($"  {Words.Program} info --run {run}");
     }

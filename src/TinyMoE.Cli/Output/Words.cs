@@ -28,6 +28,9 @@ internal static class Words
     public static string Of(TimeSpan time) =>
         time.ToString(time.TotalHours < 1 ? @"m\:ss" : time.TotalDays < 1 ? @"h\:mm\:ss" : @"d\ \d\a\y\s\ h\:mm", CultureInfo.InvariantCulture);
 
+    /// <summary>"note: moe.router=switch gives a token 1 of 8 experts, whatever moe.active says".</summary>
+    public static string Note(string text) => $"note: {text}";
+
     /// <summary>"950", "12.3k", "1.24M".</summary>
     public static string Count(double value) => value switch
     {

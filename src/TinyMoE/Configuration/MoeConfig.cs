@@ -157,6 +157,9 @@ public sealed record MoeConfig
     /// <summary>Whether layer <paramref name="layer"/> (from 0) has experts.</summary>
     public bool InLayer(int layer) => Experts > 0 && layer >= FirstDense && (layer - FirstDense) % Every == 0;
 
+    /// <summary>Whether the router must know the label of every token.</summary>
+    internal bool RoutesByLabel => Experts > 0 && Router == RouterKind.Task;
+
     /// <summary>Hidden size of an expert with the default resolved.</summary>
     internal int HiddenOrDefault(int width) => Hidden == 0 ? 4 * width : Hidden;
 

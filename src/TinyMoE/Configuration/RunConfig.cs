@@ -37,4 +37,14 @@ public sealed record RunConfig
             throw new TinyMoEException($"model.vocabulary={Model.Vocabulary} does not match the tokenizer, which has {vocabulary} symbols on this text; leave it 0");
         return this with { Model = Model with { Vocabulary = vocabulary } };
     }
+
+    /// <summary>A copy for a text of that many labels: with router task, <c>moe.tasks</c> = 0 becomes their number, and fewer is an error.</summary>
+    public RunConfig WithLabels(int labels)
+    {
+        if (!Moe.RoutesByLabel)
+            return this;
+        if (Moe.Tasks != 0 && Moe.Tasks < labels)
+            throw new TinyMoEException($"moe.tasks={Moe.Tasks} is less than the {labels} labels of the text; leave it 0 for as many as there are, or raise it");
+        return Moe.Tasks != 0 ? this : this with { Moe = Moe with { Tasks = labels } };
+    }
 }

@@ -20,6 +20,9 @@ public sealed class Generator
     public Generator(Backend backend, Decoder model, bool useCache = true) =>
         (this.backend, this.model, this.useCache) = (backend, model, useCache && !ConfigNotes.LooksAhead(model.Config));
 
+    /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
+    public int? Label { get; init; }
+
     /// <summary>The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen.</summary>
     public IEnumerable<int> Generate(IReadOnlyList<int> prompt, int count, SamplingOptions options)
     {
@@ -51,7 +54,8 @@ public sealed class Generator
         using Tape tape = backend.NewTape(recording: false);
         int known = useCache ? cache.Length : 0;
         Ints ids = tape.Ints(CollectionsMarshal.AsSpan(window)[known..]);
-        DecoderOutput output = model.Forward(tape, new TokenBatch(ids, B: 1, ids.Length), Pass.Inference, useCache ? cache : null, lastOnly: true);
+        TokenBatch tokens = new(ids, B: 1, ids.Length) { Labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default };
+        DecoderOutput output = model.Forward(tape, tokens, Pass.Inference, useCache ? cache : null, lastOnly: true);
         backend.Read(output.Logits.Data, logits);
     }
 }

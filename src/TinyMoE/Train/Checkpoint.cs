@@ -9,8 +9,8 @@ namespace TinyMoE.Train;
 
 /// <summary>
 /// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (Hugging Face's Mixtral names and orientation, and what routers keep), <c>optimizer.safetensors</c>
-/// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>, <c>labels.json</c>. It is written beside, flushed and renamed:
-/// a crash at any moment leaves the one before whole.
+/// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>, <c>labels.json</c>, and of a mixture after its first evaluation
+/// <c>routing.safetensors</c> (what that saw of the routers). It is written beside, flushed and renamed: a crash at any moment leaves the one before whole.
 /// </summary>
 public static class Checkpoint
 {
@@ -20,6 +20,7 @@ public static class Checkpoint
     private const string StateFile = "state.json";
     private const string TokenizerFile = "tokenizer.json";
     private const string LabelsFile = "labels.json";
+    private const string RoutingFile = "routing.safetensors";
 
     /// <summary>Whether there is a checkpoint, finishing or undoing a save that was cut off.</summary>
     public static bool Exists(string folder)
@@ -57,7 +58,7 @@ public static class Checkpoint
         }
     }
 
-    internal static void Save(string folder, Decoder model, AdamW optimizer, Corpus corpus, TrainingState state) =>
+    internal static void Save(string folder, Decoder model, AdamW optimizer, Corpus corpus, TrainingState state, RoutingSnapshot routing) =>
         AtomicFolder.Replace(folder, place =>
         {
             AtomicFile.WriteText(Path.Combine(place, ConfigFile), ConfigJson.Write(model.Config));
@@ -68,7 +69,10 @@ public static class Checkpoint
             state.Save(Path.Combine(place, StateFile));
             corpus.Tokenizer.Save(Path.Combine(place, TokenizerFile));
             corpus.Labels.Save(Path.Combine(place, LabelsFile));
+            routing.Save(Path.Combine(place, RoutingFile));
         });
+
+    internal static RoutingSnapshot LoadRouting(string folder) => RoutingSnapshot.Load(Path.Combine(folder, RoutingFile));
 
     internal static TrainingState Load(string folder, Decoder model, AdamW optimizer, string fingerprint)
     {

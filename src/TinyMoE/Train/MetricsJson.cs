@@ -15,17 +15,47 @@ public static class MetricsJson
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    private static readonly JsonSerializerOptions WithNulls = new(Options) { DefaultIgnoreCondition = JsonIgnoreCondition.Never };
+
     /// <summary><c>{"kind":"train","step":..,"loss":..,"losses":{..},"learning_rate":..,"gradient_norm":..,"tokens_per_second":..}</c>, and <c>"dropped":..</c> with a capacity factor.</summary>
     public static string Line(StepReport r) =>
         JsonSerializer.Serialize(new { Kind = "train", r.Step, r.Loss, r.Losses, r.LearningRate, r.GradientNorm, r.TokensPerSecond, r.Dropped }, Options);
 
-    /// <summary><c>{"kind":"eval","step":..,"loss":..,"perplexity":..,"bits_per_byte":..}</c></summary>
+    /// <summary><c>{"kind":"eval","step":..,"loss":..,"perplexity":..,"bits_per_byte":..}</c>, and <c>"causal":false</c> of a model that looks ahead.</summary>
     public static string Line(EvalReport r) =>
-        JsonSerializer.Serialize(new { Kind = "eval", r.Step, r.Loss, r.Perplexity, r.BitsPerByte }, Options);
+        JsonSerializer.Serialize(new { Kind = "eval", r.Step, r.Loss, r.Perplexity, r.BitsPerByte, Causal = r.Causal ? (bool?)null : false }, Options);
 
-    /// <summary><c>{"kind":"routing","step":..,"layer":..,"load":[..],"importance":[..],"entropy":..,"max_violation":..,"dead":..}</c></summary>
-    public static string Line(RoutingReport r) =>
-        JsonSerializer.Serialize(new { Kind = "routing", r.Step, r.Layer, r.Load, r.Importance, r.Entropy, r.MaxViolation, r.Dead }, Options);
+    /// <summary>
+    /// <c>{"kind":"routing","step":..,"layer":..,"load":[..],"importance":[..],"entropy":..,"gate_entropy":..,"top_gate":..,"max_violation":..,"dead":..,"dropped":..,"logit_norm":..,
+    /// "log_sum_exp":..,"changed":..,"co_activation":[[..],..],"domains":[{"label":..,"share":..,"load":[..]},..]}</c>; what a router has none of is null. Both tables are rounded to 5 decimals.
+    /// </summary>
+    public static string Line(RoutingReport r) => JsonSerializer.Serialize(
+        new
+        {
+            Kind = "routing",
+            r.Step,
+            r.Layer,
+            r.Load,
+            r.Importance,
+            r.Entropy,
+            r.GateEntropy,
+            r.TopGate,
+            r.MaxViolation,
+            r.Dead,
+            r.Dropped,
+            r.LogitNorm,
+            r.LogSumExp,
+            r.Changed,
+            CoActivation = r.CoActivation?.Select(Rounded),
+            Domains = r.Domains?.Select(domain => domain with { Load = Rounded(domain.Load) }),
+        },
+        WithNulls);
+
+    /// <summary><c>{"kind":"note","step":..,"text":".."}</c></summary>
+    public static string Line(NoteReport r) => JsonSerializer.Serialize(new { Kind = "note", r.Step, r.Text }, Options);
+
+    /// <summary><c>{"kind":"warning","step":..,"layer":..,"text":".."}</c></summary>
+    public static string Line(WarningReport r) => JsonSerializer.Serialize(new { Kind = "warning", r.Step, r.Layer, r.Text }, Options);
 
     /// <summary><c>{"kind":"memory","step":..,"peak_resident_bytes":..,"peak_pool_bytes":..,"predicted_bytes":..}</c></summary>
     public static string Line(MemoryReport r) =>
@@ -42,4 +72,6 @@ public static class MetricsJson
             Profile = r.Kernels.Select(kernel => new { Kernel = kernel.Name, kernel.Calls, Seconds = kernel.Time.TotalSeconds, kernel.Flops, kernel.Bytes }),
         },
         Options);
+
+    private static float[] Rounded(float[] shares) => Array.ConvertAll(shares, share => MathF.Round(share, 5));
 }

@@ -32,13 +32,17 @@ internal sealed class MetricsLog : IDisposable
             Flush();
     }
 
-    public void Write(EvalReport report, IEnumerable<RoutingReport> routing)
+    public void Write(EvalReport report, IEnumerable<RoutingReport> routing, IEnumerable<WarningReport> warnings)
     {
         WriteLine(MetricsJson.Line(report));
         foreach (RoutingReport layer in routing)
             WriteLine(MetricsJson.Line(layer));
+        foreach (WarningReport warning in warnings)
+            WriteLine(MetricsJson.Line(warning));
         Flush();
     }
+
+    public void Write(NoteReport report) => WriteLine(MetricsJson.Line(report));
 
     public void Write(MemoryReport report) => WriteLine(MetricsJson.Line(report));
 

@@ -29,20 +29,30 @@ public sealed class Trainer : IDisposable
     private readonly AdamW optimizer;
     private readonly int[] inputs;
     private readonly int[] targets;
+    private readonly int[] labels;
     private TrainingState state;
+    private RoutingSnapshot lastRouting = RoutingSnapshot.None;
 
     /// <summary>Prepares a run in <paramref name="folder"/>: a new one, or with <paramref name="resume"/> the one that its last checkpoint holds.</summary>
     public Trainer(Backend backend, RunConfig config, Corpus corpus, RunFolder folder, ITrainingListener listener, bool resume = false)
     {
+        config = config.WithLabels(corpus.Labels.Count);
         (this.backend, this.config, this.corpus, this.folder, this.listener) = (backend, config, corpus, folder, listener);
         corpus.CheckContext(config.Model.Context);
         Model = new Decoder(backend, config);
         optimizer = new AdamW(Model.Parameters, config.Train);
         state = TrainingState.New(corpus.Fingerprint);
         int micro = config.Train.Batch / config.Train.Accumulation * config.Model.Context;
-        (inputs, targets) = (new int[micro], new int[micro]);
+        (inputs, targets, labels) = (new int[micro], new int[micro], new int[config.Moe.RoutesByLabel ? micro : 0]);
         if (resume)
+        {
             state = Checkpoint.Load(folder.Last, Model, optimizer, corpus.Fingerprint);
+            lastRouting = Checkpoint.LoadRouting(folder.Last);
+        }
+        else if (config.Moe is { Experts: > 0, Router: RouterKind.Hash, Hash: HashKind.Balanced })
+        {
+            Model.Prepare(corpus.TrainFrequencies());
+        }
     }
 
     /// <summary>The model in training.</summary>
@@ -60,7 +70,10 @@ public sealed class Trainer : IDisposable
     {
         TrainConfig train = config.Train;
         using MetricsLog metrics = folder.OpenMetrics(state.Step);
-        listener.OnStart(Describe());
+        TrainingStart start = Describe();
+        foreach (NoteReport note in state.Step == 0 ? start.Notes! : [])
+            metrics.Write(note);
+        listener.OnStart(start);
         while (state.Step < Math.Min(train.Steps, stopAt) && !stop.IsCancellationRequested)
         {
             int step = state.Step + 1;
@@ -108,10 +121,11 @@ public sealed class Trainer : IDisposable
         Model.Parameters.ZeroGrad();
         for (int part = 0; part < parts; part++)
         {
-            corpus.TrainBatch(train.Seed, step, first: part * B, T, inputs, targets);
+            corpus.TrainBatch(train.Seed, step, first: part * B, T, inputs, targets, labels);
             using Tape tape = backend.NewTape();
             Pass pass = new(Training: true, train.Seed, step, part);
-            DecoderOutput output = Model.Forward(tape, tape.Ints(inputs), B, T, pass);
+            TokenBatch tokens = new(tape.Ints(inputs), B, T) { Labels = labels.Length == 0 ? default : tape.Ints(labels) };
+            DecoderOutput output = Model.Forward(tape, tokens, pass);
             Objective objective = Objective.Of(output, tape.Ints(targets), config.Moe.LayerLosses);
             foreach ((string name, Tensor value) in objective.Parts)
                 losses[name] = losses.GetValueOrDefault(name) + value.Item() / parts;
@@ -141,23 +155,27 @@ public sealed class Trainer : IDisposable
     private void Evaluate(MetricsLog metrics)
     {
         int[] windows = corpus.SpreadValidationWindows(config.Model.Context, config.Train.EvalWindows);
-        (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, Model, corpus, windows, state.Step);
-        metrics.Write(report, routing);
+        (EvalReport report, IReadOnlyList<RoutingReport> routing, RoutingSnapshot seen) = Evaluation.Run(backend, Model, corpus, windows, state.Step, lastRouting);
+        WarningReport[] warnings = [.. RoutingWarnings.Of(config.Moe, routing, lastRouting)];
+        lastRouting = seen;
+        metrics.Write(report, routing, warnings);
         bool best = !(report.Loss >= state.BestLoss);
         if (best)
         {
             state = state with { BestLoss = report.Loss, BestStep = state.Step };
-            Checkpoint.Save(folder.Best, Model, optimizer, corpus, state);
+            Checkpoint.Save(folder.Best, Model, optimizer, corpus, state, lastRouting);
         }
 
         listener.OnEvaluation(report, routing, best);
+        foreach (WarningReport warning in warnings)
+            listener.OnWarning(warning);
     }
 
     private void SaveLast(MetricsLog metrics)
     {
         metrics.Flush();
         state = state with { SavedStep = state.Step };
-        Checkpoint.Save(folder.Last, Model, optimizer, corpus, state);
+        Checkpoint.Save(folder.Last, Model, optimizer, corpus, state, lastRouting);
         listener.OnCheckpoint(state.Step, folder.Last);
     }
 
@@ -176,5 +194,5 @@ public sealed class Trainer : IDisposable
 
     private TrainingStart Describe() => new(
         backend.Name, Model.Parameters.Count, ModelSize.Of(config).ActiveParameters, corpus.Train.Length, corpus.Validation.Length,
-        config.Model.Vocabulary, state.Step + 1, config.Train.Steps);
+        config.Model.Vocabulary, state.Step + 1, config.Train.Steps, [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))]);
 }

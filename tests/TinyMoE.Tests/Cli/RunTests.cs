@@ -125,7 +125,7 @@ public sealed class RunTests : IDisposable
         Assert.Equal([16, 32], file.Tensors["model.layers.0.self_attn.k_proj.weight"].Shape);
         Assert.Contains("model.layers.0.post_attention_layernorm.weight", file.Tensors.Keys);
         Assert.Equal(
-            ["config.json", "labels.json", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"],
+            ["config.json", "labels.json", "model.safetensors", "optimizer.safetensors", "routing.safetensors", "state.json", "tokenizer.json"],
             Directory.EnumerateFiles(folder["run/last"]).Select(Path.GetFileName).Order());
     }
 

@@ -115,7 +115,7 @@ public sealed class MoeLayerTests
         Assert.Equal(100, counts.Sum());
         Assert.Equal(counts.Select(c => c / 100f), statistics.Load);
         Assert.Equal(1f, statistics.Importance.Sum(), 1e-5f);
-        Assert.InRange(statistics.Entropy, 0f, MathF.Log(4) + 1e-5f);
+        Assert.InRange(statistics.Entropy!.Value, 0f, MathF.Log(4) + 1e-5f);
         Assert.Equal(counts.Max() / 25f - 1, statistics.MaxViolation, 1e-5f);
         Assert.Equal(counts.Count(c => c == 0), statistics.Dead);
     }

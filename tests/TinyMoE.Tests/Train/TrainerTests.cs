@@ -226,6 +226,42 @@ public sealed class TrainerTests
         Assert.Equal(end, Schedule.LearningRate(config, 210), 1e-6f);
     }
 
+    [Fact]
+    public void Resume_ComparesWithTheEvaluationBefore()
+    {
+        using TemporaryFolder folder = new();
+        RecordingListener first = new(), second = new();
+        Run(TestModels.Tiny, folder["a"], stopAt: 14, listener: first);
+        Run(TestModels.Tiny, folder["a"], resume: true, listener: second);
+        Assert.Equal([(10, true), (10, true)], first.Routing.Select(layer => (layer.Step, layer.Changed is null)));
+        Assert.Equal([(20, false), (20, false), (30, false), (30, false)], second.Routing.Select(layer => (layer.Step, layer.Changed is null)));
+        Assert.All(second.Routing, layer => Assert.InRange(layer.Changed!.Value, 0f, 1f));
+
+        File.Delete(folder["a/last/routing.safetensors"]);       // a checkpoint of before
+        RecordingListener third = new();
+        Run(TestModels.Tiny with { Train = TestModels.Tiny.Train with { Steps = 40 } }, folder["a"], resume: true, listener: third);
+        Assert.All(third.Routing, layer => Assert.Null(layer.Changed));
+    }
+
+    [Fact]
+    public void Train_OneExpertForAll_WarnsAndSaysWhatToTry()
+    {
+        // No balance loss and a large rate: with a single active expert of the largest probability, ties of the first step decide.
+        using TemporaryFolder folder = new();
+        RecordingListener listener = new();
+        RunConfig config = TestModels.Tiny with
+        {
+            Moe = new MoeConfig { Experts = 8, Active = 1, Hidden = 16, Router = RouterKind.Switch },
+            Train = TestModels.Tiny.Train with { Steps = 60, LearningRate = 3e-2f, EvalEvery = 10 },
+        };
+        Run(config, folder["a"], listener: listener);
+        Assert.NotEmpty(listener.Warnings);
+        Assert.All(listener.Warnings, warning => Assert.StartsWith($"layer {warning.Layer}", warning.Text, StringComparison.Ordinal));
+        Assert.Contains(listener.Warnings, warning => warning.Text.Contains("set moe.balance_loss=0.01", StringComparison.Ordinal));
+        string[] lines = [.. File.ReadAllLines(folder["a/metrics.jsonl"]).Where(line => line.Contains("\"kind\":\"warning\"", StringComparison.Ordinal))];
+        Assert.Equal(listener.Warnings.Select(MetricsJson.Line), lines);
+    }
+
     private static TrainingResult Run(
         RunConfig config, string folder, int threads = 2, int stopAt = int.MaxValue, bool resume = false, ITrainingListener? listener = null)
     {

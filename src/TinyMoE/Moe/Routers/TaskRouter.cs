@@ -34,7 +34,19 @@ public sealed class TaskRouter : IRouter
         Ints labels = context.Tokens.Labels;
         if (labels.IsNone)
             throw new TinyMoEException($"moe.router=task needs the label of every token, 0 to {table.Shape[0] - 1}; set data.labels, or name a --label");
+        if (!context.Pass.Training)
+            RequireKnown(x.Tape.Backend.Read(labels));
         Tensor logits = x.Tape.Embedding(table, labels);         // (T, E)
         return choice.TopK(new GateLogits(logits, logits), config.Active, overAll: !config.Renormalize || config.Active == 1, context);
+    }
+
+    /// <summary>Another text may have labels that the one in training did not have; in training they are counted before the model is built.</summary>
+    private void RequireKnown(int[] labels)
+    {
+        foreach (int label in labels)
+        {
+            if ((uint)label >= (uint)table.Shape[0])
+                throw new TinyMoEException($"moe.router=task has learned the labels 0 to {table.Shape[0] - 1}, and a token has the label {label}; give it one that the text of training had");
+        }
     }
 }

@@ -18,7 +18,7 @@ internal enum ModelKind
 internal sealed record Outcome(double TrainAccuracy, double TestAccuracy, int[,] Dispatch, int Steps, double Seconds)
 {
     /// <summary>
-    /// The entropy of the cluster given the expert, Σ_e (n_e/N)·H(cluster | expert e), in nats: ln K when experts see all clusters alike, 0 when each sees one (section 6).
+    /// The entropy of the cluster given the expert, Σ_e (n_e/N)·H(cluster | expert e), in nats: ln K when experts see all clusters alike, 0 when each sees one.
     /// </summary>
     public double DispatchEntropy
     {

@@ -3,42 +3,69 @@
 // split the clusters among themselves can, and nothing tells them the clusters. README.md has the table and how to read it.
 //
 //     dotnet run -c Release --project examples/understanding-moe [CONFIG]
+using System.Globalization;
+using TinyMoE;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Examples.UnderstandingMoe;
 
-Setting setting = Setting.Load(args.Length > 0 ? args[0] : Path.Combine(AppContext.BaseDirectory, "config.json"));
-using CpuBackend backend = new();
-Console.WriteLine($"{backend.Name}; {setting.Data.Examples:N0} examples to learn, as many to test");
-
-Dictionary<ModelKind, Outcome[]> outcomes = [];
-foreach (ModelKind kind in Enum.GetValues<ModelKind>())
+try
 {
-    outcomes[kind] = new Outcome[setting.Seeds];
-    for (int seed = 1; seed <= setting.Seeds; seed++)
+    Setting setting = Setting.Load(args.Length > 0 ? args[0] : Path.Combine(AppContext.BaseDirectory, "config.json"));
+    using CpuBackend backend = new();
+    Dictionary<ModelKind, List<Outcome>> outcomes = Enum.GetValues<ModelKind>().ToDictionary(kind => kind, _ => new List<Outcome>());
+    foreach (int seed in setting.Seeds)
     {
-        Outcome outcome = outcomes[kind][seed - 1] = Experiment.Run(backend, kind, setting, seed);
-        Console.WriteLine(
-            $"{Name(kind)}, seed {seed}: train {outcome.TrainAccuracy:P2}, test {outcome.TestAccuracy:P2}, dispatch entropy {outcome.DispatchEntropy:F3}, {outcome.Steps} steps in {outcome.Seconds:F1} s");
+        foreach ((ModelKind kind, List<Outcome> runs) in outcomes)
+        {
+            Outcome outcome = Experiment.Run(backend, kind, setting, seed);
+            runs.Add(outcome);
+            Console.Error.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Name(kind)}, seed {seed}: train {outcome.TrainAccuracy:P2}, test {outcome.TestAccuracy:P2}, dispatch entropy {outcome.DispatchEntropy:F3}; {outcome.Steps} steps in {outcome.Seconds:F1} s"));
+        }
+    }
+
+    WriteTable(outcomes);
+    WriteDispatch("mixture of linear experts", setting.Seeds, outcomes[ModelKind.MixtureOfLinear]);
+    WriteDispatch("mixture of nonlinear experts", setting.Seeds, outcomes[ModelKind.MixtureOfNonlinear]);
+    return 0;
+}
+catch (TinyMoEException e)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}
+
+static void WriteTable(Dictionary<ModelKind, List<Outcome>> outcomes)
+{
+    Console.WriteLine("| model | train accuracy, % | test accuracy, % | worst seed | dispatch entropy | steps | seconds |");
+    Console.WriteLine("|---|---:|---:|---:|---:|---:|---:|");
+    foreach ((ModelKind kind, List<Outcome> runs) in outcomes)
+    {
+        bool mixture = runs[0].Dispatch.GetLength(1) > 1;
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"| {Name(kind)} | {Spread(runs, run => 100 * run.TrainAccuracy, "F2")} | {Spread(runs, run => 100 * run.TestAccuracy, "F2")} | {100 * runs.Min(run => run.TestAccuracy):F2} | {(mixture ? Spread(runs, run => run.DispatchEntropy, "F3") : "")} | {runs.Average(run => run.Steps):F0} | {runs.Average(run => run.Seconds):F1} |"));
     }
 }
 
-Console.WriteLine();
-Console.WriteLine("| model | train accuracy | test accuracy | worst test | dispatch entropy | steps | seconds |");
-Console.WriteLine("|---|---|---|---|---|---|---|");
-foreach ((ModelKind kind, Outcome[] runs) in outcomes)
+static void WriteDispatch(string name, int[] seeds, List<Outcome> runs)
 {
-    string entropy = runs[0].Dispatch.GetLength(1) == 1 ? "–" : Spread(runs, run => run.DispatchEntropy, "F3");
-    Console.WriteLine(
-        $"| {Name(kind)} | {Spread(runs, run => 100 * run.TrainAccuracy, "F2")} | {Spread(runs, run => 100 * run.TestAccuracy, "F2")} | {100 * runs.Min(run => run.TestAccuracy):F2} | {entropy} | {runs.Average(run => run.Steps):F0} | {runs.Average(run => run.Seconds):F1} |");
+    for (int i = 0; i < runs.Count; i++)
+    {
+        Console.WriteLine();
+        Console.WriteLine($"{name}, seed {seeds[i]}: test examples of each cluster at each expert");
+        for (int cluster = 0; cluster < runs[i].Dispatch.GetLength(0); cluster++)
+            Console.WriteLine($"    cluster {cluster}: {string.Join(" ", Enumerable.Range(0, runs[i].Dispatch.GetLength(1)).Select(e => $"{runs[i].Dispatch[cluster, e],5}"))}");
+    }
 }
 
-foreach (ModelKind kind in new[] { ModelKind.MixtureOfLinear, ModelKind.MixtureOfNonlinear })
+// mean ± standard deviation (n − 1) over the seeds
+static string Spread(List<Outcome> runs, Func<Outcome, double> of, string format)
 {
-    Console.WriteLine();
-    Console.WriteLine($"{Name(kind)}, seed 1: test examples of each cluster at each expert");
-    int[,] dispatch = outcomes[kind][0].Dispatch;
-    for (int cluster = 0; cluster < dispatch.GetLength(0); cluster++)
-        Console.WriteLine($"    cluster {cluster}: {string.Join(" ", Enumerable.Range(0, dispatch.GetLength(1)).Select(e => $"{dispatch[cluster, e],5}"))}");
+    double mean = runs.Average(of), squares = runs.Sum(run => (of(run) - mean) * (of(run) - mean));
+    string text = mean.ToString(format, CultureInfo.InvariantCulture);
+    return runs.Count == 1 ? text : $"{text} ± {Math.Sqrt(squares / (runs.Count - 1)).ToString(format, CultureInfo.InvariantCulture)}";
 }
 
 static string Name(ModelKind kind) => kind switch
@@ -48,10 +75,3 @@ static string Name(ModelKind kind) => kind switch
     ModelKind.MixtureOfLinear => "mixture of linear experts",
     _ => "mixture of nonlinear experts",
 };
-
-// mean ± deviation over the seeds
-static string Spread(Outcome[] runs, Func<Outcome, double> of, string format)
-{
-    double mean = runs.Average(of), deviation = Math.Sqrt(runs.Sum(run => Math.Pow(of(run) - mean, 2)) / Math.Max(1, runs.Length - 1));
-    return $"{mean.ToString(format)} ± {deviation.ToString(format)}";
-}

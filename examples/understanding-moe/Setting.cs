@@ -1,13 +1,34 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace TinyMoE.Examples.UnderstandingMoe;
 
 /// <summary>The numbers of the experiment, as config.json has them.</summary>
-internal sealed record Setting(int Seeds, DataSetting Data, SingleSetting Single, MixtureSetting Mixture)
+/// <param name="Seeds">Each draws its own data, first weights and noise.</param>
+/// <param name="Data">The examples.</param>
+/// <param name="Single">The models of one network.</param>
+/// <param name="Mixture">The models of several.</param>
+internal sealed record Setting(int[] Seeds, DataSetting Data, SingleSetting Single, MixtureSetting Mixture)
 {
-    private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, RespectRequiredConstructorParameters = true };
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        RespectRequiredConstructorParameters = true,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    };
 
-    public static Setting Load(string path) => JsonSerializer.Deserialize<Setting>(File.ReadAllText(path), Options)!;
+    /// <exception cref="TinyMoEException">The file is not there, is no JSON, or lacks a number.</exception>
+    public static Setting Load(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Setting>(File.ReadAllText(path), Options) ?? throw new JsonException("it is null");
+        }
+        catch (Exception e) when (e is JsonException or IOException)
+        {
+            throw new TinyMoEException($"{path} does not have the numbers of this experiment, as examples/understanding-moe/config.json has them: {e.Message}", e);
+        }
+    }
 }
 
 /// <param name="Examples">Examples to learn, and as many to test.</param>

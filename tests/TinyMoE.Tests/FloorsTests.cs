@@ -48,7 +48,9 @@ public sealed partial class FloorsTests
             file => File.ReadAllText(file) is string text && (text.Contains("Console.", StringComparison.Ordinal) || text.Contains("GC.Collect", StringComparison.Ordinal)));
     }
 
-    internal static string RepositoryRoot([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));
+    internal static string RepositoryRoot() => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", ".."));
+
+    private static string ThisFile([CallerFilePath] string path = "") => path;
 
     [GeneratedRegex(@"\bTinyMoE\.([A-Z][A-Za-z]+)\b")]
     private static partial Regex LibraryNamespace();

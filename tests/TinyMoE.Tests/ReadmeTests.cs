@@ -42,6 +42,7 @@ public sealed partial class ReadmeTests
     [InlineData("examples/routers")]
     [InlineData("examples/noise-and-balance")]
     [InlineData("examples/capacity")]
+    [InlineData("examples/understanding-moe")]
     public void Folder_IsNamedAndExists(string folder)
     {
         Assert.Contains(folder, Readme);

@@ -30,7 +30,7 @@ public static class Study
     {
         StudyConfig study = StudyConfig.Load(path);
         Corpus corpus = Corpus.Load(study.Variants[0].Config.Data);  // all variants read the same text
-        RunConfig[] configs = [.. study.Variants.Select(variant => variant.Config.WithVocabulary(corpus.Tokenizer.Vocabulary))];
+        RunConfig[] configs = [.. study.Variants.Select(variant => variant.Config.WithVocabulary(corpus.Tokenizer.Vocabulary).WithLabels(corpus.Labels.Count))];
         foreach (RunConfig config in configs)
             config.Validate();
         List<RunOutcome>[] runs = [.. configs.Select(_ => new List<RunOutcome>())];

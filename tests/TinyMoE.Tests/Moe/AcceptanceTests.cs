@@ -403,7 +403,7 @@ public sealed class AcceptanceTests
         (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, model, corpus, windows, step: 1);
         Assert.Equal(expected, report.Loss, 1e-4);
         Assert.Equal([0, 1], routing.Select(layer => layer.Layer));
-        Assert.All(routing, layer => Assert.True(Math.Abs(layer.Load.Sum() - 1) < 1e-5 && float.IsFinite(layer.Entropy) && layer.MaxViolation >= 0 && layer.Dead >= 0));
+        Assert.All(routing, layer => Assert.True(Math.Abs(layer.Load.Sum() - 1) < 1e-5 && float.IsFinite(layer.Entropy ?? 0) && layer.MaxViolation >= 0 && layer.Dead >= 0));
     }
 
     private static TestLayer Layer(string name) => new(RouterModels.Of(name));

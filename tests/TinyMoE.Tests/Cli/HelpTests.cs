@@ -18,8 +18,8 @@ public sealed class HelpTests
 
     [Theory]
     [InlineData("train", "--preset --config --set --data --tokenizer --steps --stop-at --seed --threads --out --resume --profile --json")]
-    [InlineData("eval", "--run --data --labels --windows --threads --json")]
-    [InlineData("generate", "--run --prompt --tokens --temperature --top-k --top-p --seed --threads")]
+    [InlineData("eval", "--run --data --labels --windows --routing --threads --json")]
+    [InlineData("generate", "--run --prompt --tokens --temperature --top-k --top-p --label --seed --threads")]
     [InlineData("info", "--run --preset --config --set --json")]
     public void Help_Command_ShowsExactlyItsOptionsAndExamples(string command, string options)
     {

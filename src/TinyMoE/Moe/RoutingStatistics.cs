@@ -2,7 +2,6 @@ using System.Numerics.Tensors;
 using TinyMoE.Backends;
 using TinyMoE.Nn;
 using TinyMoE.Ops;
-using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe;
 

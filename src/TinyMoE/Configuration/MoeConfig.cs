@@ -148,7 +148,7 @@ public sealed record MoeConfig
     /// <summary>How the layers' losses become one.</summary>
     public LayerLosses LayerLosses { get; init; } = LayerLosses.Mean;
 
-    /// <summary>What experts compute in: bfloat16 rounds their weights and activations, sums and master weights stay float32 (selective precision, Fedus et al. 2021, table 2).</summary>
+    /// <summary>What experts compute in: bfloat16 rounds their weights and activations, sums and master weights stay float32, and so do shared experts (selective precision, Fedus et al. 2021, table 2).</summary>
     public Precision ExpertPrecision { get; init; }
 
     /// <summary>What the router computes in; bfloat16 is there to be watched failing (Fedus et al. 2021, table 2).</summary>

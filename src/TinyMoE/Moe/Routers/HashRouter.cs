@@ -37,7 +37,7 @@ public sealed class HashRouter : IRouter
     {
         Tape tape = x.Tape;
         Ints choices = tape.LookUpChoices(table.On(tape), context.Tokens.Ids);
-        return choice.Choose(RouterScores.None, choices, tape.EqualGates(context.Tokens.Count, config.Active), context);
+        return choice.Choose(RouterScores.None, choices, TokenChoice.EqualGates(tape, context.Tokens.Count, config.Active), context);
     }
 
     /// <inheritdoc/>

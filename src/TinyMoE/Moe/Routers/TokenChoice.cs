@@ -58,6 +58,14 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         return Finish(scores, choices, K, assignment, gates, context, ownLosses);
     }
 
+    /// <summary>The gates of a router that has no opinion: 1/K everywhere, a constant (T, K).</summary>
+    public static Tensor EqualGates(Tape tape, int T, int K)
+    {
+        Tensor gates = tape.Constant((T, K));
+        tape.Backend.Fill(gates.Data, 1f / K);
+        return gates;
+    }
+
     /// <summary>gates (T, K); null where nothing was dropped and the Assignment has them all.</summary>
     private Routing Finish(
         RouterScores scores, Ints choices, int K, Assignment assignment, Tensor? gates, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses)

@@ -111,11 +111,11 @@ struct Stream
 
 using bfloat16 = unsigned short;
 
-// To the nearest, ties to the even one; NaN stays NaN.
+// To the nearest, ties to the even one; NaN is the NaN of .NET.
 DEVICE bfloat16 to_bfloat16(float value)
 {
     uint32 bits = __float_as_uint(value);
-    return value != value ? (bfloat16)((bits >> 16) | 0x40) : (bfloat16)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    return value != value ? (bfloat16)0xFFC0 : (bfloat16)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 }
 
 DEVICE float from_bfloat16(bfloat16 value) { return __uint_as_float((uint32)value << 16); }

@@ -133,7 +133,11 @@ public sealed unsafe partial class CudaBackend
 
     public override void CombineBackward(Floats dy, Floats x, Floats w, Ints tokens, int N, int T, int C, Target dx, Target dw) => throw new NotSupportedException();
 
-    public override double SquaredSum(Floats x, int n) => throw new NotSupportedException();
+    public override void ReadCounts(Ints offsets, Span<int> destination) => throw new NotSupportedException();
 
-    public override void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default) => throw new NotSupportedException();
+    public override void Synchronize() => throw new NotSupportedException();
+
+    public override void Norm(Floats x, int n, Floats y) => throw new NotSupportedException();
+
+    public override void AdamW(Floats g, Floats norm, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default) => throw new NotSupportedException();
 }

@@ -1,0 +1,33 @@
+// What a kernel cost, summed over its launches: cost without a card.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace emulator {
+
+struct KernelCounters {
+    uint64_t launches = 0;
+    uint64_t threadInstructions = 0;
+    uint64_t warpInstructions = 0;
+    uint64_t bytesRead = 0;         // global memory: the distinct bytes of each warp instruction, summed
+    uint64_t bytesWritten = 0;
+    uint64_t leastRead = 0;         // distinct bytes over a launch, summed over launches
+    uint64_t leastWritten = 0;
+    uint64_t sectors = 0;           // 32-byte sectors that the warp instructions touched in global memory
+    uint64_t leastSectors = 0;      // the least for their bytes
+    uint64_t bankConflicts = 0;     // wavefronts in shared memory beyond the least for the width of the access
+    uint64_t divergentBranches = 0;
+    uint64_t atomics = 0;           // lanes that did an atomic operation
+    uint64_t localBytes = 0;        // read and written in local memory
+};
+
+struct Counters {
+    std::map<std::string, KernelCounters> kernels; // by name
+
+    /// A JSON array of one object a kernel, sorted by name.
+    std::string json() const;
+};
+
+} // namespace emulator

@@ -1,0 +1,118 @@
+// PTX as the interpreter wants it: decoded once, when a module is loaded, into instructions whose operands are places in
+// a warp's register file. A register is an array over the 32 lanes of a warp (4 or 8 bytes a lane; a predicate is one
+// bit a lane). Constants and special registers (tid, ctaid, ...) are registers too, so that no instruction asks of what
+// kind its operands are.
+#pragma once
+
+#include "memory.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emulator {
+
+class Warp;
+struct Instruction;
+struct Module;
+
+using LaneMask = uint32_t; // bit l: lane l of a warp
+
+/// Carries out one instruction for the lanes in `active`.
+using Execute = void (*)(Warp& warp, const Instruction& instruction, LaneMask active);
+
+struct Instruction {
+    Execute execute = nullptr;
+    uint32_t guard = 0;                    // place of the guarding predicate
+    LaneMask guardFlip = 0;                // all ones for @!p
+    std::array<uint32_t, 6> operands = {}; // places in the register file
+    int64_t immediate = 0;                 // offset of an address, branch target, table of lop3, ...
+    uint32_t runEnd = 0;                   // index of the first instruction from here on that may change the control flow or is jumped to
+    uint32_t index = 0;                    // its own index
+    bool touchesMemory = false;
+    uint32_t statement = 0;                // index in Kernel::statements
+};
+
+/// Where an instruction came from.
+struct Statement {
+    uint32_t ptxLine = 0;
+    uint32_t sourceFile = 0; // index in Module::files; 0: not known
+    uint32_t sourceLine = 0;
+};
+
+struct Parameter {
+    std::string name;
+    std::string type; // "u64", "f32", "b8" (an array or a struct)
+    size_t offset = 0;
+    size_t bytes = 0;
+    size_t alignment = 1;
+};
+
+enum class Space : uint8_t { Generic, Global, Constant, Shared, Local, Parameter };
+
+/// A constant that every lane of a register holds from the start.
+struct Constant {
+    uint32_t place = 0;
+    uint64_t bits = 0;
+    bool wide = false; // 8 bytes a lane
+};
+
+/// Registers that the launch fills in, by place; 0: the kernel does not use it.
+struct SpecialRegister {
+    enum class Kind : uint8_t { ThreadX, ThreadY, ThreadZ, BlockSizeX, BlockSizeY, BlockSizeZ, BlockX, BlockY, BlockZ, GridX, GridY, GridZ,
+        Lane, Warp, WarpCount, LanesEqual, LanesBelow, LanesBelowOrEqual, LanesAbove, LanesAboveOrEqual, Clock, DynamicShared, TotalShared };
+    Kind kind;
+    uint32_t place = 0;
+};
+
+struct Kernel {
+    std::string name;
+    const Module* module = nullptr;
+    std::vector<Parameter> parameters;
+    size_t parameterBytes = 0;
+    size_t registerBytes = 0; // register file of one warp
+    size_t staticShared = 0;  // bytes; dynamic shared memory begins at dynamicSharedOffset
+    size_t dynamicSharedOffset = 0;
+    size_t localBytes = 0;    // a thread
+    uint32_t maxThreads = 1024; // from .maxntid / .reqntid
+    std::vector<Constant> constants;
+    std::vector<SpecialRegister> specialRegisters;
+    std::vector<Instruction> instructions;
+    std::vector<Statement> statements;
+    std::vector<std::vector<uint32_t>> branchTables; // of brx.idx
+};
+
+/// A .global or .const variable of a module; lives as long as the module.
+struct Variable {
+    std::string name;
+    Space space = Space::Global;
+    Allocation storage;
+};
+
+struct Module {
+    std::vector<std::string> lines; // the PTX text, for messages
+    std::vector<std::string> files; // of .file; index 0 is unused
+    std::string version, target;
+    std::vector<std::unique_ptr<Kernel>> kernels;
+    std::vector<Variable> variables;
+    std::vector<std::unique_ptr<std::byte[]>> variableBytes;
+
+    const Kernel* find(std::string_view kernelName) const;
+    const Variable* findVariable(std::string_view variableName) const;
+    const Variable* variableAt(uint64_t address) const;
+};
+
+/// A PTX text that cannot be run: the message has the line.
+struct PtxError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Parses and decodes a PTX text; throws PtxError. Kernels point to their module, so it does not move.
+std::unique_ptr<Module> parseModule(std::string_view text);
+
+} // namespace emulator

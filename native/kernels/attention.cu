@@ -191,19 +191,19 @@ KERNEL __launch_bounds__(32 * 16) attention_forward_one(
 // dS = P·(M·(dy[t]·v[s]) − δ[t]),   dq[t] = Σ_s dS·k[s]/√D,   dk[s] = Σ_t dS·q[t]/√D,   dv[s] = Σ_t P·M·dy[t]
 
 // δ (B, H, T), a warp a row. dy, y (B, T, H, D)
-KERNEL attention_backward_delta(const float* dy, const float* y, int T, int H, int D, index_t rows, float* delta)
+KERNEL attention_backward_delta(const float* dy, const float* y, int T, int H, int D, int rows, float* delta)
 {
-    index_t step = (index_t)gridDim.x * (blockDim.x / WarpSize);
-    for (index_t n = (index_t)blockIdx.x * (blockDim.x / WarpSize) + warp(); n < rows; n += step)
-    {
-        float sum = 0;
-        for (int d = lane(); d < D; d += WarpSize)
-            sum = fmaf(dy[n * D + d], y[n * D + d], sum);
-        sum = sum_warp(sum);
-        index_t h = n % H, t = n / H % T, b = n / H / T;
-        if (lane() == 0)
-            delta[(b * H + h) * T + t] = sum;
-    }
+    int n = blockIdx.x * (blockDim.x / WarpSize) + warp(), h = n % H, t = n / H % T, b = n / H / T;
+    if (n >= rows)
+        return;
+    dy += (index_t)n * D;
+    y += (index_t)n * D;
+    float sum = 0;
+    for (int d = lane(); d < D; d += WarpSize)
+        sum = fmaf(dy[d], y[d], sum);
+    sum = sum_warp(sum);
+    if (lane() == 0)
+        delta[((index_t)b * H + h) * T + t] = sum;
 }
 
 // One head's rows of q and dy, and what is saved of them, from query `start` on.

@@ -19,6 +19,12 @@ public sealed unsafe partial class CudaBackend : Backend
     /// <summary>A backend on device number <paramref name="device"/>.</summary>
     /// <exception cref="TinyMoEException">No driver, no such device, too old, or no cuBLAS: one line that says what to do.</exception>
     public CudaBackend(int device = 0, CudaOptions? options = null)
+        : this(device, options, granularity: 256)
+    {
+    }
+
+    /// <summary>A backend whose buffers are rounded up to <paramref name="granularity"/> bytes: with 4, a device that checks accesses finds what goes past a tensor's end.</summary>
+    internal CudaBackend(int device, CudaOptions? options, int granularity)
     {
         this.options = options ?? new CudaOptions();
         this.device = new CudaDevice(device);
@@ -29,7 +35,7 @@ public sealed unsafe partial class CudaBackend : Backend
             staging = new Staging(this.device);
             publishedOffsets = new PublishedOffsets(this.device);
             DeviceAllocator allocator = new(this.device);
-            Pool = allocator.Pool = new MemoryPool(allocator, granularity: 256);
+            Pool = allocator.Pool = new MemoryPool(allocator, granularity);
         }
         catch
         {

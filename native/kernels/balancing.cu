@@ -11,25 +11,18 @@ DEVICE bool is_present(const float* x, int t, int E) { return !(x[(index_t)t * E
 
 // ---- Auction (Bertsekas 1992) ------------------------------------------------------------------------------------------------------------------
 
-constexpr int AuctionRounds = 100, BidsThatFit = 2048;
+constexpr int AuctionRounds = 100;
 constexpr float LeastBidStep = 1e-4f, BidStepsOfRange = 50.0f;
 constexpr float Masked = -1e8f; // a score below this is of an expert that the token must do without: it must not make the bids coarse
 
-// What is known of the experts, 20 bytes each: in shared memory, or in global memory where that has no room.
+// What is known of the experts, 12 bytes each: in shared memory, or in global memory where that has no room.
 struct Experts
 {
-    Rank* last;      // the rank of the last bid that gets a seat
     float* prices;
-    int* taken;      // seats taken, with the bids of this round on top
-    uint32* lowest;  // rising bits of the lowest bid that has a seat
+    int* bids; // how many want the expert: those who sit there, and those who bid in this round
+    int* next; // where its next bid goes in the list of bids
 
-    DEVICE Experts(void* memory, int E)
-    {
-        last = (Rank*)memory;
-        prices = (float*)(last + E);
-        taken = (int*)(prices + E);
-        lowest = (uint32*)(taken + E);
-    }
+    DEVICE Experts(int* memory, int E) : prices((float*)memory), bids(memory + E), next(memory + 2 * E) {}
 };
 
 // The best and the second best of what experts are worth to a token; the lower expert among equals.
@@ -37,41 +30,76 @@ struct Offer
 {
     float first, second;
     int expert;
-};
 
-struct Better
-{
-    DEVICE Offer operator()(const Offer& a, const Offer& b) const
+    DEVICE void meet(float otherFirst, float otherSecond, int otherExpert)
     {
-        bool takesA = a.first > b.first || (a.first == b.first && a.expert < b.expert);
-        const Offer &best = takesA ? a : b, &other = takesA ? b : a;
-        return {best.first, fmaxf(best.second, other.first), best.expert};
+        bool loses = otherFirst > first || (otherFirst == first && otherExpert < expert);
+        second = loses ? fmaxf(first, otherSecond) : fmaxf(second, otherFirst);
+        first = loses ? otherFirst : first;
+        expert = loses ? otherExpert : expert;
     }
 };
 
 // A token without a seat bids for the expert that is worth most to it, score − price: as much as keeps it as good as the second best, and a step more.
 DEVICE void bid(const float* scores, int t, bool bids, int E, float step, const Team& team, const Experts& experts, float* offers, int* wants)
 {
-    Offer offer = {-Infinity, -Infinity, 0};
+    Offer best = {-Infinity, -Infinity, 0};
     for (int e = team.member; e < E && bids; e += team.lanes)
-    {
-        float worth = scores[(index_t)t * E + e] - experts.prices[e];
-        offer = Better()(offer, {worth, -Infinity, e});
-    }
-
+        best.meet(scores[(index_t)t * E + e] - experts.prices[e], -Infinity, e);
     for (int distance = team.lanes / 2; distance > 0; distance /= 2)
     {
-        Offer other = {
-            __shfl_xor_sync(AllLanes, offer.first, distance), __shfl_xor_sync(AllLanes, offer.second, distance), __shfl_xor_sync(AllLanes, offer.expert, distance)};
-        offer = Better()(offer, other);
+        float first = __shfl_xor_sync(AllLanes, best.first, distance), second = __shfl_xor_sync(AllLanes, best.second, distance);
+        best.meet(first, second, __shfl_xor_sync(AllLanes, best.expert, distance));
     }
 
     if (bids && team.member == 0)
     {
-        wants[t] = offer.expert;
-        offers[t] = experts.prices[offer.expert] + (E == 1 ? 0.0f : offer.first - offer.second) + step;
-        atomicAdd(&experts.taken[offer.expert], 1);
+        wants[t] = best.expert;
+        offers[t] = experts.prices[best.expert] + (E == 1 ? 0.0f : best.first - best.second) + step;
+        atomicAdd(&experts.bids[best.expert], 1);
     }
+}
+
+// Sorts the bids by expert; the order of an expert's bids is any, but they have a rank. Returns how many find no seat.
+DEVICE int list_bids(const float* offers, const int* wants, int T, int E, int seats, const Experts& experts, Rank* list)
+{
+    int before = 0, unseated = 0;
+    for (int first = 0; first < E; first += BlockSize)
+    {
+        int e = first + threadIdx.x, bids = e < E ? experts.bids[e] : 0, total;
+        int start = before + sum_before<BlockSize>(bids, total);
+        if (e < E)
+            experts.next[e] = start;
+        unseated += max(0, bids - seats);
+        before += total;
+    }
+
+    __syncthreads();
+    for (int t = threadIdx.x; t < T; t += BlockSize)
+        if (wants[t] != Dropped)
+            list[atomicAdd(&experts.next[wants[t]], 1)] = rank_of(offers[t], t);
+    return sum_block<BlockSize>(unseated); // with a barrier: the list is complete
+}
+
+// An expert keeps its highest bids, the lowest of them is its price once its seats are taken. A warp.
+DEVICE void seat(int expert, int seats, const Rank* list, const Experts& experts, int* choices)
+{
+    int bids = experts.bids[expert];
+    const Rank* ranks = list + experts.next[expert] - bids;
+    Rank last = bids > seats ? last_of_best<WarpSize>(bids, seats, [=](int i) { return ranks[i]; }) : NoRank - 1;
+    Rank lowest = 0;
+    for (int i = lane(); i < bids; i += WarpSize)
+    {
+        bool seated = ranks[i] <= last;
+        choices[place_of(ranks[i])] = seated ? expert : Dropped;
+        lowest = seated && ranks[i] > lowest ? ranks[i] : lowest;
+    }
+
+    lowest = reduce_warp(lowest, Most());
+    if (lane() == 0 && bids >= seats)
+        experts.prices[expert] = value_of(lowest);
+    if (lane() == 0)
+        experts.bids[expert] = min(bids, seats);
 }
 
 // Who is still outside after the last round takes the best free seat, one token after the other. One warp.
@@ -86,14 +114,14 @@ DEVICE void take_free_seats(const float* scores, int T, int E, int seats, const 
             int token = first + __ffs(outside) - 1;
             Rank best = NoRank;
             for (int e = lane(); e < E; e += WarpSize)
-                if (experts.taken[e] < seats)
+                if (experts.bids[e] < seats)
                     best = Least()(best, rank_of(scores[(index_t)token * E + e], e));
             int expert = place_of(reduce_warp(best, Least()));
             __syncwarp();
             if (lane() == 0)
             {
                 choices[token] = expert;
-                experts.taken[expert]++;
+                experts.bids[expert]++;
             }
 
             __syncwarp();
@@ -101,18 +129,18 @@ DEVICE void take_free_seats(const float* scores, int T, int E, int seats, const 
     }
 }
 
-// One block of BlockSize threads.
+// One block of BlockSize threads. Dynamic shared memory: 12·E bytes, without memory.
 KERNEL assign_balanced(
     const float* scores, // (T, E)
     int T, int E, int lanes,
     float* offers,       // (T): the last bid of each token
     int* wants,          // (T): the expert it sits at or bids for
-    void* memory,        // 20·E bytes, or null: they fit dynamic shared memory
+    Rank* list,          // (T): the bids by expert
+    int* memory,         // (3, E), or null
     int* choices)        // (T)
 {
-    extern __shared__ Rank dynamic[];
-    __shared__ Rank shared[BidsThatFit];
-    Experts experts(memory == nullptr ? dynamic : memory, E);
+    extern __shared__ int shared[];
+    Experts experts(memory == nullptr ? shared : memory, E);
     Team team(lanes);
 
     int present = 0;
@@ -134,17 +162,16 @@ KERNEL assign_balanced(
         }
     }
 
-    present = sum_block<BlockSize>(present);
-    high = max_block<BlockSize>(high);
-    low = -max_block<BlockSize>(-low);
-    int seats = ceil_div(present, E), outside = present;
-    float step = fmaxf(LeastBidStep, (high - low) / BidStepsOfRange);
     for (int e = threadIdx.x; e < E; e += BlockSize)
     {
         experts.prices[e] = 0.0f;
-        experts.taken[e] = 0;
+        experts.bids[e] = 0;
     }
 
+    present = sum_block<BlockSize>(present);
+    float range = max_block<BlockSize>(high) + max_block<BlockSize>(-low);
+    int seats = ceil_div(present, E), outside = present;
+    float step = fmaxf(LeastBidStep, range / BidStepsOfRange);
     for (int round = 0; round < AuctionRounds && outside > 0; round++)
     {
         __syncthreads();
@@ -154,46 +181,10 @@ KERNEL assign_balanced(
             bid(scores, t, t < T && choices[t] == Dropped && is_present(scores, t, E), E, step, team, experts, offers, wants);
         }
 
-        // an expert keeps its highest bids
         __syncthreads();
-        for (int e = 0; e < E; e++)
-        {
-            Rank last = NoRank;
-            if (experts.taken[e] > seats)
-            {
-                auto make = [=](int t) { return wants[t] == e ? rank_of(offers[t], t) : NoRank; };
-                last = Ranks<BlockSize, BidsThatFit, decltype(make)>(shared, T, make).last_of(seats);
-            }
-
-            if (threadIdx.x == 0)
-            {
-                experts.last[e] = last;
-                experts.lowest[e] = ~0u;
-            }
-        }
-
-        __syncthreads();
-        int unseated = 0;
-        for (int t = threadIdx.x; t < T; t += BlockSize)
-        {
-            int expert = wants[t];
-            if (expert == Dropped)
-                continue; // it is not there
-            bool seated = rank_of(offers[t], t) <= experts.last[expert];
-            choices[t] = seated ? expert : Dropped;
-            unseated += !seated;
-            if (seated)
-                atomicMin(&experts.lowest[expert], rising_bits(offers[t]));
-        }
-
-        // its price is the lowest of them once its seats are taken
-        outside = sum_block<BlockSize>(unseated);
-        for (int e = threadIdx.x; e < E; e += BlockSize)
-        {
-            if (experts.taken[e] >= seats)
-                experts.prices[e] = from_rising_bits(experts.lowest[e]);
-            experts.taken[e] = min(experts.taken[e], seats);
-        }
+        outside = list_bids(offers, wants, T, E, seats, experts, list);
+        for (int e = warp(); e < E; e += BlockSize / WarpSize)
+            seat(e, seats, list, experts, choices);
     }
 
     __syncthreads();

@@ -1,4 +1,4 @@
-// What routing, choices and balancing share: teams of lanes, ranks, and the search for the last of the best.
+// What routing, choices and balancing share: teams of lanes, sums before, ranks.
 #pragma once
 
 #include "common.cuh"
@@ -68,6 +68,7 @@ using Rank = uint64;
 constexpr Rank NoRank = ~0ull; // behind every rank there is
 
 struct Least { template <class T> DEVICE T operator()(T a, T b) const { return a < b ? a : b; } };
+struct Most { template <class T> DEVICE T operator()(T a, T b) const { return a > b ? a : b; } };
 
 // Bits that rise with the value; −0 is 0.
 DEVICE uint32 rising_bits(float value)
@@ -82,62 +83,23 @@ DEVICE Rank rank_of(float value, int place) { return (Rank)~rising_bits(value) <
 DEVICE int place_of(Rank rank) { return (int)(uint32)rank; }
 DEVICE float value_of(Rank rank) { return from_rising_bits(~(uint32)(rank >> 32)); }
 
-// n ranks that a block of Threads threads looks through again and again. Each thread looks at ranks threadIdx.x, threadIdx.x + Threads, ... only. The first of
-// them stand in shared memory; where there are more than fit, the others are made anew from global memory at each look.
-template <int Threads, int Fit, class Make>
-struct Ranks
+// A number that exactly `wanted` of n different ranks do not exceed, 0 < wanted <= n, by halving: the last of the best. Crews of Threads threads, a warp or a
+// block, come here together and all get it; at(i) is rank i, NoRank for one that does not count, and each thread asks for every Threads'th only.
+template <int Threads, class At>
+DEVICE Rank last_of_best(int n, int wanted, At at)
 {
-    Rank* shared; // (Fit)
-    int n;
-    Make make;    // from a number below n to its rank, NoRank for what does not count
-
-    DEVICE Ranks(Rank* shared, int n, Make make) : shared(shared), n(n), make(make)
+    Rank last = NoRank;
+    for (Rank half = 1ull << 63; half != 0; half >>= 1)
     {
-        for (int i = threadIdx.x; i < n && i < Fit; i += Threads)
-            shared[i] = make(i);
+        int count = 0;
+        for (int i = threadIdx.x % Threads; i < n; i += Threads)
+            count += at(i) <= last - half;
+        count = Threads == WarpSize ? sum_warp(count) : sum_block<Threads>(count);
+        if (count >= wanted)
+            last -= half;
+        if (count == wanted)
+            break;
     }
 
-    DEVICE Rank operator[](int i) const { return i < Fit ? shared[i] : make(i); }
-
-    // A number that exactly `wanted` of the ranks do not exceed, 0 < wanted <= n: byte by byte from the top, among those that begin with the bytes found so far.
-    // All threads of the block come here and get it.
-    DEVICE Rank last_of(int wanted) const
-    {
-        constexpr int Bytes = 256;
-        static_assert(Threads >= Bytes, "a thread a byte");
-        __shared__ int counts[Bytes];
-        __shared__ int found, before, with; // the next byte, and how many ranks are below it, and have it
-        Rank begin = 0;
-        for (int shift = 56; shift >= 0; shift -= 8)
-        {
-            __syncthreads();
-            if (threadIdx.x < Bytes)
-                counts[threadIdx.x] = 0;
-            __syncthreads();
-            for (int i = threadIdx.x; i < n; i += Threads)
-            {
-                Rank shifted = (*this)[i] >> shift;
-                if (shifted >> 8 == begin)
-                    atomicAdd(&counts[shifted & (Bytes - 1)], 1);
-            }
-
-            __syncthreads();
-            int count = threadIdx.x < Bytes ? counts[threadIdx.x] : 0, total;
-            int below = sum_before<Threads>(count, total);
-            if (below < wanted && wanted <= below + count)
-            {
-                found = threadIdx.x;
-                before = below;
-                with = count;
-            }
-
-            __syncthreads();
-            begin = begin << 8 | (uint32)found;
-            wanted -= before;
-            if (wanted == with)
-                return begin << shift | ((1ull << shift) - 1); // all that begin so
-        }
-
-        return begin;
-    }
-};
+    return last;
+}

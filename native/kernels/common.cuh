@@ -165,6 +165,16 @@ struct Stream
         return i & 2 ? high : low;
     }
 
+    // Words i to i + 3: of one block, or of two neighbours.
+    DEVICE uint4 words(index_t i) const
+    {
+        uint4 a = block(i >> 2);
+        if ((i & 3) == 0)
+            return a;
+        uint4 b = block((i >> 2) + 1);
+        return (i & 3) == 1 ? make_uint4(a.y, a.z, a.w, b.x) : (i & 3) == 2 ? make_uint4(a.z, a.w, b.x, b.y) : make_uint4(a.w, b.x, b.y, b.z);
+    }
+
     DEVICE static float to_uniform(uint32 word) { return (float)(word >> 8) * (1.0f / (1 << 24)); }
     DEVICE float uniform(index_t i) const { return to_uniform(word(i)); }
 };

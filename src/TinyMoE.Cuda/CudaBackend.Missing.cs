@@ -75,12 +75,6 @@ public sealed unsafe partial class CudaBackend
 
     public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32) => throw new NotSupportedException();
 
-    public override void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y) => throw new NotSupportedException();
-
-    public override void AttentionForward(Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp) => throw new NotSupportedException();
-
-    public override void AttentionBackward(Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq, Target dk, Target dv) => throw new NotSupportedException();
-
     public override void EmbeddingForward(Floats table, Ints ids, int N, int V, int C, Floats y) => throw new NotSupportedException();
 
     public override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable) => throw new NotSupportedException();

@@ -17,7 +17,7 @@ constexpr float Infinity = __builtin_huge_valf();
 
 // Four neighbouring elements, the unit of reading and writing: one 16-byte access where the address allows it and all four exist, else one by one.
 // Views may begin at any element, so the address is looked at each time.
-struct Four
+struct alignas(16) Four
 {
     float v[4];
 
@@ -25,9 +25,9 @@ struct Four
     DEVICE float operator[](int i) const { return v[i]; }
 };
 
-DEVICE bool is_aligned(const void* address, int bytes) { return (uint64)address % bytes == 0; }
-
+DEVICE Four operator+(const Four& a, const Four& b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]}; }
 DEVICE Four four(float value) { return {value, value, value, value}; }
+DEVICE bool is_aligned(const void* address, int bytes) { return (uint64)address % bytes == 0; }
 
 // x[i] to x[i + 3] of x (n); `missing` stands for those from n on.
 DEVICE Four load_four(const float* x, index_t i, index_t n, float missing = 0.0f)
@@ -69,17 +69,9 @@ struct Target
     DEVICE bool wanted() const { return data != nullptr; }
     DEVICE void write(index_t i, float value) const { data[i] = adds ? data[i] + value : value; }
 
-    DEVICE void write_four(index_t i, index_t n, Four value) const
+    DEVICE void write_four(index_t i, index_t n, const Four& value) const
     {
-        if (adds)
-        {
-            Four before = load_four(data, i, n);
-#pragma unroll
-            for (int j = 0; j < 4; j++)
-                value[j] += before[j];
-        }
-
-        store_four(data, i, n, value);
+        store_four(data, i, n, adds ? load_four(data, i, n) + value : value);
     }
 };
 

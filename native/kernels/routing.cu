@@ -183,12 +183,12 @@ KERNEL route_count(
 
 // Each element becomes the sum of those before it. n is a multiple of 4: what stands behind the table is nobody's.
 template <int Threads>
-DEVICE void sum_table(index_t n, int* table)
+DEVICE void sum_table(int n, int* table)
 {
     int before = 0; // the sum of all that went by
-    for (index_t first = 0; first < n; first += 4 * Threads)
+    for (int first = 0; first < n; first += 4 * Threads)
     {
-        index_t i = first + 4 * threadIdx.x;
+        int i = first + 4 * threadIdx.x;
         int4 counts = i < n ? *(int4*)(table + i) : make_int4(0, 0, 0, 0);
         int total, sum = before + sum_before<Threads>(counts.x + counts.y + counts.z + counts.w, total);
         if (i < n)
@@ -198,7 +198,7 @@ DEVICE void sum_table(index_t n, int* table)
 }
 
 // One block of 1024 threads.
-KERNEL route_sum(index_t n, int* table) { sum_table<1024>(n, table); }
+KERNEL route_sum(int n, int* table) { sum_table<1024>(n, table); }
 
 // ---- 3. Place -----------------------------------------------------------------------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ KERNEL route_place(
 
 // All three for one piece: a single block, as when text is generated. 256 threads or fewer.
 KERNEL route_small(
-    const float* logits, int overAll, int T, int E, int K, int lanes, int staged, index_t n,
+    const float* logits, int overAll, int T, int E, int K, int lanes, int staged, int n,
     int* experts, float* exponentials, float* sums, int* table, int* offsets, int* tokens, int* rowsByToken, int* tokenOffsets, float* weights)
 {
     extern __shared__ int shared[];

@@ -16,6 +16,9 @@ internal static unsafe class Emulator
     /// <summary>Kernels launched since <see cref="Configure"/>.</summary>
     public static int Launches => ((delegate* unmanaged<int>)Export("tinymoe_emulator_launches"))();
 
+    /// <summary>Products through cuBLAS since <see cref="Configure"/>.</summary>
+    public static int Products => ((delegate* unmanaged<int>)Export("tinymoe_emulator_products"))();
+
     /// <summary>Times that the host waited for the device since <see cref="Configure"/>.</summary>
     public static int Synchronizations => ((delegate* unmanaged<int>)Export("tinymoe_emulator_synchronizations"))();
 

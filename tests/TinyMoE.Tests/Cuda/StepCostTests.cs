@@ -26,7 +26,7 @@ public sealed class StepCostTests(ITestOutputHelper output)
         List<(int Waits, int Launches, int Allocations, long Bytes, long Misses)> marks = [];
         RecordingListener listener = new()
         {
-            Then = _ => marks.Add((Emulator.Synchronizations, Emulator.Launches, Emulator.AllocationCalls, GC.GetAllocatedBytesForCurrentThread(), cuda.Pool.Misses)),
+            Then = _ => marks.Add((Emulator.Synchronizations, Emulator.Launches + Emulator.Products, Emulator.AllocationCalls, GC.GetAllocatedBytesForCurrentThread(), cuda.Pool.Misses)),
         };
         using Trainer trainer = new(cuda, config, corpus, new RunFolder(folder["a"]), listener);
         trainer.Run(stopAt: WarmUp + Measured);

@@ -9,14 +9,6 @@ namespace TinyMoE.Cuda;
 #pragma warning disable CS1591, IDE0005
 public sealed unsafe partial class CudaBackend
 {
-    public override void Write<T>(ReadOnlySpan<T> source, View<T> destination) => throw new NotSupportedException();
-
-    public override void Read<T>(View<T> source, Span<T> destination) => throw new NotSupportedException();
-
-    public override void Fill(Floats y, float value) => throw new NotSupportedException();
-
-    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y) => throw new NotSupportedException();
-
     public override void UnaryForward(Unary f, Floats x, int n, Floats y) => throw new NotSupportedException();
 
     public override void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx) => throw new NotSupportedException();
@@ -38,18 +30,6 @@ public sealed unsafe partial class CudaBackend
     public override void BroadcastRows(Floats x, float scale, int N, int C, Target y) => throw new NotSupportedException();
 
     public override void BroadcastColumns(Floats x, float scale, int N, int C, Target y) => throw new NotSupportedException();
-
-    public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default) => throw new NotSupportedException();
-
-    public override void GroupedMatMul(Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default) => throw new NotSupportedException();
-
-    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx) => throw new NotSupportedException();
-
-    public override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw) => throw new NotSupportedException();
-
-    public override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y) => throw new NotSupportedException();
-
-    public override void GroupedBroadcast(Floats x, Ints offsets, int E, int N, int C, Target y) => throw new NotSupportedException();
 
     public override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) => throw new NotSupportedException();
 
@@ -126,10 +106,6 @@ public sealed unsafe partial class CudaBackend
     public override void CombineForward(Floats x, Floats w, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y) => throw new NotSupportedException();
 
     public override void CombineBackward(Floats dy, Floats x, Floats w, Ints tokens, int N, int T, int C, Target dx, Target dw) => throw new NotSupportedException();
-
-    public override void ReadCounts(Ints offsets, Span<int> destination) => throw new NotSupportedException();
-
-    public override void Synchronize() => throw new NotSupportedException();
 
     public override void Norm(Floats x, int n, Floats y) => throw new NotSupportedException();
 

@@ -21,6 +21,9 @@ public static class CudaDriver
         }
     }
 
+    /// <summary>Who provides the ManagedCuda API in this build: Subset or ManagedCuda.</summary>
+    public static string Bindings => typeof(Driver).Assembly.GetName().Name == "ManagedCuda.Subset" ? "Subset" : "ManagedCuda";
+
     /// <summary>All devices that the driver sees, by number.</summary>
     /// <exception cref="TinyMoEException">There is no driver, no device, or the driver is too old.</exception>
     public static IReadOnlyList<CudaDeviceInfo> Devices()

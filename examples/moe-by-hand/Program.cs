@@ -46,7 +46,7 @@ for (int step = 1; step <= Steps; step++)
     parameters.ZeroGrad();
     tape.Backward(loss);
     parameters.RequireGradients();
-    optimizer.Step(step, learningRate: 0.01f, optimizer.GradientNorm());
+    optimizer.Step(step, learningRate: 0.01f);
 }
 
 // T tokens near the centre of their kind, and what their kind's map makes of them.

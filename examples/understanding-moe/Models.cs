@@ -78,7 +78,7 @@ internal sealed class SingleModel : IClassifier
         tape.Backward(loss);
         // AdamW's own decay passes the moments by; here, as in the published experiment, it is a part of the gradient
         backend.Affine(parameters.Weights, setting.WeightDecay, 0f, parameters.Weights.Length, new Target(parameters.Gradients, Adds: true));
-        adam.Step(step, rate, gradientNorm: 0f);
+        adam.Step(step, rate);
         return value;
     }
 
@@ -132,7 +132,7 @@ internal sealed class MixtureModel : IClassifier
         {
             (Floats gradient, Floats weight) = (Of(e, experts.Weight.Grad), Of(e, experts.Weight.Data));
             (Floats biasGradient, Floats bias) = (Of(e, experts.Bias.Grad), Of(e, experts.Bias.Data));
-            float length = Norm(gradient) + Norm(biasGradient);
+            float length = Norm(tape, gradient) + Norm(tape, biasGradient);
             if (length > 0f) // an expert that no example chose has no gradient
             {
                 Descend(gradient, weight, setting.ExpertRate / length);
@@ -169,7 +169,12 @@ internal sealed class MixtureModel : IClassifier
 
     private Floats Of(int expert, Floats all) => all.Slice(expert * (all.Length / setting.Experts), all.Length / setting.Experts);
 
-    private float Norm(Floats x) => (float)Math.Sqrt(backend.SquaredSum(x, x.Length));
+    private float Norm(Tape tape, Floats x)
+    {
+        Tensor norm = tape.Constant(1);
+        backend.Norm(x, x.Length, norm.Data);
+        return norm.Item();
+    }
 
     private void Descend(Floats gradient, Floats weights, float rate) => backend.Affine(gradient, -rate, 0f, weights.Length, new Target(weights, Adds: true));
 }

@@ -1,7 +1,7 @@
 namespace TinyMoE;
 
 /// <summary>A mistake a person can mend (bad input, a broken file, an impossible configuration). The message is one line: what, where, what to do.</summary>
-public sealed class TinyMoEException : Exception
+public class TinyMoEException : Exception
 {
     /// <summary>Creates the error with its one-line message.</summary>
     public TinyMoEException(string message)

@@ -79,6 +79,7 @@ internal static class Commands
         GenerateCommand.Create(),
         ScalingCommand.Create(),
         RoutersCommand.Create(),
+        CostsCommand.Create(),
     };
 
     private static string? WrongWord(ParseResult parsed) => parsed.UnmatchedTokens.Count == 0

@@ -73,7 +73,7 @@ internal sealed class TrainingRun : IDisposable
             Loss = objective.Total.Item();
             tape.Backward(objective.Total.Scale(1f / train.Accumulation));
         }
-        optimizer.Step(step, Schedule.LearningRate(train, step), optimizer.GradientNorm());
+        optimizer.Step(step, Schedule.LearningRate(train, step));
     });
 
     /// <summary>Steps until the code is compiled for speed and the memory is in place: at least three, and so many seconds.</summary>

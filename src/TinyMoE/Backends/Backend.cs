@@ -35,6 +35,12 @@ public abstract class Backend : IDisposable
         return values;
     }
 
+    /// <summary>The offsets of a plan that <see cref="Assign"/> or <see cref="RouteForward"/> made, to the host; waits for that kernel only, and not again for the same plan. offsets, destination (E+1).</summary>
+    public abstract void ReadCounts(Ints offsets, Span<int> destination);
+
+    /// <summary>Waits until the device has done all that it was asked for.</summary>
+    public abstract void Synchronize();
+
     /// <summary>y = value.</summary>
     public abstract void Fill(Floats y, float value);
 
@@ -249,8 +255,8 @@ public abstract class Backend : IDisposable
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------
     // A row of token −1 is nobody's: it is zero, and so is its gradient.
 
-    /// <summary>y[n] = x[tokens[n]]. x (T, C), tokens (N), y (N, C).</summary>
-    public abstract void DispatchForward(Floats x, Ints tokens, int N, int T, int C, Floats y);
+    /// <summary>y[n] = x[tokens[n]]. x (T, C), tokens (N), the same by token: tokenOffsets (T+1), rowsByToken (N), y (N, C).</summary>
+    public abstract void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y);
 
     /// <summary>dx[t] = Σ over the rows n of token t of dy[n]. dy (N, C), tokenOffsets (T+1), rowsByToken (N), dx (T, C).</summary>
     public abstract void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Target dx);
@@ -262,9 +268,12 @@ public abstract class Backend : IDisposable
     public abstract void CombineBackward(Floats dy, Floats x, Floats w, Ints tokens, int N, int T, int C, Target dx, Target dw);
 
     // ---- Optimiser ------------------------------------------------------------------------------------------------------------------
-    /// <summary>Σ x², summed in double precision in a fixed order; waits for the device. x (n).</summary>
-    public abstract double SquaredSum(Floats x, int n);
+    /// <summary>y = √(Σ x²), summed in double precision in a fixed order. x (n), y (1).</summary>
+    public abstract void Norm(Floats x, int n, Floats y);
 
-    /// <summary>One AdamW update of w by g, with moments m and v (Loshchilov and Hutter 2019), and a copy of the new w in bfloat16 where wanted. All (n).</summary>
-    public abstract void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default);
+    /// <summary>
+    /// One AdamW update of w by g, with moments m and v (Loshchilov and Hutter 2019), and a copy of the new w in bfloat16 where wanted. All (n).
+    /// norm (1), the length of the whole gradient, which is shortened to the clip; empty: no clip. Where it is not finite, nothing is written.
+    /// </summary>
+    public abstract void AdamW(Floats g, Floats norm, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default);
 }

@@ -128,12 +128,16 @@ public readonly record struct Dropout(float Rate, RandomKey Key)
     public static Dropout None => default;
 }
 
-/// <summary>The numbers of one AdamW update: w −= rate·(m̂/(√v̂ + eps) + decay·w), m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ).</summary>
+/// <summary>The numbers of one AdamW update: w −= rate·(m̂/(√v̂ + eps) + decay·w), m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ), of the gradient g·min(1, clip/norm).</summary>
 /// <param name="Step">t, from 1.</param>
 /// <param name="LearningRate">rate.</param>
 /// <param name="Beta1">β₁.</param>
 /// <param name="Beta2">β₂.</param>
 /// <param name="Epsilon">eps.</param>
 /// <param name="WeightDecay">decay.</param>
-/// <param name="GradientScale">Multiplies the gradient first: the clip.</param>
-public readonly record struct AdamWStep(int Step, float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, float GradientScale);
+/// <param name="Clip">The longest that a gradient stays; 0: no clip.</param>
+public readonly record struct AdamWStep(int Step, float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, float Clip)
+{
+    /// <summary>What the gradient is multiplied by when its norm is <paramref name="norm"/>.</summary>
+    public float GradientScale(float norm) => Clip > 0f && norm > Clip ? Clip / norm : 1f;
+}

@@ -25,6 +25,13 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
+    public override void ReadCounts(Ints offsets, Span<int> destination)
+    {
+        using (Time(new(nameof(ReadCounts)), flops: 0, values: 2.0 * offsets.Length))
+            device.ReadCounts(offsets, destination);
+    }
+
+    /// <inheritdoc/>
     public override void Fill(Floats y, float value)
     {
         using (Time(new(nameof(Fill), y.Length), flops: 0, values: y.Length))
@@ -455,10 +462,10 @@ public sealed partial class ProfilingBackend
 
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------
     /// <inheritdoc/>
-    public override void DispatchForward(Floats x, Ints tokens, int N, int T, int C, Floats y)
+    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y)
     {
         using (Time(new(nameof(DispatchForward), N, C), flops: 0, values: Area(T, C) + N + Area(N, C)))
-            device.DispatchForward(x, tokens, N, T, C, y);
+            device.DispatchForward(x, tokens, tokenOffsets, rowsByToken, N, T, C, y);
     }
 
     /// <inheritdoc/>
@@ -486,16 +493,16 @@ public sealed partial class ProfilingBackend
 
     // ---- Optimiser ------------------------------------------------------------------------------------------------------------------
     /// <inheritdoc/>
-    public override double SquaredSum(Floats x, int n)
+    public override void Norm(Floats x, int n, Floats y)
     {
-        using (Time(new(nameof(SquaredSum), n), flops: 2.0 * n, values: n))
-            return device.SquaredSum(x, n);
+        using (Time(new(nameof(Norm), n), flops: 2.0 * n, values: n))
+            device.Norm(x, n, y);
     }
 
     /// <inheritdoc/>
-    public override void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default)
+    public override void AdamW(Floats g, Floats norm, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default)
     {
         using (Time(new(nameof(AdamW), n), flops: 16.0 * n, values: (copy.IsNone ? 7.0 : 7.5) * n))
-            device.AdamW(g, in step, n, w, m, v, copy);
+            device.AdamW(g, norm, in step, n, w, m, v, copy);
     }
 }

@@ -8,7 +8,7 @@ namespace TinyMoE.Backends;
 /// <summary>
 /// Another backend with a stopwatch at every kernel: passes each call on and gathers, by kernel and sizes, calls, time, floating-point operations and the
 /// bytes that the algorithm must move (each input read once, each output written once; one that is added to is read as well). Values and memory are the
-/// other's own. It times what returns when the work is done; disposing it disposes the other.
+/// other's own. It waits for the device after each kernel that it counts; disposing it disposes the other.
 /// </summary>
 public sealed partial class ProfilingBackend(Backend device) : Backend
 {
@@ -32,6 +32,9 @@ public sealed partial class ProfilingBackend(Backend device) : Backend
 
     /// <inheritdoc/>
     public override void Dispose() => device.Dispose();
+
+    /// <inheritdoc/>
+    public override void Synchronize() => device.Synchronize();
 
     /// <summary>Starts the clock of one call, which stops when the result is disposed.</summary>
     private Timing Time(KernelKey key, double flops, double values) => new(this, key, flops, sizeof(float) * values);
@@ -110,6 +113,7 @@ public sealed partial class ProfilingBackend(Backend device) : Backend
         {
             if (!profile.Counting)
                 return;
+            profile.Synchronize();
             long ticks = Stopwatch.GetTimestamp() - started;
             ref Tally tally = ref CollectionsMarshal.GetValueRefOrAddDefault(profile.tallies, key, out _);
             tally.Calls++;

@@ -110,6 +110,30 @@ public sealed class MemoryPool : IDisposable
         waiting.Push(buffer);
     }
 
+    /// <summary>Frees the buffers that wait for their next use; returns how many they were.</summary>
+    public int FreeWaiting()
+    {
+        int freed = 0;
+        foreach (Stack<DeviceBuffer> waiting in free.Values)
+        {
+            for (; waiting.TryPop(out DeviceBuffer? buffer); freed++)
+            {
+                all.Remove(buffer);
+                allocator.Free(buffer.Address);
+            }
+        }
+
+        return freed;
+    }
+
+    /// <summary>Who has rented the most: bytes and buffers by origin, the largest first.</summary>
+    internal IReadOnlyList<(string Origin, long Bytes, int Buffers)> LargestOrigins(int count) =>
+    [
+        .. all.Where(buffer => buffer.Rented).GroupBy(buffer => buffer.Origin)
+            .Select(group => (group.Key, group.Sum(buffer => buffer.Bytes), group.Count()))
+            .OrderByDescending(use => use.Item2).ThenBy(use => use.Key, StringComparer.Ordinal).Take(count),
+    ];
+
     /// <summary>Frees every buffer, rented or not. A debug build tells the debugger of each one that was never returned, and who rented it.</summary>
     public void Dispose()
     {

@@ -74,7 +74,8 @@ public sealed class Assignment
     /// <summary>Rows an expert; waits for the device (E).</summary>
     public int[] ReadCounts()
     {
-        int[] offsets = Weights.Tape.Backend.Read(Offsets);
+        int[] offsets = new int[Experts + 1];
+        Weights.Tape.Backend.ReadCounts(Offsets, offsets);
         return [.. Enumerable.Range(0, Experts).Select(e => offsets[e + 1] - offsets[e])];
     }
 }

@@ -47,13 +47,11 @@ public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
 /// <param name="Losses">The balance losses that are switched on, unweighted; empty outside training.</param>
 public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Choices, IReadOnlyList<BalanceLoss> Losses)
 {
-    /// <summary>How many choices found an expert and how many there were; waits for the device.</summary>
-    public (int Served, int Wanted) ReadServed()
+    /// <summary>How many choices there were before any was dropped (1).</summary>
+    public Tensor CountWanted()
     {
-        Tape tape = Assignment.Weights.Tape;
-        int E = Assignment.Experts, K = Choices.Length / Assignment.TokenCount;
-        float[] wanted = tape.CountChoices(Choices, K, E, counted: K, scale: 1f).ToArray();
-        return (Assignment.ReadCounts().Sum(), (int)wanted.Sum(count => (double)count));
+        int K = Choices.Length / Assignment.TokenCount;
+        return Assignment.Weights.Tape.CountChoices(Choices, K, Assignment.Experts, counted: K, scale: 1f).Sum();
     }
 }
 

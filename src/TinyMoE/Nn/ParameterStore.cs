@@ -146,6 +146,14 @@ public sealed class ParameterStore : IDisposable
     /// <summary>A block as long as the weights, zeroed; it lives with the store (the optimiser's moments).</summary>
     public Floats NewBlock() => NewBlock(Weights.Length);
 
+    /// <summary>A block of zeros that lives with the store.</summary>
+    internal Floats NewBlock(int length)
+    {
+        Floats block = Rent<float>(length);
+        Backend.Fill(block, 0f);
+        return block;
+    }
+
     /// <summary>Forgets all gradients: the next backward stores its own.</summary>
     public void ZeroGrad()
     {
@@ -181,13 +189,6 @@ public sealed class ParameterStore : IDisposable
 
     private static Group GroupOf(Parameter parameter) =>
         parameter.Precision == Precision.Bfloat16 ? Group.Bfloat16 : parameter.Decays ? Group.Decaying : Group.Constant;
-
-    private Floats NewBlock(int length)
-    {
-        Floats block = Rent<float>(length);
-        Backend.Fill(block, 0f);
-        return block;
-    }
 
     private View<T> Rent<T>(int length)
         where T : unmanaged

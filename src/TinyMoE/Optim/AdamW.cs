@@ -16,6 +16,7 @@ public sealed class AdamW
         (this.parameters, this.config) = (parameters, config);
         FirstMoments = parameters.NewBlock();
         SecondMoments = parameters.NewBlock();
+        GradientNorm = parameters.NewBlock(1);
     }
 
     /// <summary>Running mean of the gradient, laid out as the weights.</summary>
@@ -24,13 +25,15 @@ public sealed class AdamW
     /// <summary>Running mean of the squared gradient, laid out as the weights.</summary>
     public Floats SecondMoments { get; }
 
-    /// <summary>The norm of the whole gradient; waits for the device.</summary>
-    public float GradientNorm() => (float)Math.Sqrt(parameters.Backend.SquaredSum(parameters.Gradients, parameters.Gradients.Length));
+    /// <summary>The norm of the whole gradient at the last step, before it was clipped (1).</summary>
+    public Floats GradientNorm { get; }
 
-    /// <summary>Updates the weights. <paramref name="step"/> counts from 1; a gradient longer than <see cref="TrainConfig.Clip"/> is shortened to it.</summary>
-    public void Step(int step, float learningRate, float gradientNorm)
+    /// <summary>
+    /// Updates the weights. <paramref name="step"/> counts from 1; a gradient longer than <see cref="TrainConfig.Clip"/> is shortened to it, and one that is not finite changes nothing.
+    /// </summary>
+    public void Step(int step, float learningRate)
     {
-        float scale = config.Clip > 0f && gradientNorm > config.Clip ? config.Clip / gradientNorm : 1f;
+        parameters.Backend.Norm(parameters.Gradients, parameters.Gradients.Length, GradientNorm);
         int bfloat16 = parameters.Bfloat16Length, decaying = parameters.DecayingLength, all = parameters.Weights.Length;
         Update(0, bfloat16, config.WeightDecay, parameters.Bfloat16Weights);
         Update(bfloat16, decaying - bfloat16, config.WeightDecay);
@@ -40,9 +43,9 @@ public sealed class AdamW
         {
             if (length == 0)
                 return;
-            AdamWStep numbers = new(step, learningRate, config.Beta1, config.Beta2, config.Epsilon, decay, scale);
+            AdamWStep numbers = new(step, learningRate, config.Beta1, config.Beta2, config.Epsilon, decay, config.Clip);
             parameters.Backend.AdamW(
-                parameters.Gradients.Slice(start, length), numbers, length,
+                parameters.Gradients.Slice(start, length), GradientNorm, numbers, length,
                 parameters.Weights.Slice(start, length), FirstMoments.Slice(start, length), SecondMoments.Slice(start, length), copy);
         }
     }

@@ -21,6 +21,8 @@ public sealed record TrainingResult(int Step, bool Finished, double BestLoss, in
 /// <summary>The training loop. Every random number is a function of (seed, step), so the state of a run is its weights, its moments and its step.</summary>
 public sealed class Trainer : IDisposable
 {
+    private const string GradientNorm = "gradient_norm", Wanted = "wanted"; // of the step's numbers, those that are no losses
+
     private readonly Backend backend;
     private readonly RunConfig config;
     private readonly Corpus corpus;
@@ -30,6 +32,7 @@ public sealed class Trainer : IDisposable
     private readonly int[] inputs;
     private readonly int[] targets;
     private readonly int[] labels;
+    private readonly StepNumbers numbers;
     private TrainingState state;
     private RoutingSnapshot lastRouting = RoutingSnapshot.None;
 
@@ -43,6 +46,7 @@ public sealed class Trainer : IDisposable
         optimizer = new AdamW(Model.Parameters, config.Train);
         state = TrainingState.New(corpus.Fingerprint);
         int micro = config.Train.Batch / config.Train.Accumulation * config.Model.Context;
+        numbers = new StepNumbers(backend);
         (inputs, targets, labels) = (new int[micro], new int[micro], new int[config.Moe.RoutesByLabel ? micro : 0]);
         if (resume)
         {
@@ -80,10 +84,13 @@ public sealed class Trainer : IDisposable
             Profiler?.BeginStep();
             long started = Stopwatch.GetTimestamp();
             float learningRate = Schedule.LearningRate(train, step);
-            (Dictionary<string, float> losses, float? dropped) = ComputeGradients(step);
-            float norm = optimizer.GradientNorm();
-            RequireFiniteGradient(step, norm);
-            optimizer.Step(step, learningRate, norm);
+            long served = ComputeGradients(step);
+            optimizer.Step(step, learningRate);
+            numbers.Add(GradientNorm, optimizer.GradientNorm);
+            Dictionary<string, float> losses = numbers.Read(); // the one time that the host waits for the step
+            losses.Remove(GradientNorm, out float norm);
+            float? dropped = losses.Remove(Wanted, out float wanted) ? 1f - served / wanted : null;
+            RequireFinite(step, losses["total"], norm);
             Model.EndStep();
             state = state with { Step = step };
 
@@ -109,41 +116,52 @@ public sealed class Trainer : IDisposable
     }
 
     /// <summary>Gives the model's memory back.</summary>
-    public void Dispose() => Model.Dispose();
-
-    /// <summary>Forward and backward over the step's batch, part by part; gradients add up to the mean over the batch. Returns the losses by name, and with a capacity factor the share of choices that were dropped.</summary>
-    private (Dictionary<string, float> Losses, float? Dropped) ComputeGradients(int step)
+    public void Dispose()
     {
-        TrainConfig train = config.Train;
-        int parts = train.Accumulation, B = train.Batch / parts, T = config.Model.Context;
-        Dictionary<string, float> losses = [];
-        long served = 0, wanted = 0;
+        numbers.Dispose();
+        Model.Dispose();
+    }
+
+    /// <summary>
+    /// Forward and backward over the step's batch, part by part; gradients add up to the mean over the batch, and so do the losses among the step's numbers.
+    /// Returns, with a capacity factor, how many choices found their expert.
+    /// </summary>
+    private long ComputeGradients(int step)
+    {
+        int parts = config.Train.Accumulation;
+        long served = 0;
         Model.Parameters.ZeroGrad();
+        numbers.Clear();
         for (int part = 0; part < parts; part++)
         {
-            corpus.TrainBatch(train.Seed, step, first: part * B, T, inputs, targets, labels);
             using Tape tape = backend.NewTape();
-            Pass pass = new(Training: true, train.Seed, step, part);
-            TokenBatch tokens = new(tape.Ints(inputs), B, T) { Labels = labels.Length == 0 ? default : tape.Ints(labels) };
-            DecoderOutput output = Model.Forward(tape, tokens, pass);
-            Objective objective = Objective.Of(output, tape.Ints(targets), config.Moe.LayerLosses);
+            (DecoderOutput output, Objective objective) = Forward(tape, step, part);
             foreach ((string name, Tensor value) in objective.Parts)
-                losses[name] = losses.GetValueOrDefault(name) + value.Item() / parts;
-            float total = objective.Total.Item();
-            losses["total"] = losses.GetValueOrDefault("total") + total / parts;
-            if (!float.IsFinite(total))
-                throw NotFinite($"the loss is {total}", step, tape.FindNonFinite());
+                numbers.Add(name, value, 1f / parts);
+            numbers.Add("total", objective.Total, 1f / parts);
             foreach ((_, Routing routing) in config.Moe.CapacityFactor > 0 ? output.Routings : [])
             {
-                (int s, int w) = routing.ReadServed();
-                (served, wanted) = (served + s, wanted + w);
+                numbers.Add(Wanted, routing.CountWanted());
+                served += routing.Assignment.ReadCounts().Sum();
             }
 
             tape.Backward(objective.Total.Scale(1f / parts));
         }
 
         Model.Parameters.RequireGradients();
-        return (losses, wanted == 0 ? null : 1f - (float)served / wanted);
+        return served;
+    }
+
+    /// <summary>The model and its objective on one part of the step's batch.</summary>
+    private (DecoderOutput Output, Objective Objective) Forward(Tape tape, int step, int part)
+    {
+        TrainConfig train = config.Train;
+        int B = train.Batch / train.Accumulation, T = config.Model.Context;
+        corpus.TrainBatch(train.Seed, step, first: part * B, T, inputs, targets, labels);
+        Pass pass = new(Training: true, train.Seed, step, part);
+        TokenBatch tokens = new(tape.Ints(inputs), B, T) { Labels = labels.Length == 0 ? default : tape.Ints(labels) };
+        DecoderOutput output = Model.Forward(tape, tokens, pass);
+        return (output, Objective.Of(output, tape.Ints(targets), config.Moe.LayerLosses));
     }
 
     private static long PeakResidentBytes()
@@ -179,10 +197,26 @@ public sealed class Trainer : IDisposable
         listener.OnCheckpoint(state.Step, folder.Last);
     }
 
-    private void RequireFiniteGradient(int step, float norm)
+    /// <summary>Where the loss or the gradient is not finite the weights were left alone, so the same forward pass shows where it began.</summary>
+    private void RequireFinite(int step, float loss, float norm)
     {
+        if (!float.IsFinite(loss))
+            throw NotFinite($"the loss is {loss}", step, FindNonFinite(step));
         if (!float.IsFinite(norm))
             throw NotFinite($"the gradient's norm is {norm}", step, Model.Parameters.FindNonFiniteGradient());
+    }
+
+    private string? FindNonFinite(int step)
+    {
+        for (int part = 0; part < config.Train.Accumulation; part++)
+        {
+            using Tape tape = backend.NewTape();
+            Forward(tape, step, part);
+            if (tape.FindNonFinite() is { } place)
+                return place;
+        }
+
+        return null;
     }
 
     private TinyMoEException NotFinite(string what, int step, string? where)

@@ -76,7 +76,7 @@ public sealed unsafe class Bfloat16KernelTests
         {
             Tensor w = tape.WithBfloat16(tape.Constant(n, MatMulTests.Values(n, 1))), m = tape.Constant(n, new float[n]), v = tape.Constant(n, new float[n]);
             Tensor g = tape.Constant(n, MatMulTests.Values(n, 2));
-            backend.AdamW(g.Data, new AdamWStep(1, 0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 1f), n, w.Data, m.Data, v.Data, copies ? w.Bfloat16 : default);
+            backend.AdamW(g.Data, default, new AdamWStep(1, 0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 1f), n, w.Data, m.Data, v.Data, copies ? w.Bfloat16 : default);
             if (copies)
                 Assert.Equal(Array.ConvertAll(w.ToArray(), Bfloat16.Narrow), backend.Read(w.Bfloat16));
             return w.ToArray();

@@ -37,18 +37,34 @@ public sealed class OptimTests
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(50_003)]
-    public void SquaredSum_AnyThreads_IsExactToDouble(int n)
+    public void Norm_AnyThreads_IsExactToDouble(int n)
     {
         float[] values = [.. Enumerable.Range(0, n).Select(i => Random(9, i))];
-        double expected = values.Sum(v => (double)v * v);
-        double[] sums = [.. new[] { 1, 3 }.Select(threads =>
+        double expected = Math.Sqrt(values.Sum(v => (double)v * v));
+        float[] norms = [.. new[] { 1, 3 }.Select(threads =>
         {
             using CpuBackend backend = new(threads);
             using Tape tape = backend.NewTape();
-            return backend.SquaredSum(tape.Constant(n, values).Data, n);
+            Tensor norm = tape.Constant(1);
+            backend.Norm(tape.Constant(n, values).Data, n, norm.Data);
+            return norm.Item();
         })];
-        Assert.Equal(sums[0], sums[1]);
-        Assert.Equal(expected, sums[0], 1e-12 * expected);
+        Assert.Equal(norms[0], norms[1]);
+        Assert.Equal((float)expected, norms[0]);
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public void AdamW_NormIsNotFinite_ChangesNothing(float length)
+    {
+        using CpuBackend backend = new(1);
+        using Tape tape = backend.NewTape();
+        Tensor ones = tape.Constant(3, [1f, 1f, 1f]), norm = tape.Constant(1, [length]), w = tape.Constant(3, [1f, 2f, 3f]), m = tape.Constant(3, [0f, 0f, 0f]), v = tape.Constant(3, [0f, 0f, 0f]);
+        backend.AdamW(ones.Data, norm.Data, new AdamWStep(1, 0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, Clip: 1f), 3, w.Data, m.Data, v.Data);
+        Assert.Equal([1f, 2f, 3f], w.ToArray());
+        Assert.Equal([0f, 0f, 0f], m.ToArray());
+        Assert.Equal([0f, 0f, 0f], v.ToArray());
     }
 
     private static float[] Train(int threads, int n)
@@ -56,13 +72,13 @@ public sealed class OptimTests
         using CpuBackend backend = new(threads);
         using Tape tape = backend.NewTape();
         Tensor w = tape.Constant(n, [.. Enumerable.Range(0, n).Select(i => Random(0, i))]);
-        Tensor m = tape.Constant(n), v = tape.Constant(n);
+        Tensor m = tape.Constant(n), v = tape.Constant(n), norm = tape.Constant(1, [10f]);
         backend.Fill(m.Data, 0f);
         backend.Fill(v.Data, 0f);
         for (int step = 1; step <= 5; step++)
         {
             Tensor g = tape.Constant(n, [.. Enumerable.Range(0, n).Select(i => Random(step, i))]);
-            backend.AdamW(g.Data, new AdamWStep(step, 0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.7f), n, w.Data, m.Data, v.Data);
+            backend.AdamW(g.Data, norm.Data, new AdamWStep(step, 0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, Clip: 7f), n, w.Data, m.Data, v.Data);
         }
 
         return backend.Read(w.Data);

@@ -1,7 +1,5 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Memory;
-using TinyMoE.RandomNumbers;
-using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Ops;
 
@@ -19,7 +17,7 @@ public abstract class OpTests<TFamily>
     {
         OpCase c = ByName[name];
         double[] expected = c.Reference(ToDouble(c.Values()));
-        AssertClose(expected, Run(c, threads: 1).Output, c.Tolerance, "value");
+        OpRun.AssertClose(expected, Run(c, threads: 1).Output, c.Tolerance, "value");
     }
 
     [Theory]
@@ -48,7 +46,7 @@ public abstract class OpTests<TFamily>
                 numeric[i] = (above - below) / (2 * H);
             }
 
-            AssertClose(numeric, run.Grads[input], c.GradientTolerance ?? c.Tolerance * 5, $"gradient of input {input}");
+            OpRun.AssertClose(numeric, run.Grads[input], c.GradientTolerance ?? c.Tolerance * 5, $"gradient of input {input}");
         }
     }
 
@@ -59,7 +57,7 @@ public abstract class OpTests<TFamily>
         OpCase c = ByName[name];
         OpRun once = Run(c, threads: 1), twice = Run(c, threads: 1, uses: 2);
         for (int input = 0; input < once.Grads.Length; input++)
-            AssertClose([.. once.Grads[input].Select(g => 2.0 * g)], twice.Grads[input], 1e-5, $"accumulated gradient of input {input}");
+            OpRun.AssertClose([.. once.Grads[input].Select(g => 2.0 * g)], twice.Grads[input], 1e-5, $"accumulated gradient of input {input}");
     }
 
     [Theory]
@@ -77,42 +75,9 @@ public abstract class OpTests<TFamily>
     {
         using GuardedAllocator allocator = new();
         using CpuBackend backend = new(threads, new MemoryPool(allocator, granularity: 4));
-        OpRun run;
-        int outside = backend.Pool.LiveBuffers;
-        using (Tape tape = backend.NewTape())
-        {
-            Tensor[] inputs = [.. c.Values().Select((values, i) =>
-                c.Inputs[i].WantsGrad ? tape.Variable(c.Inputs[i].Shape, values) : tape.Constant(c.Inputs[i].Shape, values))];
-            float[] output = [], dy = [];
-            for (int use = 0; use < uses; use++)
-            {
-                Tensor y = c.Op(inputs);
-                output = y.ToArray();
-                Philox random = new(new RandomKey(7, RandomPurpose.Other, Step: 100));
-                dy = [.. Enumerable.Range(0, y.Count).Select(i => 2 * random.Uniform(i) - 1)];
-                tape.Backward(y, dy);
-            }
-
-            run = new OpRun(output, dy, [.. inputs.Select((x, i) =>
-            {
-                Assert.True(!c.Inputs[i].WantsGrad || x.HasGrad, $"input {i} received no gradient");
-                return x.HasGrad ? backend.Read(x.Grad) : [];
-            })]);
-        }
-
+        OpRun run = OpRun.Of(c, backend, uses);
         allocator.AssertNothingWrittenOutside();
-        Assert.Equal(outside, backend.Pool.LiveBuffers);
         return run;
-    }
-
-    private static void AssertClose(double[] expected, float[] actual, double tolerance, string what)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        for (int i = 0; i < expected.Length; i++)
-        {
-            double error = Math.Abs(expected[i] - actual[i]) / (1 + Math.Abs(expected[i]));
-            Assert.True(error <= tolerance, $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9} (error {error:E2}, allowed {tolerance:E2})");
-        }
     }
 
     private static double Dot(double[] a, double[] b) => a.Zip(b, (x, y) => x * y).Sum();
@@ -120,6 +85,4 @@ public abstract class OpTests<TFamily>
     private static double[] ToDouble(float[] values) => Array.ConvertAll(values, v => (double)v);
 
     private static double[][] ToDouble(float[][] values) => Array.ConvertAll(values, ToDouble);
-
-    private sealed record OpRun(float[] Output, float[] Dy, float[][] Grads);
 }

@@ -7,7 +7,7 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override double SquaredSum(Floats x, int n)
+    public override void Norm(Floats x, int n, Floats y)
     {
         int pieces = Pieces(n, PieceSize);
         DeviceBuffer buffer = Pool.Rent((long)pieces * sizeof(double));
@@ -32,25 +32,29 @@ public sealed unsafe partial class CpuBackend
         foreach (double sum in sums.Span)
             total += sum;
         Pool.Return(buffer);
-        return total;
+        y.Pointer[0] = (float)Math.Sqrt(total);
     }
 
     /// <inheritdoc/>
-    public override void AdamW(Floats g, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default)
+    public override void AdamW(Floats g, Floats norm, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default)
     {
+        float length = norm.IsNone ? 0f : norm.Pointer[0];
+        if (!float.IsFinite(length))
+            return;
+
         // m̂/(√v̂ + eps) = m·(1/c₁) / (√v·(1/√c₂) + eps) with cᵢ = 1 − βᵢᵗ
         double correction1 = 1 - Math.Pow(step.Beta1, step.Step), correction2 = 1 - Math.Pow(step.Beta2, step.Step);
-        ForElements(n, new AdamWLoop(g, step, (float)(step.LearningRate / correction1), (float)(1 / Math.Sqrt(correction2)), w, m, v, copy));
+        ForElements(n, new AdamWLoop(g, step.GradientScale(length), step, (float)(step.LearningRate / correction1), (float)(1 / Math.Sqrt(correction2)), w, m, v, copy));
     }
 
-    private readonly record struct AdamWLoop(Floats G, AdamWStep Step, float Rate, float Root, Floats W, Floats M, Floats V, Bfloat16s Copy) : IVectorLoop
+    private readonly record struct AdamWLoop(Floats G, float Scale, AdamWStep Step, float Rate, float Root, Floats W, Floats M, Floats V, Bfloat16s Copy) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             float* g = G.Pointer, w = W.Pointer, m = M.Pointer, v = V.Pointer;
             ushort* copy = Copy.Pointer;
             TVector beta1 = TSimd.Broadcast(Step.Beta1), beta2 = TSimd.Broadcast(Step.Beta2), rest1 = TSimd.Broadcast(1f - Step.Beta1), rest2 = TSimd.Broadcast(1f - Step.Beta2);
-            TVector scale = TSimd.Broadcast(Step.GradientScale), rate = TSimd.Broadcast(Rate), root = TSimd.Broadcast(Root), eps = TSimd.Broadcast(Step.Epsilon);
+            TVector scale = TSimd.Broadcast(Scale), rate = TSimd.Broadcast(Rate), root = TSimd.Broadcast(Root), eps = TSimd.Broadcast(Step.Epsilon);
             TVector keep = TSimd.Broadcast(1f - Step.LearningRate * Step.WeightDecay);
             for (int i = start; i < end; i += TSimd.Count)
             {

@@ -57,6 +57,15 @@ public sealed unsafe partial class CpuBackend : Backend
         source.Span.CopyTo(destination);
     }
 
+    /// <inheritdoc/>
+    public override void ReadCounts(Ints offsets, Span<int> destination) => Read(offsets, destination);
+
+    /// <inheritdoc/>
+    public override void Synchronize()
+    {
+        // every kernel returns when its work is done
+    }
+
     /// <summary>Runs <paramref name="piece"/> over n elements in pieces of at least <see cref="PieceSize"/>: the body computes its range by <see cref="Range"/>.</summary>
     private void ForElements<TState>(int n, in TState state, Piece<TState> piece)
         where TState : struct => workers.For(Pieces(n, PieceSize), in state, piece);

@@ -1,0 +1,52 @@
+# Targets `ptx` and `ptxas-report`. NVCC and PTXAS can be given (-DNVCC=/path/to/nvcc); else PATH and CUDA_PATH are searched.
+set(nvcc_flags -ptx -arch=compute_70 -O3 -lineinfo -allow-unsupported-compiler)
+set(ptxas_architectures sm_70 sm_80 sm_90)
+
+find_program(NVCC nvcc HINTS ENV CUDA_PATH PATH_SUFFIXES bin DOC "NVIDIA's CUDA compiler")
+if(NOT NVCC)
+    message(STATUS "nvcc was not found (-DNVCC=...): the targets ptx and ptxas-report are left out; the committed native/ptx is used as it is.")
+    return()
+endif()
+
+# ptxas lies beside nvcc; a distribution's package may keep the real nvcc three folders deeper.
+get_filename_component(nvcc_folder "${NVCC}" DIRECTORY)
+find_program(PTXAS ptxas HINTS "${nvcc_folder}" "${nvcc_folder}/../../../bin" DOC "NVIDIA's PTX assembler")
+if(NOT PTXAS)
+    message(STATUS "ptxas was not found (-DPTXAS=...): the targets ptx and ptxas-report are left out.")
+    return()
+endif()
+
+set(kernel_folder "${CMAKE_SOURCE_DIR}/native/kernels")
+set(ptx_work_folder "${CMAKE_BINARY_DIR}/ptx")
+file(GLOB kernel_sources CONFIGURE_DEPENDS "${kernel_folder}/*.cu")
+file(GLOB kernel_headers CONFIGURE_DEPENDS "${kernel_folder}/*.cuh")
+if(NOT kernel_sources)
+    message(STATUS "native/kernels has no .cu file: the targets ptx and ptxas-report are left out.")
+    return()
+endif()
+
+# The results are committed, so they lie in the source tree; what the build compares times with is a stamp in the build tree.
+set(ptx_stamps)
+set(kernel_names)
+foreach(source IN LISTS kernel_sources)
+    get_filename_component(name "${source}" NAME_WE)
+    set(stamp "${ptx_work_folder}/${name}.stamp")
+    add_custom_command(
+        OUTPUT "${stamp}"
+        COMMAND "${CMAKE_COMMAND}" "-DNAME=${name}" "-DREPOSITORY=${CMAKE_SOURCE_DIR}" "-DWORK=${ptx_work_folder}"
+            "-DNVCC=${NVCC}" "-DPTXAS=${PTXAS}" "-DHOST_COMPILER=${CMAKE_CXX_COMPILER}"
+            "-DFLAGS=${nvcc_flags}" "-DARCHITECTURES=${ptxas_architectures}"
+            -P "${CMAKE_SOURCE_DIR}/native/cmake/build_ptx.cmake"
+        COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}"
+        DEPENDS "${source}" ${kernel_headers} "${CMAKE_SOURCE_DIR}/native/cmake/build_ptx.cmake"
+        COMMENT "PTX of ${name}.cu"
+        VERBATIM)
+    list(APPEND ptx_stamps "${stamp}")
+    list(APPEND kernel_names "${name}")
+endforeach()
+add_custom_target(ptx DEPENDS ${ptx_stamps})
+
+add_custom_target(ptxas-report
+    COMMAND "${CMAKE_COMMAND}" "-DWORK=${ptx_work_folder}" "-DNAMES=${kernel_names}" -P "${CMAKE_SOURCE_DIR}/native/cmake/report_ptxas.cmake"
+    DEPENDS ${ptx_stamps}
+    VERBATIM)

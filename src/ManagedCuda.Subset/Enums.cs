@@ -1,0 +1,77 @@
+namespace ManagedCuda.BasicTypes;
+
+// Numbers of the driver API, those that TinyMoE.Cuda names. A result of another number keeps it.
+
+/// <summary>What a driver call says.</summary>
+public enum CUResult
+{
+    /// <summary>It went well.</summary>
+    Success = 0,
+
+    /// <summary>No memory left, of the device or of the host.</summary>
+    ErrorOutOfMemory = 2,
+
+    /// <summary>No device that can run CUDA.</summary>
+    ErrorNoDevice = 100,
+
+    /// <summary>The PTX is of a version that the driver does not know.</summary>
+    UnsupportedPTXVersion = 222,
+
+    /// <summary>What was asked for is still under way.</summary>
+    ErrorNotReady = 600,
+}
+
+/// <summary>Flags of cuInit: none.</summary>
+[Flags]
+public enum CUInitializationFlags : uint
+{
+    /// <summary>None.</summary>
+    None = 0,
+}
+
+/// <summary>Questions to a device.</summary>
+public enum CUDeviceAttribute
+{
+    /// <summary>The number before the point of its compute capability.</summary>
+    ComputeCapabilityMajor = 75,
+
+    /// <summary>The number behind the point.</summary>
+    ComputeCapabilityMinor = 76,
+}
+
+/// <summary>Kinds of streams.</summary>
+[Flags]
+public enum CUStreamFlags : uint
+{
+    /// <summary>In step with the default stream.</summary>
+    None = 0,
+
+    /// <summary>On its own.</summary>
+    NonBlocking = 1,
+}
+
+/// <summary>Kinds of events.</summary>
+[Flags]
+public enum CUEventFlags
+{
+    /// <summary>Waited for by spinning.</summary>
+    Default = 0,
+
+    /// <summary>Takes no time stamp, which is faster.</summary>
+    DisableTiming = 2,
+}
+
+/// <summary>Options of the driver's PTX compiler; none is used.</summary>
+public enum CUJITOption
+{
+}
+
+/// <summary>Types of matrix elements.</summary>
+public enum cudaDataType
+{
+    /// <summary>float.</summary>
+    CUDA_R_32F = 0,
+
+    /// <summary>bfloat16.</summary>
+    CUDA_R_16BF = 14,
+}

@@ -1,0 +1,69 @@
+using TinyMoE.Backends;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Cuda;
+
+// Kernels: native/kernels/attention.cu, whose tiles of 64 rows and 64 or 128 columns of a head decide the grids here.
+public sealed unsafe partial class CudaBackend
+{
+    private const int AttentionTile = 64;
+    private const int AttentionThreads = 128;
+    private const int MostAttentionColumns = 128;
+
+    /// <inheritdoc/>
+    public override void AttentionForward(Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
+    {
+        (int B, int T, int S, int H, int keyHeads, int D, _) = sizes;
+        int window = Math.Min(sizes.Window, S);
+        if (T == 1 && dropout.Rate == 0f)
+        {
+            Grid heads = new(B * H * Blocks(D, MostAttentionColumns), Threads: 512);
+            Launch("attention_forward_one", heads, q, k, v, S, H, keyHeads, D, window, y, logSumExp);
+            return;
+        }
+
+        Launch(
+            D <= 64 ? "attention_forward_64" : "attention_forward_128", AttentionGrid(T, B * H, D),
+            q, k, v, T, S, H, keyHeads, D, window, dropout.Rate, AttentionNumbers(sizes, dropout), y, logSumExp);
+    }
+
+    /// <inheritdoc/>
+    public override void AttentionBackward(
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq, Target dk, Target dv)
+    {
+        if (dq.IsNone && dk.IsNone && dv.IsNone)
+            return;
+        (int B, int T, int S, int H, int keyHeads, int D, _) = sizes;
+        int window = Math.Min(sizes.Window, S);
+        RandomStream numbers = AttentionNumbers(sizes, dropout);
+        DeviceBuffer scratch = Pool.Rent((long)logSumExp.Length * sizeof(float));
+        Floats delta = scratch.As<float>(logSumExp.Length);
+
+        int rows = B * T * H;
+        Launch("attention_backward_delta", Grid.Rows(rows, rowsPerBlock: 8), dy, y, T, H, D, rows, delta);
+        if (!dq.IsNone)
+        {
+            Launch(
+                D <= 64 ? "attention_backward_queries_64" : "attention_backward_queries_128", AttentionGrid(T, B * H, D),
+                dy, q, k, v, logSumExp, delta, T, S, H, keyHeads, D, window, dropout.Rate, numbers, dq);
+        }
+
+        if (!dk.IsNone || !dv.IsNone)
+        {
+            Launch(
+                D <= 64 ? "attention_backward_keys_64" : "attention_backward_keys_128", AttentionGrid(S, B * keyHeads, D),
+                dy, q, k, v, logSumExp, delta, T, S, H, keyHeads, D, window, dropout.Rate, numbers, dk, dv);
+        }
+
+        Pool.Return(scratch);
+    }
+
+    /// <summary>A block for each tile of rows of each head, and of each 64 or 128 columns of D.</summary>
+    private static Grid AttentionGrid(int rows, int heads, int D) =>
+        new(Blocks(rows, AttentionTile) * heads * (D <= 64 ? 1 : Blocks(D, MostAttentionColumns)), Threads: AttentionThreads);
+
+    private static RandomStream AttentionNumbers(in AttentionSizes s, in Dropout dropout) =>
+        RandomStream.Of(dropout.Key, (long)dropout.Key.Part * s.B * s.H * s.T * s.S);
+
+    private static int Blocks(int n, int size) => (n + size - 1) / size;
+}

@@ -1,0 +1,167 @@
+namespace TinyMoE.Cuda;
+
+/// <summary>An open device: its primary context, the stream that everything runs on, and a second one for copies that must not wait behind it.</summary>
+internal sealed class CudaDevice : IDisposable
+{
+    /// <summary>Whose context the driver takes the calls of this thread for.</summary>
+    [ThreadStatic]
+    private static CudaDevice? current;
+
+    private readonly CUdevice device;
+    private CUcontext context;
+
+    /// <summary>Opens device number <paramref name="index"/>.</summary>
+    public CudaDevice(int index)
+    {
+        IReadOnlyList<CudaDeviceInfo> all = CudaDriver.Devices();
+        if (index < 0 || index >= all.Count)
+            throw new CudaFailure($"No device cuda:{index}: this machine has {(all.Count == 1 ? "one, cuda:0" : $"cuda:0 to cuda:{all.Count - 1}")}.");
+        Info = all[index];
+        if (Info.ComputeCapability.Major < 7)
+            throw new CudaFailure($"{Info} is too old: its compute capability is {Info.ComputeCapability}, TinyMoE's kernels need 7.0 (Volta) or newer.");
+        device = CudaDriver.Get(index);
+        Check(Driver.ContextManagement.cuDevicePrimaryCtxRetain(ref context, device), nameof(Driver.ContextManagement.cuDevicePrimaryCtxRetain));
+        try
+        {
+            MakeCurrent();
+            Stream = NewStream();
+            CopyStream = NewStream();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What it is.</summary>
+    public CudaDeviceInfo Info { get; }
+
+    /// <summary>The stream of every kernel, product and upload: memory order is launch order.</summary>
+    public CUstream Stream { get; private set; }
+
+    /// <summary>The stream of copies to the host that kernels after them need not wait for.</summary>
+    public CUstream CopyStream { get; private set; }
+
+    /// <summary>How often the host waited for the device.</summary>
+    public long Synchronizations { get; private set; }
+
+    /// <summary>Binds the context to this thread: the driver takes every call for the thread's own.</summary>
+    public void MakeCurrent()
+    {
+        if (current == this)
+            return;
+        Check(Driver.ContextManagement.cuCtxSetCurrent(context), nameof(Driver.ContextManagement.cuCtxSetCurrent));
+        current = this;
+    }
+
+    /// <summary>The host waits for all that the stream was given.</summary>
+    public void Synchronize()
+    {
+        Synchronizations++;
+        Check(Driver.Streams.cuStreamSynchronize(Stream), nameof(Driver.Streams.cuStreamSynchronize));
+    }
+
+    /// <summary>The host waits for an event.</summary>
+    public void WaitFor(CUevent reached)
+    {
+        Synchronizations++;
+        Check(Driver.Events.cuEventSynchronize(reached), nameof(Driver.Events.cuEventSynchronize));
+    }
+
+    /// <summary>Pinned host memory, which the device copies to and from without the host's help.</summary>
+    public nint AllocatePinned(long bytes)
+    {
+        nint address = 0;
+        CUResult result = Driver.MemoryManagement.cuMemAllocHost_v2(ref address, bytes);
+        return result == CUResult.Success ? address : throw Failure(nameof(Driver.MemoryManagement.cuMemAllocHost_v2), $" of {Size.Of(bytes)} on the host", result);
+    }
+
+    /// <summary>A new event that takes no time stamp.</summary>
+    public CUevent NewEvent()
+    {
+        CUevent created = default;
+        Check(Driver.Events.cuEventCreate(ref created, CUEventFlags.DisableTiming), nameof(Driver.Events.cuEventCreate));
+        return created;
+    }
+
+    /// <summary>Throws what a call failed with.</summary>
+    public void Check(CUResult result, string call)
+    {
+        if (result != CUResult.Success)
+            throw Failure(call, "", result);
+    }
+
+    /// <summary>The error of a call: <paramref name="sizes"/> are what it was called with, as " of 16 MiB".</summary>
+    public CudaFailure Failure(string call, string sizes, CUResult result) => Failure(call, sizes, NameOf(result));
+
+    /// <inheritdoc cref="Failure(string, string, CUResult)"/>
+    public CudaFailure Failure(string call, string sizes, string error)
+    {
+        string memory = FreeMemory() is { } free ? $"{Size.Of(free)} of {Size.Of(Info.MemoryBytes)} left" : "memory left unknown: the device no longer answers";
+        return new CudaFailure($"{call}{sizes} failed on {Info} with {error} ({memory}).");
+    }
+
+    /// <summary>Bytes free on the card, null when it does not say.</summary>
+    public static long? FreeMemory()
+    {
+        SizeT free = default, total = default;
+        return Driver.MemoryManagement.cuMemGetInfo_v2(ref free, ref total) == CUResult.Success ? (long)free : null;
+    }
+
+    /// <summary>The name that C has for an error, with what usually stands behind it.</summary>
+    public static string NameOf(CUResult result) => (int)result switch
+    {
+        1 => "CUDA_ERROR_INVALID_VALUE",
+        2 => "CUDA_ERROR_OUT_OF_MEMORY",
+        3 => "CUDA_ERROR_NOT_INITIALIZED",
+        4 => "CUDA_ERROR_DEINITIALIZED",
+        100 => "CUDA_ERROR_NO_DEVICE",
+        101 => "CUDA_ERROR_INVALID_DEVICE",
+        200 => "CUDA_ERROR_INVALID_IMAGE",
+        201 => "CUDA_ERROR_INVALID_CONTEXT",
+        209 => "CUDA_ERROR_NO_BINARY_FOR_GPU",
+        218 => "CUDA_ERROR_INVALID_PTX",
+        222 => "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+        400 => "CUDA_ERROR_INVALID_HANDLE",
+        500 => "CUDA_ERROR_NOT_FOUND",
+        700 => "CUDA_ERROR_ILLEGAL_ADDRESS, a kernel of this process read or wrote outside its memory",
+        701 => "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
+        702 => "CUDA_ERROR_LAUNCH_TIMEOUT",
+        716 => "CUDA_ERROR_MISALIGNED_ADDRESS, in a kernel of this process",
+        719 => "CUDA_ERROR_LAUNCH_FAILED, in a kernel of this process",
+        999 => "CUDA_ERROR_UNKNOWN",
+        int number => $"CUDA error {number}",
+    };
+
+    /// <summary>Waits for both streams before memory is freed that their work may still use; what went wrong on them is told elsewhere.</summary>
+    public void Drain()
+    {
+        MakeCurrent();
+        Synchronizations++;
+        _ = Driver.Streams.cuStreamSynchronize(Stream);
+        _ = Driver.Streams.cuStreamSynchronize(CopyStream);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // What a dead device answers to this is of no use to anybody.
+        if (Stream.Pointer != 0)
+            _ = Driver.Streams.cuStreamDestroy_v2(Stream);
+        if (CopyStream.Pointer != 0)
+            _ = Driver.Streams.cuStreamDestroy_v2(CopyStream);
+        if (context.Pointer != 0)
+            _ = Driver.ContextManagement.cuDevicePrimaryCtxRelease(device);
+        (Stream, CopyStream, context) = (default, default, default);
+        if (current == this)
+            current = null;
+    }
+
+    private CUstream NewStream()
+    {
+        CUstream stream = default;
+        Check(Driver.Streams.cuStreamCreate(ref stream, CUStreamFlags.NonBlocking), nameof(Driver.Streams.cuStreamCreate));
+        return stream;
+    }
+}

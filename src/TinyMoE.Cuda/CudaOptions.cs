@@ -1,0 +1,21 @@
+namespace TinyMoE.Cuda;
+
+/// <summary>Whether matrix products may use tensor cores, at the price of precision.</summary>
+public enum TensorCores
+{
+    /// <summary>Float32 all the way, as the CPU.</summary>
+    Off,
+
+    /// <summary>Operands of float32 products are rounded to TF32: 10 bits of mantissa.</summary>
+    Tf32,
+
+    /// <summary>Products with weights in bfloat16 round their other operand to bfloat16 as well; those of float32 stay as they are.</summary>
+    Bfloat16,
+}
+
+/// <summary>What a <see cref="CudaBackend"/> may do.</summary>
+public sealed record CudaOptions
+{
+    /// <summary>Tensor cores: off, unless asked for.</summary>
+    public TensorCores TensorCores { get; init; }
+}

@@ -1,0 +1,340 @@
+using TinyMoE.Configuration;
+using TinyMoE.Memory;
+using TinyMoE.RandomNumbers;
+
+namespace TinyMoE.Backends;
+
+/// <summary>The sizes that kernels are tried at, by the letters of the contract. <see cref="Typical"/> is a layer of a small model; <see cref="Odd"/> fits no vector, warp or tile.</summary>
+/// <param name="N">Rows, and tokens.</param>
+/// <param name="C">Channels.</param>
+/// <param name="V">Vocabulary.</param>
+/// <param name="B">Sequences; divides N.</param>
+/// <param name="H">Query heads.</param>
+/// <param name="KvHeads">Key and value heads.</param>
+/// <param name="D">Size of a head.</param>
+/// <param name="E">Experts.</param>
+/// <param name="K">Choices a token.</param>
+/// <param name="F">Expert hidden size.</param>
+public sealed record KernelSizes(int N, int C, int V, int B, int H, int KvHeads, int D, int E, int K, int F)
+{
+    /// <summary>A layer of a small model.</summary>
+    public static KernelSizes Typical { get; } = new(N: 512, C: 256, V: 1024, B: 4, H: 8, KvHeads: 4, D: 32, E: 8, K: 2, F: 128);
+
+    /// <summary>No size is a multiple of another's unit.</summary>
+    public static KernelSizes Odd { get; } = new(N: 87, C: 37, V: 131, B: 3, H: 6, KvHeads: 3, D: 10, E: 5, K: 3, F: 23);
+}
+
+/// <summary>One kernel of the contract at given sizes.</summary>
+/// <param name="Family">Its heading in the contract, as the files are named.</param>
+/// <param name="Name">The kernel, and the variant.</param>
+/// <param name="Run">Calls it: draws inputs and asks for outputs in an order that is the same on every device.</param>
+/// <param name="Tolerance">How far values may be from the CPU's, relative to 1 + |value|; whole numbers must be equal.</param>
+internal sealed record KernelCase(string Family, string Name, Action<Backend, KernelData> Run, double Tolerance = 1e-5)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Family}: {Name}";
+
+    /// <summary>The largest error of <paramref name="device"/> beside <paramref name="reference"/>, relative to 1 + |value|; infinite where a whole number differs.</summary>
+    public double ErrorOn(Backend device, Backend reference)
+    {
+        using KernelData expected = new(reference), actual = new(device);
+        Run(reference, expected);
+        Run(device, actual);
+        return actual.ErrorBeside(expected);
+    }
+}
+
+/// <summary>Inputs and outputs of one kernel case on one device.</summary>
+internal sealed class KernelData(Backend backend) : IDisposable
+{
+    private readonly List<DeviceBuffer> buffers = [];
+    private readonly List<Floats> floats = [];
+    private readonly List<Ints> ints = [];
+    private readonly List<Bfloat16s> bfloat16s = [];
+    private int drawn;
+
+    /// <summary>An input of numbers between <paramref name="low"/> and <paramref name="high"/>.</summary>
+    public Floats In(int n, float low = -1, float high = 1)
+    {
+        Philox random = new(new RandomKey(99, RandomPurpose.Other, Step: drawn++));
+        float[] values = new float[n];
+        for (int i = 0; i < n; i++)
+            values[i] = low + (high - low) * random.Uniform(i);
+        return In(values);
+    }
+
+    /// <summary>An input of whole numbers from <paramref name="low"/> to before <paramref name="high"/>.</summary>
+    public Ints InInts(int n, int high, int low = 0)
+    {
+        Philox random = new(new RandomKey(99, RandomPurpose.Other, Step: drawn++));
+        int[] values = new int[n];
+        for (int i = 0; i < n; i++)
+            values[i] = low + random.Below(high - low, i);
+        return In(values);
+    }
+
+    /// <summary>An input of given values.</summary>
+    public View<TValue> In<TValue>(TValue[] values)
+        where TValue : unmanaged
+    {
+        View<TValue> view = Rent<TValue>(values.Length);
+        backend.Write<TValue>(values, view);
+        return view;
+    }
+
+    /// <summary>An output that is stored.</summary>
+    public Floats Out(int n)
+    {
+        floats.Add(Rent<float>(n));
+        return floats[^1];
+    }
+
+    /// <summary>An output that is added to random numbers.</summary>
+    public Target Added(int n)
+    {
+        floats.Add(In(n));
+        return new Target(floats[^1], Adds: true);
+    }
+
+    /// <summary>An output of whole numbers.</summary>
+    public Ints OutInts(int n)
+    {
+        ints.Add(Rent<int>(n));
+        return ints[^1];
+    }
+
+    /// <summary>An output in bfloat16.</summary>
+    public Bfloat16s OutBfloat16s(int n)
+    {
+        bfloat16s.Add(Rent<ushort>(n));
+        return bfloat16s[^1];
+    }
+
+    /// <summary>Memory that is neither.</summary>
+    public View<TValue> Rent<TValue>(int n)
+        where TValue : unmanaged
+    {
+        DeviceBuffer buffer = backend.Pool.Rent(Math.Max(1, n) * (long)System.Runtime.CompilerServices.Unsafe.SizeOf<TValue>());
+        buffers.Add(buffer);
+        return buffer.As<TValue>(n);
+    }
+
+    /// <summary>The largest error of these outputs beside those of another device.</summary>
+    public double ErrorBeside(KernelData expected)
+    {
+        double error = 0;
+        for (int i = 0; i < floats.Count; i++)
+        {
+            foreach ((float a, float b) in backend.Read(floats[i]).Zip(expected.Values(i)))
+                error = Math.Max(error, a.Equals(b) ? 0 : double.IsNaN(a - b) ? double.PositiveInfinity : Math.Abs((double)a - b) / (1 + Math.Abs((double)b)));
+        }
+
+        bool differ = !ints.Zip(expected.ints, (a, b) => backend.Read(a).AsSpan().SequenceEqual(expected.Read(b))).All(same => same)
+            || !bfloat16s.Zip(expected.bfloat16s, (a, b) => backend.Read(a).AsSpan().SequenceEqual(expected.Read(b))).All(same => same);
+        return differ ? double.PositiveInfinity : error;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (DeviceBuffer buffer in buffers)
+            backend.Pool.Return(buffer);
+    }
+
+    private float[] Values(int output) => backend.Read(floats[output]);
+
+    private TValue[] Read<TValue>(View<TValue> view)
+        where TValue : unmanaged => backend.Read(view);
+}
+
+/// <summary>Every kernel of the contract, tried: what a device's self-test runs, what tests compare with the CPU, and what the table of costs measures.</summary>
+internal static class KernelCaseList
+{
+    /// <summary>The cases at these sizes; outputs are stored, or <paramref name="adds"/> where they can be added to.</summary>
+    public static IEnumerable<KernelCase> Of(KernelSizes s, bool adds = false)
+    {
+        var (N, C, V, B, H, KvHeads, D, E, K, F) = s;
+        int T = N / B, flat = N * C, rows = N * K;
+        Target To(KernelData d, int n) => adds ? d.Added(n) : d.Out(n);
+
+        yield return new("Transfer", "Fill", (b, d) => b.Fill(d.Out(flat), 1.5f));
+        yield return new("Transfer", "CopyColumns", (b, d) => b.CopyColumns(d.In(N * (C + 3)), C + 3, 2, N, C, C, 0, To(d, flat)));
+        foreach (Unary f in Enum.GetValues<Unary>())
+        {
+            float low = f is Unary.Log or Unary.Sqrt ? 0.1f : -3f;
+            yield return new("Elementwise", $"UnaryForward {f}", (b, d) => b.UnaryForward(f, d.In(flat, low, 3f), flat, d.Out(flat)));
+            yield return new("Elementwise", $"UnaryBackward {f}", (b, d) => b.UnaryBackward(f, d.In(flat, low, 3f), d.In(flat, 0.1f, 1f), d.In(flat), flat, To(d, flat)));
+        }
+
+        foreach (Binary f in Enum.GetValues<Binary>())
+        {
+            foreach (Broadcast broadcast in Enum.GetValues<Broadcast>())
+            {
+                int second = broadcast switch { Broadcast.None => flat, Broadcast.Row => C, _ => N };
+                yield return new("Elementwise", $"BinaryForward {f} {broadcast}", (b, d) => b.BinaryForward(f, d.In(flat), d.In(second, 0.5f, 2f), broadcast, N, C, d.Out(flat)));
+                yield return new("Elementwise", $"BinaryBackward {f} {broadcast}",
+                    (b, d) => b.BinaryBackward(f, d.In(flat), d.In(flat), d.In(second, 0.5f, 2f), broadcast, N, C, To(d, flat), To(d, second)), 5e-5);
+            }
+        }
+
+        yield return new("Elementwise", "Affine", (b, d) => b.Affine(d.In(flat), 0.7f, 0.3f, flat, To(d, flat)));
+        yield return new("Bfloat16", "RoundToBfloat16", (b, d) => b.RoundToBfloat16(d.In(flat), flat, To(d, flat)));
+        yield return new("Bfloat16", "PackBfloat16", (b, d) => b.PackBfloat16(d.In(flat), flat, d.OutBfloat16s(flat)));
+
+        yield return new("Reduce", "SumRows", (b, d) => b.SumRows(d.In(flat), 0.5f, N, C, To(d, C)));
+        yield return new("Reduce", "SumColumns", (b, d) => b.SumColumns(d.In(flat), 0.5f, N, C, To(d, N)));
+        yield return new("Reduce", "BroadcastRows", (b, d) => b.BroadcastRows(d.In(C), 0.5f, N, C, To(d, flat)));
+        yield return new("Reduce", "BroadcastColumns", (b, d) => b.BroadcastColumns(d.In(N), 0.5f, N, C, To(d, flat)));
+
+        foreach ((bool transposeA, bool transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
+        {
+            yield return new("MatMul", $"MatMul {(transposeA ? 'T' : 'N')}{(transposeB ? 'T' : 'N')}",
+                (b, d) => b.MatMul(d.In(B * T * C), transposeA, d.In(B * C * F), transposeB, B, T, F, C, To(d, B * T * F)));
+        }
+
+        yield return new("MatMul", "MatMul with bias and GELU", (b, d) =>
+            b.MatMul(d.In(flat), false, d.In(F * C), true, 1, N, F, C, d.Out(N * F), new Epilogue { Bias = d.In(F), Activation = Unary.Gelu, Activated = d.Out(N * F) }));
+        yield return new("Grouped", "GroupedMatMul", (b, d) => b.GroupedMatMul(d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
+        yield return new("Grouped", "GroupedMatMul with a gate", (b, d) => b.GroupedMatMul(
+            d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, d.Out(N * F), new Epilogue { Bias = d.In(E * F), Gate = d.In(N * F), Activated = d.Out(N * F), Precision = Precision.Float32 }));
+        yield return new("Grouped", "GroupedMatMulBackwardInput", (b, d) => b.GroupedMatMulBackwardInput(d.In(N * F), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, flat)));
+        yield return new("Grouped", "GroupedMatMulBackwardWeight", (b, d) => b.GroupedMatMulBackwardWeight(d.In(N * F), d.In(flat), Offsets(d, N, E), E, N, C, F, To(d, E * F * C)), 5e-5);
+        yield return new("Grouped", "GroupedSum", (b, d) => b.GroupedSum(d.In(flat), Offsets(d, N, E), E, N, C, To(d, E * C)));
+        yield return new("Grouped", "GroupedBroadcast", (b, d) => b.GroupedBroadcast(d.In(E * C), Offsets(d, N, E), E, N, C, To(d, flat)));
+
+        yield return new("Norm", "RmsNormForward", (b, d) => b.RmsNormForward(d.In(flat), default, d.In(C), N, C, 1e-5f, default, d.Out(flat), d.Out(N)));
+        yield return new("Norm", "RmsNormForward of a sum", (b, d) => b.RmsNormForward(d.In(flat), d.In(flat), d.In(C), N, C, 1e-5f, d.Out(flat), d.Out(flat), d.Out(N)));
+        yield return new("Norm", "RmsNormBackward", (b, d) => b.RmsNormBackward(d.In(flat), default, d.In(flat), d.In(C), d.In(N, 0.5f, 2f), N, C, To(d, flat), Target.None, To(d, C)), 5e-5);
+        yield return new("Norm", "RmsNormBackward of a sum", (b, d) =>
+            b.RmsNormBackward(d.In(flat), d.In(flat), d.In(flat), d.In(C), d.In(N, 0.5f, 2f), N, C, To(d, flat), To(d, flat), To(d, C)), 5e-5);
+        yield return new("Norm", "LayerNormForward", (b, d) => b.LayerNormForward(d.In(flat), default, d.In(C), d.In(C), N, C, 1e-5f, default, d.Out(flat), d.Out(N), d.Out(N)));
+        yield return new("Norm", "LayerNormForward of a sum", (b, d) =>
+            b.LayerNormForward(d.In(flat), d.In(flat), d.In(C), default, N, C, 1e-5f, d.Out(flat), d.Out(flat), d.Out(N), d.Out(N)));
+        yield return new("Norm", "LayerNormBackward", (b, d) =>
+            b.LayerNormBackward(d.In(flat), default, d.In(flat), d.In(C), d.In(N), d.In(N, 0.5f, 2f), N, C, To(d, flat), Target.None, To(d, C), To(d, C)), 5e-5);
+        yield return new("Norm", "LayerNormBackward of a sum", (b, d) =>
+            b.LayerNormBackward(d.In(flat), d.In(flat), d.In(flat), d.In(C), d.In(N), d.In(N, 0.5f, 2f), N, C, To(d, flat), To(d, flat), To(d, C), To(d, C)), 5e-5);
+
+        yield return new("Softmax", "SoftmaxForward", (b, d) => b.SoftmaxForward(d.In(flat, -4, 4), N, C, d.Out(flat)));
+        yield return new("Softmax", "SoftmaxBackward", (b, d) => b.SoftmaxBackward(d.In(flat), d.In(flat, 0, 0.1f), N, C, To(d, flat)));
+        yield return new("Softmax", "LogSumExpForward", (b, d) => b.LogSumExpForward(d.In(flat, -4, 4), N, C, d.Out(N)));
+        yield return new("Softmax", "LogSumExpBackward", (b, d) => b.LogSumExpBackward(d.In(N), d.In(flat), d.In(N, 4, 6), N, C, To(d, flat)));
+        yield return new("Softmax", "CrossEntropyForward", (b, d) => b.CrossEntropyForward(d.In(N * V, -4, 4), d.InInts(N, V, low: -1), N, V, d.Out(1), d.Out(N)));
+        yield return new("Softmax", "CrossEntropyBackward", (b, d) =>
+            b.CrossEntropyBackward(d.In(1), d.In(N * V, -4, 4), d.InInts(N, V, low: -1), d.In(N, 6, 8), N, V, To(d, N * V)));
+
+        yield return new("FeedForward", "SwiGluForward", (b, d) => b.SwiGluForward(d.In(flat, -3, 3), d.In(flat), flat, d.Out(flat)));
+        yield return new("FeedForward", "SwiGluBackward", (b, d) => b.SwiGluBackward(d.In(flat), d.In(flat, -3, 3), d.In(flat), flat, To(d, flat), To(d, flat)));
+        yield return new("Rope", "Rope", (b, d) => b.Rope(d.In(N * H * (D / 2 * 2)), d.In((T + 2) * (D / 2)), d.In((T + 2) * (D / 2)), B, T, H, D / 2 * 2, 2, inverse: false, To(d, N * H * (D / 2 * 2))));
+        foreach ((string variant, int window, float rate) in new[] { ("", 0, 0f), (" in a window", T / 3, 0f), (" with dropout", 0, 0.2f) })
+        {
+            AttentionSizes sizes = new(B, T, T, H, KvHeads, D, window);
+            Dropout dropout = new(rate, Key(RandomPurpose.AttentionDropout));
+            int q = N * H * D, k = N * KvHeads * D;
+            yield return new("Attention", $"AttentionForward{variant}", (b, d) => b.AttentionForward(d.In(q), d.In(k), d.In(k), in sizes, in dropout, d.Out(q), d.Out(B * H * T)));
+            yield return new("Attention", $"AttentionBackward{variant}", (b, d) =>
+            {
+                (Floats x, Floats keys, Floats values) = (d.In(q), d.In(k), d.In(k));
+                (Floats y, Floats logSumExp) = (d.Rent<float>(q), d.Rent<float>(B * H * T));
+                b.AttentionForward(x, keys, values, in sizes, in dropout, y, logSumExp);
+                b.AttentionBackward(d.In(q), x, keys, values, y, logSumExp, in sizes, in dropout, To(d, q), To(d, k), To(d, k));
+            }, 5e-5);
+        }
+
+        yield return new("Embedding", "EmbeddingForward", (b, d) => b.EmbeddingForward(d.In(V * C), d.InInts(N, V), N, V, C, d.Out(flat)));
+        yield return new("Embedding", "EmbeddingBackward", (b, d) => b.EmbeddingBackward(d.In(flat), d.InInts(N, V), N, V, C, To(d, V * C)));
+        yield return new("Random", "FillUniform", (b, d) => b.FillUniform(Key(RandomPurpose.Other), flat, d.Out(flat)), Tolerance: 0);
+        yield return new("Random", "FillNormal", (b, d) => b.FillNormal(Key(RandomPurpose.Other), flat, d.Out(flat)));
+        yield return new("Random", "Dropout", (b, d) => b.Dropout(d.In(flat), new Dropout(0.3f, Key(RandomPurpose.FeedForwardDropout)), flat, To(d, flat)));
+
+        yield return new("Routing", "TopK", (b, d) => b.TopK(d.In(N * E), N, 1, E, K, d.OutInts(N * K)));
+        yield return new("Routing", "TopK of two groups", (b, d) => b.TopK(d.In(N * 2 * E), N, 2, E, K, d.OutInts(N * 2 * K)));
+        yield return new("Routing", "SelectColumns", (b, d) => b.SelectColumns(d.In(N * E), d.InInts(N * K, E, low: -1), N, E, K, To(d, N * K)));
+        yield return new("Routing", "ScatterColumns", (b, d) => b.ScatterColumns(d.In(N * K), d.InInts(N * K, E, low: -1), N, E, K, To(d, N * E)));
+        yield return new("Routing", "Assign", (b, d) => b.Assign(
+            d.InInts(rows, E, low: -1), N, E, K, rows, d.OutInts(E + 1), d.OutInts(rows), d.OutInts(rows), d.Rent<int>(rows), d.OutInts(N + 1)));
+        foreach (bool overAll in new[] { false, true })
+        {
+            string over = overAll ? "all" : "the chosen";
+            yield return new("Routing", $"RouteForward over {over}", (b, d) => b.RouteForward(
+                d.In(N * E, -3, 3), overAll, N, E, K, d.OutInts(rows), d.OutInts(E + 1), d.OutInts(rows), d.OutInts(rows), d.OutInts(N + 1), d.Out(rows)));
+            yield return new("Routing", $"RouteBackward over {over}", (b, d) =>
+            {
+                Floats logits = d.In(N * E, -3, 3), weights = d.Out(rows);
+                (Ints experts, Ints rowsByToken) = (d.Rent<int>(rows), d.Rent<int>(rows));
+                b.RouteForward(logits, overAll, N, E, K, experts, d.Rent<int>(E + 1), d.Rent<int>(rows), rowsByToken, d.Rent<int>(N + 1), weights);
+                b.RouteBackward(d.In(rows), logits, weights, overAll, experts, rowsByToken, N, E, K, To(d, N * E));
+            });
+        }
+
+        yield return new("Routing", "Gather", (b, d) => b.Gather(d.In(flat), d.InInts(rows, flat, low: -1), rows, d.Out(rows)));
+        yield return new("Routing", "Scatter", (b, d) => b.Scatter(d.In(rows), d.In(Spread(rows)), rows, 2 * rows, To(d, 2 * rows)));
+
+        yield return new("Choices", "CountChoices", (b, d) => b.CountChoices(d.InInts(B * T * K, E, low: -1), B, T, K, K, E, 0.5f, To(d, B * E)));
+        yield return new("Choices", "KeepChoices", (b, d) => b.KeepChoices(d.InInts(rows, E), d.In(rows), rows, d.OutInts(rows)));
+        yield return new("Choices", "LimitCapacity", (b, d) => b.LimitCapacity(d.InInts(rows, E, low: -1), d.In(rows), N, E, K, rows / (2 * E), d.OutInts(rows)));
+        yield return new("Choices", "LimitCapacity in order", (b, d) => b.LimitCapacity(d.InInts(rows, E, low: -1), default, N, E, K, rows / (2 * E), d.OutInts(rows)));
+        foreach (bool interleaved in new[] { false, true })
+        {
+            yield return new("Choices", interleaved ? "ChooseTokens by position" : "ChooseTokens by sequence",
+                (b, d) => b.ChooseTokens(d.In(N * E, -0.2f, 1), N, E, interleaved ? T : B, interleaved, K, d.OutInts(N * E)));
+        }
+
+        yield return new("Choices", "LookUpChoices", (b, d) => b.LookUpChoices(d.In(WholeNumbers(V * K, E)), d.InInts(N, V), N, V, K, d.OutInts(rows)));
+        yield return new("Choices", "ChooseInGroups", (b, d) => b.ChooseInGroups(d.InInts(N * 2, 4), d.InInts(N * 4 * K, E), N, 4, E, 2, K, d.OutInts(N * 2 * K)));
+        yield return new("Balancing", "AssignBalanced", (b, d) => b.AssignBalanced(d.In(N * E, -2, 2), N, E, d.OutInts(N)));
+        yield return new("Balancing", "Sinkhorn", (b, d) => b.Sinkhorn(d.In(N * E, -2, 2), N, E, d.Out(N * E)));
+        yield return new("Balancing", "StepBias", (b, d) => b.StepBias(d.In(WholeNumbers(E, 20)), E, 0.001f, d.Added(E).View), Tolerance: 0);
+
+        yield return new("Dispatch", "DispatchForward", (b, d) =>
+        {
+            var plan = Plan(b, d, N, E, K);
+            b.DispatchForward(d.In(flat), plan.Tokens, plan.TokenOffsets, plan.RowsByToken, rows, N, C, d.Out(rows * C));
+        }, Tolerance: 0);
+        yield return new("Dispatch", "DispatchBackward", (b, d) =>
+        {
+            var plan = Plan(b, d, N, E, K);
+            b.DispatchBackward(d.In(rows * C), plan.TokenOffsets, plan.RowsByToken, rows, N, C, To(d, flat));
+        });
+        yield return new("Dispatch", "CombineForward", (b, d) =>
+        {
+            var plan = Plan(b, d, N, E, K);
+            b.CombineForward(d.In(rows * C), d.In(rows), plan.TokenOffsets, plan.RowsByToken, rows, N, C, d.Out(flat));
+        });
+        yield return new("Dispatch", "CombineBackward", (b, d) =>
+            b.CombineBackward(d.In(flat), d.In(rows * C), d.In(rows), Plan(b, d, N, E, K).Tokens, rows, N, C, To(d, rows * C), To(d, rows)));
+
+        yield return new("Optim", "Norm", (b, d) => b.Norm(d.In(flat), flat, d.Out(1)));
+        foreach (bool copies in new[] { false, true })
+        {
+            yield return new("Optim", copies ? "AdamW with a bfloat16 copy" : "AdamW", (b, d) => b.AdamW(
+                d.In(flat), d.In([2f]), new AdamWStep(3, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, Clip: 1f), flat,
+                d.Added(flat).View, d.Added(flat).View, Positive(d, flat), copies ? d.Rent<ushort>(flat) : default));
+        }
+    }
+
+    private static RandomKey Key(RandomPurpose purpose) => new(5, purpose, Step: 3, Layer: 2, Part: 1);
+
+    /// <summary>Offsets of E experts over N rows, of uneven shares, one expert without rows, the last rows nobody's.</summary>
+    private static Ints Offsets(KernelData d, int N, int E)
+    {
+        int[] offsets = new int[E + 1];
+        for (int e = 1; e <= E; e++)
+            offsets[e] = e == 2 ? offsets[1] : (int)((long)(N - 3) * e * e / (E * E));
+        return d.In(offsets);
+    }
+
+    private static (Ints Tokens, Ints RowsByToken, Ints TokenOffsets) Plan(Backend b, KernelData d, int N, int E, int K)
+    {
+        (Ints tokens, Ints rowsByToken, Ints tokenOffsets) = (d.Rent<int>(N * K), d.Rent<int>(N * K), d.Rent<int>(N + 1));
+        b.Assign(d.InInts(N * K, E, low: -1), N, E, K, N * K, d.Rent<int>(E + 1), tokens, d.Rent<int>(N * K), rowsByToken, tokenOffsets);
+        return (tokens, rowsByToken, tokenOffsets);
+    }
+
+    private static Floats Positive(KernelData d, int n) => d.In(n, 0.001f, 1f);
+
+    private static float[] WholeNumbers(int n, int below) => [.. Enumerable.Range(0, n).Select(i => (float)(i * 7 % below))];
+
+    /// <summary>n places of 2n, all different, every fifth −1.</summary>
+    private static int[] Spread(int n) => [.. Enumerable.Range(0, n).Select(i => i % 5 == 4 ? -1 : 2 * (n - 1 - i) + i % 2)];
+}

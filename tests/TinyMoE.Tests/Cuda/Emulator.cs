@@ -1,0 +1,70 @@
+using System.Runtime.InteropServices;
+
+namespace TinyMoE.Tests.Cuda;
+
+/// <summary>The emulator's own entry points (native/emulator/control.h).</summary>
+internal static unsafe class Emulator
+{
+    private static nint library;
+
+    /// <summary>The settings under which every check is on and work is done in the strangest order allowed.</summary>
+    public const string AllChecks = "race,strict,shuffle=7,lazy";
+
+    /// <summary>Live allocations on all devices.</summary>
+    public static int Allocations => ((delegate* unmanaged<int>)Export("tinymoe_emulator_allocations"))();
+
+    /// <summary>Kernels launched since <see cref="Configure"/>.</summary>
+    public static int Launches => ((delegate* unmanaged<int>)Export("tinymoe_emulator_launches"))();
+
+    /// <summary>Products through cuBLAS since <see cref="Configure"/>.</summary>
+    public static int Products => ((delegate* unmanaged<int>)Export("tinymoe_emulator_products"))();
+
+    /// <summary>Times that the host waited for the device since <see cref="Configure"/>.</summary>
+    public static int Synchronizations => ((delegate* unmanaged<int>)Export("tinymoe_emulator_synchronizations"))();
+
+    /// <summary>Calls for device memory since <see cref="Configure"/>.</summary>
+    public static int AllocationCalls => ((delegate* unmanaged<int>)Export("tinymoe_emulator_allocation_calls"))();
+
+    /// <summary>Where the emulated driver lies in the folder that CMake builds into.</summary>
+    public static string DriverPath(string folder) => Path.Combine(folder, OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1");
+
+    /// <summary>Lets the bindings of this process load the emulator.</summary>
+    public static void ChooseLibraries(string folder)
+    {
+        Environment.SetEnvironmentVariable("TINYMOE_CUDA_LIBRARY", DriverPath(folder));
+        Environment.SetEnvironmentVariable("TINYMOE_CUBLAS_LIBRARY", Path.Combine(folder, OperatingSystem.IsWindows() ? "cublas64_12.dll" : "libcublas.so.12"));
+    }
+
+    /// <summary>Begins anew with these settings (see native/emulator/README.md): all counts are zero, no finding is kept.</summary>
+    public static void Configure(string settings)
+    {
+        nint text = Marshal.StringToCoTaskMemUTF8(settings);
+        nint wrong = ((delegate* unmanaged<nint, nint>)Export("tinymoe_emulator_configure"))(text);
+        Marshal.FreeCoTaskMem(text);
+        if (wrong != 0)
+            throw new ArgumentException(Marshal.PtrToStringUTF8(wrong), nameof(settings));
+    }
+
+    /// <summary>What the checks found since the last call; empty: nothing.</summary>
+    public static string TakeFindings() => Text("tinymoe_emulator_findings");
+
+    /// <summary>What each kernel cost since the last call, as JSON; empty array unless the settings say <c>count</c>.</summary>
+    public static string TakeCounters() => Text("tinymoe_emulator_counters");
+
+    private static string Text(string entry)
+    {
+        byte[] text = new byte[1 << 20];
+        fixed (byte* start = text)
+        {
+            int length = ((delegate* unmanaged<byte*, int, int>)Export(entry))(start, text.Length);
+            return System.Text.Encoding.UTF8.GetString(text, 0, Math.Min(length, text.Length));
+        }
+    }
+
+    private static nint Export(string entry)
+    {
+        if (library == 0)
+            library = NativeLibrary.Load(Environment.GetEnvironmentVariable("TINYMOE_CUDA_LIBRARY")!);
+        return NativeLibrary.GetExport(library, entry);
+    }
+}

@@ -1,0 +1,23 @@
+using Xunit.Abstractions;
+
+namespace TinyMoE.Tests.Cuda;
+
+/// <summary>No kernel moves much more than it must, none has bank conflicts, none keeps arrays in local memory.</summary>
+[Collection(CudaCollection.Name)]
+public sealed class KernelCostTests(ITestOutputHelper output)
+{
+    [EmulatedFact]
+    public void EveryKernel_AtTypicalSize_StaysWithinItsBounds()
+    {
+        List<string> wrong = [];
+        foreach (KernelCost cost in KernelCosts.Measure())
+        {
+            string line = $"{cost.Kernel,-34} {cost.Case,-50} traffic {cost.Traffic:F3}  sectors {cost.Coalescing:F2}  conflicts {cost.BankConflicts}  local {cost.LocalBytes}  instructions {cost.ThreadInstructions:N0}";
+            output.WriteLine(line);
+            if (cost.Traffic > KernelCosts.MostTrafficOf(cost.Kernel) || cost.BankConflicts > 0 || cost.LocalBytes > 0)
+                wrong.Add(line);
+        }
+
+        Assert.True(wrong.Count == 0, string.Join('\n', wrong));
+    }
+}

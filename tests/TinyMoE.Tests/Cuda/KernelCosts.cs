@@ -1,0 +1,72 @@
+using System.Text.Json;
+using TinyMoE.Backends;
+using TinyMoE.Cuda;
+
+namespace TinyMoE.Tests.Cuda;
+
+/// <summary>What the emulated device counted of one kernel in one case: cost without a card. Byte counts are the distinct bytes of every warp instruction.</summary>
+/// <param name="Kernel">The kernel of the PTX.</param>
+/// <param name="Case">The kernel case that launched it.</param>
+/// <param name="Launches">How often.</param>
+/// <param name="ThreadInstructions">Instructions of all threads.</param>
+/// <param name="Bytes">Global bytes read and written.</param>
+/// <param name="LeastBytes">Each byte read once and each written once.</param>
+/// <param name="Sectors">32-byte sectors touched.</param>
+/// <param name="LeastSectors">The fewest that could hold the bytes of each warp instruction.</param>
+/// <param name="BankConflicts">Wavefronts in shared memory beyond the fewest.</param>
+/// <param name="DivergentBranches">Branches that a warp took both ways.</param>
+/// <param name="LocalBytes">Bytes in local memory: arrays that are no registers.</param>
+internal sealed record KernelCost(
+    string Kernel, string Case, long Launches, long ThreadInstructions, long Bytes, long LeastBytes, long Sectors, long LeastSectors, long BankConflicts, long DivergentBranches, long LocalBytes)
+{
+    /// <summary>Traffic beside the least.</summary>
+    public double Traffic => LeastBytes == 0 ? 1 : (double)Bytes / LeastBytes;
+
+    /// <summary>Sectors beside the fewest: 1 is perfectly coalesced.</summary>
+    public double Coalescing => LeastSectors == 0 ? 1 : (double)Sectors / LeastSectors;
+}
+
+/// <summary>Measures every kernel at the typical size on the emulated device.</summary>
+internal static class KernelCosts
+{
+    /// <summary>Traffic that a kernel may have beside the least.</summary>
+    public const double MostTraffic = 1.25;
+
+    /// <summary>Every kernel in every case that launches it, the worst traffic of a kernel first.</summary>
+    public static IReadOnlyList<KernelCost> Measure()
+    {
+        Emulator.Configure("count");
+        using CudaBackend cuda = new();
+        List<KernelCost> costs = [];
+        foreach (KernelCase c in KernelCaseList.Of(KernelSizes.Typical).Concat(KernelCaseList.Of(KernelSizes.Typical, adds: true).Select(c => c with { Name = c.Name + ", added" })))
+        {
+            using KernelData data = new(cuda);
+            _ = Emulator.TakeCounters();
+            c.Run(cuda, data);
+            cuda.Synchronize();
+            costs.AddRange(Parse(Emulator.TakeCounters(), c.ToString()));
+        }
+
+        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
+    }
+
+    /// <summary>The bound on the traffic of a kernel that has one of its own, and why.</summary>
+    public static double MostTrafficOf(string kernel) => OwnBounds.TryGetValue(kernel, out (double Bound, string) own) ? own.Bound : MostTraffic;
+
+    /// <summary>Kernels that read something more than once by their nature.</summary>
+    public static IReadOnlyDictionary<string, (double Bound, string Why)> OwnBounds { get; } = new Dictionary<string, (double, string)>(StringComparer.Ordinal)
+    {
+    };
+
+    private static IEnumerable<KernelCost> Parse(string json, string name)
+    {
+        using JsonDocument document = JsonDocument.Parse(json);
+        foreach (JsonElement k in document.RootElement.EnumerateArray().ToArray())
+        {
+            long Of(string key) => k.GetProperty(key).GetInt64();
+            yield return new KernelCost(
+                k.GetProperty("kernel").GetString()!, name, Of("launches"), Of("threadInstructions"), Of("bytesRead") + Of("bytesWritten"), Of("leastRead") + Of("leastWritten"),
+                Of("sectors"), Of("leastSectors"), Of("bankConflicts"), Of("divergentBranches"), Of("localBytes"));
+        }
+    }
+}

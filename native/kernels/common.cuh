@@ -15,6 +15,54 @@ constexpr float Infinity = __builtin_huge_valf();
 #define DEVICE __device__ __forceinline__
 #define KERNEL extern "C" __global__ void
 
+// Four neighbouring elements, the unit of reading and writing: one 16-byte access where the address allows it and all four exist, else one by one.
+// Views may begin at any element, so the address is looked at each time.
+struct alignas(16) Four
+{
+    float v[4];
+
+    DEVICE float& operator[](int i) { return v[i]; }
+    DEVICE float operator[](int i) const { return v[i]; }
+};
+
+DEVICE Four operator+(const Four& a, const Four& b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]}; }
+DEVICE Four operator*(const Four& a, const Four& b) { return {a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]}; }
+DEVICE Four operator*(const Four& a, float b) { return {a[0] * b, a[1] * b, a[2] * b, a[3] * b}; }
+DEVICE float sum_four(const Four& a) { return (a[0] + a[1]) + (a[2] + a[3]); }
+DEVICE Four four(float value) { return {value, value, value, value}; }
+DEVICE bool is_aligned(const void* address, int bytes) { return (uint64)address % bytes == 0; }
+
+// x[i] to x[i + 3] of x (n); `missing` stands for those before 0 and from n on.
+DEVICE Four load_four(const float* x, index_t i, index_t n, float missing = 0.0f)
+{
+    if (i >= 0 && i + 4 <= n && is_aligned(x + i, 16))
+    {
+        float4 all = *(const float4*)(x + i);
+        return {all.x, all.y, all.z, all.w};
+    }
+
+    Four value;
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        value[j] = i + j >= 0 && i + j < n ? x[i + j] : missing;
+    return value;
+}
+
+// Those of y[i] to y[i + 3] that are in y (n).
+DEVICE void store_four(float* y, index_t i, index_t n, const Four& value)
+{
+    if (i >= 0 && i + 4 <= n && is_aligned(y + i, 16))
+    {
+        *(float4*)(y + i) = make_float4(value[0], value[1], value[2], value[3]);
+        return;
+    }
+
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        if (i + j >= 0 && i + j < n)
+            y[i + j] = value[j];
+}
+
 // An output, as the host's Target: stored, added to, or wanted by nobody. 16 bytes, passed by value.
 struct Target
 {
@@ -22,7 +70,13 @@ struct Target
     int adds;
 
     DEVICE bool wanted() const { return data != nullptr; }
+    DEVICE Target from(index_t i) const { return {data + i, adds}; }
     DEVICE void write(index_t i, float value) const { data[i] = adds ? data[i] + value : value; }
+
+    DEVICE void write_four(index_t i, index_t n, const Four& value) const
+    {
+        store_four(data, i, n, adds ? load_four(data, i, n) + value : value);
+    }
 };
 
 DEVICE int lane() { return threadIdx.x % WarpSize; }
@@ -32,6 +86,10 @@ DEVICE int ceil_div(int a, int b) { return (a + b - 1) / b; }
 // The first element of this thread and the step to its next, when the grid walks over elements one by one.
 DEVICE index_t first_index() { return (index_t)blockIdx.x * blockDim.x + threadIdx.x; }
 DEVICE index_t index_step() { return (index_t)gridDim.x * blockDim.x; }
+
+// The same where a thread takes four at a time.
+DEVICE index_t first_four() { return 4 * first_index(); }
+DEVICE index_t four_step() { return 4 * index_step(); }
 
 // ---- Reductions: every lane, or every thread of the block, gets the result -------------------------------------------------------------
 
@@ -129,4 +187,20 @@ DEVICE bfloat16 to_bfloat16(float value)
 }
 
 DEVICE float from_bfloat16(bfloat16 value) { return __uint_as_float((uint32)value << 16); }
+
+// Those of y[i] to y[i + 3] that are in y (n), in one 8-byte access where the address allows it.
+DEVICE void store_four(bfloat16* y, index_t i, index_t n, const Four& value)
+{
+    if (i >= 0 && i + 4 <= n && is_aligned(y + i, 8))
+    {
+        *(ushort4*)(y + i) = make_ushort4(to_bfloat16(value[0]), to_bfloat16(value[1]), to_bfloat16(value[2]), to_bfloat16(value[3]));
+        return;
+    }
+
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        if (i + j >= 0 && i + j < n)
+            y[i + j] = to_bfloat16(value[j]);
+}
+
 DEVICE float round_to_bfloat16(float value) { return from_bfloat16(to_bfloat16(value)); }

@@ -12,6 +12,9 @@ public sealed unsafe partial class CudaBackend : Backend
     private readonly CudaOptions options;
     private readonly CudaDevice device;
     private readonly KernelModules kernels;
+    private readonly Cublas blas;
+    private readonly Staging staging;
+    private readonly PublishedOffsets publishedOffsets;
 
     /// <summary>A backend on device number <paramref name="device"/>.</summary>
     /// <exception cref="TinyMoEException">No driver, no such device, too old, or no cuBLAS: one line that says what to do.</exception>
@@ -28,6 +31,9 @@ public sealed unsafe partial class CudaBackend : Backend
         try
         {
             kernels = new KernelModules(this.device);
+            blas = new Cublas(this.device, this.options.TensorCores);
+            staging = new Staging(this.device);
+            publishedOffsets = new PublishedOffsets(this.device);
             DeviceAllocator allocator = new(this.device);
             Pool = allocator.Pool = new MemoryPool(allocator, granularity);
         }
@@ -44,14 +50,21 @@ public sealed unsafe partial class CudaBackend : Backend
     /// <inheritdoc/>
     public override MemoryPool Pool { get; }
 
+    /// <summary>The version of cuBLAS.</summary>
+    public Version BlasVersion => blas.Version;
+
     /// <summary>How often the host waited for the device.</summary>
     internal long Synchronizations => device.Synchronizations;
 
     /// <inheritdoc/>
     public override void Dispose()
     {
-        device.MakeCurrent();
+        // Any of them may be missing: the constructor comes here when it fails.
+        device.Drain();
+        publishedOffsets?.Dispose();
+        staging?.Dispose();
         Pool?.Dispose();
+        blas?.Dispose();
         kernels?.Dispose();
         device.Dispose();
     }

@@ -69,6 +69,14 @@ internal sealed class CudaDevice : IDisposable
         Check(Driver.Events.cuEventSynchronize(reached), nameof(Driver.Events.cuEventSynchronize));
     }
 
+    /// <summary>Pinned host memory, which the device copies to and from without the host's help.</summary>
+    public nint AllocatePinned(long bytes)
+    {
+        nint address = 0;
+        CUResult result = Driver.MemoryManagement.cuMemAllocHost_v2(ref address, bytes);
+        return result == CUResult.Success ? address : throw Failure(nameof(Driver.MemoryManagement.cuMemAllocHost_v2), $" of {Size.Of(bytes)} on the host", result);
+    }
+
     /// <summary>A new event that takes no time stamp.</summary>
     public CUevent NewEvent()
     {
@@ -101,29 +109,39 @@ internal sealed class CudaDevice : IDisposable
         return Driver.MemoryManagement.cuMemGetInfo_v2(ref free, ref total) == CUResult.Success ? (long)free : null;
     }
 
-    /// <summary>The driver's own name of an error, with what usually stands behind it.</summary>
-    public static string NameOf(CUResult result) => result switch
+    /// <summary>The name that C has for an error, with what usually stands behind it.</summary>
+    public static string NameOf(CUResult result) => (int)result switch
     {
-        CUResult.ErrorInvalidValue => "CUDA_ERROR_INVALID_VALUE",
-        CUResult.ErrorOutOfMemory => "CUDA_ERROR_OUT_OF_MEMORY",
-        CUResult.ErrorNotInitialized => "CUDA_ERROR_NOT_INITIALIZED",
-        CUResult.ErrorDeinitialized => "CUDA_ERROR_DEINITIALIZED",
-        CUResult.ErrorNoDevice => "CUDA_ERROR_NO_DEVICE",
-        CUResult.ErrorInvalidDevice => "CUDA_ERROR_INVALID_DEVICE",
-        CUResult.ErrorInvalidImage => "CUDA_ERROR_INVALID_IMAGE",
-        CUResult.ErrorInvalidContext => "CUDA_ERROR_INVALID_CONTEXT",
-        CUResult.ErrorNoBinaryForGPU => "CUDA_ERROR_NO_BINARY_FOR_GPU",
-        CUResult.ErrorInvalidPtx => "CUDA_ERROR_INVALID_PTX",
-        CUResult.ErrorUnsupportedPtxVersion => "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
-        CUResult.ErrorNotFound => "CUDA_ERROR_NOT_FOUND",
-        CUResult.ErrorNotReady => "CUDA_ERROR_NOT_READY",
-        CUResult.ErrorIllegalAddress => "CUDA_ERROR_ILLEGAL_ADDRESS (an earlier kernel of this process read or wrote outside its memory)",
-        CUResult.ErrorLaunchOutOfResources => "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
-        CUResult.ErrorLaunchTimeout => "CUDA_ERROR_LAUNCH_TIMEOUT",
-        CUResult.ErrorMisalignedAddress => "CUDA_ERROR_MISALIGNED_ADDRESS (an earlier kernel of this process)",
-        CUResult.ErrorLaunchFailed => "CUDA_ERROR_LAUNCH_FAILED (an earlier kernel of this process)",
-        _ => $"CUDA error {(int)result}",
+        1 => "CUDA_ERROR_INVALID_VALUE",
+        2 => "CUDA_ERROR_OUT_OF_MEMORY",
+        3 => "CUDA_ERROR_NOT_INITIALIZED",
+        4 => "CUDA_ERROR_DEINITIALIZED",
+        100 => "CUDA_ERROR_NO_DEVICE",
+        101 => "CUDA_ERROR_INVALID_DEVICE",
+        200 => "CUDA_ERROR_INVALID_IMAGE",
+        201 => "CUDA_ERROR_INVALID_CONTEXT",
+        209 => "CUDA_ERROR_NO_BINARY_FOR_GPU",
+        218 => "CUDA_ERROR_INVALID_PTX",
+        222 => "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+        400 => "CUDA_ERROR_INVALID_HANDLE",
+        500 => "CUDA_ERROR_NOT_FOUND",
+        700 => "CUDA_ERROR_ILLEGAL_ADDRESS, a kernel of this process read or wrote outside its memory",
+        701 => "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
+        702 => "CUDA_ERROR_LAUNCH_TIMEOUT",
+        716 => "CUDA_ERROR_MISALIGNED_ADDRESS, in a kernel of this process",
+        719 => "CUDA_ERROR_LAUNCH_FAILED, in a kernel of this process",
+        999 => "CUDA_ERROR_UNKNOWN",
+        int number => $"CUDA error {number}",
     };
+
+    /// <summary>Waits for both streams before memory is freed that their work may still use; what went wrong on them is told elsewhere.</summary>
+    public void Drain()
+    {
+        MakeCurrent();
+        Synchronizations++;
+        _ = Driver.Streams.cuStreamSynchronize(Stream);
+        _ = Driver.Streams.cuStreamSynchronize(CopyStream);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

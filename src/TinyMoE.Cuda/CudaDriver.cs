@@ -21,6 +21,9 @@ public static class CudaDriver
         }
     }
 
+    /// <summary>Who provides the ManagedCuda API in this build: Subset or ManagedCuda.</summary>
+    public static string Bindings => typeof(Driver).Assembly.GetName().Name == "ManagedCuda.Subset" ? "Subset" : "ManagedCuda";
+
     /// <summary>All devices that the driver sees, by number.</summary>
     /// <exception cref="TinyMoEException">There is no driver, no device, or the driver is too old.</exception>
     public static IReadOnlyList<CudaDeviceInfo> Devices()
@@ -52,7 +55,7 @@ public static class CudaDriver
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
-            throw new CudaFailure("No CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded. Install NVIDIA's driver 520 or newer, or use the CPU.", e);
+            throw new CudaFailure("No CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded. Install NVIDIA's driver 520 or newer, or use the CPU.", e) { NoDevice = true };
         }
 
         if (result == CUResult.ErrorNoDevice)
@@ -74,7 +77,7 @@ public static class CudaDriver
     }
 
     private static CudaFailure NoDevice() =>
-        new("No CUDA device: the driver sees none. Look at nvidia-smi and at CUDA_VISIBLE_DEVICES, or use the CPU.");
+        new("No CUDA device: the driver sees none. Look at nvidia-smi and at CUDA_VISIBLE_DEVICES, or use the CPU.") { NoDevice = true };
 
     private static void Check(CUResult result, string call)
     {

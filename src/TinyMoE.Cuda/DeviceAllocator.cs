@@ -14,8 +14,13 @@ internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
         device.MakeCurrent();
         CUdeviceptr address = default;
         CUResult result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
-        if (result == CUResult.ErrorOutOfMemory && Pool!.FreeWaiting() > 0)
-            result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
+        if (result == CUResult.ErrorOutOfMemory)
+        {
+            device.Drain();
+            if (Pool!.FreeWaiting() > 0)
+                result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
+        }
+
         if (result == CUResult.ErrorOutOfMemory)
             throw OutOfMemory(bytes);
         if (result != CUResult.Success)
@@ -27,7 +32,7 @@ internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
     public void Free(nint address)
     {
         device.MakeCurrent();
-        _ = Driver.MemoryManagement.cuMemFree_v2(new CUdeviceptr(address)); // waits for the device's work; the answer of a dead device is of no use
+        _ = Driver.MemoryManagement.cuMemFree_v2(new CUdeviceptr(address)); // what a dead device answers is of no use
     }
 
     private CudaFailure OutOfMemory(long bytes)

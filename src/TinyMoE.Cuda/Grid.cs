@@ -14,11 +14,11 @@ internal readonly record struct Grid(int X, int Y = 1, int Z = 1, int Threads = 
     /// <summary>Enough blocks to fill the largest card many times over; a kernel with more work walks on by its grid's size.</summary>
     private const int MostBlocks = 4096;
 
-    /// <summary>For n elements, <paramref name="each"/> of them a thread.</summary>
+    /// <summary>For n elements, <paramref name="each"/> of them a thread; of none, nothing is launched.</summary>
     public static Grid Elements(long n, int each = 4)
     {
         long block = (long)BlockSize * each;
-        return new Grid((int)Math.Clamp((n + block - 1) / block, 1, MostBlocks));
+        return new Grid((int)Math.Min((n + block - 1) / block, MostBlocks));
     }
 
     /// <summary>For N rows, <paramref name="rowsPerBlock"/> of them a block.</summary>

@@ -40,7 +40,7 @@ internal sealed class KernelModules : IDisposable
         CUmodule module = default;
         byte[] image = Encoding.ASCII.GetBytes(ptx.Text + '\0');
         CUResult result = Driver.ModuleManagement.cuModuleLoadDataEx(ref module, image, 0, null, null);
-        if (result is CUResult.ErrorUnsupportedPtxVersion)
+        if (result == CUResult.UnsupportedPTXVersion)
             throw new CudaFailure($"The CUDA driver of {device.Info} is too old for the PTX of {ptx.File}. Update the driver, or use the CPU.");
         if (result != CUResult.Success)
             throw device.Failure(nameof(Driver.ModuleManagement.cuModuleLoadDataEx), $" of {ptx.File}", result);

@@ -1,0 +1,181 @@
+// Functions of one and of two values, element by element. Each input is read once and each output written once, 16 bytes at a time.
+//
+// Flat kernels walk over n elements, four a thread. With a broadcast operand the elements are a matrix (N, C): a row that meets every row stays in
+// registers (rows.cuh); its gradient is a sum over rows, made block by block and added up by sum_rows (reduce.cu).
+#include "functions.cuh"
+#include "rows.cuh"
+
+// ---- One value --------------------------------------------------------------------------------------------------------------------------
+
+// y = f(x). x, y (n)
+KERNEL unary_forward(int f, const float* x, int n, float* y)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four value = load_four(x, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            value[j] = unary(f, value[j]);
+        store_four(y, i, n, value);
+    }
+}
+
+// dx = dy·f'(x). x, y, dy, dx (n); dx may be dy
+KERNEL unary_backward(int f, const float* x, const float* y, const float* dy, int n, Target dx)
+{
+    bool needsX = slope_needs_x(f);
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four value = load_four(needsX ? x : y, i, n), gradient = load_four(dy, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            gradient[j] *= unary_slope(f, value[j], value[j]);
+        dx.write_four(i, n, gradient);
+    }
+}
+
+// y = scale·x + shift. x, y (n); y may be x
+KERNEL affine(const float* x, float scale, float shift, int n, Target y)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four value = load_four(x, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            value[j] = fmaf(value[j], scale, shift);
+        y.write_four(i, n, value);
+    }
+}
+
+// ---- Two values -------------------------------------------------------------------------------------------------------------------------
+
+// The order of the enums in Backends/KernelArguments.cs.
+enum Binary { Plus, Minus, Times, Over };
+enum Broadcast { None, Row, Column };
+
+DEVICE float binary(int f, float a, float b)
+{
+    switch (f)
+    {
+        case Plus: return a + b;
+        case Minus: return a - b;
+        case Times: return a * b;
+        default: return a / b;
+    }
+}
+
+// +: da = dy, db = dy;   −: da = dy, db = −dy;   ·: da = dy·b, db = dy·a;   /: da = dy/b, db = −dy·a/b²
+DEVICE float binary_by_a(int f, float dy, float b) { return f == Times ? dy * b : f == Over ? dy / b : dy; }
+
+DEVICE float binary_by_b(int f, float dy, float a, float b)
+{
+    switch (f)
+    {
+        case Plus: return dy;
+        case Minus: return -dy;
+        case Times: return dy * a;
+        default: return -dy * a / (b * b);
+    }
+}
+
+DEVICE Four binary_by_a(int f, const Four& dy, const Four& b)
+{
+    Four da;
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        da[j] = binary_by_a(f, dy[j], b[j]);
+    return da;
+}
+
+DEVICE Four binary_by_b(int f, const Four& dy, const Four& a, const Four& b)
+{
+    Four db;
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        db[j] = binary_by_b(f, dy[j], a[j], b[j]);
+    return db;
+}
+
+// Which operands the wanted gradients look at: the others are not read.
+DEVICE bool needs_a(int f, const Target& db) { return f >= Times && db.wanted(); }
+DEVICE bool needs_b(int f, const Target& da, const Target& db) { return (f >= Times && da.wanted()) || (f == Over && db.wanted()); }
+
+// y = a ∘ b. a, y (N, C); b (N, C), (C) or (N) by broadcast
+KERNEL binary_forward(int f, const float* a, const float* b, int broadcast, int N, int C, float* y)
+{
+    Walk walk(N, C);
+    for (index_t c = walk.column; c < C; c += walk.columns)
+    {
+        Four right = broadcast == Row ? load_four(b, c, C) : four(0.0f);
+        for (index_t n = walk.row; n < N; n += walk.rows)
+        {
+            index_t row = n * C;
+            if (broadcast != Row)
+                right = broadcast == Column ? four(b[n]) : load_four(b + row, c, C);
+            Four value = load_four(a + row, c, C);
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                value[j] = binary(f, value[j], right[j]);
+            store_four(y + row, c, C, value);
+        }
+    }
+}
+
+// Without a broadcast. dy, a, b, da, db (n)
+KERNEL binary_backward(int f, const float* dy, const float* a, const float* b, int n, Target da, Target db)
+{
+    bool readsA = needs_a(f, db), readsB = needs_b(f, da, db);
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four gradient = load_four(dy, i, n), left = readsA ? load_four(a, i, n) : four(0.0f), right = readsB ? load_four(b, i, n) : four(1.0f);
+        if (da.wanted())
+            da.write_four(i, n, binary_by_a(f, gradient, right));
+        if (db.wanted())
+            db.write_four(i, n, binary_by_b(f, gradient, left, right));
+    }
+}
+
+// b (C) met every row: da, and the sums of db over rowsPerBlock rows a block. dy, a, da (N, C), b (C), db (blocks of rows, C)
+KERNEL binary_backward_row(int f, const float* dy, const float* a, const float* b, int N, int C, int rowsPerBlock, Target da, Target db)
+{
+    Tile tile(N, C, rowsPerBlock);
+    bool readsA = needs_a(f, db), readsB = needs_b(f, da, db);
+    Four right = readsB ? load_four(b, tile.column, C) : four(1.0f), left = four(0.0f), sum = four(0.0f);
+    for (index_t n = tile.start + tile.slot; n < tile.end; n += tile.slots)
+    {
+        index_t row = n * C;
+        Four gradient = load_four(dy + row, tile.column, C);
+        if (readsA)
+            left = load_four(a + row, tile.column, C);
+        if (da.wanted())
+            da.from(row).write_four(tile.column, C, binary_by_a(f, gradient, right));
+        sum = sum + binary_by_b(f, gradient, left, right);
+    }
+
+    if (db.wanted())
+        tile.write(sum, 1.0f, C, db);
+}
+
+// b (N) met every column: da, and db = its sum over the row. dy, a, da (N, C), b, db (N)
+KERNEL binary_backward_column(int f, const float* dy, const float* a, const float* b, int N, int C, Target da, Target db)
+{
+    bool readsA = needs_a(f, db), readsB = needs_b(f, da, db);
+    Team team(C);
+    each_row(team, N, [&](index_t n, bool exists)
+    {
+        index_t row = n * C;
+        Four right = four(readsB && exists ? b[n] : 1.0f), sum = four(0.0f);
+        for (int k = 0; exists && team.column(k) < C; k++)
+        {
+            index_t c = team.column(k);
+            Four gradient = load_four(dy + row, c, C), left = readsA ? load_four(a + row, c, C) : four(0.0f);
+            if (da.wanted())
+                da.from(row).write_four(c, C, binary_by_a(f, gradient, right));
+            sum = sum + binary_by_b(f, gradient, left, right);
+        }
+
+        float total = team.sum(sum_four(sum));
+        if (db.wanted() && exists && team.rank == 0)
+            db.write(n, total);
+    });
+}

@@ -1,0 +1,90 @@
+using System.Runtime.InteropServices;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Cuda;
+
+// Copies and fills. Writes are queued behind what was launched before; reads wait.
+public sealed unsafe partial class CudaBackend
+{
+    /// <inheritdoc/>
+    public override void Write<T>(ReadOnlySpan<T> source, View<T> destination)
+    {
+        if (source.Length != destination.Length)
+            throw new ArgumentException($"{source.Length} host elements do not match a view of {destination.Length}.");
+        if (source.Length == 0)
+            return;
+        device.MakeCurrent();
+        staging.Upload(MemoryMarshal.AsBytes(source), destination.Address);
+        publishedOffsets.Forget(destination.Address, (long)source.Length * sizeof(T));
+    }
+
+    /// <inheritdoc/>
+    public override void Read<T>(View<T> source, Span<T> destination)
+    {
+        if (source.Length != destination.Length)
+            throw new ArgumentException($"A view of {source.Length} elements does not match {destination.Length} host elements.");
+        if (source.Length == 0)
+            return;
+        device.MakeCurrent();
+        long bytes = (long)source.Length * sizeof(T);
+        fixed (T* to = destination) // stays pinned until the wait is over
+        {
+            CUResult result = Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((nint)to, new CUdeviceptr(source.Address), bytes, device.Stream);
+            if (result != CUResult.Success)
+                throw device.Failure("A copy from the device", $" of {Size.Of(bytes)}", result);
+            device.Synchronize();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void ReadCounts(Ints offsets, Span<int> destination)
+    {
+        if (offsets.Length != destination.Length)
+            throw new ArgumentException($"{offsets.Length} offsets do not match {destination.Length} host elements.");
+        HostOffsets(offsets).CopyTo(destination);
+    }
+
+    /// <inheritdoc/>
+    public override void Synchronize()
+    {
+        device.MakeCurrent();
+        device.Synchronize();
+    }
+
+    /// <inheritdoc/>
+    public override void Fill(Floats y, float value) => Fill(y.Address, y.Length, value);
+
+    /// <inheritdoc/>
+    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    {
+        if (y.IsNone)
+            return;
+        int quads = (C + 3) / 4; // a row
+        Launch("copy_columns", Grid.Elements((long)N * quads, each: 1), x, xWidth, xStart, N, C, yWidth, yStart, y);
+    }
+
+    /// <summary>The kernel launched last made these offsets: their way to the host begins, so that the grouped products that follow need not wait for more than it.</summary>
+    internal void PublishOffsets(Ints offsets)
+    {
+        device.MakeCurrent();
+        publishedOffsets.Publish(offsets);
+    }
+
+    /// <summary>The offsets on the host, good until the next call.</summary>
+    private ReadOnlySpan<int> HostOffsets(Ints offsets)
+    {
+        device.MakeCurrent();
+        return publishedOffsets.Read(offsets);
+    }
+
+    /// <summary>Stores <paramref name="value"/> in n floats.</summary>
+    private void Fill(nint address, long n, float value)
+    {
+        if (n == 0)
+            return;
+        device.MakeCurrent();
+        CUResult result = Driver.MemsetAsync.cuMemsetD32Async(new CUdeviceptr(address), BitConverter.SingleToUInt32Bits(value), n, device.Stream);
+        if (result != CUResult.Success)
+            throw device.Failure("A fill", $" of {n} floats", result);
+    }
+}

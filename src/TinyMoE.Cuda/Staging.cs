@@ -1,0 +1,78 @@
+namespace TinyMoE.Cuda;
+
+/// <summary>
+/// A ring of pinned host memory through which everything goes to the device, so that a write returns as soon as the host has copied it. A segment is taken again
+/// when its copies are done; the host waits only when all of them are under way, which a training step with its few small writes never sees.
+/// </summary>
+internal sealed unsafe class Staging : IDisposable
+{
+    private const int Segments = 16;
+    private const int SegmentSize = 256 * 1024;
+    private const int Alignment = 16;
+
+    private readonly CudaDevice device;
+    private readonly CUevent[] copied = new CUevent[Segments]; // after the last copy out of each segment
+    private readonly bool[] isUsed = new bool[Segments];       // whether there was one
+    private nint memory;
+    private int segment;
+    private int used; // bytes of the current segment
+
+    public Staging(CudaDevice device)
+    {
+        this.device = device;
+        try
+        {
+            memory = device.AllocatePinned((long)Segments * SegmentSize);
+            for (int i = 0; i < Segments; i++)
+                copied[i] = device.NewEvent();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Queues a copy of <paramref name="source"/> to the device; the source may change as soon as this returns.</summary>
+    public void Upload(ReadOnlySpan<byte> source, nint destination)
+    {
+        while (source.Length > 0)
+        {
+            if (used == SegmentSize)
+                NextSegment();
+            int length = Math.Min(source.Length, SegmentSize - used);
+            nint from = memory + (nint)segment * SegmentSize + used;
+            source[..length].CopyTo(new Span<byte>((void*)from, length));
+            CUResult result = Driver.AsynchronousMemcpy_v2.cuMemcpyHtoDAsync_v2(new CUdeviceptr(destination), from, length, device.Stream);
+            if (result != CUResult.Success)
+                throw device.Failure("A copy to the device", $" of {Size.Of(length)}", result);
+            used = Math.Min(SegmentSize, (used + length + Alignment - 1) / Alignment * Alignment);
+            source = source[length..];
+            destination += length;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (CUevent e in copied)
+        {
+            if (e.Pointer != 0)
+                _ = Driver.Events.cuEventDestroy_v2(e);
+        }
+
+        if (memory != 0)
+            _ = Driver.MemoryManagement.cuMemFreeHost(memory);
+        memory = 0;
+    }
+
+    private void NextSegment()
+    {
+        device.Check(Driver.Events.cuEventRecord(copied[segment], device.Stream), nameof(Driver.Events.cuEventRecord));
+        isUsed[segment] = true;
+        segment = (segment + 1) % Segments;
+        used = 0;
+        if (isUsed[segment] && Driver.Events.cuEventQuery(copied[segment]) != CUResult.Success)
+            device.WaitFor(copied[segment]);
+    }
+}

@@ -1,0 +1,253 @@
+using TinyMoE.Backends;
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Configuration;
+using TinyMoE.Cuda;
+using TinyMoE.Memory;
+using Bfloat16s = TinyMoE.Memory.View<ushort>;
+using Floats = TinyMoE.Memory.View<float>;
+
+namespace TinyMoE.Tests.Cuda;
+
+/// <summary>
+/// The table of cuBLAS beside the CPU: every product of the contract in every transpose form, at sizes that fit nothing, alone and in batches, of experts with and
+/// without rows, with and without cuBLAS's grouped product, stored and added, with weights in both precisions and with each epilogue.
+/// </summary>
+[Collection(CudaCollection.Name)]
+public sealed class CublasTests
+{
+    private const double Tolerance = 1e-5;
+
+    /// <summary>Rows, columns, inner, batch.</summary>
+    public static TheoryData<int, int, int, int> DenseSizes => new()
+    {
+        { 1, 1, 1, 1 },
+        { 1, 64, 33, 1 },   // one row, as in generation
+        { 65, 1, 7, 1 },    // one column
+        { 37, 53, 1, 1 },   // an outer product
+        { 128, 64, 32, 1 },
+        { 130, 67, 91, 1 },
+        { 7, 11, 13, 5 },
+        { 33, 5, 17, 3 },
+        { 9, 10, 0, 2 },    // a sum over nothing
+        { 0, 10, 3, 1 },    // nothing at all
+    };
+
+    /// <summary>Rows of each expert, and of nobody behind them; inputs, outputs.</summary>
+    public static TheoryData<string, int, int, int> Plans => new()
+    {
+        { "4 4 4 4", 0, 8, 16 },
+        { "3 0 11 1 0", 0, 37, 23 },  // experts without rows
+        { "0 0 5", 6, 9, 4 },         // rows of nobody
+        { "0 0 0", 7, 9, 4 },         // all rows of nobody
+        { "21", 0, 7, 5 },            // one expert
+        { "0 64 0 0 33 2 70 1", 3, 65, 67 },
+        { "2 3", 1, 0, 4 },           // a sum over nothing
+    };
+
+    [CudaTheory]
+    [MemberData(nameof(DenseSizes))]
+    public void MatMul_InEveryForm_AgreesWithCpu(int rows, int columns, int inner, int batch)
+    {
+        foreach ((bool transposeA, bool transposeB, bool adds) in Flags())
+        {
+            AssertAgrees($"{(transposeA ? 'T' : 'N')}{(transposeB ? 'T' : 'N')}{(adds ? " added" : "")}", (b, d) =>
+                b.MatMul(d.In(batch * rows * inner), transposeA, d.In(batch * inner * columns), transposeB, batch, rows, columns, inner, Out(d, batch * rows * columns, adds)));
+        }
+    }
+
+    [CudaTheory]
+    [MemberData(nameof(DenseSizes))]
+    public void MatMul_WithEveryEpilogue_AgreesWithCpu(int rows, int columns, int inner, int batch)
+    {
+        foreach (Tail tail in Tail.All)
+        {
+            AssertAgrees($"{tail}", (b, d) =>
+            {
+                int n = batch * rows * columns;
+                Floats c = d.Out(n);
+                Epilogue epilogue = tail.On(d, c, columns, n);
+                b.MatMul(d.In(batch * rows * inner), false, d.In(batch * inner * columns), true, batch, rows, columns, inner, c, epilogue);
+            }, tail.Tolerance);
+        }
+    }
+
+    [CudaTheory]
+    [MemberData(nameof(Plans))]
+    public void GroupedProducts_AgreeWithCpu(string rows, int nobody, int inputs, int outputs)
+    {
+        (int[] offsets, int E, int N) = Plan(rows, nobody);
+        foreach (bool adds in new[] { false, true })
+        {
+            foreach (Precision precision in Enum.GetValues<Precision>())
+            {
+                AssertAgrees($"GroupedMatMul {precision} {adds}", (b, d) =>
+                    b.GroupedMatMul(d.In(N * inputs), W(b, d, precision, E * outputs * inputs), d.In(offsets), E, N, inputs, outputs, Out(d, N * outputs, adds)));
+                AssertAgrees($"GroupedMatMulBackwardInput {precision} {adds}", (b, d) =>
+                    b.GroupedMatMulBackwardInput(d.In(N * outputs), W(b, d, precision, E * outputs * inputs), d.In(offsets), E, N, inputs, outputs, Out(d, N * inputs, adds)));
+            }
+
+            AssertAgrees($"GroupedMatMulBackwardWeight {adds}", (b, d) =>
+                b.GroupedMatMulBackwardWeight(d.In(N * outputs), d.In(N * inputs), d.In(offsets), E, N, inputs, outputs, Out(d, E * outputs * inputs, adds)));
+            AssertAgrees($"GroupedSum {adds}", (b, d) => b.GroupedSum(d.In(N * outputs), d.In(offsets), E, N, outputs, Out(d, E * outputs, adds)));
+            AssertAgrees($"GroupedBroadcast {adds}", (b, d) => b.GroupedBroadcast(d.In(E * outputs), d.In(offsets), E, N, outputs, Out(d, N * outputs, adds)), tolerance: 0);
+        }
+    }
+
+    [CudaTheory]
+    [MemberData(nameof(Plans))]
+    public void GroupedMatMul_WithEveryEpilogue_AgreesWithCpu(string rows, int nobody, int inputs, int outputs)
+    {
+        (int[] offsets, int E, int N) = Plan(rows, nobody);
+        foreach (Tail tail in Tail.All)
+        {
+            AssertAgrees($"{tail}", (b, d) =>
+            {
+                Floats y = d.Out(N * outputs);
+                Epilogue epilogue = tail.On(d, y, E * outputs, N * outputs);
+                b.GroupedMatMul(d.In(N * inputs), d.In(E * outputs * inputs), d.In(offsets), E, N, inputs, outputs, y, epilogue);
+            }, tail.Tolerance);
+        }
+    }
+
+    [CudaFact]
+    public void Targets_ThatNobodyWants_AreSkipped()
+    {
+        CudaBackend cuda = TestDevice.SharedBackend("");
+        using KernelData d = new(cuda);
+        Floats x = d.In(12);
+        Ints offsets = d.In([0, 2, 3]);
+        cuda.MatMul(x, false, x, false, 1, 3, 3, 4, Target.None);
+        cuda.GroupedMatMul(x, x, offsets, 2, 3, 2, 2, Target.None);
+        cuda.GroupedMatMulBackwardInput(x, x, offsets, 2, 3, 2, 2, Target.None);
+        cuda.GroupedMatMulBackwardWeight(x, x, offsets, 2, 3, 2, 2, Target.None);
+        cuda.GroupedSum(x, offsets, 2, 3, 2, Target.None);
+        cuda.GroupedBroadcast(x, offsets, 2, 3, 2, Target.None);
+        cuda.Synchronize();
+        TestDevice.RequireNoFinding();
+    }
+
+    /// <summary>On tensor cores the other operand is rounded to bfloat16 too: the CPU's product of rounded operands is the reference.</summary>
+    [CudaFact]
+    public void GroupedMatMul_OnTensorCores_IsTheProductOfRoundedOperands()
+    {
+        using CpuBackend cpu = new(1);
+        using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { TensorCores = TensorCores.Bfloat16 });
+        (int[] offsets, int E, int N) = Plan("3 0 11 1 0", 2);
+        const int Inputs = 37, Outputs = 23;
+        using KernelData expected = new(cpu), actual = new(cuda);
+        Run(cpu, expected);
+        Run(cuda, actual);
+        Assert.InRange(actual.ErrorBeside(expected), 0, Tolerance);
+
+        void Run(Backend b, KernelData d)
+        {
+            Floats x = d.In(N * Inputs), dy = d.In(N * Outputs);
+            b.RoundToBfloat16(x, N * Inputs, x);
+            b.RoundToBfloat16(dy, N * Outputs, dy);
+            Weights w = W(b, d, Precision.Bfloat16, E * Outputs * Inputs);
+            b.GroupedMatMul(x, w, d.In(offsets), E, N, Inputs, Outputs, d.Out(N * Outputs));
+            b.GroupedMatMulBackwardInput(dy, w, d.In(offsets), E, N, Inputs, Outputs, d.Added(N * Inputs));
+        }
+    }
+
+    [CudaFact]
+    public void ReadCounts_OfOffsetsWrittenAnew_AreTheNewOnes()
+    {
+        CudaBackend cuda = TestDevice.SharedBackend("");
+        using KernelData d = new(cuda);
+        Ints offsets = d.In([0, 2, 3]);
+        int[] counts = new int[3];
+        cuda.ReadCounts(offsets, counts);
+        Assert.Equal([0, 2, 3], counts);
+        long waits = cuda.Synchronizations;
+        cuda.ReadCounts(offsets, counts);
+        Assert.Equal(waits, cuda.Synchronizations); // known by now
+
+        cuda.Write([0, 1, 5], offsets);
+        cuda.ReadCounts(offsets, counts);
+        Assert.Equal([0, 1, 5], counts);
+
+        cuda.Write([7], offsets.Slice(2, 1));
+        cuda.ReadCounts(offsets, counts);
+        Assert.Equal([0, 1, 7], counts);
+    }
+
+    [CudaFact]
+    public void Transfers_OfMoreThanTheRingHolds_ArriveWhole()
+    {
+        CudaBackend cuda = TestDevice.SharedBackend("");
+        float[] values = [.. Enumerable.Range(0, 3_000_001).Select(i => (float)i)];
+        using KernelData d = new(cuda);
+        Floats on = d.In(values);
+        Assert.Equal(values, cuda.Read(on));
+        Assert.Equal(values[17..1_000_020], cuda.Read(on.Slice(17, 1_000_003)));
+    }
+
+    /// <summary>The case on the device, with cuBLAS's grouped product and, where the emulator can leave it out, without.</summary>
+    private static void AssertAgrees(string name, Action<Backend, KernelData> run, double tolerance = Tolerance)
+    {
+        KernelCase c = new("cuBLAS", name, run, tolerance);
+        using CpuBackend cpu = new(1);
+        foreach (string settings in TestDevice.IsEmulated ? ["", "no_grouped"] : new[] { "" })
+        {
+            double error = c.ErrorOn(TestDevice.SharedBackend(settings), cpu);
+            Assert.True(error <= tolerance, $"{name} ({settings}): {error}");
+            TestDevice.RequireNoFinding();
+        }
+    }
+
+    private static IEnumerable<(bool TransposeA, bool TransposeB, bool Adds)> Flags() =>
+        from a in new[] { false, true } from b in new[] { false, true } from adds in new[] { false, true } select (a, b, adds);
+
+    private static Target Out(KernelData d, int n, bool adds) => adds ? d.Added(n) : d.Out(n);
+
+    /// <summary>Random weights in a precision.</summary>
+    private static Weights W(Backend backend, KernelData d, Precision precision, int n)
+    {
+        Floats values = d.In(n);
+        if (precision == Precision.Float32)
+            return values;
+        Bfloat16s packed = d.Rent<ushort>(n);
+        ushort[] bits = [.. backend.Read(values).Select(v => (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16))];
+        backend.Write<ushort>(bits, packed);
+        return packed;
+    }
+
+    private static (int[] Offsets, int E, int N) Plan(string rows, int nobody)
+    {
+        int[] counts = [.. rows.Split(' ').Select(int.Parse)];
+        int[] offsets = new int[counts.Length + 1];
+        for (int e = 0; e < counts.Length; e++)
+            offsets[e + 1] = offsets[e] + counts[e];
+        return (offsets, counts.Length, offsets[^1] + nobody);
+    }
+
+    /// <summary>One epilogue: which of its parts are there.</summary>
+    private sealed record Tail(bool Bias, Unary? Activation, bool Gate, bool InPlace, Precision Precision)
+    {
+        public static IEnumerable<Tail> All =>
+        [
+            new(Bias: true, null, Gate: false, InPlace: false, Precision.Float32),
+            new(Bias: false, null, Gate: false, InPlace: false, Precision.Bfloat16),
+            new(Bias: true, null, Gate: false, InPlace: false, Precision.Bfloat16),
+            new(Bias: false, Unary.Relu, Gate: false, InPlace: false, Precision.Float32),
+            new(Bias: true, Unary.Gelu, Gate: false, InPlace: false, Precision.Float32),
+            new(Bias: true, Unary.Silu, Gate: false, InPlace: true, Precision.Float32),
+            new(Bias: false, null, Gate: true, InPlace: false, Precision.Float32),
+            new(Bias: true, null, Gate: true, InPlace: true, Precision.Bfloat16),
+        ];
+
+        /// <summary>Where it rounds, sums of another order may round to the neighbour.</summary>
+        public double Tolerance => Precision == Precision.Bfloat16 ? 1.0 / 128 : CublasTests.Tolerance;
+
+        /// <summary>The epilogue with random operands.</summary>
+        public Epilogue On(KernelData d, Floats c, int biases, int n) => new()
+        {
+            Bias = Bias ? d.In(biases) : default,
+            Activation = Activation ?? Unary.Relu,
+            Gate = Gate ? d.In(n) : default,
+            Activated = Activation is null && !Gate ? default : InPlace ? c : d.Out(n),
+            Precision = Precision,
+        };
+    }
+}

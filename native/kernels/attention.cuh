@@ -108,7 +108,7 @@ DEVICE void multiply_rows(Shared& shared, HeadRows a, HeadRows b, int D, float (
         load_slice(shared.b, b, d, D);
         __syncthreads();
 #pragma unroll 1
-        for (int c = 0; c < Slice; c += 4)
+        for (int c = 0; c < min(Slice, D - d); c += 4) // beyond D both are zero
         {
             float4 left[Rows];
 #pragma unroll
@@ -174,7 +174,7 @@ struct Sums
             load_slice(shared.a, x, from + slice * Slice, D);
             __syncthreads();
 #pragma unroll 2
-            for (int s = 0; s < Tile; s += 4)
+            for (int s = 0; s < x.count; s += 4)
             {
                 float4 weights[Rows];
 #pragma unroll
@@ -204,7 +204,7 @@ struct Sums
             load_slice(shared.a, x, from + slice * Slice, D);
             __syncthreads();
 #pragma unroll 2
-            for (int t = 0; t < Tile; t++)
+            for (int t = 0; t < x.count; t++)
             {
                 float4 weights = *(const float4*)&shared.tile[t][key_of(0)], value = *(const float4*)&shared.a[t][4 * (threadIdx.x % Lanes)];
                 add_scaled(values[slice][0], weights.x, value);

@@ -51,6 +51,7 @@ internal static class Cli
             EvalCommand.Create(),
             GenerateCommand.Create(),
             InfoCommand.Create(),
+            DoctorCommand.Create(),
         };
         root.Directives.Clear();
         HelpOption help = root.Options.OfType<HelpOption>().Single();

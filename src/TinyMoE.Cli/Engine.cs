@@ -1,5 +1,4 @@
 using TinyMoE.Backends;
-using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Generate;
@@ -8,20 +7,20 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli;
 
-/// <summary>What <c>train</c> was asked for. Threads 0: all cores; StopAt null: go on to the last step.</summary>
-internal sealed record TrainOptions(RunConfig Config, string Folder, bool Resume, int? StopAt, int Threads, bool Profile);
+/// <summary>What <c>train</c> was asked for. StopAt null: go on to the last step.</summary>
+internal sealed record TrainOptions(RunConfig Config, string Folder, bool Resume, int? StopAt, DeviceChoice Device, bool Profile);
 
 /// <summary>How <c>train</c> ended. Profile null: not asked for, or too few steps to measure.</summary>
 internal sealed record TrainOutcome(TrainingResult Result, TrainingProfile? Profile);
 
 /// <summary>What <c>eval</c> was asked for. Data null: the run's own text; Labels null: of the kind that training had; Windows null: all of the held-out part.</summary>
-internal sealed record EvalOptions(string Run, IReadOnlyList<string>? Data, string? Labels, int? Windows, int Threads);
+internal sealed record EvalOptions(string Run, IReadOnlyList<string>? Data, string? Labels, int? Windows, DeviceChoice Device);
 
 /// <summary>What <c>eval</c> found.</summary>
 internal sealed record EvalResult(EvalReport Report, IReadOnlyList<RoutingReport> Routing, int Windows, IReadOnlyList<NoteReport> Notes);
 
 /// <summary>What <c>generate</c> was asked for. Label null: none, for all routers but task.</summary>
-internal sealed record GenerateOptions(string Run, string Prompt, int Tokens, SamplingOptions Sampling, int Threads, string? Label = null);
+internal sealed record GenerateOptions(string Run, string Prompt, int Tokens, SamplingOptions Sampling, DeviceChoice Device, string? Label = null);
 
 /// <summary>Where the command calls the library.</summary>
 internal static class Engine
@@ -51,10 +50,10 @@ internal static class Engine
         RunFolder folder = new(options.Folder);
         Corpus corpus = Corpus.Load(options.Config.Data, options.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
         RunConfig config = options.Config.WithVocabulary(corpus.Tokenizer.Vocabulary);
-        using CpuBackend cpu = new(options.Threads);
-        ProfilingBackend? profiling = options.Profile ? new ProfilingBackend(cpu) : null;
+        using Backend device = options.Device.Open();
+        ProfilingBackend? profiling = options.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
-        using Trainer trainer = new((Backend?)profiling ?? cpu, config, corpus, folder, listener, options.Resume) { Profiler = profiler };
+        using Trainer trainer = new(profiling ?? device, config, corpus, folder, listener, options.Resume) { Profiler = profiler };
         TrainingResult result = trainer.Run(options.StopAt ?? int.MaxValue, stop);
         return new TrainOutcome(result, profiler?.Profile);
     }
@@ -63,7 +62,7 @@ internal static class Engine
     public static string Sample(TrainOptions options)
     {
         System.Text.StringBuilder text = new();
-        Generate(new GenerateOptions(options.Folder, "", SampleTokens, new SamplingOptions { Temperature = 0.6f }, options.Threads, SampleLabel(options)), piece => text.Append(piece), CancellationToken.None);
+        Generate(new GenerateOptions(options.Folder, "", SampleTokens, new SamplingOptions { Temperature = 0.6f }, options.Device, SampleLabel(options)), piece => text.Append(piece), CancellationToken.None);
         return text.ToString().Trim();
     }
 
@@ -83,7 +82,7 @@ internal static class Engine
         data = options.Data is null ? data : data with { Sources = options.Data };
         Corpus corpus = Corpus.Load(data, Checkpoint.LoadTokenizer(checkpoint), Checkpoint.LoadLabels(checkpoint));
         corpus.CheckContext(config.Model.Context);
-        using CpuBackend backend = new(options.Threads);
+        using Backend backend = options.Device.Open();
         using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
         int all = corpus.ValidationWindows(config.Model.Context);
         int[] windows = [.. Enumerable.Range(0, Math.Min(options.Windows ?? all, all))];
@@ -96,7 +95,7 @@ internal static class Engine
     {
         string checkpoint = RunFolder.FindCheckpoint(options.Run);
         Tokenizer tokenizer = Checkpoint.LoadTokenizer(checkpoint);
-        using CpuBackend backend = new(options.Threads);
+        using Backend backend = options.Device.Open();
         using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
         int[] start = options.Prompt.Length > 0 ? tokenizer.Encode(options.Prompt) : tokenizer.Start;
         TokenDecoder decoder = tokenizer.NewDecoder();

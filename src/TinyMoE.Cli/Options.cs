@@ -49,7 +49,7 @@ internal static class Options
 
     public static Option<string?> Run() => new("--run") { HelpName = "DIR", Description = "The folder of a trained run, as in runs/mixtral-tiny.", Required = true };
 
-    public static Option<int?> Threads() => Whole("--threads", 1, "Threads to compute on; all cores if not said. The result is the same for any number.");
+    public static Option<int?> Threads() => Whole("--threads", 1, "Threads of the processor; all cores if not said. The result is the same for any number.");
 
     public static Option<bool> Json() => Flag("--json", "Print JSON, one object a line, and nothing else.");
 

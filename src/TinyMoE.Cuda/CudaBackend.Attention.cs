@@ -13,7 +13,8 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void AttentionForward(Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
     {
-        (int B, int T, int S, int H, int keyHeads, int D, int window) = sizes;
+        (int B, int T, int S, int H, int keyHeads, int D, _) = sizes;
+        int window = Math.Min(sizes.Window, S);
         if (T == 1 && dropout.Rate == 0f)
         {
             Grid heads = new(B * H * Blocks(D, MostAttentionColumns), Threads: 512);
@@ -32,7 +33,8 @@ public sealed unsafe partial class CudaBackend
     {
         if (dq.IsNone && dk.IsNone && dv.IsNone)
             return;
-        (int B, int T, int S, int H, int keyHeads, int D, int window) = sizes;
+        (int B, int T, int S, int H, int keyHeads, int D, _) = sizes;
+        int window = Math.Min(sizes.Window, S);
         RandomStream numbers = AttentionNumbers(sizes, dropout);
         DeviceBuffer scratch = Pool.Rent((long)logSumExp.Length * sizeof(float));
         Floats delta = scratch.As<float>(logSumExp.Length);

@@ -55,7 +55,7 @@ public static class CudaDriver
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
-            throw new CudaFailure("No CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded. Install NVIDIA's driver 520 or newer, or use the CPU.", e);
+            throw new CudaFailure("No CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded. Install NVIDIA's driver 520 or newer, or use the CPU.", e) { NoDevice = true };
         }
 
         if (result == CUResult.ErrorNoDevice)
@@ -77,7 +77,7 @@ public static class CudaDriver
     }
 
     private static CudaFailure NoDevice() =>
-        new("No CUDA device: the driver sees none. Look at nvidia-smi and at CUDA_VISIBLE_DEVICES, or use the CPU.");
+        new("No CUDA device: the driver sees none. Look at nvidia-smi and at CUDA_VISIBLE_DEVICES, or use the CPU.") { NoDevice = true };
 
     private static void Check(CUResult result, string call)
     {

@@ -12,4 +12,7 @@ public sealed class CudaFailure : TinyMoEException
         : base(message, inner)
     {
     }
+
+    /// <summary>True where the machine simply has no CUDA driver or device; false where it has one that cannot be used.</summary>
+    public bool NoDevice { get; init; }
 }

@@ -19,7 +19,7 @@ internal sealed class EvalCommand
     private readonly Option<string?> labels = Options.OneOf("--labels", "What the labels of --data are: those of sources (name=PATH), files or JSON records. As in training if not said.", "source", "file", "record");
     private readonly Option<int?> windows = Options.Whole("--windows", 1, "Windows of the context length to measure, from the start of the held-out text; all if not said.");
     private readonly Option<bool> routing = Options.Flag("--routing", "Also draw, layer by layer, which experts are chosen together.");
-    private readonly Option<int?> threads = Options.Threads();
+    private readonly DeviceOptions device = new();
     private readonly Option<bool> json = Options.Json();
 
     public static Command Create()
@@ -27,8 +27,10 @@ internal sealed class EvalCommand
         EvalCommand eval = new();
         CommandWithExamples command = new("eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples)
         {
-            eval.run, eval.data, eval.labels, eval.windows, eval.routing, eval.threads, eval.json,
+            eval.run, eval.data, eval.labels, eval.windows, eval.routing,
         };
+        eval.device.AddTo(command);
+        command.Add(eval.json);
         command.Validators.Add(result =>
         {
             if (result.GetResult(eval.labels) is not null && result.GetResult(eval.data) is null)
@@ -41,7 +43,7 @@ internal sealed class EvalCommand
     private int Run(ParseResult parsed)
     {
         string[]? sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data);
-        EvalResult result = Engine.Eval(new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(labels), parsed.GetValue(windows), parsed.GetValue(threads) ?? 0));
+        EvalResult result = Engine.Eval(new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(labels), parsed.GetValue(windows), device.Read(parsed)));
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
             WriteJson(output, result);

@@ -22,15 +22,16 @@ internal sealed class GenerateCommand
         "Draw among the likeliest tokens that together have probability P; 1 or not said: all.");
     private readonly Option<string?> label = Options.Text("--label", "NAME", "Label of the text to write, for a model of moe.router=task; one of the labels it was trained on.");
     private readonly Option<ulong?> seed = Options.Seed("Another seed, another text; 1 if not said.");
-    private readonly Option<int?> threads = Options.Threads();
+    private readonly DeviceOptions device = new();
 
     public static Command Create()
     {
         GenerateCommand generate = new();
         CommandWithExamples command = new("generate", "Let a trained model write text.", Examples)
         {
-            generate.run, generate.prompt, generate.tokens, generate.temperature, generate.topK, generate.topP, generate.label, generate.seed, generate.threads,
+            generate.run, generate.prompt, generate.tokens, generate.temperature, generate.topK, generate.topP, generate.label, generate.seed,
         };
+        generate.device.AddTo(command);
         command.SetAction(generate.Run);
         return command;
     }
@@ -45,7 +46,7 @@ internal sealed class GenerateCommand
             {
                 Temperature = parsed.GetValue(temperature) ?? 0.8f, TopK = parsed.GetValue(topK) ?? 0, TopP = parsed.GetValue(topP) ?? 1f, Seed = parsed.GetValue(seed) ?? 1,
             },
-            parsed.GetValue(threads) ?? 0,
+            device.Read(parsed),
             parsed.GetValue(label));
         foreach (string note in Engine.NotesOf(options.Run))
             parsed.InvocationConfiguration.Error.WriteLine(Words.Note(note));

@@ -14,6 +14,7 @@ internal sealed class TrainCommand
         tinymoe train --preset nano --data poems.txt         a dense model on a text of yours
         tinymoe train --set moe.experts=16 --out runs/16     change the model, keep the run elsewhere
         tinymoe train --resume                               go on where Ctrl-C stopped it
+        tinymoe train --device cuda                          on an NVIDIA card
         tinymoe train --preset bench --steps 25 --profile    where the time of a step goes
         """;
 
@@ -23,7 +24,7 @@ internal sealed class TrainCommand
     private readonly Option<int?> steps = Options.Whole("--steps", 1, "Steps to train in all.");
     private readonly Option<int?> stopAt = Options.Whole("--stop-at", 1, "Stop after step N as Ctrl-C would: save, so that --resume goes on to the last step.");
     private readonly Option<ulong?> seed = Options.Seed("Seed of every random number; the same seed gives the same model.");
-    private readonly Option<int?> threads = Options.Threads();
+    private readonly DeviceOptions device = new();
     private readonly Option<string?> folder = Options.Text("--out", "DIR", "Folder of the run; runs/PRESET if not said.");
     private readonly Option<bool> resume = Options.Flag("--resume", "Go on with the run in the folder; with its own configuration if no other is named.");
     private readonly Option<bool> profile = Options.Flag("--profile", "Show at the end where the time of a step went, kernel by kernel.");
@@ -34,8 +35,10 @@ internal sealed class TrainCommand
         TrainCommand train = new();
         CommandWithExamples command = new("train", "Train a model and keep it in a folder. Ctrl-C stops it after saving.", Examples);
         train.config.AddTo(command);
-        foreach (Option option in new Option[] { train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.threads, train.folder, train.resume, train.profile, train.json })
+        foreach (Option option in new Option[] { train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.resume, train.profile })
             command.Add(option);
+        train.device.AddTo(command);
+        command.Add(train.json);
         command.SetAction(train.Run);
         return command;
     }
@@ -76,7 +79,7 @@ internal sealed class TrainCommand
         RunConfig own = config.Read(parsed, goOn ? Engine.ConfigOf(kept) : null);
         RunConfig full = Overlay(own, parsed);
         full.Validate();
-        return new TrainOptions(full, run, goOn, parsed.GetValue(stopAt), parsed.GetValue(threads) ?? 0, parsed.GetValue(profile));
+        return new TrainOptions(full, run, goOn, parsed.GetValue(stopAt), device.Read(parsed), parsed.GetValue(profile));
     }
 
     /// <summary>The options that are short for a --set.</summary>

@@ -30,6 +30,6 @@ internal static class TrainSummary
     {
         output.WriteLine(Words.Of(result.Memory));
         output.WriteLine($"stopped after step {result.Step} of {options.Config.Train.Steps} and saved in {options.Folder}; go on with:");
-        output.WriteLine($"  {Words.Program} train --resume --out {Words.Quoted(options.Folder)}");
+        output.WriteLine($"  {Words.Program} train --resume --out {Words.Quoted(options.Folder)}{options.Device.Arguments}");
     }
 }

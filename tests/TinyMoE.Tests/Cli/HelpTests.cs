@@ -12,14 +12,15 @@ public sealed class HelpTests
     {
         CommandLine result = CommandLine.Run(argument.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
-        foreach (string expected in new[] { "train ", "eval ", "generate ", "info ", "Examples:", "tinymoe generate --run runs/mixtral-tiny" })
+        foreach (string expected in new[] { "train ", "eval ", "generate ", "info ", "doctor ", "Examples:", "tinymoe generate --run runs/mixtral-tiny" })
             Assert.Contains(expected, result.Output);
     }
 
     [Theory]
-    [InlineData("train", "--preset --config --set --data --tokenizer --steps --stop-at --seed --threads --out --resume --profile --json")]
-    [InlineData("eval", "--run --data --labels --windows --routing --threads --json")]
-    [InlineData("generate", "--run --prompt --tokens --temperature --top-k --top-p --label --seed --threads")]
+    [InlineData("train", "--preset --config --set --data --tokenizer --steps --stop-at --seed --out --resume --profile --device --threads --tensor-cores --json")]
+    [InlineData("eval", "--run --data --labels --windows --routing --device --threads --tensor-cores --json")]
+    [InlineData("generate", "--run --prompt --tokens --temperature --top-k --top-p --label --seed --device --threads --tensor-cores")]
+    [InlineData("doctor", "--json")]
     [InlineData("info", "--run --preset --config --set --json")]
     public void Help_Command_ShowsExactlyItsOptionsAndExamples(string command, string options)
     {

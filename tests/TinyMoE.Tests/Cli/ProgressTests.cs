@@ -84,7 +84,7 @@ public sealed class ProgressTests
     [Fact]
     public void TrainSummary_FolderWithASpace_IsQuotedInTheCommands()
     {
-        TrainOptions options = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a", Resume: false, StopAt: null, Threads: 0, Profile: false);
+        TrainOptions options = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a", Resume: false, StopAt: null, new DeviceChoice(), Profile: false);
         MemoryReport memory = new(7, 500 << 20, 400 << 20, 390 << 20);
         StringWriter stopped = new(), finished = new();
         TrainSummary.Stopped(stopped, options, new TrainingResult(7, Finished: false, 2.5, 5, memory));

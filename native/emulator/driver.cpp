@@ -7,11 +7,27 @@ namespace {
 
 thread_local Context* threadContext_ = nullptr;
 
+/// What a program's kernels cost, on stderr when it ends. Each "/" puts the least possible behind what was.
+void printCounters() {
+    const auto& kernels = driver().counters.kernels;
+    if (kernels.empty()) return;
+    std::fprintf(stderr, "%-44s %8s %14s %29s %29s %25s %10s %10s %10s\n", "kernel", "launches", "instructions", "bytes read/least", "bytes written/least",
+                 "sectors/least", "conflicts", "divergent", "atomics");
+    for (const auto& [name, k] : kernels) {
+        const auto pair = [](uint64_t was, uint64_t least) { return std::to_string(was) + "/" + std::to_string(least); };
+        std::fprintf(stderr, "%-44s %8s %14s %29s %29s %25s %10s %10s %10s\n", name.c_str(), std::to_string(k.launches).c_str(),
+                     std::to_string(k.threadInstructions).c_str(), pair(k.bytesRead, k.leastRead).c_str(), pair(k.bytesWritten, k.leastWritten).c_str(),
+                     pair(k.sectors, k.leastSectors).c_str(), std::to_string(k.bankConflicts).c_str(), std::to_string(k.divergentBranches).c_str(),
+                     std::to_string(k.atomics).c_str());
+    }
+}
+
 } // namespace
 
 Driver::Driver() {
     if (const char* list = std::getenv("TINYMOE_EMULATOR")) settingsError = parseSettings(list, settings);
     if (!settingsError.empty()) std::fprintf(stderr, "emulated CUDA device: TINYMOE_EMULATOR: %s\n", settingsError.c_str());
+    if (settings.count) std::atexit(printCounters);
 }
 
 Driver& driver() {

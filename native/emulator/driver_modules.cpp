@@ -53,7 +53,9 @@ CUresult refuse(const Kernel& kernel, const std::string& why, CUresult error = C
 }
 
 std::string text(const Dim3& size) {
-    return "(" + std::to_string(size.x) + ", " + std::to_string(size.y) + ", " + std::to_string(size.z) + ")";
+    char buffer[48];
+    std::snprintf(buffer, sizeof buffer, "(%u, %u, %u)", size.x, size.y, size.z);
+    return buffer;
 }
 
 /// Takes the arguments from a list of pointers to each, or from one buffer laid out like the kernel's parameters.

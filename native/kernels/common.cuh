@@ -26,13 +26,16 @@ struct alignas(16) Four
 };
 
 DEVICE Four operator+(const Four& a, const Four& b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]}; }
+DEVICE Four operator*(const Four& a, const Four& b) { return {a[0] * b[0], a[1] * b[1], a[2] * b[2], a[3] * b[3]}; }
+DEVICE Four operator*(const Four& a, float b) { return {a[0] * b, a[1] * b, a[2] * b, a[3] * b}; }
+DEVICE float sum_four(const Four& a) { return (a[0] + a[1]) + (a[2] + a[3]); }
 DEVICE Four four(float value) { return {value, value, value, value}; }
 DEVICE bool is_aligned(const void* address, int bytes) { return (uint64)address % bytes == 0; }
 
-// x[i] to x[i + 3] of x (n); `missing` stands for those from n on.
+// x[i] to x[i + 3] of x (n); `missing` stands for those before 0 and from n on.
 DEVICE Four load_four(const float* x, index_t i, index_t n, float missing = 0.0f)
 {
-    if (i + 4 <= n && is_aligned(x + i, 16))
+    if (i >= 0 && i + 4 <= n && is_aligned(x + i, 16))
     {
         float4 all = *(const float4*)(x + i);
         return {all.x, all.y, all.z, all.w};
@@ -41,14 +44,14 @@ DEVICE Four load_four(const float* x, index_t i, index_t n, float missing = 0.0f
     Four value;
 #pragma unroll
     for (int j = 0; j < 4; j++)
-        value[j] = i + j < n ? x[i + j] : missing;
+        value[j] = i + j >= 0 && i + j < n ? x[i + j] : missing;
     return value;
 }
 
 // Those of y[i] to y[i + 3] that are in y (n).
 DEVICE void store_four(float* y, index_t i, index_t n, const Four& value)
 {
-    if (i + 4 <= n && is_aligned(y + i, 16))
+    if (i >= 0 && i + 4 <= n && is_aligned(y + i, 16))
     {
         *(float4*)(y + i) = make_float4(value[0], value[1], value[2], value[3]);
         return;
@@ -56,7 +59,7 @@ DEVICE void store_four(float* y, index_t i, index_t n, const Four& value)
 
 #pragma unroll
     for (int j = 0; j < 4; j++)
-        if (i + j < n)
+        if (i + j >= 0 && i + j < n)
             y[i + j] = value[j];
 }
 
@@ -67,6 +70,7 @@ struct Target
     int adds;
 
     DEVICE bool wanted() const { return data != nullptr; }
+    DEVICE Target from(index_t i) const { return {data + i, adds}; }
     DEVICE void write(index_t i, float value) const { data[i] = adds ? data[i] + value : value; }
 
     DEVICE void write_four(index_t i, index_t n, const Four& value) const
@@ -183,4 +187,20 @@ DEVICE bfloat16 to_bfloat16(float value)
 }
 
 DEVICE float from_bfloat16(bfloat16 value) { return __uint_as_float((uint32)value << 16); }
+
+// Those of y[i] to y[i + 3] that are in y (n), in one 8-byte access where the address allows it.
+DEVICE void store_four(bfloat16* y, index_t i, index_t n, const Four& value)
+{
+    if (i >= 0 && i + 4 <= n && is_aligned(y + i, 8))
+    {
+        *(ushort4*)(y + i) = make_ushort4(to_bfloat16(value[0]), to_bfloat16(value[1]), to_bfloat16(value[2]), to_bfloat16(value[3]));
+        return;
+    }
+
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        if (i + j >= 0 && i + j < n)
+            y[i + j] = to_bfloat16(value[j]);
+}
+
 DEVICE float round_to_bfloat16(float value) { return from_bfloat16(to_bfloat16(value)); }

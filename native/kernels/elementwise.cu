@@ -148,7 +148,7 @@ KERNEL binary_backward_row(int f, const float* dy, const float* a, const float* 
         if (readsA)
             left = load_four(a + row, tile.column, C);
         if (da.wanted())
-            Target{da.data + row, da.adds}.write_four(tile.column, C, binary_by_a(f, gradient, right));
+            da.from(row).write_four(tile.column, C, binary_by_a(f, gradient, right));
         sum = sum + binary_by_b(f, gradient, left, right);
     }
 
@@ -160,24 +160,22 @@ KERNEL binary_backward_row(int f, const float* dy, const float* a, const float* 
 KERNEL binary_backward_column(int f, const float* dy, const float* a, const float* b, int N, int C, Target da, Target db)
 {
     bool readsA = needs_a(f, db), readsB = needs_b(f, da, db);
-    with_team(C, [&](auto team)
+    Team team(C);
+    each_row(team, N, [&](index_t n, bool exists)
     {
-        each_row(team, N, [&](index_t n, bool exists)
+        index_t row = n * C;
+        Four right = four(readsB && exists ? b[n] : 1.0f), sum = four(0.0f);
+        for (int k = 0; exists && team.column(k) < C; k++)
         {
-            index_t row = n * C;
-            Four right = four(readsB && exists ? b[n] : 1.0f), sum = four(0.0f);
-            each_four(team, exists ? C : 0, [&](int, int c)
-            {
-                Four gradient = load_four(dy + row, c, C), left = readsA ? load_four(a + row, c, C) : four(0.0f);
-                if (da.wanted())
-                    Target{da.data + row, da.adds}.write_four(c, C, binary_by_a(f, gradient, right));
-                Four db = binary_by_b(f, gradient, left, right);
-                sum = sum + db;
-            });
+            index_t c = team.column(k);
+            Four gradient = load_four(dy + row, c, C), left = readsA ? load_four(a + row, c, C) : four(0.0f);
+            if (da.wanted())
+                da.from(row).write_four(c, C, binary_by_a(f, gradient, right));
+            sum = sum + binary_by_b(f, gradient, left, right);
+        }
 
-            float total = team.sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
-            if (db.wanted() && exists && team.rank == 0)
-                db.write(n, total);
-        });
+        float total = team.sum(sum_four(sum));
+        if (db.wanted() && exists && team.rank == 0)
+            db.write(n, total);
     });
 }

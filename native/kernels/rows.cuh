@@ -1,7 +1,7 @@
 // How the kernels of matrices (N, C) share them out among threads. A thread takes four neighbouring columns at a time. A block has 256 threads.
 //
-// By rows, where a row is needed as a whole (norms, softmax): a team of threads has a row. Rows of up to 512 columns have a team of 1 to 32 lanes of a
-// warp, longer ones the whole block. A thread keeps its first fours of a row in registers; what lies beyond (rows over 4096 columns) it reads again.
+// By rows, where a row is needed as a whole (norms, softmax): a team of threads has a row, 1 thread to the whole block by the length of the row. A thread
+// keeps its first fours of a row in shared memory; what lies beyond (rows over 2048 columns) it reads again.
 //
 // By columns: a thread keeps its columns and walks down the rows. What belongs to a column stays in registers: the vector that meets every row, the sum.
 #pragma once
@@ -9,33 +9,53 @@
 #include "common.cuh"
 
 constexpr int BlockThreads = 256;
-constexpr int KeptFours = 4;
-constexpr int MostLaneColumns = 4 * WarpSize * KeptFours; // MostLaneColumns in CudaBackend.Rows.cs
+constexpr int KeptFours = 2;
 
-// How many threads take a row of C columns, four each: a power of two, at most a warp. LanesOf in CudaBackend.Rows.cs.
+// How many threads lie side by side over C columns, four each: a power of two, at most a warp. LanesOf in CudaBackend.Rows.cs.
 DEVICE int lanes_of(int C)
 {
     int fours = C / 4 + (C % 4 > 0);
     return fours <= 1 ? 1 : min(WarpSize, 1 << (32 - __clz(fours - 1)));
 }
 
+// How many threads have a row: lanes, and more warps where they could not keep it. TeamOf in CudaBackend.Rows.cs.
+DEVICE int team_of(int C)
+{
+    int size = lanes_of(C);
+    while (size < BlockThreads && 4 * size * KeptFours < C)
+        size *= 2;
+    return size;
+}
+
 // ---- By rows ----------------------------------------------------------------------------------------------------------------------------
 
-// Some lanes of a warp. All lanes of the warp must reduce together.
-struct LaneTeam
+// The threads of one row. All threads of the block walk through the rows together, for they reduce together: `each_row(team, N, body)` runs
+// body(n, exists) also where no row is left.
+struct Team
 {
     int size, rank;
 
-    DEVICE explicit LaneTeam(int C) : size(lanes_of(C)), rank(threadIdx.x % size) {}
+    DEVICE explicit Team(int C) : size(team_of(C)), rank(threadIdx.x % size) {}
 
-    DEVICE index_t first_row() const { return first_index() / WarpSize * (WarpSize / size); } // of the warp
-    DEVICE int row_of_team() const { return lane() / size; }
-    DEVICE index_t row_step() const { return index_step() / size; }
+    // The first of the four columns that are this thread's number k.
+    DEVICE index_t column(int k) const { return 4 * ((index_t)k * size + rank); }
 
     template <class Op> DEVICE float reduce(float value, Op op) const
     {
-        for (int distance = size / 2; distance > 0; distance /= 2)
+        for (int distance = min(size, WarpSize) / 2; distance > 0; distance /= 2)
             value = op(value, __shfl_xor_sync(AllLanes, value, distance));
+        if (size <= WarpSize)
+            return value;
+
+        __shared__ float partial[BlockThreads / WarpSize];
+        int warps = size / WarpSize, first = warp() / warps * warps;
+        __syncthreads();
+        if (lane() == 0)
+            partial[warp()] = value;
+        __syncthreads();
+        value = partial[first];
+        for (int i = 1; i < warps; i++)
+            value = op(value, partial[first + i]);
         return value;
     }
 
@@ -43,68 +63,33 @@ struct LaneTeam
     DEVICE float max(float value) const { return reduce(value, Max()); }
 };
 
-// The whole block.
-struct BlockTeam
-{
-    static constexpr int size = BlockThreads;
-    int rank = threadIdx.x;
-
-    DEVICE index_t first_row() const { return blockIdx.x; }
-    DEVICE int row_of_team() const { return 0; }
-    DEVICE index_t row_step() const { return gridDim.x; }
-
-    DEVICE float sum(float value) const { return sum_block<BlockThreads>(value); }
-    DEVICE float max(float value) const { return max_block<BlockThreads>(value); }
-};
-
-// Runs body(team) with the team for rows of C columns.
 template <class Body>
-DEVICE void with_team(int C, Body body)
-{
-    if (C <= MostLaneColumns)
-        body(LaneTeam(C));
-    else
-        body(BlockTeam());
-}
-
-// Runs body(n, exists) for the team's rows. All teams of a warp come along to the end, for they reduce together: beyond the last row nothing exists.
-template <class Team, class Body>
 DEVICE void each_row(const Team& team, index_t N, Body body)
 {
-    for (index_t first = team.first_row(); first < N; first += team.row_step())
-    {
-        index_t n = first + team.row_of_team();
-        body(n, n < N);
-    }
+    int rows = BlockThreads / team.size, row = threadIdx.x / team.size;
+    for (index_t first = (index_t)blockIdx.x * rows; first < N; first += (index_t)gridDim.x * rows)
+        body(first + row, first + row < N);
 }
 
-// Runs body(k, c) for this thread's fours of a row of C columns: c is the first column, k < KeptFours the place in registers, KeptFours when there is none.
-template <class Team, class Body>
-DEVICE void each_four(const Team& team, int C, Body body)
-{
-#pragma unroll
-    for (int k = 0; k < KeptFours; k++)
-    {
-        int c = 4 * (k * team.size + team.rank);
-        if (c < C)
-            body(k, c);
-    }
-
-    for (int c = 4 * (KeptFours * team.size + team.rank); c < C; c += 4 * team.size)
-        body(KeptFours, c);
-}
-
-// A row whose beginning stays in this thread's registers. get() reads the rest again from where it came from.
+// A row whose beginning is kept in shared memory, each thread its own fours: no barriers. get() reads the rest again from where it came from.
 struct KeptRow
 {
-    Four kept[KeptFours];
-
-    DEVICE Four get(int k, const float* x, int c, int C) const { return k < KeptFours ? kept[k] : load_four(x, c, C); }
+    Four kept[KeptFours][BlockThreads];
 
     DEVICE void keep(int k, const Four& value)
     {
         if (k < KeptFours)
-            kept[k] = value;
+            kept[k][threadIdx.x] = value;
+    }
+
+    DEVICE Four get(int k, const float* x, index_t c, int C) const { return k < KeptFours ? kept[k][threadIdx.x] : load_four(x, c, C); }
+
+    // Keeps a vector x (C) that meets every row.
+    DEVICE void keep_all(const Team& team, const float* x, int C)
+    {
+#pragma unroll 1
+        for (int k = 0; k < KeptFours && team.column(k) < C; k++)
+            keep(k, load_four(x, team.column(k), C));
     }
 };
 
@@ -163,12 +148,7 @@ struct Tile
     DEVICE void write(const Four& sum, float scale, int C, const Target& y) const
     {
         Four total = sum_over_slots(sum, width);
-        if (slot > 0)
-            return;
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-            total[j] *= scale;
-        Target row = {y.data + (index_t)blockIdx.y * C, y.adds};
-        row.write_four(column, C, total);
+        if (slot == 0)
+            y.from((index_t)blockIdx.y * C).write_four(column, C, total * scale);
     }
 };

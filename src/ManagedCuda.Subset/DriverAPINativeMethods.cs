@@ -107,6 +107,16 @@ public static class DriverAPINativeMethods
         public static extern CUResult cuMemFreeHost(IntPtr p);
     }
 
+    /// <summary>Copies that the host waits for.</summary>
+    public static class SynchronousMemcpy_v2
+    {
+        static SynchronousMemcpy_v2() => NativeLibraries.Resolve();
+
+        /// <summary>Host to device.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuMemcpyHtoD_v2(CUdeviceptr dstDevice, IntPtr srcHost, SizeT ByteCount);
+    }
+
     /// <summary>Copies that are queued on a stream.</summary>
     public static class AsynchronousMemcpy_v2
     {

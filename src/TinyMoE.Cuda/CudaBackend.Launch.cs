@@ -11,7 +11,7 @@ public sealed unsafe partial class CudaBackend
     private readonly IntPtr[] argumentAddresses = new IntPtr[MostArguments];
 
     /// <summary>Queues a kernel. The arguments are its parameters, in order; their sizes are checked against the PTX.</summary>
-    private void Launch(string kernel, Grid grid, params ReadOnlySpan<Argument> arguments)
+    internal void Launch(string kernel, Grid grid, params ReadOnlySpan<Argument> arguments)
     {
         if (grid.X == 0 || grid.Y == 0 || grid.Z == 0)
             return;

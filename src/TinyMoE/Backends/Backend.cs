@@ -255,8 +255,8 @@ public abstract class Backend : IDisposable
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------
     // A row of token −1 is nobody's: it is zero, and so is its gradient.
 
-    /// <summary>y[n] = x[tokens[n]]. x (T, C), tokens (N), y (N, C).</summary>
-    public abstract void DispatchForward(Floats x, Ints tokens, int N, int T, int C, Floats y);
+    /// <summary>y[n] = x[tokens[n]]. x (T, C), tokens (N), the same by token: tokenOffsets (T+1), rowsByToken (N), y (N, C).</summary>
+    public abstract void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y);
 
     /// <summary>dx[t] = Σ over the rows n of token t of dy[n]. dy (N, C), tokenOffsets (T+1), rowsByToken (N), dx (T, C).</summary>
     public abstract void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Target dx);

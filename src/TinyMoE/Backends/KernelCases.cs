@@ -289,7 +289,11 @@ internal static class KernelCaseList
         yield return new("Balancing", "Sinkhorn", (b, d) => b.Sinkhorn(d.In(N * E, -2, 2), N, E, d.Out(N * E)));
         yield return new("Balancing", "StepBias", (b, d) => b.StepBias(d.In(WholeNumbers(E, 20)), E, 0.001f, d.Added(E).View), Tolerance: 0);
 
-        yield return new("Dispatch", "DispatchForward", (b, d) => b.DispatchForward(d.In(flat), Plan(b, d, N, E, K).Tokens, rows, N, C, d.Out(rows * C)), Tolerance: 0);
+        yield return new("Dispatch", "DispatchForward", (b, d) =>
+        {
+            var plan = Plan(b, d, N, E, K);
+            b.DispatchForward(d.In(flat), plan.Tokens, plan.TokenOffsets, plan.RowsByToken, rows, N, C, d.Out(rows * C));
+        }, Tolerance: 0);
         yield return new("Dispatch", "DispatchBackward", (b, d) =>
         {
             var plan = Plan(b, d, N, E, K);

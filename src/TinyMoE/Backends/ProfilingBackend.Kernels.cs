@@ -462,10 +462,10 @@ public sealed partial class ProfilingBackend
 
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------
     /// <inheritdoc/>
-    public override void DispatchForward(Floats x, Ints tokens, int N, int T, int C, Floats y)
+    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y)
     {
         using (Time(new(nameof(DispatchForward), N, C), flops: 0, values: Area(T, C) + N + Area(N, C)))
-            device.DispatchForward(x, tokens, N, T, C, y);
+            device.DispatchForward(x, tokens, tokenOffsets, rowsByToken, N, T, C, y);
     }
 
     /// <inheritdoc/>

@@ -16,7 +16,7 @@ public static partial class Ops
 
         Tape tape = x.Tape;
         Tensor y = tape.New((N, C));
-        tape.Backend.DispatchForward(x.Data, tokens, N, T, C, y.Data);
+        tape.Backend.DispatchForward(x.Data, tokens, tokenOffsets, rowsByToken, N, T, C, y.Data);
 
         // dx[t] = Σ over the rows n of token t of dy[n]
         return tape.Record(nameof(Dispatch), y, () =>

@@ -20,7 +20,7 @@ public class ExpertKernels : BenchKernels
     }
 
     [Benchmark]
-    public void DispatchForward() => Backend.DispatchForward(x, tokens, Rows, N, C, rows);
+    public void DispatchForward() => Backend.DispatchForward(x, tokens, tokenOffsets, rowsByToken, Rows, N, C, rows);
 
     [Benchmark]
     public void DispatchBackward() => Backend.DispatchBackward(rows, tokenOffsets, rowsByToken, Rows, N, C, x);

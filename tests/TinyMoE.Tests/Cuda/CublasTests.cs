@@ -3,6 +3,8 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
+using Bfloat16s = TinyMoE.Memory.View<ushort>;
+using Floats = TinyMoE.Memory.View<float>;
 
 namespace TinyMoE.Tests.Cuda;
 

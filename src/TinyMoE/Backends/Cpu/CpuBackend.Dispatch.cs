@@ -7,7 +7,7 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void DispatchForward(Floats x, Ints tokens, int N, int T, int C, Floats y)
+    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y)
     {
         ForRows(N, C, (x, tokens, N, C, y), static (piece, in s) =>
         {

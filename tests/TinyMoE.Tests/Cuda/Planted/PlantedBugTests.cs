@@ -78,7 +78,7 @@ public sealed class PlantedBugTests
     public void ArgumentOfTheWrongSize_IsRefusedBeforeTheLaunch()
     {
         using CudaBackend cuda = TestDevice.NewBackend();
-        InvalidOperationException error = Assert.Throws<InvalidOperationException>(() => cuda.Launch("fill", new Grid(1), 1, 2, 3));
-        Assert.Contains("fill", error.Message, StringComparison.Ordinal);
+        InvalidOperationException error = Assert.Throws<InvalidOperationException>(() => cuda.Launch("widen_bfloat16", new Grid(1), 1L, 2, 3L)); // n has 8 bytes
+        Assert.Contains("Argument 1 of widen_bfloat16 has 4 bytes", error.Message, StringComparison.Ordinal);
     }
 }

@@ -1,0 +1,64 @@
+// The optimiser and the gradient's norm: w, m and v are read and written once, g is read once, the clip and the bfloat16 copy come on the way.
+#include "rows.cuh"
+
+// sums[block] = the block's part of Σ x², in double. x (n), sums (blocks)
+KERNEL sum_of_squares(const float* x, int n, double* sums)
+{
+    double sum = 0;
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four value = load_four(x, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            sum += (double)value[j] * value[j];
+    }
+
+    sum = sum_block<BlockThreads>(sum);
+    if (threadIdx.x == 0)
+        sums[blockIdx.x] = sum;
+}
+
+// y[0] = √Σ sums. sums (count); one block
+KERNEL root_of_sum(const double* sums, int count, float* y)
+{
+    double sum = 0;
+    for (int i = threadIdx.x; i < count; i += BlockThreads)
+        sum += sums[i];
+    sum = sum_block<BlockThreads>(sum);
+    if (threadIdx.x == 0)
+        y[0] = (float)sqrt(sum);
+}
+
+// With g scaled by min(1, clip/norm), 0 for no clip:  m = β₁·m + (1 − β₁)·g,  v = β₂·v + (1 − β₂)·g²,  w = keep·w − rate·m/(√v·root + eps),
+// where rate and root hold the corrections of the moments' start from zero and keep = 1 − learning rate·decay. Nothing changes where the norm is not
+// finite. g, w, m, v (n), norm (1) or none, copy (n) or none
+KERNEL adamw(
+    const float* g, const float* norm, float clip, float beta1, float beta2, float rate, float root, float eps, float keep, int n,
+    float* w, float* m, float* v, bfloat16* copy)
+{
+    __shared__ float length; // read once a block
+    if (threadIdx.x == 0)
+        length = norm != nullptr ? norm[0] : 0.0f;
+    __syncthreads();
+    if (!isfinite(length))
+        return;
+
+    float scale = clip > 0.0f && length > clip ? clip / length : 1.0f;
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four weight = load_four(w, i, n), first = load_four(m, i, n), second = load_four(v, i, n), gradient = load_four(g, i, n) * scale;
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+        {
+            first[j] = fmaf(beta1, first[j], (1.0f - beta1) * gradient[j]);
+            second[j] = fmaf(beta2, second[j], (1.0f - beta2) * gradient[j] * gradient[j]);
+            weight[j] = keep * weight[j] - rate * first[j] / fmaf(sqrtf(second[j]), root, eps);
+        }
+
+        store_four(w, i, n, weight);
+        store_four(m, i, n, first);
+        store_four(v, i, n, second);
+        if (copy != nullptr)
+            store_four(copy, i, n, weight);
+    }
+}

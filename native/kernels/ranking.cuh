@@ -1,0 +1,105 @@
+// What routing, choices and balancing share: teams of lanes, sums before, ranks.
+#pragma once
+
+#include "common.cuh"
+
+constexpr int Dropped = -1;         // a choice that nobody serves, a row that carries no token
+constexpr int ExpertsAtOnce = 4096; // whose counters stand in shared memory together: where there are more, blocks of the next y take the next ones
+
+// ---- Teams: rows are often shorter than a warp -------------------------------------------------------------------------------------------
+
+// `lanes` neighbouring lanes of a warp, a power of two, work on one row: member m on columns m, m + lanes, ... . A block has `count` teams.
+struct Team
+{
+    int lanes, index, member, count;
+
+    DEVICE explicit Team(int lanes) : lanes(lanes), index(threadIdx.x / lanes), member(threadIdx.x % lanes), count(blockDim.x / lanes) {}
+
+    // All lanes of the warp come here; each team gets its own result.
+    template <class T, class Op>
+    DEVICE T reduce(T value, Op op) const
+    {
+        for (int distance = lanes / 2; distance > 0; distance /= 2)
+            value = op(value, __shfl_xor_sync(AllLanes, value, distance));
+        return value;
+    }
+
+    // What the team's member `from` has.
+    template <class T> DEVICE T broadcast(T value, int from) const { return __shfl_sync(AllLanes, value, from, lanes); }
+};
+
+// ---- Sums before ----------------------------------------------------------------------------------------------------------------------------
+
+// The sum of this lane's value and those of the lanes before it.
+DEVICE int sum_up_to_lane(int value)
+{
+#pragma unroll
+    for (int distance = 1; distance < WarpSize; distance *= 2)
+    {
+        int left = __shfl_up_sync(AllLanes, value, distance);
+        value += lane() >= distance ? left : 0;
+    }
+
+    return value;
+}
+
+// The sum of the values of the threads before this one, and of all. All threads of the block come here.
+template <int Threads>
+DEVICE int sum_before(int value, int& total)
+{
+    static_assert(Threads % WarpSize == 0 && Threads <= WarpSize * WarpSize, "whole warps, 32 of them at most");
+    __shared__ int sums[Threads / WarpSize];
+    int inWarp = sum_up_to_lane(value);
+    __syncthreads();
+    if (lane() == WarpSize - 1)
+        sums[warp()] = inWarp;
+    __syncthreads();
+    int ofWarps = sum_up_to_lane(lane() < Threads / WarpSize ? sums[lane()] : 0);
+    total = __shfl_sync(AllLanes, ofWarps, WarpSize - 1);
+    int before = __shfl_sync(AllLanes, ofWarps, warp() > 0 ? warp() - 1 : 0);
+    return (warp() > 0 ? before : 0) + inWarp - value;
+}
+
+// ---- Ranks: value and place in one number ----------------------------------------------------------------------------------------------------
+
+// The smaller the larger the value, and among equals the smaller the place: one order without ties, the CPU's. NaN is below every value.
+using Rank = uint64;
+
+constexpr Rank NoRank = ~0ull; // behind every rank there is
+
+struct Least { template <class T> DEVICE T operator()(T a, T b) const { return a < b ? a : b; } };
+struct Most { template <class T> DEVICE T operator()(T a, T b) const { return a > b ? a : b; } };
+
+// Bits that rise with the value; −0 is 0.
+DEVICE uint32 rising_bits(float value)
+{
+    uint32 bits = value == 0.0f ? 0 : __float_as_uint(value);
+    return value != value ? 0 : bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+DEVICE float from_rising_bits(uint32 rising) { return __uint_as_float(rising & 0x80000000u ? rising ^ 0x80000000u : ~rising); }
+
+DEVICE Rank rank_of(float value, int place) { return (Rank)~rising_bits(value) << 32 | (uint32)place; }
+DEVICE int place_of(Rank rank) { return (int)(uint32)rank; }
+DEVICE float value_of(Rank rank) { return from_rising_bits(~(uint32)(rank >> 32)); }
+
+// A number that exactly `wanted` of n different ranks do not exceed, 0 < wanted <= n, by halving: the last of the best. Crews of Threads threads, a warp or a
+// block, come here together and all get it; at(i) is rank i, NoRank for one that does not count, and each thread asks for every Threads'th only.
+template <int Threads, class At>
+DEVICE Rank last_of_best(int n, int wanted, At at)
+{
+    Rank last = NoRank;
+    for (Rank half = 1ull << 63; half != 0; half >>= 1)
+    {
+        int count = 0;
+        for (int i = threadIdx.x % Threads; i < n; i += Threads)
+            count += at(i) <= last - half;
+        count = Threads == WarpSize ? sum_warp(count) : sum_block<Threads>(count);
+        if (count >= wanted)
+            last -= half;
+        if (count == wanted)
+            break;
+    }
+
+    return last;
+}

@@ -1,0 +1,175 @@
+// Softmax, log Σ exp and cross-entropy. Every exponential is taken of a value minus the largest one, so none overflows. A team of threads has a row
+// (rows.cuh) and reads it once; the losses' forwards keep log Σ exp only, and their backwards take the exponentials again.
+#include "rows.cuh"
+
+constexpr float Lowest = -3.402823466e38f; // below every number but −∞; itself finite, so that Lowest − Lowest is no NaN
+
+DEVICE float largest_of(const Four& value) { return fmaxf(fmaxf(value[0], value[1]), fmaxf(value[2], value[3])); }
+
+DEVICE Four exp_below(const Four& value, float largest)
+{
+    return {expf(value[0] - largest), expf(value[1] - largest), expf(value[2] - largest), expf(value[3] - largest)};
+}
+
+// y = exp(x − largest)/Σ. x, y (N, C)
+KERNEL softmax_forward(const float* x, int N, int C, float* y)
+{
+    __shared__ KeptRow row;
+    Team team(C);
+    each_row(team, N, [&](index_t n, bool exists)
+    {
+        index_t at = n * C;
+        int length = exists ? C : 0;
+        float largest = -Infinity, sum = 0;
+        for (int k = 0; team.column(k) < length; k++)
+        {
+            Four value = load_four(x + at, team.column(k), C, -Infinity);
+            row.keep(k, value);
+            largest = fmaxf(largest, largest_of(value));
+        }
+
+        largest = team.max(largest);
+        for (int k = 0; team.column(k) < length; k++)
+        {
+            Four value = k < KeptFours ? row.kept[k][threadIdx.x] : load_four(x + at, team.column(k), C, -Infinity);
+            value = exp_below(value, largest);
+            row.keep(k, value);
+            sum += sum_four(value);
+        }
+
+        float scale = 1.0f / team.sum(sum);
+        for (int k = 0; team.column(k) < length; k++)
+        {
+            index_t c = team.column(k);
+            Four value = k < KeptFours ? row.kept[k][threadIdx.x] : exp_below(load_four(x + at, c, C), largest);
+            store_four(y + at, c, C, value * scale);
+        }
+    });
+}
+
+// dx = y·(dy − Σ dy·y). dy, y, dx (N, C)
+KERNEL softmax_backward(const float* dy, const float* y, int N, int C, Target dx)
+{
+    __shared__ KeptRow gradients, row;
+    Team team(C);
+    each_row(team, N, [&](index_t n, bool exists)
+    {
+        index_t at = n * C;
+        int length = exists ? C : 0;
+        float dot = 0;
+        for (int k = 0; team.column(k) < length; k++)
+        {
+            Four gradient = load_four(dy + at, team.column(k), C), value = load_four(y + at, team.column(k), C);
+            gradients.keep(k, gradient);
+            row.keep(k, value);
+            dot += sum_four(gradient * value);
+        }
+
+        dot = team.sum(dot);
+        for (int k = 0; team.column(k) < length; k++)
+        {
+            index_t c = team.column(k);
+            dx.from(at).write_four(c, C, (gradients.get(k, dy + at, c, C) + four(-dot)) * row.get(k, y + at, c, C));
+        }
+    });
+}
+
+// y[n] = log Σ exp(x[n, c]). x (N, C), y (N). A thread keeps the largest value so far and the sum of the exponentials below it: a larger one rescales the sum.
+KERNEL log_sum_exp_forward(const float* x, int N, int C, float* y)
+{
+    Team team(C);
+    each_row(team, N, [&](index_t n, bool exists)
+    {
+        float largest = Lowest, sum = 0;
+        for (int k = 0; exists && team.column(k) < C; k++)
+        {
+            Four value = load_four(x + n * C, team.column(k), C, -Infinity);
+            float larger = fmaxf(largest, largest_of(value));
+            sum = sum * expf(largest - larger) + sum_four(exp_below(value, larger));
+            largest = larger;
+        }
+
+        float largestOfAll = team.max(largest), total = team.sum(sum * expf(largest - largestOfAll));
+        if (exists && team.rank == 0)
+            y[n] = largestOfAll + logf(total);
+    });
+}
+
+// dx[n, c] = dy[n]·exp(x[n, c] − y[n]). dy, y (N), x, dx (N, C)
+KERNEL log_sum_exp_backward(const float* dy, const float* x, const float* y, int N, int C, Target dx)
+{
+    Walk walk(N, C);
+    for (index_t c = walk.column; c < C; c += walk.columns)
+    {
+        for (index_t n = walk.row; n < N; n += walk.rows)
+        {
+            Four value = load_four(x + n * C, c, C);
+            float shift = y[n], scale = dy[n];
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                value[j] = scale * expf(value[j] - shift);
+            dx.from(n * C).write_four(c, C, value);
+        }
+    }
+}
+
+// ---- Cross-entropy: a row with a target below 0 does not count --------------------------------------------------------------------------------
+
+// loss = mean over the rows that count of logSumExp − logits[target], in double; 0 when none counts; NaN where a target is no column, as a kernel cannot throw.
+// logits (N, V), targets, logSumExp (N), loss (1); one block
+KERNEL cross_entropy_mean(const float* logits, const int* targets, const float* logSumExp, int N, int V, float* loss)
+{
+    double sum = 0;
+    int count = 0;
+    for (index_t n = threadIdx.x; n < N; n += BlockThreads)
+    {
+        int target = targets[n];
+        if (target < 0)
+            continue;
+        count++;
+        sum += target < V ? (double)logSumExp[n] - logits[n * V + target] : (double)__int_as_float(0x7FC00000); // a quiet NaN
+    }
+
+    sum = sum_block<BlockThreads>(sum);
+    count = sum_block<BlockThreads>(count);
+    if (threadIdx.x == 0)
+        loss[0] = (float)(sum / max(1, count));
+}
+
+// scale = dloss/how many rows count. dloss, scale (1), targets (N); one block
+KERNEL cross_entropy_scale(const float* dloss, const int* targets, int N, float* scale)
+{
+    int count = 0;
+    for (index_t n = threadIdx.x; n < N; n += BlockThreads)
+        count += targets[n] >= 0;
+    count = sum_block<BlockThreads>(count);
+    if (threadIdx.x == 0)
+        scale[0] = dloss[0] / max(1, count);
+}
+
+// dlogits[n] = (exp(logits[n] − logSumExp[n]) − onehot(target))·scale; 0 for a row that does not count. scale (1), logits, dlogits (N, V), targets, logSumExp (N)
+KERNEL cross_entropy_backward(const float* scale, const float* logits, const int* targets, const float* logSumExp, int N, int V, Target dlogits)
+{
+    float factor = scale[0];
+    Walk walk(N, V);
+    for (index_t c = walk.column; c < V; c += walk.columns)
+    {
+        for (index_t n = walk.row; n < N; n += walk.rows)
+        {
+            int target = targets[n];
+            if (target < 0 && dlogits.adds)
+                continue;
+            Four gradient = four(0.0f);
+            if (target >= 0)
+            {
+                Four value = load_four(logits + n * V, c, V);
+                float shift = logSumExp[n];
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                    gradient[j] = (expf(value[j] - shift) - (c + j == target ? 1.0f : 0.0f)) * factor;
+            }
+
+            dlogits.from(n * V).write_four(c, V, gradient);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Cuda;
+
+// native/kernels/bfloat16.cu
+public sealed unsafe partial class CudaBackend
+{
+    /// <inheritdoc/>
+    public override void RoundToBfloat16(Floats x, int n, Target y)
+    {
+        if (!y.IsNone)
+            Launch("round_to_bfloat16", Grid.Elements(n), x, n, y);
+    }
+
+    /// <inheritdoc/>
+    public override void PackBfloat16(Floats x, int n, Bfloat16s y) => Launch("pack_bfloat16", Grid.Elements(n), x, n, y);
+}

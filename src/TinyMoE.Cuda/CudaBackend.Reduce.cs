@@ -1,0 +1,62 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Cuda;
+
+// native/kernels/reduce.cu. A long sum is two launches of one kernel: pieces into scratch memory, then the pieces.
+public sealed unsafe partial class CudaBackend
+{
+    /// <summary>Columns that one block sums; longer rows are cut.</summary>
+    private const int LongestRun = 16 * 1024;
+
+    /// <inheritdoc/>
+    public override void SumRows(Floats x, float scale, int N, int C, Target y)
+    {
+        if (y.IsNone)
+            return;
+        int rows = RowsPerBlock(N, C), blocks = Pieces(N, rows);
+        if (blocks <= 1)
+        {
+            Launch("sum_rows", TileGrid(C, 1), x, scale, N, C, rows, y);
+            return;
+        }
+
+        DeviceBuffer scratch = Pool.Rent((long)blocks * C * sizeof(float));
+        Floats partials = scratch.As<float>(blocks * C); // (blocks, C)
+        Launch("sum_rows", TileGrid(C, blocks), x, scale, N, C, rows, (Target)partials);
+        AddPartials(partials, blocks, C, y);
+        Pool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    public override void SumColumns(Floats x, float scale, int N, int C, Target y)
+    {
+        if (y.IsNone)
+            return;
+        int runs = Pieces(C, LongestRun);
+        if (runs <= 1)
+        {
+            Launch("sum_columns", TeamGrid(N, C), x, scale, N, C, Math.Max(1, C), y);
+            return;
+        }
+
+        DeviceBuffer scratch = Pool.Rent((long)N * runs * sizeof(float));
+        Floats sums = scratch.As<float>(N * runs); // (N, runs)
+        Launch("sum_columns", TeamGrid((long)N * runs, LongestRun), x, scale, N, C, LongestRun, (Target)sums);
+        Launch("sum_columns", TeamGrid(N, runs), sums, 1f, N, runs, runs, y);
+        Pool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    public override void BroadcastRows(Floats x, float scale, int N, int C, Target y)
+    {
+        if (!y.IsNone)
+            Launch("broadcast_rows", WalkGrid(N, C, rows: 8), x, scale, N, C, y);
+    }
+
+    /// <inheritdoc/>
+    public override void BroadcastColumns(Floats x, float scale, int N, int C, Target y)
+    {
+        if (!y.IsNone)
+            Launch("broadcast_columns", WalkGrid(N, C, rows: 4), x, scale, N, C, y);
+    }
+}

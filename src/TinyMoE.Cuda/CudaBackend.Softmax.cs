@@ -1,0 +1,46 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Cuda;
+
+// native/kernels/softmax.cu
+public sealed unsafe partial class CudaBackend
+{
+    /// <inheritdoc/>
+    public override void SoftmaxForward(Floats x, int N, int C, Floats y) => Launch("softmax_forward", TeamGrid(N, C), x, N, C, y);
+
+    /// <inheritdoc/>
+    public override void SoftmaxBackward(Floats dy, Floats y, int N, int C, Target dx)
+    {
+        if (!dx.IsNone)
+            Launch("softmax_backward", TeamGrid(N, C), dy, y, N, C, dx);
+    }
+
+    /// <inheritdoc/>
+    public override void LogSumExpForward(Floats x, int N, int C, Floats y) => Launch("log_sum_exp_forward", TeamGrid(N, C), x, N, C, y);
+
+    /// <inheritdoc/>
+    public override void LogSumExpBackward(Floats dy, Floats x, Floats y, int N, int C, Target dx)
+    {
+        if (!dx.IsNone)
+            Launch("log_sum_exp_backward", WalkGrid(N, C, rows: 4), dy, x, y, N, C, dx);
+    }
+
+    /// <inheritdoc/>
+    public override void CrossEntropyForward(Floats logits, Ints targets, int N, int V, Floats loss, Floats logSumExp)
+    {
+        LogSumExpForward(logits, N, V, logSumExp);
+        Launch("cross_entropy_mean", new Grid(1), logits, targets, logSumExp, N, V, loss);
+    }
+
+    /// <inheritdoc/>
+    public override void CrossEntropyBackward(Floats dloss, Floats logits, Ints targets, Floats logSumExp, int N, int V, Target dlogits)
+    {
+        if (dlogits.IsNone || N == 0)
+            return;
+        DeviceBuffer scratch = Pool.Rent(sizeof(float));
+        Floats scale = scratch.As<float>(1);
+        Launch("cross_entropy_scale", new Grid(1), dloss, targets, N, scale);
+        Launch("cross_entropy_backward", WalkGrid(N, V, rows: 4), scale, logits, targets, logSumExp, N, V, dlogits);
+        Pool.Return(scratch);
+    }
+}

@@ -6,7 +6,7 @@ namespace TinyMoE.Cuda;
 // Top-k routing, logits to plan: a counting sort on the device, see native/kernels/routing.cu.
 public sealed unsafe partial class CudaBackend
 {
-    private const int WarpSize = 32, MostSharedBytes = 47 * 1024; // a kernel's own reductions take some of the 48 KB
+    private const int MostSharedBytes = 47 * 1024; // a kernel's own reductions take some of the 48 KB
     private const int ExpertsAtOnce = 4096; // as in ranking.cuh
 
     /// <inheritdoc/>

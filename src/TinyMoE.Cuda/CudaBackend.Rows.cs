@@ -16,12 +16,12 @@ public sealed unsafe partial class CudaBackend
     private const int MostBlocks = 4096;
 
     /// <summary>How many threads lie side by side over C columns, four each: a power of two, at most a warp.</summary>
-    private static int LanesOf(int C) => (int)Math.Min(WarpSize, BitOperations.RoundUpToPowerOf2((uint)Math.Max(1, Pieces(C, 4))));
+    private static int LanesOfFours(int C) => (int)Math.Min(WarpSize, BitOperations.RoundUpToPowerOf2((uint)Math.Max(1, Pieces(C, 4))));
 
     /// <summary>How many threads have a row.</summary>
     private static int TeamOf(int C)
     {
-        int size = LanesOf(C);
+        int size = LanesOfFours(C);
         while (size < Grid.BlockSize && 4 * size * KeptFours < C)
             size *= 2;
         return size;
@@ -38,7 +38,7 @@ public sealed unsafe partial class CudaBackend
     private static Grid WalkGrid(int N, int C, int rows) => Grid.Elements((long)N * Pieces(C, 4) * 4, 4 * rows);
 
     /// <summary>For sums over rows by tiles of columns, in <paramref name="blocks"/> blocks of rows.</summary>
-    private static Grid TileGrid(int C, int blocks) => new(Pieces(Pieces(C, 4), LanesOf(C)), blocks);
+    private static Grid TileGrid(int C, int blocks) => new(Pieces(Pieces(C, 4), LanesOfFours(C)), blocks);
 
     /// <summary>How many rows a block adds up in a sum over rows: enough that the partial rows are few beside the rows, and so many that the blocks are few.</summary>
     private static int RowsPerBlock(int N, int C) => Math.Max(Pieces(N, MostRowBlocks), Math.Max(32, 4 * Grid.BlockSize / TeamOf(C)));

@@ -26,16 +26,21 @@ using LaneMask = uint32_t; // bit l: lane l of a warp
 /// Carries out one instruction for the lanes in `active`.
 using Execute = void (*)(Warp& warp, const Instruction& instruction, LaneMask active);
 
+enum class Space : uint8_t { Generic, Global, Constant, Shared, Local, Parameter };
+
 struct Instruction {
     Execute execute = nullptr;
-    uint32_t guard = 0;                    // place of the guarding predicate
+    uint32_t guard = 0;                    // the guarding predicate; 0 is always true
     LaneMask guardFlip = 0;                // all ones for @!p
-    std::array<uint32_t, 6> operands = {}; // places in the register file
+    std::array<uint32_t, 6> operands = {}; // places in the register file (bytes), or numbers of predicates
     int64_t immediate = 0;                 // offset of an address, branch target, table of lop3, ...
-    uint32_t runEnd = 0;                   // index of the first instruction from here on that may change the control flow or is jumped to
-    uint32_t index = 0;                    // its own index
-    bool touchesMemory = false;
+    uint32_t index = 0;                    // its own index in the kernel
+    uint32_t runEnd = 0;                   // the instructions from this one up to here run one after the other
     uint32_t statement = 0;                // index in Kernel::statements
+    Space space = Space::Generic;          // of a memory access
+    uint8_t bytes = 0;                     // of a memory access, a lane
+    bool touchesMemory = false;
+    bool endsRun = false;                  // may jump, leave or wait
 };
 
 /// Where an instruction came from.
@@ -53,8 +58,6 @@ struct Parameter {
     size_t alignment = 1;
 };
 
-enum class Space : uint8_t { Generic, Global, Constant, Shared, Local, Parameter };
-
 /// A constant that every lane of a register holds from the start.
 struct Constant {
     uint32_t place = 0;
@@ -62,11 +65,13 @@ struct Constant {
     bool wide = false; // 8 bytes a lane
 };
 
-/// Registers that the launch fills in, by place; 0: the kernel does not use it.
+/// A 4-byte register that the launch fills in.
 struct SpecialRegister {
-    enum class Kind : uint8_t { ThreadX, ThreadY, ThreadZ, BlockSizeX, BlockSizeY, BlockSizeZ, BlockX, BlockY, BlockZ, GridX, GridY, GridZ,
-        Lane, Warp, WarpCount, LanesEqual, LanesBelow, LanesBelowOrEqual, LanesAbove, LanesAboveOrEqual, Clock, DynamicShared, TotalShared };
-    Kind kind;
+    enum class Kind : uint8_t {
+        ThreadX, ThreadY, ThreadZ, BlockSizeX, BlockSizeY, BlockSizeZ, BlockX, BlockY, BlockZ, GridX, GridY, GridZ,
+        Lane, Warp, WarpCount, LanesEqual, LanesBelow, LanesUpTo, LanesAbove, LanesFrom, DynamicSharedBytes, TotalSharedBytes,
+    };
+    Kind kind = Kind::ThreadX;
     uint32_t place = 0;
 };
 
@@ -75,7 +80,8 @@ struct Kernel {
     const Module* module = nullptr;
     std::vector<Parameter> parameters;
     size_t parameterBytes = 0;
-    size_t registerBytes = 0; // register file of one warp
+    size_t registerBytes = 0;   // register file of one warp
+    size_t predicates = 1;      // number 0 is always true
     size_t staticShared = 0;  // bytes; dynamic shared memory begins at dynamicSharedOffset
     size_t dynamicSharedOffset = 0;
     size_t localBytes = 0;    // a thread

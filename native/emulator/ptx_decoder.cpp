@@ -1,0 +1,165 @@
+#include "ptx_decoder.h"
+
+#include "interpreter_control.h"
+
+#include <algorithm>
+
+namespace emulator {
+
+namespace {
+
+const OpcodeTable& opcodes() {
+    static const OpcodeTable table = [] {
+        OpcodeTable t;
+        addIntegerOpcodes(t);
+        addFloatOpcodes(t);
+        addDoubleOpcodes(t);
+        addConversions(t);
+        addComparisons(t);
+        return t;
+    }();
+    return table;
+}
+
+} // namespace
+
+KernelDecoder::KernelDecoder(Kernel& target, const Scope& moduleScope) : kernel_(target), moduleScope_(moduleScope) {
+    kernel_.predicates = firstFreePredicate;
+    openScope();
+    for (const Parameter& p : kernel_.parameters)
+        scopes_.back()[p.name] = {.kind = Symbol::Kind::Variable, .space = Space::Parameter, .address = p.offset, .bytes = p.bytes};
+}
+
+void KernelDecoder::fail(const std::string& what) const {
+    throw PtxError("PTX line " + std::to_string(written_.line) + ", kernel " + kernel_.name + ", '" + std::string(written_.opcodeText) + "': " + what);
+}
+
+void KernelDecoder::decode(const WrittenInstruction& written) {
+    written_ = written;
+    guard_ = alwaysTrue;
+    guardFlip_ = written.guardNegated ? allLanes : 0;
+    if (!written.guard.empty()) {
+        Symbol* symbol = find(written.guard);
+        if (symbol == nullptr || symbol->kind != Symbol::Kind::Register || symbol->place != Place::Predicate)
+            fail("'" + std::string(written.guard) + "' is not a predicate");
+        guard_ = symbol->number;
+    }
+
+    std::string_view name = written.opcode[0];
+    if (name == "mov")
+        decodeMove();
+    else if (name == "ld" || name == "ldu")
+        decodeMemory(false);
+    else if (name == "st")
+        decodeMemory(true);
+    else if (name == "atom" || name == "red")
+        decodeAtomic(name == "atom");
+    else if (name == "cvta")
+        decodeAddressConversion();
+    else if (name == "bra" || name == "brx")
+        decodeBranch(name == "brx");
+    else if (name == "ret" || name == "exit")
+        emit(executeExit, {}).endsRun = true;
+    else if (name == "trap")
+        emit(executeTrap, {});
+    else if ((name == "bar" && written.opcode.size() > 1 && written.opcode[1] != "warp") || name == "barrier")
+        decodeBarrier();
+    else if (name == "bar" || name == "shfl" || name == "vote" || name == "match" || name == "activemask")
+        decodeWarpOperation();
+    else if (name == "membar" || name == "fence")
+        emit(executeFence, {});
+    else if (name == "nanosleep")
+        return;
+    else
+        decodeByTable(name == "cvt");
+    convertOutputs();
+}
+
+void KernelDecoder::decodeByTable(bool isConversion) {
+    std::string key = opcodeKey();
+    auto found = opcodes().find(key);
+    if (found == opcodes().end())
+        fail("this opcode is not known to the emulator");
+    const Form& form = found->second;
+
+    // setp p, a, b has a second result that need not be written.
+    std::vector<Operand> operands = written_.operands;
+    Operand sink;
+    sink.kind = Operand::Kind::Sink;
+    if (form.paired && !written_.paired && !operands.empty())
+        operands.insert(operands.begin() + 1, sink);
+    if (operands.size() != form.operands.size())
+        fail("takes " + std::to_string(form.operands.size()) + " operands, not " + std::to_string(operands.size()));
+
+    // A conversion takes and gives registers wider than its types.
+    bool isSigned = isConversion && written_.opcode[written_.opcode.size() - 2][0] == 's';
+    std::array<uint32_t, 6> places = {};
+    size_t results = form.paired ? 2 : 1;
+    for (size_t n = results; n < operands.size(); n++) {
+        places[n] = input(operands[n], form.operands[n]);
+        if (!isConversion && !outputs_.empty())
+            fail("a result has the wrong size");
+    }
+    for (size_t n = 0; n < results; n++) {
+        if (n == 1 && operands[n].kind == Operand::Kind::Sink)
+            places[n] = sparePredicate;
+        else
+            places[n] = output(operands[n], form.operands[n], isSigned);
+    }
+    Instruction& instruction = emit(form.execute, {});
+    instruction.operands = places;
+    instruction.immediate = form.immediate;
+}
+
+Instruction& KernelDecoder::emit(Execute execute, std::initializer_list<uint32_t> operands) {
+    Instruction& i = kernel_.instructions.emplace_back();
+    i.execute = execute;
+    i.guard = guard_;
+    i.guardFlip = guardFlip_;
+    i.index = uint32_t(kernel_.instructions.size() - 1);
+    std::copy(operands.begin(), operands.end(), i.operands.begin());
+    Statement statement{written_.line, sourceFile_, sourceLine_};
+    kernel_.statements.push_back(statement);
+    i.statement = i.index;
+    return i;
+}
+
+void KernelDecoder::emitForm(const std::string& opcode, std::initializer_list<uint32_t> operands) {
+    const Form& form = opcodes().at(opcode);
+    emit(form.execute, operands).immediate = form.immediate;
+}
+
+bool KernelDecoder::take(std::string_view modifier) {
+    auto found = std::find(written_.opcode.begin() + 1, written_.opcode.end(), modifier);
+    if (found == written_.opcode.end())
+        return false;
+    written_.opcode.erase(found);
+    return true;
+}
+
+bool KernelDecoder::takeAny(std::initializer_list<std::string_view> modifiers) {
+    bool any = false;
+    for (std::string_view modifier : modifiers)
+        any |= take(modifier);
+    return any;
+}
+
+std::string KernelDecoder::opcodeKey() const {
+    std::string key;
+    for (std::string_view part : written_.opcode)
+        key += (key.empty() ? "" : ".") + std::string(part);
+    return key;
+}
+
+const Operand& KernelDecoder::operand(size_t n) const {
+    if (n >= written_.operands.size())
+        fail("lacks an operand");
+    return written_.operands[n];
+}
+
+void KernelDecoder::expectOperands(size_t least, size_t most) const {
+    if (written_.operands.size() < least || written_.operands.size() > most)
+        fail("has " + std::to_string(written_.operands.size()) + " operands");
+}
+
+} // namespace emulator

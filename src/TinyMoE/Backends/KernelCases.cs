@@ -241,6 +241,9 @@ internal static class KernelCaseList
             }, 5e-5);
         }
 
+        AttentionSizes one = new(B, 1, T, H, KvHeads, D);
+        yield return new("Attention", "AttentionForward of one query",
+            (b, d) => b.AttentionForward(d.In(B * H * D), d.In(N * KvHeads * D), d.In(N * KvHeads * D), in one, default, d.Out(B * H * D), d.Out(B * H)));
         yield return new("Embedding", "EmbeddingForward", (b, d) => b.EmbeddingForward(d.In(V * C), d.InInts(N, V), N, V, C, d.Out(flat)));
         yield return new("Embedding", "EmbeddingBackward", (b, d) => b.EmbeddingBackward(d.In(flat), d.InInts(N, V), N, V, C, To(d, V * C)));
         yield return new("Random", "FillUniform", (b, d) => b.FillUniform(Key(RandomPurpose.Other), flat, d.Out(flat)), Tolerance: 0);

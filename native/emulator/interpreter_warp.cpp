@@ -192,7 +192,7 @@ bool Warp::gather(const Instruction& i, LaneMask members, LaneMask active) {
 
 std::string Warp::where(const Instruction& i, int lane) const {
     const Kernel& kernel = launch.kernel;
-    const Statement& statement = kernel.statements[i.statement];
+    const Statement& statement = kernel.statements[i.index];
     auto triple = [](Dim3 d) { return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")"; };
     std::string result = "kernel " + kernel.name + ", block " + triple(block.index) + ", thread " + triple(block.threadAt(*this, lane));
     std::string line = statement.ptxLine < kernel.module->lines.size() ? kernel.module->lines[statement.ptxLine] : "";

@@ -36,7 +36,6 @@ struct Instruction {
     int64_t immediate = 0;                 // offset of an address, branch target, table of lop3, ...
     uint32_t index = 0;                    // its own index in the kernel
     uint32_t runEnd = 0;                   // the instructions from this one up to here run one after the other
-    uint32_t statement = 0;                // index in Kernel::statements
     Space space = Space::Generic;          // of a memory access
     uint8_t bytes = 0;                     // of a memory access, a lane
     bool touchesMemory = false;
@@ -89,7 +88,7 @@ struct Kernel {
     std::vector<Constant> constants;
     std::vector<SpecialRegister> specialRegisters;
     std::vector<Instruction> instructions;
-    std::vector<Statement> statements;
+    std::vector<Statement> statements; // where each instruction came from
     std::vector<std::vector<uint32_t>> branchTables; // of brx.idx
 };
 

@@ -24,7 +24,7 @@ const OpcodeTable& opcodes() {
 } // namespace
 
 KernelDecoder::KernelDecoder(Kernel& target, const Scope& moduleScope) : kernel_(target), moduleScope_(moduleScope) {
-    kernel_.predicates = firstFreePredicate;
+    kernel_.predicates = fixedPredicates;
     openScope();
     for (const Parameter& p : kernel_.parameters)
         scopes_.back()[p.name] = {.kind = Symbol::Kind::Variable, .space = Space::Parameter, .address = p.offset, .bytes = p.bytes};
@@ -42,7 +42,7 @@ void KernelDecoder::decode(const WrittenInstruction& written) {
         Symbol* symbol = find(written.guard);
         if (symbol == nullptr || symbol->kind != Symbol::Kind::Register || symbol->place != Place::Predicate)
             fail("'" + std::string(written.guard) + "' is not a predicate");
-        guard_ = symbol->number;
+        guard_ = symbol->value;
     }
 
     std::string_view name = written.opcode[0];
@@ -59,15 +59,15 @@ void KernelDecoder::decode(const WrittenInstruction& written) {
     else if (name == "bra" || name == "brx")
         decodeBranch(name == "brx");
     else if (name == "ret" || name == "exit")
-        emit(executeExit, {}).endsRun = true;
+        emit(executeExit, 0, {}).endsRun = true;
     else if (name == "trap")
-        emit(executeTrap, {});
+        emit(executeTrap, 0, {});
     else if ((name == "bar" && written.opcode.size() > 1 && written.opcode[1] != "warp") || name == "barrier")
         decodeBarrier();
     else if (name == "bar" || name == "shfl" || name == "vote" || name == "match" || name == "activemask")
         decodeWarpOperation();
     else if (name == "membar" || name == "fence")
-        emit(executeFence, {});
+        emit(executeFence, 0, {});
     else if (name == "nanosleep")
         return;
     else
@@ -93,40 +93,37 @@ void KernelDecoder::decodeByTable(bool isConversion) {
 
     // A conversion takes and gives registers wider than its types.
     bool isSigned = isConversion && written_.opcode[written_.opcode.size() - 2][0] == 's';
-    std::array<uint32_t, 6> places = {};
+    std::vector<ValueId> values(operands.size());
     size_t results = form.paired ? 2 : 1;
     for (size_t n = results; n < operands.size(); n++) {
-        places[n] = input(operands[n], form.operands[n]);
+        values[n] = input(operands[n], form.operands[n]);
         if (!isConversion && !outputs_.empty())
             fail("a result has the wrong size");
     }
     for (size_t n = 0; n < results; n++) {
         if (n == 1 && operands[n].kind == Operand::Kind::Sink)
-            places[n] = sparePredicate;
+            values[n] = sparePredicate;
         else
-            places[n] = output(operands[n], form.operands[n], isSigned);
+            values[n] = output(operands[n], form.operands[n], isSigned);
     }
-    Instruction& instruction = emit(form.execute, {});
-    instruction.operands = places;
-    instruction.immediate = form.immediate;
+    emit(form.execute, results, values).immediate = form.immediate;
 }
 
-Instruction& KernelDecoder::emit(Execute execute, std::initializer_list<uint32_t> operands) {
+Instruction& KernelDecoder::emit(Execute execute, size_t results, const std::vector<ValueId>& operands) {
     Instruction& i = kernel_.instructions.emplace_back();
     i.execute = execute;
-    i.guard = guard_;
+    i.guard = guard_ & ~predicateMark;
     i.guardFlip = guardFlip_;
     i.index = uint32_t(kernel_.instructions.size() - 1);
     std::copy(operands.begin(), operands.end(), i.operands.begin());
-    Statement statement{written_.line, sourceFile_, sourceLine_};
-    kernel_.statements.push_back(statement);
-    i.statement = i.index;
+    operandCounts_.push_back({uint8_t(results), uint8_t(operands.size())});
+    kernel_.statements.push_back({written_.line, sourceFile_, sourceLine_});
     return i;
 }
 
-void KernelDecoder::emitForm(const std::string& opcode, std::initializer_list<uint32_t> operands) {
+void KernelDecoder::emitForm(const std::string& opcode, const std::vector<ValueId>& operands) {
     const Form& form = opcodes().at(opcode);
-    emit(form.execute, operands).immediate = form.immediate;
+    emit(form.execute, 1, operands).immediate = form.immediate;
 }
 
 bool KernelDecoder::take(std::string_view modifier) {

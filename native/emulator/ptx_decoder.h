@@ -1,5 +1,6 @@
 // Turns the written instructions of one kernel into Instructions: finds the function that carries out an opcode, and gives every register,
-// constant and special register its place in the register file.
+// constant and special register its place in the register file. While it decodes, operands are numbers of values; `finish` looks which
+// values live at the same time and lets the others share places, since a compiler's kernel names thousands of registers.
 #pragma once
 
 #include "interpreter_opcodes.h"
@@ -15,16 +16,23 @@
 
 namespace emulator {
 
-// Predicates with a fixed number.
-inline constexpr uint32_t alwaysTrue = 0, carryPredicate = 1, alwaysFalse = 2, sparePredicate = 3, firstFreePredicate = 4;
-inline constexpr uint32_t noPlace = ~uint32_t(0);
+/// An operand while decoding: the number of a predicate, marked, or of a value of 4 or 8 bytes a lane.
+using ValueId = uint32_t;
+inline constexpr ValueId predicateMark = uint32_t(1) << 31;
+inline constexpr ValueId noValue = ~uint32_t(0);
+
+// Predicates with a fixed number; the interpreter knows the first two.
+inline constexpr ValueId alwaysTrue = predicateMark | 0, carryPredicate = predicateMark | 1, alwaysFalse = predicateMark | 2,
+                         sparePredicate = predicateMark | 3;
+inline constexpr size_t fixedPredicates = 4;
 
 /// What a name in a kernel stands for.
 struct Symbol {
     enum class Kind : uint8_t { Register, Variable, DynamicShared };
     Kind kind = Kind::Register;
     Place place = Place::Narrow; // of a register
-    uint32_t number = 0;         // of a register: its place; of a predicate: its number; of a module's shared variable: its alignment
+    ValueId value = noValue;     // of a register
+    uint32_t alignment = 1;      // of a shared variable of the module
     Space space = Space::Generic;
     uint64_t address = 0;        // of a variable, in its space
     size_t bytes = 0;
@@ -58,19 +66,19 @@ private:
     [[noreturn]] void fail(const std::string& what) const;
     Symbol* find(std::string_view name);
 
-    // ptx_places.cpp: the register file
-    uint32_t newPlace(Place place);
-    uint32_t constant(uint64_t bits, Place place);
-    uint32_t specialRegister(std::string_view name); // its place, or noPlace
-    uint32_t addressConstant(const Symbol& symbol, Place place);
+    // ptx_values.cpp: registers, constants, special registers, addresses
+    ValueId newValue(Place place, bool stays = false);
+    ValueId constant(uint64_t bits, Place place);
+    ValueId specialRegister(std::string_view name); // or noValue
+    ValueId addressConstant(const Symbol& symbol, Place place);
     Place sizeOf(const Operand& operand);
-    uint32_t input(const Operand& operand, Place wanted, bool isSigned = false); // a register of another size is converted
-    uint32_t output(const Operand& operand, Place given, bool isSigned = false); // call convertOutputs after the instruction
+    ValueId input(const Operand& operand, Place wanted, bool isSigned = false); // a register of another size is converted
+    ValueId output(const Operand& operand, Place given, bool isSigned = false); // convertOutputs does that after the instruction
     void convertOutputs();
 
     // ptx_decoder.cpp
-    Instruction& emit(Execute execute, std::initializer_list<uint32_t> operands);
-    void emitForm(const std::string& opcode, std::initializer_list<uint32_t> operands);
+    Instruction& emit(Execute execute, size_t results, const std::vector<ValueId>& operands); // the results come first
+    void emitForm(const std::string& opcode, const std::vector<ValueId>& operands);
     void decodeByTable(bool isConversion);
     bool take(std::string_view modifier); // removes a modifier of the opcode; whether it was there
     bool takeAny(std::initializer_list<std::string_view> modifiers);
@@ -86,7 +94,7 @@ private:
     void decodeAddressConversion();
     Space takeSpace();
     void checkParameterAccess(const Operand& address, size_t bytes);
-    std::pair<uint32_t, bool> addressPlace(const Operand& address); // and whether it has 8 bytes a lane
+    std::pair<ValueId, bool> addressBase(const Operand& address); // and whether it has 8 bytes a lane
 
     // ptx_decoder_control.cpp
     void decodeBranch(bool indexed);
@@ -94,15 +102,31 @@ private:
     void decodeWarpOperation();
     void finishControlFlow();
 
+    // ptx_registers.cpp
+    struct LifeSpan { // from the first to the last instruction where a value is needed
+        uint32_t first = noValue, last = 0;
+    };
+    std::vector<LifeSpan> findLifeSpans() const;
+    void placeValues();
+
     Kernel& kernel_;
     const Scope& moduleScope_;
     std::vector<Scope> scopes_;
-    std::map<std::pair<uint64_t, Place>, uint32_t> constants_;
-    std::unordered_map<std::string, uint32_t> special_;
-    std::array<uint32_t, 2> dynamicSharedPlaces_ = {noPlace, noPlace}; // of its address in 4 and in 8 bytes
-    std::vector<size_t> dynamicSharedConstants_;                               // indexes in Kernel::constants
+    std::map<std::pair<uint64_t, Place>, ValueId> constants_;
+    std::unordered_map<std::string, ValueId> special_;
+    std::array<ValueId, 2> dynamicSharedAddress_ = {noValue, noValue}; // in 4 and in 8 bytes
+    std::vector<size_t> dynamicSharedConstants_;                       // indexes in Kernel::constants
+    struct Value {
+        Place place = Place::Narrow;
+        bool stays = false; // a constant or a special register: its place is its own
+    };
+    std::vector<Value> values_;
+    struct OperandCount {
+        uint8_t results = 0, all = 0;
+    };
+    std::vector<OperandCount> operandCounts_; // by instruction
     struct OutputConversion {
-        uint32_t from, to;
+        ValueId from, to;
         bool widen, isSigned;
     };
     std::vector<OutputConversion> outputs_;
@@ -114,7 +138,7 @@ private:
     std::string lastLabel_;
 
     WrittenInstruction written_; // the one being decoded
-    uint32_t guard_ = 0;
+    ValueId guard_ = alwaysTrue;
     LaneMask guardFlip_ = 0;
     uint32_t sourceFile_ = 0, sourceLine_ = 0;
 };

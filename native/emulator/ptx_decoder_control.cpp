@@ -18,7 +18,7 @@ void KernelDecoder::decodeBranch(bool indexed) {
     take("uni");
     if (!indexed) {
         expectOperands(1, 1);
-        Instruction& i = emit(executeBranch, {});
+        Instruction& i = emit(executeBranch, 0, {});
         i.endsRun = true;
         jumps_.push_back({i.index, std::string(operand(0).name), written_.line});
         return;
@@ -27,8 +27,8 @@ void KernelDecoder::decodeBranch(bool indexed) {
     auto table = tableNames_.find(std::string(operand(1).name));
     if (table == tableNames_.end())
         fail("'" + std::string(operand(1).name) + "' is not a table of labels");
-    uint32_t index = input(operand(0), Place::Narrow);
-    Instruction& i = emit(executeIndexedBranch, {index});
+    ValueId index = input(operand(0), Place::Narrow);
+    Instruction& i = emit(executeIndexedBranch, 0, {index});
     i.immediate = table->second;
     i.endsRun = true;
 }
@@ -38,12 +38,12 @@ void KernelDecoder::decodeBarrier() {
     take("aligned");
     take("cta");
     std::string_view what = written_.opcode.size() > 1 ? written_.opcode[1] : "";
-    uint32_t all = constant(0, Place::Narrow);
+    ValueId all = constant(0, Place::Narrow);
     if (what == "sync" || what == "arrive") {
         expectOperands(1, 2);
-        uint32_t number = input(operand(0), Place::Narrow);
-        uint32_t count = written_.operands.size() == 2 ? input(operand(1), Place::Narrow) : all;
-        emit(barrier(what == "sync" ? BarrierKind::Sync : BarrierKind::Arrive), {all, number, count, alwaysFalse}).endsRun = true;
+        ValueId number = input(operand(0), Place::Narrow);
+        ValueId count = written_.operands.size() == 2 ? input(operand(1), Place::Narrow) : all;
+        emit(barrier(what == "sync" ? BarrierKind::Sync : BarrierKind::Arrive), 0, {all, number, count, alwaysFalse}).endsRun = true;
         return;
     }
     if (what != "red" || written_.opcode.size() != 4)
@@ -51,45 +51,45 @@ void KernelDecoder::decodeBarrier() {
     expectOperands(3, 4);
     std::string_view operation = written_.opcode[2];
     BarrierKind kind = operation == "popc" ? BarrierKind::CountTrue : operation == "and" ? BarrierKind::AllTrue : BarrierKind::AnyTrue;
-    uint32_t number = input(operand(1), Place::Narrow);
-    uint32_t count = written_.operands.size() == 4 ? input(operand(2), Place::Narrow) : all;
-    uint32_t predicate = input(written_.operands.back(), Place::Predicate);
-    uint32_t result = output(operand(0), kind == BarrierKind::CountTrue ? Place::Narrow : Place::Predicate);
-    emit(barrier(kind), {result, number, count, predicate}).endsRun = true;
+    ValueId number = input(operand(1), Place::Narrow);
+    ValueId count = written_.operands.size() == 4 ? input(operand(2), Place::Narrow) : all;
+    ValueId predicate = input(written_.operands.back(), Place::Predicate);
+    ValueId result = output(operand(0), kind == BarrierKind::CountTrue ? Place::Narrow : Place::Predicate);
+    emit(barrier(kind), 1, {result, number, count, predicate}).endsRun = true;
 }
 
 void KernelDecoder::decodeWarpOperation() {
     std::string key = opcodeKey();
     auto narrow = [&](size_t n) { return input(operand(n), Place::Narrow); };
-    auto finish = [&](Execute execute, std::initializer_list<uint32_t> operands) { emit(execute, operands).endsRun = true; };
+    auto finish = [&](Execute execute, size_t results, const std::vector<ValueId>& operands) { emit(execute, results, operands).endsRun = true; };
     // d|p: the predicate may be left out.
     size_t extra = written_.paired ? 1 : 0;
     auto second = [&] { return written_.paired ? output(operand(1), Place::Predicate) : sparePredicate; };
 
     if (key == "bar.warp.sync") {
         expectOperands(1, 1);
-        return finish(executeWarpSync, {narrow(0)});
+        return finish(executeWarpSync, 0, {narrow(0)});
     }
     if (key == "activemask.b32")
-        return finish(executeActiveMask, {output(operand(0), Place::Narrow)});
+        return finish(executeActiveMask, 1, {output(operand(0), Place::Narrow)});
     for (auto [mode, kind] : {std::pair{"up", ShuffleKind::Up}, {"down", ShuffleKind::Down}, {"bfly", ShuffleKind::Butterfly}, {"idx", ShuffleKind::Index}})
         if (key == "shfl.sync." + std::string(mode) + ".b32") {
             expectOperands(5 + extra, 5 + extra);
-            uint32_t value = narrow(1 + extra), by = narrow(2 + extra), clamp = narrow(3 + extra), members = narrow(4 + extra);
-            return finish(shuffle(kind), {output(operand(0), Place::Narrow), second(), value, by, clamp, members});
+            ValueId value = narrow(1 + extra), by = narrow(2 + extra), clamp = narrow(3 + extra), members = narrow(4 + extra);
+            return finish(shuffle(kind), 2, {output(operand(0), Place::Narrow), second(), value, by, clamp, members});
         }
     for (auto [mode, kind] : {std::pair{"all.pred", VoteKind::All}, {"any.pred", VoteKind::Any}, {"uni.pred", VoteKind::Uniform}, {"ballot.b32", VoteKind::Ballot}})
         if (key == "vote.sync." + std::string(mode)) {
             expectOperands(3, 3);
-            uint32_t predicate = input(operand(1), Place::Predicate), members = narrow(2);
-            return finish(vote(kind), {output(operand(0), kind == VoteKind::Ballot ? Place::Narrow : Place::Predicate), predicate, members});
+            ValueId predicate = input(operand(1), Place::Predicate), members = narrow(2);
+            return finish(vote(kind), 1, {output(operand(0), kind == VoteKind::Ballot ? Place::Narrow : Place::Predicate), predicate, members});
         }
     for (bool all : {false, true})
         for (bool wide : {false, true})
             if (key == std::string("match.") + (all ? "all" : "any") + ".sync." + (wide ? "b64" : "b32")) {
                 expectOperands(3 + extra, 3 + extra);
-                uint32_t value = input(operand(1 + extra), wide ? Place::Wide : Place::Narrow), members = narrow(2 + extra);
-                return finish(match(all, wide), {output(operand(0), Place::Narrow), second(), value, members});
+                ValueId value = input(operand(1 + extra), wide ? Place::Wide : Place::Narrow), members = narrow(2 + extra);
+                return finish(match(all, wide), 2, {output(operand(0), Place::Narrow), second(), value, members});
             }
     fail("this opcode is not known to the emulator");
 }
@@ -100,7 +100,7 @@ void KernelDecoder::finishControlFlow() {
     written_.opcodeText = "ret";
     guard_ = alwaysTrue;
     guardFlip_ = 0;
-    emit(executeExit, {}).endsRun = true; // where a kernel falls off its end
+    emit(executeExit, 0, {}).endsRun = true; // where a kernel falls off its end
 
     auto target = [&](const std::string& label, uint32_t line) {
         auto found = labels_.find(label);

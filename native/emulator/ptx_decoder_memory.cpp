@@ -47,22 +47,22 @@ void KernelDecoder::decodeMove() {
     std::string key = opcodeKey();
     Place place = key == "mov.pred" ? Place::Predicate : typeBytes(written_.opcode.back()) == 8 ? Place::Wide : Place::Narrow;
     if (from.kind == Operand::Kind::Name && (from.name == "%clock" || from.name == "%clock64" || from.name == "%clock_hi" || from.name == "%globaltimer")) {
-        emit(place == Place::Wide ? readClock<uint64_t> : readClock<uint32_t>, {output(to, place)});
+        emit(place == Place::Wide ? readClock<uint64_t> : readClock<uint32_t>, 1, {output(to, place)});
         return;
     }
-    uint32_t source = noPlace;
+    ValueId source = noValue;
     if (from.kind == Operand::Kind::Name || from.kind == Operand::Kind::Address)
         if (Symbol* symbol = find(from.name); symbol != nullptr && symbol->kind != Symbol::Kind::Register) {
             source = addressConstant(*symbol, place);
             if (from.offset != 0) { // mov.u64 %rd1, table+8
-                uint32_t sum = newPlace(place);
+                ValueId sum = newValue(place);
                 emitForm(place == Place::Wide ? "add.u64" : "add.u32", {sum, source, constant(uint64_t(from.offset), place)});
                 source = sum;
             }
         }
-    if (source == noPlace)
+    if (source == noValue)
         source = input(from, place);
-    uint32_t result = output(to, place);
+    ValueId result = output(to, place);
     if (typeBytes(written_.opcode.back()) == 0 && place != Place::Predicate)
         fail("this opcode is not known to the emulator");
     emitForm(key, {result, source});
@@ -86,12 +86,14 @@ void KernelDecoder::decodeVectorMove() {
     else
         fail("cannot take a vector of " + std::to_string(parts.size()) + " apart");
 
-    std::array<uint32_t, 6> places = {};
-    size_t first = unpacks ? 0 : 1;
-    for (size_t n = 0; n < parts.size(); n++)
-        places[first + n] = unpacks ? output(parts[n], Place::Narrow) : input(parts[n], Place::Narrow);
-    places[unpacks ? parts.size() : 0] = unpacks ? input(whole, wholePlace) : output(whole, wholePlace);
-    emit(execute, {}).operands = places;
+    std::vector<ValueId> values;
+    if (!unpacks)
+        values.push_back(output(whole, wholePlace));
+    for (const Operand& part : parts)
+        values.push_back(unpacks ? output(part, Place::Narrow) : input(part, Place::Narrow));
+    if (unpacks)
+        values.push_back(input(whole, wholePlace));
+    emit(execute, unpacks ? parts.size() : 1, values);
 }
 
 Space KernelDecoder::takeSpace() {
@@ -102,7 +104,7 @@ Space KernelDecoder::takeSpace() {
     return Space::Generic;
 }
 
-std::pair<uint32_t, bool> KernelDecoder::addressPlace(const Operand& address) {
+std::pair<ValueId, bool> KernelDecoder::addressBase(const Operand& address) {
     if (address.kind != Operand::Kind::Address)
         fail("an address is not in brackets");
     if (address.name.empty())
@@ -112,7 +114,7 @@ std::pair<uint32_t, bool> KernelDecoder::addressPlace(const Operand& address) {
     Place place = sizeOf(address);
     if (place == Place::Predicate)
         fail("an address is a predicate");
-    return {find(address.name)->number, place == Place::Wide};
+    return {find(address.name)->value, place == Place::Wide};
 }
 
 void KernelDecoder::checkParameterAccess(const Operand& address, size_t bytes) {
@@ -148,15 +150,16 @@ void KernelDecoder::decodeMemory(bool write) {
     if (values.size() != form.count)
         fail("has " + std::to_string(values.size()) + " values for " + std::to_string(form.count));
     Place place = form.elementBytes == 8 ? Place::Wide : Place::Narrow;
-    std::array<uint32_t, 6> places = {};
-    for (size_t n = 0; n < values.size(); n++)
-        places[n] = write ? input(values[n], place) : output(values[n], place, form.isSigned);
-    std::tie(places[form.count], form.wideAddress) = addressPlace(address);
+    std::vector<ValueId> operands;
+    for (const Operand& element : values)
+        operands.push_back(write ? input(element, place) : output(element, place, form.isSigned));
+    auto [base, isWide] = addressBase(address);
+    operands.push_back(base);
+    form.wideAddress = isWide;
     if (space == Space::Parameter)
         checkParameterAccess(address, size_t(form.elementBytes) * form.count);
 
-    Instruction& i = emit(memoryAccess(form), {});
-    i.operands = places;
+    Instruction& i = emit(memoryAccess(form), write ? 0 : form.count, operands);
     i.immediate = address.offset;
     i.space = space;
     i.bytes = uint8_t(form.elementBytes * form.count);
@@ -174,13 +177,13 @@ void KernelDecoder::decodeAtomic(bool wantsResult) {
     Place place = typeBytes(type) == 8 ? Place::Wide : Place::Narrow;
 
     const Operand& address = operand(first);
-    auto [base, wideAddress] = addressPlace(address);
-    uint32_t b = input(operand(first + 1), place), c = values == 2 ? input(operand(first + 2), place) : b;
+    auto [base, wideAddress] = addressBase(address);
+    ValueId b = input(operand(first + 1), place), c = values == 2 ? input(operand(first + 2), place) : b;
     uint32_t result = wantsResult ? output(operand(0), place) : b;
     Execute execute = atomicAccess(operation, type, wideAddress, wantsResult);
     if (execute == nullptr || (space != Space::Global && space != Space::Shared && space != Space::Generic))
         fail("this opcode is not known to the emulator");
-    Instruction& i = emit(execute, {result, base, b, c});
+    Instruction& i = emit(execute, wantsResult ? 1 : 0, {result, base, b, c});
     i.immediate = address.offset;
     i.space = space;
     i.bytes = uint8_t(typeBytes(type));
@@ -196,12 +199,12 @@ void KernelDecoder::decodeAddressConversion() {
         fail("this opcode is not known to the emulator");
     uint64_t window = space == Space::Shared ? sharedWindow : space == Space::Local ? localWindow : 0;
     const Operand& from = operand(1);
-    uint32_t source;
+    ValueId source;
     if (Symbol* symbol = find(from.name); symbol != nullptr && symbol->kind != Symbol::Kind::Register)
         source = addressConstant(*symbol, Place::Wide);
     else
         source = input(from, Place::Wide);
-    uint32_t result = output(operand(0), Place::Wide);
+    ValueId result = output(operand(0), Place::Wide);
     if (window == 0)
         emitForm("mov.u64", {result, source});
     else

@@ -216,7 +216,7 @@ void Parser::parseModuleVariable(bool isExtern) {
     if (space == Space::Shared && (variable.unsized || isExtern))
         scope_[variable.name] = {.kind = Symbol::Kind::DynamicShared};
     else if (space == Space::Shared)
-        scope_[variable.name] = {.kind = Symbol::Kind::Variable, .number = uint32_t(variable.alignment), .space = space, .bytes = bytes};
+        scope_[variable.name] = {.kind = Symbol::Kind::Variable, .alignment = uint32_t(variable.alignment), .space = space, .bytes = bytes};
     else if (isExtern || (space != Space::Global && space != Space::Constant))
         fail("a variable of this kind is not known to the emulator");
     else

@@ -1,4 +1,4 @@
-// The register file of a kernel: registers, constants, special registers and the addresses of variables.
+// The values of a kernel: registers, constants, special registers and the addresses of variables.
 #include "ptx_decoder.h"
 
 #include <algorithm>
@@ -38,28 +38,27 @@ uint64_t bitsOf(const Operand& number, Place wanted) {
 
 } // namespace
 
-uint32_t KernelDecoder::newPlace(Place place) {
+ValueId KernelDecoder::newValue(Place place, bool stays) {
     if (place == Place::Predicate)
-        return uint32_t(kernel_.predicates++);
-    auto start = uint32_t(kernel_.registerBytes);
-    kernel_.registerBytes += warpLanes * (place == Place::Wide ? 8 : 4);
-    return start;
+        return predicateMark | uint32_t(kernel_.predicates++);
+    values_.push_back({place, stays});
+    return uint32_t(values_.size() - 1);
 }
 
-uint32_t KernelDecoder::constant(uint64_t bits, Place place) {
+ValueId KernelDecoder::constant(uint64_t bits, Place place) {
     if (place == Place::Predicate)
         return bits != 0 ? alwaysTrue : alwaysFalse;
     if (place == Place::Narrow)
         bits = uint32_t(bits);
     auto [entry, isNew] = constants_.try_emplace({bits, place}, 0);
     if (isNew) {
-        entry->second = newPlace(place);
+        entry->second = newValue(place, true);
         kernel_.constants.push_back({entry->second, bits, place == Place::Wide});
     }
     return entry->second;
 }
 
-uint32_t KernelDecoder::specialRegister(std::string_view name) {
+ValueId KernelDecoder::specialRegister(std::string_view name) {
     if (name == "WARP_SZ")
         return constant(warpLanes, Place::Narrow);
     if (name == "%smid" || name == "%gridid")
@@ -68,10 +67,10 @@ uint32_t KernelDecoder::specialRegister(std::string_view name) {
         return constant(1, Place::Narrow);
     auto kind = specialNames().find(name);
     if (kind == specialNames().end())
-        return noPlace;
+        return noValue;
     auto [entry, isNew] = special_.try_emplace(std::string(name), 0);
     if (isNew) {
-        entry->second = newPlace(Place::Narrow);
+        entry->second = newValue(Place::Narrow, true);
         kernel_.specialRegisters.push_back({kind->second, entry->second});
     }
     return entry->second;
@@ -79,7 +78,7 @@ uint32_t KernelDecoder::specialRegister(std::string_view name) {
 
 void KernelDecoder::declareRegister(const std::string& name, std::string_view type) {
     Place place = type == "pred" ? Place::Predicate : typeBytes(type) == 8 ? Place::Wide : Place::Narrow;
-    scopes_.back()[name] = {.kind = Symbol::Kind::Register, .place = place, .number = newPlace(place)};
+    scopes_.back()[name] = {.kind = Symbol::Kind::Register, .place = place, .value = newValue(place)};
 }
 
 void KernelDecoder::declareVariable(const std::string& name, Space space, size_t bytes, size_t alignment) {
@@ -97,10 +96,10 @@ Symbol* KernelDecoder::find(std::string_view name) {
     auto found = moduleScope_.find(key);
     if (found == moduleScope_.end())
         return nullptr;
-    // A shared variable of the module takes shared memory of those kernels that use it. Its alignment stands in `number`.
+    // A shared variable of the module takes shared memory of those kernels that use it.
     Symbol symbol = found->second;
     if (symbol.kind == Symbol::Kind::Variable && symbol.space == Space::Shared) {
-        kernel_.staticShared = alignUp(kernel_.staticShared, symbol.number);
+        kernel_.staticShared = alignUp(kernel_.staticShared, symbol.alignment);
         symbol.address = kernel_.staticShared;
         kernel_.staticShared += symbol.bytes;
     }
@@ -108,12 +107,12 @@ Symbol* KernelDecoder::find(std::string_view name) {
 }
 
 // Dynamic shared memory begins behind the static, whose size is known at the end of the kernel.
-uint32_t KernelDecoder::addressConstant(const Symbol& symbol, Place place) {
+ValueId KernelDecoder::addressConstant(const Symbol& symbol, Place place) {
     if (symbol.kind == Symbol::Kind::Variable)
         return constant(symbol.address, place);
-    uint32_t& known = dynamicSharedPlaces_[place == Place::Wide];
-    if (known == noPlace) {
-        known = newPlace(place);
+    ValueId& known = dynamicSharedAddress_[place == Place::Wide];
+    if (known == noValue) {
+        known = newValue(place, true);
         dynamicSharedConstants_.push_back(kernel_.constants.size());
         kernel_.constants.push_back({known, 0, place == Place::Wide});
     }
@@ -121,7 +120,7 @@ uint32_t KernelDecoder::addressConstant(const Symbol& symbol, Place place) {
 }
 
 Place KernelDecoder::sizeOf(const Operand& operand) {
-    if (specialRegister(operand.name) != noPlace)
+    if (specialRegister(operand.name) != noValue)
         return Place::Narrow;
     Symbol* symbol = find(operand.name);
     if (symbol == nullptr)
@@ -131,44 +130,44 @@ Place KernelDecoder::sizeOf(const Operand& operand) {
     return symbol->place;
 }
 
-uint32_t KernelDecoder::input(const Operand& operand, Place wanted, bool isSigned) {
+ValueId KernelDecoder::input(const Operand& operand, Place wanted, bool isSigned) {
     if (operand.kind == Operand::Kind::Number)
         return constant(bitsOf(operand, wanted), wanted);
     if (operand.kind != Operand::Kind::Name)
         fail("an operand is not a register or a number");
     Place place = sizeOf(operand);
-    uint32_t special = specialRegister(operand.name);
-    uint32_t number = special != noPlace ? special : find(operand.name)->number;
+    ValueId special = specialRegister(operand.name);
+    ValueId value = special != noValue ? special : find(operand.name)->value;
     if (operand.negated) {
         if (place != Place::Predicate)
             fail("'!' stands before a register that is not a predicate");
-        uint32_t opposite = newPlace(Place::Predicate);
-        emitForm("not.pred", {opposite, number});
-        number = opposite;
+        ValueId opposite = newValue(Place::Predicate);
+        emitForm("not.pred", {opposite, value});
+        value = opposite;
     }
     if (place == wanted)
-        return number;
+        return value;
     if (place == Place::Predicate || wanted == Place::Predicate)
         fail("'" + std::string(operand.name) + "' is of the wrong kind");
-    uint32_t converted = newPlace(wanted);
-    emitForm(wanted == Place::Narrow ? "cvt.u32.u64" : isSigned ? "cvt.s64.s32" : "cvt.u64.u32", {converted, number});
+    ValueId converted = newValue(wanted);
+    emitForm(wanted == Place::Narrow ? "cvt.u32.u64" : isSigned ? "cvt.s64.s32" : "cvt.u64.u32", {converted, value});
     return converted;
 }
 
-uint32_t KernelDecoder::output(const Operand& operand, Place given, bool isSigned) {
+ValueId KernelDecoder::output(const Operand& operand, Place given, bool isSigned) {
     if (operand.kind == Operand::Kind::Sink)
-        return newPlace(given);
+        return newValue(given);
     if (operand.kind != Operand::Kind::Name || operand.negated)
         fail("a result is not a register");
     Symbol* symbol = find(operand.name);
     if (symbol == nullptr || symbol->kind != Symbol::Kind::Register)
         fail("'" + std::string(operand.name) + "' is not a register");
     if (symbol->place == given)
-        return symbol->number;
+        return symbol->value;
     if (symbol->place == Place::Predicate || given == Place::Predicate)
         fail("'" + std::string(operand.name) + "' is of the wrong kind");
-    uint32_t before = newPlace(given);
-    outputs_.push_back({before, symbol->number, given == Place::Narrow, isSigned});
+    ValueId before = newValue(given);
+    outputs_.push_back({before, symbol->value, given == Place::Narrow, isSigned});
     return before;
 }
 
@@ -185,6 +184,7 @@ void KernelDecoder::finish() {
         kernel_.dynamicSharedOffset = kernel_.staticShared;
     kernel_.localBytes = alignUp(kernel_.localBytes, 16);
     finishControlFlow();
+    placeValues();
 }
 
 } // namespace emulator

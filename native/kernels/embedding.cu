@@ -1,10 +1,11 @@
 // Rows of a table by id, and back: dtable[v] is the sum of dy over the rows n with ids[n] = v, in the order of n, without atomics on floats.
 //
 // The backward sorts the rows by id first (embedding_sort): a block has a range of ids, scans all ids twice and puts its rows in order. As each block scans
-// everything, the blocks are few. Then a block has one row of the table (embedding_backward): dy is read once, dtable written once.
+// everything, the blocks are few. Then each row of the table is summed (embedding_backward): dy is read once, dtable written once.
 #include "rows.cuh"
 
 constexpr int MostIdsOfBlock = 2048; // in CudaBackend.Embedding.cs too
+constexpr int MostRowsOfSlot = 8;
 
 // y[n] = table[ids[n]]; NaN for an id that is no row of the table, as a kernel cannot throw. table (V, C), ids (N), y (N, C)
 KERNEL embedding_forward(const float* table, const int* ids, int N, int V, int C, float* y)
@@ -84,21 +85,35 @@ KERNEL embedding_sort(const int* ids, int N, int V, int idsPerBlock, int* starts
     }
 }
 
-// dtable[v] = Σ dy[n] over the rows n of id v. dy (N, C), starts (V + 1), rows (N), dtable (V, C). A block has row v and up to 128 columns
+// Σ dy[n] over every `step`-th row n of those from `start` to before `end`, four columns.
+DEVICE Four sum_of_rows(const float* dy, const int* rows, int start, int end, int step, int column, int C)
+{
+    Four sum = four(0.0f);
+    for (int i = start; i < end; i += step)
+        sum = sum + load_four(dy + (index_t)rows[i] * C, column, C);
+    return sum;
+}
+
+// dtable[v] = Σ dy[n] over the rows n of id v. dy (N, C), starts (V + 1), rows (N), dtable (V, C). A block has up to 128 columns of some ids, one for each of
+// its slots: a slot sums the rows of its id alone, but where they are many, all slots do it together.
 KERNEL embedding_backward(const float* dy, const int* starts, const int* rows, int V, int C, Target dtable)
 {
     int width = lanes_of(C), column = 4 * (blockIdx.y * width + threadIdx.x % width), slot = threadIdx.x / width, slots = BlockThreads / width;
-    for (index_t v = blockIdx.x; v < V; v += gridDim.x)
+    int first = blockIdx.x * slots, id = first + slot;
+    if (id < V)
     {
-        int start = starts[v], end = starts[v + 1];
-        if (start == end && dtable.adds)
-            continue;
-        Four sum = four(0.0f);
-        for (int i = start + slot; i < end; i += slots)
-            sum = sum + load_four(dy + (index_t)rows[i] * C, column, C);
-        if (end - start > 1)
-            sum = sum_over_slots(sum, width); // the same way for all threads
+        int start = starts[id], end = starts[id + 1];
+        if (end - start <= MostRowsOfSlot && (end > start || !dtable.adds))
+            dtable.from((index_t)id * C).write_four(column, C, sum_of_rows(dy, rows, start, end, 1, column, C));
+    }
+
+    for (int i = first; i < min(first + slots, V); i++)
+    {
+        int start = starts[i], end = starts[i + 1];
+        if (end - start <= MostRowsOfSlot)
+            continue; // all threads of the block together
+        Four sum = sum_over_slots(sum_of_rows(dy, rows, start + slot, end, slots, column, C), width);
         if (slot == 0)
-            dtable.from(v * C).write_four(column, C, sum);
+            dtable.from((index_t)i * C).write_four(column, C, sum);
     }
 }

@@ -11,7 +11,7 @@
 constexpr int BlockThreads = 256;
 constexpr int KeptFours = 2;
 
-// How many threads lie side by side over C columns, four each: a power of two, at most a warp. LanesOf in CudaBackend.Rows.cs.
+// How many threads lie side by side over C columns, four each: a power of two, at most a warp. LanesOfFours in CudaBackend.Rows.cs.
 DEVICE int lanes_of(int C)
 {
     int fours = C / 4 + (C % 4 > 0);

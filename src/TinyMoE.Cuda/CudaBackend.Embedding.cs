@@ -21,7 +21,7 @@ public sealed unsafe partial class CudaBackend
 
         int idsPerBlock = Math.Clamp(Pieces(V, 8), 128, MostIdsOfBlock); // each block reads all ids: few blocks
         Launch("embedding_sort", new Grid(Pieces(V, idsPerBlock)), ids, N, V, idsPerBlock, starts, rows);
-        Launch("embedding_backward", new Grid(Math.Min(V, 16 * MostBlocks), Y: TileGrid(C, 1).X), dy, starts, rows, V, C, dtable);
+        Launch("embedding_backward", new Grid(Pieces(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows, V, C, dtable);
         Pool.Return(scratch);
     }
 }

@@ -8,13 +8,27 @@ add_library(emulator_cuda SHARED ${emulator_sources})
 add_library(emulator_cublas SHARED ${cublas_sources})
 target_link_libraries(emulator_cublas PRIVATE emulator_cuda)
 
+# Wide vectors and fused multiply-add, where this machine has them: the same results, several times as fast.
+include(CheckCXXSourceRuns)
+set(CMAKE_REQUIRED_FLAGS "-march=x86-64-v3")
+check_cxx_source_runs("#include <cmath>
+int main(int count, char**) {
+    float sum = 0;
+    for (int n = 0; n < 64; n++)
+        sum = std::fma(sum, static_cast<float>(count), static_cast<float>(n));
+    return sum > 0 ? 0 : 1;
+}" EMULATOR_WIDE_VECTORS)
+unset(CMAKE_REQUIRED_FLAGS)
+
 foreach(library emulator_cuda emulator_cublas)
     target_include_directories(${library} PUBLIC "${CMAKE_SOURCE_DIR}/native/emulator")
     # A product and a sum must stay two roundings, as the PTX says; nobody looks at errno or at floating-point traps.
     if(MSVC)
         target_compile_options(${library} PRIVATE /W4 /fp:precise)
     else()
-        target_compile_options(${library} PRIVATE -O3 -Wall -Wextra -ffp-contract=off -fno-math-errno -fno-trapping-math)
+        target_compile_options(${library} PRIVATE -O3 -Wall -Wextra -ffp-contract=off -fno-math-errno -fno-trapping-math
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> # gcc 12 warns of every text + text
+            $<$<BOOL:${EMULATOR_WIDE_VECTORS}>:-march=x86-64-v3>)
     endif()
     set_target_properties(${library} PROPERTIES
         LIBRARY_OUTPUT_DIRECTORY "$<1:${emulator_output}>"

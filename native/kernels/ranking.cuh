@@ -103,3 +103,46 @@ DEVICE Rank last_of_best(int n, int wanted, At at)
 
     return last;
 }
+
+// ---- The K largest of a row ------------------------------------------------------------------------------------------------------------------
+
+// The first rank from `from` on of the E values of a row: the next largest. All lanes of the warp come here.
+DEVICE Rank next_rank(const float* row, int E, Rank from, const Team& team)
+{
+    Rank next = NoRank;
+    for (int e = team.member; e < E; e += team.lanes)
+    {
+        Rank rank = rank_of(row[e], e);
+        next = rank >= from && rank < next ? rank : next;
+    }
+
+    return team.reduce(next, Least());
+}
+
+// Calls take(k, rank) for the K largest, `largest` and on, each by another member, so that what they write lies side by side. All lanes of the warp come here.
+template <class Take>
+DEVICE void take_largest(const float* row, int E, int K, Rank largest, const Team& team, Take take)
+{
+    Rank rank = largest, mine = largest;
+    for (int k = 0; k < K; k++)
+    {
+        if (k > 0)
+            rank = next_rank(row, E, rank + 1, team);
+        int keeper = k % team.lanes;
+        if (team.member == keeper)
+            mine = rank;
+        if ((keeper == team.lanes - 1 || k == K - 1) && team.member <= keeper)
+            take(k - keeper + team.member, mine);
+    }
+}
+
+// A row that is looked through K times: in shared memory where a block has room for it (`rows`, or null). Members read back only what they wrote.
+DEVICE const float* stage_row(const float* row, int E, const Team& team, float* rows)
+{
+    if (rows == nullptr)
+        return row;
+    float* staged = rows + team.index * E;
+    for (int e = team.member; e < E; e += team.lanes)
+        staged[e] = row[e];
+    return staged;
+}

@@ -1,6 +1,5 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
-using TinyMoE.Cuda;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 

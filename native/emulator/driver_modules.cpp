@@ -38,7 +38,7 @@ CUresult load(Context& context, CUmodule* handle, const void* image, unsigned co
         loaded->module = parseModule(static_cast<const char*>(image));
     } catch (const PtxError& error) {
         fillErrorLog(error.what(), count, options, values);
-        report(std::string("PTX: ") + error.what());
+        report(error.what());
         return CUDA_ERROR_INVALID_PTX;
     }
     if (driver().settings.oldDriver && ptxVersion(*loaded->module) > newestPtxOfOldDriver) return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;

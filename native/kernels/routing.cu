@@ -352,8 +352,8 @@ KERNEL route_backward(
         for (int e = team.member; e < window && first + e < E && t < T; e += lanes)
         {
             index_t i = firstLogit + first + e;
-            float dx = overAll ? gates[e] * dgates[e] - ofLargest * expf(logits[i] - largest) * dot : gates[e] * (dgates[e] - dot);
-            dlogits.write(i, dx);
+            float dx = gates[e] == 0.0f ? 0.0f : gates[e] * (dgates[e] - (overAll ? 0.0f : dot)); // 0 even where dot is not finite
+            dlogits.write(i, overAll ? dx - ofLargest * expf(logits[i] - largest) * dot : dx);
         }
 
         __syncwarp();

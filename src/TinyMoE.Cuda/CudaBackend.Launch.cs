@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace TinyMoE.Cuda;
 
 // Launches: arguments lie on the caller's stack, the driver copies them before it returns. Nothing is allocated, nothing is boxed.

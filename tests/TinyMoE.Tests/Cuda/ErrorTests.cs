@@ -79,7 +79,7 @@ public sealed class ErrorTests
         Emulator.Configure("fail_launch=1");
         AssertTells(
             Record(() => CopyTwice(cuda, x, y)),
-            "The launch of copy_columns (1 x 1 x 1 blocks of 256 threads) failed on cuda:0", "CUDA_ERROR_", "left)");
+            "The launch of copy_columns (1 x 1 x 1 blocks of 256 threads) failed on cuda:0", "CUDA_ERROR_", "memory left unknown: the device no longer answers");
         Emulator.Configure("");
         cuda.Pool.Return(buffer);
     }

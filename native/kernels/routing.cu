@@ -198,7 +198,10 @@ DEVICE void sum_table(int n, int* table)
 }
 
 // One block of 1024 threads.
-KERNEL route_sum(int n, int* table) { sum_table<1024>(n, table); }
+KERNEL route_sum(int n, int* table)
+{
+    sum_table<1024>(n, table);
+}
 
 // ---- 3. Place -----------------------------------------------------------------------------------------------------------------------------------
 

@@ -80,8 +80,8 @@ public sealed class RoutingCaseTests
     private static KernelCase Route(int T, int E, int K, bool overAll) => new("Routing", $"Route {T}x{E} to {K}{(overAll ? " over all" : "")}", (b, d) =>
     {
         int N = T * K;
-        Floats logits = T == 33 ? d.In(T * E, -3, 3) : WithEquals(d, T * E, nan: T == 65), weights = d.Out(N);
-        Ints experts = d.OutInts(N), rowsByToken = d.OutInts(N);
+        View<float> logits = T == 33 ? d.In(T * E, -3, 3) : WithEquals(d, T * E, nan: T == 65), weights = d.Out(N);
+        View<int> experts = d.OutInts(N), rowsByToken = d.OutInts(N);
         b.RouteForward(logits, overAll, T, E, K, experts, d.OutInts(E + 1), d.OutInts(N), rowsByToken, d.OutInts(T + 1), weights);
         if (T != 65) // NaN
             b.RouteBackward(d.In(N), logits, weights, overAll, experts, rowsByToken, T, E, K, d.Added(T * E));
@@ -89,7 +89,7 @@ public sealed class RoutingCaseTests
 
     private static KernelCase Assign(int T, int E, int K, int rows, bool dropped = false) => new("Routing", $"Assign {T}x{K} of {E}{(dropped ? " some dropped" : "")}", (b, d) =>
     {
-        Ints rowsByToken = dropped ? d.Rent<int>(rows) : d.OutInts(rows); // what stands behind the kept is undefined
+        View<int> rowsByToken = dropped ? d.Rent<int>(rows) : d.OutInts(rows); // what stands behind the kept is undefined
         b.Assign(d.InInts(T * K, E, low: dropped ? -1 : 0), T, E, K, rows, d.OutInts(E + 1), d.OutInts(rows), d.OutInts(rows), rowsByToken, d.OutInts(T + 1));
     });
 
@@ -103,14 +103,14 @@ public sealed class RoutingCaseTests
         b.AssignBalanced(absent ? WithAbsent(d, T, E) : d.In(T * E, -2, 2), T, E, d.OutInts(T)));
 
     /// <summary>Numbers of few different values, below zero too, with both zeros.</summary>
-    private static Floats WithEquals(KernelData d, int n, bool nan = false)
+    private static View<float> WithEquals(KernelData d, int n, bool nan = false)
     {
         Philox random = new(new RandomKey(7, RandomPurpose.Other, Step: n));
         return d.In(Enumerable.Range(0, n).Select(i => nan && i % 11 == 3 ? float.NaN : random.Below(9, i) switch { 0 => -0f, 1 => float.NegativeInfinity, int v => (v - 3) * 0.5f }).ToArray());
     }
 
     /// <summary>Every third token is not there, and some experts are masked for some of the others.</summary>
-    private static Floats WithAbsent(KernelData d, int T, int E)
+    private static View<float> WithAbsent(KernelData d, int T, int E)
     {
         Philox random = new(new RandomKey(8, RandomPurpose.Other, Step: T));
         return d.In(Enumerable.Range(0, T * E).Select(i => T > 1 && i / E % 3 == 1 ? -2e35f : i % E > 0 && random.Below(5, i) == 0 ? -1e9f : 4f * random.Uniform(i) - 2f).ToArray());

@@ -104,7 +104,7 @@ public sealed class DeviceTests : IDisposable
     [InlineData("no_device", 0, "no device to test. No CUDA device")]
     [InlineData("old_driver", 1, "FAILED: The CUDA driver is too old")]
     [InlineData("fail_launch=30", 1, "FAILED: ")]
-    [InlineData("memory=1M", 1, "FAILED: Out of memory")]
+    [InlineData("memory=64K", 1, "FAILED: Out of memory")]
     public void Doctor_WhereSomethingIsMissing_SaysWhat(string settings, int exitCode, string message)
     {
         Emulator.Configure(settings);

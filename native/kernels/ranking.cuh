@@ -1,4 +1,4 @@
-// What routing, choices and balancing share: teams of lanes, sums before, ranks.
+// What routing, choices and balancing share: teams of lanes, ranks.
 #pragma once
 
 #include "common.cuh"
@@ -27,38 +27,6 @@ struct Team
     // What the team's member `from` has.
     template <class T> DEVICE T broadcast(T value, int from) const { return __shfl_sync(AllLanes, value, from, lanes); }
 };
-
-// ---- Sums before ----------------------------------------------------------------------------------------------------------------------------
-
-// The sum of this lane's value and those of the lanes before it.
-DEVICE int sum_up_to_lane(int value)
-{
-#pragma unroll
-    for (int distance = 1; distance < WarpSize; distance *= 2)
-    {
-        int left = __shfl_up_sync(AllLanes, value, distance);
-        value += lane() >= distance ? left : 0;
-    }
-
-    return value;
-}
-
-// The sum of the values of the threads before this one, and of all. All threads of the block come here.
-template <int Threads>
-DEVICE int sum_before(int value, int& total)
-{
-    static_assert(Threads % WarpSize == 0 && Threads <= WarpSize * WarpSize, "whole warps, 32 of them at most");
-    __shared__ int sums[Threads / WarpSize];
-    int inWarp = sum_up_to_lane(value);
-    __syncthreads();
-    if (lane() == WarpSize - 1)
-        sums[warp()] = inWarp;
-    __syncthreads();
-    int ofWarps = sum_up_to_lane(lane() < Threads / WarpSize ? sums[lane()] : 0);
-    total = __shfl_sync(AllLanes, ofWarps, WarpSize - 1);
-    int before = __shfl_sync(AllLanes, ofWarps, warp() > 0 ? warp() - 1 : 0);
-    return (warp() > 0 ? before : 0) + inWarp - value;
-}
 
 // ---- Ranks: value and place in one number ----------------------------------------------------------------------------------------------------
 

@@ -50,14 +50,14 @@ public sealed class ErrorTests
     [EmulatedFact]
     public void OutOfMemory_TellsWhatWasAskedForAndWhatIsLive()
     {
-        using CudaBackend cuda = TestDevice.NewBackend("memory=64M");
+        using CudaBackend cuda = TestDevice.NewBackend("memory=512M");
         DeviceBuffer large = cuda.Pool.Rent(20 << 20, "the large one"), small = cuda.Pool.Rent(3 << 20, "the small one");
         AssertTells(
-            Assert.ThrowsAny<TinyMoEException>(() => cuda.Pool.Rent(48 << 20)),
-            "Out of memory on cuda:0", "48 MiB were asked for", "of 64 MiB are free", "23 MiB are live in 2 buffers", "the large one 20 MiB in 1, the small one 3 MiB in 1", "smaller batch");
+            Assert.ThrowsAny<TinyMoEException>(() => cuda.Pool.Rent(500 << 20)),
+            "Out of memory on cuda:0", "500 MiB were asked for", "of 512 MiB are free", "23 MiB are live in 2 buffers", "the large one 20 MiB in 1, the small one 3 MiB in 1", "smaller batch");
         cuda.Pool.Return(large);
         cuda.Pool.Return(small);
-        cuda.Pool.Return(cuda.Pool.Rent(48 << 20)); // the pool gave back what it only kept for later
+        cuda.Pool.Return(cuda.Pool.Rent(380 << 20)); // the pool gave back what it only kept for later
     }
 
     [EmulatedFact]

@@ -2,7 +2,6 @@ using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
-using Floats = TinyMoE.Memory.View<float>;
 
 namespace TinyMoE.Tests.Cuda;
 

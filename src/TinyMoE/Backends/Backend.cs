@@ -83,6 +83,13 @@ public abstract class Backend : IDisposable
     /// <summary>y[n, c] = scale·x[n]. x (N), y (N, C).</summary>
     public abstract void BroadcastColumns(Floats x, float scale, int N, int C, Target y);
 
+    // ---- Numbers: one-element tensors, wherever they lie, many in one pass ------------------------------------------------------------
+    /// <summary>y = Σ_i weights[i]·x[i], in order. x, weights (n numbers), y (1).</summary>
+    public abstract void SumNumbers(ReadOnlySpan<Floats> x, ReadOnlySpan<float> weights, Target y);
+
+    /// <summary>y[i] = weights[i]·x[i], in order: of two that have the same place the second adds. x, weights, y (n numbers).</summary>
+    public abstract void ScaleNumbers(ReadOnlySpan<Floats> x, ReadOnlySpan<float> weights, ReadOnlySpan<Target> y);
+
     // ---- Matrix products ------------------------------------------------------------------------------------------------------------
     /// <summary>c = op(a)·op(b) for each of <paramref name="batch"/> pairs, op = transpose where the flag says.
     /// a (batch, rows, inner) or transposed (batch, inner, rows); b (batch, inner, columns) or (batch, columns, inner); c (batch, rows, columns).</summary>
@@ -149,9 +156,10 @@ public abstract class Backend : IDisposable
     /// <summary>dy, gate, up, dgate, dup (n), both rounded to <paramref name="precision"/>; a stored dup may be dy itself.</summary>
     public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32);
 
-    /// <summary>Rotates the pairs (i, i + D/2) of every head by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).
-    /// x, y (B, T, H, D), a stored y may be x itself; cos, sin (positions, D/2).</summary>
-    public abstract void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y);
+    /// <summary>Rotates the pairs (i, i + D/2) of every head of q and k by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).
+    /// q, yq (B, T, H, D), k, yk (B, T, KvHeads, D), k may be empty; a stored yq may be q itself, and yk k; cos, sin (positions, D/2).</summary>
+    public abstract void Rope(
+        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk);
 
     /// <summary>Causal softmax(q·kᵀ/√D)·v, key and value heads shared by H/KvHeads query heads; query t sees keys up to t + S − T, the last Window of them.
     /// q, y (B, T, H, D), k, v (B, S, KvHeads, D), logSumExp (B, H, T). Dropout number: ((b·H + h)·T + t)·S + s.</summary>

@@ -186,6 +186,10 @@ internal static class KernelCaseList
         yield return new("Reduce", "BroadcastRows", (b, d) => b.BroadcastRows(d.In(C), 0.5f, N, C, To(d, flat)));
         yield return new("Reduce", "BroadcastColumns", (b, d) => b.BroadcastColumns(d.In(N), 0.5f, N, C, To(d, flat)));
 
+        float[] weights = [.. Enumerable.Range(0, 18).Select(i => 0.25f * (i - 7))]; // more numbers than one launch takes
+        yield return new("Numbers", "SumNumbers", (b, d) => b.SumNumbers([.. weights.Select(_ => d.In(1))], weights, To(d, 1)));
+        yield return new("Numbers", "ScaleNumbers", (b, d) => b.ScaleNumbers([.. weights.Select(_ => d.In(1))], weights, [.. weights.Select((_, i) => i == 2 ? Target.None : To(d, 1))]));
+
         foreach ((bool transposeA, bool transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
         {
             yield return new("MatMul", $"MatMul {(transposeA ? 'T' : 'N')}{(transposeB ? 'T' : 'N')}",
@@ -225,7 +229,13 @@ internal static class KernelCaseList
 
         yield return new("FeedForward", "SwiGluForward", (b, d) => b.SwiGluForward(d.In(flat, -3, 3), d.In(flat), flat, d.Out(flat)));
         yield return new("FeedForward", "SwiGluBackward", (b, d) => b.SwiGluBackward(d.In(flat), d.In(flat, -3, 3), d.In(flat), flat, To(d, flat), To(d, flat)));
-        yield return new("Rope", "Rope", (b, d) => b.Rope(d.In(N * H * (D / 2 * 2)), d.In((T + 2) * (D / 2)), d.In((T + 2) * (D / 2)), B, T, H, D / 2 * 2, 2, inverse: false, To(d, N * H * (D / 2 * 2))));
+        foreach (bool keys in new[] { true, false })
+        {
+            int pairs = D / 2, q = N * H * 2 * pairs, k = keys ? N * KvHeads * 2 * pairs : 0;
+            yield return new("Rope", keys ? "Rope" : "Rope of queries alone", (b, d) => b.Rope(
+                d.In(q), keys ? d.In(k) : default, d.In((T + 2) * pairs), d.In((T + 2) * pairs), B, T, H, KvHeads, 2 * pairs, start: 2, inverse: !keys, To(d, q), keys ? To(d, k) : Target.None));
+        }
+
         foreach ((string variant, int window, float rate) in new[] { ("", 0, 0f), (" in a window", T / 3, 0f), (" with dropout", 0, 0.2f) })
         {
             AttentionSizes sizes = new(B, T, T, H, KvHeads, D, window);

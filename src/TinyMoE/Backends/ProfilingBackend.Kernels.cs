@@ -127,6 +127,21 @@ public sealed partial class ProfilingBackend
             device.BroadcastColumns(x, scale, N, C, y);
     }
 
+    // ---- Numbers: one-element tensors, wherever they lie, many in one pass ------------------------------------------------------------
+    /// <inheritdoc/>
+    public override void SumNumbers(ReadOnlySpan<Floats> x, ReadOnlySpan<float> weights, Target y)
+    {
+        using (Time(new(nameof(SumNumbers), x.Length), flops: 2.0 * x.Length, values: x.Length + Out(y, 1)))
+            device.SumNumbers(x, weights, y);
+    }
+
+    /// <inheritdoc/>
+    public override void ScaleNumbers(ReadOnlySpan<Floats> x, ReadOnlySpan<float> weights, ReadOnlySpan<Target> y)
+    {
+        using (Time(new(nameof(ScaleNumbers), x.Length), flops: x.Length, values: 2.0 * x.Length))
+            device.ScaleNumbers(x, weights, y);
+    }
+
     // ---- Matrix products ------------------------------------------------------------------------------------------------------------
     /// <inheritdoc/>
     public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default)
@@ -274,12 +289,14 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y)
+    public override void Rope(
+        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk)
     {
+        double queries = yq.IsNone ? 0 : 1.0 * B * T * H * D, keys = yk.IsNone ? 0 : 1.0 * B * T * KvHeads * D;
         using (Time(
-            new(nameof(Rope), B * T, H, D), flops: 3.0 * B * T * H * D,
-            values: 1.0 * B * T * H * D + Area(T, D) + Out(y, 1.0 * B * T * H * D)))
-            device.Rope(x, cos, sin, B, T, H, D, start, inverse, y);
+            new(nameof(Rope), B * T, H, KvHeads, D), flops: 3 * (queries + keys),
+            values: queries + keys + Area(T, D) + Out(yq, queries) + Out(yk, keys)))
+            device.Rope(q, k, cos, sin, B, T, H, KvHeads, D, start, inverse, yq, yk);
     }
 
     /// <inheritdoc/>

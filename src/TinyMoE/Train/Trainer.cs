@@ -145,7 +145,8 @@ public sealed class Trainer : IDisposable
                 served += routing.Assignment.ReadCounts().Sum();
             }
 
-            tape.Backward(objective.Total.Scale(1f / parts));
+            numbers.Gather();
+            tape.Backward(objective.Total, [1f / parts]);
         }
 
         Model.Parameters.RequireGradients();

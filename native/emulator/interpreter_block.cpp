@@ -101,7 +101,7 @@ void Block::releaseIfComplete(uint32_t number, const Warp& last, const Instructi
         checkStrictly(number, last, i);
     barriers[number] = {};
     if (launch.checks != nullptr)
-        launch.checks->passBarrier(*this);
+        launch.checks->passBarrier();
     for (Warp& warp : warps)
         for (Group& group : warp.groups)
             if (group.wait == Group::Wait::Barrier && group.barrier == number)

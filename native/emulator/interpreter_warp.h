@@ -2,6 +2,7 @@
 #pragma once
 
 #include "checks.h"
+#include "traffic.h"
 #include "interpreter.h"
 
 #include <array>

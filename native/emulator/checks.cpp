@@ -3,6 +3,7 @@
 #include "interpreter_warp.h"
 
 #include <bit>
+#include <string>
 
 namespace emulator {
 
@@ -12,6 +13,12 @@ constexpr uint64_t pageBytes = 1024;
 
 const char* verbOf(AccessKind kind) {
     return kind == AccessKind::Write ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
+}
+
+std::string inOneLine(std::string text) {
+    for (size_t at = text.find("\n  "); at != std::string::npos; at = text.find("\n  "))
+        text.replace(at, 3, ", ");
+    return text;
 }
 
 } // namespace
@@ -90,18 +97,18 @@ void Checks::require(const Here& here, const Access& before, const char* verb) c
     const Warp& warp = here.warp;
     auto fail = [&](const std::string& other) {
         warp.fail(here.instruction, here.lane, errorLaunchFailed, std::string(verbOf(here.kind)) + (here.inGlobal ? " global" : " shared")
-            + " memory that " + other + ": a race");
+            + " memory that " + other);
     };
     if (before.otherBlocks || before.interval < firstInterval_)
-        fail(std::string("another block ") + verb);
+        fail(std::string("another block ") + verb + ": a race");
     if (before.interval < interval_)
         return; // a barrier of the block lies between
     bool sameWarp = before.warp == warp.number && !before.severalWarps;
     if (sameWarp && ((before.lane == here.lane && !before.severalLanes) || before.warpInterval < warpIntervals_[warp.number]))
         return;
-    const Instruction& instruction = warp.launch.kernel.instructions[before.instruction];
     const Warp& other = warp.block.warps[before.warp];
-    fail(std::string("another thread ") + verb + " with no barrier between\n" + other.where(instruction, before.lane) + "\nthis is");
+    fail(std::string("another thread ") + verb + " with no barrier between: a race with "
+        + inOneLine(other.where(warp.launch.kernel.instructions[before.instruction], before.lane)));
 }
 
 void Checks::note(const Here& here, Access& access) const {

@@ -149,6 +149,12 @@ public abstract class Backend : IDisposable
     /// <summary>dloss (1), logits, dlogits (N, V), targets, logSumExp (N).</summary>
     public abstract void CrossEntropyBackward(Floats dloss, Floats logits, Ints targets, Floats logSumExp, int N, int V, Target dlogits);
 
+    /// <summary>The z-loss: loss = scale·Σ mask[n]·logSumExp[n]². logits (N, E), mask (N), 1 or 0, or empty for all, loss (1), logSumExp (N).</summary>
+    public abstract void ZLossForward(Floats logits, Floats mask, float scale, int N, int E, Floats loss, Floats logSumExp);
+
+    /// <summary>dloss (1), logits, dlogits (N, E), mask, logSumExp (N).</summary>
+    public abstract void ZLossBackward(Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits);
+
     // ---- Feed-forward, positions, attention -----------------------------------------------------------------------------------------
     /// <summary>y = silu(gate)·up. gate, up, y (n).</summary>
     public abstract void SwiGluForward(Floats gate, Floats up, int n, Floats y);
@@ -259,6 +265,29 @@ public abstract class Backend : IDisposable
 
     /// <summary>bias[e] += rate·sign(mean(counts) − counts[e]). counts, bias (E).</summary>
     public abstract void StepBias(Floats counts, int E, float rate, Floats bias);
+
+    // ---- Balance losses: a mask says 1 for a token that counts, 0 for another; empty: all count --------------------------------------
+    /// <summary>loss = scale·Σ_n mask[n]·Σ_e shares[g, e]·p[n, e], g the group of n: the first of equal runs of rows is group 0. p (N, E), shares (groups, E), mask (N), loss (1).</summary>
+    public abstract void BalanceLossForward(Floats p, Floats shares, Floats mask, float scale, int groups, int N, int E, Floats loss);
+
+    /// <summary>dloss (1), shares (groups, E), mask (N), dp (N, E).</summary>
+    public abstract void BalanceLossBackward(Floats dloss, Floats shares, Floats mask, float scale, int groups, int N, int E, Target dp);
+
+    /// <summary>The squared coefficient of variation, y = var(x)/(mean(x)² + eps), population variance. x (n), y (1).</summary>
+    public abstract void SquaredVariationForward(Floats x, float eps, int n, Floats y);
+
+    /// <summary>dy (1), x, dx (n).</summary>
+    public abstract void SquaredVariationBackward(Floats dy, Floats x, float eps, int n, Target dx);
+
+    /// <summary>
+    /// load[e] = Σ_t mask[t]·Φ((clean[t, e] − threshold)/sigma[t, e]); the threshold is the (K+1)-th largest of noisy[t] for one of the K largest, the K-th for another.
+    /// clean, noisy, sigma (T, E), best (T, K+1), the columns of the largest of noisy, largest first, mask (T), load (E).
+    /// </summary>
+    public abstract void SmoothLoadForward(Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load);
+
+    /// <summary>dload (E), clean, noisy, sigma, dclean, dnoisy, dsigma (T, E), best (T, K+1), mask (T).</summary>
+    public abstract void SmoothLoadBackward(
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy, Target dsigma);
 
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------
     // A row of token −1 is nobody's: it is zero, and so is its gradient.

@@ -187,6 +187,9 @@ public abstract class Backend : IDisposable
     /// <summary>y[i] = number Part·n + i of the stream, standard normal. y (n).</summary>
     public abstract void FillNormal(RandomKey key, int n, Floats y);
 
+    /// <summary>y[i] = x[i]·(1 − width + 2·width·u) with u the uniform number Part·n + i; its own backward. x, y (n).</summary>
+    public abstract void Jitter(Floats x, float width, RandomKey key, int n, Target y);
+
     /// <summary>y[i] = u ≥ rate ? x[i]/(1 − rate) : 0 with u the uniform number Part·n + i; its own backward. x, y (n).</summary>
     public abstract void Dropout(Floats x, in Dropout dropout, int n, Target y);
 
@@ -265,6 +268,19 @@ public abstract class Backend : IDisposable
 
     /// <summary>bias[e] += rate·sign(mean(counts) − counts[e]). counts, bias (E).</summary>
     public abstract void StepBias(Floats counts, int E, float rate, Floats bias);
+
+    // ---- Gates ----------------------------------------------------------------------------------------------------------------------
+    /// <summary>sigma = softplus(spread) + eps, noisy = clean + sigma·noise. clean, spread, noise, sigma, noisy (n).</summary>
+    public abstract void NoisyLogitsForward(Floats clean, Floats spread, Floats noise, float eps, int n, Floats sigma, Floats noisy);
+
+    /// <summary>dnoisy, dsigma, either may be empty, spread, noise, dclean, dspread (n).</summary>
+    public abstract void NoisyLogitsBackward(Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread);
+
+    /// <summary>y[n, c] = scale·x[n, c]/(Σ_c x[n, c] + eps). x, y (N, C).</summary>
+    public abstract void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y);
+
+    /// <summary>dy, x, dx (N, C).</summary>
+    public abstract void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx);
 
     // ---- Balance losses: a mask says 1 for a token that counts, 0 for another; empty: all count --------------------------------------
     /// <summary>loss = scale·Σ_n mask[n]·Σ_e shares[g, e]·p[n, e], g the group of n: the first of equal runs of rows is group 0. p (N, E), shares (groups, E), mask (N), loss (1).</summary>

@@ -250,6 +250,11 @@ internal static class KernelCaseList
                 d.In(E), d.In(N * E), Best(b, d, N, E, few, out Ints best), d.In(N * E, 0.5f, 1), best, Mask(d), N, E, few, To(d, N * E), To(d, N * E), To(d, N * E)), 2e-5);
         }
 
+        yield return new("Gates", "NoisyLogitsForward", (b, d) => b.NoisyLogitsForward(d.In(N * E), d.In(N * E, -3, 3), d.In(N * E), 0.01f, N * E, d.Out(N * E), d.Out(N * E)));
+        yield return new("Gates", "NoisyLogitsBackward", (b, d) => b.NoisyLogitsBackward(d.In(N * E), d.In(N * E), d.In(N * E, -3, 3), d.In(N * E), N * E, To(d, N * E), To(d, N * E)));
+        yield return new("Gates", "NoisyLogitsBackward of sigma alone", (b, d) => b.NoisyLogitsBackward(default, d.In(N * E), d.In(N * E, -3, 3), d.In(N * E), N * E, Target.None, To(d, N * E)));
+        yield return new("Gates", "ShareForward", (b, d) => b.ShareForward(d.In(flat, 0, 1), 2.5f, 1e-3f, N, C, d.Out(flat)));
+        yield return new("Gates", "ShareBackward", (b, d) => b.ShareBackward(d.In(flat), d.In(flat, 0.1f, 1), 2.5f, 1e-3f, N, C, To(d, flat)));
         yield return new("BalanceLosses", "SquaredVariationForward", (b, d) => b.SquaredVariationForward(d.In(E, 0, 1), 1e-10f, E, d.Out(1)));
         yield return new("BalanceLosses", "SquaredVariationBackward", (b, d) => b.SquaredVariationBackward(d.In(1), d.In(E, 0.5f, 1), 1e-10f, E, To(d, E)));
         yield return new("BalanceLosses", "SquaredVariationForward of many", (b, d) => b.SquaredVariationForward(d.In(flat, 0, 1), 1e-10f, flat, d.Out(1)));
@@ -286,6 +291,7 @@ internal static class KernelCaseList
         yield return new("Embedding", "EmbeddingBackward", (b, d) => b.EmbeddingBackward(d.In(flat), d.InInts(N, V), N, V, C, To(d, V * C)));
         yield return new("Random", "FillUniform", (b, d) => b.FillUniform(Key(RandomPurpose.Other), flat, d.Out(flat)), Tolerance: 0);
         yield return new("Random", "FillNormal", (b, d) => b.FillNormal(Key(RandomPurpose.Other), flat, d.Out(flat)));
+        yield return new("Random", "Jitter", (b, d) => b.Jitter(d.In(flat), 0.1f, Key(RandomPurpose.RouterJitter), flat, To(d, flat)));
         yield return new("Random", "Dropout", (b, d) => b.Dropout(d.In(flat), new Dropout(0.3f, Key(RandomPurpose.FeedForwardDropout)), flat, To(d, flat)));
 
         yield return new("Routing", "TopK", (b, d) => b.TopK(d.In(N * E), N, 1, E, K, d.OutInts(N * K)));

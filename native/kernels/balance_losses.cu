@@ -8,9 +8,9 @@ DEVICE bool counts(const float* mask, index_t n) { return mask == nullptr || mas
 
 // ---- Probabilities times shares of the load -------------------------------------------------------------------------------------------------
 
-// partial = Σ mask[n]·Σ_e shares[g, e]·p[n, e] over the rows n of a block. Group g of T rows is blockIdx.y.
+// partial = scale·Σ mask[n]·Σ_e shares[g, e]·p[n, e] over the rows n of a block. Group g of T rows is blockIdx.y.
 // p (groups, T, E), shares (groups, E), mask (groups, T), partial (groups, blocks)
-KERNEL balance_loss_forward(const float* p, const float* shares, const float* mask, int T, int E, float* partial)
+KERNEL balance_loss_forward(const float* p, const float* shares, const float* mask, float scale, int T, int E, float* partial)
 {
     index_t firstRow = (index_t)blockIdx.y * T;
     Walk walk(T, E);
@@ -25,7 +25,7 @@ KERNEL balance_loss_forward(const float* p, const float* shares, const float* ma
 
     sum = sum_block<BlockThreads>(sum);
     if (threadIdx.x == 0)
-        partial[(index_t)blockIdx.y * gridDim.x + blockIdx.x] = sum;
+        partial[(index_t)blockIdx.y * gridDim.x + blockIdx.x] = scale * sum;
 }
 
 // dp[n, e] = scale·dloss·mask[n]·shares[g, e]. dloss (1), shares (groups, E), mask (groups, T), dp (groups, T, E)

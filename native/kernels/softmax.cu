@@ -184,8 +184,8 @@ KERNEL cross_entropy_backward(const float* scale, const float* logits, const int
 
 // ---- z-loss: a row whose mask is 0 does not count; without a mask all do ----------------------------------------------------------------------
 
-// partial = Σ mask[n]·logSumExp[n]² over the rows of a block. logits (N, E), mask, logSumExp (N), partial (blocks)
-KERNEL z_loss_forward(const float* logits, const float* mask, int N, int E, float* logSumExp, float* partial)
+// partial = scale·Σ mask[n]·logSumExp[n]² over the rows of a block. logits (N, E), mask, logSumExp (N), partial (blocks)
+KERNEL z_loss_forward(const float* logits, const float* mask, float scale, int N, int E, float* logSumExp, float* partial)
 {
     Team team(E);
     float sum = 0;
@@ -200,7 +200,7 @@ KERNEL z_loss_forward(const float* logits, const float* mask, int N, int E, floa
     });
     sum = sum_block<BlockThreads>(sum);
     if (threadIdx.x == 0)
-        partial[blockIdx.x] = sum;
+        partial[blockIdx.x] = scale * sum;
 }
 
 // dlogits[n, e] = 2·scale·dloss·mask[n]·logSumExp[n]·exp(logits[n, e] − logSumExp[n]). dloss (1), logits, dlogits (N, E), mask, logSumExp (N)

@@ -12,8 +12,9 @@ public sealed unsafe partial class CudaBackend
         int blocks = grid.X * groups;
         DeviceBuffer scratch = Pool.Rent((long)Math.Max(1, blocks) * sizeof(float));
         Floats partial = scratch.As<float>(blocks);              // (groups, blocks)
-        Launch("balance_loss_forward", grid, p, shares, mask, N / groups, E, partial);
-        SumColumns(partial, scale, 1, blocks, loss);
+        Launch("balance_loss_forward", grid, p, shares, mask, blocks == 1 ? scale : 1f, N / groups, E, blocks == 1 ? loss : partial);
+        if (blocks != 1)
+            SumColumns(partial, scale, 1, blocks, loss);
         Pool.Return(scratch);
     }
 

@@ -47,11 +47,12 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void ZLossForward(Floats logits, Floats mask, float scale, int N, int E, Floats loss, Floats logSumExp)
     {
-        Grid grid = TeamGrid(N, E);
+        Grid grid = TeamGrid(N, E, rowsPerTeam: 8);
         DeviceBuffer scratch = Pool.Rent((long)Math.Max(1, grid.X) * sizeof(float));
         Floats partial = scratch.As<float>(grid.X);              // (blocks)
-        Launch("z_loss_forward", grid, logits, mask, N, E, logSumExp, partial);
-        SumColumns(partial, scale, 1, grid.X, loss);
+        Launch("z_loss_forward", grid, logits, mask, grid.X == 1 ? scale : 1f, N, E, logSumExp, grid.X == 1 ? loss : partial);
+        if (grid.X != 1)
+            SumColumns(partial, scale, 1, grid.X, loss);
         Pool.Return(scratch);
     }
 

@@ -208,8 +208,10 @@ public abstract class Backend : IDisposable
     /// Sorts choices by expert, stably. experts (T, K), −1 for a choice that was dropped. offsets (E+1): expert e owns rows offsets[e] to offsets[e+1].
     /// tokens (N): the token a row carries. choices (N): the choice t·K + k behind a row. tokenOffsets (T+1), rowsByToken (N): the inverse, token t has the rows
     /// rowsByToken[tokenOffsets[t]..tokenOffsets[t+1]]. N is T·K, or less where it is known that fewer are kept; the rows from offsets[E] to N are nobody's: token and choice −1.
+    /// gates (T, K), weights (N): the gate of each row's choice, 0 for nobody's; without gates there are no weights.
     /// </summary>
-    public abstract void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets);
+    public abstract void Assign(
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default);
 
     /// <summary>
     /// Top-k routing in one pass over the tokens: experts as TopK of the logits, the plan as Assign of the experts, and weights (N), the gate of each row:
@@ -219,9 +221,6 @@ public abstract class Backend : IDisposable
 
     /// <summary>dweights, weights, rowsByToken (N), logits, dlogits (T, E), experts (T, K).</summary>
     public abstract void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits);
-
-    /// <summary>y[i] = x[indices[i]], 0 where the index is −1. x (any), indices, y (n).</summary>
-    public abstract void Gather(Floats x, Ints indices, int n, Floats y);
 
     /// <summary>y[indices[i]] = x[i], zero elsewhere; indices differ from each other, but for those of −1, which are skipped. x, indices (n), y (length).</summary>
     public abstract void Scatter(Floats x, Ints indices, int n, int length, Target y);

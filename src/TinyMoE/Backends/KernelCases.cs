@@ -300,6 +300,8 @@ internal static class KernelCaseList
         yield return new("Routing", "ScatterColumns", (b, d) => b.ScatterColumns(d.In(N * K), d.InInts(N * K, E, low: -1), N, E, K, To(d, N * E)));
         yield return new("Routing", "Assign", (b, d) => b.Assign(
             d.InInts(rows, E, low: -1), N, E, K, rows, d.OutInts(E + 1), d.OutInts(rows), d.OutInts(rows), d.Rent<int>(rows), d.OutInts(N + 1)));
+        yield return new("Routing", "Assign with gates", (b, d) => b.Assign(
+            d.InInts(rows, E, low: -1), N, E, K, rows, d.OutInts(E + 1), d.OutInts(rows), d.OutInts(rows), d.Rent<int>(rows), d.OutInts(N + 1), d.In(rows), d.Out(rows)), Tolerance: 0);
         foreach (bool overAll in new[] { false, true })
         {
             string over = overAll ? "all" : "the chosen";
@@ -314,7 +316,6 @@ internal static class KernelCaseList
             });
         }
 
-        yield return new("Routing", "Gather", (b, d) => b.Gather(d.In(flat), d.InInts(rows, flat, low: -1), rows, d.Out(rows)));
         yield return new("Routing", "Scatter", (b, d) => b.Scatter(d.In(rows), d.In(Spread(rows)), rows, 2 * rows, To(d, 2 * rows)));
 
         yield return new("Choices", "CountChoices", (b, d) => b.CountChoices(d.InInts(B * T * K, E, low: -1), B, T, K, K, E, 0.5f, To(d, B * E)));

@@ -398,10 +398,11 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
+    public override void Assign(
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default)
     {
-        using (Time(new(nameof(Assign), T, E, K), flops: 0, values: Area(T, K) + 3.0 * N + E + T))
-            device.Assign(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets);
+        using (Time(new(nameof(Assign), T, E, K), flops: 0, values: Area(T, K) + 3.0 * N + E + T + gates.Length + weights.Length))
+            device.Assign(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets, gates, weights);
     }
 
     /// <inheritdoc/>
@@ -418,13 +419,6 @@ public sealed partial class ProfilingBackend
             new(nameof(RouteBackward), T, E, K), flops: 4.0 * T * (overAll ? E : K),
             values: 4.0 * T * K + (overAll ? Area(T, E) : 0) + Out(dlogits, Area(T, E))))
             device.RouteBackward(dweights, logits, weights, overAll, experts, rowsByToken, T, E, K, dlogits);
-    }
-
-    /// <inheritdoc/>
-    public override void Gather(Floats x, Ints indices, int n, Floats y)
-    {
-        using (Time(new(nameof(Gather), n), flops: 0, values: 3.0 * n))
-            device.Gather(x, indices, n, y);
     }
 
     /// <inheritdoc/>

@@ -22,7 +22,9 @@ struct Chosen
 {
     int* experts;        // (T, K)
     float* exponentials; // (T, K): exp(logit − the token's largest); a gate is this by the token's sum
-    float* sums;         // (T): over the chosen, or over all
+    float* sums;         // (T): over the chosen, or over all; null: the exponentials are the gates already
+
+    DEVICE float gate(index_t choice, index_t token) const { return sums == nullptr ? exponentials[choice] : exponentials[choice] / sums[token]; }
 };
 
 // The tokens of this block's piece, and the experts whose counters it has.
@@ -214,7 +216,7 @@ DEVICE void place_piece(const Chosen& chosen, const int* table, const Sizes& siz
             if (plan.rowsByToken != nullptr)
                 plan.rowsByToken[place] = row;
             if (plan.weights != nullptr)
-                plan.weights[row] = chosen.exponentials[choice] / chosen.sums[token];
+                plan.weights[row] = chosen.gate(choice, token);
         }
 
         __syncwarp();
@@ -229,6 +231,8 @@ DEVICE void place_piece(const Chosen& chosen, const int* table, const Sizes& siz
                 plan.tokens[row] = Dropped;
             if (plan.choices != nullptr)
                 plan.choices[row] = Dropped;
+            if (plan.weights != nullptr)
+                plan.weights[row] = 0.0f;
         }
 }
 
@@ -236,7 +240,7 @@ DEVICE void place_piece(const Chosen& chosen, const int* table, const Sizes& siz
 KERNEL route_place(
     int* experts,        // (T, K)
     float* exponentials, // (T, K), with weights only
-    float* sums,         // (T), with weights only
+    float* sums,         // (T), with weights only; null: the exponentials are gates
     const int* table,    // (E + 1, pieces), summed
     int T, int E, int K, int N, int tokensPerPiece,
     int* offsets, int* tokens, int* choices, int* rowsByToken, int* tokenOffsets, float* weights)
@@ -386,16 +390,6 @@ KERNEL scatter_columns(
         for (int e = team.member; e < window && first + e < E && t < T; e += lanes)
             y.write((index_t)t * E + first + e, sums[e]);
     }
-}
-
-KERNEL gather(
-    const float* x,     // (any)
-    const int* indices, // (n)
-    int n,
-    float* y)           // (n)
-{
-    for (index_t i = first_index(); i < n; i += index_step())
-        y[i] = indices[i] < 0 ? 0.0f : x[indices[i]];
 }
 
 // Into y that is zero elsewhere; no index occurs twice.

@@ -130,11 +130,7 @@ public sealed unsafe partial class CudaBackend
         {
             Span<nint> addresses = all.Length <= 128 ? stackalloc nint[3 * all.Length] : new nint[3 * all.Length];
             groupedSizes.Set(all, addresses);
-<<<<<<< HEAD
             DeviceBuffer scratch = Pool.Rent(3L * products.Length * sizeof(nint)); // for all experts, also when some have no rows: the same size every step
-=======
-            DeviceBuffer scratch = Pool.Rent(3L * products.Length * sizeof(nint)); // for every expert: how many have work changes from step to step
->>>>>>> diet
             staging.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<nint>(addresses), scratch.Address);
             blasHasGrouped = blas.TryMultiplyGrouped(groupedSizes, scratch.Address);
             Pool.Return(scratch);

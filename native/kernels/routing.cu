@@ -71,6 +71,7 @@ DEVICE void choose_piece(const float* logits, int overAll, const Sizes& sizes, i
     Team team(lanes);
     int* counts = shared;
     float* rows = staged ? (float*)(shared + min(E, ExpertsAtOnce)) : nullptr;
+    bool tells = blockIdx.y == 0; // with too many experts for one block's counters, others choose the same again only to count
     clear_counts(piece, counts);
     for (int first = piece.start; first < piece.end; first += team.count)
     {
@@ -86,14 +87,18 @@ DEVICE void choose_piece(const float* logits, int overAll, const Sizes& sizes, i
                 return;
             int expert = place_of(rank);
             float exponential = expf(value_of(rank) - largest);
-            chosen.experts[(index_t)t * K + k] = expert;
-            chosen.exponentials[(index_t)t * K + k] = exponential;
+            if (tells)
+            {
+                chosen.experts[(index_t)t * K + k] = expert;
+                chosen.exponentials[(index_t)t * K + k] = exponential;
+            }
+
             sum += overAll ? 0.0f : exponential;
             if (piece.has(expert))
                 atomicAdd(&counts[expert - piece.firstExpert], 1);
         });
         sum = team.reduce(sum, Add());
-        if (columns != 0 && team.member == 0)
+        if (tells && columns != 0 && team.member == 0)
             chosen.sums[t] = sum;
     }
 

@@ -257,8 +257,8 @@ internal static class KernelCaseList
         yield return new("Gates", "ShareBackward", (b, d) => b.ShareBackward(d.In(flat), d.In(flat, 0.1f, 1), 2.5f, 1e-3f, N, C, To(d, flat)));
         yield return new("BalanceLosses", "SquaredVariationForward", (b, d) => b.SquaredVariationForward(d.In(E, 0, 1), 1e-10f, E, d.Out(1)));
         yield return new("BalanceLosses", "SquaredVariationBackward", (b, d) => b.SquaredVariationBackward(d.In(1), d.In(E, 0.5f, 1), 1e-10f, E, To(d, E)));
-        yield return new("BalanceLosses", "SquaredVariationForward of many", (b, d) => b.SquaredVariationForward(d.In(flat, 0, 1), 1e-10f, flat, d.Out(1)));
-        yield return new("BalanceLosses", "SquaredVariationBackward of many", (b, d) => b.SquaredVariationBackward(d.In(1), d.In(flat, 0, 1), 1e-10f, flat, To(d, flat)));
+        yield return new("BalanceLosses", "SquaredVariationForward of many", (b, d) => b.SquaredVariationForward(d.In(8 * C, 0, 1), 1e-10f, 8 * C, d.Out(1)));
+        yield return new("BalanceLosses", "SquaredVariationBackward of many", (b, d) => b.SquaredVariationBackward(d.In(1), d.In(8 * C, 0, 1), 1e-10f, 8 * C, To(d, 8 * C)));
 
         yield return new("FeedForward", "SwiGluForward", (b, d) => b.SwiGluForward(d.In(flat, -3, 3), d.In(flat), flat, d.Out(flat)));
         yield return new("FeedForward", "SwiGluBackward", (b, d) => b.SwiGluBackward(d.In(flat), d.In(flat, -3, 3), d.In(flat), flat, To(d, flat), To(d, flat)));

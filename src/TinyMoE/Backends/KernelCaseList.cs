@@ -58,6 +58,7 @@ internal static class KernelCaseList
         yield return new("Grouped", "GroupedMatMul", (b, d) => b.GroupedMatMul(d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
         yield return new("Grouped", "GroupedMatMul with a gate", (b, d) => b.GroupedMatMul(
             d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, d.Out(N * F), new Epilogue { Bias = d.In(E * F), Gate = d.In(N * F), Activated = d.Out(N * F), Precision = Precision.Float32 }));
+        yield return new("Grouped", "GroupedMatMul of bfloat16 weights", (b, d) => b.GroupedMatMul(d.In(flat), d.In(Bfloat16sOf(E * F * C)), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
         yield return new("Grouped", "GroupedMatMulBackwardInput", (b, d) => b.GroupedMatMulBackwardInput(d.In(N * F), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, flat)));
         yield return new("Grouped", "GroupedMatMulBackwardWeight", (b, d) => b.GroupedMatMulBackwardWeight(d.In(N * F), d.In(flat), Offsets(d, N, E), E, N, C, F, To(d, E * F * C)), 5e-5);
         yield return new("Grouped", "GroupedSum", (b, d) => b.GroupedSum(d.In(flat), Offsets(d, N, E), E, N, C, To(d, E * C)));
@@ -248,6 +249,9 @@ internal static class KernelCaseList
     private static Floats Positive(KernelData d, int n) => d.In(n, 0.001f, 1f);
 
     private static float[] WholeNumbers(int n, int below) => [.. Enumerable.Range(0, n).Select(i => (float)(i * 7 % below))];
+
+    /// <summary>The upper halves of numbers from 1 to 2, of both signs.</summary>
+    private static ushort[] Bfloat16sOf(int n) => [.. Enumerable.Range(0, n).Select(i => (ushort)((i % 3 == 0 ? 0xBF80 : 0x3F80) + i * 31 % 128))];
 
     /// <summary>n places of 2n, all different, every fifth −1.</summary>
     private static int[] Spread(int n) => [.. Enumerable.Range(0, n).Select(i => i % 5 == 4 ? -1 : 2 * (n - 1 - i) + i % 2)];

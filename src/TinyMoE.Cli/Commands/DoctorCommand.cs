@@ -41,7 +41,7 @@ internal sealed class DoctorCommand
         console.WriteLine(report.Driver is null ? "driver: none" : $"driver: CUDA {report.Driver}");
         Table modules = NewTable("module", "kernels").AddColumn("hash of its source");
         foreach (PtxModule module in report.Modules)
-            modules.AddRow(module.File, Whole(module.Kernels), module.SourceHash);
+            modules.AddRow(module.File, Whole(module.Kernels), module.SourceHash[..16]);
         console.Write(modules);
         foreach (DeviceReport device in report.Devices)
             Write(console, device);

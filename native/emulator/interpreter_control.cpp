@@ -74,7 +74,7 @@ BarrierKind barrierKindOf(const Instruction& i) {
 
 void executeFence(Warp& warp, const Instruction&, LaneMask active) {
     if (warp.launch.checks != nullptr && active != 0)
-        warp.launch.checks->fence(warp);
+        warp.launch.checks->fence();
 }
 
 // Operand: the members.

@@ -46,10 +46,12 @@ void resolveGlobal(Warp& warp, const Instruction& i, const uint64_t* addresses, 
         last = found;
         rest &= outsideOf(addresses, last->address, last->bytes, i.bytes);
     }
+    if (i.space == Space::Constant)
+        return;
     if (launch.checks != nullptr)
         launch.checks->global(warp, i, addresses, active, kind);
     if (launch.traffic != nullptr)
-        launch.traffic->global(warp, i, addresses, active, kind);
+        launch.traffic->global(i, addresses, active, kind);
 }
 
 // In: offsets in the block's shared memory. Out: host addresses.
@@ -65,7 +67,7 @@ void resolveShared(Warp& warp, const Instruction& i, uint64_t* addresses, LaneMa
     if (warp.launch.checks != nullptr)
         warp.launch.checks->shared(warp, i, addresses, active, kind);
     if (warp.launch.traffic != nullptr)
-        warp.launch.traffic->shared(warp, i, addresses, active);
+        warp.launch.traffic->shared(i, addresses, active);
     uint64_t base = reinterpret_cast<uint64_t>(shared.data());
     for (int lane = 0; lane < warpLanes; lane++)
         addresses[lane] += (active >> lane & 1) != 0 ? base : 0;
@@ -223,13 +225,23 @@ template <class T, class Register, int count, bool wideAddress> void store(Warp&
         for (int n = 0; n < count; n++)
             to[n] = static_cast<T>(values[n][lane]);
     }
+    if (warp.launch.checks == nullptr)
+        return;
+    for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
+        int lane = std::countr_zero(rest);
+        for (int n = 0; n < count; n++)
+            if (reinterpret_cast<const T*>(addresses[lane])[n] != static_cast<T>(values[n][lane]))
+                warp.fail(i, lane, errorLaunchFailed, "writes one value where another lane of its warp writes another by the same instruction");
+    }
 }
 
 template <class T, class Register, int count> Execute pick(MemoryForm form) {
-    if (form.write)
+    if (form.kind == AccessKind::Write)
         return form.wideAddress ? store<T, Register, count, true> : store<T, Register, count, false>;
-    if (form.readOnly)
+    if (form.kind == AccessKind::ReadOnly)
         return form.wideAddress ? load<T, Register, count, true, AccessKind::ReadOnly> : load<T, Register, count, false, AccessKind::ReadOnly>;
+    if (form.kind == AccessKind::AtomicRead)
+        return form.wideAddress ? load<T, Register, count, true, AccessKind::AtomicRead> : load<T, Register, count, false, AccessKind::AtomicRead>;
     return form.wideAddress ? load<T, Register, count, true, AccessKind::Read> : load<T, Register, count, false, AccessKind::Read>;
 }
 

@@ -49,9 +49,9 @@ void Warp::start() {
         };
         auto all = [&](size_t value) { each([&](int) { return value; }); };
         switch (special.kind) {
-        case Kind::ThreadX: each([&](int lane) { return block.threadAt(*this, lane).x; }); break;
-        case Kind::ThreadY: each([&](int lane) { return block.threadAt(*this, lane).y; }); break;
-        case Kind::ThreadZ: each([&](int lane) { return block.threadAt(*this, lane).z; }); break;
+        case Kind::ThreadX: each([&](int lane) { return block.threadAt(number, lane).x; }); break;
+        case Kind::ThreadY: each([&](int lane) { return block.threadAt(number, lane).y; }); break;
+        case Kind::ThreadZ: each([&](int lane) { return block.threadAt(number, lane).z; }); break;
         case Kind::BlockSizeX: all(l.block.x); break;
         case Kind::BlockSizeY: all(l.block.y); break;
         case Kind::BlockSizeZ: all(l.block.z); break;
@@ -191,10 +191,14 @@ bool Warp::gather(const Instruction& i, LaneMask members, LaneMask active) {
 }
 
 std::string Warp::where(const Instruction& i, int lane) const {
+    return where(i, block.index, number, lane);
+}
+
+std::string Warp::where(const Instruction& i, Dim3 blockIndex, uint32_t warpNumber, int lane) const {
     const Kernel& kernel = launch.kernel;
     const Statement& statement = kernel.statements[i.index];
     auto triple = [](Dim3 d) { return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")"; };
-    std::string result = "kernel " + kernel.name + ", block " + triple(block.index) + ", thread " + triple(block.threadAt(*this, lane));
+    std::string result = "kernel " + kernel.name + ", block " + triple(blockIndex) + ", thread " + triple(block.threadAt(warpNumber, lane));
     std::string line = statement.ptxLine < kernel.module->lines.size() ? kernel.module->lines[statement.ptxLine] : "";
     line.erase(0, line.find_first_not_of(" \t"));
     std::replace(line.begin(), line.end(), '\t', ' ');

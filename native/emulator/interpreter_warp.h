@@ -3,6 +3,7 @@
 
 #include "checks.h"
 #include "interpreter.h"
+#include "traffic.h"
 
 #include <array>
 #include <bit>
@@ -92,6 +93,7 @@ public:
 
     [[noreturn]] void fail(const Instruction& instruction, int lane, int error, const std::string& what) const;
     std::string where(const Instruction& instruction, int lane) const;
+    std::string where(const Instruction& instruction, Dim3 blockIndex, uint32_t warpNumber, int lane) const;
 
     Block& block;
     LaunchState& launch;
@@ -129,7 +131,7 @@ public:
     void arrive(Warp& warp, const Instruction& instruction, uint32_t barrier, uint32_t expected, LaneMask holds, LaneMask lanes, bool waits);
     void threadsExited(Warp& warp, const Instruction& instruction, LaneMask lanes);
     std::byte* localOf(const Warp& warp, int lane) { return local.data() + (size_t(warp.number) * warpLanes + lane) * launch.kernel.localBytes; }
-    Dim3 threadAt(const Warp& warp, int lane) const;
+    Dim3 threadAt(uint32_t warpNumber, int lane) const;
     uint64_t clock() const { return spent_; }
     void spend(const Warp& warp, const Instruction& first);
 

@@ -22,8 +22,8 @@ function(hash_sources result)
 endfunction()
 
 # What depends on the machine that compiled leaves no trace: our files are named from the repository's root, the toolkit's
-# and the host compiler's headers from their include folder; nvcc's hash of the source path, part of the names of functions
-# local to a file, becomes zeros (in the debug section such a name is a list of bytes, broken into lines anywhere).
+# and the host compiler's headers from their include folder; nvcc's hash of the source path, part of the names of what is
+# local to a file, becomes zeros.
 function(remove_traces_of_this_machine variable)
     set(text "${${variable}}")
     string(REGEX MATCHALL "\t\\.file\t[0-9]+ \"[^\"]*\"[^\n]*" file_lines "${text}")
@@ -38,16 +38,29 @@ function(remove_traces_of_this_machine variable)
         endif()
         string(REPLACE "${line}" "\t.file\t${number} \"${path}\"" text "${text}")
     endforeach()
-
     string(REGEX REPLACE "_INTERNAL_[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]_" "_INTERNAL_00000000_" text "${text}")
-    string(REGEX REPLACE "([0-9])\n\\.b8 " "\\1," text "${text}")
-    string(REPEAT "[0-9]+," 8 any_hash)
-    string(REPEAT "48," 8 zero_hash)
-    string(REGEX REPLACE "(95,73,78,84,69,82,78,65,76,95,)${any_hash}" "\\1${zero_hash}" text "${text}")
 
     if(text MATCHES "\\.file[^\n]*\"(/|[A-Za-z]:)")
         message(FATAL_ERROR "${NAME}.ptx: a path of this machine is left in it")
     endif()
+    set(${variable} "${text}" PARENT_SCOPE)
+endfunction()
+
+# Of the line information only file and line stay. How functions were inlined into one another goes, since ptxas 11.8 runs out
+# of stack over it on sm_90; what comes from a header of the toolkit gets the line of ours that it was inlined into.
+function(simplify_line_information variable)
+    set(text "${${variable}}")
+    string(REGEX MATCHALL "\\.file\t[0-9]+ \"include/" toolkit_files "${text}")
+    foreach(file IN LISTS toolkit_files)
+        string(REGEX MATCH "[0-9]+" number "${file}")
+        string(REGEX REPLACE "\\.loc\t${number} [^\n]*inlined_at ([^\n]*)" ".loc\t\\1" text "${text}")
+    endforeach()
+    foreach(file IN LISTS toolkit_files) # headers in headers: the line before has a place of ours
+        string(REGEX MATCH "[0-9]+" number "${file}")
+        string(REGEX REPLACE "\t\\.loc\t${number} [^\n]*\n" "" text "${text}")
+    endforeach()
+    string(REGEX REPLACE "(\\.loc\t[0-9]+ [0-9]+ [0-9]+),[^\n]*" "\\1" text "${text}")
+    string(REGEX REPLACE "\t\\.section\t\\.debug_str[^}]*}\n?" "" text "${text}")
     set(${variable} "${text}" PARENT_SCOPE)
 endfunction()
 
@@ -87,6 +100,7 @@ if(NOT text MATCHES "// (Cuda compilation tools, [^\n]*)")
 endif()
 set(compiler "${CMAKE_MATCH_1}")
 remove_traces_of_this_machine(text)
+simplify_line_information(text)
 hash_sources(hash)
 list(JOIN FLAGS " " flags)
 set(stamped "${WORK}/${NAME}.ptx")

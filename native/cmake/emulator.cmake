@@ -28,6 +28,7 @@ foreach(library emulator_cuda emulator_cublas)
     else()
         target_compile_options(${library} PRIVATE -O3 -Wall -Wextra -ffp-contract=off -fno-math-errno -fno-trapping-math
             $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> # gcc 12 warns of every text + text
+            $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-pass-failed> # of loops that it is asked, and fails, to vectorise
             $<$<BOOL:${EMULATOR_WIDE_VECTORS}>:-march=x86-64-v3>)
     endif()
     set_target_properties(${library} PROPERTIES

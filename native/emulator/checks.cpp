@@ -7,6 +7,20 @@
 
 namespace emulator {
 
+namespace {
+
+bool isRead(AccessKind kind) {
+    return kind != AccessKind::Write && kind != AccessKind::Atomic;
+}
+
+std::string inOneLine(std::string text) {
+    for (size_t at = text.find("\n  "); at != std::string::npos; at = text.find("\n  "))
+        text.replace(at, 3, ", ");
+    return text;
+}
+
+} // namespace
+
 Shadow::Page& Shadow::pageOf(uint64_t offset, size_t bytes) {
     size_t number = offset / pageBytes;
     if (number >= pages_.size())
@@ -32,13 +46,14 @@ void Checks::startBlock(const Block& block) {
     warps_.clear();
     warps_.resize(block.warps.size());
     epoch_ = 0;
-    firstContext_ = uint32_t(contexts_.size());
+    firstContext_ = afterBarrier_ = uint32_t(contexts_.size());
     fenced_ = 0;
     acquired_ = false;
 }
 
 void Checks::passBarrier() {
     epoch_++;
+    afterBarrier_ = uint32_t(contexts_.size());
     for (WarpOrder& order : warps_)
         order.context = 0;
 }
@@ -95,21 +110,30 @@ bool Checks::comesBefore(const Context& earlier, int earlierLane, const Warp& wa
         || (order.seen != nullptr && earlier.time < (*order.seen)[lane][earlierLane]);
 }
 
+// The common case, which needs no look at contexts.
+bool Checks::isHarmless(const AccessRecord& record, AccessKind kind) const {
+    if (kind == AccessKind::ReadOnly || !isPast(record.writer))
+        return false;
+    return isRead(kind) || record.readers == AccessRecord::Readers::None
+        || (record.readers != AccessRecord::Readers::ManyBlocks && isPast(record.reader));
+}
+
 void Checks::check(const AccessRecord& record, const Warp& warp, const Instruction& i, int lane, AccessKind kind, bool isShared) const {
+    if (isHarmless(record, kind))
+        return;
     uint32_t oldest = isShared ? firstContext_ : 1; // shared memory is fresh in each block
     if (record.writer >= oldest) {
         const Context& writer = contexts_[record.writer];
         if (!(record.atomic && (kind == AccessKind::Atomic || kind == AccessKind::AtomicRead)) && !comesBefore(writer, record.writeLane, warp, lane))
             failRace(warp, i, lane, kind, writer, record.writeLane, record.writeIndex, false, isShared);
         if (kind == AccessKind::ReadOnly)
-            warp.fail(i, lane, errorLaunchFailed, "reads by ld.global.nc, which memory must be constant for, what this launch has written:\n"
-                + warp.where(launch_.kernel.instructions[record.writeIndex], lane));
+            warp.fail(i, lane, errorLaunchFailed, "reads by ld.global.nc, which memory must be constant for, what this launch writes: "
+                + inOneLine(warp.where(launch_.kernel.instructions[record.writeIndex], lane)));
     } else if (isShared && kind != AccessKind::Write) {
-        warp.fail(i, lane, errorLaunchFailed, "reads shared memory that no thread of its block has written");
+        warp.fail(i, lane, errorLaunchFailed, "reads shared memory that nobody wrote in this block");
     }
 
-    bool writes = kind == AccessKind::Write || kind == AccessKind::Atomic;
-    if (!writes || record.readers == AccessRecord::Readers::None || record.reader < oldest)
+    if (isRead(kind) || record.readers == AccessRecord::Readers::None || record.reader < oldest)
         return;
     const Context& reader = contexts_[record.reader];
     bool others = record.readers == AccessRecord::Readers::ManyBlocks ? !acquired_
@@ -122,7 +146,7 @@ void Checks::check(const AccessRecord& record, const Warp& warp, const Instructi
 void Checks::note(AccessRecord& record, const Warp& warp, const Instruction& i, int lane, AccessKind kind) const {
     using Readers = AccessRecord::Readers;
     uint32_t now = warps_[warp.number].context;
-    if (kind == AccessKind::Write || kind == AccessKind::Atomic) {
+    if (!isRead(kind)) {
         record.writer = now;
         record.writeIndex = i.index;
         record.writeLane = uint8_t(lane);
@@ -132,12 +156,12 @@ void Checks::note(AccessRecord& record, const Warp& warp, const Instruction& i, 
     }
     if (kind == AccessKind::AtomicRead)
         return;
-    const Context& reader = contexts_[record.reader];
     LaneMask lanes = LaneMask(1) << lane;
     if (record.readers == Readers::OneWarp && record.reader == now) {
         record.readLanes |= lanes;
         return;
     }
+    const Context& reader = contexts_[record.reader];
     bool sameBlock = record.readers != Readers::None && reader.block == block_;
     if (record.readers != Readers::None && (record.readers == Readers::ManyBlocks || !sameBlock))
         record.readers = Readers::ManyBlocks;
@@ -156,19 +180,21 @@ void Checks::note(AccessRecord& record, const Warp& warp, const Instruction& i, 
 
 void Checks::shared(const Warp& warp, const Instruction& i, const uint64_t* offsets, LaneMask active, AccessKind kind) {
     contextOf(warp);
-    // First all lanes are checked, then noted: the lanes of one instruction do not race with each other.
-    for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
-        int lane = std::countr_zero(rest);
-        shared_.each(offsets[lane], i.bytes, [&](AccessRecord& record) { check(record, warp, i, lane, kind, true); });
-    }
-    for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
-        int lane = std::countr_zero(rest);
-        shared_.each(offsets[lane], i.bytes, [&](AccessRecord& record) {
-            if (record.reader < firstContext_)
-                record.readers = AccessRecord::Readers::None;
+    auto each = [&](auto visit) {
+        for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
+            int lane = std::countr_zero(rest);
+            shared_.each(offsets[lane], i.bytes, [&](AccessRecord& record) { visit(record, lane); });
+        }
+    };
+    each([&](AccessRecord& record, int lane) {
+        if (record.reader < firstContext_)
+            record.readers = AccessRecord::Readers::None; // of a block before
+        check(record, warp, i, lane, kind, true);
+        if (isRead(kind))
             note(record, warp, i, lane, kind);
-        });
-    }
+    });
+    if (!isRead(kind)) // only now: the lanes of one instruction do not race with each other
+        each([&](AccessRecord& record, int lane) { note(record, warp, i, lane, kind); });
 }
 
 void Checks::global(const Warp& warp, const Instruction& i, const uint64_t* addresses, LaneMask active, AccessKind kind) {
@@ -190,19 +216,24 @@ void Checks::global(const Warp& warp, const Instruction& i, const uint64_t* addr
             shadow->each(addresses[lane] - allocation->address, i.bytes, [&](AccessRecord& record) { visit(record, lane); });
         }
     };
-    each([&](AccessRecord& record, int lane) { check(record, warp, i, lane, kind, false); });
-    each([&](AccessRecord& record, int lane) { note(record, warp, i, lane, kind); });
+    each([&](AccessRecord& record, int lane) {
+        check(record, warp, i, lane, kind, false);
+        if (isRead(kind))
+            note(record, warp, i, lane, kind);
+    });
+    if (!isRead(kind))
+        each([&](AccessRecord& record, int lane) { note(record, warp, i, lane, kind); });
 }
 
 void Checks::failRace(const Warp& warp, const Instruction& i, int lane, AccessKind kind, const Context& other, int otherLane, uint32_t otherIndex,
     bool otherReads, bool isShared) const {
     Dim3 grid = launch_.launch.grid;
     std::string what = kind == AccessKind::Write ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
-    what += isShared ? " shared memory" : " global memory";
-    what += otherReads ? " that another thread reads" : " that another thread writes";
-    what += ", and nothing orders the two. The other is ";
-    what += warp.where(launch_.kernel.instructions[otherIndex],
-        {uint32_t(other.block % grid.x), uint32_t(other.block / grid.x % grid.y), uint32_t(other.block / grid.x / grid.y)}, other.warp, otherLane);
+    what += isShared ? " shared" : " global";
+    what += std::string(" memory that another ") + (other.block == block_ ? "thread " : "block ") + (otherReads ? "reads" : "writes");
+    what += ", with nothing to order the two: a race with ";
+    what += inOneLine(warp.where(launch_.kernel.instructions[otherIndex],
+        {uint32_t(other.block % grid.x), uint32_t(other.block / grid.x % grid.y), uint32_t(other.block / grid.x / grid.y)}, other.warp, otherLane));
     warp.fail(i, lane, errorLaunchFailed, what);
 }
 

@@ -85,6 +85,9 @@ private:
 
     uint32_t contextOf(const Warp& warp);
     bool comesBefore(const Context& earlier, int earlierLane, const Warp& warp, int lane) const;
+    /// Of this block, before its last barrier: that comes before everything from now on.
+    bool isPast(uint32_t context) const { return context - firstContext_ < afterBarrier_ - firstContext_; }
+    bool isHarmless(const AccessRecord& record, AccessKind kind) const;
     void check(const AccessRecord& record, const Warp& warp, const Instruction& i, int lane, AccessKind kind, bool isShared) const;
     void note(AccessRecord& record, const Warp& warp, const Instruction& i, int lane, AccessKind kind) const;
     [[noreturn]] void failRace(const Warp& warp, const Instruction& i, int lane, AccessKind kind, const Context& other, int otherLane,
@@ -96,6 +99,7 @@ private:
     uint64_t block_ = 0;
     uint32_t epoch_ = 0;
     uint32_t firstContext_ = 0;    // of the block
+    uint32_t afterBarrier_ = 0;    // the first context of the block behind its last barrier
     uint32_t fenced_ = 0;          // contexts of the block before this one are behind a fence
     bool acquired_ = false;        // the block has done an atomic operation on global memory
     std::unordered_map<uint64_t, uint32_t> released_; // by block: its contexts before this one were published by a fence and an atomic operation

@@ -40,7 +40,7 @@ private:
 
 struct LoadedModule {
     Context* context = nullptr;
-    std::unique_ptr<Module> module;
+    std::shared_ptr<const Module> module;
     std::map<std::string, CUfunction> functions; // those asked for so far
 };
 

@@ -31,14 +31,24 @@ void fillErrorLog(const char* message, unsigned count, const int* options, void*
     if (buffer != nullptr && size > 0) std::snprintf(buffer, size, "%s", message);
 }
 
+/// Parses a PTX text, once a process where it has no variables, for tests make many contexts and load the same into each.
+std::shared_ptr<const Module> parse(const char* text) {
+    static auto* const known = new std::unordered_map<std::string, std::shared_ptr<const Module>>;
+    const auto place = known->find(text);
+    if (place != known->end()) return place->second;
+    std::shared_ptr<const Module> module = parseModule(text);
+    if (module->variables.empty()) known->emplace(text, module);
+    return module;
+}
+
 CUresult load(Context& context, CUmodule* handle, const void* image, unsigned count, const int* options, void** values) {
     if (handle == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
     auto loaded = std::make_shared<LoadedModule>();
     try {
-        loaded->module = parseModule(static_cast<const char*>(image));
+        loaded->module = parse(static_cast<const char*>(image));
     } catch (const PtxError& error) {
         fillErrorLog(error.what(), count, options, values);
-        report(std::string("PTX: ") + error.what());
+        report(error.what());
         return CUDA_ERROR_INVALID_PTX;
     }
     if (driver().settings.oldDriver && ptxVersion(*loaded->module) > newestPtxOfOldDriver) return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;

@@ -60,7 +60,7 @@ std::optional<Finding> run(const Launch& launch, DeviceMemory& memory, const Set
         state.checks = &checks.emplace(state);
     if (settings.count && counters != nullptr) {
         state.counters = &counters->kernels[launch.kernel->name];
-        state.traffic = &traffic.emplace(state, *state.counters);
+        state.traffic = &traffic.emplace();
         state.counters->launches++;
     }
 

@@ -51,7 +51,7 @@ void resolveGlobal(Warp& warp, const Instruction& i, const uint64_t* addresses, 
     if (launch.checks != nullptr)
         launch.checks->global(warp, i, addresses, active, kind);
     if (launch.traffic != nullptr)
-        launch.traffic->global(i, addresses, active, kind);
+        launch.traffic->global(warp, i, addresses, active, kind);
 }
 
 // In: offsets in the block's shared memory. Out: host addresses.
@@ -67,7 +67,7 @@ void resolveShared(Warp& warp, const Instruction& i, uint64_t* addresses, LaneMa
     if (warp.launch.checks != nullptr)
         warp.launch.checks->shared(warp, i, addresses, active, kind);
     if (warp.launch.traffic != nullptr)
-        warp.launch.traffic->shared(i, addresses, active);
+        warp.launch.traffic->shared(warp, i, addresses, active);
     uint64_t base = reinterpret_cast<uint64_t>(shared.data());
     for (int lane = 0; lane < warpLanes; lane++)
         addresses[lane] += (active >> lane & 1) != 0 ? base : 0;

@@ -5,9 +5,10 @@
 // memory; the softmax is kept up as tiles come (a largest score and a sum for each row). The backward makes the weights again from the scores and the
 // saved log-sum-exp. Nothing is added by two blocks, so all sums have one order: no atomics.
 //
-// Rows of D floats that a visible tile of 64×64 reads from global memory, as many times 64·D·4 bytes (most from a cache: all that a head has is small):
+// Global memory, for each visible tile of 64×64 and each 128 columns of D: as many times 64·D·4 bytes as stand here, most of them from a cache, since a head's
+// rows are few:
 //   forward 3 (q, k, v),   dq 5 (q, k, dy, v, k),   dk and dv 6 (q, k, dy, v, dy, q).
-// One query alone (generation) reads each key and value it sees once. All else that is read or written is one row of D, or one number, a query or a key.
+// All else is one row of D, or one number, for each query or key. One query alone (generation) reads each key and value that it sees once.
 #include "attention.cuh"
 
 // ---- Forward ---------------------------------------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ struct Sums
             __syncthreads(); // the tile is complete, and what was in the slice has been read
             load_slice(shared.a, x, from + slice * Slice, D);
             __syncthreads();
-#pragma unroll 2
+#pragma unroll 1
             for (int s = 0; s < x.count; s += 4)
             {
                 float4 weights[Rows];

@@ -1,7 +1,8 @@
 // Assignments that are balanced by construction: an auction, Sinkhorn's iteration, a bias that follows the load.
 //
 // The first two go round after round until they are done, and only the device knows when: one block does all rounds, so that the host need not ask.
-// Bytes: each round of the auction reads the scores of the tokens that are outside, each round of Sinkhorn the matrix twice; both stay in the cache.
+// Bytes: each round of the auction reads the scores of the tokens that are outside, and the bids; they stay in the cache. Sinkhorn has its matrix in shared
+// memory, where each round goes over it twice; a matrix without room there is written to global memory once and read from there.
 #include "ranking.cuh"
 
 constexpr int BlockSize = 512;
@@ -197,53 +198,66 @@ KERNEL assign_balanced(
 constexpr int SinkhornRounds = 100;
 constexpr float SinkhornTolerance = 1e-4f, SinkhornEpsilon = 1e-8f;
 
-// plan = exp(x − the row's largest), 0 for rows that are not there; returns how many are.
-DEVICE int take_exponentials(const float* logits, int T, int E, const Team& team, float* plan)
+// What the rounds go over: in shared memory, or in global memory where that has no room.
+struct Scaling
+{
+    float* x; // (T, E): exp(logits − the row's largest), 0 in rows that are not there
+    float* r; // (T), the factors of the rows
+    float* c; // (E), and of the columns
+
+    DEVICE Scaling(float* memory, int T, int E) : x(memory), r(memory + (index_t)T * E), c(r + T) {}
+};
+
+// Returns how many rows are there.
+DEVICE int take_exponentials(const float* logits, int T, int E, const Team& team, const Scaling& s)
 {
     int present = 0;
     for (int first = 0; first < T; first += team.count)
     {
         int t = first + team.index, columns = t < T ? E : 0;
-        index_t row = (index_t)t * E;
+        float* row = s.x + (index_t)t * E;
         float largest = -Infinity;
-        bool isPresent = columns > 0 && is_present(logits, t, E);
-        for (int e = team.member; e < columns && isPresent; e += team.lanes)
-            largest = fmaxf(largest, logits[row + e]);
-        largest = team.reduce(largest, Max());
         for (int e = team.member; e < columns; e += team.lanes)
-            plan[row + e] = isPresent ? expf(logits[row + e] - largest) : 0.0f;
-        present += isPresent && team.member == 0;
+            largest = fmaxf(largest, row[e] = logits[(index_t)t * E + e]);
+        largest = team.reduce(largest, Max());
+        bool isPresent = !(team.broadcast(columns > 0 && team.member == 0 ? row[0] : Absent, 0) < Absent);
+        for (int e = team.member; e < columns; e += team.lanes)
+            row[e] = isPresent ? expf(row[e] - largest) : 0.0f;
+        present += columns > 0 && isPresent && team.member == 0;
     }
 
-    return sum_block<BlockSize>(present);
+    for (int e = threadIdx.x; e < E; e += BlockSize)
+        s.c[e] = 1.0f;
+    return sum_block<BlockSize>(present); // with a barrier
 }
 
-// r[t] = 1/(present·Σ_e plan[t, e]·c[e]).
-DEVICE void scale_rows(const float* plan, const float* c, int present, int T, int E, const Team& team, float* r)
+// r[t] = 1/(present·Σ_e x[t, e]·c[e]).
+DEVICE void scale_rows(int present, int T, int E, const Team& team, const Scaling& s)
 {
     for (int first = 0; first < T; first += team.count)
     {
         int t = first + team.index, columns = t < T ? E : 0;
         float sum = 0.0f;
         for (int e = team.member; e < columns; e += team.lanes)
-            sum += c[e] * plan[(index_t)t * E + e];
+            sum += s.c[e] * s.x[(index_t)t * E + e];
         sum = team.reduce(sum, Add());
         if (columns > 0 && team.member == 0)
-            r[t] = 1.0f / (present * (sum + SinkhornEpsilon));
+            s.r[t] = 1.0f / (present * (sum + SinkhornEpsilon));
     }
 }
 
-// c[e] = 1/(E·Σ_t plan[t, e]·r[t]); returns the mean change of c. Each team sums every count'th row, then the first team the sums of all; as many columns at a
-// time as a team has lanes. sums: shared memory for a number a thread.
-DEVICE float scale_columns(const float* plan, const float* r, int T, int E, const Team& team, float* sums, float* c)
+// c[e] = 1/(E·Σ_t x[t, e]·r[t]); returns the mean change of c. Each team sums every count'th row, then the first team the sums of all; as many columns at a
+// time as a team has lanes.
+DEVICE float scale_columns(int T, int E, const Team& team, const Scaling& s)
 {
+    __shared__ float sums[BlockSize];
     float change = 0.0f;
     for (int first = 0; first < E; first += team.lanes)
     {
         int e = first + team.member;
         float sum = 0.0f;
         for (int t = team.index; t < T && e < E; t += team.count)
-            sum += r[t] * plan[(index_t)t * E + e];
+            sum += s.r[t] * s.x[(index_t)t * E + e];
         __syncthreads();
         sums[threadIdx.x] = sum;
         __syncthreads();
@@ -253,53 +267,54 @@ DEVICE float scale_columns(const float* plan, const float* r, int T, int E, cons
             for (int i = 0; i < team.count; i++)
                 sum += sums[i * team.lanes + team.member];
             float next = 1.0f / (E * (sum + SinkhornEpsilon));
-            change += fabsf(next - c[e]) / E;
-            c[e] = next;
+            change += fabsf(next - s.c[e]) / E;
+            s.c[e] = next;
         }
     }
 
-    return sum_block<BlockSize>(change);
+    return sum_block<BlockSize>(change); // with a barrier
 }
 
-// One block of BlockSize threads.
+// One block of BlockSize threads. Dynamic shared memory: T·E + T + E floats, without memory.
 KERNEL sinkhorn(
     const float* logits, // (T, E)
     int T, int E, int lanes,
-    float* r,            // (T)
-    float* c,            // (E)
+    float* memory,       // (T·E + T + E), or null
     float* plan)         // (T, E)
 {
-    __shared__ float sums[BlockSize];
+    extern __shared__ float dynamic[];
+    Scaling s(memory == nullptr ? dynamic : memory, T, E);
     Team team(lanes);
-    int present = take_exponentials(logits, T, E, team, plan);
-    for (int e = threadIdx.x; e < E; e += BlockSize)
-        c[e] = 1.0f;
+    int present = take_exponentials(logits, T, E, team, s);
     float change = Infinity;
     for (int round = 0; round < SinkhornRounds && change > SinkhornTolerance; round++)
     {
+        scale_rows(present, T, E, team, s);
         __syncthreads();
-        scale_rows(plan, c, present, T, E, team, r);
-        __syncthreads();
-        change = scale_columns(plan, r, T, E, team, sums, c);
+        change = scale_columns(T, E, team, s);
     }
 
-    __syncthreads();
     for (index_t i = threadIdx.x; i < (index_t)T * E; i += BlockSize)
-        plan[i] *= r[i / E] * c[i % E];
+        plan[i] = s.x[i] * (s.r[i / E] * s.c[i % E]);
 }
 
 // ---- A bias that follows the load ------------------------------------------------------------------------------------------------------------------
 
-// One block of BlockSize threads.
+// One block of BlockSize threads, which keep the count of their first expert: there is seldom a second.
 KERNEL step_bias(
     const float* counts, // (E)
     int E, float rate,
     float* bias)         // (E)
 {
-    double sum = 0;
-    for (int e = threadIdx.x; e < E; e += BlockSize)
+    float count = threadIdx.x < E ? counts[threadIdx.x] : 0.0f;
+    double sum = count;
+    for (int e = threadIdx.x + BlockSize; e < E; e += BlockSize)
         sum += counts[e];
     double mean = sum_block<BlockSize>(sum) / E;
     for (int e = threadIdx.x; e < E; e += BlockSize)
-        bias[e] += rate * ((mean > counts[e]) - (mean < counts[e]));
+    {
+        if (e >= BlockSize)
+            count = counts[e];
+        bias[e] += rate * ((mean > count) - (mean < count));
+    }
 }

@@ -126,6 +126,36 @@ DEVICE T reduce_block(T value, T neutral, Op op)
 template <int Threads, class T> DEVICE T sum_block(T value) { return reduce_block<Threads>(value, T(0), Add()); }
 template <int Threads> DEVICE float max_block(float value) { return reduce_block<Threads>(value, -Infinity, Max()); }
 
+// Sums before, also in a fixed order: the sum of this lane's value and those of the lanes before it.
+DEVICE int sum_up_to_lane(int value)
+{
+#pragma unroll
+    for (int distance = 1; distance < WarpSize; distance *= 2)
+    {
+        int left = __shfl_up_sync(AllLanes, value, distance);
+        value += lane() >= distance ? left : 0;
+    }
+
+    return value;
+}
+
+// The sum of the values of the threads before this one, and of all. All threads of the block come here.
+template <int Threads>
+DEVICE int sum_before(int value, int& total)
+{
+    static_assert(Threads % WarpSize == 0 && Threads <= WarpSize * WarpSize, "whole warps, 32 of them at most");
+    __shared__ int sums[Threads / WarpSize];
+    int inWarp = sum_up_to_lane(value);
+    __syncthreads();
+    if (lane() == WarpSize - 1)
+        sums[warp()] = inWarp;
+    __syncthreads();
+    int ofWarps = sum_up_to_lane(lane() < Threads / WarpSize ? sums[lane()] : 0);
+    total = __shfl_sync(AllLanes, ofWarps, WarpSize - 1);
+    int before = __shfl_sync(AllLanes, ofWarps, warp() > 0 ? warp() - 1 : 0);
+    return (warp() > 0 ? before : 0) + inWarp - value;
+}
+
 // ---- Random numbers: Philox 4x32-10 (Salmon et al. 2011), word for word those of RandomNumbers/Philox.cs ---------------------------------
 
 // One stream, as the host's RandomKey: number i of the stream is word i mod 4 of block i / 4. 24 bytes, passed by value.

@@ -1,10 +1,11 @@
-// Rows of a table by id, and back: dtable[v] is the sum of dy over the rows n with ids[n] = v, in the order of n, without atomics on floats.
+// Rows of a table by id, and back: dtable[v] is the sum of dy over the rows n with ids[n] = v, without atomics.
 //
-// The backward sorts the rows by id first (embedding_sort): a block has a range of ids, scans all ids twice and puts its rows in order. As each block scans
-// everything, the blocks are few. Then a block has one row of the table (embedding_backward): dy is read once, dtable written once.
+// The backward sorts the rows by id first (embedding_sort): each thread has an id and looks for it among all. Then each row of the table is summed
+// (embedding_backward): dy is read once, dtable written once.
 #include "rows.cuh"
 
-constexpr int MostIdsOfBlock = 2048; // in CudaBackend.Embedding.cs too
+constexpr int IdsAtOnce = 1024;   // that a block looks through together
+constexpr int MostRowsOfSlot = 8;
 
 // y[n] = table[ids[n]]; NaN for an id that is no row of the table, as a kernel cannot throw. table (V, C), ids (N), y (N, C)
 KERNEL embedding_forward(const float* table, const int* ids, int N, int V, int C, float* y)
@@ -21,84 +22,82 @@ KERNEL embedding_forward(const float* table, const int* ids, int N, int V, int C
     }
 }
 
-// A stable sort by counting: id v has the rows rows[starts[v]] to before rows[starts[v + 1]], in order. Block b has the ids b·idsPerBlock and on.
-// ids (N), starts (V + 1), rows (N)
-KERNEL embedding_sort(const int* ids, int N, int V, int idsPerBlock, int* starts, int* rows)
+// Runs body(n, id) in each thread for all ids (N) in order, −1 for what lies beyond. They come through shared memory, where all lanes read the same four.
+template <class Body>
+DEVICE void each_id(const int* ids, int N, Body body)
 {
-    __shared__ int next[MostIdsOfBlock]; // how often an id occurs, then where its next row goes
-    int first = blockIdx.x * idsPerBlock, count = min(idsPerBlock, V - first);
-    for (int i = threadIdx.x; i < count; i += BlockThreads)
-        next[i] = 0;
-    __syncthreads();
-
-    int below = 0; // rows with ids before this block's
-    for (index_t n = threadIdx.x; n < N; n += BlockThreads)
+    __shared__ int4 chunk[IdsAtOnce / 4];
+    for (index_t start = 0; start < N; start += IdsAtOnce)
     {
-        int id = ids[n];
-        below += id >= 0 && id < first;
-        if (id >= first && id - first < count)
-            atomicAdd(&next[id - first], 1);
-    }
-
-    below = sum_block<BlockThreads>(below); // its barriers end the counting
-    if (warp() > 0)
-        return;
-
-    // One warp goes on alone. Counts become places: a running sum, 32 ids at a time.
-    for (int i = 0; i < count; i += WarpSize)
-    {
-        int id = i + lane(), here = id < count ? next[id] : 0, upToHere = here;
-#pragma unroll
-        for (int distance = 1; distance < WarpSize; distance *= 2)
+        int count = (int)min((index_t)IdsAtOnce, N - start);
+        __syncthreads();
+        for (int i = threadIdx.x; i < IdsAtOnce; i += BlockThreads)
+            ((int*)chunk)[i] = i < count ? ids[start + i] : -1;
+        __syncthreads();
+        for (int i = 0; 4 * i < count; i++)
         {
-            int before = __shfl_up_sync(AllLanes, upToHere, distance);
-            upToHere += lane() >= distance ? before : 0;
+            int4 four = chunk[i];
+            int n = (int)start + 4 * i;
+            body(n, four.x);
+            body(n + 1, four.y);
+            body(n + 2, four.z);
+            body(n + 3, four.w);
         }
-
-        if (id < count)
-            starts[first + id] = next[id] = below + upToHere - here;
-        below += __shfl_sync(AllLanes, upToHere, WarpSize - 1);
-    }
-
-    if (first + count == V && lane() == 0)
-        starts[V] = below;
-    __syncwarp();
-
-    // Each row to its place, 32 rows at a time: lanes of the same id take places in the order of the lanes.
-    for (index_t start = 0; start < N; start += WarpSize)
-    {
-        index_t n = start + lane();
-        int id = n < N ? ids[n] - first : -1;
-        bool mine = id >= 0 && id < count;
-        uint32 same = __match_any_sync(AllLanes, mine ? id : -1), before = same & ((1u << lane()) - 1);
-        int place = mine ? next[id] + __popc(before) : 0;
-        __syncwarp();
-        if (mine)
-        {
-            rows[place] = (int)n;
-            if (before == 0)
-                next[id] = place + __popc(same);
-        }
-
-        __syncwarp();
     }
 }
 
-// dtable[v] = Σ dy[n] over the rows n of id v. dy (N, C), starts (V + 1), rows (N), dtable (V, C). A block has row v and up to 128 columns
+// A stable sort: id v has the rows rows[starts[v]] to before rows[starts[v + 1]], in order. A thread has one id; every block reads all ids twice.
+// ids (N), starts (V + 1), rows (N)
+KERNEL embedding_sort(const int* ids, int N, int V, int* starts, int* rows)
+{
+    int first = blockIdx.x * BlockThreads, mine = first + threadIdx.x, count = 0, below = 0, total;
+    each_id(ids, N, [&](int, int id)
+    {
+        count += id == mine;
+        below += (uint32)id < (uint32)first; // the same in all threads
+    });
+
+    int next = below + sum_before<BlockThreads>(count, total);
+    if (mine < V)
+        starts[mine] = next;
+    if (mine == V - 1)
+        starts[V] = next + count;
+    each_id(ids, N, [&](int n, int id)
+    {
+        if (id == mine)
+            rows[next++] = n;
+    });
+}
+
+// Σ dy[n] over every `step`-th row n of those from `start` to before `end`, four columns.
+DEVICE Four sum_of_rows(const float* dy, const int* rows, int start, int end, int step, int column, int C)
+{
+    Four sum = four(0.0f);
+    for (int i = start; i < end; i += step)
+        sum = sum + load_four(dy + (index_t)rows[i] * C, column, C);
+    return sum;
+}
+
+// dtable[v] = Σ dy[n] over the rows n of id v. dy (N, C), starts (V + 1), rows (N), dtable (V, C). A block has up to 128 columns of some ids, one for each of
+// its slots: a slot sums the rows of its id alone, but where they are many, all slots do it together.
 KERNEL embedding_backward(const float* dy, const int* starts, const int* rows, int V, int C, Target dtable)
 {
     int width = lanes_of(C), column = 4 * (blockIdx.y * width + threadIdx.x % width), slot = threadIdx.x / width, slots = BlockThreads / width;
-    for (index_t v = blockIdx.x; v < V; v += gridDim.x)
+    int first = blockIdx.x * slots, id = first + slot;
+    if (id < V)
     {
-        int start = starts[v], end = starts[v + 1];
-        if (start == end && dtable.adds)
-            continue;
-        Four sum = four(0.0f);
-        for (int i = start + slot; i < end; i += slots)
-            sum = sum + load_four(dy + (index_t)rows[i] * C, column, C);
-        if (end - start > 1)
-            sum = sum_over_slots(sum, width); // the same way for all threads
+        int start = starts[id], end = starts[id + 1];
+        if (end - start <= MostRowsOfSlot && (end > start || !dtable.adds))
+            dtable.from((index_t)id * C).write_four(column, C, sum_of_rows(dy, rows, start, end, 1, column, C));
+    }
+
+    for (int i = first; i < min(first + slots, V); i++)
+    {
+        int start = starts[i], end = starts[i + 1];
+        if (end - start <= MostRowsOfSlot)
+            continue; // all threads of the block together
+        Four sum = sum_over_slots(sum_of_rows(dy, rows, start + slot, end, slots, column, C), width);
         if (slot == 0)
-            dtable.from(v * C).write_four(column, C, sum);
+            dtable.from((index_t)i * C).write_four(column, C, sum);
     }
 }

@@ -23,9 +23,10 @@ DEVICE const float* row_of(const float* x, index_t at) { return x != nullptr ? x
 // y = s·r·w, r = 1/√(mean(s²) + eps). x, branch, s, y (N, C), w (C), r (N); s may be branch
 KERNEL rms_norm_forward(const float* x, const float* branch, const float* w, int N, int C, float eps, float* s, float* y, float* r)
 {
-    __shared__ KeptRow row, weights;
+    __shared__ KeptRow row;
+    __shared__ SharedRow weights;
     Team team(C);
-    weights.keep_all(team, w, C);
+    weights.keep(team, w, C);
     const float* source = branch != nullptr ? s : x; // of what does not fit on chip
     each_row(team, N, [&](index_t n, bool exists)
     {
@@ -43,7 +44,7 @@ KERNEL rms_norm_forward(const float* x, const float* branch, const float* w, int
         for (int k = 0; team.column(k) < length; k++)
         {
             index_t c = team.column(k);
-            store_four(y + at, c, C, row.get(k, source + at, c, C) * scale * weights.get(k, w, c, C));
+            store_four(y + at, c, C, row.get(k, source + at, c, C) * scale * weights.get(team, k, w, C));
         }
 
         if (exists && team.rank == 0)
@@ -55,11 +56,12 @@ KERNEL rms_norm_forward(const float* x, const float* branch, const float* w, int
 KERNEL layer_norm_forward(
     const float* x, const float* branch, const float* w, const float* b, int N, int C, float eps, float* s, float* y, float* mean, float* r)
 {
-    __shared__ KeptRow row, weights, offsets;
+    __shared__ KeptRow row;
+    __shared__ SharedRow weights, offsets;
     Team team(C);
-    weights.keep_all(team, w, C);
+    weights.keep(team, w, C);
     if (b != nullptr)
-        offsets.keep_all(team, b, C);
+        offsets.keep(team, b, C);
     const float* source = branch != nullptr ? s : x; // of what does not fit on chip
     each_row(team, N, [&](index_t n, bool exists)
     {
@@ -87,8 +89,8 @@ KERNEL layer_norm_forward(
         for (int k = 0; team.column(k) < length; k++)
         {
             index_t c = team.column(k);
-            Four normal = (row.get(k, source + at, c, C) + four(-center)) * scale * weights.get(k, w, c, C);
-            store_four(y + at, c, C, b != nullptr ? normal + offsets.get(k, b, c, C) : normal);
+            Four normal = (row.get(k, source + at, c, C) + four(-center)) * scale * weights.get(team, k, w, C);
+            store_four(y + at, c, C, b != nullptr ? normal + offsets.get(team, k, b, C) : normal);
         }
 
         if (exists && team.rank == 0)
@@ -141,10 +143,11 @@ DEVICE void norm_backward(
     const float* dy, const float* ds, const float* s, const float* w, const float* mean, const float* r, int N, int C,
     Target dx, Target dbranch, float* dw, float* db)
 {
-    __shared__ KeptRow gradients, row, weights;
+    __shared__ KeptRow gradients, row;
+    __shared__ SharedRow weights;
     __shared__ ColumnSum dwSum, dbSum;
     Team team(C);
-    weights.keep_all(team, w, C);
+    weights.keep(team, w, C);
     dwSum.clear();
     dbSum.clear();
     dw = dw != nullptr ? dw + (index_t)blockIdx.x * C : nullptr;
@@ -159,7 +162,7 @@ DEVICE void norm_backward(
         {
             index_t c = team.column(k);
             Four gradient = load_four(dy + at, c, C), value = load_four(s + at, c, C, center);
-            Four slope = gradient * weights.get(k, w, c, C), normal = (value + four(-center)) * scale;
+            Four slope = gradient * weights.get(team, k, w, C), normal = (value + four(-center)) * scale;
             gradients.keep(k, gradient);
             row.keep(k, value);
             slopes += sum_four(slope);
@@ -178,7 +181,7 @@ DEVICE void norm_backward(
         for (int k = 0; team.column(k) < length; k++)
         {
             index_t c = team.column(k);
-            Four slope = gradients.get(k, dy + at, c, C) * weights.get(k, w, c, C), normal = (row.get(k, s + at, c, C) + four(-center)) * scale;
+            Four slope = gradients.get(k, dy + at, c, C) * weights.get(team, k, w, C), normal = (row.get(k, s + at, c, C) + four(-center)) * scale;
             Four gradient = (slope + four(-meanSlope) + normal * -meanProduct) * scale;
             if (ds != nullptr)
                 gradient = gradient + load_four(ds + at, c, C);

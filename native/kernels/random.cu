@@ -51,6 +51,15 @@ KERNEL fill_normal(Stream stream, int n, float* y)
     });
 }
 
+// y[i] = x[i]·(1 − width + 2·width·u), u the number i of the stream. x, y (n)
+KERNEL jitter(Stream stream, float width, const float* x, int n, Target y)
+{
+    each_draw(stream, n, [&](const Draw& draw)
+    {
+        y.write_four(draw.first, n, load_four(x, draw.first, n) * (draw.uniforms() * (2.0f * width) + four(1.0f - width)));
+    });
+}
+
 // y[i] = number i of the stream ≥ rate ? scale·x[i] : 0. x, y (n)
 KERNEL dropout(Stream stream, float rate, float scale, const float* x, int n, Target y)
 {

@@ -1,4 +1,4 @@
-// What routing, choices and balancing share: teams of lanes, sums before, ranks.
+// What routing, choices and balancing share: teams of lanes, ranks.
 #pragma once
 
 #include "common.cuh"
@@ -27,38 +27,6 @@ struct Team
     // What the team's member `from` has.
     template <class T> DEVICE T broadcast(T value, int from) const { return __shfl_sync(AllLanes, value, from, lanes); }
 };
-
-// ---- Sums before ----------------------------------------------------------------------------------------------------------------------------
-
-// The sum of this lane's value and those of the lanes before it.
-DEVICE int sum_up_to_lane(int value)
-{
-#pragma unroll
-    for (int distance = 1; distance < WarpSize; distance *= 2)
-    {
-        int left = __shfl_up_sync(AllLanes, value, distance);
-        value += lane() >= distance ? left : 0;
-    }
-
-    return value;
-}
-
-// The sum of the values of the threads before this one, and of all. All threads of the block come here.
-template <int Threads>
-DEVICE int sum_before(int value, int& total)
-{
-    static_assert(Threads % WarpSize == 0 && Threads <= WarpSize * WarpSize, "whole warps, 32 of them at most");
-    __shared__ int sums[Threads / WarpSize];
-    int inWarp = sum_up_to_lane(value);
-    __syncthreads();
-    if (lane() == WarpSize - 1)
-        sums[warp()] = inWarp;
-    __syncthreads();
-    int ofWarps = sum_up_to_lane(lane() < Threads / WarpSize ? sums[lane()] : 0);
-    total = __shfl_sync(AllLanes, ofWarps, WarpSize - 1);
-    int before = __shfl_sync(AllLanes, ofWarps, warp() > 0 ? warp() - 1 : 0);
-    return (warp() > 0 ? before : 0) + inWarp - value;
-}
 
 // ---- Ranks: value and place in one number ----------------------------------------------------------------------------------------------------
 
@@ -102,4 +70,47 @@ DEVICE Rank last_of_best(int n, int wanted, At at)
     }
 
     return last;
+}
+
+// ---- The K largest of a row ------------------------------------------------------------------------------------------------------------------
+
+// The first rank from `from` on of the E values of a row: the next largest. All lanes of the warp come here.
+DEVICE Rank next_rank(const float* row, int E, Rank from, const Team& team)
+{
+    Rank next = NoRank;
+    for (int e = team.member; e < E; e += team.lanes)
+    {
+        Rank rank = rank_of(row[e], e);
+        next = rank >= from && rank < next ? rank : next;
+    }
+
+    return team.reduce(next, Least());
+}
+
+// Calls take(k, rank) for the K largest, `largest` and on, each by another member, so that what they write lies side by side. All lanes of the warp come here.
+template <class Take>
+DEVICE void take_largest(const float* row, int E, int K, Rank largest, const Team& team, Take take)
+{
+    Rank rank = largest, mine = largest;
+    for (int k = 0; k < K; k++)
+    {
+        if (k > 0)
+            rank = next_rank(row, E, rank + 1, team);
+        int keeper = k % team.lanes;
+        if (team.member == keeper)
+            mine = rank;
+        if ((keeper == team.lanes - 1 || k == K - 1) && team.member <= keeper)
+            take(k - keeper + team.member, mine);
+    }
+}
+
+// A row that is looked through K times: in shared memory where a block has room for it (`rows`, or null). Members read back only what they wrote.
+DEVICE const float* stage_row(const float* row, int E, const Team& team, float* rows)
+{
+    if (rows == nullptr)
+        return row;
+    float* staged = rows + team.index * E;
+    for (int e = team.member; e < E; e += team.lanes)
+        staged[e] = row[e];
+    return staged;
 }

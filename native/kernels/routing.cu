@@ -10,84 +10,42 @@
 // Bytes: logits are read once; the chosen experts and their exponentials are written once and read once more to be placed.
 #include "ranking.cuh"
 
-// ---- Choosing the largest ----------------------------------------------------------------------------------------------------------------------
-
-// The first rank from `from` on of the E values of a row: the next largest. All lanes of the warp come here.
-DEVICE Rank next_rank(const float* row, int E, Rank from, const Team& team)
-{
-    Rank next = NoRank;
-    for (int e = team.member; e < E; e += team.lanes)
-    {
-        Rank rank = rank_of(row[e], e);
-        next = rank >= from && rank < next ? rank : next;
-    }
-
-    return team.reduce(next, Least());
-}
-
-// Calls take(k, rank) for the K largest, `largest` and on, each by another member, so that what they write lies side by side. All lanes of the warp come here.
-template <class Take>
-DEVICE void take_largest(const float* row, int E, int K, Rank largest, const Team& team, Take take)
-{
-    Rank rank = largest, mine = largest;
-    for (int k = 0; k < K; k++)
-    {
-        if (k > 0)
-            rank = next_rank(row, E, rank + 1, team);
-        int keeper = k % team.lanes;
-        if (team.member == keeper)
-            mine = rank;
-        if ((keeper == team.lanes - 1 || k == K - 1) && team.member <= keeper)
-            take(k - keeper + team.member, mine);
-    }
-}
-
-// A row that is looked through K times: in shared memory where a block has room for it (rows, not null). Members read back only what they wrote.
-DEVICE const float* stage_row(const float* row, int E, const Team& team, float* rows)
-{
-    if (rows == nullptr)
-        return row;
-    float* staged = rows + team.index * E;
-    for (int e = team.member; e < E; e += team.lanes)
-        staged[e] = row[e];
-    return staged;
-}
-
-// One team a row; dynamic shared memory for a row a team, if staged.
-KERNEL top_k(
-    const float* x, // (rows, E), a row for each group of each token
-    int rows, int groups, int E, int K, int lanes, int staged,
-    int* columns)   // (rows, K), counted over the groups of a token
-{
-    extern __shared__ float rowsOfTeams[];
-    Team team(lanes);
-    int row = blockIdx.x * team.count + team.index, columnsHere = row < rows ? E : 0;
-    const float* values = stage_row(x + (index_t)row * E, columnsHere, team, staged ? rowsOfTeams : nullptr);
-    int first = row % groups * E;
-    take_largest(values, columnsHere, K, next_rank(values, columnsHere, 0, team), team, [=](int k, Rank rank) {
-        if (row < rows)
-            columns[(index_t)row * K + k] = first + place_of(rank);
-    });
-}
-
 // ---- 1. Choose and count ----------------------------------------------------------------------------------------------------------------------
 
-// The tokens of a piece, and the experts whose counters this block has.
+struct Sizes
+{
+    int T, E, K, tokensPerPiece;
+};
+
+// What the tokens of a piece chose, and what their gates are made of.
+struct Chosen
+{
+    int* experts;        // (T, K)
+    float* exponentials; // (T, K): exp(logit − the token's largest); a gate is this by the token's sum
+    float* sums;         // (T): over the chosen, or over all; null: the exponentials are the gates already
+
+    DEVICE float gate(index_t choice, index_t token) const { return sums == nullptr ? exponentials[choice] : exponentials[choice] / sums[token]; }
+};
+
+// The tokens of this block's piece, and the experts whose counters it has.
 struct Piece
 {
-    int start, end;          // tokens
+    int start, end; // tokens
     int firstExpert, experts;
 
-    DEVICE Piece(int T, int E, int tokensPerPiece)
+    DEVICE explicit Piece(const Sizes& sizes)
     {
-        start = blockIdx.x * tokensPerPiece;
-        end = min(T, start + tokensPerPiece);
+        start = blockIdx.x * sizes.tokensPerPiece;
+        end = min(sizes.T, start + sizes.tokensPerPiece);
         firstExpert = blockIdx.y * ExpertsAtOnce;
-        experts = min(E - firstExpert, ExpertsAtOnce);
+        experts = min(sizes.E - firstExpert, ExpertsAtOnce);
     }
 
     DEVICE bool has(int expert) const { return (uint32)(expert - firstExpert) < (uint32)experts; }
 };
+
+// The element of the table (E + 1, pieces) that counts this piece's choices of an expert, or, of expert E, all that it keeps.
+DEVICE index_t cell(int expert) { return (index_t)expert * gridDim.x + blockIdx.x; }
 
 DEVICE void clear_counts(const Piece& piece, int* counts)
 {
@@ -96,26 +54,24 @@ DEVICE void clear_counts(const Piece& piece, int* counts)
     __syncthreads();
 }
 
-// kept: how many choices of the piece are served at all.
 DEVICE void write_counts(const Piece& piece, const int* counts, int kept, int E, int* table)
 {
     __syncthreads();
-    int pieces = gridDim.x;
     for (int e = threadIdx.x; e < piece.experts; e += blockDim.x)
-        table[(index_t)(piece.firstExpert + e) * pieces + blockIdx.x] = counts[e];
+        table[cell(piece.firstExpert + e)] = counts[e];
     if (threadIdx.x == 0 && blockIdx.y == 0)
-        table[(index_t)E * pieces + blockIdx.x] = kept;
+        table[cell(E)] = kept;
 }
 
-// What is left of the dynamic shared memory behind the counters are the rows.
-DEVICE void choose_piece(
-    const float* logits, int overAll, int T, int E, int K, int lanes, int tokensPerPiece, int staged, int* shared,
-    int* experts, float* exponentials, float* sums, int* table)
+// In the dynamic shared memory stand the counters, behind them the rows, if staged.
+DEVICE void choose_piece(const float* logits, int overAll, const Sizes& sizes, int lanes, int staged, int* shared, const Chosen& chosen, int* table)
 {
-    Piece piece(T, E, tokensPerPiece);
+    int E = sizes.E, K = sizes.K;
+    Piece piece(sizes);
     Team team(lanes);
     int* counts = shared;
     float* rows = staged ? (float*)(shared + min(E, ExpertsAtOnce)) : nullptr;
+    bool tells = blockIdx.y == 0; // with too many experts for one block's counters, others choose the same again only to count
     clear_counts(piece, counts);
     for (int first = piece.start; first < piece.end; first += team.count)
     {
@@ -131,15 +87,19 @@ DEVICE void choose_piece(
                 return;
             int expert = place_of(rank);
             float exponential = expf(value_of(rank) - largest);
-            experts[(index_t)t * K + k] = expert;
-            exponentials[(index_t)t * K + k] = exponential;
+            if (tells)
+            {
+                chosen.experts[(index_t)t * K + k] = expert;
+                chosen.exponentials[(index_t)t * K + k] = exponential;
+            }
+
             sum += overAll ? 0.0f : exponential;
             if (piece.has(expert))
                 atomicAdd(&counts[expert - piece.firstExpert], 1);
         });
         sum = team.reduce(sum, Add());
-        if (columns != 0 && team.member == 0)
-            sums[t] = sum;
+        if (tells && columns != 0 && team.member == 0)
+            chosen.sums[t] = sum;
     }
 
     write_counts(piece, counts, (piece.end - piece.start) * K, E, table);
@@ -150,12 +110,12 @@ KERNEL route_choose(
     const float* logits, // (T, E)
     int overAll, int T, int E, int K, int lanes, int tokensPerPiece, int staged,
     int* experts,        // (T, K)
-    float* exponentials, // (T, K): exp(logit − largest); a gate is this by the token's sum
-    float* sums,         // (T): over the chosen, or over all
+    float* exponentials, // (T, K)
+    float* sums,         // (T)
     int* table)          // (E + 1, pieces)
 {
     extern __shared__ int shared[];
-    choose_piece(logits, overAll, T, E, K, lanes, tokensPerPiece, staged, shared, experts, exponentials, sums, table);
+    choose_piece(logits, overAll, {T, E, K, tokensPerPiece}, lanes, staged, shared, {experts, exponentials, sums}, table);
 }
 
 // The same for choices that are made already. Blocks as above, of 256 threads.
@@ -165,7 +125,7 @@ KERNEL route_count(
     int* table)         // (E + 1, pieces)
 {
     extern __shared__ int shared[];
-    Piece piece(T, E, tokensPerPiece);
+    Piece piece({T, E, K, tokensPerPiece});
     clear_counts(piece, shared);
     int kept = 0;
     for (index_t choice = (index_t)piece.start * K + threadIdx.x; choice < (index_t)piece.end * K; choice += blockDim.x)
@@ -198,7 +158,10 @@ DEVICE void sum_table(int n, int* table)
 }
 
 // One block of 1024 threads.
-KERNEL route_sum(int n, int* table) { sum_table<1024>(n, table); }
+KERNEL route_sum(int n, int* table)
+{
+    sum_table<1024>(n, table);
+}
 
 // ---- 3. Place -----------------------------------------------------------------------------------------------------------------------------------
 
@@ -214,30 +177,32 @@ struct Plan
 };
 
 // One warp a piece: choices go 32 at a time, and among these an expert's rows follow the lanes. next: shared memory for a counter an expert.
-DEVICE void place_piece(
-    const int* experts, const float* exponentials, const float* sums, const int* table, int T, int E, int K, int N, int tokensPerPiece, int* next, const Plan& plan)
+DEVICE void place_piece(const Chosen& chosen, const int* table, const Sizes& sizes, int N, int* next, const Plan& plan)
 {
-    Piece piece(T, E, tokensPerPiece);
-    int pieces = gridDim.x, kept = table[(index_t)E * pieces], inverse = table[(index_t)E * pieces + blockIdx.x] - kept;
+    int E = sizes.E, K = sizes.K;
+    Piece piece(sizes);
+    int kept = table[cell(E) - blockIdx.x], inverse = table[cell(E)] - kept; // where the piece begins in rowsByToken
     for (int e = lane(); e < piece.experts; e += WarpSize)
     {
-        int row = next[e] = table[(index_t)(piece.firstExpert + e) * pieces + blockIdx.x];
+        int row = next[e] = table[cell(piece.firstExpert + e)];
         if (blockIdx.x == 0)
             plan.offsets[piece.firstExpert + e] = row;
     }
 
-    bool tells = blockIdx.y == 0 && lane() == 0; // what is told once
-    if (tells && blockIdx.x == 0)
+    if (blockIdx.x == 0 && blockIdx.y == 0 && lane() == 0)
+    {
         plan.offsets[E] = kept;
-    if (tells && blockIdx.x == 0 && plan.tokenOffsets != nullptr)
-        plan.tokenOffsets[T] = kept;
+        if (plan.tokenOffsets != nullptr)
+            plan.tokenOffsets[sizes.T] = kept;
+    }
+
     __syncwarp();
 
     uint32 lanesBefore = (1u << lane()) - 1, end = (uint32)piece.end * K;
     for (uint32 first = (uint32)piece.start * K; first < end; first += WarpSize)
     {
         uint32 choice = first + lane(), token = choice / K;
-        int expert = choice < end ? experts[choice] : Dropped;
+        int expert = choice < end ? chosen.experts[choice] : Dropped;
         uint32 served = __ballot_sync(AllLanes, expert != Dropped), same = __match_any_sync(AllLanes, expert);
         int place = inverse + __popc(served & lanesBefore); // in rowsByToken
         if (blockIdx.y == 0 && plan.tokenOffsets != nullptr && choice < end && choice == token * K)
@@ -256,7 +221,7 @@ DEVICE void place_piece(
             if (plan.rowsByToken != nullptr)
                 plan.rowsByToken[place] = row;
             if (plan.weights != nullptr)
-                plan.weights[row] = exponentials[choice] / sums[token];
+                plan.weights[row] = chosen.gate(choice, token);
         }
 
         __syncwarp();
@@ -265,40 +230,44 @@ DEVICE void place_piece(
 
     // rows that are left over are nobody's
     if (blockIdx.y == 0)
-        for (index_t row = (index_t)kept + blockIdx.x * WarpSize + lane(); row < N; row += (index_t)pieces * WarpSize)
+        for (index_t row = (index_t)kept + blockIdx.x * WarpSize + lane(); row < N; row += gridDim.x * WarpSize)
         {
             if (plan.tokens != nullptr)
                 plan.tokens[row] = Dropped;
             if (plan.choices != nullptr)
                 plan.choices[row] = Dropped;
+            if (plan.weights != nullptr)
+                plan.weights[row] = 0.0f;
         }
 }
 
 // Blocks (pieces, runs of ExpertsAtOnce experts) of one warp.
 KERNEL route_place(
-    const int* experts,        // (T, K)
-    const float* exponentials, // (T, K), with weights only
-    const float* sums,         // (T), with weights only
-    const int* table,          // (E + 1, pieces), summed
+    int* experts,        // (T, K)
+    float* exponentials, // (T, K), with weights only
+    float* sums,         // (T), with weights only; null: the exponentials are gates
+    const int* table,    // (E + 1, pieces), summed
     int T, int E, int K, int N, int tokensPerPiece,
     int* offsets, int* tokens, int* choices, int* rowsByToken, int* tokenOffsets, float* weights)
 {
     extern __shared__ int shared[];
-    place_piece(experts, exponentials, sums, table, T, E, K, N, tokensPerPiece, shared, {offsets, tokens, choices, rowsByToken, tokenOffsets, weights});
+    place_piece({experts, exponentials, sums}, table, {T, E, K, tokensPerPiece}, N, shared, {offsets, tokens, choices, rowsByToken, tokenOffsets, weights});
 }
 
-// All three for one piece: a single block, as when text is generated. 256 threads or fewer.
+// All three for one piece, in a single block of 256 threads: few tokens, as when text is generated.
 KERNEL route_small(
     const float* logits, int overAll, int T, int E, int K, int lanes, int staged, int n,
     int* experts, float* exponentials, float* sums, int* table, int* offsets, int* tokens, int* rowsByToken, int* tokenOffsets, float* weights)
 {
     extern __shared__ int shared[];
-    choose_piece(logits, overAll, T, E, K, lanes, T, staged, shared, experts, exponentials, sums, table);
+    Sizes sizes = {T, E, K, T};
+    Chosen chosen = {experts, exponentials, sums};
+    choose_piece(logits, overAll, sizes, lanes, staged, shared, chosen, table);
     __syncthreads();
     sum_table<256>(n, table);
     __syncthreads();
     if (warp() == 0)
-        place_piece(experts, exponentials, sums, table, T, E, K, T * K, T, shared, {offsets, tokens, nullptr, rowsByToken, tokenOffsets, weights});
+        place_piece(chosen, table, sizes, T * K, shared, {offsets, tokens, nullptr, rowsByToken, tokenOffsets, weights});
 }
 
 // ---- Backward -----------------------------------------------------------------------------------------------------------------------------------
@@ -352,8 +321,8 @@ KERNEL route_backward(
         for (int e = team.member; e < window && first + e < E && t < T; e += lanes)
         {
             index_t i = firstLogit + first + e;
-            float dx = overAll ? gates[e] * dgates[e] - ofLargest * expf(logits[i] - largest) * dot : gates[e] * (dgates[e] - dot);
-            dlogits.write(i, dx);
+            float dx = gates[e] == 0.0f ? 0.0f : gates[e] * (dgates[e] - (overAll ? 0.0f : dot)); // 0 even where dot is not finite
+            dlogits.write(i, overAll ? dx - ofLargest * expf(logits[i] - largest) * dot : dx);
         }
 
         __syncwarp();
@@ -361,6 +330,23 @@ KERNEL route_backward(
 }
 
 // ---- Columns and elements by index ----------------------------------------------------------------------------------------------------------------
+
+// One team a row; dynamic shared memory for a row a team, if staged.
+KERNEL top_k(
+    const float* x, // (rows, E), a row for each group of each token
+    int rows, int groups, int E, int K, int lanes, int staged,
+    int* columns)   // (rows, K), counted over the groups of a token
+{
+    extern __shared__ float rowsOfTeams[];
+    Team team(lanes);
+    int row = blockIdx.x * team.count + team.index, columnsHere = row < rows ? E : 0;
+    const float* values = stage_row(x + (index_t)row * E, columnsHere, team, staged ? rowsOfTeams : nullptr);
+    int first = row % groups * E;
+    take_largest(values, columnsHere, K, next_rank(values, columnsHere, 0, team), team, [=](int k, Rank rank) {
+        if (row < rows)
+            columns[(index_t)row * K + k] = first + place_of(rank);
+    });
+}
 
 KERNEL select_columns(
     const float* x,     // (T, E)
@@ -409,16 +395,6 @@ KERNEL scatter_columns(
         for (int e = team.member; e < window && first + e < E && t < T; e += lanes)
             y.write((index_t)t * E + first + e, sums[e]);
     }
-}
-
-KERNEL gather(
-    const float* x,     // (any)
-    const int* indices, // (n)
-    int n,
-    float* y)           // (n)
-{
-    for (index_t i = first_index(); i < n; i += index_step())
-        y[i] = indices[i] < 0 ? 0.0f : x[indices[i]];
 }
 
 // Into y that is zero elsewhere; no index occurs twice.

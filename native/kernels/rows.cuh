@@ -11,7 +11,7 @@
 constexpr int BlockThreads = 256;
 constexpr int KeptFours = 2;
 
-// How many threads lie side by side over C columns, four each: a power of two, at most a warp. LanesOf in CudaBackend.Rows.cs.
+// How many threads lie side by side over C columns, four each: a power of two, at most a warp. LanesOfFours in CudaBackend.Rows.cs.
 DEVICE int lanes_of(int C)
 {
     int fours = C / 4 + (C % 4 > 0);
@@ -83,14 +83,22 @@ struct KeptRow
     }
 
     DEVICE Four get(int k, const float* x, index_t c, int C) const { return k < KeptFours ? kept[k][threadIdx.x] : load_four(x, c, C); }
+};
 
-    // Keeps a vector x (C) that meets every row.
-    DEVICE void keep_all(const Team& team, const float* x, int C)
+// A vector x (C) that meets every row, kept once for all teams of the block, as far as it goes.
+struct SharedRow
+{
+    Four kept[KeptFours][BlockThreads];
+
+    // All threads of the block come here.
+    DEVICE void keep(const Team& team, const float* x, int C)
     {
-#pragma unroll 1
-        for (int k = 0; k < KeptFours && team.column(k) < C; k++)
-            keep(k, load_four(x, team.column(k), C));
+        for (int k = 0; k < KeptFours && threadIdx.x < team.size; k++)
+            kept[k][threadIdx.x] = load_four(x, team.column(k), C);
+        __syncthreads();
     }
+
+    DEVICE Four get(const Team& team, int k, const float* x, int C) const { return k < KeptFours ? kept[k][team.rank] : load_four(x, team.column(k), C); }
 };
 
 // ---- By columns -------------------------------------------------------------------------------------------------------------------------

@@ -74,24 +74,32 @@ KERNEL softmax_backward(const float* dy, const float* y, int N, int C, Target dx
     });
 }
 
-// y[n] = log Σ exp(x[n, c]). x (N, C), y (N). A thread keeps the largest value so far and the sum of the exponentials below it: a larger one rescales the sum.
+// log Σ exp(x) of the team's row x (C), of none where it is none. A thread keeps the largest value so far and the sum of the exponentials below it: a larger one
+// rescales the sum. All threads of the block must come here.
+DEVICE float log_sum_exp(const Team& team, const float* x, int C, bool exists)
+{
+    float largest = Lowest, sum = 0;
+    for (int k = 0; exists && team.column(k) < C; k++)
+    {
+        Four value = load_four(x, team.column(k), C, -Infinity);
+        float larger = fmaxf(largest, largest_of(value));
+        sum = sum * expf(largest - larger) + sum_four(exp_below(value, larger));
+        largest = larger;
+    }
+
+    float largestOfAll = team.max(largest), total = team.sum(sum * expf(largest - largestOfAll));
+    return largestOfAll + logf(total);
+}
+
+// y[n] = log Σ exp(x[n, c]). x (N, C), y (N)
 KERNEL log_sum_exp_forward(const float* x, int N, int C, float* y)
 {
     Team team(C);
     each_row(team, N, [&](index_t n, bool exists)
     {
-        float largest = Lowest, sum = 0;
-        for (int k = 0; exists && team.column(k) < C; k++)
-        {
-            Four value = load_four(x + n * C, team.column(k), C, -Infinity);
-            float larger = fmaxf(largest, largest_of(value));
-            sum = sum * expf(largest - larger) + sum_four(exp_below(value, larger));
-            largest = larger;
-        }
-
-        float largestOfAll = team.max(largest), total = team.sum(sum * expf(largest - largestOfAll));
+        float value = log_sum_exp(team, x + n * C, C, exists);
         if (exists && team.rank == 0)
-            y[n] = largestOfAll + logf(total);
+            y[n] = value;
     });
 }
 
@@ -170,6 +178,51 @@ KERNEL cross_entropy_backward(const float* scale, const float* logits, const int
             }
 
             dlogits.from(n * V).write_four(c, V, gradient);
+        }
+    }
+}
+
+// ---- z-loss: a row whose mask is 0 does not count; without a mask all do ----------------------------------------------------------------------
+
+// partial = scale·Σ mask[n]·logSumExp[n]² over the rows of a block. logits (N, E), mask, logSumExp (N), partial (blocks)
+KERNEL z_loss_forward(const float* logits, const float* mask, float scale, int N, int E, float* logSumExp, float* partial)
+{
+    Team team(E);
+    float sum = 0;
+    each_row(team, N, [&](index_t n, bool exists)
+    {
+        float value = log_sum_exp(team, logits + n * E, E, exists);
+        if (!exists || team.rank != 0)
+            return;
+        logSumExp[n] = value;
+        if (mask == nullptr || mask[n] != 0.0f)
+            sum += value * value;
+    });
+    sum = sum_block<BlockThreads>(sum);
+    if (threadIdx.x == 0)
+        partial[blockIdx.x] = scale * sum;
+}
+
+// dlogits[n, e] = 2·scale·dloss·mask[n]·logSumExp[n]·exp(logits[n, e] − logSumExp[n]). dloss (1), logits, dlogits (N, E), mask, logSumExp (N)
+KERNEL z_loss_backward(const float* dloss, const float* logits, const float* mask, const float* logSumExp, float scale, int N, int E, Target dlogits)
+{
+    float factor = 2.0f * scale * dloss[0];
+    Walk walk(N, E);
+    for (index_t e = walk.column; e < E; e += walk.columns)
+    {
+        for (index_t n = walk.row; n < N; n += walk.rows)
+        {
+            bool counting = mask == nullptr || mask[n] != 0.0f;
+            if (!counting && dlogits.adds)
+                continue;
+            Four gradient = four(0.0f);
+            if (counting)
+            {
+                float shift = logSumExp[n];
+                gradient = exp_below(load_four(logits + n * E, e, E), shift) * (factor * shift);
+            }
+
+            dlogits.from(n * E).write_four(e, E, gradient);
         }
     }
 }

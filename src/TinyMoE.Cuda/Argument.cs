@@ -4,11 +4,14 @@ using TinyMoE.Memory;
 namespace TinyMoE.Cuda;
 
 /// <summary>One argument of a kernel, by value: its bytes as the kernel's parameter has them, at the very beginning, and how many. Nothing is boxed.</summary>
-internal readonly struct Argument
+internal readonly unsafe struct Argument
 {
     private readonly Bytes bytes;
+    private readonly nint elsewhere; // where the bytes of a large one stay; 0: they are here
 
     private Argument(Bytes bytes, int size) => (this.bytes, Size) = (bytes, size);
+
+    private Argument(nint elsewhere, int size) => (this.elsewhere, Size) = (elsewhere, size);
 
     /// <summary>Bytes of the parameter; a launch checks them against the PTX.</summary>
     public int Size { get; }
@@ -34,9 +37,16 @@ internal readonly struct Argument
 
     public static implicit operator Argument(View<double> view) => Of(view.Address);
 
-    public static implicit operator Argument(Target target) => Of(new DeviceTarget(target.View.Address, target.Adds ? 1 : 0));
+    public static implicit operator Argument(Target target) => Of(new DeviceTarget(target));
 
     public static implicit operator Argument(RandomStream stream) => Of(stream);
+
+    /// <summary>A struct of any size on the caller's stack, where it stays until the launch returns.</summary>
+    public static Argument At<T>(T* value)
+        where T : unmanaged => new((nint)value, sizeof(T));
+
+    /// <summary>Where the bytes are, for an argument that lies at <paramref name="place"/> itself.</summary>
+    public static nint AddressOf(Argument* place) => place->elsewhere == 0 ? (nint)place : place->elsewhere;
 
     private static Argument Of<T>(T value)
         where T : unmanaged
@@ -46,13 +56,19 @@ internal readonly struct Argument
         return new Argument(bytes, Unsafe.SizeOf<T>());
     }
 
-    /// <summary>Room for the largest argument, aligned for any.</summary>
+    /// <summary>Room for the usual arguments, aligned for any.</summary>
     [InlineArray(3)]
     private struct Bytes
     {
         private ulong first;
     }
+}
 
-    /// <summary>struct Target of native/kernels/common.cuh.</summary>
-    private readonly record struct DeviceTarget(nint Data, long Adds);
+/// <summary>struct Target of native/kernels/common.cuh.</summary>
+internal readonly record struct DeviceTarget(nint Data, long Adds)
+{
+    public DeviceTarget(Target target)
+        : this(target.View.Address, target.Adds ? 1 : 0)
+    {
+    }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using ManagedCuda.CudaBlas;
 using Blas = ManagedCuda.CudaBlas.CudaBlasNativeMethods;
 

@@ -6,6 +6,7 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     private const int BalancingThreads = 512; // BlockSize there
+    private const int SinkhornSharedBytes = MostSharedBytes - BalancingThreads * sizeof(float);
 
     /// <inheritdoc/>
     public override void AssignBalanced(Floats scores, int T, int E, Ints choices)
@@ -30,10 +31,13 @@ public sealed unsafe partial class CudaBackend
     {
         if (T == 0)
             return;
-        DeviceBuffer rowScratch = Pool.Rent((long)T * sizeof(float)), columnScratch = Pool.Rent((long)E * sizeof(float));
-        Launch("sinkhorn", new Grid(1, Threads: BalancingThreads), logits, T, E, LanesOf(E), rowScratch.As<float>(T), columnScratch.As<float>(E), plan);
-        Pool.Return(columnScratch);
-        Pool.Return(rowScratch);
+        long floats = (long)T * E + T + E;
+        bool fit = floats * sizeof(float) <= SinkhornSharedBytes;
+        DeviceBuffer? scratch = fit ? null : Pool.Rent(floats * sizeof(float));
+        Launch("sinkhorn", new Grid(1, Threads: BalancingThreads, SharedBytes: fit ? (int)floats * sizeof(float) : 0),
+            logits, T, E, LanesOf(E), scratch?.As<float>((int)floats) ?? default, plan);
+        if (scratch is not null)
+            Pool.Return(scratch);
     }
 
     /// <inheritdoc/>

@@ -5,8 +5,6 @@ namespace TinyMoE.Cuda;
 // native/kernels/embedding.cu. The ids are not looked at here, that would be a wait for the device: an id that is no row of the table gives a row of NaN.
 public sealed unsafe partial class CudaBackend
 {
-    private const int MostIdsOfBlock = 2048;
-
     /// <inheritdoc/>
     public override void EmbeddingForward(Floats table, Ints ids, int N, int V, int C, Floats y) =>
         Launch("embedding_forward", WalkGrid(N, C, rows: 4), table, ids, N, V, C, y);
@@ -18,10 +16,8 @@ public sealed unsafe partial class CudaBackend
             return;
         DeviceBuffer scratch = Pool.Rent(((long)V + 1 + N) * sizeof(int));
         Ints all = scratch.As<int>(V + 1 + N), starts = all.Slice(0, V + 1), rows = all.Slice(V + 1, N);
-
-        int idsPerBlock = Math.Clamp(Pieces(V, 8), 128, MostIdsOfBlock); // each block reads all ids: few blocks
-        Launch("embedding_sort", new Grid(Pieces(V, idsPerBlock)), ids, N, V, idsPerBlock, starts, rows);
-        Launch("embedding_backward", new Grid(Math.Min(V, 16 * MostBlocks), Y: TileGrid(C, 1).X), dy, starts, rows, V, C, dtable);
+        Launch("embedding_sort", new Grid(Pieces(V, Grid.BlockSize)), ids, N, V, starts, rows);
+        Launch("embedding_backward", new Grid(Pieces(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows, V, C, dtable);
         Pool.Return(scratch);
     }
 }

@@ -130,7 +130,7 @@ public sealed unsafe partial class CudaBackend
         {
             Span<nint> addresses = all.Length <= 128 ? stackalloc nint[3 * all.Length] : new nint[3 * all.Length];
             groupedSizes.Set(all, addresses);
-            DeviceBuffer scratch = Pool.Rent(addresses.Length * sizeof(nint));
+            DeviceBuffer scratch = Pool.Rent(3L * products.Length * sizeof(nint)); // for all experts, also when some have no rows: the same size every step
             staging.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<nint>(addresses), scratch.Address);
             blasHasGrouped = blas.TryMultiplyGrouped(groupedSizes, scratch.Address);
             Pool.Return(scratch);

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace TinyMoE.Cuda;
 
 // Launches: arguments lie on the caller's stack, the driver copies them before it returns. Nothing is allocated, nothing is boxed.
@@ -21,7 +19,7 @@ public sealed unsafe partial class CudaBackend
         fixed (Argument* first = arguments) // on the stack: they stay where they are in any case
         {
             for (int i = 0; i < arguments.Length; i++)
-                argumentAddresses[i] = (nint)(first + i);
+                argumentAddresses[i] = Argument.AddressOf(first + i);
             CUResult result = Driver.Launch.cuLaunchKernel(
                 found.Function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)grid.Threads, 1, 1, (uint)grid.SharedBytes, device.Stream, argumentAddresses, null);
             if (result != CUResult.Success)

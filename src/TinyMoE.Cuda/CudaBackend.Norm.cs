@@ -5,7 +5,7 @@ namespace TinyMoE.Cuda;
 // native/kernels/norm.cu. A backward's blocks write partial rows of dw and db, one each, which a second launch adds up.
 public sealed unsafe partial class CudaBackend
 {
-    private const int RowsPerNormTeam = 4; // a team reads the weights once for these
+    private const int RowsPerNormTeam = 2; // so that reading the weights is little beside reading the rows
 
     /// <inheritdoc/>
     public override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>

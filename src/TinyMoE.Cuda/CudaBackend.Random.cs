@@ -14,6 +14,13 @@ public sealed unsafe partial class CudaBackend
     public override void FillNormal(RandomKey key, int n, Floats y) => Launch("fill_normal", DrawGrid(n), StreamOf(key, n), n, y);
 
     /// <inheritdoc/>
+    public override void Jitter(Floats x, float width, RandomKey key, int n, Target y)
+    {
+        if (!y.IsNone)
+            Launch("jitter", DrawGrid(n), StreamOf(key, n), width, x, n, y);
+    }
+
+    /// <inheritdoc/>
     public override void Dropout(Floats x, in Dropout dropout, int n, Target y)
     {
         if (!y.IsNone)

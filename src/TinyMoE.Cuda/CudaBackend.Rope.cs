@@ -6,9 +6,10 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
-    public override void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y)
+    public override void Rope(
+        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk)
     {
-        if (!y.IsNone)
-            Launch("rope", Grid.Elements((long)B * T * (D / 2), each: 1), x, cos, sin, B * T, T, H, D, start, inverse, y);
+        if (!yq.IsNone || !yk.IsNone)
+            Launch("rope", Grid.Elements((long)B * T * (D / 2), each: 1), q, k, cos, sin, B * T, T, H, KvHeads, D, start, inverse, yq, yk);
     }
 }

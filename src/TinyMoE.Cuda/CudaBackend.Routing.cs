@@ -18,9 +18,10 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
+    public override void Assign(
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default)
     {
-        SortByExpert(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets);
+        SortByExpert(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets, gates, weights);
         PublishOffsets(offsets);
     }
 
@@ -82,13 +83,6 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void Gather(Floats x, Ints indices, int n, Floats y)
-    {
-        if (n > 0)
-            Launch("gather", Grid.Elements(n, each: 1), x, indices, n, y);
-    }
-
-    /// <inheritdoc/>
     public override void Scatter(Floats x, Ints indices, int n, int length, Target y)
     {
         if (y.IsNone)
@@ -99,16 +93,17 @@ public sealed unsafe partial class CudaBackend
             Launch("scatter", Grid.Elements(n, each: 1), x, indices, n, y);
     }
 
-    /// <summary>The plan of Assign; of tokens, rowsByToken and tokenOffsets only those that are wanted.</summary>
-    private void SortByExpert(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
+    /// <summary>The plan of Assign; of tokens, rowsByToken, tokenOffsets and weights only those that are wanted.</summary>
+    private void SortByExpert(
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default)
     {
         SortPlan sort = new(T, E);
         DeviceBuffer scratch = Pool.Rent((long)sort.TableLength * sizeof(int));
         Ints table = scratch.As<int>(sort.TableLength);
         Launch("route_count", sort.Grid(Grid.BlockSize), experts, T, E, K, sort.TokensPerPiece, table);
         Launch("route_sum", new Grid(1, Threads: 1024), sort.TableLength, table);
-        Launch("route_place", sort.Grid(WarpSize), experts, default(Floats), default(Floats), table, T, E, K, N, sort.TokensPerPiece,
-            offsets, tokens, choices, rowsByToken, tokenOffsets, default(Floats));
+        Launch("route_place", sort.Grid(WarpSize), experts, gates, default(Floats), table, T, E, K, N, sort.TokensPerPiece,
+            offsets, tokens, choices, rowsByToken, tokenOffsets, weights);
         Pool.Return(scratch);
     }
 

@@ -43,4 +43,23 @@ public sealed unsafe partial class CudaBackend
         Launch("cross_entropy_backward", WalkGrid(N, V, rows: 4), scale, logits, targets, logSumExp, N, V, dlogits);
         Pool.Return(scratch);
     }
+
+    /// <inheritdoc/>
+    public override void ZLossForward(Floats logits, Floats mask, float scale, int N, int E, Floats loss, Floats logSumExp)
+    {
+        Grid grid = TeamGrid(N, E, rowsPerTeam: 8);
+        DeviceBuffer scratch = Pool.Rent((long)Math.Max(1, grid.X) * sizeof(float));
+        Floats partial = scratch.As<float>(grid.X);              // (blocks)
+        Launch("z_loss_forward", grid, logits, mask, grid.X == 1 ? scale : 1f, N, E, logSumExp, grid.X == 1 ? loss : partial);
+        if (grid.X != 1)
+            SumColumns(partial, scale, 1, grid.X, loss);
+        Pool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    public override void ZLossBackward(Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits)
+    {
+        if (!dlogits.IsNone)
+            Launch("z_loss_backward", WalkGrid(N, E, rows: 4), dloss, logits, mask, logSumExp, scale, N, E, dlogits);
+    }
 }

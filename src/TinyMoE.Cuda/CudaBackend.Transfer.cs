@@ -26,14 +26,11 @@ public sealed unsafe partial class CudaBackend
         if (source.Length == 0)
             return;
         device.MakeCurrent();
-        long bytes = (long)source.Length * sizeof(T);
-        fixed (T* to = destination) // stays pinned until the wait is over
-        {
-            CUResult result = Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((nint)to, new CUdeviceptr(source.Address), bytes, device.Stream);
-            if (result != CUResult.Success)
-                throw device.Failure("A copy from the device", $" of {Size.Of(bytes)}", result);
-            device.Synchronize();
-        }
+        Span<byte> bytes = MemoryMarshal.AsBytes(destination);
+        if (bytes.Length <= Staging.LandingSize)
+            staging.Download(source.Address, bytes);
+        else
+            DownloadUnpinned(source.Address, bytes);
     }
 
     /// <inheritdoc/>
@@ -68,6 +65,18 @@ public sealed unsafe partial class CudaBackend
     {
         device.MakeCurrent();
         publishedOffsets.Publish(offsets);
+    }
+
+    /// <summary>A copy to memory of the garbage collector, where it lies: slower by the byte, and nothing is copied twice.</summary>
+    private void DownloadUnpinned(nint source, Span<byte> destination)
+    {
+        fixed (byte* to = destination) // stays until the wait is over
+        {
+            CUResult result = Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((nint)to, new CUdeviceptr(source), destination.Length, device.Stream);
+            if (result != CUResult.Success)
+                throw device.Failure("A copy from the device", $" of {Size.Of(destination.Length)}", result);
+            device.Synchronize();
+        }
     }
 
     /// <summary>The offsets on the host, good until the next call.</summary>

@@ -1,14 +1,18 @@
 namespace TinyMoE.Cuda;
 
 /// <summary>
-/// A ring of pinned host memory through which everything goes to the device, so that a write returns as soon as the host has copied it. A segment is taken again
-/// when its copies are done; the host waits only when all of them are under way, which a training step with its few small writes never sees.
+/// Pinned host memory on the way to the device and back. A ring for uploads, so that a write returns as soon as the host has copied it: a segment is taken again
+/// when its copies are done, and the host waits only when all of them are under way, which a training step with its few small writes never sees. And a landing
+/// place for small downloads, whose copy then needs no help from the host.
 /// </summary>
 internal sealed unsafe class Staging : IDisposable
 {
     private const int Segments = 16;
     private const int SegmentSize = 256 * 1024;
     private const int Alignment = 16;
+
+    /// <summary>Most bytes of a <see cref="Download"/>.</summary>
+    public const int LandingSize = 64 * 1024;
 
     private readonly CudaDevice device;
     private readonly CUevent[] copied = new CUevent[Segments]; // after the last copy out of each segment
@@ -22,7 +26,7 @@ internal sealed unsafe class Staging : IDisposable
         this.device = device;
         try
         {
-            memory = device.AllocatePinned((long)Segments * SegmentSize);
+            memory = device.AllocatePinned((long)Segments * SegmentSize + LandingSize);
             for (int i = 0; i < Segments; i++)
                 copied[i] = device.NewEvent();
         }
@@ -50,6 +54,17 @@ internal sealed unsafe class Staging : IDisposable
             source = source[length..];
             destination += length;
         }
+    }
+
+    /// <summary>Copies from the device and waits for it; at most <see cref="LandingSize"/> bytes.</summary>
+    public void Download(nint source, Span<byte> destination)
+    {
+        nint landing = memory + (nint)Segments * SegmentSize;
+        CUResult result = Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2(landing, new CUdeviceptr(source), destination.Length, device.Stream);
+        if (result != CUResult.Success)
+            throw device.Failure("A copy from the device", $" of {Size.Of(destination.Length)}", result);
+        device.Synchronize();
+        new Span<byte>((void*)landing, destination.Length).CopyTo(destination);
     }
 
     /// <inheritdoc/>

@@ -49,6 +49,6 @@ public sealed partial class ReadmeTests
         Assert.True(Directory.Exists(Path.Combine(FloorsTests.RepositoryRoot(), folder)));
     }
 
-    [GeneratedRegex(@"(?:^tinymoe |TinyMoE\.Cli -- )((?:train|eval|generate|info)[^\n`#|]*)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"(?:^tinymoe |TinyMoE\.Cli -- )((?:train|eval|generate|info|doctor)[^\n`#|]*)", RegexOptions.Multiline)]
     private static partial Regex CommandLines();
 }

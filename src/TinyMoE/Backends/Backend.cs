@@ -83,6 +83,13 @@ public abstract class Backend : IDisposable
     /// <summary>y[n, c] = scale·x[n]. x (N), y (N, C).</summary>
     public abstract void BroadcastColumns(Floats x, float scale, int N, int C, Target y);
 
+    // ---- Numbers: one-element tensors, wherever they lie, many in one pass ------------------------------------------------------------
+    /// <summary>y = Σ_i weights[i]·x[i], in order. x, weights (n numbers), y (1).</summary>
+    public abstract void SumNumbers(ReadOnlySpan<Floats> x, ReadOnlySpan<float> weights, Target y);
+
+    /// <summary>y[i] = weights[i]·x[i], in order: of two that have the same place the second adds. x, weights, y (n numbers).</summary>
+    public abstract void ScaleNumbers(ReadOnlySpan<Floats> x, ReadOnlySpan<float> weights, ReadOnlySpan<Target> y);
+
     // ---- Matrix products ------------------------------------------------------------------------------------------------------------
     /// <summary>c = op(a)·op(b) for each of <paramref name="batch"/> pairs, op = transpose where the flag says.
     /// a (batch, rows, inner) or transposed (batch, inner, rows); b (batch, inner, columns) or (batch, columns, inner); c (batch, rows, columns).</summary>
@@ -142,6 +149,12 @@ public abstract class Backend : IDisposable
     /// <summary>dloss (1), logits, dlogits (N, V), targets, logSumExp (N).</summary>
     public abstract void CrossEntropyBackward(Floats dloss, Floats logits, Ints targets, Floats logSumExp, int N, int V, Target dlogits);
 
+    /// <summary>The z-loss: loss = scale·Σ mask[n]·logSumExp[n]². logits (N, E), mask (N), 1 or 0, or empty for all, loss (1), logSumExp (N).</summary>
+    public abstract void ZLossForward(Floats logits, Floats mask, float scale, int N, int E, Floats loss, Floats logSumExp);
+
+    /// <summary>dloss (1), logits, dlogits (N, E), mask, logSumExp (N).</summary>
+    public abstract void ZLossBackward(Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits);
+
     // ---- Feed-forward, positions, attention -----------------------------------------------------------------------------------------
     /// <summary>y = silu(gate)·up. gate, up, y (n).</summary>
     public abstract void SwiGluForward(Floats gate, Floats up, int n, Floats y);
@@ -149,9 +162,10 @@ public abstract class Backend : IDisposable
     /// <summary>dy, gate, up, dgate, dup (n), both rounded to <paramref name="precision"/>; a stored dup may be dy itself.</summary>
     public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32);
 
-    /// <summary>Rotates the pairs (i, i + D/2) of every head by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).
-    /// x, y (B, T, H, D), a stored y may be x itself; cos, sin (positions, D/2).</summary>
-    public abstract void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y);
+    /// <summary>Rotates the pairs (i, i + D/2) of every head of q and k by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).
+    /// q, yq (B, T, H, D), k, yk (B, T, KvHeads, D), k may be empty; a stored yq may be q itself, and yk k; cos, sin (positions, D/2).</summary>
+    public abstract void Rope(
+        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk);
 
     /// <summary>Causal softmax(q·kᵀ/√D)·v, key and value heads shared by H/KvHeads query heads; query t sees keys up to t + S − T, the last Window of them.
     /// q, y (B, T, H, D), k, v (B, S, KvHeads, D), logSumExp (B, H, T). Dropout number: ((b·H + h)·T + t)·S + s.</summary>
@@ -173,6 +187,9 @@ public abstract class Backend : IDisposable
     /// <summary>y[i] = number Part·n + i of the stream, standard normal. y (n).</summary>
     public abstract void FillNormal(RandomKey key, int n, Floats y);
 
+    /// <summary>y[i] = x[i]·(1 − width + 2·width·u) with u the uniform number Part·n + i; its own backward. x, y (n).</summary>
+    public abstract void Jitter(Floats x, float width, RandomKey key, int n, Target y);
+
     /// <summary>y[i] = u ≥ rate ? x[i]/(1 − rate) : 0 with u the uniform number Part·n + i; its own backward. x, y (n).</summary>
     public abstract void Dropout(Floats x, in Dropout dropout, int n, Target y);
 
@@ -191,8 +208,10 @@ public abstract class Backend : IDisposable
     /// Sorts choices by expert, stably. experts (T, K), −1 for a choice that was dropped. offsets (E+1): expert e owns rows offsets[e] to offsets[e+1].
     /// tokens (N): the token a row carries. choices (N): the choice t·K + k behind a row. tokenOffsets (T+1), rowsByToken (N): the inverse, token t has the rows
     /// rowsByToken[tokenOffsets[t]..tokenOffsets[t+1]]. N is T·K, or less where it is known that fewer are kept; the rows from offsets[E] to N are nobody's: token and choice −1.
+    /// gates (T, K), weights (N): the gate of each row's choice, 0 for nobody's; without gates there are no weights.
     /// </summary>
-    public abstract void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets);
+    public abstract void Assign(
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default);
 
     /// <summary>
     /// Top-k routing in one pass over the tokens: experts as TopK of the logits, the plan as Assign of the experts, and weights (N), the gate of each row:
@@ -202,9 +221,6 @@ public abstract class Backend : IDisposable
 
     /// <summary>dweights, weights, rowsByToken (N), logits, dlogits (T, E), experts (T, K).</summary>
     public abstract void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits);
-
-    /// <summary>y[i] = x[indices[i]], 0 where the index is −1. x (any), indices, y (n).</summary>
-    public abstract void Gather(Floats x, Ints indices, int n, Floats y);
 
     /// <summary>y[indices[i]] = x[i], zero elsewhere; indices differ from each other, but for those of −1, which are skipped. x, indices (n), y (length).</summary>
     public abstract void Scatter(Floats x, Ints indices, int n, int length, Target y);
@@ -251,6 +267,42 @@ public abstract class Backend : IDisposable
 
     /// <summary>bias[e] += rate·sign(mean(counts) − counts[e]). counts, bias (E).</summary>
     public abstract void StepBias(Floats counts, int E, float rate, Floats bias);
+
+    // ---- Gates ----------------------------------------------------------------------------------------------------------------------
+    /// <summary>sigma = softplus(spread) + eps, noisy = clean + sigma·noise. clean, spread, noise, sigma, noisy (n).</summary>
+    public abstract void NoisyLogitsForward(Floats clean, Floats spread, Floats noise, float eps, int n, Floats sigma, Floats noisy);
+
+    /// <summary>dnoisy, dsigma, either may be empty, spread, noise, dclean, dspread (n).</summary>
+    public abstract void NoisyLogitsBackward(Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread);
+
+    /// <summary>y[n, c] = scale·x[n, c]/(Σ_c x[n, c] + eps). x, y (N, C).</summary>
+    public abstract void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y);
+
+    /// <summary>dy, x, dx (N, C).</summary>
+    public abstract void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx);
+
+    // ---- Balance losses: a mask says 1 for a token that counts, 0 for another; empty: all count --------------------------------------
+    /// <summary>loss = scale·Σ_n mask[n]·Σ_e shares[g, e]·p[n, e], g the group of n: the first of equal runs of rows is group 0. p (N, E), shares (groups, E), mask (N), loss (1).</summary>
+    public abstract void BalanceLossForward(Floats p, Floats shares, Floats mask, float scale, int groups, int N, int E, Floats loss);
+
+    /// <summary>dloss (1), shares (groups, E), mask (N), dp (N, E).</summary>
+    public abstract void BalanceLossBackward(Floats dloss, Floats shares, Floats mask, float scale, int groups, int N, int E, Target dp);
+
+    /// <summary>The squared coefficient of variation, y = var(x)/(mean(x)² + eps), population variance. x (n), y (1).</summary>
+    public abstract void SquaredVariationForward(Floats x, float eps, int n, Floats y);
+
+    /// <summary>dy (1), x, dx (n).</summary>
+    public abstract void SquaredVariationBackward(Floats dy, Floats x, float eps, int n, Target dx);
+
+    /// <summary>
+    /// load[e] = Σ_t mask[t]·Φ((clean[t, e] − threshold)/sigma[t, e]); the threshold is the (K+1)-th largest of noisy[t] for one of the K largest, the K-th for another.
+    /// clean, noisy, sigma (T, E), best (T, K+1), the columns of the largest of noisy, largest first, mask (T), load (E).
+    /// </summary>
+    public abstract void SmoothLoadForward(Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load);
+
+    /// <summary>dload (E), clean, noisy, sigma, dclean, dnoisy, dsigma (T, E), best (T, K+1), mask (T).</summary>
+    public abstract void SmoothLoadBackward(
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy, Target dsigma);
 
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------
     // A row of token −1 is nobody's: it is zero, and so is its gradient.

@@ -186,6 +186,10 @@ internal static class KernelCaseList
         yield return new("Reduce", "BroadcastRows", (b, d) => b.BroadcastRows(d.In(C), 0.5f, N, C, To(d, flat)));
         yield return new("Reduce", "BroadcastColumns", (b, d) => b.BroadcastColumns(d.In(N), 0.5f, N, C, To(d, flat)));
 
+        float[] weights = [.. Enumerable.Range(0, 18).Select(i => 0.25f * (i - 7))]; // more numbers than one launch takes
+        yield return new("Numbers", "SumNumbers", (b, d) => b.SumNumbers([.. weights.Select(_ => d.In(1))], weights, To(d, 1)));
+        yield return new("Numbers", "ScaleNumbers", (b, d) => b.ScaleNumbers([.. weights.Select(_ => d.In(1))], weights, [.. weights.Select((_, i) => i == 2 ? Target.None : To(d, 1))]));
+
         foreach ((bool transposeA, bool transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
         {
             yield return new("MatMul", $"MatMul {(transposeA ? 'T' : 'N')}{(transposeB ? 'T' : 'N')}",
@@ -223,9 +227,48 @@ internal static class KernelCaseList
         yield return new("Softmax", "CrossEntropyBackward", (b, d) =>
             b.CrossEntropyBackward(d.In(1), d.In(N * V, -4, 4), d.InInts(N, V, low: -1), d.In(N, 6, 8), N, V, To(d, N * V)));
 
+        foreach (bool masked in new[] { false, true })
+        {
+            string of = masked ? " of masked rows" : "";
+            float scale = 1f / Math.Max(1, N);
+            Floats Mask(KernelData d) => masked ? d.In([.. Enumerable.Range(0, N).Select(n => n % 3 == 1 ? 0f : 1f)]) : default;
+            yield return new("Softmax", $"ZLossForward{of}", (b, d) => b.ZLossForward(d.In(N * E, -4, 4), Mask(d), scale, N, E, d.Out(1), d.Out(N)));
+            yield return new("Softmax", $"ZLossBackward{of}", (b, d) => b.ZLossBackward(d.In(1), d.In(N * E, -4, 4), Mask(d), d.In(N, 4, 6), scale, N, E, To(d, N * E)));
+            foreach (int groups in new[] { 1, B })
+            {
+                string by = groups == 1 ? of : $" by sequences{of}";
+                yield return new("BalanceLosses", $"BalanceLossForward{by}", (b, d) => b.BalanceLossForward(d.In(B * T * E, 0, 1), d.In(groups * E), Mask(d), scale, groups, B * T, E, d.Out(1)));
+                yield return new("BalanceLosses", $"BalanceLossBackward{by}", (b, d) => b.BalanceLossBackward(d.In(1), d.In(groups * E), Mask(d), 0.5f, groups, B * T, E, To(d, B * T * E)));
+            }
+
+            int few = Math.Min(2, E - 1);                        // chosen experts, one left out at least
+            if (few == 0)
+                continue;
+            yield return new("BalanceLosses", $"SmoothLoadForward{of}", (b, d) =>
+                b.SmoothLoadForward(d.In(N * E), Best(b, d, N, E, few, out Ints best), d.In(N * E, 0.5f, 1), best, Mask(d), N, E, few, d.Out(E)), 2e-5);
+            yield return new("BalanceLosses", $"SmoothLoadBackward{of}", (b, d) => b.SmoothLoadBackward(
+                d.In(E), d.In(N * E), Best(b, d, N, E, few, out Ints best), d.In(N * E, 0.5f, 1), best, Mask(d), N, E, few, To(d, N * E), To(d, N * E), To(d, N * E)), 2e-5);
+        }
+
+        yield return new("Gates", "NoisyLogitsForward", (b, d) => b.NoisyLogitsForward(d.In(N * E), d.In(N * E, -3, 3), d.In(N * E), 0.01f, N * E, d.Out(N * E), d.Out(N * E)));
+        yield return new("Gates", "NoisyLogitsBackward", (b, d) => b.NoisyLogitsBackward(d.In(N * E), d.In(N * E), d.In(N * E, -3, 3), d.In(N * E), N * E, To(d, N * E), To(d, N * E)));
+        yield return new("Gates", "NoisyLogitsBackward of sigma alone", (b, d) => b.NoisyLogitsBackward(default, d.In(N * E), d.In(N * E, -3, 3), d.In(N * E), N * E, Target.None, To(d, N * E)));
+        yield return new("Gates", "ShareForward", (b, d) => b.ShareForward(d.In(flat, 0, 1), 2.5f, 1e-3f, N, C, d.Out(flat)));
+        yield return new("Gates", "ShareBackward", (b, d) => b.ShareBackward(d.In(flat), d.In(flat, 0.1f, 1), 2.5f, 1e-3f, N, C, To(d, flat)));
+        yield return new("BalanceLosses", "SquaredVariationForward", (b, d) => b.SquaredVariationForward(d.In(E, 0, 1), 1e-10f, E, d.Out(1)));
+        yield return new("BalanceLosses", "SquaredVariationBackward", (b, d) => b.SquaredVariationBackward(d.In(1), d.In(E, 0.5f, 1), 1e-10f, E, To(d, E)));
+        yield return new("BalanceLosses", "SquaredVariationForward of many", (b, d) => b.SquaredVariationForward(d.In(flat, 0, 1), 1e-10f, flat, d.Out(1)));
+        yield return new("BalanceLosses", "SquaredVariationBackward of many", (b, d) => b.SquaredVariationBackward(d.In(1), d.In(flat, 0, 1), 1e-10f, flat, To(d, flat)));
+
         yield return new("FeedForward", "SwiGluForward", (b, d) => b.SwiGluForward(d.In(flat, -3, 3), d.In(flat), flat, d.Out(flat)));
         yield return new("FeedForward", "SwiGluBackward", (b, d) => b.SwiGluBackward(d.In(flat), d.In(flat, -3, 3), d.In(flat), flat, To(d, flat), To(d, flat)));
-        yield return new("Rope", "Rope", (b, d) => b.Rope(d.In(N * H * (D / 2 * 2)), d.In((T + 2) * (D / 2)), d.In((T + 2) * (D / 2)), B, T, H, D / 2 * 2, 2, inverse: false, To(d, N * H * (D / 2 * 2))));
+        foreach (bool keys in new[] { true, false })
+        {
+            int pairs = D / 2, q = N * H * 2 * pairs, k = keys ? N * KvHeads * 2 * pairs : 0;
+            yield return new("Rope", keys ? "Rope" : "Rope of queries alone", (b, d) => b.Rope(
+                d.In(q), keys ? d.In(k) : default, d.In((T + 2) * pairs), d.In((T + 2) * pairs), B, T, H, KvHeads, 2 * pairs, start: 2, inverse: !keys, To(d, q), keys ? To(d, k) : Target.None));
+        }
+
         foreach ((string variant, int window, float rate) in new[] { ("", 0, 0f), (" in a window", T / 3, 0f), (" with dropout", 0, 0.2f) })
         {
             AttentionSizes sizes = new(B, T, T, H, KvHeads, D, window);
@@ -241,10 +284,14 @@ internal static class KernelCaseList
             }, 5e-5);
         }
 
+        AttentionSizes one = new(B, 1, T, H, KvHeads, D);
+        yield return new("Attention", "AttentionForward of one query",
+            (b, d) => b.AttentionForward(d.In(B * H * D), d.In(N * KvHeads * D), d.In(N * KvHeads * D), in one, default, d.Out(B * H * D), d.Out(B * H)));
         yield return new("Embedding", "EmbeddingForward", (b, d) => b.EmbeddingForward(d.In(V * C), d.InInts(N, V), N, V, C, d.Out(flat)));
         yield return new("Embedding", "EmbeddingBackward", (b, d) => b.EmbeddingBackward(d.In(flat), d.InInts(N, V), N, V, C, To(d, V * C)));
         yield return new("Random", "FillUniform", (b, d) => b.FillUniform(Key(RandomPurpose.Other), flat, d.Out(flat)), Tolerance: 0);
         yield return new("Random", "FillNormal", (b, d) => b.FillNormal(Key(RandomPurpose.Other), flat, d.Out(flat)));
+        yield return new("Random", "Jitter", (b, d) => b.Jitter(d.In(flat), 0.1f, Key(RandomPurpose.RouterJitter), flat, To(d, flat)));
         yield return new("Random", "Dropout", (b, d) => b.Dropout(d.In(flat), new Dropout(0.3f, Key(RandomPurpose.FeedForwardDropout)), flat, To(d, flat)));
 
         yield return new("Routing", "TopK", (b, d) => b.TopK(d.In(N * E), N, 1, E, K, d.OutInts(N * K)));
@@ -253,6 +300,8 @@ internal static class KernelCaseList
         yield return new("Routing", "ScatterColumns", (b, d) => b.ScatterColumns(d.In(N * K), d.InInts(N * K, E, low: -1), N, E, K, To(d, N * E)));
         yield return new("Routing", "Assign", (b, d) => b.Assign(
             d.InInts(rows, E, low: -1), N, E, K, rows, d.OutInts(E + 1), d.OutInts(rows), d.OutInts(rows), d.Rent<int>(rows), d.OutInts(N + 1)));
+        yield return new("Routing", "Assign with gates", (b, d) => b.Assign(
+            d.InInts(rows, E, low: -1), N, E, K, rows, d.OutInts(E + 1), d.OutInts(rows), d.OutInts(rows), d.Rent<int>(rows), d.OutInts(N + 1), d.In(rows), d.Out(rows)), Tolerance: 0);
         foreach (bool overAll in new[] { false, true })
         {
             string over = overAll ? "all" : "the chosen";
@@ -267,7 +316,6 @@ internal static class KernelCaseList
             });
         }
 
-        yield return new("Routing", "Gather", (b, d) => b.Gather(d.In(flat), d.InInts(rows, flat, low: -1), rows, d.Out(rows)));
         yield return new("Routing", "Scatter", (b, d) => b.Scatter(d.In(rows), d.In(Spread(rows)), rows, 2 * rows, To(d, 2 * rows)));
 
         yield return new("Choices", "CountChoices", (b, d) => b.CountChoices(d.InInts(B * T * K, E, low: -1), B, T, K, K, E, 0.5f, To(d, B * E)));
@@ -329,6 +377,15 @@ internal static class KernelCaseList
         (Ints tokens, Ints rowsByToken, Ints tokenOffsets) = (d.Rent<int>(N * K), d.Rent<int>(N * K), d.Rent<int>(N + 1));
         b.Assign(d.InInts(N * K, E, low: -1), N, E, K, N * K, d.Rent<int>(E + 1), tokens, d.Rent<int>(N * K), rowsByToken, tokenOffsets);
         return (tokens, rowsByToken, tokenOffsets);
+    }
+
+    /// <summary>Random logits (N, E) and the columns (N, K+1) of the largest of each row.</summary>
+    private static Floats Best(Backend b, KernelData d, int N, int E, int K, out Ints best)
+    {
+        Floats logits = d.In(N * E);
+        best = d.Rent<int>(N * (K + 1));
+        b.TopK(logits, N, 1, E, K + 1, best);
+        return logits;
     }
 
     private static Floats Positive(KernelData d, int n) => d.In(n, 0.001f, 1f);

@@ -127,6 +127,21 @@ public sealed partial class ProfilingBackend
             device.BroadcastColumns(x, scale, N, C, y);
     }
 
+    // ---- Numbers: one-element tensors, wherever they lie, many in one pass ------------------------------------------------------------
+    /// <inheritdoc/>
+    public override void SumNumbers(ReadOnlySpan<Floats> x, ReadOnlySpan<float> weights, Target y)
+    {
+        using (Time(new(nameof(SumNumbers), x.Length), flops: 2.0 * x.Length, values: x.Length + Out(y, 1)))
+            device.SumNumbers(x, weights, y);
+    }
+
+    /// <inheritdoc/>
+    public override void ScaleNumbers(ReadOnlySpan<Floats> x, ReadOnlySpan<float> weights, ReadOnlySpan<Target> y)
+    {
+        using (Time(new(nameof(ScaleNumbers), x.Length), flops: x.Length, values: 2.0 * x.Length))
+            device.ScaleNumbers(x, weights, y);
+    }
+
     // ---- Matrix products ------------------------------------------------------------------------------------------------------------
     /// <inheritdoc/>
     public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default)
@@ -258,6 +273,20 @@ public sealed partial class ProfilingBackend
             device.CrossEntropyBackward(dloss, logits, targets, logSumExp, N, V, dlogits);
     }
 
+    /// <inheritdoc/>
+    public override void ZLossForward(Floats logits, Floats mask, float scale, int N, int E, Floats loss, Floats logSumExp)
+    {
+        using (Time(new(nameof(ZLossForward), N, E), flops: 3.0 * N * E, values: Area(N, E) + N + mask.Length))
+            device.ZLossForward(logits, mask, scale, N, E, loss, logSumExp);
+    }
+
+    /// <inheritdoc/>
+    public override void ZLossBackward(Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits)
+    {
+        using (Time(new(nameof(ZLossBackward), N, E), flops: 3.0 * N * E, values: Area(N, E) + N + mask.Length + Out(dlogits, Area(N, E))))
+            device.ZLossBackward(dloss, logits, mask, logSumExp, scale, N, E, dlogits);
+    }
+
     // ---- Feed-forward, positions, attention -----------------------------------------------------------------------------------------
     /// <inheritdoc/>
     public override void SwiGluForward(Floats gate, Floats up, int n, Floats y)
@@ -274,12 +303,14 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y)
+    public override void Rope(
+        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk)
     {
+        double queries = yq.IsNone ? 0 : 1.0 * B * T * H * D, keys = yk.IsNone ? 0 : 1.0 * B * T * KvHeads * D;
         using (Time(
-            new(nameof(Rope), B * T, H, D), flops: 3.0 * B * T * H * D,
-            values: 1.0 * B * T * H * D + Area(T, D) + Out(y, 1.0 * B * T * H * D)))
-            device.Rope(x, cos, sin, B, T, H, D, start, inverse, y);
+            new(nameof(Rope), B * T, H, KvHeads, D), flops: 3 * (queries + keys),
+            values: queries + keys + Area(T, D) + Out(yq, queries) + Out(yk, keys)))
+            device.Rope(q, k, cos, sin, B, T, H, KvHeads, D, start, inverse, yq, yk);
     }
 
     /// <inheritdoc/>
@@ -330,6 +361,13 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
+    public override void Jitter(Floats x, float width, RandomKey key, int n, Target y)
+    {
+        using (Time(new(nameof(Jitter), n), flops: 2.0 * n, values: n + Out(y, n)))
+            device.Jitter(x, width, key, n, y);
+    }
+
+    /// <inheritdoc/>
     public override void Dropout(Floats x, in Dropout dropout, int n, Target y)
     {
         using (Time(new(nameof(Dropout), n), flops: 2.0 * n, values: n + Out(y, n)))
@@ -360,10 +398,11 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
+    public override void Assign(
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default)
     {
-        using (Time(new(nameof(Assign), T, E, K), flops: 0, values: Area(T, K) + 3.0 * N + E + T))
-            device.Assign(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets);
+        using (Time(new(nameof(Assign), T, E, K), flops: 0, values: Area(T, K) + 3.0 * N + E + T + gates.Length + weights.Length))
+            device.Assign(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets, gates, weights);
     }
 
     /// <inheritdoc/>
@@ -380,13 +419,6 @@ public sealed partial class ProfilingBackend
             new(nameof(RouteBackward), T, E, K), flops: 4.0 * T * (overAll ? E : K),
             values: 4.0 * T * K + (overAll ? Area(T, E) : 0) + Out(dlogits, Area(T, E))))
             device.RouteBackward(dweights, logits, weights, overAll, experts, rowsByToken, T, E, K, dlogits);
-    }
-
-    /// <inheritdoc/>
-    public override void Gather(Floats x, Ints indices, int n, Floats y)
-    {
-        using (Time(new(nameof(Gather), n), flops: 0, values: 3.0 * n))
-            device.Gather(x, indices, n, y);
     }
 
     /// <inheritdoc/>
@@ -458,6 +490,81 @@ public sealed partial class ProfilingBackend
     {
         using (Time(new(nameof(StepBias), E), flops: 3.0 * E, values: 3.0 * E))
             device.StepBias(counts, E, rate, bias);
+    }
+
+    // ---- Gates ----------------------------------------------------------------------------------------------------------------------
+    /// <inheritdoc/>
+    public override void NoisyLogitsForward(Floats clean, Floats spread, Floats noise, float eps, int n, Floats sigma, Floats noisy)
+    {
+        using (Time(new(nameof(NoisyLogitsForward), n), flops: 4.0 * n, values: 5.0 * n))
+            device.NoisyLogitsForward(clean, spread, noise, eps, n, sigma, noisy);
+    }
+
+    /// <inheritdoc/>
+    public override void NoisyLogitsBackward(Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread)
+    {
+        using (Time(new(nameof(NoisyLogitsBackward), n), flops: 4.0 * n, values: dnoisy.Length + dsigma.Length + 2.0 * n + Out(dclean, n) + Out(dspread, n)))
+            device.NoisyLogitsBackward(dnoisy, dsigma, spread, noise, n, dclean, dspread);
+    }
+
+    /// <inheritdoc/>
+    public override void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y)
+    {
+        using (Time(new(nameof(ShareForward), N, C), flops: 2.0 * N * C, values: 2.0 * N * C))
+            device.ShareForward(x, scale, eps, N, C, y);
+    }
+
+    /// <inheritdoc/>
+    public override void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx)
+    {
+        using (Time(new(nameof(ShareBackward), N, C), flops: 4.0 * N * C, values: 2.0 * N * C + Out(dx, Area(N, C))))
+            device.ShareBackward(dy, x, scale, eps, N, C, dx);
+    }
+
+    // ---- Balance losses -------------------------------------------------------------------------------------------------------------
+    /// <inheritdoc/>
+    public override void BalanceLossForward(Floats p, Floats shares, Floats mask, float scale, int groups, int N, int E, Floats loss)
+    {
+        using (Time(new(nameof(BalanceLossForward), groups, N, E), flops: 2.0 * N * E, values: Area(N, E) + Area(groups, E) + mask.Length))
+            device.BalanceLossForward(p, shares, mask, scale, groups, N, E, loss);
+    }
+
+    /// <inheritdoc/>
+    public override void BalanceLossBackward(Floats dloss, Floats shares, Floats mask, float scale, int groups, int N, int E, Target dp)
+    {
+        using (Time(new(nameof(BalanceLossBackward), groups, N, E), flops: Area(N, E), values: Area(groups, E) + mask.Length + Out(dp, Area(N, E))))
+            device.BalanceLossBackward(dloss, shares, mask, scale, groups, N, E, dp);
+    }
+
+    /// <inheritdoc/>
+    public override void SquaredVariationForward(Floats x, float eps, int n, Floats y)
+    {
+        using (Time(new(nameof(SquaredVariationForward), n), flops: 4.0 * n, values: n))
+            device.SquaredVariationForward(x, eps, n, y);
+    }
+
+    /// <inheritdoc/>
+    public override void SquaredVariationBackward(Floats dy, Floats x, float eps, int n, Target dx)
+    {
+        using (Time(new(nameof(SquaredVariationBackward), n), flops: 6.0 * n, values: n + Out(dx, n)))
+            device.SquaredVariationBackward(dy, x, eps, n, dx);
+    }
+
+    /// <inheritdoc/>
+    public override void SmoothLoadForward(Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
+    {
+        using (Time(new(nameof(SmoothLoadForward), T, E, K), flops: 4.0 * T * E, values: 2.0 * T * E + T * (K + 3.0) + mask.Length + E))
+            device.SmoothLoadForward(clean, noisy, sigma, best, mask, T, E, K, load);
+    }
+
+    /// <inheritdoc/>
+    public override void SmoothLoadBackward(
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy, Target dsigma)
+    {
+        using (Time(
+            new(nameof(SmoothLoadBackward), T, E, K), flops: 10.0 * T * E,
+            values: 2.0 * T * E + T * (K + 3.0) + mask.Length + E + Out(dclean, Area(T, E)) + Out(dnoisy, Area(T, E)) + Out(dsigma, Area(T, E))))
+            device.SmoothLoadBackward(dload, clean, noisy, sigma, best, mask, T, E, K, dclean, dnoisy, dsigma);
     }
 
     // ---- Dispatch and combine -------------------------------------------------------------------------------------------------------

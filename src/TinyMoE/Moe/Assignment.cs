@@ -47,11 +47,8 @@ public sealed class Assignment
     /// </summary>
     public static Assignment FromChoices(Ints choices, Tensor gates, int E, int? rows = null)
     {
-        int T = gates.Shape[0], K = gates.Shape[1], N = rows ?? T * K;
-        Tape tape = gates.Tape;
-        Ints offsets = tape.Ints(E + 1), tokens = tape.Ints(N), choiceOfRow = tape.Ints(N), rowsByToken = tape.Ints(N), tokenOffsets = tape.Ints(T + 1);
-        tape.Backend.Assign(choices, T, E, K, N, offsets, tokens, choiceOfRow, rowsByToken, tokenOffsets);
-        return new Assignment(T, E, N, offsets, tokens, tokenOffsets, rowsByToken, gates.Gather(choiceOfRow));
+        Tensor weights = gates.Assign(choices, E, rows, out RoutingPlan plan);
+        return new Assignment(gates.Shape[0], E, weights.Count, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, weights);
     }
 
     /// <summary>Top-k routing in one pass: each token goes to the K experts of its largest logits, gated by a softmax over those, or over all. logits (T, E); Choices (T, K).</summary>

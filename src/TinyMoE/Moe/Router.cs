@@ -1,3 +1,4 @@
+using TinyMoE.Memory;
 using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
@@ -47,11 +48,11 @@ public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
 /// <param name="Losses">The balance losses that are switched on, unweighted; empty outside training.</param>
 public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Choices, IReadOnlyList<BalanceLoss> Losses)
 {
-    /// <summary>How many choices there were before any was dropped (1).</summary>
-    public Tensor CountWanted()
+    /// <summary>How many choices of each expert there were before any was dropped: stored, or added to what other layers counted. counts (E).</summary>
+    internal void CountWanted(Target counts)
     {
-        int K = Choices.Length / Assignment.TokenCount;
-        return Assignment.Weights.Tape.CountChoices(Choices, K, Assignment.Experts, counted: K, scale: 1f).Sum();
+        int T = Assignment.TokenCount, K = Choices.Length / T;
+        Assignment.Weights.Tape.Backend.CountChoices(Choices, 1, T, K, counted: K, Assignment.Experts, scale: 1f, counts);
     }
 }
 

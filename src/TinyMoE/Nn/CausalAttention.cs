@@ -49,12 +49,7 @@ public sealed class CausalAttention
         Tensor tokens = x.Reshape((B * T, x.Shape.Last));
         Tensor v = (value?.Forward(x) ?? valueExperts!.Values(tokens, pass)).Reshape((B, T, kvHeads, D));
         if (rotary is not null)
-        {
-            int start = cache?.Length ?? 0;
-            q = q.Rope(rotary.Cos, rotary.Sin, start);
-            k = k.Rope(rotary.Cos, rotary.Sin, start);
-        }
-
+            (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0);
         if (cache is not null)
             (k, v) = cache.Append(layer, k, v);                  // (1, S, KvHeads, D)
         Tensor y = q.Attention(k, v, config.Window, pass.Dropout(config.Dropout, RandomPurpose.AttentionDropout, layer));

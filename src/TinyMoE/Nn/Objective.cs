@@ -14,19 +14,16 @@ public sealed record Objective(Tensor Total, IReadOnlyList<(string Name, Tensor 
     public static Objective Of(DecoderOutput output, Ints targets, LayerLosses layers = LayerLosses.Mean)
     {
         output.Logits.Tape.Scope = "loss";
-        Tensor total = output.Logits.CrossEntropy(targets);      // (1)
-        List<(string, Tensor)> parts = [("cross_entropy", total)];
+        List<(string Name, Tensor Value)> parts = [("cross_entropy", output.Logits.CrossEntropy(targets))]; // (1) each
         IReadOnlyList<BalanceLoss> kinds = output.Routings.Count == 0 ? [] : output.Routings[0].Routing.Losses; // every layer has the same
         for (int kind = 0; kind < kinds.Count; kind++)
         {
-            Tensor sum = kinds[kind].Value;
-            for (int i = 1; i < output.Routings.Count; i++)
-                sum = sum.Add(output.Routings[i].Routing.Losses[kind].Value);
-            Tensor value = layers == LayerLosses.Sum ? sum : sum.Scale(1f / output.Routings.Count);
-            parts.Add((kinds[kind].Name, value));
-            total = total.Add(value.Scale(kinds[kind].Weight));
+            Tensor[] values = [.. output.Routings.Select(layer => layer.Routing.Losses[kind].Value)];
+            parts.Add((kinds[kind].Name, values.SumNumbers(layers == LayerLosses.Sum ? 1f : 1f / values.Length)));
         }
 
+        Tensor[] losses = [.. parts.Select(part => part.Value)];
+        Tensor total = losses.Length == 1 ? losses[0] : losses.SumNumbers([1f, .. kinds.Select(kind => kind.Weight)]);
         return new Objective(total, parts);
     }
 }

@@ -193,7 +193,7 @@ public sealed class ParameterStore : IDisposable
     private View<T> Rent<T>(int length)
         where T : unmanaged
     {
-        DeviceBuffer buffer = Backend.Pool.Rent((long)length * Unsafe.SizeOf<T>());
+        DeviceBuffer buffer = Backend.Pool.Rent((long)length * Unsafe.SizeOf<T>(), "weights, gradients and moments");
         buffers.Add(buffer);
         return buffer.As<T>(length);
     }

@@ -80,13 +80,9 @@ public sealed class TokenMask
     internal Tensor InverseSquares { get; }
 }
 
-/// <summary>Means over the tokens that count.</summary>
+/// <summary>Sums over the tokens that count.</summary>
 internal static class Masked
 {
-    /// <summary>The mean row over the tokens that count. x (T, C), result (C).</summary>
-    public static Tensor MeanRows(this Tensor x, TokenMask? mask) =>
-        mask is null ? x.MeanRows() : x.Multiply(mask.Column).SumRows().Scale(1f / Math.Max(1, mask.Total));
-
     /// <summary>The sum of the rows of tokens that count. x (T, C), result (C).</summary>
     public static Tensor SumRows(this Tensor x, TokenMask? mask) => mask is null ? x.SumRows() : x.Multiply(mask.Column).SumRows();
 }

@@ -22,6 +22,17 @@ public static partial class Ops
         return tape.Record(nameof(Dropout), y, () => tape.Backend.Dropout(y.Grad, in kept, x.Count, x.GradTarget()));
     }
 
+    /// <summary>x·u with u uniform in [1 − width, 1 + width] (Fedus et al. 2021).</summary>
+    public static Tensor Jitter(this Tensor x, float width, RandomKey key)
+    {
+        Tape tape = x.Tape;
+        Tensor y = tape.New(x.Shape);
+        tape.Backend.Jitter(x.Data, width, key, x.Count, y.Data);
+
+        // dx = dy·u: the same random numbers again
+        return tape.Record(nameof(Jitter), y, () => tape.Backend.Jitter(y.Grad, width, key, x.Count, x.GradTarget()));
+    }
+
     /// <summary>A constant of standard normal numbers.</summary>
     public static Tensor Normal(this Tape tape, Shape shape, RandomKey key)
     {

@@ -1,3 +1,5 @@
+using TinyMoE.Backends;
+using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Ops;
@@ -10,19 +12,63 @@ public static partial class Ops
     /// </summary>
     public static Tensor Rope(this Tensor x, Floats cos, Floats sin, int start = 0)
     {
-        Check.That(nameof(Rope), x.Shape.Rank == 4 && x.Shape.Last % 2 == 0, $"x is (B, T, H, D) with an even D, not {x.Shape}");
-        int B = x.Shape[0], T = x.Shape[1], H = x.Shape[2], D = x.Shape[3];
-        Check.That(
-            nameof(Rope), start >= 0 && (start + T) * (D / 2) <= Math.Min(cos.Length, sin.Length),
-            $"positions {start} to {start + T - 1} are not all in a table of {cos.Length / Math.Max(1, D / 2)}");
-
-        Tape tape = x.Tape;
+        Rotation rotation = new(x, cos, sin, start);
         Floats values = x.Data;
-        Tensor y = tape.NewOver(x);
-        tape.Backend.Rope(values, cos, sin, B, T, H, D, start, inverse: false, y.Data);
+        Tensor y = x.Tape.NewOver(x);
+        rotation.Turn(values, default, KvHeads: 0, inverse: false, y.Data, Target.None);
 
         // a rotation's transpose is the rotation back
-        return tape.Record(nameof(Rope), y, () =>
-            tape.Backend.Rope(y.Grad, cos, sin, B, T, H, D, start, inverse: true, x.GradTarget()));
+        return x.Tape.Record(nameof(Rope), y, () => rotation.Turn(y.Grad, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
+    }
+
+    /// <summary>The same of queries and keys in one pass. q, result (B, T, H, D), k, result (B, T, KvHeads, D). Uses both up.</summary>
+    public static (Tensor Q, Tensor K) Rope(this Tensor q, Tensor k, Floats cos, Floats sin, int start = 0)
+    {
+        Rotation rotation = new(q, cos, sin, start);
+        Check.That(nameof(Rope), k.Shape.Rank == 4, $"k is (B, T, KvHeads, D), not {k.Shape}");
+        int KvHeads = k.Shape[2];
+        Check.Shape(nameof(Rope), k, (q.Shape[0], q.Shape[1], KvHeads, q.Shape[3]));
+
+        Tape tape = q.Tape;
+        (Floats queries, Floats keys) = (q.Data, k.Data);
+        bool turned = false;
+
+        // Two nodes: backward comes to the one of the keys first, which turns both gradients back in one pass; this one is for queries whose keys nobody wanted.
+        Tensor yq = tape.NewOver(q);
+        tape.Record(nameof(Rope), yq, () =>
+        {
+            if (!turned)
+                rotation.Turn(yq.Grad, default, KvHeads, inverse: true, q.GradTarget(), Target.None);
+        });
+        Tensor yk = tape.NewOver(k);
+        rotation.Turn(queries, keys, KvHeads, inverse: false, yq.Data, yk.Data);
+        return (yq, tape.Record(nameof(Rope), yk, () =>
+        {
+            turned = yq.HasGrad;
+            rotation.Turn(turned ? yq.Grad : default, yk.Grad, KvHeads, inverse: true, turned ? q.GradTarget() : Target.None, k.GradTarget());
+        }));
+    }
+
+    /// <summary>The angles for tensors of the shape of x (B, T, any heads, D), from a position on.</summary>
+    private sealed class Rotation
+    {
+        private readonly Backend backend;
+        private readonly Floats cos;
+        private readonly Floats sin;
+        private readonly Shape shape;
+        private readonly int start;
+
+        public Rotation(Tensor x, Floats cos, Floats sin, int start)
+        {
+            Check.That(nameof(Rope), x.Shape.Rank == 4 && x.Shape.Last % 2 == 0, $"x is (B, T, H, D) with an even D, not {x.Shape}");
+            int T = x.Shape[1], D = x.Shape[3];
+            Check.That(
+                nameof(Rope), start >= 0 && (start + T) * (D / 2) <= Math.Min(cos.Length, sin.Length),
+                $"positions {start} to {start + T - 1} are not all in a table of {cos.Length / Math.Max(1, D / 2)}");
+            (backend, this.cos, this.sin, shape, this.start) = (x.Tape.Backend, cos, sin, x.Shape, start);
+        }
+
+        public void Turn(Floats q, Floats k, int KvHeads, bool inverse, Target yq, Target yk) =>
+            backend.Rope(q, k, cos, sin, shape[0], shape[1], shape[2], KvHeads, shape[3], start, inverse, yq, yk);
     }
 }

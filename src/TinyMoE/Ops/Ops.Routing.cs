@@ -40,6 +40,26 @@ public static partial class Ops
             tape.Backend.RouteBackward(y.Grad, logits.Data, y.Data, overAll, experts, rowsByToken, T, E, K, logits.GradTarget()), readsOutput: true);
     }
 
+    /// <summary>
+    /// The plan of choices made already, −1 for one that is dropped, and the gate of each row, 0 for a row that is nobody's. N = T·K, or <paramref name="rows"/> where no more can be
+    /// kept. gates (T, K), choices (T, K), result (N).
+    /// </summary>
+    public static Tensor Assign(this Tensor gates, Ints choices, int E, int? rows, out RoutingPlan plan)
+    {
+        int K = gates.Shape.Last, T = gates.Count / K, N = rows ?? T * K;
+        Check.Length(nameof(Assign), choices, T * K);
+
+        Tape tape = gates.Tape;
+        Ints choiceOfRow = tape.Ints(N);
+        plan = new RoutingPlan(choices, tape.Ints(E + 1), tape.Ints(N), tape.Ints(T + 1), tape.Ints(N));
+        Tensor y = tape.New(N);
+        tape.Backend.Assign(choices, T, E, K, N, plan.Offsets, plan.Tokens, choiceOfRow, plan.RowsByToken, plan.TokenOffsets, gates.Data, y.Data);
+
+        // dgates[choiceOfRow[n]] = dy[n], zero for a choice that was dropped
+        return tape.Record(nameof(Assign), y, () =>
+            tape.Backend.Scatter(y.Grad, choiceOfRow, N, gates.Count, gates.GradTarget()));
+    }
+
     /// <summary>y[t, k] = x[t, columns[t, k]]. x (T, E), columns (T·K), y (T, K).</summary>
     public static Tensor SelectColumns(this Tensor x, Ints columns, int K)
     {
@@ -68,20 +88,6 @@ public static partial class Ops
         // dx[t, k] = dy[t, columns[t, k]]
         return tape.Record(nameof(ScatterColumns), y, () =>
             tape.Backend.SelectColumns(y.Grad, columns, T, E, K, x.GradTarget()));
-    }
-
-    /// <summary>y[i] = x[indices[i]], x taken flat; the indices differ from each other. x (any), indices, y (n).</summary>
-    public static Tensor Gather(this Tensor x, Ints indices)
-    {
-        int n = indices.Length;
-
-        Tape tape = x.Tape;
-        Tensor y = tape.New(n);
-        tape.Backend.Gather(x.Data, indices, n, y.Data);
-
-        // dx[indices[i]] = dy[i], zero elsewhere
-        return tape.Record(nameof(Gather), y, () =>
-            tape.Backend.Scatter(y.Grad, indices, n, x.Count, x.GradTarget()));
     }
 }
 

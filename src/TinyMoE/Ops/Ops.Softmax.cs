@@ -48,4 +48,22 @@ public static partial class Ops
         return tape.Record(nameof(CrossEntropy), y, () =>
             tape.Backend.CrossEntropyBackward(y.Grad, logits.Data, targets, logSumExp, N, V, logits.GradTarget()));
     }
+
+    /// <summary>The z-loss (Zoph et al. 2022): scale·Σ (log Σ_e exp)² over the rows whose mask is 1, all without one. logits (N, E), mask (N, 1) of 1 and 0, result (1).</summary>
+    public static Tensor ZLoss(this Tensor logits, float scale, Tensor? mask = null)
+    {
+        int E = logits.Shape.Last, N = logits.Count / E;         // logits (N, E)
+        if (mask is not null)
+            Check.Count(nameof(ZLoss), mask, N);
+
+        Tape tape = logits.Tape;
+        Floats counting = mask?.Data ?? default;                 // (N)
+        Tensor y = tape.New(1);
+        Floats logSumExp = tape.Saved(N);                        // (N)
+        tape.Backend.ZLossForward(logits.Data, counting, scale, N, E, y.Data, logSumExp);
+
+        // dlogits[n, e] = 2·scale·dy·mask[n]·logSumExp[n]·exp(logits[n, e] − logSumExp[n])
+        return tape.Record(nameof(ZLoss), y, () =>
+            tape.Backend.ZLossBackward(y.Grad, logits.Data, counting, logSumExp, scale, N, E, logits.GradTarget()));
+    }
 }

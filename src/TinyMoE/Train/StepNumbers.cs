@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TinyMoE.Backends;
 using TinyMoE.Memory;
 using TinyMoE.Tensors;
@@ -12,11 +13,14 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     private readonly DeviceBuffer buffer = backend.Pool.Rent(Capacity * sizeof(float));
     private readonly List<string> names = [];
     private readonly float[] values = new float[Capacity];
+    private readonly List<Floats> sources = []; // what waits to be gathered: from where, times what, to where
+    private readonly List<float> scales = [];
+    private readonly List<Target> places = [];
 
     /// <summary>Forgets the step before.</summary>
     public void Clear() => names.Clear();
 
-    /// <summary>Adds scale·<paramref name="value"/> to the number of this name; the first one stores it. value (1).</summary>
+    /// <summary>Adds scale·<paramref name="value"/> to the number of this name, at the next <see cref="Gather"/>; the first one stores it. value (1).</summary>
     public void Add(string name, Floats value, float scale = 1f)
     {
         int place = names.IndexOf(name);
@@ -27,15 +31,27 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
             names.Add(name);
         }
 
-        backend.Affine(value, scale, 0f, 1, new Target(buffer.As<float>(Capacity).Slice(place, 1), Adds: !isNew));
+        sources.Add(value);
+        scales.Add(scale);
+        places.Add(new Target(buffer.As<float>(Capacity).Slice(place, 1), Adds: !isNew));
     }
 
     /// <summary>Adds scale·<paramref name="value"/> to the number of this name. value (1).</summary>
     public void Add(string name, Tensor value, float scale = 1f) => Add(name, value.Data, scale);
 
+    /// <summary>Takes what was added from where it is, all in one pass: to be called before its memory goes.</summary>
+    public void Gather()
+    {
+        backend.ScaleNumbers(CollectionsMarshal.AsSpan(sources), CollectionsMarshal.AsSpan(scales), CollectionsMarshal.AsSpan(places));
+        sources.Clear();
+        scales.Clear();
+        places.Clear();
+    }
+
     /// <summary>The numbers by name, in the order they came; waits for the device.</summary>
     public Dictionary<string, float> Read()
     {
+        Gather();
         backend.Read(buffer.As<float>(names.Count), values.AsSpan(0, names.Count));
         Dictionary<string, float> numbers = new(names.Count);
         for (int i = 0; i < names.Count; i++)

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
-using TinyMoE.Moe;
+using TinyMoE.Memory;
 using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Optim;
@@ -139,17 +139,27 @@ public sealed class Trainer : IDisposable
             foreach ((string name, Tensor value) in objective.Parts)
                 numbers.Add(name, value, 1f / parts);
             numbers.Add("total", objective.Total, 1f / parts);
-            foreach ((_, Routing routing) in config.Moe.CapacityFactor > 0 ? output.Routings : [])
+            if (config.Moe.CapacityFactor > 0 && output.Routings.Count > 0)
             {
-                numbers.Add(Wanted, routing.CountWanted());
-                served += routing.Assignment.ReadCounts().Sum();
+                numbers.Add(Wanted, CountWanted(tape, output));
+                served += output.Routings.Sum(layer => layer.Routing.Assignment.ReadCounts().Sum());
             }
 
-            tape.Backward(objective.Total.Scale(1f / parts));
+            numbers.Gather();
+            tape.Backward(objective.Total, [1f / parts]);
         }
 
         Model.Parameters.RequireGradients();
         return served;
+    }
+
+    /// <summary>How many choices all layers made (1).</summary>
+    private static Tensor CountWanted(Tape tape, DecoderOutput output)
+    {
+        Tensor counts = tape.Constant(output.Routings[0].Routing.Assignment.Experts);
+        for (int i = 0; i < output.Routings.Count; i++)
+            output.Routings[i].Routing.CountWanted(new Target(counts.Data, Adds: i > 0));
+        return counts.Sum();
     }
 
     /// <summary>The model and its objective on one part of the step's batch.</summary>

@@ -10,6 +10,9 @@ internal static unsafe class Emulator
     /// <summary>The settings under which every check is on and work is done in the strangest order allowed.</summary>
     public const string AllChecks = "race,strict,shuffle=7,lazy";
 
+    /// <summary>Every check by itself, and all of them together.</summary>
+    public static IReadOnlyList<string> EachCheck { get; } = ["race", "strict", "shuffle=3", "lazy", AllChecks];
+
     /// <summary>Live allocations on all devices.</summary>
     public static int Allocations => ((delegate* unmanaged<int>)Export("tinymoe_emulator_allocations"))();
 

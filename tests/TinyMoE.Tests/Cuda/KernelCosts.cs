@@ -56,6 +56,14 @@ internal static class KernelCosts
     /// <summary>Kernels that read something more than once by their nature.</summary>
     public static IReadOnlyDictionary<string, (double Bound, string Why)> OwnBounds { get; } = new Dictionary<string, (double, string)>(StringComparer.Ordinal)
     {
+        ["assign_balanced"] = (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
+        ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
+        ["squared_variation_forward"] = (2, "one number an expert, read for the mean and again for the variance"),
+        ["squared_variation_backward"] = (2, "one number an expert, read for the mean and again for the slope"),
+        ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
+        ["attention_forward_one"] = (2.2, "each query head reads its keys and values, which it shares with others; each of its warps reads the query"),
+        ["attention_backward_queries_64"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
+        ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
     };
 
     private static IEnumerable<KernelCost> Parse(string json, string name)

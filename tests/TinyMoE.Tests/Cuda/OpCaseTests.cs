@@ -6,7 +6,7 @@ namespace TinyMoE.Tests.Cuda;
 
 /// <summary>Every op case of every family on the CUDA device, against the double-precision reference and the CPU: values, gradients, accumulation.</summary>
 [Collection(CudaCollection.Name)]
-public sealed class OpCaseTests 
+public sealed class OpCaseTests
 {
     private static readonly Dictionary<string, OpCase> ByName = Families().SelectMany(family => family).ToDictionary(c => c.Name);
 

@@ -35,8 +35,8 @@ public sealed partial class PtxTests
     [Fact]
     public void Launch_IsInTheFileOfItsFamily()
     {
-        Dictionary<string, string> homes = Ptx.All.SelectMany(ptx => ptx.Kernels().Select(kernel => (kernel.Name, Family: ptx.File[..^4].Replace("_", "", StringComparison.Ordinal)))).ToDictionary(k => k.Name, k => k.Family);
-        foreach ((string kernel, string family) in Launches())
+        Dictionary<string, string> homes = Ptx.All.SelectMany(ptx => ptx.Kernels().Select(kernel => (kernel.Name, Family: ptx.File[..^4].Replace("_", "", StringComparison.Ordinal).ToUpperInvariant()))).ToDictionary(k => k.Name, k => k.Family);
+        foreach ((string kernel, string family) in Launches().Where(launch => homes.ContainsValue(launch.Family.ToUpperInvariant()))) // what several families share is in a file of no family
             Assert.True(string.Equals(homes[kernel], family, StringComparison.OrdinalIgnoreCase), $"CudaBackend.{family}.cs launches {kernel}, which is at home in {homes[kernel]}.cu");
     }
 

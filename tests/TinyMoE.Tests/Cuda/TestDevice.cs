@@ -11,7 +11,7 @@ internal static class TestDevice
 {
     private static readonly bool IsReal = Environment.GetEnvironmentVariable("TINYMOE_TEST_CUDA") == "real";
 
-    private static readonly Dictionary<string, CudaBackend> Shared = [];
+    private static CudaBackend? shared;
 
     private static string Folder => Path.Combine(FloorsTests.RepositoryRoot(), "tests", "TinyMoE.Tests", "obj", "emulator", "emulator");
 
@@ -44,14 +44,14 @@ internal static class TestDevice
         return backend;
     }
 
-    /// <summary>One backend for many tests of the same settings: loading the kernels takes longer than most tests. Not to be disposed.</summary>
+    /// <summary>One backend for many tests: loading the kernels takes longer than most of them. Not to be disposed.</summary>
     public static CudaBackend SharedBackend(string settings)
     {
-        if (!Shared.TryGetValue(settings, out CudaBackend? backend))
-            return Shared[settings] = NewBackend(settings);
+        if (shared is null)
+            return shared = NewBackend(settings);
         if (IsEmulated)
             Emulator.Configure(settings);
-        return backend;
+        return shared;
     }
 
     /// <summary>The emulator's checks found nothing since <see cref="NewBackend"/> or <see cref="SharedBackend"/>.</summary>

@@ -21,6 +21,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         new AttentionSizes(2, 1, 19, 2, 1, 16),                // one query, as in generation
         new AttentionSizes(1, 1, 33, 2, 2, 32, Window: 8),
         new AttentionSizes(1, 70, 70, 1, 1, 1),
+        new AttentionSizes(1, 7, 9, 2, 1, 68),                 // large heads
+        new AttentionSizes(1, 4, 4, 1, 1, 131),
     }.Select(sizes => Attention(sizes, 0f)).Concat(
     [
         Attention(new AttentionSizes(1, 18, 18, 2, 1, 3), 0.3f),

@@ -13,6 +13,7 @@ public sealed class RandomTests : OpTests<RandomTests>, IOpCases
     public static IEnumerable<OpCase> Cases =>
     [
         Dropout(1, 0.5f, part: 0), Dropout(37, 0.3f, part: 0), Dropout(37, 0.9f, part: 3), Dropout(1500, 0.1f, part: 1),
+        Jitter(1, part: 0), Jitter(37, part: 3), Jitter(1500, part: 1),
     ];
 
     [Theory]
@@ -67,6 +68,13 @@ public sealed class RandomTests : OpTests<RandomTests>, IOpCases
         Assert.Equal(results[0], results[1]);
         Assert.Equal(0.2, results[0].Count(v => v == 0) / 100_003.0, 0.005);
         Assert.All(results[0], v => Assert.True(v is 0f or 1.25f));
+    }
+
+    private static OpCase Jitter(int n, int part)
+    {
+        Philox random = new(Key with { Part = part });
+        return new($"Jitter {n} part {part}", [n], x => x[0].Jitter(0.1f, Key with { Part = part }),
+            x => [.. x[0].Select((v, i) => v * (0.9 + 0.2 * random.Uniform((long)part * n + i)))]);
     }
 
     private static OpCase Dropout(int n, float rate, int part)

@@ -1,6 +1,7 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
+using Floats = TinyMoE.Memory.View<float>;
 
 namespace TinyMoE.Tests.Ops;
 
@@ -9,6 +10,8 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
     public static IEnumerable<OpCase> Cases =>
     [
         Rope(1, 1, 1, 2, 0), Rope(2, 5, 3, 6, 0), Rope(1, 4, 2, 16, 3), Rope(2, 3, 1, 34, 1), Rope(1, 9, 2, 64, 0), InPlace(Rope(2, 5, 3, 6, 0)), InPlace(Rope(2, 3, 1, 34, 1)),
+        Pair(2, 5, 4, 2, 6, 0), Pair(1, 4, 3, 1, 34, 3), InPlace(Pair(2, 5, 4, 2, 6, 0)),
+        Pair(2, 3, 2, 2, 6, 1, wantsK: false), InPlace(Pair(2, 3, 2, 1, 6, 1, wantsQ: false)),
     ];
 
     [Fact]
@@ -20,27 +23,49 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
         Assert.Throws<ArgumentException>(() => x.Rope(table.Data, table.Data, start: 2));
     }
 
-    /// <summary>The same of an activation, whose memory the op takes over.</summary>
-    private static OpCase InPlace(OpCase rope) => rope with { Name = $"{rope.Name} in place", Op = x => rope.Op([x[0].Scale(1f)]) };
+    /// <summary>The same of activations, whose memory the op takes over.</summary>
+    private static OpCase InPlace(OpCase rope) => rope with { Name = $"{rope.Name} in place", Op = x => rope.Op([.. x.Select(input => input.Scale(1f))]) };
 
     private static OpCase Rope(int B, int T, int H, int D, int start)
     {
-        int half = D / 2;
-        double[] angles = [.. Enumerable.Range(0, (start + T) * half).Select(i => i / half * Math.Pow(100, -(i % half) / (double)half))];
-        float[] cos = Array.ConvertAll(angles, a => (float)Math.Cos(a)), sin = Array.ConvertAll(angles, a => (float)Math.Sin(a));
+        double[] angles = Angles(start + T, D);
         return new($"Rope {B}x{T}x{H}x{D} from {start}", [(B, T, H, D)],
-            x => x[0].Rope(x[0].Tape.Constant(cos.Length, cos).Data, x[0].Tape.Constant(sin.Length, sin).Data, start),
+            x => x[0].Rope(Table(x[0].Tape, angles, Math.Cos), Table(x[0].Tape, angles, Math.Sin), start), x => Turned(x[0], angles, T, H, D, start));
+    }
+
+    /// <summary>Queries and keys together; the result has those that are wanted side by side, a row a token.</summary>
+    private static OpCase Pair(int B, int T, int H, int KvHeads, int D, int start, bool wantsQ = true, bool wantsK = true)
+    {
+        double[] angles = Angles(start + T, D);
+        return new($"Rope {B}x{T}x{H}+{KvHeads}x{D} from {start}{(wantsQ ? "" : ", keys wanted")}{(wantsK ? "" : ", queries wanted")}",
+            [new Operand((B, T, H, D), WantsGrad: wantsQ), new Operand((B, T, KvHeads, D), WantsGrad: wantsK)],
             x =>
             {
-                double[] y = new double[x[0].Length];
-                for (int i = 0; i < y.Length; i++)
-                {
-                    int n = i / (H * D), pair = i % half, angle = (start + n % T) * half + pair;
-                    bool low = i % D < half;
-                    y[i] = x[0][i] * Math.Cos(angles[angle]) + (low ? -x[0][i + half] : x[0][i - half]) * Math.Sin(angles[angle]);
-                }
-
-                return y;
+                (Tensor q, Tensor k) = x[0].Rope(x[1], Table(x[0].Tape, angles, Math.Cos), Table(x[0].Tape, angles, Math.Sin), start);
+                Tensor queries = q.Reshape((B * T, H * D)), keys = k.Reshape((B * T, KvHeads * D));
+                return !wantsQ ? keys : !wantsK ? queries : queries.ConcatColumns(keys);
+            },
+            x =>
+            {
+                double[] q = wantsQ ? Turned(x[0], angles, T, H, D, start) : [], k = wantsK ? Turned(x[1], angles, T, KvHeads, D, start) : [];
+                return [.. Enumerable.Range(0, B * T).SelectMany(n => (double[])[.. q.AsSpan(wantsQ ? n * H * D : 0, wantsQ ? H * D : 0), .. k.AsSpan(wantsK ? n * KvHeads * D : 0, wantsK ? KvHeads * D : 0)])];
             });
+    }
+
+    private static double[] Angles(int positions, int D) => [.. Enumerable.Range(0, positions * (D / 2)).Select(i => i / (D / 2) * Math.Pow(100, -(i % (D / 2)) / (D / 2.0)))];
+
+    private static Floats Table(Tape tape, double[] angles, Func<double, double> f) => tape.Constant(angles.Length, Array.ConvertAll(angles, a => (float)f(a))).Data;
+
+    private static double[] Turned(double[] x, double[] angles, int T, int H, int D, int start)
+    {
+        int half = D / 2;
+        double[] y = new double[x.Length];
+        for (int i = 0; i < y.Length; i++)
+        {
+            double angle = angles[(start + i / (H * D) % T) * half + i % half];
+            y[i] = x[i] * Math.Cos(angle) + (i % D < half ? -x[i + half] : x[i - half]) * Math.Sin(angle);
+        }
+
+        return y;
     }
 }

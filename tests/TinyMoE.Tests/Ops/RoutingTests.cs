@@ -14,7 +14,7 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
         SelectTopK(6, 5, 2), SelectTopK(3, 9, 9), SelectTopK(5, 3, 2, groups: 7), SelectTopK(2, 11, 11, groups: 2),
         ScatterColumns(5, 7, 3), ScatterColumns(9, 3701, 2),
         SelectColumns(5, 7, 3, dropped: true), SelectColumns(301, 3, 2, dropped: true), ScatterColumns(5, 7, 3, dropped: true), ScatterColumns(301, 3, 2, dropped: true),
-        Gather(37, 11), Gather(8, 8), Gather(37, 11, dropped: true), Gather(601, 601, dropped: true),
+        Assign(1, 1, 1, 0), Assign(7, 5, 2, 0), Assign(7, 5, 2, 3), Assign(301, 3, 2, 2),
         Route(7, 5, 2, overAll: false), Route(7, 5, 2, overAll: true), Route(3, 67, 9, overAll: false), Route(3, 67, 9, overAll: true),
         Route(1, 1, 1, overAll: true), Route(5, 3, 1, overAll: false), Route(4, 6, 6, overAll: true),
     ];
@@ -131,10 +131,15 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
             });
     }
 
-    private static OpCase Gather(int length, int n, bool dropped = false)
+    /// <summary>The gates in expert order; every so many choices one is dropped, none when 0, and the last rows are nobody's.</summary>
+    private static OpCase Assign(int T, int E, int K, int dropped)
     {
-        int[] indices = [.. Enumerable.Range(0, n).Select(i => dropped && i % 4 == 2 ? -1 : i * 3 % length)];
-        return new($"Gather {n} of {length}{(dropped ? " some dropped" : "")}", [length], x => x[0].Gather(x[0].Tape.Ints(indices)),
-            x => [.. indices.Select(index => index < 0 ? 0 : x[0][index])]);
+        int[] choices = [.. Enumerable.Range(0, T * K).Select(i => dropped > 0 && i % dropped == 1 ? -1 : i * 3 % E)];
+        return new($"Assign {T}x{K} to {E}{(dropped > 0 ? " some dropped" : "")}", [(T, K)], x => x[0].Assign(x[0].Tape.Ints(choices), E, null, out _),
+            x =>
+            {
+                double[] rows = [.. Enumerable.Range(0, T * K).Where(i => choices[i] >= 0).OrderBy(i => choices[i]).Select(i => x[0][i])];
+                return [.. rows, .. new double[T * K - rows.Length]];
+            });
     }
 }

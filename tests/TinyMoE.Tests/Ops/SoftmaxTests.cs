@@ -10,6 +10,7 @@ public sealed class SoftmaxTests : OpTests<SoftmaxTests>, IOpCases
     public static IEnumerable<OpCase> Cases => new[] { (1, 1), (5, 37), (131, 8), (3, 65) }.SelectMany(size => new[]
     {
         Softmax(size.Item1, size.Item2), LogSumExp(size.Item1, size.Item2), CrossEntropy(size.Item1, size.Item2, masked: 0), CrossEntropy(size.Item1, size.Item2, masked: 3),
+        ZLoss(size.Item1, size.Item2, masked: false), ZLoss(size.Item1, size.Item2, masked: true),
     });
 
     [Fact]
@@ -69,6 +70,14 @@ public sealed class SoftmaxTests : OpTests<SoftmaxTests>, IOpCases
 
     private static OpCase LogSumExp(int N, int C) => new(
         $"LogSumExp {N}x{C}", [new Operand((N, C), -3, 3)], x => x[0].LogSumExp(), x => [.. x[0].Chunk(C).Select(row => Math.Log(row.Sum(Math.Exp)))]);
+
+    private static OpCase ZLoss(int N, int E, bool masked)
+    {
+        float[] mask = [.. Enumerable.Range(0, N).Select(n => masked && n % 3 == 1 ? 0f : 1f)];
+        return new($"ZLoss {N}x{E}{(masked ? " masked" : "")}", [new Operand((N, E), -3, 3)],
+            x => x[0].ZLoss(0.3f, masked ? x[0].Tape.Constant((N, 1), mask) : null),
+            x => [0.3 * x[0].Chunk(E).Zip(mask).Sum(row => row.Second * Math.Pow(Math.Log(row.First.Sum(Math.Exp)), 2))]);
+    }
 
     /// <summary>Every <paramref name="masked"/>th row from the second on does not count; none when 0.</summary>
     private static OpCase CrossEntropy(int N, int V, int masked)

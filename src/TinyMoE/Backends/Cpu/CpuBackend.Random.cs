@@ -52,6 +52,13 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
+    public override void Jitter(Floats x, float width, RandomKey key, int n, Target y)
+    {
+        if (!y.IsNone)
+            ForElements(n, new JitterLoop(x, width, key, n, y));
+    }
+
+    /// <inheritdoc/>
     public override void Dropout(Floats x, in Dropout dropout, int n, Target y)
     {
         if (!y.IsNone)
@@ -63,6 +70,28 @@ public sealed unsafe partial class CpuBackend
     {
         random.Words(index, MemoryMarshal.Cast<float, uint>(new Span<float>(y, count)));
         Simd.Run(new WordsToUniformsLoop(y), 0, count);
+    }
+
+    private readonly record struct JitterLoop(Floats X, float Width, RandomKey Key, int Count, Target Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            Philox random = new(Key);
+            float* uniform = stackalloc float[WordsAtOnce];
+            bool adds = Y.Adds;
+            TVector lowest = TSimd.Broadcast(1f - Width), range = TSimd.Broadcast(2f * Width);
+            for (int begin = start; begin < end; begin += WordsAtOnce)
+            {
+                int count = Math.Min(WordsAtOnce, end - begin);
+                Uniforms(random, (long)Key.Part * Count + begin, count, uniform);
+                float* x = X.Pointer + begin, y = Y.View.Pointer + begin;
+                for (int i = 0; i < count; i += TSimd.Count)
+                {
+                    TVector factor = TSimd.Add(TSimd.Multiply(TSimd.Load(uniform + i), range), lowest);
+                    TSimd.Write(TSimd.Multiply(TSimd.Load(x + i, count - i), factor), y + i, count - i, adds);
+                }
+            }
+        }
     }
 
     private readonly record struct DropoutLoop(Floats X, Dropout Dropout, int Count, Target Y) : IVectorLoop

@@ -6,10 +6,13 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void Rope(Floats x, Floats cos, Floats sin, int B, int T, int H, int D, int start, bool inverse, Target y)
+    public override void Rope(
+        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk)
     {
-        if (!y.IsNone)
-            ForRows(B * T, H * D, new RopeLoop(x, cos, sin, T, H, D, start, inverse, y), run: D / 2);
+        if (!yq.IsNone)
+            ForRows(B * T, H * D, new RopeLoop(q, cos, sin, T, H, D, start, inverse, yq), run: D / 2);
+        if (!yk.IsNone)
+            ForRows(B * T, KvHeads * D, new RopeLoop(k, cos, sin, T, KvHeads, D, start, inverse, yk), run: D / 2);
     }
 
     /// <summary>y = x·cos − x'·sin, y' = x'·cos + x·sin, the pair x, x' being half a head apart; the inverse turns by −sin. Rows: tokens.</summary>

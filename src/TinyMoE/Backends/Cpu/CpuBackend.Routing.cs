@@ -33,14 +33,17 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void Assign(Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets)
+    public override void Assign(
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default)
     {
         DeviceBuffer scratch = Pool.Rent((long)Pieces(T, TokensPerPiece) * E * sizeof(int));
         Ints counts = scratch.As<int>(Pieces(T, TokensPerPiece) * E); // (pieces, E)
         workers.For(Pieces(T, TokensPerPiece), (experts, T, E, K, counts), static (piece, in s) =>
             Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span));
-        Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, default, default);
+        Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, gates, weights);
         int kept = offsets.Pointer[E];
+        if (!weights.IsNone)
+            weights.Slice(kept, N - kept).Span.Clear();
         tokens.Slice(kept, N - kept).Span.Fill(-1);
         choices.Slice(kept, N - kept).Span.Fill(-1);
         Pool.Return(scratch);
@@ -107,19 +110,6 @@ public sealed unsafe partial class CpuBackend
                         y[columns[k]] += x[k];
                 }
             }
-        });
-    }
-
-    /// <inheritdoc/>
-    public override void Gather(Floats x, Ints indices, int n, Floats y)
-    {
-        ForElements(n, (x, indices, n, y), static (piece, in s) =>
-        {
-            var (start, length) = Range(piece, s.n);
-            Span<float> x = s.x.Span, y = s.y.Slice(start, length).Span;
-            Span<int> indices = s.indices.Slice(start, length).Span;
-            for (int i = 0; i < y.Length; i++)
-                y[i] = indices[i] < 0 ? 0f : x[indices[i]];
         });
     }
 

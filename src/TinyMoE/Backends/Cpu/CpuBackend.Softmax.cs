@@ -55,6 +55,30 @@ public sealed unsafe partial class CpuBackend
             ForRows(N, V, new CrossEntropyBackwardLoop(logits, targets, logSumExp, *dloss.Pointer / Math.Max(1, CountTargets(targets)), V, dlogits));
     }
 
+    /// <inheritdoc/>
+    public override void ZLossForward(Floats logits, Floats mask, float scale, int N, int E, Floats loss, Floats logSumExp)
+    {
+        LogSumExpForward(logits, N, E, logSumExp);
+        DeviceBuffer scratch = Pool.Rent((long)N * sizeof(float));
+        Floats squares = scratch.As<float>(N);                   // (N)
+        for (int n = 0; n < N; n++)
+            squares.Pointer[n] = Counts(mask, n) ? logSumExp.Pointer[n] * logSumExp.Pointer[n] : 0f;
+        SumRows(squares, scale, N, 1, loss);
+        Pool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    public override void ZLossBackward(Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits)
+    {
+        DeviceBuffer scratch = Pool.Rent((long)N * sizeof(float));
+        Floats gradients = scratch.As<float>(N);                 // (N), of logSumExp
+        float dsquare = scale * *dloss.Pointer;
+        for (int n = 0; n < N; n++)
+            gradients.Pointer[n] = Counts(mask, n) ? dsquare * (logSumExp.Pointer[n] + logSumExp.Pointer[n]) : 0f;
+        LogSumExpBackward(gradients, logits, logSumExp, N, E, dlogits);
+        Pool.Return(scratch);
+    }
+
     /// <summary>dx = scale·exp(x − logSumExp).</summary>
     private static void ScaledSoftmax<TSimd, TVector>(float* x, float logSumExp, float scale, int C, float* dx, bool adds)
         where TSimd : struct, ISimd<TVector>

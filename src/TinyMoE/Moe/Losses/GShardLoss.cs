@@ -20,6 +20,6 @@ public static class GShardLoss
     {
         int T = mask?.Total ?? probabilities.Shape[0], E = probabilities.Shape[1];
         Tensor f = probabilities.Tape.CountChoices(choices, K, E, counted: 1, (float)E / Math.Max(1, T)); // (1, E), E times f¹
-        return probabilities.MeanRows(mask).Multiply(f.Reshape(E)).Sum();
+        return probabilities.BalanceLoss(f, 1f / Math.Max(1, T), mask?.Column);
     }
 }

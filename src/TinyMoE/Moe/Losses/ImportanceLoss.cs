@@ -14,17 +14,8 @@ namespace TinyMoE.Moe.Losses;
 /// </summary>
 public static class ImportanceLoss
 {
-    private const float Epsilon = 1e-10f; // nothing routed: 0, not 0/0
+    internal const float Epsilon = 1e-10f; // nothing routed: 0, not 0/0
 
     /// <summary>importance (E); result (1).</summary>
-    public static Tensor Of(Tensor importance) => SquaredVariation(importance);
-
-    /// <summary>The squared coefficient of variation, var(v)/mean(v)². v (E), result (1).</summary>
-    internal static Tensor SquaredVariation(Tensor v)
-    {
-        Tensor row = v.Reshape((1, v.Count));
-        Tensor mean = row.MeanColumns();                         // (1, 1)
-        Tensor variance = row.Subtract(mean).Square().MeanColumns();
-        return variance.Divide(mean.Square().Shift(Epsilon)).Reshape(1);
-    }
+    public static Tensor Of(Tensor importance) => importance.SquaredVariation(Epsilon);
 }

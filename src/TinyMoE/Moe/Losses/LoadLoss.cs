@@ -19,21 +19,10 @@ namespace TinyMoE.Moe.Losses;
 public static class LoadLoss
 {
     /// <summary>load (E); result (1).</summary>
-    public static Tensor Of(Tensor load) => ImportanceLoss.SquaredVariation(load);
+    public static Tensor Of(Tensor load) => load.SquaredVariation(ImportanceLoss.Epsilon);
 
     /// <summary>Shazeer's smooth load of each expert (E). clean, noisy, sigma (T, E), K &lt; E.</summary>
-    public static Tensor SmoothLoad(Tensor clean, Tensor noisy, Tensor sigma, int K, TokenMask? mask = null)
-    {
-        int E = clean.Shape[1];
-        Ints best = noisy.TopK(K + 1);                           // (T, K+1), largest first
-        Tensor largest = noisy.SelectColumns(best, K + 1);
-        Tensor thresholdIn = largest.SliceColumns(K, 1);         // (T, 1)
-        Tensor thresholdOut = largest.SliceColumns(K - 1, 1);    // (T, 1)
-        Tensor isIn = clean.Tape.OneHot(noisy.TopK(K), K, E);    // (T, E), constant
-        Tensor isOut = isIn.Scale(-1f).Shift(1f);
-        Tensor threshold = isIn.Multiply(thresholdIn).Add(isOut.Multiply(thresholdOut));
-        return clean.Subtract(threshold).Divide(sigma).NormalCdf().SumRows(mask);
-    }
+    public static Tensor SmoothLoad(Tensor clean, Tensor noisy, Tensor sigma, int K, TokenMask? mask = null) => clean.SmoothLoad(noisy, sigma, K, mask?.Column);
 
     /// <summary>V-MoE's smooth load of each expert (E), for noise of one standard deviation. clean, noisy (T, E).</summary>
     public static Tensor FixedNoiseLoad(Tensor clean, Tensor noisy, float sigma, int K, TokenMask? mask = null)

@@ -19,11 +19,8 @@ public static class SequenceLoss
     {
         Tape tape = probabilities.Tape;
         int T = probabilities.Shape[0] / sequences, E = probabilities.Shape[1];
-        Ints offsets = tape.Ints([.. Enumerable.Range(0, sequences + 1).Select(b => b * T)]);
         float scale = (float)E / active / (mask is null ? (float)sequences * T * T : Math.Max(1, mask.Sequences));
         Tensor f = tape.CountChoices(choices, K, E, counted: K, scale, groups: sequences); // (sequences, E)
-        Tensor counting = mask is null ? probabilities : probabilities.Multiply(mask.Column);
-        Tensor p = counting.GroupedSum(offsets, sequences);      // (sequences, E)
-        return (mask is null ? p : p.Multiply(mask.InverseSquares)).Multiply(f).Sum();
+        return probabilities.BalanceLoss(mask is null ? f : f.Multiply(mask.InverseSquares), scale: 1f, mask?.Column);
     }
 }

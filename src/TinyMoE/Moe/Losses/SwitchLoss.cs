@@ -21,6 +21,6 @@ public static class SwitchLoss
     {
         int T = mask?.Total ?? probabilities.Shape[0], E = probabilities.Shape[1];
         Tensor f = probabilities.Tape.CountChoices(choices, K, E, counted: K, (float)E / active / Math.Max(1, T)); // (1, E), E/K times f
-        return probabilities.MeanRows(mask).Multiply(f.Reshape(E)).Sum();
+        return probabilities.BalanceLoss(f, 1f / Math.Max(1, T), mask?.Column);
     }
 }

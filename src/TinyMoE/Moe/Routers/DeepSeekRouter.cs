@@ -47,7 +47,7 @@ public sealed class DeepSeekRouter : IRouter
         Tensor scores = logits.Noisy.Sigmoid(), cleanScores = logits.Clean == logits.Noisy ? scores : logits.Clean.Sigmoid(); // (T, E)
         Ints choices = Choose(scores, bias.On(x.Tape), config);  // (T, K)
         Tensor gates = Gates(scores.SelectColumns(choices, K), config.RoutedScaling);
-        Tensor probabilities = cleanScores.Divide(cleanScores.SumColumns().Shift(Epsilon));
+        Tensor probabilities = cleanScores.Share(Epsilon);
         Routing routing = choice.Choose(new RouterScores(logits.Clean, probabilities), choices, gates, context);
         if (context.Pass.Training)
             x.Tape.Backend.CountChoices(routing.Choices, 1, scores.Shape[0], K, K, config.Experts, 1f, new Target(counts.Data, Adds: true));
@@ -79,9 +79,5 @@ public sealed class DeepSeekRouter : IRouter
     }
 
     /// <summary>The chosen scores divided by their sum, times the scaling; one score alone is its own gate. chosen, result (T, K).</summary>
-    internal static Tensor Gates(Tensor chosen, float scaling)
-    {
-        Tensor gates = chosen.Shape.Last == 1 ? chosen : chosen.Divide(chosen.SumColumns().Shift(Epsilon));
-        return scaling == 1f ? gates : gates.Scale(scaling);
-    }
+    internal static Tensor Gates(Tensor chosen, float scaling) => chosen.Shape.Last > 1 ? chosen.Share(Epsilon, scaling) : scaling == 1f ? chosen : chosen.Scale(scaling);
 }

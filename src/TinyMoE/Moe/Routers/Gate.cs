@@ -51,13 +51,7 @@ internal sealed class Gate
     /// <summary>Standard deviation of the fixed noise.</summary>
     public static float NoiseDeviation(MoeConfig config) => config.LogitNoise / config.Experts;
 
-    private Tensor Jittered(Tensor x, Pass pass)
-    {
-        if (config.Jitter == 0f)
-            return x;
-        Tensor uniform = x.Tape.Uniform(x.Shape, pass.Key(RandomPurpose.RouterJitter, layer)); // (T, C)
-        return x.Multiply(uniform.Scale(2f * config.Jitter).Shift(1f - config.Jitter));
-    }
+    private Tensor Jittered(Tensor x, Pass pass) => config.Jitter == 0f ? x : x.Jitter(config.Jitter, pass.Key(RandomPurpose.RouterJitter, layer)); // (T, C)
 
     /// <summary>0, or <see cref="Masked"/> with the chance of gate dropout; like the logits, a constant.</summary>
     private Tensor DropoutMask(Tensor logits, Pass pass)

@@ -46,8 +46,7 @@ public sealed class NoisyTopKRouter : IRouter
         if (!context.Pass.Training)
             return choice.TopK(logits, K, overAll: false, context);
 
-        Tensor sigma = noise.Forward(x).Softplus().Shift(config.NoiseEpsilon); // (T, E)
-        Tensor noisy = logits.Noisy.Add(sigma.Multiply(context.Pass.RouterNoise(logits.Clean, layer)));
+        (Tensor noisy, Tensor sigma) = logits.Noisy.NoisyLogits(noise.Forward(x), context.Pass.RouterNoise(logits.Clean, layer), config.NoiseEpsilon); // (T, E)
         IEnumerable<BalanceLoss> load = config.LoadLoss > 0f && K < E
             ? [new BalanceLoss("load", LoadLoss.Of(LoadLoss.SmoothLoad(logits.Clean, noisy, sigma, K, context.Tokens.Mask)), config.LoadLoss)]
             : [];

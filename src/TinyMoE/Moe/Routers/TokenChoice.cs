@@ -30,7 +30,7 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         }
 
         Ints choices = used.TopK(K);
-        Tensor gates = overAll ? used.Softmax().SelectColumns(choices, K) : used.SelectColumns(choices, K).Softmax();
+        Tensor gates = overAll ? (used == logits.Clean ? scores.Probabilities! : used.Softmax()).SelectColumns(choices, K) : used.SelectColumns(choices, K).Softmax();
         return Choose(scores, choices, gates, context, ownLosses: ownLosses);
     }
 

@@ -52,16 +52,16 @@ public sealed class PlantedBugTests
         CUdeviceptr x = device.Floats(64), y = device.Floats(64);
         device.Free(x);
         Assert.Equal((CUResult)700, device.Run("right", x, y, 64));
-        Assert.Contains("freed", Emulator.TakeFindings(), StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("released", Emulator.TakeFindings(), StringComparison.OrdinalIgnoreCase);
     }
 
     [EmulatedFact]
-    public void ReadBeforeWaiting_SeesNothingYet_WhenStreamsAreLazy()
+    public void ReadBeforeWaiting_SeesNoResult_WhenStreamsAreLazy()
     {
         using PlantedDevice device = new("lazy");
         CUdeviceptr x = device.Floats(64), y = device.Floats(64);
         device.Launch("right", x, y, 64);
-        Assert.All(device.Read(y, 64, waits: false), value => Assert.Equal(-1f, value));
+        Assert.All(device.Read(y, 64, waits: false), value => Assert.False(value is > 0f and <= 128f, $"{value} was there before anybody waited"));
         Assert.Equal(2f, device.Read(y, 64, waits: true)[0]);
     }
 

@@ -1,5 +1,4 @@
 using System.Text;
-using ManagedCuda;
 using ManagedCuda.BasicTypes;
 using Driver = ManagedCuda.DriverAPINativeMethods;
 

@@ -1,5 +1,5 @@
-// Kernels with one mistake each, so that every check of the emulated device is seen to find what it is there for. The PTX beside this file is made from it by hand:
-//   nvcc -ptx -arch=compute_70 -O3 -lineinfo planted.cu -o planted.ptx      (then the paths in its .file lines are cut to their names)
+// Kernels with one mistake each, so that every check of the emulated device is seen to find what it is there for. The PTX beside this file is made from it as that of
+// native/kernels is, by native/cmake/build_ptx.cmake.
 // All take blocks of 64 threads; y has 64 floats a block.
 
 extern "C" __global__ void right(const float* x, float* y, int n)
@@ -24,12 +24,16 @@ extern "C" __global__ void misaligned_load(const float* x, float* y, int n)
         *(float4*)y = *(const float4*)(x + 1);
 }
 
-// The neighbour's value is read before a barrier says that it is there.
+// A value is replaced before a barrier says that its neighbour has read it.
 extern "C" __global__ void removed_barrier(const float* x, float* y, int n)
 {
     __shared__ float values[64];
     values[threadIdx.x] = x[threadIdx.x];
-    y[threadIdx.x] = values[63 - threadIdx.x];
+    __syncthreads();
+    float mirrored = values[63 - threadIdx.x];
+    values[threadIdx.x] = 2.0f * mirrored;
+    __syncthreads();
+    y[threadIdx.x] = values[threadIdx.x ^ 1];
 }
 
 // Half of the block never comes to the barrier.

@@ -1,0 +1,90 @@
+// What routers make of logits and gates. Each input is read once and each output written once.
+#include "functions.cuh"
+#include "rows.cuh"
+
+// sigma = softplus(spread) + eps, noisy = clean + sigma·noise. clean, spread, noise, sigma, noisy (n)
+KERNEL noisy_logits_forward(const float* clean, const float* spread, const float* noise, float eps, int n, float* sigma, float* noisy)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four deviation = load_four(spread, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            deviation[j] = softplus(deviation[j]) + eps;
+        store_four(sigma, i, n, deviation);
+        store_four(noisy, i, n, load_four(clean, i, n) + deviation * load_four(noise, i, n));
+    }
+}
+
+// dclean = dnoisy,  dspread = (dsigma + dnoisy·noise)·sigmoid(spread). dnoisy, dsigma, either may be null, spread, noise, dclean, dspread (n)
+KERNEL noisy_logits_backward(const float* dnoisy, const float* dsigma, const float* spread, const float* noise, int n, Target dclean, Target dspread)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four byNoisy = dnoisy ? load_four(dnoisy, i, n) : four(0.0f), bySigma = dsigma ? load_four(dsigma, i, n) : four(0.0f);
+        if (dclean.wanted())
+            dclean.write_four(i, n, byNoisy);
+        if (!dspread.wanted())
+            continue;
+        if (dnoisy)
+            bySigma = bySigma + byNoisy * load_four(noise, i, n);
+        Four slope = load_four(spread, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            slope[j] = sigmoid(slope[j]);
+        dspread.write_four(i, n, bySigma * slope);
+    }
+}
+
+// y[n, c] = scale·x[n, c]/(Σ_c x[n, c] + eps). x, y (N, C). A team has a row.
+KERNEL share_forward(const float* x, float scale, float eps, int N, int C, float* y)
+{
+    __shared__ KeptRow row;
+    Team team(C);
+    each_row(team, N, [&](index_t n, bool exists)
+    {
+        index_t at = n * C;
+        int length = exists ? C : 0;
+        float sum = 0;
+        for (int k = 0; team.column(k) < length; k++)
+        {
+            Four value = load_four(x + at, team.column(k), C);
+            row.keep(k, value);
+            sum += sum_four(value);
+        }
+
+        float total = team.sum(sum) + eps;
+        for (int k = 0; team.column(k) < length; k++)
+        {
+            Four value = row.get(k, x + at, team.column(k), C);
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                value[j] = scale * (value[j] / total);
+            store_four(y + at, team.column(k), C, value);
+        }
+    });
+}
+
+// With S = Σ_c x + eps:  dx = scale·(dy − Σ_c dy·x/S)/S. dy, x, dx (N, C)
+KERNEL share_backward(const float* dy, const float* x, float scale, float eps, int N, int C, Target dx)
+{
+    __shared__ KeptRow gradients;
+    Team team(C);
+    each_row(team, N, [&](index_t n, bool exists)
+    {
+        index_t at = n * C;
+        int length = exists ? C : 0;
+        float sum = 0, dot = 0;
+        for (int k = 0; team.column(k) < length; k++)
+        {
+            Four value = load_four(x + at, team.column(k), C), gradient = load_four(dy + at, team.column(k), C);
+            gradients.keep(k, gradient);
+            sum += sum_four(value);
+            dot += sum_four(value * gradient);
+        }
+
+        float total = team.sum(sum) + eps, mean = team.sum(dot) / total;
+        for (int k = 0; team.column(k) < length; k++)
+            dx.from(at).write_four(team.column(k), C, (gradients.get(k, dy + at, team.column(k), C) + four(-mean)) * (scale / total));
+    });
+}

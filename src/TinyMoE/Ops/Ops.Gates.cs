@@ -1,0 +1,51 @@
+using TinyMoE.Memory;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Ops;
+
+public static partial class Ops
+{
+    /// <summary>
+    /// Logits with learned noise (Shazeer et al. 2017): sigma = softplus(spread) + eps, noisy = clean + sigma·noise. clean, spread, results (..., E), noise alike, a constant of normal draws.
+    /// </summary>
+    public static (Tensor Noisy, Tensor Sigma) NoisyLogits(this Tensor clean, Tensor spread, Tensor noise, float eps)
+    {
+        int n = clean.Count;
+        Check.Shape(nameof(NoisyLogits), spread, clean.Shape);
+        Check.Shape(nameof(NoisyLogits), noise, clean.Shape);
+
+        Tape tape = clean.Tape;
+        Floats draws = noise.Data;
+        bool taken = false;
+
+        // Two nodes: backward comes to that of the noisy logits first, which takes the gradient of sigma along; this one is for a sigma whose logits nobody wanted.
+        Tensor sigma = tape.New(clean.Shape);
+        tape.Record(nameof(NoisyLogits), sigma, () =>
+        {
+            if (!taken)
+                tape.Backend.NoisyLogitsBackward(default, sigma.Grad, spread.Data, draws, n, Target.None, spread.GradTarget());
+        });
+        Tensor noisy = tape.New(clean.Shape);
+        tape.Backend.NoisyLogitsForward(clean.Data, spread.Data, draws, eps, n, sigma.Data, noisy.Data);
+
+        // dclean = dnoisy,   dspread = (dsigma + dnoisy·noise)·sigmoid(spread)
+        return (tape.Record(nameof(NoisyLogits), noisy, () =>
+        {
+            taken = true;
+            tape.Backend.NoisyLogitsBackward(noisy.Grad, sigma.HasGrad ? sigma.Grad : default, spread.Data, draws, n, clean.GradTarget(), spread.GradTarget());
+        }), sigma);
+    }
+
+    /// <summary>Each value's share of its row, times a scale: y = scale·x/(Σ_c x + eps). x, y (..., C).</summary>
+    public static Tensor Share(this Tensor x, float eps, float scale = 1f)
+    {
+        int C = x.Shape.Last, N = x.Count / C;                   // x (N, C)
+
+        Tape tape = x.Tape;
+        Tensor y = tape.New(x.Shape);                            // (N, C)
+        tape.Backend.ShareForward(x.Data, scale, eps, N, C, y.Data);
+
+        // with S = Σ_c x + eps:  dx = scale·(dy − Σ_c dy·x/S)/S
+        return tape.Record(nameof(Share), y, () => tape.Backend.ShareBackward(y.Grad, x.Data, scale, eps, N, C, x.GradTarget()));
+    }
+}

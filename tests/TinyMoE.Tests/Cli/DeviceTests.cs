@@ -1,0 +1,126 @@
+using System.Text.Json;
+using TinyMoE.Tests.Cuda;
+using TinyMoE.Tests.Files;
+
+namespace TinyMoE.Tests.Cli;
+
+/// <summary>--device and doctor on the emulated CUDA device: what works, and what is said where something is missing.</summary>
+[Collection(CudaCollection.Name)]
+public sealed class DeviceTests : IDisposable
+{
+    private static readonly string Text = string.Concat(Enumerable.Range(0, 400).Select(i => $"the cat sat on mat {i % 10}.\n"));
+
+    private static readonly string[] Small =
+    [
+        "--set", "model.width=16", "model.layers=1", "model.heads=2", "model.kv_heads=1", "model.context=8", "moe.experts=4", "moe.hidden=16",
+        "train.batch=2", "train.eval_every=3", "train.eval_windows=2", "train.warmup=2",
+    ];
+
+    private readonly TemporaryFolder folder = new();
+    private readonly string data;
+
+    public DeviceTests() => data = folder.Write("text.txt", Text);
+
+    public void Dispose() => folder.Dispose();
+
+    [EmulatedFact]
+    public void TrainEvalGenerate_OnCuda_GiveWhatTheProcessorGives()
+    {
+        Emulator.Configure("");
+        CommandLine cuda = Train("cuda", "--device", "cuda"), cpu = Train("cpu", "--device", "cpu", "--threads", "1");
+        Assert.Equal((0, ""), (cuda.ExitCode, cuda.Error));
+        Assert.Contains("cuda:0", cuda.Output, StringComparison.Ordinal);
+        Assert.Equal(LossOf(cpu.Output), LossOf(cuda.Output), 1e-4);
+
+        CommandLine eval = CommandLine.Run("eval", "--run", folder["cuda"], "--windows", "2", "--device", "cuda:0", "--tensor-cores", "off", "--json");
+        Assert.Equal((0, ""), (eval.ExitCode, eval.Error));
+        Assert.Equal(LossOf(CommandLine.Run("eval", "--run", folder["cuda"], "--windows", "2", "--json").Output), LossOf(eval.Output), 1e-4);
+
+        string[] generate = ["generate", "--run", folder["cuda"], "--prompt", "the cat", "--tokens", "10", "--temperature", "0"];
+        CommandLine text = CommandLine.Run([.. generate, "--device", "cuda"]);
+        Assert.Equal((0, ""), (text.ExitCode, text.Error));
+        Assert.Equal(CommandLine.Run(generate).Output, text.Output);
+        Assert.Equal(0, Emulator.Allocations);
+        TestDevice.RequireNoFinding();
+    }
+
+    [EmulatedFact]
+    public void Train_StoppedOnCuda_SaysHowToGoOnThere()
+    {
+        Emulator.Configure("devices=2");
+        CommandLine stopped = Train("stopped", "--device", "cuda:1", "--tensor-cores", "tf32", "--stop-at", "1");
+        Assert.Equal((0, ""), (stopped.ExitCode, stopped.Error));
+        Assert.Contains("--device cuda:1 --tensor-cores tf32", stopped.Output, StringComparison.Ordinal);
+    }
+
+    [EmulatedTheory]
+    [InlineData("", "note: --device auto takes cuda:0")]
+    [InlineData("no_device", "note: --device auto takes the processor. No CUDA device")]
+    [InlineData("old_driver", "note: --device auto takes the processor. The CUDA driver is too old")]
+    public void Auto_TakesACardWhereOneIsUsable_AndSaysSo(string settings, string note)
+    {
+        Emulator.Configure(settings);
+        CommandLine result = Train("auto", "--device", "auto", "--json");
+        Assert.Equal(0, result.ExitCode);
+        Assert.StartsWith(note, Assert.Single(result.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [EmulatedTheory]
+    [InlineData("", "cuda:7", "7")]
+    [InlineData("no_device", "cuda", "No CUDA device")]
+    [InlineData("old_driver", "cuda", "The CUDA driver is too old")]
+    public void Cuda_ThatIsNotThere_IsOneLine(string settings, string device, string message)
+    {
+        Emulator.Configure(settings);
+        CommandLine result = Train("none", "--device", device);
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.Contains(message, Assert.Single(result.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [EmulatedFact]
+    public void Doctor_OnDevicesThatWork_FindsEveryFamilyWell()
+    {
+        Emulator.Configure("devices=2");
+        CommandLine result = CommandLine.Run("doctor");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        foreach (string expected in new[] { "bindings: ", "driver: CUDA ", "attention.ptx", "cuda:0 (", "cuda:1 (", "cuBLAS ", "Attention ", "Routing ", "it computes what the processor computes" })
+            Assert.Contains(expected, result.Output, StringComparison.Ordinal);
+        Assert.Equal(0, Emulator.Allocations);
+    }
+
+    [EmulatedFact]
+    public void Doctor_Json_IsOneObject()
+    {
+        Emulator.Configure("");
+        CommandLine result = CommandLine.Run("doctor", "--json");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        JsonElement report = JsonDocument.Parse(result.Output).RootElement, device = Assert.Single(report.GetProperty("devices").EnumerateArray());
+        Assert.Equal(("doctor", "cuda:0", false), (report.GetProperty("kind").GetString(), device.GetProperty("device").GetString(), device.GetProperty("failed").GetBoolean()));
+        Assert.All(device.GetProperty("families").EnumerateArray(), family => Assert.InRange(family.GetProperty("largest_error").GetDouble(), 0, 1e-4));
+        Assert.All(report.GetProperty("modules").EnumerateArray(), module => Assert.Equal(64, module.GetProperty("source_sha256").GetString()!.Length));
+    }
+
+    [EmulatedTheory]
+    [InlineData("no_device", 0, "no device to test. No CUDA device")]
+    [InlineData("old_driver", 1, "FAILED: The CUDA driver is too old")]
+    [InlineData("fail_launch=30", 1, "FAILED: ")]
+    [InlineData("memory=64K", 1, "FAILED: Out of memory")]
+    public void Doctor_WhereSomethingIsMissing_SaysWhat(string settings, int exitCode, string message)
+    {
+        Emulator.Configure(settings);
+        CommandLine result = CommandLine.Run("doctor");
+        Assert.Equal((exitCode, ""), (result.ExitCode, result.Error));
+        Assert.Contains(message, result.Output, StringComparison.Ordinal);
+    }
+
+    private CommandLine Train(string run, params string[] options) => CommandLine.Run(["train", "--data", data, "--out", folder[run], "--steps", "3", .. Small, .. options]);
+
+    /// <summary>The loss of the first evaluation, of the table or of the JSON.</summary>
+    private static double LossOf(string output)
+    {
+        string line = output.Split('\n').First(l => l.Contains("perplexity", StringComparison.Ordinal));
+        return line.StartsWith('{')
+            ? JsonDocument.Parse(line).RootElement.GetProperty("loss").GetDouble()
+            : double.Parse(line.Split("loss ")[1].Split(',')[0], System.Globalization.CultureInfo.InvariantCulture);
+    }
+}

@@ -91,6 +91,10 @@ public:
     /// Turns the addresses of the active lanes into host addresses, or throws a Fault.
     void resolve(const Instruction& instruction, uint64_t* addresses, LaneMask active, AccessKind kind);
 
+    /// The host address of a piece of memory that all lanes use together, in the usual case: inside one allocation, aligned, and nothing is
+    /// checked or counted beyond that. 0: ask `resolve`.
+    uint64_t resolvePiece(const Instruction& instruction, uint64_t first, uint64_t bytes);
+
     [[noreturn]] void fail(const Instruction& instruction, int lane, int error, const std::string& what) const;
     std::string where(const Instruction& instruction, int lane) const;
     std::string where(const Instruction& instruction, Dim3 blockIndex, uint32_t warpNumber, int lane) const;
@@ -107,6 +111,7 @@ public:
     std::vector<Group> groups;   // the other lanes
 
 private:
+    void fillSpecial(const SpecialRegister& special);
     template <bool shuffled> Stop runGroups();
     bool behindOthers() const;
     bool pickGroup();

@@ -45,7 +45,7 @@ KERNEL balance_loss_backward(const float* dloss, const float* shares, const floa
     }
 }
 
-// ---- Squared coefficient of variation: one block --------------------------------------------------------------------------------------------
+// ---- Squared coefficient of variation: one block, of one team and no more threads --------------------------------------------------------------
 
 // Mean and population variance of x (n), which the block's threads keep, and what the variance is divided by.
 struct Variation

@@ -26,13 +26,13 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void SquaredVariationForward(Floats x, float eps, int n, Floats y) => Launch("squared_variation_forward", new Grid(1), x, eps, n, y);
+    public override void SquaredVariationForward(Floats x, float eps, int n, Floats y) => Launch("squared_variation_forward", new Grid(1, Threads: Math.Max(WarpSize, TeamOf(n))), x, eps, n, y);
 
     /// <inheritdoc/>
     public override void SquaredVariationBackward(Floats dy, Floats x, float eps, int n, Target dx)
     {
         if (!dx.IsNone)
-            Launch("squared_variation_backward", new Grid(1), dy, x, eps, n, dx);
+            Launch("squared_variation_backward", new Grid(1, Threads: Math.Max(WarpSize, TeamOf(n))), dy, x, eps, n, dx);
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using TinyMoE.Cuda;
 using Xunit.Abstractions;
 
 namespace TinyMoE.Tests.Cuda;
@@ -10,7 +11,9 @@ public sealed class KernelCostTests(ITestOutputHelper output)
     public void EveryKernel_AtTypicalSize_StaysWithinItsBounds()
     {
         List<string> wrong = [];
-        foreach (KernelCost cost in KernelCosts.Measure())
+        IReadOnlyList<KernelCost> costs = KernelCosts.Measure();
+        Assert.Equal(Ptx.All.SelectMany(ptx => ptx.Kernels()).Select(kernel => kernel.Name).Order(StringComparer.Ordinal), costs.Select(cost => cost.Kernel).Distinct());
+        foreach (KernelCost cost in costs)
         {
             string line = $"{cost.Kernel,-34} {cost.Case,-50} traffic {cost.Traffic:F3}  sectors {cost.Coalescing:F2}  conflicts {cost.BankConflicts}  local {cost.LocalBytes}  instructions {cost.ThreadInstructions:N0}";
             output.WriteLine(line);

@@ -38,7 +38,7 @@ internal static class KernelCosts
         Emulator.Configure("count");
         using CudaBackend cuda = new();
         List<KernelCost> costs = [];
-        foreach (KernelCase c in KernelCaseList.Of(KernelSizes.Typical).Concat(KernelCaseList.Of(KernelSizes.Typical, adds: true).Select(c => c with { Name = c.Name + ", added" })))
+        foreach (KernelCase c in Cases())
         {
             using KernelData data = new(cuda);
             _ = Emulator.TakeCounters();
@@ -58,13 +58,27 @@ internal static class KernelCosts
     {
         ["assign_balanced"] = (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
         ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
-        ["squared_variation_forward"] = (2, "one number an expert, read for the mean and again for the variance"),
-        ["squared_variation_backward"] = (2, "one number an expert, read for the mean and again for the slope"),
         ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
+        ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
         ["attention_forward_one"] = (2.2, "each query head reads its keys and values, which it shares with others; each of its warps reads the query"),
         ["attention_backward_queries_64"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
+        ["attention_backward_queries_128"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
         ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
+        ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
     };
+
+    /// <summary>All cases at the typical size, stored and added; and those that launch other kernels at another size: wide heads, few tokens, long groups of tokens.</summary>
+    private static IEnumerable<KernelCase> Cases()
+    {
+        KernelSizes typical = KernelSizes.Typical;
+        return KernelCaseList.Of(typical)
+            .Concat(Named(", added", KernelCaseList.Of(typical, adds: true)))
+            .Concat(Named(", wide heads", KernelCaseList.Of(typical with { H = 2, KvHeads = 1, D = 128 }).Where(c => c.Family == "Attention")))
+            .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
+            .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
+    }
+
+    private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) => cases.Select(c => c with { Name = c.Name + variant });
 
     private static IEnumerable<KernelCost> Parse(string json, string name)
     {

@@ -40,7 +40,7 @@ internal static class TestDevice
         if (IsEmulated)
             Emulator.Configure(settings);
         CudaBackend backend = new(0, options, granularity: IsEmulated ? 2 : 256);
-        DeviceKinds.Tell(backend.Name);
+        DeviceKinds.Tell(IsEmulated ? "an emulated CUDA device" : backend.Name);
         return backend;
     }
 

@@ -2,17 +2,15 @@
 
 #include "interpreter_warp.h"
 
+#include <algorithm>
 #include <bit>
-#include <string>
 
 namespace emulator {
 
 namespace {
 
-constexpr uint64_t pageBytes = 1024;
-
-const char* verbOf(AccessKind kind) {
-    return kind == AccessKind::Write ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
+bool isRead(AccessKind kind) {
+    return kind != AccessKind::Write && kind != AccessKind::Atomic;
 }
 
 std::string inOneLine(std::string text) {
@@ -23,106 +21,220 @@ std::string inOneLine(std::string text) {
 
 } // namespace
 
-struct Checks::Page {
-    Byte bytes[pageBytes];
-};
-
-Checks::Checks() = default;
-Checks::~Checks() = default;
-
-void Checks::startBlock(const Block& block) {
-    firstInterval_ = ++interval_;
-    block_++;
-    warpIntervals_.assign(block.warps.size(), 0);
-    shared_.resize(block.shared.size());
+Shadow::Page& Shadow::pageOf(uint64_t offset, size_t bytes) {
+    size_t number = offset / pageBytes;
+    if (number >= pages_.size())
+        pages_.resize(number + 1);
+    if (pages_[number] == nullptr) {
+        pages_[number] = std::make_unique<Page>();
+        pages_[number]->records.resize(pageBytes >> 2);
+    }
+    Page& page = *pages_[number];
+    if (bytes < 4 && page.shift != 0) { // from words to bytes
+        std::vector<AccessRecord> records(pageBytes);
+        for (size_t n = 0; n < pageBytes; n++)
+            records[n] = page.records[n >> page.shift];
+        page.records = std::move(records);
+        page.shift = 0;
+    }
+    return page;
 }
 
-void Checks::synchronizeWarp(const Warp& warp) { warpInterval(warp)++; }
+void Checks::startBlock(const Block& block) {
+    Dim3 grid = launch_.launch.grid;
+    block_ = block.index.x + uint64_t(grid.x) * (block.index.y + uint64_t(grid.y) * block.index.z);
+    warps_.clear();
+    warps_.resize(block.warps.size());
+    epoch_ = 0;
+    firstContext_ = afterBarrier_ = uint32_t(contexts_.size());
+    fenced_ = 0;
+    acquired_ = false;
+}
 
-uint64_t& Checks::warpInterval(const Warp& warp) { return warpIntervals_[warp.number]; }
+void Checks::passBarrier() {
+    epoch_++;
+    afterBarrier_ = uint32_t(contexts_.size());
+    for (WarpOrder& order : warps_)
+        order.context = 0;
+}
 
-void Checks::shared(const Warp& warp, const Instruction& i, const uint64_t* addresses, LaneMask active, AccessKind kind) {
-    for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
-        int lane = std::countr_zero(rest);
-        for (unsigned n = 0; n < i.bytes; n++) {
-            Byte& byte = shared_[addresses[lane] + n];
-            if (kind != AccessKind::Write && byte.writtenInBlock != block_)
-                warp.fail(i, lane, errorLaunchFailed, std::string(verbOf(kind)) + " shared memory at " + std::to_string(addresses[lane] + n)
-                    + ", which nobody wrote in this block");
-            if (kind == AccessKind::Write)
-                byte.writtenInBlock = block_;
-            check({warp, i, lane, kind, false}, byte);
-        }
+void Checks::synchronize(const Warp& warp, LaneMask members) {
+    WarpOrder& order = warps_[warp.number];
+    order.context = 0;
+    order.time++;
+    LaneMask live = warp.existing & ~warp.exited;
+    if ((live & ~members) == 0) {
+        order.allSynchronized = order.time;
+        return;
     }
+    if (order.seen == nullptr)
+        order.seen = std::make_unique<std::array<std::array<uint32_t, 32>, 32>>();
+    std::array<uint32_t, 32> together = {};
+    for (int lane = 0; lane < warpLanes; lane++)
+        if ((members >> lane & 1) != 0) {
+            for (int other = 0; other < warpLanes; other++)
+                together[other] = std::max(together[other], (*order.seen)[lane][other]);
+            together[lane] = order.time;
+        }
+    for (int lane = 0; lane < warpLanes; lane++)
+        if ((members >> lane & 1) != 0)
+            (*order.seen)[lane] = together;
+}
+
+void Checks::fence() {
+    for (WarpOrder& order : warps_)
+        order.context = 0;
+    fenced_ = uint32_t(contexts_.size());
+}
+
+uint32_t Checks::contextOf(const Warp& warp) {
+    WarpOrder& order = warps_[warp.number];
+    if (order.context == 0) {
+        order.context = uint32_t(contexts_.size());
+        contexts_.push_back({block_, epoch_, warp.number, order.time});
+    }
+    return order.context;
+}
+
+bool Checks::comesBefore(const Context& earlier, int earlierLane, const Warp& warp, int lane) const {
+    if (earlier.block != block_) {
+        auto published = released_.find(earlier.block);
+        return acquired_ && published != released_.end() && &earlier - contexts_.data() < published->second;
+    }
+    if (earlier.epoch < epoch_)
+        return true;
+    if (earlier.warp != warp.number)
+        return false;
+    const WarpOrder& order = warps_[warp.number];
+    return earlierLane == lane || earlier.time < order.allSynchronized
+        || (order.seen != nullptr && earlier.time < (*order.seen)[lane][earlierLane]);
+}
+
+// The common case, which needs no look at contexts.
+bool Checks::isHarmless(const AccessRecord& record, AccessKind kind) const {
+    if (kind == AccessKind::ReadOnly || !isPast(record.writer))
+        return false;
+    return isRead(kind) || record.readers == AccessRecord::Readers::None
+        || (record.readers != AccessRecord::Readers::ManyBlocks && isPast(record.reader));
+}
+
+void Checks::check(const AccessRecord& record, const Warp& warp, const Instruction& i, int lane, AccessKind kind, bool isShared) const {
+    if (isHarmless(record, kind))
+        return;
+    uint32_t oldest = isShared ? firstContext_ : 1; // shared memory is fresh in each block
+    if (record.writer >= oldest) {
+        const Context& writer = contexts_[record.writer];
+        if (!(record.atomic && (kind == AccessKind::Atomic || kind == AccessKind::AtomicRead)) && !comesBefore(writer, record.writeLane, warp, lane))
+            failRace(warp, i, lane, kind, writer, record.writeLane, record.writeIndex, false, isShared);
+        if (kind == AccessKind::ReadOnly)
+            warp.fail(i, lane, errorLaunchFailed, "reads by ld.global.nc, which memory must be constant for, what this launch writes: "
+                + inOneLine(warp.where(launch_.kernel.instructions[record.writeIndex], lane)));
+    } else if (isShared && kind != AccessKind::Write) {
+        warp.fail(i, lane, errorLaunchFailed, "reads shared memory that nobody wrote in this block");
+    }
+
+    if (isRead(kind) || record.readers == AccessRecord::Readers::None || record.reader < oldest)
+        return;
+    const Context& reader = contexts_[record.reader];
+    bool others = record.readers == AccessRecord::Readers::ManyBlocks ? !acquired_
+        : record.readers == AccessRecord::Readers::ManyWarps && reader.block == block_ ? reader.epoch == epoch_ : false;
+    for (LaneMask rest = record.readLanes; rest != 0; rest &= rest - 1)
+        if (int other = std::countr_zero(rest); others || !comesBefore(reader, other, warp, lane))
+            failRace(warp, i, lane, kind, reader, other, record.readIndex, true, isShared);
+}
+
+void Checks::note(AccessRecord& record, const Warp& warp, const Instruction& i, int lane, AccessKind kind) const {
+    using Readers = AccessRecord::Readers;
+    uint32_t now = warps_[warp.number].context;
+    if (!isRead(kind)) {
+        record.writer = now;
+        record.writeIndex = i.index;
+        record.writeLane = uint8_t(lane);
+        record.atomic = kind == AccessKind::Atomic;
+        record.readers = Readers::None;
+        return;
+    }
+    if (kind == AccessKind::AtomicRead)
+        return;
+    LaneMask lanes = LaneMask(1) << lane;
+    if (record.readers == Readers::OneWarp && record.reader == now) {
+        record.readLanes |= lanes;
+        return;
+    }
+    const Context& reader = contexts_[record.reader];
+    bool sameBlock = record.readers != Readers::None && reader.block == block_;
+    if (record.readers != Readers::None && (record.readers == Readers::ManyBlocks || !sameBlock))
+        record.readers = Readers::ManyBlocks;
+    else if (sameBlock && reader.epoch == epoch_ && (record.readers == Readers::ManyWarps || reader.warp != warp.number))
+        record.readers = Readers::ManyWarps;
+    else {
+        // The same warp later: lanes that read before count too, unless an operation of all lanes lies between.
+        bool stillCounts = sameBlock && reader.epoch == epoch_ && reader.time >= warps_[warp.number].allSynchronized;
+        lanes |= stillCounts ? record.readLanes : 0;
+        record.readers = Readers::OneWarp;
+    }
+    record.reader = now;
+    record.readIndex = i.index;
+    record.readLanes = lanes;
+}
+
+void Checks::shared(const Warp& warp, const Instruction& i, const uint64_t* offsets, LaneMask active, AccessKind kind) {
+    contextOf(warp);
+    auto each = [&](auto visit) {
+        for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
+            int lane = std::countr_zero(rest);
+            shared_.each(offsets[lane], i.bytes, [&](AccessRecord& record) { visit(record, lane); });
+        }
+    };
+    each([&](AccessRecord& record, int lane) {
+        if (record.reader < firstContext_)
+            record.readers = AccessRecord::Readers::None; // of a block before
+        check(record, warp, i, lane, kind, true);
+        if (isRead(kind))
+            note(record, warp, i, lane, kind);
+    });
+    if (!isRead(kind)) // only now: the lanes of one instruction do not race with each other
+        each([&](AccessRecord& record, int lane) { note(record, warp, i, lane, kind); });
 }
 
 void Checks::global(const Warp& warp, const Instruction& i, const uint64_t* addresses, LaneMask active, AccessKind kind) {
-    for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
-        int lane = std::countr_zero(rest);
-        Byte* bytes = globalBytes(addresses[lane]); // an access is aligned to its size: it does not cross a page
-        for (unsigned n = 0; n < i.bytes; n++) {
-            if (kind == AccessKind::ReadOnly && bytes[n].write.interval != 0)
-                warp.fail(i, lane, errorLaunchFailed, "reads, by the way for what a kernel never writes, what this launch wrote");
-            check({warp, i, lane, kind, true}, bytes[n]);
+    if (kind == AccessKind::Atomic) {
+        if (fenced_ != 0)
+            released_[block_] = fenced_;
+        acquired_ = true;
+    }
+    contextOf(warp);
+    const Allocation* allocation = nullptr;
+    Shadow* shadow = nullptr;
+    auto each = [&](auto visit) {
+        for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
+            int lane = std::countr_zero(rest);
+            if (allocation == nullptr || !allocation->contains(addresses[lane], i.bytes)) {
+                allocation = launch_.find(addresses[lane]);
+                shadow = &global_[allocation];
+            }
+            shadow->each(addresses[lane] - allocation->address, i.bytes, [&](AccessRecord& record) { visit(record, lane); });
         }
-    }
-}
-
-Checks::Byte* Checks::globalBytes(uint64_t address) {
-    uint64_t number = address / pageBytes;
-    if (number != lastNumber_) {
-        std::unique_ptr<Page>& page = pages_[number];
-        if (page == nullptr)
-            page = std::make_unique<Page>();
-        lastNumber_ = number;
-        lastPage_ = page.get();
-    }
-    return lastPage_->bytes + address % pageBytes;
-}
-
-void Checks::check(const Here& here, Byte& byte) {
-    bool writes = here.kind == AccessKind::Write, atomic = here.kind == AccessKind::Atomic;
-    require(here, byte.write, "writes");
-    if (!atomic)
-        require(here, byte.atomics, "updates");
-    if (writes || atomic)
-        require(here, byte.reads, "reads");
-    note(here, writes ? byte.write : atomic ? byte.atomics : byte.reads);
-}
-
-// Throws unless the earlier access is this thread's own or comes before this one for all to see.
-void Checks::require(const Here& here, const Access& before, const char* verb) const {
-    if (before.interval == 0 || (!here.inGlobal && before.interval < firstInterval_))
-        return;
-    const Warp& warp = here.warp;
-    auto fail = [&](const std::string& other) {
-        warp.fail(here.instruction, here.lane, errorLaunchFailed, std::string(verbOf(here.kind)) + (here.inGlobal ? " global" : " shared")
-            + " memory that " + other);
     };
-    if (before.otherBlocks || before.interval < firstInterval_)
-        fail(std::string("another block ") + verb + ": a race");
-    if (before.interval < interval_)
-        return; // a barrier of the block lies between
-    bool sameWarp = before.warp == warp.number && !before.severalWarps;
-    if (sameWarp && ((before.lane == here.lane && !before.severalLanes) || before.warpInterval < warpIntervals_[warp.number]))
-        return;
-    const Warp& other = warp.block.warps[before.warp];
-    fail(std::string("another thread ") + verb + " with no barrier between: a race with "
-        + inOneLine(other.where(warp.launch.kernel.instructions[before.instruction], before.lane)));
+    each([&](AccessRecord& record, int lane) {
+        check(record, warp, i, lane, kind, false);
+        if (isRead(kind))
+            note(record, warp, i, lane, kind);
+    });
+    if (!isRead(kind))
+        each([&](AccessRecord& record, int lane) { note(record, warp, i, lane, kind); });
 }
 
-void Checks::note(const Here& here, Access& access) const {
-    uint16_t warp = static_cast<uint16_t>(here.warp.number);
-    uint8_t lane = static_cast<uint8_t>(here.lane);
-    bool again = access.interval == interval_; // others of this interval count, too
-    access.otherBlocks |= here.inGlobal && access.interval != 0 && access.interval < firstInterval_;
-    access.severalWarps = again && (access.severalWarps || access.warp != warp);
-    access.severalLanes = again && access.warp == warp && access.warpInterval == warpIntervals_[warp] && (access.severalLanes || access.lane != lane);
-    access.interval = interval_;
-    access.warpInterval = warpIntervals_[warp];
-    access.instruction = here.instruction.index;
-    access.warp = warp;
-    access.lane = lane;
+void Checks::failRace(const Warp& warp, const Instruction& i, int lane, AccessKind kind, const Context& other, int otherLane, uint32_t otherIndex,
+    bool otherReads, bool isShared) const {
+    Dim3 grid = launch_.launch.grid;
+    std::string what = kind == AccessKind::Write ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
+    what += isShared ? " shared" : " global";
+    what += std::string(" memory that another ") + (other.block == block_ ? "thread " : "block ") + (otherReads ? "reads" : "writes");
+    what += ", with nothing to order the two: a race with ";
+    what += inOneLine(warp.where(launch_.kernel.instructions[otherIndex],
+        {uint32_t(other.block % grid.x), uint32_t(other.block / grid.x % grid.y), uint32_t(other.block / grid.x / grid.y)}, other.warp, otherLane));
+    warp.fail(i, lane, errorLaunchFailed, what);
 }
 
 } // namespace emulator

@@ -54,13 +54,13 @@ std::optional<Finding> run(const Launch& launch, DeviceMemory& memory, const Set
     LaunchState state(launch, memory, settings);
     state.allocations.resize(launch.kernel->instructions.size());
     state.random = settings.shuffle;
-    Checks checks;
-    Traffic traffic;
+    std::optional<Checks> checks;
+    std::optional<Traffic> traffic;
     if (settings.race)
-        state.checks = &checks;
+        state.checks = &checks.emplace(state);
     if (settings.count && counters != nullptr) {
         state.counters = &counters->kernels[launch.kernel->name];
-        state.traffic = &traffic;
+        state.traffic = &traffic.emplace();
         state.counters->launches++;
     }
 

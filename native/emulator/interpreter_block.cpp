@@ -69,8 +69,8 @@ void Block::spend(const Warp& warp, const Instruction& first) {
         warp.fail(first, std::countr_zero(warp.running), errorTimeout, "does not end: its block has run " + std::to_string(spent_) + " warp instructions");
 }
 
-Dim3 Block::threadAt(const Warp& warp, int lane) const {
-    return unravel(uint64_t(warp.number) * warpLanes + lane, launch.launch.block);
+Dim3 Block::threadAt(uint32_t warpNumber, int lane) const {
+    return unravel(uint64_t(warpNumber) * warpLanes + lane, launch.launch.block);
 }
 
 void Block::arrive(Warp& warp, const Instruction& i, uint32_t number, uint32_t expected, LaneMask holds, LaneMask lanes, bool waits) {

@@ -72,8 +72,10 @@ BarrierKind barrierKindOf(const Instruction& i) {
     return BarrierKind::Sync;
 }
 
-// The memory that threads see is always in order here.
-void executeFence(Warp&, const Instruction&, LaneMask) {}
+void executeFence(Warp& warp, const Instruction&, LaneMask active) {
+    if (warp.launch.checks != nullptr && active != 0)
+        warp.launch.checks->fence();
+}
 
 // Operand: the members.
 void executeWarpSync(Warp& warp, const Instruction& i, LaneMask active) {
@@ -81,7 +83,7 @@ void executeWarpSync(Warp& warp, const Instruction& i, LaneMask active) {
         return;
     LaneMask members = warp.lanesOf<uint32_t>(i.operands[0])[std::countr_zero(active)];
     if (warp.gather(i, members, active) && warp.launch.checks != nullptr)
-        warp.launch.checks->synchronizeWarp(warp);
+        warp.launch.checks->synchronize(warp, members);
 }
 
 namespace {
@@ -96,7 +98,7 @@ template <ShuffleKind kind> void executeShuffle(Warp& warp, const Instruction& i
     if (!warp.gather(i, members, active))
         return;
     if (warp.launch.checks != nullptr)
-        warp.launch.checks->synchronizeWarp(warp);
+        warp.launch.checks->synchronize(warp, members);
 
     auto* result = warp.lanesOf<uint32_t>(i.operands[0]);
     const auto *value = warp.lanesOf<uint32_t>(i.operands[2]), *b = warp.lanesOf<uint32_t>(i.operands[3]), *c = warp.lanesOf<uint32_t>(i.operands[4]);
@@ -141,7 +143,7 @@ template <VoteKind kind> void executeVote(Warp& warp, const Instruction& i, Lane
     if (!warp.gather(i, members, active))
         return;
     if (warp.launch.checks != nullptr)
-        warp.launch.checks->synchronizeWarp(warp);
+        warp.launch.checks->synchronize(warp, members);
 
     LaneMask voters = members & active, yes = warp.predicate(i.operands[1]) & voters;
     if constexpr (kind == VoteKind::Ballot) {
@@ -161,7 +163,7 @@ template <bool all, class T> void executeMatch(Warp& warp, const Instruction& i,
     if (!warp.gather(i, members, active))
         return;
     if (warp.launch.checks != nullptr)
-        warp.launch.checks->synchronizeWarp(warp);
+        warp.launch.checks->synchronize(warp, members);
 
     alignas(64) T values[warpLanes];
     std::copy_n(warp.lanesOf<T>(i.operands[2]), warpLanes, values);

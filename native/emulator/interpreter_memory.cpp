@@ -3,8 +3,8 @@
 
 #include "interpreter_opcodes.h"
 
-#include <cstring>
-#include <utility>
+#include <algorithm>
+#include <cstdio>
 
 namespace emulator {
 
@@ -46,6 +46,8 @@ void resolveGlobal(Warp& warp, const Instruction& i, const uint64_t* addresses, 
         last = found;
         rest &= outsideOf(addresses, last->address, last->bytes, i.bytes);
     }
+    if (i.space == Space::Constant)
+        return;
     if (launch.checks != nullptr)
         launch.checks->global(warp, i, addresses, active, kind);
     if (launch.traffic != nullptr)
@@ -149,6 +151,18 @@ void addressesOf(Warp& warp, const Instruction& i, uint32_t place, bool wide, ui
     }
 }
 
+uint64_t Warp::resolvePiece(const Instruction& i, uint64_t first, uint64_t bytes) {
+    if (launch.checks != nullptr || launch.counters != nullptr || first % i.bytes != 0)
+        return 0;
+    if (i.space == Space::Shared)
+        return first <= block.shared.size() && bytes <= block.shared.size() - first ? reinterpret_cast<uint64_t>(block.shared.data()) + first : 0;
+    if (i.space == Space::Global) {
+        const Allocation* last = launch.allocations[i.index];
+        return last != nullptr && last->contains(first, bytes) ? first : 0;
+    }
+    return 0;
+}
+
 namespace {
 
 bool inSteps(const uint64_t* addresses, uint64_t step) {
@@ -158,19 +172,31 @@ bool inSteps(const uint64_t* addresses, uint64_t step) {
     return difference == 0;
 }
 
+enum class Pattern : uint8_t { Any, OneAddress, Row }; // Row: the accesses of all lanes follow each other
+
+// The common patterns are checked and done as one access; `base` becomes its host address.
+Pattern patternOf(Warp& warp, const Instruction& i, const uint64_t* addresses, LaneMask active, uint64_t& base) {
+    uint64_t step = addresses[1] - addresses[0];
+    if (active != allLanes || (step != 0 && step != i.bytes) || !inSteps(addresses, step))
+        return Pattern::Any;
+    base = warp.resolvePiece(i, addresses[0], step == 0 ? i.bytes : uint64_t(i.bytes) * warpLanes);
+    return base == 0 ? Pattern::Any : step == 0 ? Pattern::OneAddress : Pattern::Row;
+}
+
 // Operands: the values, then the address.
 template <class T, class Register, int count, bool wideAddress, AccessKind kind> void load(Warp& warp, const Instruction& i, LaneMask active) {
     alignas(64) uint64_t addresses[warpLanes];
     if (active == 0)
         return;
     addressesOf(warp, i, i.operands[count], wideAddress, addresses);
-    warp.resolve(i, addresses, active, kind);
-
     Register* results[count];
     for (int n = 0; n < count; n++)
         results[n] = warp.lanesOf<Register>(i.operands[n]);
-    if (active == allLanes && inSteps(addresses, sizeof(T) * count)) {
-        const auto* from = reinterpret_cast<const T*>(addresses[0]);
+
+    uint64_t base = 0;
+    Pattern pattern = patternOf(warp, i, addresses, active, base);
+    const auto* from = reinterpret_cast<const T*>(base);
+    if (pattern == Pattern::Row) {
         for (int n = 0; n < count; n++) {
             Register* result = results[n];
             EMULATOR_INDEPENDENT_LANES
@@ -179,18 +205,15 @@ template <class T, class Register, int count, bool wideAddress, AccessKind kind>
         }
         return;
     }
-    if (active == allLanes && inSteps(addresses, 0)) {
-        for (int n = 0; n < count; n++) {
-            Register value = static_cast<Register>(reinterpret_cast<const T*>(addresses[0])[n]);
-            Register* result = results[n];
-            for (int lane = 0; lane < warpLanes; lane++)
-                result[lane] = value;
-        }
+    if (pattern == Pattern::OneAddress) {
+        for (int n = 0; n < count; n++)
+            std::fill_n(results[n], warpLanes, static_cast<Register>(from[n]));
         return;
     }
+    warp.resolve(i, addresses, active, kind);
     for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
         int lane = std::countr_zero(rest);
-        const auto* from = reinterpret_cast<const T*>(addresses[lane]);
+        from = reinterpret_cast<const T*>(addresses[lane]);
         for (int n = 0; n < count; n++)
             results[n][lane] = static_cast<Register>(from[n]);
     }
@@ -202,13 +225,13 @@ template <class T, class Register, int count, bool wideAddress> void store(Warp&
     if (active == 0)
         return;
     addressesOf(warp, i, i.operands[count], wideAddress, addresses);
-    warp.resolve(i, addresses, active, AccessKind::Write);
-
     const Register* values[count];
     for (int n = 0; n < count; n++)
         values[n] = warp.lanesOf<Register>(i.operands[n]);
-    if (active == allLanes && inSteps(addresses, sizeof(T) * count)) {
-        auto* to = reinterpret_cast<T*>(addresses[0]);
+
+    uint64_t base = 0;
+    if (patternOf(warp, i, addresses, active, base) == Pattern::Row) {
+        auto* to = reinterpret_cast<T*>(base);
         for (int n = 0; n < count; n++) {
             const Register* value = values[n];
             EMULATOR_INDEPENDENT_LANES
@@ -217,19 +240,30 @@ template <class T, class Register, int count, bool wideAddress> void store(Warp&
         }
         return;
     }
+    warp.resolve(i, addresses, active, AccessKind::Write);
     for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
         int lane = std::countr_zero(rest);
         auto* to = reinterpret_cast<T*>(addresses[lane]);
         for (int n = 0; n < count; n++)
             to[n] = static_cast<T>(values[n][lane]);
     }
+    if (warp.launch.checks == nullptr)
+        return;
+    for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
+        int lane = std::countr_zero(rest);
+        for (int n = 0; n < count; n++)
+            if (reinterpret_cast<const T*>(addresses[lane])[n] != static_cast<T>(values[n][lane]))
+                warp.fail(i, lane, errorLaunchFailed, "writes one value where another lane of its warp writes another by the same instruction");
+    }
 }
 
 template <class T, class Register, int count> Execute pick(MemoryForm form) {
-    if (form.write)
+    if (form.kind == AccessKind::Write)
         return form.wideAddress ? store<T, Register, count, true> : store<T, Register, count, false>;
-    if (form.readOnly)
+    if (form.kind == AccessKind::ReadOnly)
         return form.wideAddress ? load<T, Register, count, true, AccessKind::ReadOnly> : load<T, Register, count, false, AccessKind::ReadOnly>;
+    if (form.kind == AccessKind::AtomicRead)
+        return form.wideAddress ? load<T, Register, count, true, AccessKind::AtomicRead> : load<T, Register, count, false, AccessKind::AtomicRead>;
     return form.wideAddress ? load<T, Register, count, true, AccessKind::Read> : load<T, Register, count, false, AccessKind::Read>;
 }
 

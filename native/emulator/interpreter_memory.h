@@ -12,8 +12,7 @@ struct MemoryForm {
     unsigned elementBytes = 4;
     unsigned count = 1;         // elements of a vector access
     bool isSigned = false;      // a small value is extended by its sign
-    bool write = false;
-    bool readOnly = false;      // ld.global.nc
+    AccessKind kind = AccessKind::Read;
     bool wideAddress = true;    // the address register has 8 bytes a lane
 };
 

@@ -31,6 +31,8 @@ Warp::Warp(Block& owner, uint32_t warpNumber) : block(owner), launch(owner.launc
             fill<uint64_t>(registers, constant.place, constant.bits);
         else
             fill<uint32_t>(registers, constant.place, uint32_t(constant.bits));
+    for (const SpecialRegister& special : kernel.specialRegisters)
+        fillSpecial(special);
 }
 
 void Warp::start() {
@@ -38,40 +40,43 @@ void Warp::start() {
     pc = 0;
     running = existing;
     groups.clear();
+    for (const SpecialRegister& special : launch.kernel.specialRegisters)
+        if (special.kind >= SpecialRegister::Kind::BlockX && special.kind <= SpecialRegister::Kind::BlockZ)
+            fillSpecial(special);
+}
 
+void Warp::fillSpecial(const SpecialRegister& special) {
     using Kind = SpecialRegister::Kind;
     const Launch& l = launch.launch;
-    for (const SpecialRegister& special : launch.kernel.specialRegisters) {
-        auto* values = lanesOf<uint32_t>(special.place);
-        auto each = [&](auto value) {
-            for (int lane = 0; lane < warpLanes; lane++)
-                values[lane] = static_cast<uint32_t>(value(lane));
-        };
-        auto all = [&](size_t value) { each([&](int) { return value; }); };
-        switch (special.kind) {
-        case Kind::ThreadX: each([&](int lane) { return block.threadAt(*this, lane).x; }); break;
-        case Kind::ThreadY: each([&](int lane) { return block.threadAt(*this, lane).y; }); break;
-        case Kind::ThreadZ: each([&](int lane) { return block.threadAt(*this, lane).z; }); break;
-        case Kind::BlockSizeX: all(l.block.x); break;
-        case Kind::BlockSizeY: all(l.block.y); break;
-        case Kind::BlockSizeZ: all(l.block.z); break;
-        case Kind::BlockX: all(block.index.x); break;
-        case Kind::BlockY: all(block.index.y); break;
-        case Kind::BlockZ: all(block.index.z); break;
-        case Kind::GridX: all(l.grid.x); break;
-        case Kind::GridY: all(l.grid.y); break;
-        case Kind::GridZ: all(l.grid.z); break;
-        case Kind::Lane: each([](int lane) { return lane; }); break;
-        case Kind::Warp: all(number); break;
-        case Kind::WarpCount: all(block.warps.size()); break;
-        case Kind::LanesEqual: each([](int lane) { return 1u << lane; }); break;
-        case Kind::LanesBelow: each([](int lane) { return (1u << lane) - 1; }); break;
-        case Kind::LanesUpTo: each([](int lane) { return (2u << lane) - 1; }); break;
-        case Kind::LanesAbove: each([](int lane) { return ~((2u << lane) - 1); }); break;
-        case Kind::LanesFrom: each([](int lane) { return ~((1u << lane) - 1); }); break;
-        case Kind::DynamicSharedBytes: all(l.dynamicShared); break;
-        case Kind::TotalSharedBytes: all(block.shared.size()); break;
-        }
+    auto* values = lanesOf<uint32_t>(special.place);
+    auto each = [&](auto value) {
+        for (int lane = 0; lane < warpLanes; lane++)
+            values[lane] = static_cast<uint32_t>(value(lane));
+    };
+    auto all = [&](size_t value) { each([&](int) { return value; }); };
+    switch (special.kind) {
+    case Kind::ThreadX: each([&](int lane) { return block.threadAt(number, lane).x; }); break;
+    case Kind::ThreadY: each([&](int lane) { return block.threadAt(number, lane).y; }); break;
+    case Kind::ThreadZ: each([&](int lane) { return block.threadAt(number, lane).z; }); break;
+    case Kind::BlockSizeX: all(l.block.x); break;
+    case Kind::BlockSizeY: all(l.block.y); break;
+    case Kind::BlockSizeZ: all(l.block.z); break;
+    case Kind::BlockX: all(block.index.x); break;
+    case Kind::BlockY: all(block.index.y); break;
+    case Kind::BlockZ: all(block.index.z); break;
+    case Kind::GridX: all(l.grid.x); break;
+    case Kind::GridY: all(l.grid.y); break;
+    case Kind::GridZ: all(l.grid.z); break;
+    case Kind::Lane: each([](int lane) { return lane; }); break;
+    case Kind::Warp: all(number); break;
+    case Kind::WarpCount: all((block.threads + warpLanes - 1) / warpLanes); break;
+    case Kind::LanesEqual: each([](int lane) { return 1u << lane; }); break;
+    case Kind::LanesBelow: each([](int lane) { return (1u << lane) - 1; }); break;
+    case Kind::LanesUpTo: each([](int lane) { return (2u << lane) - 1; }); break;
+    case Kind::LanesAbove: each([](int lane) { return ~((2u << lane) - 1); }); break;
+    case Kind::LanesFrom: each([](int lane) { return ~((1u << lane) - 1); }); break;
+    case Kind::DynamicSharedBytes: all(l.dynamicShared); break;
+    case Kind::TotalSharedBytes: all(block.shared.size()); break;
     }
 }
 
@@ -191,10 +196,14 @@ bool Warp::gather(const Instruction& i, LaneMask members, LaneMask active) {
 }
 
 std::string Warp::where(const Instruction& i, int lane) const {
+    return where(i, block.index, number, lane);
+}
+
+std::string Warp::where(const Instruction& i, Dim3 blockIndex, uint32_t warpNumber, int lane) const {
     const Kernel& kernel = launch.kernel;
     const Statement& statement = kernel.statements[i.index];
     auto triple = [](Dim3 d) { return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")"; };
-    std::string result = "kernel " + kernel.name + ", block " + triple(block.index) + ", thread " + triple(block.threadAt(*this, lane));
+    std::string result = "kernel " + kernel.name + ", block " + triple(blockIndex) + ", thread " + triple(block.threadAt(warpNumber, lane));
     std::string line = statement.ptxLine < kernel.module->lines.size() ? kernel.module->lines[statement.ptxLine] : "";
     line.erase(0, line.find_first_not_of(" \t"));
     std::replace(line.begin(), line.end(), '\t', ' ');

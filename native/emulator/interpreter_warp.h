@@ -2,8 +2,8 @@
 #pragma once
 
 #include "checks.h"
-#include "traffic.h"
 #include "interpreter.h"
+#include "traffic.h"
 
 #include <array>
 #include <bit>
@@ -91,8 +91,13 @@ public:
     /// Turns the addresses of the active lanes into host addresses, or throws a Fault.
     void resolve(const Instruction& instruction, uint64_t* addresses, LaneMask active, AccessKind kind);
 
+    /// The host address of a piece of memory that all lanes use together, in the usual case: inside one allocation, aligned, and nothing is
+    /// checked or counted beyond that. 0: ask `resolve`.
+    uint64_t resolvePiece(const Instruction& instruction, uint64_t first, uint64_t bytes);
+
     [[noreturn]] void fail(const Instruction& instruction, int lane, int error, const std::string& what) const;
     std::string where(const Instruction& instruction, int lane) const;
+    std::string where(const Instruction& instruction, Dim3 blockIndex, uint32_t warpNumber, int lane) const;
 
     Block& block;
     LaunchState& launch;
@@ -106,6 +111,7 @@ public:
     std::vector<Group> groups;   // the other lanes
 
 private:
+    void fillSpecial(const SpecialRegister& special);
     template <bool shuffled> Stop runGroups();
     bool behindOthers() const;
     bool pickGroup();
@@ -130,7 +136,7 @@ public:
     void arrive(Warp& warp, const Instruction& instruction, uint32_t barrier, uint32_t expected, LaneMask holds, LaneMask lanes, bool waits);
     void threadsExited(Warp& warp, const Instruction& instruction, LaneMask lanes);
     std::byte* localOf(const Warp& warp, int lane) { return local.data() + (size_t(warp.number) * warpLanes + lane) * launch.kernel.localBytes; }
-    Dim3 threadAt(const Warp& warp, int lane) const;
+    Dim3 threadAt(uint32_t warpNumber, int lane) const;
     uint64_t clock() const { return spent_; }
     void spend(const Warp& warp, const Instruction& first);
 

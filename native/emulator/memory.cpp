@@ -117,6 +117,8 @@ std::string DeviceMemory::describe(uint64_t address) const {
     }
     if (nearest == nullptr)
         return "there are no live allocations";
+    if (distance > uint64_t(1) << 40)
+        return "far from all allocations";
     return std::to_string(distance) + (past ? " bytes past the end of the " : " bytes before the ") + nameOf(*nearest);
 }
 

@@ -129,12 +129,14 @@ void KernelDecoder::checkParameterAccess(const Operand& address, size_t bytes) {
 void KernelDecoder::decodeMemory(bool write) {
     expectOperands(2, 2);
     MemoryForm form;
-    form.write = write;
     // How the order of accesses and the caches are told; here all accesses are in order and there are no caches.
-    takeAny({"volatile", "weak", "relaxed", "acquire", "release", "cta", "gpu", "sys", "ca", "cg", "cs", "lu", "cv", "wb", "wt"});
+    bool isVolatile = take("volatile"), isStrong = takeAny({"relaxed", "acquire", "release"});
+    takeAny({"weak", "cta", "gpu", "sys", "ca", "cg", "cs", "lu", "cv", "wb", "wt"});
     takeAny({"L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::64B", "L2::128B", "L2::256B"});
-    form.readOnly = take("nc");
+    bool readOnly = take("nc");
     Space space = takeSpace();
+    form.kind = write ? AccessKind::Write : readOnly ? AccessKind::ReadOnly
+        : isStrong || (isVolatile && space != Space::Shared) ? AccessKind::AtomicRead : AccessKind::Read;
     form.count = take("v2") ? 2 : take("v4") ? 4 : 1;
     std::string_view type = written_.opcode.back();
     form.elementBytes = typeBytes(type);

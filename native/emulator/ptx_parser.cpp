@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstring>
 
 namespace emulator {
@@ -21,26 +20,12 @@ struct VariableText {
     std::vector<Operand> values;   // the initial ones
 };
 
-class Parser {
+class Parser : TokenReader {
 public:
-    Parser(std::string_view text, Module& target) : module_(target), tokens_(tokenize(text)) {}
+    Parser(std::string_view text, Module& target) : TokenReader(text), module_(target) {}
     void parse();
 
 private:
-    [[noreturn]] void fail(const std::string& what) const {
-        throw PtxError("PTX line " + std::to_string(tokens_[at_].line) + ": " + what);
-    }
-    const Token& peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
-    Token next() { return at_ + 1 < tokens_.size() ? tokens_[at_++] : tokens_.back(); }
-    bool accept(std::string_view text);
-    void expect(std::string_view text);
-    std::string_view expectWord();
-    uint64_t expectInteger();
-    void skipBraces();
-    void skipStatement();
-
-    Operand parseOperand();
-    Operand parseNumber(std::string_view word, bool negative);
     VariableText parseVariable();
     void parseFile();
     void parseModuleVariable(bool isExtern);
@@ -55,57 +40,12 @@ private:
     void store(const VariableText& variable, Space space);
 
     Module& module_;
-    std::vector<Token> tokens_;
-    size_t at_ = 0;
     Scope scope_; // variables of the module
 };
 
 Space spaceNamed(std::string_view directive) {
     return directive == ".global" ? Space::Global : directive == ".const" ? Space::Constant : directive == ".shared" ? Space::Shared
         : directive == ".local" ? Space::Local : Space::Generic;
-}
-
-bool Parser::accept(std::string_view text) {
-    if (!peek().is(text))
-        return false;
-    next();
-    return true;
-}
-
-void Parser::expect(std::string_view text) {
-    if (!accept(text))
-        fail("'" + std::string(text) + "' was expected, not '" + std::string(peek().text) + "'");
-}
-
-std::string_view Parser::expectWord() {
-    if (!peek().word)
-        fail("a word was expected, not '" + std::string(peek().text) + "'");
-    return next().text;
-}
-
-uint64_t Parser::expectInteger() {
-    Operand number = parseOperand();
-    if (number.kind != Operand::Kind::Number)
-        fail("a number was expected");
-    return number.bits;
-}
-
-void Parser::skipBraces() {
-    expect("{");
-    for (int depth = 1; depth > 0;) {
-        if (peek().text.empty())
-            fail("a '}' is missing");
-        Token token = next();
-        depth += token.is("{") ? 1 : token.is("}") ? -1 : 0;
-    }
-}
-
-void Parser::skipStatement() {
-    while (!accept(";")) {
-        if (peek().text.empty())
-            fail("a ';' is missing");
-        next();
-    }
 }
 
 void Parser::parse() {
@@ -134,7 +74,7 @@ void Parser::parse() {
         else if (word == ".visible" || word == ".weak" || word == ".common")
             continue;
         else if (spaceNamed(word) != Space::Generic) {
-            at_--;
+            back(1);
             parseModuleVariable(false);
         } else if (word == ".pragma")
             skipStatement();
@@ -272,11 +212,7 @@ void Parser::parseKernel() {
 void Parser::parseParameters(Kernel& kernel) {
     while (!accept(")")) {
         expect(".param");
-        size_t typeAt = at_;
-        while (peek().is(".align"))
-            at_ += 2;
-        std::string type(peek().text.substr(1));
-        at_ = typeAt;
+        std::string type(peek(peek().is(".align") ? 2 : 0).text.substr(1));
         VariableText variable = parseVariable();
         size_t bytes = variable.elementBytes * variable.count;
         size_t offset = (kernel.parameterBytes + variable.alignment - 1) / variable.alignment * variable.alignment;
@@ -298,8 +234,8 @@ void Parser::parseBody(Kernel& kernel, KernelDecoder& decoder) {
         } else if (accept(";")) {
             continue;
         } else if (token.word && peek(1).is(":")) {
-            decoder.defineLabel(std::string(token.text));
-            at_ += 2;
+            decoder.defineLabel(std::string(next().text));
+            next();
         } else if (token.word && token.text[0] == '.') {
             parseDirective(decoder);
         } else {
@@ -401,79 +337,6 @@ WrittenInstruction Parser::parseInstruction() {
             expect(",");
     }
     return written;
-}
-
-Operand Parser::parseOperand() {
-    Operand operand;
-    if (accept("{")) {
-        operand.kind = Operand::Kind::Vector;
-        do
-            operand.elements.push_back(parseOperand());
-        while (accept(","));
-        expect("}");
-        return operand;
-    }
-    if (accept("[")) {
-        operand = parseOperand();
-        if (operand.kind == Operand::Kind::Number) {
-            operand.offset = int64_t(operand.bits);
-            operand.name = {};
-        }
-        operand.kind = Operand::Kind::Address;
-        expect("]");
-        return operand;
-    }
-    operand.negated = accept("!");
-    bool negative = accept("-");
-    std::string_view word = expectWord();
-    if (word == "_") {
-        operand.kind = Operand::Kind::Sink;
-    } else if (word[0] >= '0' && word[0] <= '9') {
-        return parseNumber(word, negative);
-    } else {
-        operand.name = word;
-        while (peek().is("+") || peek().is("-")) {
-            bool minus = next().is("-");
-            auto offset = int64_t(expectInteger()); // "+-8" is written too
-            operand.offset += minus ? -offset : offset;
-        }
-    }
-    return operand;
-}
-
-// 12, -12, 0x1F, 0b101, 12U, 0f3F800000 (float32 bits), 0d3FF0000000000000 (float64 bits), 1.5
-Operand Parser::parseNumber(std::string_view word, bool negative) {
-    Operand number;
-    number.kind = Operand::Kind::Number;
-    std::string_view digits = word;
-    int base = 10;
-    char mark = word.size() > 1 && word[0] == '0' ? word[1] : '0';
-    if (mark == 'f' || mark == 'F' || mark == 'd' || mark == 'D') {
-        base = 16;
-        digits.remove_prefix(2);
-        number.floatBytes = mark == 'f' || mark == 'F' ? 4 : 8;
-    } else if (mark == 'x' || mark == 'X') {
-        base = 16;
-        digits.remove_prefix(2);
-    } else if (mark == 'b' || mark == 'B') {
-        base = 2;
-        digits.remove_prefix(2);
-    } else if (word.find('.') != std::string_view::npos) {
-        number.floatBytes = 8;
-        double value = std::stod(std::string(word));
-        number.bits = std::bit_cast<uint64_t>(negative ? -value : value);
-        return number;
-    } else if (word.size() > 1 && word[0] == '0') {
-        base = 8;
-    }
-    if (digits.ends_with('U'))
-        digits.remove_suffix(1);
-    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number.bits, base);
-    if (error != std::errc() || end != digits.data() + digits.size())
-        fail("'" + std::string(word) + "' is not a number");
-    if (negative)
-        number.bits = 0 - number.bits;
-    return number;
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 // The grammar of PTX, as far as nvcc writes it: tokens, and instructions as they stand in the text, before decoding.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,8 +17,6 @@ struct Token {
 
     bool is(std::string_view other) const { return text == other; }
 };
-
-std::vector<Token> tokenize(std::string_view text);
 
 struct Operand {
     enum class Kind : uint8_t { Name, Number, Address, Vector, Sink };
@@ -38,6 +38,30 @@ struct WrittenInstruction {
     std::vector<Operand> operands;
     bool paired = false; // the first two operands were written a|b
     uint32_t line = 0;
+};
+
+/// Goes through the tokens of a text; what is not as it should be is a PtxError with its line.
+class TokenReader {
+public:
+    explicit TokenReader(std::string_view text);
+
+    const Token& peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
+    Token next() { return at_ + 1 < tokens_.size() ? tokens_[at_++] : tokens_.back(); }
+    void back(size_t count) { at_ -= count; }
+    bool accept(std::string_view text); // takes the next token if it is this one
+    void expect(std::string_view text);
+    std::string_view expectWord();
+    uint64_t expectInteger();
+    Operand parseOperand();
+    void skipBraces();
+    void skipStatement();
+    [[noreturn]] void fail(const std::string& what) const;
+
+private:
+    Operand parseNumber(std::string_view word, bool negative);
+
+    std::vector<Token> tokens_; // the last one is empty
+    size_t at_ = 0;
 };
 
 /// Bytes of a type such as "u32", "f64", "b8"; 0: not a type.

@@ -9,7 +9,7 @@ namespace emulator {
 
 namespace {
 
-constexpr uint64_t instructionBudget = uint64_t(1) << 31; // warp instructions of a block; more is an endless loop
+constexpr uint64_t instructionBudget = uint64_t(1) << 30; // warp instructions of a block; more is an endless loop
 constexpr int sharedPoison = 0xCD, localPoison = 0xCE;
 
 Dim3 unravel(uint64_t number, Dim3 size) {

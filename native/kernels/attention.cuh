@@ -243,14 +243,7 @@ struct Sums
 // ---- Softmax and dropout ---------------------------------------------------------------------------------------------------------------
 
 // Over the 8 threads that share a row.
-template <class T, class Op>
-DEVICE T reduce_row(T value, Op op)
-{
-#pragma unroll
-    for (int distance = Lanes / 2; distance > 0; distance /= 2)
-        value = op(value, __shfl_xor_sync(AllLanes, value, distance));
-    return value;
-}
+template <class T, class Op> DEVICE T reduce_row(T value, Op op) { return reduce_lanes<Lanes>(value, op); }
 
 struct Union { DEVICE uint64 operator()(uint64 a, uint64 b) const { return a | b; } };
 

@@ -96,14 +96,17 @@ DEVICE index_t four_step() { return 4 * index_step(); }
 struct Add { template <class T> DEVICE T operator()(T a, T b) const { return a + b; } };
 struct Max { DEVICE float operator()(float a, float b) const { return fmaxf(a, b); } };
 
-template <class T, class Op>
-DEVICE T reduce_warp(T value, Op op)
+// Over each run of Lanes neighbouring lanes, a power of two; all lanes of the warp come here.
+template <int Lanes, class T, class Op>
+DEVICE T reduce_lanes(T value, Op op)
 {
 #pragma unroll
-    for (int distance = WarpSize / 2; distance > 0; distance /= 2)
+    for (int distance = Lanes / 2; distance > 0; distance /= 2)
         value = op(value, __shfl_xor_sync(AllLanes, value, distance));
     return value;
 }
+
+template <class T, class Op> DEVICE T reduce_warp(T value, Op op) { return reduce_lanes<WarpSize>(value, op); }
 
 template <class T> DEVICE T sum_warp(T value) { return reduce_warp(value, Add()); }
 DEVICE float max_warp(float value) { return reduce_warp(value, Max()); }

@@ -38,7 +38,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void SmoothLoadForward(Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
     {
-        int rows = RowsPerBlock(T, E), blocks = Math.Max(1, Pieces(T, rows));
+        int rows = RowsPerBlock(T, E), blocks = Math.Max(1, CeilingDivide(T, rows));
         DeviceBuffer scratch = Pool.Rent((long)blocks * E * sizeof(float));
         Floats partials = scratch.As<float>(blocks * E);         // (blocks, E)
         Launch("smooth_load_forward", TileGrid(E, blocks), clean, noisy, sigma, best, mask, T, E, K, rows, (Target)(blocks > 1 ? partials : load));

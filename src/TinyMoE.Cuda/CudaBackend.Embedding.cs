@@ -16,8 +16,8 @@ public sealed unsafe partial class CudaBackend
             return;
         DeviceBuffer scratch = Pool.Rent(((long)V + 1 + N) * sizeof(int));
         Ints all = scratch.As<int>(V + 1 + N), starts = all.Slice(0, V + 1), rows = all.Slice(V + 1, N);
-        Launch("embedding_sort", new Grid(Pieces(V, Grid.BlockSize)), ids, N, V, starts, rows);
-        Launch("embedding_backward", new Grid(Pieces(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows, V, C, dtable);
+        Launch("embedding_sort", new Grid(CeilingDivide(V, Grid.BlockSize)), ids, N, V, starts, rows);
+        Launch("embedding_backward", new Grid(CeilingDivide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows, V, C, dtable);
         Pool.Return(scratch);
     }
 }

@@ -44,7 +44,7 @@ public sealed unsafe partial class CudaBackend
         public NormPartials(CudaBackend backend, int N, int C, Target dw, Target db)
         {
             (this.backend, this.C, this.dw, this.db) = (backend, C, dw, db);
-            Blocks = Pieces(N, RowsPerBlock(N, C));
+            Blocks = CeilingDivide(N, RowsPerBlock(N, C));
             int wanted = (dw.IsNone ? 0 : 1) + (db.IsNone ? 0 : 1);
             if (wanted == 0 || Blocks == 0)
                 return;

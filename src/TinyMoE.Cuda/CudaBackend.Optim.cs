@@ -11,7 +11,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void Norm(Floats x, int n, Floats y)
     {
-        int sums = Math.Clamp(Pieces(n, 16 * Grid.BlockSize), 1, MostSums);
+        int sums = Math.Clamp(CeilingDivide(n, 16 * Grid.BlockSize), 1, MostSums);
         DeviceBuffer scratch = Pool.Rent((long)sums * sizeof(double));
         View<double> parts = scratch.As<double>(sums);
         Launch("sum_of_squares", new Grid(sums), x, n, parts);

@@ -16,7 +16,7 @@ public sealed unsafe partial class CudaBackend
     private const int MostBlocks = 4096;
 
     /// <summary>How many threads lie side by side over C columns, four each: a power of two, at most a warp.</summary>
-    private static int LanesOfFours(int C) => (int)Math.Min(WarpSize, BitOperations.RoundUpToPowerOf2((uint)Math.Max(1, Pieces(C, 4))));
+    private static int LanesOfFours(int C) => (int)Math.Min(WarpSize, BitOperations.RoundUpToPowerOf2((uint)Math.Max(1, CeilingDivide(C, 4))));
 
     /// <summary>How many threads have a row.</summary>
     private static int TeamOf(int C)
@@ -35,16 +35,14 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <summary>For kernels that walk down the columns of N rows: a thread takes <paramref name="rows"/> fours.</summary>
-    private static Grid WalkGrid(int N, int C, int rows) => Grid.Elements((long)N * Pieces(C, 4) * 4, 4 * rows);
+    private static Grid WalkGrid(int N, int C, int rows) => Grid.Elements((long)N * CeilingDivide(C, 4) * 4, 4 * rows);
 
     /// <summary>For sums over rows by tiles of columns, in <paramref name="blocks"/> blocks of rows.</summary>
-    private static Grid TileGrid(int C, int blocks) => new(Pieces(Pieces(C, 4), LanesOfFours(C)), blocks);
+    private static Grid TileGrid(int C, int blocks) => new(CeilingDivide(CeilingDivide(C, 4), LanesOfFours(C)), blocks);
 
     /// <summary>How many rows a block adds up in a sum over rows: enough that the partial rows are few beside the rows, and so many that the blocks are few.</summary>
-    private static int RowsPerBlock(int N, int C) => Math.Max(Pieces(N, MostRowBlocks), Math.Max(32, 4 * Grid.BlockSize / TeamOf(C)));
+    private static int RowsPerBlock(int N, int C) => Math.Max(CeilingDivide(N, MostRowBlocks), Math.Max(32, 4 * Grid.BlockSize / TeamOf(C)));
 
     /// <summary>y = Σ of the partial rows (blocks, C).</summary>
     private void AddPartials(Floats partials, int blocks, int C, Target y) => Launch("sum_rows", TileGrid(C, 1), partials, 1f, blocks, C, blocks, y);
-
-    private static int Pieces(int n, int size) => (int)(((long)n + size - 1) / size);
 }

@@ -2,8 +2,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends;
 
-// The table of formulas: for each kernel the sizes that its row is named by, its floating-point operations (a multiplication, an addition, a comparison, a
-// root or an exponential is one), and the 4-byte values that it must move.
+// The table of formulas of ProfilingBackend.Kernels.cs, for what mixtures have: routing, choices, gates, balance losses, dispatch.
 public sealed partial class ProfilingBackend
 {
     // ---- Routing --------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using TinyMoE.Configuration;
+using TinyMoE.Tests.Cli;
+
+namespace TinyMoE.Tests.Docs;
+
+/// <summary>
+/// The parts of the docs that are made from the code. In a file they stand between <c>&lt;!-- generated: NAME --&gt;</c> and <c>&lt;!-- end --&gt;</c>.
+/// </summary>
+internal static partial class GeneratedSections
+{
+    /// <summary>The environment variable that lets <see cref="GeneratedSectionTests"/> write the sections instead of comparing them.</summary>
+    public const string WriteVariable = "TINYMOE_WRITE_DOCS";
+
+    /// <summary>What makes each section.</summary>
+    public static IReadOnlyDictionary<string, Func<string>> All { get; } = new Dictionary<string, Func<string>>(
+    [
+        new("configuration keys", ConfigKeys.MarkdownTable),
+        new("presets", PresetTable),
+        new("routers", RouterTable),
+        new("what the routers leave open", RouterRemarks),
+        new("balance losses", LossTable),
+        new("help of tinymoe", () => Help()),
+        .. Commands().Select(command => KeyValuePair.Create<string, Func<string>>($"help of tinymoe {command}", () => Help(command))),
+    ]);
+
+    /// <summary>The names of the sections of a text, in their order.</summary>
+    public static IEnumerable<string> NamesIn(string text) => Section().Matches(text).Select(match => match.Groups["name"].Value);
+
+    /// <summary>The text with every section as the code makes it now.</summary>
+    public static string Renew(string text) => Section().Replace(text, match =>
+    {
+        string name = match.Groups["name"].Value;
+        return All.TryGetValue(name, out Func<string>? make)
+            ? $"<!-- generated: {name} -->\n{make().ReplaceLineEndings("\n").Trim('\n')}\n<!-- end -->"
+            : match.Value;
+    });
+
+    private static string PresetTable()
+    {
+        StringBuilder table = new("| preset | what it is | router | experts | width, layers | context | steps |\n|---|---|---|---|---|---:|---:|\n");
+        foreach (Preset preset in Presets.All)
+        {
+            (ModelConfig model, MoeConfig moe) = (preset.Config.Model, preset.Config.Moe);
+            string router = moe.Experts == 0 ? "" : $"`{RouterTraits.Of(moe.Router).Name}`";
+            string experts = moe.Experts == 0 ? "none" : $"{moe.ActiveOfRouter} of {moe.Experts}{(moe.SharedExperts > 0 ? $", {moe.SharedExperts} shared" : "")}";
+            table.Append(CultureInfo.InvariantCulture,
+                $"| `{preset.Name}` | {preset.Summary} | {router} | {experts} | {model.Width}, {model.Layers} | {model.Context} | {preset.Config.Train.Steps} |\n");
+        }
+
+        return table.ToString();
+    }
+
+    private static string RouterTable()
+    {
+        StringBuilder table = new("| router | what it does | experts per token | looks ahead | capacity | from |\n|---|---|---|---|---|---|\n");
+        foreach (RouterTraits router in RouterTraits.All)
+        {
+            string active = router.Active switch { null => "`moe.active`", int.MaxValue => "all", int own => own.ToString(CultureInfo.InvariantCulture) };
+            string ahead = router.Causality switch { Causality.Causal => "never", Causality.CausalInInference => "in training", _ => "always" };
+            table.Append(CultureInfo.InvariantCulture,
+                $"| `{router.Name}` | {router.Summary} | {active} | {ahead} | {(router.Drops ? "yes" : "")} | {router.Source} |\n");
+        }
+
+        return table.ToString();
+    }
+
+    private static string RouterRemarks() => string.Join('\n', RouterTraits.All.Where(router => router.Remarks.Length > 0).Select(router => $"- `{router.Name}`: {router.Remarks}"));
+
+    private static string LossTable()
+    {
+        StringBuilder table = new("| loss | key | name in metrics | balanced | what it is | usual weight | from |\n|---|---|---|---:|---|---:|---|\n");
+        foreach (LossTraits loss in LossTraits.All)
+            table.Append(CultureInfo.InvariantCulture, $"| {loss.Title} | `{loss.Key}` | `{loss.Name}` | {loss.Balanced} | {loss.Formula} | {loss.Usual} | {loss.Source} |\n");
+        return table.ToString();
+    }
+
+    /// <summary>The commands that the program's help lists.</summary>
+    private static IEnumerable<string> Commands() =>
+        CommandLine.Run("--help").Output.ReplaceLineEndings("\n").Split("Commands:\n")[1].Split("\n\n")[0].Split('\n').Select(line => line.Trim().Split(' ')[0]);
+
+    private static string Help(params string[] command)
+    {
+        string[] lines = CommandLine.Run([.. command, "--help"]).Output.ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
+        return $"```\n{string.Join('\n', lines.Select(line => line.TrimEnd()))}\n```";
+    }
+
+    [GeneratedRegex(@"<!-- generated: (?<name>[^\n]*?) -->\n.*?<!-- end -->", RegexOptions.Singleline)]
+    private static partial Regex Section();
+}

@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using TinyMoE.Tests.Files;
+
+namespace TinyMoE.Tests.Docs;
+
+/// <summary>
+/// Commands of the docs that run another program than tinymoe. Examples run here, each in a process of its own; those that take minutes take a configuration, and
+/// get a small one. What cannot run inside a test is looked up: a benchmark (it measures for minutes, beside a peer that may not be there), and a target of CMake
+/// (building the emulator or the PTX).
+/// </summary>
+public sealed partial class ProgramTests : IDisposable
+{
+    private const string Examples = "examples/", Benchmarks = "tests/TinyMoE.Benchmarks";
+
+    private static readonly DocCommand[] Programs = [.. DocCommand.All.Where(command => !command.IsTinymoe)];
+
+    private readonly TemporaryFolder folder = new();
+
+    public static TheoryData<string> ExampleProjects => [.. Programs.Select(command => command.Project).Where(project => project.StartsWith(Examples, StringComparison.Ordinal)).Distinct()];
+
+    public static TheoryData<string> BenchmarkWords => [.. Programs.Where(command => command.Project == Benchmarks).Select(command => command.Words[0]).Distinct()];
+
+    public static TheoryData<string> Targets =>
+        [.. Markdown.Files.SelectMany(Markdown.Blocks).SelectMany(block => block.Lines).SelectMany(line => Target().Matches(line)).Select(match => match.Groups[1].Value).Distinct()];
+
+    [Fact]
+    public void Programs_AreExamplesOrBenchmarks() =>
+        Assert.All(Programs, command => Assert.True(command.Project == Benchmarks || command.Project.StartsWith(Examples, StringComparison.Ordinal), command.Line));
+
+    [Theory]
+    [MemberData(nameof(ExampleProjects))]
+    public async Task Example_OfTheDocs_Runs(string project)
+    {
+        string name = Path.GetFileName(project), built = Path.GetRelativePath(Path.Combine(Markdown.Root, "tests", "TinyMoE.Tests"), AppContext.BaseDirectory);
+        ProcessStartInfo start = new("dotnet", [Path.Combine(Markdown.Root, project, built, $"{name}.dll"), .. Arguments(project)])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder.Root,
+        };
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, await error);
+        Assert.NotEqual("", (await output).Trim());
+    }
+
+    [Theory]
+    [MemberData(nameof(BenchmarkWords))]
+    public void Benchmark_OfTheDocs_IsThere(string word)
+    {
+        string name = char.ToUpperInvariant(word[0]) + word[1..];
+        Assert.True(File.Exists(Path.Combine(Markdown.Root, Benchmarks, name, $"{name}Command.cs")), $"the benchmarks have no command {word}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Targets))]
+    public void CMakeTarget_OfTheDocs_IsDefined(string target) => Assert.Contains(
+        Directory.EnumerateFiles(Path.Combine(Markdown.Root, "native", "cmake"), "*.cmake"),
+        file => Regex.IsMatch(File.ReadAllText(file), $@"add_(?:custom_target|library|executable)\({target}[\s)]"));
+
+    public void Dispose() => folder.Dispose();
+
+    /// <summary>What makes an example end within seconds.</summary>
+    private IEnumerable<string> Arguments(string project)
+    {
+        string configuration = Path.Combine(Markdown.Root, project, "config.json");
+        if (!File.Exists(configuration))
+            return [];
+        JsonObject config = JsonNode.Parse(File.ReadAllText(configuration))!.AsObject();
+        config["seeds"] = new JsonArray(1);
+        if (config["common"] is JsonObject common)
+        {
+            foreach ((string key, JsonNode value) in ((string, JsonNode)[])[("train.steps", 2), ("train.eval_windows", 2), ("train.batch", 2), ("model.width", 32), ("model.context", 16)])
+                common[key] = value;
+        }
+        else
+        {
+            config["data"]!["examples"] = 64;
+            (config["single"]!["epochs"], config["mixture"]!["epochs"]) = (2, 2);
+        }
+
+        return [folder.Write("config.json", config.ToJsonString())];
+    }
+
+    [GeneratedRegex(@"--target ([\w-]+)")]
+    private static partial Regex Target();
+}

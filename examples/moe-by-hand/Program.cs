@@ -4,9 +4,9 @@
 //     dotnet run -c Release --project examples/moe-by-hand
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
+using TinyMoE.Layers;
 using TinyMoE.Moe;
 using TinyMoE.Moe.Losses;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Optim;
 using TinyMoE.RandomNumbers;

@@ -1,6 +1,6 @@
 using System.Globalization;
-using TinyMoE.Nn;
-using TinyMoE.Train;
+using TinyMoE.Inspect;
+using TinyMoE.Models;
 
 namespace TinyMoE.Examples;
 

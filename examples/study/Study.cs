@@ -2,7 +2,8 @@ using System.Globalization;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
-using TinyMoE.Nn;
+using TinyMoE.Inspect;
+using TinyMoE.Models;
 using TinyMoE.Train;
 
 namespace TinyMoE.Examples;

@@ -5,6 +5,7 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Generate;
+using TinyMoE.Inspect;
 using TinyMoE.Train;
 
 string folder = Path.Combine(Path.GetTempPath(), $"tinymoe-example-{Environment.ProcessId}");

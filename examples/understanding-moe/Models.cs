@@ -1,8 +1,8 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
+using TinyMoE.Layers;
 using TinyMoE.Memory;
 using TinyMoE.Moe;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Optim;
 using TinyMoE.RandomNumbers;

@@ -2,7 +2,9 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Generate;
-using TinyMoE.Nn;
+using TinyMoE.Inspect;
+using TinyMoE.Models;
+using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli;

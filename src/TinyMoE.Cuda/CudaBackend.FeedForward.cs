@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -10,9 +9,9 @@ public sealed unsafe partial class CudaBackend
     public override void SwiGluForward(Floats gate, Floats up, int n, Floats y) => Launch("swiglu_forward", Grid.Elements(n), gate, up, n, y);
 
     /// <inheritdoc/>
-    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32)
+    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32)
     {
         if (!dgate.IsNone || !dup.IsNone)
-            Launch("swiglu_backward", Grid.Elements(n), dy, gate, up, n, dgate, dup, precision == Precision.Bfloat16);
+            Launch("swiglu_backward", Grid.Elements(n), dy, gate, up, n, dgate, dup, precision == ElementType.Bfloat16);
     }
 }

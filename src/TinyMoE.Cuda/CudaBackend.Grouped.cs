@@ -1,5 +1,4 @@
 using TinyMoE.Backends;
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -68,7 +67,7 @@ public sealed unsafe partial class CudaBackend
     /// <summary>y[n] = op(w[e])·x[n] for the rows n of each expert, and zeros behind them when they are stored. x (N, inner), op(w) (E, columns, inner), y (N, columns).</summary>
     private void MultiplyRows(Floats x, Weights w, bool transposeW, Ints offsets, int E, int N, int inner, int columns, Target y, bool clearsNobody)
     {
-        bool isBfloat16 = w.Precision == Precision.Bfloat16, usesTensorCores = isBfloat16 && options.TensorCores == TensorCores.Bfloat16;
+        bool isBfloat16 = w.Precision == ElementType.Bfloat16, usesTensorCores = isBfloat16 && options.TensorCores == TensorCores.Bfloat16;
         long weights = (long)E * inner * columns;
         DeviceBuffer? scratch = null;
         nint left = x.Address, right = isBfloat16 ? w.Bfloat16.Address : w.Float32.Address;

@@ -1,5 +1,4 @@
 using TinyMoE.Backends;
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -40,10 +39,10 @@ public sealed unsafe partial class CudaBackend
         Grid grid = new(CeilingDivide(rows, EpilogueRows), CeilingDivide(columns, EpilogueColumns));
         Launch(
             "epilogue", grid,
-            c, epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, epilogue.Gate, epilogue.Activated, epilogue.Precision == Precision.Bfloat16);
+            c, epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, epilogue.Gate, epilogue.Activated, epilogue.Precision == ElementType.Bfloat16);
     }
 
-    private static bool HasWork(in Epilogue epilogue) => !epilogue.Bias.IsNone || !epilogue.Activated.IsNone || epilogue.Precision == Precision.Bfloat16;
+    private static bool HasWork(in Epilogue epilogue) => !epilogue.Bias.IsNone || !epilogue.Activated.IsNone || epilogue.Precision == ElementType.Bfloat16;
 
     private static int CeilingDivide(int n, int size) => (int)(((long)n + size - 1) / size);
 }

@@ -1,10 +1,12 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
+using TinyMoE.Models;
 using TinyMoE.Ops;
 using TinyMoE.Optim;
 using TinyMoE.Tensors;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Benchmarks;
 

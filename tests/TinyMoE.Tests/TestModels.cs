@@ -1,9 +1,13 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
-using TinyMoE.Nn;
+using TinyMoE.Inspect;
+using TinyMoE.Layers;
+using TinyMoE.Memory;
+using TinyMoE.Models;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
+using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests;
@@ -42,7 +46,7 @@ internal static class TestModels
     };
 
     /// <summary>The tiny mixture with experts in bfloat16.</summary>
-    public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = Precision.Bfloat16 } };
+    public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
 
     /// <summary>"plain", "noisy", "switch-head", "bfloat16", or a preset.</summary>
     public static RunConfig Named(string name) => name switch

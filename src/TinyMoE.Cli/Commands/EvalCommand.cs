@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Spectre.Console;
 using TinyMoE.Cli.Output;
+using TinyMoE.Inspect;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Commands;

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 using Spectre.Console;
 using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Models;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Commands;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Spectre.Console;
-using TinyMoE.Train;
+using TinyMoE.Inspect;
 
 namespace TinyMoE.Cli.Output;
 

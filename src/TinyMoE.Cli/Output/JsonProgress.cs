@@ -1,3 +1,4 @@
+using TinyMoE.Inspect;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Spectre.Console;
+using TinyMoE.Inspect;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Spectre.Console;
-using TinyMoE.Train;
+using TinyMoE.Inspect;
 
 namespace TinyMoE.Cli.Output;
 

@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
@@ -160,7 +159,7 @@ public abstract class Backend : IDisposable
     public abstract void SwiGluForward(Floats gate, Floats up, int n, Floats y);
 
     /// <summary>dy, gate, up, dgate, dup (n), both rounded to <paramref name="precision"/>; a stored dup may be dy itself.</summary>
-    public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32);
+    public abstract void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32);
 
     /// <summary>Rotates the pairs (i, i + D/2) of every head of q and k by the angle of its position, start + t; <paramref name="inverse"/> rotates back (the backward).
     /// q, yq (B, T, H, D), k, yk (B, T, KvHeads, D), k may be empty; a stored yq may be q itself, and yk k; cos, sin (positions, D/2).</summary>

@@ -1,4 +1,4 @@
-using TinyMoE.Configuration;
+using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends;
@@ -89,7 +89,7 @@ public readonly record struct Weights
     public Bfloat16s Bfloat16 { get; private init; }
 
     /// <summary>Which of the two.</summary>
-    public Precision Precision => Bfloat16.IsNone ? Precision.Float32 : Precision.Bfloat16;
+    public ElementType Precision => Bfloat16.IsNone ? ElementType.Float32 : ElementType.Bfloat16;
 
     /// <summary>Weights in float32.</summary>
     public static implicit operator Weights(Floats values) => new() { Float32 = values };
@@ -116,7 +116,7 @@ public readonly record struct Epilogue
     public Floats Activated { get; init; }
 
     /// <summary>What the result is rounded to, activated or, without an activation, c; it stays in float32 memory.</summary>
-    public Precision Precision { get; init; }
+    public ElementType Precision { get; init; }
 }
 
 /// <summary>Dropout of one place: the rate, 0 for none, and the stream of its random numbers.</summary>

@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
@@ -57,7 +56,7 @@ internal static class KernelCaseList
             b.MatMul(d.In(flat), false, d.In(F * C), true, 1, N, F, C, d.Out(N * F), new Epilogue { Bias = d.In(F), Activation = Unary.Gelu, Activated = d.Out(N * F) }));
         yield return new("Grouped", "GroupedMatMul", (b, d) => b.GroupedMatMul(d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
         yield return new("Grouped", "GroupedMatMul with a gate", (b, d) => b.GroupedMatMul(
-            d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, d.Out(N * F), new Epilogue { Bias = d.In(E * F), Gate = d.In(N * F), Activated = d.Out(N * F), Precision = Precision.Float32 }));
+            d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, d.Out(N * F), new Epilogue { Bias = d.In(E * F), Gate = d.In(N * F), Activated = d.Out(N * F), Precision = ElementType.Float32 }));
         yield return new("Grouped", "GroupedMatMul of bfloat16 weights", (b, d) => b.GroupedMatMul(d.In(flat), d.In(Bfloat16sOf(E * F * C)), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
         yield return new("Grouped", "GroupedMatMulBackwardInput", (b, d) => b.GroupedMatMulBackwardInput(d.In(N * F), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, flat)));
         yield return new("Grouped", "GroupedMatMulBackwardWeight", (b, d) => b.GroupedMatMulBackwardWeight(d.In(N * F), d.In(flat), Offsets(d, N, E), E, N, C, F, To(d, E * F * C)), 5e-5);

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
@@ -296,7 +295,7 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32)
+    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32)
     {
         using (Time(new(nameof(SwiGluBackward), n), flops: 10.0 * n, values: 3.0 * n + Out(dgate, n) + Out(dup, n)))
             device.SwiGluBackward(dy, gate, up, n, dgate, dup, precision);

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends;
@@ -54,14 +53,14 @@ public sealed partial class ProfilingBackend(Backend device) : Backend
 
     /// <summary>Operations of what follows a product of <paramref name="area"/> values: a bias is one each, an activation one, a gate two more, rounding one.</summary>
     private static double Flops(in Epilogue after, double area) =>
-        area * ((after.Bias.IsNone ? 0 : 1) + (after.Precision == Precision.Bfloat16 ? 1 : 0) + (after.Activated.IsNone ? 0 : after.Gate.IsNone ? 1 : 3));
+        area * ((after.Bias.IsNone ? 0 : 1) + (after.Precision == ElementType.Bfloat16 ? 1 : 0) + (after.Activated.IsNone ? 0 : after.Gate.IsNone ? 1 : 3));
 
     /// <summary>Values that it moves beside the product itself.</summary>
     private static double Values(in Epilogue after, double area) =>
         after.Bias.Length + (after.Gate.IsNone ? 0 : area) + (after.Activated.IsNone ? 0 : area);
 
     /// <summary>4-byte values that weights of <paramref name="count"/> are.</summary>
-    private static double Values(Weights w, double count) => w.Precision == Precision.Bfloat16 ? count / 2 : count;
+    private static double Values(Weights w, double count) => w.Precision == ElementType.Bfloat16 ? count / 2 : count;
 
     /// <summary>"NT": the first as it lies, the second transposed.</summary>
     private static string Form(bool transposeA, bool transposeB) => (transposeA, transposeB) switch

@@ -1,3 +1,4 @@
+
 namespace TinyMoE.Configuration;
 
 /// <summary>How text becomes ids.</summary>

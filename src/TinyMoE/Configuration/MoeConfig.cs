@@ -1,3 +1,5 @@
+using TinyMoE.Memory;
+
 namespace TinyMoE.Configuration;
 
 /// <summary>Which choices an expert that is full drops.</summary>
@@ -149,10 +151,10 @@ public sealed record MoeConfig
     public LayerLosses LayerLosses { get; init; } = LayerLosses.Mean;
 
     /// <summary>What experts compute in: bfloat16 rounds their weights and activations, sums and master weights stay float32, and so do shared experts (selective precision, Fedus et al. 2021, table 2).</summary>
-    public Precision ExpertPrecision { get; init; }
+    public ElementType ExpertPrecision { get; init; }
 
     /// <summary>What the router computes in; bfloat16 is there to be watched failing (Fedus et al. 2021, table 2).</summary>
-    public Precision RouterPrecision { get; init; }
+    public ElementType RouterPrecision { get; init; }
 
     /// <summary>Whether layer <paramref name="layer"/> (from 0) has experts.</summary>
     public bool InLayer(int layer) => Experts > 0 && layer >= FirstDense && (layer - FirstDense) % Every == 0;

@@ -1,3 +1,4 @@
+
 namespace TinyMoE.Configuration;
 
 /// <summary>A named configuration and what it is, in one line.</summary>

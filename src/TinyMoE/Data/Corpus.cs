@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using TinyMoE.Configuration;
 using TinyMoE.RandomNumbers;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Data;
 
@@ -40,7 +41,7 @@ public sealed class Corpus
             throw new TinyMoEException($"data.validation is {validationShare}: give a share above 0 and below 1.");
         (List<Stretch> order, split) = HeldOut.Choose(stretches, validationShare);
         bool inParts = stretches.Any(stretch => stretch.Part != stretches[0].Part);
-        this.ids = inParts ? ids.Select(order) : ids;
+        this.ids = inParts ? ids.Select([.. order.Select(stretch => (stretch.Start, stretch.Length))]) : ids;
         labels = new LabelRuns(order);
         Labels = names;
         Tokenizer = tokenizer;

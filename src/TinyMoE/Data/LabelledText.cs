@@ -1,3 +1,5 @@
+using TinyMoE.Tokenizers;
+
 namespace TinyMoE.Data;
 
 /// <summary>A text that grows at its end, and the labels of its stretches.</summary>

@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
+using TinyMoE.Attention;
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
+using TinyMoE.Models;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Generate;

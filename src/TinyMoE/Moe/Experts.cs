@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
@@ -14,7 +15,7 @@ public sealed class Experts
     private readonly Projection down;
     private readonly Projection? gated;
 
-    private readonly Precision precision;
+    private readonly ElementType precision;
 
     internal Experts(ParameterStore store, string name, ModelConfig model, MoeConfig moe)
     {
@@ -27,7 +28,7 @@ public sealed class Experts
     }
 
     /// <summary>What the experts see of x, any shape: x, or x in bfloat16. Cheaper before tokens are dispatched than after.</summary>
-    public Tensor Accept(Tensor x) => precision == Precision.Bfloat16 ? x.RoundToBfloat16() : x;
+    public Tensor Accept(Tensor x) => precision == ElementType.Bfloat16 ? x.RoundToBfloat16() : x;
 
     /// <summary>x, result (N, C) in expert order; offsets (E+1) says whose rows are whose; dropout is of the hidden values (N, F).</summary>
     public Tensor Forward(Tensor x, Ints offsets, in Dropout dropout = default)
@@ -36,7 +37,7 @@ public sealed class Experts
         return down.Forward(hidden.Dropout(dropout), offsets);
     }
 
-    private sealed class Projection(ParameterStore store, string name, int experts, int inputs, int outputs, Initializer init, bool bias, Precision precision)
+    private sealed class Projection(ParameterStore store, string name, int experts, int inputs, int outputs, Initializer init, bool bias, ElementType precision)
     {
         private readonly Parameter weight = store.Add($"{name}.weight", (experts, outputs, inputs), init, precision: precision);
         private readonly Parameter? bias = bias ? store.Add($"{name}.bias", (experts, outputs), Initializer.Zeros, decays: false) : null;

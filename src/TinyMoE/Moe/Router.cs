@@ -1,5 +1,5 @@
+using TinyMoE.Layers;
 using TinyMoE.Memory;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 

@@ -1,5 +1,5 @@
 using TinyMoE.Backends;
-using TinyMoE.Configuration;
+using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Ops;
@@ -74,7 +74,7 @@ public static partial class Ops
                 backend.SwiGluBackward(dz, gate.Data, z, y.Count, gate.GradTarget(), dz, weights.Precision);
             else if (f is not null)
                 backend.UnaryBackward(f.Value, z, y.Data, dz, y.Count, dz);
-            if (gate is null && weights.Precision == Precision.Bfloat16)
+            if (gate is null && weights.Precision == ElementType.Bfloat16)
                 backend.RoundToBfloat16(dz, y.Count, dz);
 
             if (grouped)

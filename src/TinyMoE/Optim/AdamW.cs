@@ -1,6 +1,6 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
 
 namespace TinyMoE.Optim;
 

@@ -2,8 +2,11 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Files;
-using TinyMoE.Nn;
+using TinyMoE.Inspect;
+using TinyMoE.Layers;
+using TinyMoE.Models;
 using TinyMoE.Optim;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Train;
 

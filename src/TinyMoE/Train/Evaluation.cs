@@ -1,8 +1,10 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Inspect;
+using TinyMoE.Layers;
+using TinyMoE.Models;
 using TinyMoE.Moe;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using TinyMoE.Files;
+using TinyMoE.Inspect;
 
 namespace TinyMoE.Train;
 

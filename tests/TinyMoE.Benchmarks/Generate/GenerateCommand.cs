@@ -2,7 +2,8 @@ using System.CommandLine;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
-using TinyMoE.Nn;
+using TinyMoE.Memory;
+using TinyMoE.Models;
 
 namespace TinyMoE.Benchmarks;
 
@@ -33,7 +34,7 @@ internal sealed class GenerateCommand
         Report report = new(parsed.GetValue(json));
         RunConfig config = TrainingRun.ConfigOf(parsed.GetValue(preset)!);
         if (parsed.GetValue(bfloat16))
-            config = config with { Moe = config.Moe with { ExpertPrecision = Precision.Bfloat16 } };
+            config = config with { Moe = config.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
         (int promptLength, int count, int all) = (parsed.GetValue(prompt), parsed.GetValue(tokens), parsed.GetValue(threads));
         if (promptLength + count > config.Model.Context)
             throw new TinyMoEException($"--prompt {promptLength} and --tokens {count} do not fit a context of {config.Model.Context}");
@@ -58,7 +59,7 @@ internal sealed class GenerateCommand
     private static long ActiveBytes(RunConfig config) =>
         ModelSize.Of(config).Parts.Where(part => part.Name != "embedding" || config.Model.TieEmbeddings).Sum(part => part.Active * BytesOf(part, config));
 
-    private static long BytesOf(ModelPart part, RunConfig config) => part.Name == "experts" && config.Moe.ExpertPrecision == Precision.Bfloat16 ? sizeof(ushort) : sizeof(float);
+    private static long BytesOf(ModelPart part, RunConfig config) => part.Name == "experts" && config.Moe.ExpertPrecision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
 
     /// <summary>Median seconds of the prompt, and of each token after the first; managed bytes of such a token.</summary>
     private static (double Prefill, double Decode, double AllocatedBytes) Time(RunConfig config, int promptLength, int count, int rounds, int threads)

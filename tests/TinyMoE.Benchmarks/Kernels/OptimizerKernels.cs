@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using TinyMoE.Backends;
-using TinyMoE.Nn;
+using TinyMoE.Models;
 
 namespace TinyMoE.Benchmarks;
 

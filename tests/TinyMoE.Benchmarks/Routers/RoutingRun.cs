@@ -1,7 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
+using TinyMoE.Layers;
 using TinyMoE.Moe;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using TinyMoE.Cli;
 using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
+using TinyMoE.Inspect;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Cli;

@@ -1,6 +1,5 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
-using TinyMoE.Configuration;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
 using Bfloat16s = TinyMoE.Memory.View<ushort>;
@@ -78,7 +77,7 @@ public sealed class CublasTests
         (int[] offsets, int E, int N) = Plan(rows, nobody);
         foreach (bool adds in new[] { false, true })
         {
-            foreach (Precision precision in Enum.GetValues<Precision>())
+            foreach (ElementType precision in Enum.GetValues<ElementType>())
             {
                 AssertAgrees($"GroupedMatMul {precision} {adds}", (b, d) =>
                     b.GroupedMatMul(d.In(N * inputs), W(b, d, precision, E * outputs * inputs), d.In(offsets), E, N, inputs, outputs, Out(d, N * outputs, adds)));
@@ -153,7 +152,7 @@ public sealed class CublasTests
             Floats x = d.In(N * Inputs), dy = d.In(N * Outputs);
             b.RoundToBfloat16(x, N * Inputs, x);
             b.RoundToBfloat16(dy, N * Outputs, dy);
-            Weights w = W(b, d, Precision.Bfloat16, E * Outputs * Inputs);
+            Weights w = W(b, d, ElementType.Bfloat16, E * Outputs * Inputs);
             b.GroupedMatMul(x, w, d.In(offsets), E, N, Inputs, Outputs, d.Out(N * Outputs));
             b.GroupedMatMulBackwardInput(dy, w, d.In(offsets), E, N, Inputs, Outputs, d.Added(N * Inputs));
         }
@@ -178,10 +177,10 @@ public sealed class CublasTests
     private static Target Out(KernelData d, int n, bool adds) => adds ? d.Added(n) : d.Out(n);
 
     /// <summary>Random weights in a precision.</summary>
-    private static Weights W(Backend backend, KernelData d, Precision precision, int n)
+    private static Weights W(Backend backend, KernelData d, ElementType precision, int n)
     {
         Floats values = d.In(n);
-        if (precision == Precision.Float32)
+        if (precision == ElementType.Float32)
             return values;
         Bfloat16s packed = d.Rent<ushort>(n);
         ushort[] bits = [.. backend.Read(values).Select(v => (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16))];
@@ -199,22 +198,22 @@ public sealed class CublasTests
     }
 
     /// <summary>One epilogue: which of its parts are there.</summary>
-    private sealed record Tail(bool Bias, Unary? Activation, bool Gate, bool InPlace, Precision Precision)
+    private sealed record Tail(bool Bias, Unary? Activation, bool Gate, bool InPlace, ElementType Precision)
     {
         public static IEnumerable<Tail> All =>
         [
-            new(Bias: true, null, Gate: false, InPlace: false, Precision.Float32),
-            new(Bias: false, null, Gate: false, InPlace: false, Precision.Bfloat16),
-            new(Bias: true, null, Gate: false, InPlace: false, Precision.Bfloat16),
-            new(Bias: false, Unary.Relu, Gate: false, InPlace: false, Precision.Float32),
-            new(Bias: true, Unary.Gelu, Gate: false, InPlace: false, Precision.Float32),
-            new(Bias: true, Unary.Silu, Gate: false, InPlace: true, Precision.Float32),
-            new(Bias: false, null, Gate: true, InPlace: false, Precision.Float32),
-            new(Bias: true, null, Gate: true, InPlace: true, Precision.Bfloat16),
+            new(Bias: true, null, Gate: false, InPlace: false, ElementType.Float32),
+            new(Bias: false, null, Gate: false, InPlace: false, ElementType.Bfloat16),
+            new(Bias: true, null, Gate: false, InPlace: false, ElementType.Bfloat16),
+            new(Bias: false, Unary.Relu, Gate: false, InPlace: false, ElementType.Float32),
+            new(Bias: true, Unary.Gelu, Gate: false, InPlace: false, ElementType.Float32),
+            new(Bias: true, Unary.Silu, Gate: false, InPlace: true, ElementType.Float32),
+            new(Bias: false, null, Gate: true, InPlace: false, ElementType.Float32),
+            new(Bias: true, null, Gate: true, InPlace: true, ElementType.Bfloat16),
         ];
 
         /// <summary>Where it rounds, sums of another order may round to the neighbour.</summary>
-        public double Tolerance => Precision == Precision.Bfloat16 ? 1.0 / 128 : CublasTests.Tolerance;
+        public double Tolerance => Precision == ElementType.Bfloat16 ? 1.0 / 128 : CublasTests.Tolerance;
 
         /// <summary>The epilogue with random operands.</summary>
         public Epilogue On(KernelData d, Floats c, int biases, int n) => new()

@@ -3,7 +3,7 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Cuda;
 using TinyMoE.Data;
-using TinyMoE.Nn;
+using TinyMoE.Models;
 using TinyMoE.Tests.Files;
 using TinyMoE.Tests.Moe;
 using TinyMoE.Train;

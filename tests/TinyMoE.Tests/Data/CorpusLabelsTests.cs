@@ -1,6 +1,7 @@
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Tests.Data;
 

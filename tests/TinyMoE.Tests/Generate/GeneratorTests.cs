@@ -1,7 +1,7 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
-using TinyMoE.Nn;
+using TinyMoE.Models;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Tests.Generate;

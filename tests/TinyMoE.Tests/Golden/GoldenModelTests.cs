@@ -1,6 +1,7 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
+using TinyMoE.Models;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Golden;

@@ -1,10 +1,13 @@
+using TinyMoE.Attention;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Generate;
+using TinyMoE.Inspect;
+using TinyMoE.Layers;
+using TinyMoE.Models;
 using TinyMoE.Moe;
 using TinyMoE.Moe.Losses;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 using TinyMoE.Tests.Files;

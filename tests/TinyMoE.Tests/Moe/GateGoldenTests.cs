@@ -1,10 +1,11 @@
 using System.Text.Json;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
+using TinyMoE.Inspect;
+using TinyMoE.Layers;
 using TinyMoE.Moe;
 using TinyMoE.Moe.Losses;
 using TinyMoE.Moe.Routers;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 using TinyMoE.Tests.Golden;

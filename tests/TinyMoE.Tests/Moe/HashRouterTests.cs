@@ -1,3 +1,4 @@
+using TinyMoE.Layers;
 using TinyMoE.Configuration;
 using TinyMoE.Moe.Routers;
 
@@ -38,7 +39,7 @@ public sealed class HashRouterTests
     public void Route_FollowsTheTable_WithGatesOfOneOverK()
     {
         using RouterHarness router = new(new MoeConfig { Router = RouterKind.Hash, Experts = 5, Active = 2 }, 3);
-        RouterRun run = router.Run(new float[4 * 3], TinyMoE.Nn.Pass.Inference, new RouterTokens(1, new int[4]));
+        RouterRun run = router.Run(new float[4 * 3], Pass.Inference, new RouterTokens(1, new int[4]));
         float[] table = router.State("hash.table");
         for (int t = 0; t < 4; t++)
         {

@@ -1,5 +1,6 @@
+using TinyMoE.Inspect;
+using TinyMoE.Layers;
 using TinyMoE.Moe;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 

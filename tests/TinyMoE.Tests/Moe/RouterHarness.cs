@@ -1,8 +1,8 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
+using TinyMoE.Layers;
 using TinyMoE.Moe;
 using TinyMoE.Moe.Routers;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;

@@ -1,7 +1,8 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
+using TinyMoE.Models;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;

@@ -1,7 +1,9 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
-using TinyMoE.Nn;
+using TinyMoE.Inspect;
+using TinyMoE.Models;
+using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Train;

@@ -1,7 +1,9 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
+using TinyMoE.Memory;
+using TinyMoE.Models;
 using TinyMoE.Tests.Files;
 using TinyMoE.Train;
 
@@ -15,7 +17,7 @@ public sealed class ExpertPrecisionTests
     public void Bfloat16_Training_EndsNearTheLossOfFloat32(string name)
     {
         using TemporaryFolder folder = new();
-        double[] losses = [.. new[] { Precision.Float32, Precision.Bfloat16 }.Select(precision =>
+        double[] losses = [.. new[] { ElementType.Float32, ElementType.Bfloat16 }.Select(precision =>
         {
             RunConfig config = With(TestModels.Named(name), precision);
             RecordingListener listener = new();
@@ -30,7 +32,7 @@ public sealed class ExpertPrecisionTests
     public void Bfloat16_LoadedForGeneration_HoldsExpertsInHalfTheMemory_AndComputesWhatTheTrainerDid()
     {
         using TemporaryFolder folder = new();
-        RunConfig wide = With(TestModels.Tiny, Precision.Float32), narrow = With(TestModels.Tiny, Precision.Bfloat16);
+        RunConfig wide = With(TestModels.Tiny, ElementType.Float32), narrow = With(TestModels.Tiny, ElementType.Bfloat16);
         Corpus corpus = TestModels.Corpus();
         int[] ids = TestModels.Ids(16, corpus.Tokenizer.Vocabulary);
         Train(wide, folder["wide"], new RecordingListener());
@@ -51,8 +53,8 @@ public sealed class ExpertPrecisionTests
     [Fact]
     public void Bfloat16_EveryExpertMatrixAndNothingElse()
     {
-        RunConfig config = With(TestModels.TinyNoisy, Precision.Bfloat16); // with biases
-        Assert.All(Decoder.Plan(config), p => Assert.Equal(p.Name.Contains(".experts.", StringComparison.Ordinal) && p.Name.EndsWith(".weight", StringComparison.Ordinal), p.Precision == Precision.Bfloat16));
+        RunConfig config = With(TestModels.TinyNoisy, ElementType.Bfloat16); // with biases
+        Assert.All(Decoder.Plan(config), p => Assert.Equal(p.Name.Contains(".experts.", StringComparison.Ordinal) && p.Name.EndsWith(".weight", StringComparison.Ordinal), p.Precision == ElementType.Bfloat16));
     }
 
     [Fact]
@@ -63,7 +65,7 @@ public sealed class ExpertPrecisionTests
         using CpuBackend backend = new(2);
         Trainer? trainer = null;
         RecordingListener listener = new() { Then = _ => AssertFresh(trainer!.Model) };
-        using (trainer = new(backend, With(TestModels.Tiny, Precision.Bfloat16).For(corpus), corpus, new RunFolder(folder["a"]), listener))
+        using (trainer = new(backend, With(TestModels.Tiny, ElementType.Bfloat16).For(corpus), corpus, new RunFolder(folder["a"]), listener))
         {
             AssertFresh(trainer.Model);
             trainer.Run(stopAt: 3);
@@ -76,7 +78,7 @@ public sealed class ExpertPrecisionTests
 
     private static Parameter[] Experts(Decoder model) => [.. model.Parameters.All.Where(p => p.Name.Contains(".experts.", StringComparison.Ordinal) && p.Name.EndsWith(".weight", StringComparison.Ordinal))];
 
-    private static RunConfig With(RunConfig config, Precision precision) => config with { Moe = config.Moe with { ExpertPrecision = precision } };
+    private static RunConfig With(RunConfig config, ElementType precision) => config with { Moe = config.Moe with { ExpertPrecision = precision } };
 
     private static void Train(RunConfig config, string folder, RecordingListener listener)
     {

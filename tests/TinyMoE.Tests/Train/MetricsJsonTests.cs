@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using TinyMoE.Backends;
+using TinyMoE.Inspect;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Train;

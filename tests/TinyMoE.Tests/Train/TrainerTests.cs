@@ -1,9 +1,10 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
-using TinyMoE.Nn;
+using TinyMoE.Models;
 using TinyMoE.Optim;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Train;

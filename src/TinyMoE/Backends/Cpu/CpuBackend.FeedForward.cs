@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -10,7 +9,7 @@ public sealed unsafe partial class CpuBackend
     public override void SwiGluForward(Floats gate, Floats up, int n, Floats y) => ForElements(n, new SwiGluLoop(gate, up, y));
 
     /// <inheritdoc/>
-    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, Precision precision = Precision.Float32) =>
+    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32) =>
         ForElements(n, new SwiGluBackwardLoop(dy, gate, up, dgate, dup, precision));
 
     /// <summary>y = gate·sigmoid(gate)·up.</summary>
@@ -29,12 +28,12 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>With σ = sigmoid(gate): dgate = dy·up·σ·(1 + gate·(1 − σ)), dup = dy·gate·σ.</summary>
-    private readonly record struct SwiGluBackwardLoop(Floats Dy, Floats Gate, Floats Up, Target Dgate, Target Dup, Precision Precision) : IVectorLoop
+    private readonly record struct SwiGluBackwardLoop(Floats Dy, Floats Gate, Floats Up, Target Dgate, Target Dup, ElementType Precision) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             float* dy = Dy.Pointer, gate = Gate.Pointer, up = Up.Pointer, dgate = Dgate.View.Pointer, dup = Dup.View.Pointer;
-            bool dgateAdds = Dgate.Adds, dupAdds = Dup.Adds, rounds = Precision == Precision.Bfloat16;
+            bool dgateAdds = Dgate.Adds, dupAdds = Dup.Adds, rounds = Precision == ElementType.Bfloat16;
             TVector one = TSimd.Broadcast(1f);
             for (int i = start; i < end; i += TSimd.Count)
             {

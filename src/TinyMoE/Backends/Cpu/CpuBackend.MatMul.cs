@@ -1,7 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -167,7 +166,7 @@ public sealed unsafe partial class CpuBackend
     private static void EndTile(float* c, int rows, int columns, in Products s)
     {
         Epilogue epilogue = s.Epilogue;
-        bool isActivated = !epilogue.Activated.IsNone, rounds = epilogue.Precision == Precision.Bfloat16;
+        bool isActivated = !epilogue.Activated.IsNone, rounds = epilogue.Precision == ElementType.Bfloat16;
         if (!isActivated && !rounds)
             return;
         Floats result = isActivated ? epilogue.Activated : s.C.View;

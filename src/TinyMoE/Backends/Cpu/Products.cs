@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -81,7 +80,7 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     public int TileColumns { get; private init; }
 
     /// <summary>Whether b is to be widened.</summary>
-    public bool IsBfloat16 => B.Data.Precision == Precision.Bfloat16;
+    public bool IsBfloat16 => B.Data.Precision == ElementType.Bfloat16;
 
     private int TilesAcross => CeilingDivide(Columns, TileColumns);
 

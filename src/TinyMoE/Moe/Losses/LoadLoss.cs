@@ -1,4 +1,4 @@
-using TinyMoE.Nn;
+using TinyMoE.Layers;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 

@@ -1,6 +1,6 @@
 using TinyMoE.Configuration;
+using TinyMoE.Layers;
 using TinyMoE.Memory;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 

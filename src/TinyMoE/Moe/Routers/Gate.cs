@@ -1,5 +1,6 @@
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
@@ -38,7 +39,7 @@ internal sealed class Gate
     {
         Pass pass = context.Pass;
         Tensor seen = pass.Training ? Jittered(x, pass) : x;
-        Tensor clean = config.RouterPrecision == Precision.Bfloat16 ? linear.ForwardInBfloat16(seen) : linear.Forward(seen), noisy = clean;
+        Tensor clean = config.RouterPrecision == ElementType.Bfloat16 ? linear.ForwardInBfloat16(seen) : linear.Forward(seen), noisy = clean;
         if (!pass.Training)
             return new GateLogits(clean, clean);
         if (config.LogitNoise > 0f)

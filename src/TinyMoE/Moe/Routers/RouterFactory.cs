@@ -1,5 +1,5 @@
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
 
 namespace TinyMoE.Moe.Routers;
 

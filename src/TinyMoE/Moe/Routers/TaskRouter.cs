@@ -1,5 +1,5 @@
 using TinyMoE.Configuration;
-using TinyMoE.Nn;
+using TinyMoE.Layers;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 

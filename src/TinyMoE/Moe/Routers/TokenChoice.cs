@@ -1,6 +1,5 @@
 using TinyMoE.Configuration;
 using TinyMoE.Moe.Losses;
-using TinyMoE.Nn;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;

@@ -1,0 +1,60 @@
+using TinyMoE.Data;
+
+namespace TinyMoE.Inspect;
+
+/// <summary>The labels of the text of an evaluation: the most frequent by name, the rest together, since a text can have a label for every record.</summary>
+internal sealed class Domains
+{
+    private const int MostByName = 12;
+
+    private readonly int[] domainOf; // by label
+
+    private Domains(int[] domainOf, string[] names, float[] shares) => (this.domainOf, Names, Shares) = (domainOf, names, shares);
+
+    /// <summary>What they are called.</summary>
+    public IReadOnlyList<string> Names { get; }
+
+    /// <summary>Each one's share of the tokens.</summary>
+    public IReadOnlyList<float> Shares { get; }
+
+    /// <summary>The domains of these validation windows, the largest first; null where all tokens have the same label.</summary>
+    public static Domains? Of(Corpus corpus, IReadOnlyList<int> windows, int context)
+    {
+        if (corpus.Labels.Count == 1)
+            return null;
+        long[] counts = new long[corpus.Labels.Count];
+        int[] ids = new int[context], labels = new int[context];
+        foreach (int window in windows)
+        {
+            corpus.ValidationWindow(window, ids, ids, labels);
+            foreach (int label in labels)
+                counts[label]++;
+        }
+
+        int[] order = [.. Enumerable.Range(0, counts.Length).Where(label => counts[label] > 0).OrderByDescending(label => counts[label]).ThenBy(label => label)];
+        if (order.Length < 2)
+            return null;
+        int[] named = [.. order.Take(MostByName)];
+        int[] domainOf = new int[counts.Length];
+        Array.Fill(domainOf, named.Length);
+        for (int domain = 0; domain < named.Length; domain++)
+            domainOf[named[domain]] = domain;
+        List<string> names = [.. named.Select(label => corpus.Labels[label])];
+        List<long> sizes = [.. named.Select(label => counts[label])];
+        if (order.Length > named.Length)
+        {
+            names.Add($"({order.Length - named.Length} more)");
+            sizes.Add(order.Skip(named.Length).Sum(label => counts[label]));
+        }
+
+        double all = sizes.Sum();
+        return new Domains(domainOf, [.. names], [.. sizes.Select(size => (float)(size / all))]);
+    }
+
+    /// <summary>Labels to domains, in place.</summary>
+    public void Replace(Span<int> labels)
+    {
+        foreach (ref int label in labels)
+            label = domainOf[label];
+    }
+}

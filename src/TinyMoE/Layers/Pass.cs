@@ -1,0 +1,32 @@
+using TinyMoE.Backends;
+using TinyMoE.Ops;
+using TinyMoE.RandomNumbers;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Layers;
+
+/// <summary>What a forward pass is for: training draws noise and dropout, and computes balance losses; anything else does not.</summary>
+/// <param name="Training">Whether this pass trains.</param>
+/// <param name="Seed">The run's seed.</param>
+/// <param name="Step">The training step, from 1.</param>
+/// <param name="Part">Which micro-batch of the step.</param>
+public sealed record Pass(bool Training, ulong Seed = 0, int Step = 0, int Part = 0)
+{
+    /// <summary>No noise, no dropout, no balance losses.</summary>
+    public static Pass Inference { get; } = new(Training: false);
+
+    /// <summary>The router's normal draws (T·E) by layer, given instead of drawn: for tests against other implementations.</summary>
+    internal IReadOnlyDictionary<int, float[]>? FrozenRouterNoise { get; init; }
+
+    /// <summary>Standard normal draws like the logits, a constant.</summary>
+    internal Tensor RouterNoise(Tensor logits, int layer) => FrozenRouterNoise is { } frozen
+        ? logits.Tape.Constant(logits.Shape, frozen[layer])
+        : logits.Tape.Normal(logits.Shape, Key(RandomPurpose.RouterNoise, layer));
+
+    /// <summary>The stream of random numbers for a purpose in a layer.</summary>
+    public RandomKey Key(RandomPurpose purpose, int layer) => new(Seed, purpose, Step, layer, Part);
+
+    /// <summary>Dropout at <paramref name="rate"/> in training, none otherwise.</summary>
+    public Dropout Dropout(float rate, RandomPurpose purpose, int layer) =>
+        Training && rate > 0f ? new Dropout(rate, Key(purpose, layer)) : Backends.Dropout.None;
+}

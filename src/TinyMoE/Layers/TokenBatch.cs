@@ -1,0 +1,88 @@
+using TinyMoE.Ops;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Layers;
+
+/// <summary>The tokens of a forward pass: B sequences of T ids side by side, and what a router may want to know of each besides its vector.</summary>
+public sealed class TokenBatch
+{
+    private Ints positions;
+
+    /// <summary>B sequences of T tokens. ids (B·T).</summary>
+    public TokenBatch(Ints ids, int B, int T)
+    {
+        if (ids.Length != B * T)
+            throw new ArgumentException($"{ids.Length} ids are not {B} sequences of {T} tokens.");
+        (Ids, this.B, this.T) = (ids, B, T);
+    }
+
+    /// <summary>The ids (B·T).</summary>
+    public Ints Ids { get; }
+
+    /// <summary>Sequences.</summary>
+    public int B { get; }
+
+    /// <summary>Tokens a sequence.</summary>
+    public int T { get; }
+
+    /// <summary>All tokens, B·T.</summary>
+    public int Count => B * T;
+
+    /// <summary>The label of the text that each token is of (B·T); empty where no one knows.</summary>
+    public Ints Labels { get; init; }
+
+    /// <summary>Which tokens count; null: all. The others are padding: they reach no expert and count in no loss, no load and no capacity.</summary>
+    public TokenMask? Mask { get; init; }
+
+    /// <summary>The position of the first token of each sequence: 0, or what a KV cache holds already.</summary>
+    internal int Start { get; set; }
+
+    /// <summary>The position of each token (B·T).</summary>
+    internal Ints Positions(Tape tape)
+    {
+        if (positions.IsNone)
+            positions = tape.Ints([.. Enumerable.Range(0, Count).Select(n => Start + n % T)]);
+        return positions;
+    }
+}
+
+/// <summary>Which tokens of a batch count. The ids of the others are of no matter, as long as they are ids.</summary>
+public sealed class TokenMask
+{
+    /// <summary>counts (B·T), sequence by sequence of T.</summary>
+    public TokenMask(Tape tape, ReadOnlySpan<bool> counts, int T)
+    {
+        int B = counts.Length / T;
+        float[] ones = new float[counts.Length], inverseSquares = new float[B];
+        for (int n = 0; n < counts.Length; n++)
+            ones[n] = counts[n] ? 1f : 0f;
+        for (int b = 0; b < B; b++)
+        {
+            int own = counts.Slice(b * T, T).Count(true);
+            (Total, Sequences) = (Total + own, Sequences + (own > 0 ? 1 : 0));
+            inverseSquares[b] = own == 0 ? 0f : 1f / ((float)own * own);
+        }
+
+        Column = tape.Constant((counts.Length, 1), ones);
+        InverseSquares = tape.Constant((B, 1), inverseSquares);
+    }
+
+    /// <summary>1 for a token that counts, 0 for another (B·T, 1).</summary>
+    public Tensor Column { get; }
+
+    /// <summary>Tokens that count.</summary>
+    public int Total { get; }
+
+    /// <summary>Sequences with a token that counts.</summary>
+    internal int Sequences { get; }
+
+    /// <summary>1/n² for a sequence of n tokens that count, 0 for one of none (B, 1).</summary>
+    internal Tensor InverseSquares { get; }
+}
+
+/// <summary>Sums over the tokens that count.</summary>
+internal static class Masked
+{
+    /// <summary>The sum of the rows of tokens that count. x (T, C), result (C).</summary>
+    public static Tensor SumRows(this Tensor x, TokenMask? mask) => mask is null ? x.SumRows() : x.Multiply(mask.Column).SumRows();
+}

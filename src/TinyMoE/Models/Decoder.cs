@@ -1,0 +1,179 @@
+using TinyMoE.Attention;
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Layers;
+using TinyMoE.Moe;
+using TinyMoE.Ops;
+using TinyMoE.RandomNumbers;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Models;
+
+/// <summary>
+/// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The feed-forward is
+/// dense or a mixture of experts, layer by layer as configured. Parameters have Hugging Face's Mixtral names; what Mixtral lacks is named in the same spirit.
+/// </summary>
+public sealed class Decoder : IDisposable
+{
+    private readonly RotaryTable? rotary;
+    private readonly Parameter embedding;
+    private readonly Parameter? positions;
+    private readonly Block[] blocks;
+    private readonly Norm norm;
+    private readonly Parameter head;
+    private readonly Parameter? headBias;
+
+    /// <summary>Builds the model on <paramref name="backend"/> with first weights drawn from the seed; not for <paramref name="training"/> it has no memory for gradients.</summary>
+    public Decoder(Backend backend, RunConfig config, bool training = true)
+        : this(new ParameterStore(backend), config)
+    {
+        rotary?.Allocate(backend);
+        Parameters.Allocate(config.Train.Seed, training);
+    }
+
+    private Decoder(ParameterStore store, RunConfig config)
+    {
+        Config = config;
+        Parameters = store;
+        ModelConfig model = config.Model;
+        int V = model.Vocabulary, C = model.Width;
+        if (V < 1)
+            throw new ArgumentException("model.vocabulary must be set before the model is built.");
+        WeightInit init = new(model);
+        rotary = model.Positions == PositionKind.Rope ? new RotaryTable(model.Context, model.HeadSize, model.RopeTheta) : null;
+        embedding = Parameters.Add("model.embed_tokens.weight", (V, C), init.Embedding());
+        positions = model.Positions == PositionKind.Learned ? Parameters.Add("model.embed_positions.weight", (model.Context, C), init.Embedding()) : null;
+        blocks = [.. Enumerable.Range(0, model.Layers).Select(layer => new Block(Parameters, config, layer, rotary))];
+        norm = new Norm(Parameters, "model.norm", model);
+        head = model.TieEmbeddings ? embedding : Parameters.Add("lm_head.weight", (V, C), init.Matrix(C));
+        headBias = model.Biases ? Parameters.Add("lm_head.bias", V, Initializer.Zeros) : null;
+    }
+
+    /// <summary>What it was built from.</summary>
+    public RunConfig Config { get; }
+
+    /// <summary>Its weights and gradients.</summary>
+    public ParameterStore Parameters { get; }
+
+    /// <summary>The parameters that the model of a configuration has, without making them: they have names and shapes but no values.</summary>
+    public static IReadOnlyList<Parameter> Plan(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters.All;
+
+    /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
+    public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
+
+    /// <summary>
+    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds. <paramref name="lastOnly"/>: logits of the last token only
+    /// (of one sequence, in inference).
+    /// </summary>
+    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, KvCache? cache = null, bool lastOnly = false)
+    {
+        ModelConfig model = Config.Model;
+        int B = tokens.B, T = tokens.T;
+        tokens.Start = cache?.Length ?? 0;
+        if (tokens.Start + T > model.Context)
+            throw new ArgumentException($"{T} tokens from position {tokens.Start} do not fit a context of {model.Context}.");
+
+        tape.Scope = "embedding";
+        Tensor x = tape.Embedding(embedding, tokens.Ids);        // (B·T, C)
+        if (positions is not null)
+            x = x.Add(tape.Embedding(positions, tokens.Positions(tape)));
+        x = x.Reshape((B, T, model.Width));
+
+        Tensor? branch = null;                                   // what the last sublayer computed; the next norm adds it to x
+        RoutingContext context = new(pass, tokens);
+        List<(int Layer, Routing Routing)> routings = new(blocks.Length);
+        for (int layer = 0; layer < blocks.Length; layer++)
+        {
+            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache); // (B, T, C)
+            if (routing is not null)
+                routings.Add((layer, routing));
+        }
+
+        cache?.Advance(T);
+        tape.Scope = "head";
+        if (lastOnly)
+            (x, branch) = (LastToken(x), branch is null ? null : LastToken(branch));
+        (_, Tensor h) = norm.Forward(x, branch);
+        Tensor logits = h.Linear(head, headBias);                // (B, T, V)
+        return new DecoderOutput(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)), routings);
+    }
+
+    /// <summary>After each update of the weights: routers learn from the loads of the step.</summary>
+    public void EndStep()
+    {
+        foreach (Block block in blocks)
+            block.Router?.EndStep();
+    }
+
+    /// <summary>Before a new run: tells the routers how often each id occurs in the text to learn (V).</summary>
+    public void Prepare(IReadOnlyList<int> frequencies)
+    {
+        foreach (Block block in blocks)
+            block.Router?.Prepare(frequencies);
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        rotary?.Dispose();
+        Parameters.Dispose();
+    }
+
+    /// <summary>The last row of x (B, T, C), as (1, C).</summary>
+    private static Tensor LastToken(Tensor x)
+    {
+        int C = x.Shape.Last;
+        return x.Tape.Borrow((1, C), x.Data.Slice(x.Count - C, C));
+    }
+
+    /// <summary>x + Attention(Norm(x)), then x + FeedForward(Norm(x)) (pre-norm, as GPT-2, Llama and Mixtral).</summary>
+    private sealed class Block
+    {
+        private readonly float dropout;
+        private readonly int layer;
+        private readonly string attentionScope;
+        private readonly string feedForwardScope;
+        private readonly Norm attentionNorm;
+        private readonly CausalAttention attention;
+        private readonly Norm feedForwardNorm;
+        private readonly FeedForward? dense;
+        private readonly MoeLayer? moe;
+
+        public Block(ParameterStore store, RunConfig config, int layer, RotaryTable? rotary)
+        {
+            string name = $"model.layers.{layer}";
+            (dropout, this.layer) = (config.Model.Dropout, layer);
+            (attentionScope, feedForwardScope) = ($"layer {layer}, attention", $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}");
+            attentionNorm = new Norm(store, $"{name}.input_layernorm", config.Model);
+            attention = new CausalAttention(store, $"{name}.self_attn", config.Model, config.Attention, layer, rotary);
+            feedForwardNorm = new Norm(store, $"{name}.post_attention_layernorm", config.Model);
+            if (config.Moe.InLayer(layer))
+                moe = new MoeLayer(store, $"{name}.block_sparse_moe", config.Model, config.Moe, layer);
+            else
+                dense = new FeedForward(store, $"{name}.mlp", config.Model);
+        }
+
+        public IRouter? Router => moe?.Router;
+
+        /// <summary>x and branch (B, T, C) or null, whose sum is the block's input; the result's sum is its output.</summary>
+        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, RoutingContext context, KvCache? cache)
+        {
+            Pass pass = context.Pass;
+            x.Tape.Scope = attentionScope;
+            (x, Tensor h) = attentionNorm.Forward(x, branch);
+            branch = attention.Forward(h, pass, cache).Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer));
+
+            x.Tape.Scope = feedForwardScope;
+            (x, h) = feedForwardNorm.Forward(x, branch);
+            (branch, Routing? routing) = moe is null
+                ? (dense!.Forward(h), null)
+                : moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context);
+            return (x, branch.Reshape(x.Shape).Dropout(pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer)), routing);
+        }
+    }
+}
+
+/// <summary>What a forward pass gives.</summary>
+/// <param name="Logits">(N, V), N = B·T, or 1 for the last token only.</param>
+/// <param name="Routings">What the router of each MoE layer decided.</param>
+public sealed record DecoderOutput(Tensor Logits, IReadOnlyList<(int Layer, Routing Routing)> Routings);

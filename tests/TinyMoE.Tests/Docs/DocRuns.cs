@@ -34,7 +34,14 @@ public sealed class DocRuns : IDisposable
     {
         if (command.Words is [])
             return CommandLine.Run();
-        List<string> words = [.. command.Words.Select(word => Placed(command, word))];
+        List<string> words = [];
+        string option = "";
+        foreach (string word in command.Words)
+        {
+            option = word.StartsWith('-') ? word : option;
+            words.Add(option is "--run" or "--data" or "--config" ? Placed(command, word) : word);
+        }
+
         return CommandLine.Run(words[0] == "train" && !words.Contains("--help") ? Training(words, command) : [.. words]);
     }
 
@@ -45,7 +52,7 @@ public sealed class DocRuns : IDisposable
     {
         int start = word.IndexOf('=', StringComparison.Ordinal) + 1;
         string path = word[start..], first = path.Split('/')[0];
-        if (path == "DIR" || (first == "runs" && command.Words[0] != "train"))
+        if (path == "DIR" || first == "runs")
             return Trained(command.ValueOf("--label") is null ? "mixtral-tiny" : "poems");
         return first.Length > 0 && (File.Exists(folder[first]) || Directory.Exists(folder[first])) ? word[..start] + folder[path] : word;
     }

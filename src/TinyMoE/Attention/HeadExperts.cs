@@ -1,6 +1,6 @@
-using TinyMoE.Moe;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Moe;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;

@@ -1,7 +1,7 @@
-using TinyMoE.Moe;
 using System.Numerics.Tensors;
 using TinyMoE.Backends;
 using TinyMoE.Layers;
+using TinyMoE.Moe;
 using TinyMoE.Ops;
 
 namespace TinyMoE.Inspect;

@@ -1,5 +1,5 @@
-using TinyMoE.Layers;
 using TinyMoE.Configuration;
+using TinyMoE.Layers;
 using TinyMoE.Moe.Routers;
 
 namespace TinyMoE.Tests.Moe;

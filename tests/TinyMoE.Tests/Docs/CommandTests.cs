@@ -6,18 +6,18 @@ namespace TinyMoE.Tests.Docs;
 /// <summary>Every command of tinymoe that the docs and its own help show does what they say: it runs, and ends well.</summary>
 public sealed class CommandTests(DocRuns runs) : IClassFixture<DocRuns>
 {
-    public static TheoryData<string> Lines => [.. DocCommand.All.Where(command => command.IsTinymoe && !command.UsesCuda).Select(command => command.Line)];
+    public static TheoryData<string> Lines => [.. DocCommands.Of(cuda: false).Select(command => command.Line)];
 
     [Theory]
     [MemberData(nameof(Lines))]
     public void Command_OfTheDocs_Runs(string line) => DocCommands.Check(runs, line);
 }
 
-/// <summary>The same for commands that may use a CUDA device: on the emulated one; where there is none, their options are looked up.</summary>
+/// <summary>The same for commands that may use a CUDA device: on the emulated one. Where there is none, their options are looked up.</summary>
 [Collection(CudaCollection.Name)]
 public sealed class CudaCommandTests(DocRuns runs) : IClassFixture<DocRuns>
 {
-    public static TheoryData<string> Lines => [.. DocCommand.All.Where(command => command.IsTinymoe && command.UsesCuda).Select(command => command.Line)];
+    public static TheoryData<string> Lines => [.. DocCommands.Of(cuda: true).Select(command => command.Line)];
 
     [Theory]
     [MemberData(nameof(Lines))]
@@ -33,13 +33,17 @@ public sealed class CudaCommandTests(DocRuns runs) : IClassFixture<DocRuns>
 
         DocCommand command = DocCommands.Find(line);
         string help = CommandLine.Run(command.Words[0], "--help").Output;
-        Assert.All(command.Words.Where(word => word.StartsWith("--", StringComparison.Ordinal)), option => Assert.Contains(option, help, StringComparison.Ordinal));
+        Assert.All(
+            command.Words.Where(word => word.StartsWith("--", StringComparison.Ordinal)),
+            option => Assert.Contains(option, help, StringComparison.Ordinal));
     }
 }
 
 /// <summary>What both have in common.</summary>
 internal static class DocCommands
 {
+    public static IEnumerable<DocCommand> Of(bool cuda) => DocCommand.All.Where(command => command.IsTinymoe && command.UsesCuda == cuda);
+
     public static DocCommand Find(string line) => DocCommand.All.Single(command => command.Line == line);
 
     public static void Check(DocRuns runs, string line)

@@ -12,7 +12,10 @@ internal sealed partial record DocCommand(string Line, IReadOnlyList<string> Wor
 
     /// <summary>Every command of every Markdown file that runs a program of this repository, each once.</summary>
     public static IReadOnlyList<DocCommand> All { get; } =
-        [.. Markdown.Files.SelectMany(Markdown.Blocks).SelectMany(block => block.Lines).Select(Parse).OfType<DocCommand>().DistinctBy(command => command.Line)];
+    [
+        .. Markdown.Files.SelectMany(Markdown.Blocks).SelectMany(block => block.Lines)
+            .Select(Parse).OfType<DocCommand>().DistinctBy(command => command.Line),
+    ];
 
     /// <summary>Whether it is a command of <c>tinymoe</c>.</summary>
     public bool IsTinymoe => Project == Cli;
@@ -45,7 +48,8 @@ internal sealed partial record DocCommand(string Line, IReadOnlyList<string> Wor
     }
 
     /// <summary>A program of ours at the begin of a line, perhaps behind a prompt and behind variables.</summary>
-    [GeneratedRegex(@"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?<program>tinymoe|dotnet run -c Release --project (?<project>\S+)(?: --)?)(?:\s+(?<rest>\S.*))?$")]
+    [GeneratedRegex(
+        @"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?<program>tinymoe|dotnet run -c Release --project (?<project>\S+)(?: --)?)(?:\s+(?<rest>\S.*))?$")]
     private static partial Regex Command();
 
     /// <summary>A comment behind #, or the words that help shows beside an example.</summary>

@@ -4,14 +4,16 @@ using TinyMoE.Tests.Files;
 namespace TinyMoE.Tests.Docs;
 
 /// <summary>
-/// The files and runs that commands of the docs speak of, small, in a temporary folder; and the commands made to fit them: a training takes two steps of a tiny
-/// model, with the command's own settings on top, and what is in a run's folder was trained once.
+/// The files and runs that commands of the docs speak of, small, in a temporary folder; and the commands made to fit them: a training takes
+/// two steps of a tiny model, with the command's own settings on top, and what is in a run's folder was trained once.
 /// </summary>
 public sealed class DocRuns : IDisposable
 {
     /// <summary>Sizes that train in a moment; what a command sets itself comes after and wins.</summary>
     private static readonly string[] Tiny =
-        ["--set", "model.width=32", "model.layers=1", "model.context=16", "moe.hidden=16", "train.batch=2", "train.eval_windows=2", "train.warmup=1"];
+    [
+        "--set", "model.width=32", "model.layers=1", "model.context=16", "moe.hidden=16", "train.batch=2", "train.eval_windows=2", "train.warmup=1",
+    ];
 
     /// <summary>All that can be typed, so that any prompt is in the vocabulary.</summary>
     private static readonly string Printable = string.Concat(Enumerable.Range(' ', '~' - ' ' + 1).Select(c => (char)c)) + "\n";
@@ -23,9 +25,11 @@ public sealed class DocRuns : IDisposable
     public DocRuns()
     {
         string text = string.Concat(Enumerable.Repeat(Printable + "Returns the value of the thing.\n", 20));
-        foreach (string file in (string[])["poems.txt", "new.txt", "books/one.txt", "books/old/two.txt", "poems/first.txt", "poems/second.txt", "logs.bin"])
+        string[] texts = ["poems.txt", "new.txt", "books/one.txt", "books/old/two.txt", "poems/first.txt", "poems/second.txt", "logs.bin"];
+        foreach (string file in texts)
             folder.Write(file, text);
-        folder.Write("chats.jsonl", string.Concat(Enumerable.Range(0, 60).Select(i => $$"""{"text": "the cat sat on the mat", "label": "{{i % 3}}"}""" + "\n")));
+        IEnumerable<string> records = Enumerable.Range(0, 60).Select(i => $$"""{"text": "the cat sat on the mat", "label": "{{i % 3}}"}""");
+        folder.Write("chats.jsonl", string.Join('\n', records));
         folder.Write("small.json", """{"model": {"width": 64}, "moe": {"experts": 4}}""");
     }
 
@@ -54,7 +58,8 @@ public sealed class DocRuns : IDisposable
         string path = word[start..], first = path.Split('/')[0];
         if (path == "DIR" || first == "runs")
             return Trained(command.ValueOf("--label") is null ? "mixtral-tiny" : "poems");
-        return first.Length > 0 && (File.Exists(folder[first]) || Directory.Exists(folder[first])) ? word[..start] + folder[path] : word;
+        bool isHere = first.Length > 0 && (File.Exists(folder[first]) || Directory.Exists(folder[first]));
+        return isHere ? word[..start] + folder[path] : word;
     }
 
     /// <summary>The words of a training: two steps, or as many as a profile needs, a folder here, and the tiny sizes below the command's own.</summary>
@@ -83,7 +88,7 @@ public sealed class DocRuns : IDisposable
         return place >= 0;
     }
 
-    /// <summary>The folder of a run that was trained once: one to write and to measure with, one by the labels poems and prose, or one that was stopped.</summary>
+    /// <summary>A run that was trained once: one to write and to measure with, one by the labels poems and prose, or one that was stopped.</summary>
     private string Trained(string name)
     {
         string run = folder[$"trained/{name}"];

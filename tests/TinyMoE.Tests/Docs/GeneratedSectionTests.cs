@@ -6,7 +6,8 @@ namespace TinyMoE.Tests.Docs;
 /// <summary>The tables of the docs are those that the code makes.</summary>
 public sealed partial class GeneratedSectionTests
 {
-    private static readonly string[] FilesWithSections = [.. Markdown.Files.Where(file => GeneratedSections.NamesIn(Markdown.Text(file)).Any())];
+    private static readonly string[] FilesWithSections =
+        [.. Markdown.Files.Where(file => GeneratedSections.NamesIn(Markdown.Text(file)).Any())];
 
     public static TheoryData<string> Files => [.. FilesWithSections];
 
@@ -17,16 +18,22 @@ public sealed partial class GeneratedSectionTests
         string text = Markdown.Text(file), renewed = GeneratedSections.Renew(text);
         if (text != renewed && Environment.GetEnvironmentVariable(GeneratedSections.WriteVariable) == "1")
             File.WriteAllText(Path.Combine(Markdown.Root, file), text = renewed);
-        Assert.True(text == renewed, $"{file} is older than the code; write it anew: {GeneratedSections.WriteVariable}=1 dotnet test -c Release --filter GeneratedSectionTests");
+        Assert.True(
+            text == renewed,
+            $"{file} is older than the code; write it anew: {GeneratedSections.WriteVariable}=1 dotnet test -c Release --filter GeneratedSectionTests");
     }
 
     [Fact]
     public void Sections_EachHasOnePlace() =>
-        Assert.Equal(GeneratedSections.All.Keys.Order(), FilesWithSections.SelectMany(file => GeneratedSections.NamesIn(Markdown.Text(file))).Order());
+        Assert.Equal(
+            GeneratedSections.All.Keys.Order(),
+            FilesWithSections.SelectMany(file => GeneratedSections.NamesIn(Markdown.Text(file))).Order());
 
     [Fact]
     public void Losses_TheTable_HasEveryKey() =>
-        Assert.Equal(ConfigKeys.All.Select(key => key.Path).Where(path => path.EndsWith("_loss", StringComparison.Ordinal)), LossTraits.All.Select(loss => loss.Key));
+        Assert.Equal(
+            ConfigKeys.All.Select(key => key.Path).Where(path => path.EndsWith("_loss", StringComparison.Ordinal)),
+            LossTraits.All.Select(loss => loss.Key));
 
     [Theory]
     [InlineData("hash", "1/K")]

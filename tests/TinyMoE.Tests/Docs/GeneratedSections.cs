@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
@@ -7,11 +8,12 @@ using TinyMoE.Tests.Cli;
 namespace TinyMoE.Tests.Docs;
 
 /// <summary>
-/// The parts of the docs that are made from the code. In a file they stand between <c>&lt;!-- generated: NAME --&gt;</c> and <c>&lt;!-- end --&gt;</c>.
+/// The parts of the docs that are made from the code. In a file they stand between <c>&lt;!-- generated: NAME --&gt;</c> and
+/// <c>&lt;!-- end --&gt;</c>.
 /// </summary>
 internal static partial class GeneratedSections
 {
-    /// <summary>The environment variable that lets <see cref="GeneratedSectionTests"/> write the sections instead of comparing them.</summary>
+    /// <summary>The environment variable that lets <see cref="GeneratedSectionTests"/> write the sections instead of comparing.</summary>
     public const string WriteVariable = "TINYMOE_WRITE_DOCS";
 
     /// <summary>What makes each section.</summary>
@@ -38,16 +40,21 @@ internal static partial class GeneratedSections
             : match.Value;
     });
 
+    private static StringBuilder Table(params string[] head) => new(string.Join('\n', head) + "\n");
+
     private static string PresetTable()
     {
-        StringBuilder table = new("| preset | what it is | router | experts | width, layers | context | steps |\n|---|---|---|---|---|---:|---:|\n");
+        StringBuilder table = Table("| preset | what it is | router | experts | width, layers | context | steps |", "|---|---|---|---|---|---:|---:|");
         foreach (Preset preset in Presets.All)
         {
             (ModelConfig model, MoeConfig moe) = (preset.Config.Model, preset.Config.Moe);
             string router = moe.Experts == 0 ? "" : $"`{RouterTraits.Of(moe.Router).Name}`";
-            string experts = moe.Experts == 0 ? "none" : $"{moe.ActiveOfRouter} of {moe.Experts}{(moe.SharedExperts > 0 ? $", {moe.SharedExperts} shared" : "")}";
+            string shared = moe.SharedExperts > 0 ? $", {moe.SharedExperts} shared" : "";
+            string experts = moe.Experts == 0 ? "none" : $"{moe.ActiveOfRouter} of {moe.Experts}{shared}";
             table.Append(CultureInfo.InvariantCulture,
-                $"| `{preset.Name}` | {preset.Summary} | {router} | {experts} | {model.Width}, {model.Layers} | {model.Context} | {preset.Config.Train.Steps} |\n");
+                $"| `{preset.Name}` | {preset.Summary} | {router} | {experts} ");
+            table.Append(CultureInfo.InvariantCulture,
+                $"| {model.Width}, {model.Layers} | {model.Context} | {preset.Config.Train.Steps} |\n");
         }
 
         return table.ToString();
@@ -55,11 +62,16 @@ internal static partial class GeneratedSections
 
     private static string RouterTable()
     {
-        StringBuilder table = new("| router | what it does | experts per token | looks ahead | capacity | from |\n|---|---|---|---|---|---|\n");
+        StringBuilder table = Table("| router | what it does | experts per token | looks ahead | capacity | from |", "|---|---|---|---|---|---|");
         foreach (RouterTraits router in RouterTraits.All)
         {
-            string active = router.Active switch { null => "`moe.active`", int.MaxValue => "all", int own => own.ToString(CultureInfo.InvariantCulture) };
-            string ahead = router.Causality switch { Causality.Causal => "never", Causality.CausalInInference => "in training", _ => "always" };
+            string active = router.Active is { } own ? own == int.MaxValue ? "all" : $"{own}" : "`moe.active`";
+            string ahead = router.Causality switch
+            {
+                Causality.Causal => "never",
+                Causality.CausalInInference => "in training",
+                _ => "always",
+            };
             table.Append(CultureInfo.InvariantCulture,
                 $"| `{router.Name}` | {router.Summary} | {active} | {ahead} | {(router.Drops ? "yes" : "")} | {router.Source} |\n");
         }
@@ -67,24 +79,33 @@ internal static partial class GeneratedSections
         return table.ToString();
     }
 
-    private static string RouterRemarks() => string.Join('\n', RouterTraits.All.Where(router => router.Remarks.Length > 0).Select(router => $"- `{router.Name}`: {router.Remarks}"));
+    private static string RouterRemarks() => string.Join(
+        '\n', RouterTraits.All.Where(router => router.Remarks.Length > 0).Select(router => $"- `{router.Name}`: {router.Remarks}"));
 
     private static string LossTable()
     {
-        StringBuilder table = new("| loss | key | name in metrics | balanced | what it is | usual weight | from |\n|---|---|---|---:|---|---:|---|\n");
+        StringBuilder table = Table("| loss | key | name in metrics | balanced | what it is | usual weight | from |", "|---|---|---|---:|---|---:|---|");
         foreach (LossTraits loss in LossTraits.All)
-            table.Append(CultureInfo.InvariantCulture, $"| {loss.Title} | `{loss.Key}` | `{loss.Name}` | {loss.Balanced} | {loss.Formula} | {loss.Usual} | {loss.Source} |\n");
+        {
+            table.Append(CultureInfo.InvariantCulture,
+                $"| {loss.Title} | `{loss.Key}` | `{loss.Name}` | {loss.Balanced} | {loss.Formula} | {loss.Usual} | {loss.Source} |\n");
+        }
+
         return table.ToString();
     }
 
     /// <summary>The commands that the program's help lists.</summary>
-    private static IEnumerable<string> Commands() =>
-        CommandLine.Run("--help").Output.ReplaceLineEndings("\n").Split("Commands:\n")[1].Split("\n\n")[0].Split('\n').Select(line => line.Trim().Split(' ')[0]);
+    private static IEnumerable<string> Commands()
+    {
+        string list = CommandLine.Run("--help").Output.ReplaceLineEndings("\n").Split("Commands:\n")[1].Split("\n\n")[0];
+        return list.Split('\n').Select(line => line.Trim().Split(' ')[0]);
+    }
 
     private static string Help(params string[] command)
     {
-        string[] lines = CommandLine.Run([.. command, "--help"]).Output.ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
-        return $"```\n{string.Join('\n', lines.Select(line => line.TrimEnd()))}\n```";
+        string help = CommandLine.Run([.. command, "--help"]).Output.ReplaceLineEndings("\n").TrimEnd('\n');
+        help = help.Replace($"  {RootCommand.ExecutableName} ", "  tinymoe ", StringComparison.Ordinal); // the program that runs is the tests'
+        return $"```\n{string.Join('\n', help.Split('\n').Select(line => line.TrimEnd()))}\n```";
     }
 
     [GeneratedRegex(@"<!-- generated: (?<name>[^\n]*?) -->\n.*?<!-- end -->", RegexOptions.Singleline)]

@@ -6,9 +6,9 @@ using TinyMoE.Tests.Files;
 namespace TinyMoE.Tests.Docs;
 
 /// <summary>
-/// Commands of the docs that run another program than tinymoe. Examples run here, each in a process of its own; those that take minutes take a configuration, and
-/// get a small one. What cannot run inside a test is looked up: a benchmark (it measures for minutes, beside a peer that may not be there), and a target of CMake
-/// (building the emulator or the PTX).
+/// Commands of the docs that run another program than tinymoe. Examples run here, each in a process of its own; those that would take minutes
+/// get a small configuration. What cannot run inside a test is looked up: a benchmark (it measures for minutes, beside a peer that may not be
+/// there), and a target of CMake (it builds the emulator or the PTX).
 /// </summary>
 public sealed partial class ProgramTests : IDisposable
 {
@@ -18,22 +18,27 @@ public sealed partial class ProgramTests : IDisposable
 
     private readonly TemporaryFolder folder = new();
 
-    public static TheoryData<string> ExampleProjects => [.. Programs.Select(command => command.Project).Where(project => project.StartsWith(Examples, StringComparison.Ordinal)).Distinct()];
+    public static TheoryData<string> ExampleProjects => [.. Programs.Where(IsExample).Select(command => command.Project).Distinct()];
 
-    public static TheoryData<string> BenchmarkWords => [.. Programs.Where(command => command.Project == Benchmarks).Select(command => command.Words[0]).Distinct()];
+    public static TheoryData<string> BenchmarkWords =>
+        [.. Programs.Where(command => command.Project == Benchmarks).Select(command => command.Words[0]).Distinct()];
 
     public static TheoryData<string> Targets =>
-        [.. Markdown.Files.SelectMany(Markdown.Blocks).SelectMany(block => block.Lines).SelectMany(line => Target().Matches(line)).Select(match => match.Groups[1].Value).Distinct()];
+    [
+        .. Markdown.Files.SelectMany(Markdown.Blocks).SelectMany(block => block.Lines)
+            .SelectMany(line => Target().Matches(line)).Select(match => match.Groups[1].Value).Distinct(),
+    ];
 
     [Fact]
     public void Programs_AreExamplesOrBenchmarks() =>
-        Assert.All(Programs, command => Assert.True(command.Project == Benchmarks || command.Project.StartsWith(Examples, StringComparison.Ordinal), command.Line));
+        Assert.All(Programs, command => Assert.True(command.Project == Benchmarks || IsExample(command), command.Line));
 
     [Theory]
     [MemberData(nameof(ExampleProjects))]
     public async Task Example_OfTheDocs_Runs(string project)
     {
-        string name = Path.GetFileName(project), built = Path.GetRelativePath(Path.Combine(Markdown.Root, "tests", "TinyMoE.Tests"), AppContext.BaseDirectory);
+        string name = Path.GetFileName(project);
+        string built = Path.GetRelativePath(Path.Combine(Markdown.Root, "tests", "TinyMoE.Tests"), AppContext.BaseDirectory);
         ProcessStartInfo start = new("dotnet", [Path.Combine(Markdown.Root, project, built, $"{name}.dll"), .. Arguments(project)])
         {
             RedirectStandardOutput = true,
@@ -52,7 +57,8 @@ public sealed partial class ProgramTests : IDisposable
     public void Benchmark_OfTheDocs_IsThere(string word)
     {
         string name = char.ToUpperInvariant(word[0]) + word[1..];
-        Assert.True(File.Exists(Path.Combine(Markdown.Root, Benchmarks, name, $"{name}Command.cs")), $"the benchmarks have no command {word}");
+        string file = Path.Combine(Markdown.Root, Benchmarks, name, $"{name}Command.cs");
+        Assert.True(File.Exists(file), $"the benchmarks have no command {word}");
     }
 
     [Theory]
@@ -62,6 +68,8 @@ public sealed partial class ProgramTests : IDisposable
         file => Regex.IsMatch(File.ReadAllText(file), $@"add_(?:custom_target|library|executable)\({target}[\s)]"));
 
     public void Dispose() => folder.Dispose();
+
+    private static bool IsExample(DocCommand command) => command.Project.StartsWith(Examples, StringComparison.Ordinal);
 
     /// <summary>What makes an example end within seconds.</summary>
     private IEnumerable<string> Arguments(string project)
@@ -73,8 +81,8 @@ public sealed partial class ProgramTests : IDisposable
         config["seeds"] = new JsonArray(1);
         if (config["common"] is JsonObject common)
         {
-            foreach ((string key, JsonNode value) in ((string, JsonNode)[])[("train.steps", 2), ("train.eval_windows", 2), ("train.batch", 2), ("model.width", 32), ("model.context", 16)])
-                common[key] = value;
+            (common["train.steps"], common["train.batch"], common["train.eval_windows"]) = (2, 2, 2);
+            (common["model.width"], common["model.context"]) = (32, 16);
         }
         else
         {

@@ -13,7 +13,7 @@ public sealed class CommandTests(DocRuns runs) : IClassFixture<DocRuns>
     public void Command_OfTheDocs_Runs(string line) => DocCommands.Check(runs, line);
 }
 
-/// <summary>The same for commands that may use a CUDA device: on the emulated one. Where there is none, their options are looked up.</summary>
+/// <summary>The same on the emulated CUDA device for commands that may use one. Where there is none their options are looked up.</summary>
 [Collection(CudaCollection.Name)]
 public sealed class CudaCommandTests(DocRuns runs) : IClassFixture<DocRuns>
 {

@@ -12,7 +12,8 @@ public sealed class DocRuns : IDisposable
     /// <summary>Sizes that train in a moment; what a command sets itself comes after and wins.</summary>
     private static readonly string[] Tiny =
     [
-        "--set", "model.width=32", "model.layers=1", "model.context=16", "moe.hidden=16", "train.batch=2", "train.eval_windows=2", "train.warmup=1",
+        "--set", "model.width=32", "model.layers=1", "model.context=16", "moe.hidden=16",
+        "train.batch=2", "train.eval_windows=2", "train.warmup=1",
     ];
 
     /// <summary>All that can be typed, so that any prompt is in the vocabulary.</summary>
@@ -62,7 +63,7 @@ public sealed class DocRuns : IDisposable
         return isHere ? word[..start] + folder[path] : word;
     }
 
-    /// <summary>The words of a training: two steps, or as many as a profile needs, a folder here, and the tiny sizes below the command's own.</summary>
+    /// <summary>A training of two steps, or as many as a profile needs, in a folder here, the tiny sizes below its own.</summary>
     private string[] Training(List<string> words, DocCommand command)
     {
         bool resume = words.Contains("--resume"), stops = Drop(words, "--stop-at");
@@ -88,7 +89,7 @@ public sealed class DocRuns : IDisposable
         return place >= 0;
     }
 
-    /// <summary>A run that was trained once: one to write and to measure with, one by the labels poems and prose, or one that was stopped.</summary>
+    /// <summary>A run that is trained once: to write and measure with, one of the labels poems and prose, one that stopped.</summary>
     private string Trained(string name)
     {
         string run = folder[$"trained/{name}"];

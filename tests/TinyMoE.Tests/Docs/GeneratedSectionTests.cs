@@ -1,5 +1,8 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using TinyMoE.Configuration;
+using TinyMoE.Tests.Cli;
+using TinyMoE.Tests.Files;
 
 namespace TinyMoE.Tests.Docs;
 
@@ -20,7 +23,8 @@ public sealed partial class GeneratedSectionTests
             File.WriteAllText(Path.Combine(Markdown.Root, file), text = renewed);
         Assert.True(
             text == renewed,
-            $"{file} is older than the code; write it anew: {GeneratedSections.WriteVariable}=1 dotnet test -c Release --filter GeneratedSectionTests");
+            $"{file} is older than the code; {GeneratedSections.WriteVariable}=1 dotnet test -c Release --filter GeneratedSectionTests "
+                + "writes it anew");
     }
 
     [Fact]
@@ -34,6 +38,24 @@ public sealed partial class GeneratedSectionTests
         Assert.Equal(
             ConfigKeys.All.Select(key => key.Path).Where(path => path.EndsWith("_loss", StringComparison.Ordinal)),
             LossTraits.All.Select(loss => loss.Key));
+
+    [Fact]
+    public void Losses_NamesInTheTable_AreThoseOfMetrics()
+    {
+        using TemporaryFolder folder = new();
+        string text = folder.Write("text.txt", string.Concat(Enumerable.Repeat("the cat sat on the mat\n", 100)));
+        CommandLine result = CommandLine.Run(
+        [
+            "train", "--data", text, "--out", folder["run"], "--steps", "1", "--json",
+            "--set", "model.width=16", "model.layers=1", "model.context=8", "train.batch=2", "moe.hidden=8", "moe.router=noisy-top-k",
+            .. LossTraits.All.Select(loss => $"{loss.Key}=0.01"),
+        ]);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        JsonElement losses = JsonDocument.Parse(result.Output.Split('\n')[0]).RootElement.GetProperty("losses");
+        Assert.Equal(
+            LossTraits.All.Select(loss => loss.Name).Append("cross_entropy").Append("total").Order(),
+            losses.EnumerateObject().Select(loss => loss.Name).Order());
+    }
 
     [Theory]
     [InlineData("hash", "1/K")]

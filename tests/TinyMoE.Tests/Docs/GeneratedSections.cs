@@ -44,7 +44,9 @@ internal static partial class GeneratedSections
 
     private static string PresetTable()
     {
-        StringBuilder table = Table("| preset | what it is | router | experts | width, layers | context | steps |", "|---|---|---|---|---|---:|---:|");
+        StringBuilder table = Table(
+            "| preset | what it is | router | experts | width, layers | context | steps |",
+            "|---|---|---|---|---|---:|---:|");
         foreach (Preset preset in Presets.All)
         {
             (ModelConfig model, MoeConfig moe) = (preset.Config.Model, preset.Config.Moe);
@@ -62,7 +64,9 @@ internal static partial class GeneratedSections
 
     private static string RouterTable()
     {
-        StringBuilder table = Table("| router | what it does | experts per token | looks ahead | capacity | from |", "|---|---|---|---|---|---|");
+        StringBuilder table = Table(
+            "| router | what it does | experts per token | looks ahead | capacity | from |",
+            "|---|---|---|---|---|---|");
         foreach (RouterTraits router in RouterTraits.All)
         {
             string active = router.Active is { } own ? own == int.MaxValue ? "all" : $"{own}" : "`moe.active`";
@@ -84,7 +88,9 @@ internal static partial class GeneratedSections
 
     private static string LossTable()
     {
-        StringBuilder table = Table("| loss | key | name in metrics | balanced | what it is | usual weight | from |", "|---|---|---|---:|---|---:|---|");
+        StringBuilder table = Table(
+            "| loss | key | name in metrics | balanced | what it is | usual weight | from |",
+            "|---|---|---|---:|---|---:|---|");
         foreach (LossTraits loss in LossTraits.All)
         {
             table.Append(CultureInfo.InvariantCulture,
@@ -104,7 +110,7 @@ internal static partial class GeneratedSections
     private static string Help(params string[] command)
     {
         string help = CommandLine.Run([.. command, "--help"]).Output.ReplaceLineEndings("\n").TrimEnd('\n');
-        help = help.Replace($"  {RootCommand.ExecutableName} ", "  tinymoe ", StringComparison.Ordinal); // the program that runs is the tests'
+        help = help.Replace($"  {RootCommand.ExecutableName} ", "  tinymoe ", StringComparison.Ordinal); // the tests' program
         return $"```\n{string.Join('\n', help.Split('\n').Select(line => line.TrimEnd()))}\n```";
     }
 

@@ -13,8 +13,8 @@ public sealed class LinkTests
         foreach (string link in Markdown.Links(file).Where(link => !link.Contains("://", StringComparison.Ordinal)))
         {
             string[] parts = link.Split('#', 2);
-            string target = parts[0].Length == 0 ? file
-                : Path.GetRelativePath(Markdown.Root, Path.Combine(Markdown.Root, Path.GetDirectoryName(file)!, parts[0])).Replace('\\', '/');
+            string beside = Path.Combine(Markdown.Root, Path.GetDirectoryName(file)!, parts[0]);
+            string target = parts[0].Length == 0 ? file : Path.GetRelativePath(Markdown.Root, beside).Replace('\\', '/');
             string path = Path.Combine(Markdown.Root, target);
             bool found = !target.StartsWith("..", StringComparison.Ordinal) && (File.Exists(path) || Directory.Exists(path));
             if (!found || (parts.Length > 1 && !Markdown.Anchors(target).Contains(parts[1])))

@@ -49,7 +49,7 @@ public sealed record RouterTraits(
         new(RouterKind.ExpertChoice, "each expert takes its top tokens: always balanced, looks ahead", "Zhou et al. 2022",
             Drops: false, Causality: Causality.NonCausal)
         {
-            Remarks = "An expert takes max(1, ⌊T·K/E⌋) of a group of T tokens that count, whatever `moe.min_capacity` says; "
+            Remarks = "An expert takes max(1, ⌊N·K/E⌋) of a group of N tokens that count, whatever `moe.min_capacity` says; "
                 + "gates are p over all experts. "
                 + "With `moe.choice_group` `batch` or `position` a group spans the windows that are read together, so the loss of "
                 + "an evaluation depends on how many it reads at once (`train.batch`; the last batch may be smaller): compare such losses "

@@ -16,6 +16,8 @@ internal static partial class GeneratedSections
     /// <summary>The environment variable that lets <see cref="GeneratedSectionTests"/> write the sections instead of comparing.</summary>
     public const string WriteVariable = "TINYMOE_WRITE_DOCS";
 
+    private const int MostColumns = 140;
+
     /// <summary>What makes each section.</summary>
     public static IReadOnlyDictionary<string, Func<string>> All { get; } = new Dictionary<string, Func<string>>(
     [
@@ -83,8 +85,26 @@ internal static partial class GeneratedSections
         return table.ToString();
     }
 
-    private static string RouterRemarks() => string.Join(
-        '\n', RouterTraits.All.Where(router => router.Remarks.Length > 0).Select(router => $"- `{router.Name}`: {router.Remarks}"));
+    private static string RouterRemarks()
+    {
+        IEnumerable<RouterTraits> open = RouterTraits.All.Where(router => router.Remarks.Length > 0);
+        return string.Join('\n', open.Select(router => Wrapped($"- `{router.Name}`: {router.Remarks}")));
+    }
+
+    /// <summary>An item of a list on lines of at most 140 columns.</summary>
+    private static string Wrapped(string item)
+    {
+        StringBuilder lines = new();
+        int column = 0;
+        foreach (string word in item.Split(' '))
+        {
+            bool begins = column == 0, breaks = column + 1 + word.Length > MostColumns;
+            lines.Append(begins ? "" : breaks ? "\n  " : " ").Append(word);
+            column = begins ? word.Length : breaks ? 2 + word.Length : column + 1 + word.Length;
+        }
+
+        return lines.ToString();
+    }
 
     private static string LossTable()
     {

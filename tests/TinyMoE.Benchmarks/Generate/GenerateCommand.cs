@@ -28,8 +28,8 @@ internal sealed class GenerateCommand
     public static Command Create()
     {
         GenerateCommand generate = new();
-        Command command =
-            new("generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
+        Command command = new(
+            "generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
         {
             generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.bfloat16, generate.threads, generate.json,
         };

@@ -25,8 +25,8 @@ internal sealed class MatmulCommand
     public static Command Create()
     {
         MatmulCommand matmul = new();
-        Command command =
-            new("matmul", "Matrix products of a training step of the measured models beside OpenBLAS, on 1 and on all threads.")
+        Command command = new(
+            "matmul", "Matrix products of a training step of the measured models beside OpenBLAS, on 1 and on all threads.")
         {
             matmul.shapes, matmul.rounds, matmul.threads, matmul.json,
         };

@@ -14,8 +14,8 @@ internal sealed class ScalingCommand
     public static Command Create()
     {
         ScalingCommand scaling = new();
-        Command command =
-            new("scaling", "Training time against active work: mixture and dense, many experts and few, twice the tokens, layers, width.")
+        Command command = new(
+            "scaling", "Training time against active work: mixture and dense, many experts and few, twice the tokens, layers, width.")
         {
             scaling.rounds, scaling.threads, scaling.json,
         };

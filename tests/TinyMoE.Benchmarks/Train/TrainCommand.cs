@@ -84,8 +84,8 @@ internal sealed class TrainCommand
             report.Row(
                 $"  {$"{figures[0].Framework}, threads: {rival.Name}",-34} {1e3 * theirSeconds,8:F1} ms "
                     + $"{tokens / theirSeconds,8:F0} tokens/s {1e-9 * operations / theirSeconds,6:F1} GFLOP/s {theirPeak / MiB,6:F0} MiB   "
-                    + $"ours is {Measuring.Median(ratios):F2} times as fast [{ratios.Min():F2}..{ratios.Max():F2}] in {peak / theirPeak:F2} "
-                    + $"of the memory{(isFastest ? "; the fastest rival" : "")}",
+                    + $"ours is {Measuring.Median(ratios):F2} times as fast [{ratios.Min():F2}..{ratios.Max():F2}] in "
+                    + $"{peak / theirPeak:F2} of the memory{(isFastest ? "; the fastest rival" : "")}",
                 new
                 {
                     Kind = "train_rival", Preset = preset, Rival = rival.Name, IsFastest = isFastest, figures[0].Framework,

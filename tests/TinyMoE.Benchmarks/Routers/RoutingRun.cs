@@ -8,7 +8,9 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>One layer's router by itself, in training: logits, choices, the Assignment, losses, and the gradients back to x and to its weights.</summary>
+/// <summary>
+/// One layer's router by itself, in training: logits, choices, the Assignment, losses, and the gradients back to x and to its weights.
+/// </summary>
 internal sealed class RoutingRun : IDisposable
 {
     private readonly Backend backend;

@@ -12,8 +12,9 @@ namespace TinyMoE.Cli;
 internal sealed record DeviceChoice(int? Card = null, int Threads = 0, TensorCores TensorCores = default, GroupedProducts Grouped = default)
 {
     /// <summary>Opens it.</summary>
-    public Backend Open() =>
-        Card is { } card ? new CudaBackend(card, new CudaOptions { TensorCores = TensorCores, Grouped = Grouped }) : new CpuBackend(Threads);
+    public Backend Open() => Card is { } card
+        ? new CudaBackend(card, new CudaOptions { TensorCores = TensorCores, Grouped = Grouped })
+        : new CpuBackend(Threads);
 
     /// <summary>The options that choose a card again, each after a blank; nothing for the processor.</summary>
     public string Arguments => Card is null ? ""
@@ -44,7 +45,8 @@ internal sealed class DeviceOptions
         Names<TensorCores>());
 
     private readonly Option<string?> grouped = Options.OneOf("--grouped",
-        "How a card multiplies for experts: in one call of cuBLAS for all, or in a loop of one call per expert; cublas if not said.",
+        "How a card multiplies for experts: as is faster for their sizes, in one call of cuBLAS, or in a loop of one call per expert;"
+        + " auto if not said.",
         Names<GroupedProducts>());
 
     public void AddTo(Command command)

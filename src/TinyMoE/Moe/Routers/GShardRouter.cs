@@ -1,5 +1,3 @@
-using TinyMoE.Configuration;
-using TinyMoE.Layers;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;

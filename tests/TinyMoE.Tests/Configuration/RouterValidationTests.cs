@@ -75,7 +75,7 @@ public sealed class RouterValidationTests
     public void Notes_ModelThatLooksAhead_SaySo(string changes, string note)
     {
         Assert.Contains(ConfigNotes.Of(Changed(changes)), line => line.StartsWith(note, StringComparison.Ordinal));
-        Assert.True(ConfigNotes.LooksAhead(Changed(changes)));
+        Assert.True(Changed(changes).Moe.LooksAhead);
     }
 
     [Theory]
@@ -105,7 +105,7 @@ public sealed class RouterValidationTests
     public void Notes_NothingToSay_AreEmpty(string changes)
     {
         Assert.Empty(ConfigNotes.Of(Changed(changes)));
-        Assert.False(ConfigNotes.LooksAhead(Changed(changes)));
+        Assert.False(Changed(changes).Moe.LooksAhead);
     }
 
     private static RunConfig Changed(string changes) =>

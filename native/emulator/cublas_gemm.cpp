@@ -208,6 +208,7 @@ struct GroupArrays {
 cublasStatus_t groupedOf(BlasHandle& blas, const char* call, const GroupArrays& of, Pointers a, cudaDataType_t typeA, Pointers b, cudaDataType_t typeB,
                          Pointers c, cudaDataType_t typeC, cublasComputeType_t compute) {
     if (driver().settings.noGrouped || blas.pointerMode != CUBLAS_POINTER_MODE_HOST) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (++driver().counts.grouped == driver().settings.failGrouped) return CUBLAS_STATUS_INTERNAL_ERROR;
     if (of.count < 0) return CUBLAS_STATUS_INVALID_VALUE;
     if (of.count == 0) return CUBLAS_STATUS_SUCCESS;
     if (!of.transposeA || !of.transposeB || !of.m || !of.n || !of.k || !of.alpha || !of.lda || !of.ldb || !of.beta || !of.ldc || !of.sizes)

@@ -122,10 +122,10 @@ public sealed unsafe partial class CudaBackend
             products = new Product[E];
     }
 
-    /// <summary>All products: in one call where this cuBLAS has it, else one by one.</summary>
+    /// <summary>All products: in one call where the options say so and this cuBLAS takes them, else one by one.</summary>
     private void Multiply(ReadOnlySpan<Product> all)
     {
-        if (all.Length > 1 && blasHasGrouped)
+        if (all.Length > 1 && blasHasGrouped && options.Grouped == GroupedProducts.Cublas && CanBeGrouped(all))
         {
             Span<nint> addresses = all.Length <= 128 ? stackalloc nint[3 * all.Length] : new nint[3 * all.Length];
             groupedSizes.Set(all, addresses);
@@ -139,6 +139,22 @@ public sealed unsafe partial class CudaBackend
 
         foreach (ref readonly Product product in all)
             blas.Multiply(product);
+    }
+
+    /// <summary>
+    /// In TF32 grouped matrices have to be aligned to 16 bytes, says cuBLAS's documentation, or reading them may fail: it does not see where they lie when it
+    /// chooses its kernel. One by one it sees it.
+    /// </summary>
+    private bool CanBeGrouped(ReadOnlySpan<Product> all)
+    {
+        nint bits = 0;
+        if (options.TensorCores == TensorCores.Tf32)
+        {
+            foreach (ref readonly Product product in all)
+                bits |= product.A | product.B | product.C;
+        }
+
+        return bits % 16 == 0;
     }
 
     private static nint At(Floats view, long element) => view.Address + (nint)(element * sizeof(float));

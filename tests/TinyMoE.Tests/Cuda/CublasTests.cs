@@ -16,6 +16,8 @@ public sealed class CublasTests
 {
     private const double Tolerance = 1e-5;
 
+    private static CudaBackend? loop; // as TestDevice's shared one, but with a call per expert
+
     /// <summary>Rows, columns, inner, batch.</summary>
     public static TheoryData<int, int, int, int> DenseSizes => new()
     {
@@ -158,17 +160,62 @@ public sealed class CublasTests
         }
     }
 
-    /// <summary>The case on the device, with cuBLAS's grouped product and, where the emulator can leave it out, without.</summary>
+    [EmulatedFact]
+    public void GroupedMatMul_OfACublasWithoutGroupedProducts_GoesOneByOne() => Assert.Equal((4, 4), ProductsOfTwo("no_grouped"));
+
+    [EmulatedFact]
+    public void GroupedMatMul_WhereTheFirstCallFails_GoesOneByOne() => Assert.Equal((4, 4), ProductsOfTwo("fail_grouped=1"));
+
+    [EmulatedFact]
+    public void GroupedMatMul_WhereALaterCallFails_SaysSo() =>
+        Assert.Contains("CUBLAS_STATUS_INTERNAL_ERROR", Assert.ThrowsAny<TinyMoEException>(() => ProductsOfTwo("fail_grouped=2")).Message, StringComparison.Ordinal);
+
+    /// <summary>Rows of 4 or 8 numbers keep to 16 bytes where experts begin; of 6 they do not, and cuBLAS wants that of grouped products in TF32.</summary>
+    [EmulatedTheory]
+    [InlineData(TensorCores.Off, GroupedProducts.Cublas, 4, 6, 1)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Cublas, 4, 8, 1)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Cublas, 4, 6, 4)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Cublas, 6, 4, 4)]
+    [InlineData(TensorCores.Off, GroupedProducts.Loop, 4, 8, 4)]
+    public void GroupedMatMul_GoesOneByOne_WhereAskedOrNotAligned(TensorCores tensorCores, GroupedProducts grouped, int inputs, int outputs, int products) =>
+        Assert.Equal((products, products), ProductsOfTwo("", new CudaOptions { TensorCores = tensorCores, Grouped = grouped }, inputs, outputs));
+
+    /// <summary>Calls of cuBLAS for two products of four experts each, whose first rows are 0, 3, 4 and 15.</summary>
+    private static (int First, int Second) ProductsOfTwo(string settings, CudaOptions? options = null, int inputs = 4, int outputs = 8)
+    {
+        using CudaBackend cuda = TestDevice.NewBackend(settings, options ?? new CudaOptions { Grouped = GroupedProducts.Cublas });
+        (int[] offsets, int E, int N) = Plan("3 1 11 2", 1);
+        using KernelData d = new(cuda);
+        Floats x = d.In(N * inputs), w = d.In(E * inputs * outputs), y = d.Out(N * outputs);
+        Ints on = d.In(offsets);
+        int[] marks = [Emulator.Products, 0, 0];
+        for (int i = 1; i < marks.Length; i++)
+        {
+            cuda.GroupedMatMul(x, w, on, E, N, inputs, outputs, y);
+            marks[i] = Emulator.Products;
+        }
+
+        TestDevice.RequireNoFinding();
+        return (marks[1] - marks[0], marks[2] - marks[1]);
+    }
+
+    /// <summary>The case on the device, with experts' products in one call and in one each.</summary>
     private static void AssertAgrees(string name, Action<Backend, KernelData> run, double tolerance = Tolerance)
     {
         KernelCase c = new("cuBLAS", name, run, tolerance);
         using CpuBackend cpu = new(1);
-        foreach (string settings in TestDevice.IsEmulated ? ["", "no_grouped"] : new[] { "" })
+        foreach (GroupedProducts grouped in Enum.GetValues<GroupedProducts>())
         {
-            double error = c.ErrorOn(TestDevice.SharedBackend(settings), cpu);
-            Assert.True(error <= tolerance, $"{name} ({settings}): {error}");
+            double error = c.ErrorOn(BackendWith(grouped), cpu);
+            Assert.True(error <= tolerance, $"{name} ({grouped}): {error}");
             TestDevice.RequireNoFinding();
         }
+    }
+
+    private static CudaBackend BackendWith(GroupedProducts grouped)
+    {
+        CudaBackend usual = TestDevice.SharedBackend("");
+        return grouped == GroupedProducts.Cublas ? usual : loop ??= TestDevice.NewBackend("", new CudaOptions { Grouped = grouped });
     }
 
     private static IEnumerable<(bool TransposeA, bool TransposeB, bool Adds)> Flags() =>

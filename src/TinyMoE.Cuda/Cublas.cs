@@ -95,7 +95,8 @@ internal sealed unsafe class Cublas : IDisposable
 
     /// <summary>
     /// All products in one call, each with sizes of its own. The device has their addresses, three arrays of <see cref="GroupedSizes.Count"/> one behind the other:
-    /// of b, of a, of c. False, and nothing done, where this cuBLAS is older than 12.4 and does not know it, or refuses the first of these calls.
+    /// of b, of a, of c. False, and nothing done, where this cuBLAS is older than 12.4 and does not know it,
+    /// or where the first of these calls fails, whatever its status.
     /// </summary>
     public bool TryMultiplyGrouped(GroupedSizes sizes, nint addresses)
     {

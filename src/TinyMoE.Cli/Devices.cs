@@ -26,7 +26,8 @@ internal sealed class DeviceOptions
         Names<TensorCores>());
 
     private readonly Option<string?> grouped = Options.OneOf("--grouped",
-        "How a card multiplies for experts: in one call of cuBLAS for all, or in a loop of one call per expert; cublas if not said.",
+        "How a card multiplies for experts: as is faster for their sizes, in one call of cuBLAS, or in a loop of one call per expert;"
+        + " auto if not said.",
         Names<GroupedProducts>());
 
     public void AddTo(Command command)

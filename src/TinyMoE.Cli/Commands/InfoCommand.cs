@@ -56,7 +56,7 @@ internal sealed class InfoCommand
     private static void Write(IAnsiConsole console, string name, ModelSize size, RunConfig full)
     {
         Table table = new Table().Border(TableBorder.Simple).AddColumn("part").AddColumn(new TableColumn("parameters").RightAligned()).AddColumn(new TableColumn("active for a token").RightAligned());
-        foreach (ModelPart part in size.Parts)
+        foreach (PartSize part in size.Parts)
             table.AddRow(part.Name, Number(part.Total), Number(part.Active));
         table.AddRow("all", Number(size.TotalParameters), Number(size.ActiveParameters));
         console.WriteLine(name);

@@ -27,8 +27,8 @@ public sealed class CausalAttention
         (this.config, this.layer, this.rotary) = (config, layer, rotary);
         WeightInit init = new(config);
         int C = config.Width, keyWidth = config.KvHeadsOrAll * config.HeadSize;
-        query = new Linear(store, $"{name}.q_proj", C, C, init.Matrix(C));
-        key = new Linear(store, $"{name}.k_proj", C, keyWidth, init.Matrix(C));
+        query = new Linear(store, $"{name}.query", ModelPart.Attention, C, C, init.Matrix(C));
+        key = new Linear(store, $"{name}.key", ModelPart.Attention, C, keyWidth, init.Matrix(C));
         if (attention.Kind == AttentionKind.SwitchHead)
         {
             valueExperts = HeadExperts.OfValues(store, name, config, attention, layer);
@@ -36,8 +36,8 @@ public sealed class CausalAttention
             return;
         }
 
-        value = new Linear(store, $"{name}.v_proj", C, keyWidth, init.Matrix(C));
-        output = new Linear(store, $"{name}.o_proj", C, C, init.Residual(C), config.Biases);
+        value = new Linear(store, $"{name}.value", ModelPart.Attention, C, keyWidth, init.Matrix(C));
+        output = new Linear(store, $"{name}.output", ModelPart.Attention, C, C, init.Residual(C), config.Biases);
     }
 
     /// <summary>x, result (B, T, C). With a cache, x continues the sequence that the cache holds.</summary>

@@ -34,19 +34,19 @@ internal sealed class HeadExperts
     {
         (this.config, this.heads, this.dropoutPurpose, this.layer) = (config, heads, dropoutPurpose, layer);
         int C = model.Width, E = heads * config.Experts;
-        gate = new Linear(store, $"{name}_gate", C, E, new WeightInit(model).Matrix(C));
-        weight = store.Add($"{name}_experts.{{expert}}.weight", (E, outputs, inputs), init);
-        bias = hasBias ? store.Add($"{name}_experts.{{expert}}.bias", (E, outputs), Initializer.Zeros, decays: false) : null;
+        gate = new Linear(store, $"{name}_router", ModelPart.Attention, C, E, new WeightInit(model).Matrix(C));
+        weight = store.Add($"{name}_experts.weight", (E, outputs, inputs), init, ModelPart.AttentionExperts);
+        bias = hasBias ? store.Add($"{name}_experts.bias", (E, outputs), Initializer.Zeros, ModelPart.AttentionExperts, decays: false) : null;
     }
 
-    /// <summary>The values' experts, in every key and value head: <c>name.v_gate.weight</c> (H·E, C), <c>name.v_experts.{expert}.weight</c> (H·E, D, C).</summary>
+    /// <summary>The values' experts, in every key and value head: <c>name.value_router.weight</c> (H·E, C), <c>name.value_experts.weight</c> (H·E, D, C).</summary>
     public static HeadExperts OfValues(ParameterStore store, string name, ModelConfig model, AttentionConfig config, int layer) => new(
-        store, $"{name}.v", model, config, model.KvHeadsOrAll, model.Width, model.HeadSize, new WeightInit(model).Matrix(model.Width),
+        store, $"{name}.value", model, config, model.KvHeadsOrAll, model.Width, model.HeadSize, new WeightInit(model).Matrix(model.Width),
         hasBias: false, RandomPurpose.ValueGateDropout, layer);
 
-    /// <summary>The outputs' experts, in every query head: <c>name.o_gate.weight</c> (H·E, C), <c>name.o_experts.{expert}.weight</c> (H·E, C, D), with biases (H·E, C) where the model has them.</summary>
+    /// <summary>The outputs' experts, in every query head: <c>name.output_router.weight</c> (H·E, C), <c>name.output_experts.weight</c> (H·E, C, D), with biases (H·E, C) where the model has them.</summary>
     public static HeadExperts OfOutputs(ParameterStore store, string name, ModelConfig model, AttentionConfig config, int layer) => new(
-        store, $"{name}.o", model, config, model.Heads, model.HeadSize, model.Width, new WeightInit(model).Residual(model.Width),
+        store, $"{name}.output", model, config, model.Heads, model.HeadSize, model.Width, new WeightInit(model).Residual(model.Width),
         model.Biases, RandomPurpose.OutputGateDropout, layer);
 
     /// <summary>The value of every head. x (T, C), result (T·H, D).</summary>

@@ -16,8 +16,9 @@ public sealed class Norm
     public Norm(ParameterStore store, string name, ModelConfig config)
     {
         (kind, epsilon) = (config.Norm, config.NormEpsilon);
-        weight = store.Add($"{name}.weight", config.Width, Initializer.Ones);
-        bias = kind == NormKind.Layer && config.Biases ? store.Add($"{name}.bias", config.Width, Initializer.Zeros) : null;
+        weight = store.Add($"{name}.weight", config.Width, Initializer.Ones, ModelPart.Norms);
+        bool hasBias = kind == NormKind.Layer && config.Biases;
+        bias = hasBias ? store.Add($"{name}.bias", config.Width, Initializer.Zeros, ModelPart.Norms) : null;
     }
 
     /// <summary>Applies it. x (..., C).</summary>

@@ -8,17 +8,17 @@ public sealed class Parameter : Tensor
 {
     private Bfloat16s bfloat16Values;
 
-    internal Parameter(string name, Shape shape, Initializer initializer, bool decays, ElementType precision)
+    internal Parameter(string name, Shape shape, Initializer initializer, ModelPart part, bool decays, ElementType precision)
         : base(tape: null, shape, default, wantsGrad: true)
     {
-        (Name, Initializer, Decays, Precision) = (name, initializer, decays, precision);
+        (Name, Initializer, Part, Decays, Precision) = (name, initializer, part, decays, precision);
     }
 
-    /// <summary>
-    /// The name in a checkpoint. Where it has <c>{expert}</c> the leading dimension is the experts', and each one is a tensor of its own
-    /// in the file, as Hugging Face keeps Mixtral's.
-    /// </summary>
+    /// <summary>The name in the model, as <c>layers.0.attention.query.weight</c>; what a file calls it is a matter of its family.</summary>
     public string Name { get; }
+
+    /// <summary>The part of the model that it belongs to.</summary>
+    public ModelPart Part { get; }
 
     /// <summary>How it begins.</summary>
     public Initializer Initializer { get; }
@@ -46,19 +46,4 @@ public sealed class Parameter : Tensor
     }
 
     internal void ZeroGrad() => ForgetGrad();
-
-    /// <summary>The tensors this parameter is in a file: names, shapes, and where each begins in it (elements).</summary>
-    internal IEnumerable<(string Name, Shape Shape, int Start)> FileTensors()
-    {
-        const string Expert = "{expert}";
-        if (!Name.Contains(Expert, StringComparison.Ordinal))
-        {
-            yield return (Name, Shape, 0);
-            yield break;
-        }
-
-        Shape one = Shape.Of(Shape.ToArray().AsSpan(1));
-        for (int e = 0; e < Shape[0]; e++)
-            yield return (Name.Replace(Expert, $"{e}", StringComparison.Ordinal), one, e * one.Count);
-    }
 }

@@ -53,12 +53,15 @@ public sealed class ParameterStore : IDisposable
 
     internal Backend Backend => backend ?? throw new InvalidOperationException("This store only plans.");
 
-    /// <summary>Adds a parameter. Vectors do not decay; <paramref name="decays"/> false exempts a matrix too. Only a matrix that decays computes in bfloat16.</summary>
-    public Parameter Add(string name, Shape shape, Initializer initializer, bool decays = true, ElementType precision = ElementType.Float32)
+    /// <summary>
+    /// Adds a parameter. Vectors do not decay; <paramref name="decays"/> false exempts a matrix too. Only a matrix that decays computes in bfloat16.
+    /// </summary>
+    public Parameter Add(
+        string name, Shape shape, Initializer initializer, ModelPart part = ModelPart.Other, bool decays = true, ElementType precision = ElementType.Float32)
     {
         if (!Weights.IsNone)
             throw new InvalidOperationException($"Parameter {name} came after Allocate.");
-        Parameter parameter = new(name, shape, initializer, decays && shape.Rank > 1, precision);
+        Parameter parameter = new(name, shape, initializer, part, decays && shape.Rank > 1, precision);
         parameters.Add(parameter);
         return parameter;
     }

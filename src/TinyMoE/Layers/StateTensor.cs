@@ -7,7 +7,7 @@ public sealed class StateTensor
 {
     internal StateTensor(string name, Shape shape, Func<ulong, float[]>? initial, bool saved) => (Name, Shape, Initial, IsSaved) = (name, shape, initial, saved);
 
-    /// <summary>The name in a checkpoint.</summary>
+    /// <summary>The name in the model, as of a parameter.</summary>
     public string Name { get; }
 
     /// <summary>The sizes.</summary>

@@ -11,7 +11,7 @@ namespace TinyMoE.Models;
 
 /// <summary>
 /// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The feed-forward is
-/// dense or a mixture of experts, layer by layer as configured. Parameters have Hugging Face's Mixtral names; what Mixtral lacks is named in the same spirit.
+/// dense or a mixture of experts, layer by layer as configured. Names of parameters say what they are; what a file calls them is a matter of its family (<c>Families</c>).
 /// </summary>
 public sealed class Decoder : IDisposable
 {
@@ -41,12 +41,13 @@ public sealed class Decoder : IDisposable
             throw new ArgumentException("model.vocabulary must be set before the model is built.");
         WeightInit init = new(model);
         rotary = model.Positions == PositionKind.Rope ? new RotaryTable(model.Context, model.HeadSize, model.RopeTheta) : null;
-        embedding = Parameters.Add("model.embed_tokens.weight", (V, C), init.Embedding());
-        positions = model.Positions == PositionKind.Learned ? Parameters.Add("model.embed_positions.weight", (model.Context, C), init.Embedding()) : null;
+        embedding = Parameters.Add("embedding.weight", (V, C), init.Embedding(), ModelPart.Embedding);
+        if (model.Positions == PositionKind.Learned)
+            positions = Parameters.Add("positions.weight", (model.Context, C), init.Embedding(), ModelPart.Embedding);
         blocks = [.. Enumerable.Range(0, model.Layers).Select(layer => new Block(Parameters, config, layer, rotary))];
-        norm = new Norm(Parameters, "model.norm", model);
-        head = model.TieEmbeddings ? embedding : Parameters.Add("lm_head.weight", (V, C), init.Matrix(C));
-        headBias = model.Biases ? Parameters.Add("lm_head.bias", V, Initializer.Zeros) : null;
+        norm = new Norm(Parameters, "norm", model);
+        head = model.TieEmbeddings ? embedding : Parameters.Add("head.weight", (V, C), init.Matrix(C), ModelPart.Head);
+        headBias = model.Biases ? Parameters.Add("head.bias", V, Initializer.Zeros, ModelPart.Head) : null;
     }
 
     /// <summary>What it was built from.</summary>
@@ -141,16 +142,16 @@ public sealed class Decoder : IDisposable
 
         public Block(ParameterStore store, RunConfig config, int layer, RotaryTable? rotary)
         {
-            string name = $"model.layers.{layer}";
+            string name = $"layers.{layer}";
             (dropout, this.layer) = (config.Model.Dropout, layer);
             (attentionScope, feedForwardScope) = ($"layer {layer}, attention", $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}");
-            attentionNorm = new Norm(store, $"{name}.input_layernorm", config.Model);
-            attention = new CausalAttention(store, $"{name}.self_attn", config.Model, config.Attention, layer, rotary);
-            feedForwardNorm = new Norm(store, $"{name}.post_attention_layernorm", config.Model);
+            attentionNorm = new Norm(store, $"{name}.attention_norm", config.Model);
+            attention = new CausalAttention(store, $"{name}.attention", config.Model, config.Attention, layer, rotary);
+            feedForwardNorm = new Norm(store, $"{name}.feed_forward_norm", config.Model);
             if (config.Moe.InLayer(layer))
-                moe = new MoeLayer(store, $"{name}.block_sparse_moe", config.Model, config.Moe, layer);
+                moe = new MoeLayer(store, $"{name}.moe", config.Model, config.Moe, layer);
             else
-                dense = new FeedForward(store, $"{name}.mlp", config.Model);
+                dense = new FeedForward(store, $"{name}.feed_forward", ModelPart.FeedForward, config.Model, config.Model.HiddenOrDefault);
         }
 
         public IRouter? Router => moe?.Router;

@@ -5,17 +5,27 @@ using TinyMoE.Memory;
 namespace TinyMoE.Models;
 
 /// <summary>Parameters of one part of a model.</summary>
-/// <param name="Name">embedding, attention, attention experts, router, experts, shared experts, feed-forward, norms, head.</param>
+/// <param name="Part">The part.</param>
 /// <param name="Total">All of them.</param>
 /// <param name="Active">Those that one token meets.</param>
-public sealed record ModelPart(string Name, long Total, long Active);
+public sealed record PartSize(ModelPart Part, long Total, long Active)
+{
+    /// <summary>The part in words: embedding, attention, attention experts, router, experts, shared experts, feed-forward, norms, head.</summary>
+    public string Name => Part switch
+    {
+        ModelPart.AttentionExperts => "attention experts",
+        ModelPart.SharedExperts => "shared experts",
+        ModelPart.FeedForward => "feed-forward",
+        _ => Part.ToString().ToLowerInvariant(),
+    };
+}
 
 /// <summary>What a configuration costs, before it is built.</summary>
 /// <param name="Parts">Parameters by part.</param>
 /// <param name="ForwardFlopsPerToken">Multiplications and additions of one token's forward pass, at a full context; training costs three times that.</param>
 /// <param name="TrainingBytes">Memory that training needs: weights, gradients, two moments, activations.</param>
 /// <param name="GenerationBytes">Memory that generation needs: weights and the KV cache.</param>
-public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlopsPerToken, long TrainingBytes, long GenerationBytes)
+public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsPerToken, long TrainingBytes, long GenerationBytes)
 {
     /// <summary>All parameters.</summary>
     public long TotalParameters => Parts.Sum(p => p.Total);
@@ -28,22 +38,22 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
     {
         (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
         IReadOnlyList<Parameter> plan = Decoder.Plan(config);
-        ModelPart[] parts =
+        PartSize[] parts =
         [
-            .. plan.GroupBy(p => PartOf(p.Name)).Select(group =>
+            .. plan.GroupBy(p => p.Part).Select(group =>
             {
                 long total = group.Sum(p => (long)p.Count);
-                return new ModelPart(group.Key, total, group.Key switch
+                return new PartSize(group.Key, total, group.Key switch
                 {
-                    "experts" => total * moe.ActiveOfRouter / moe.Experts,
-                    "attention experts" => total * config.Attention.Active / config.Attention.Experts,
+                    ModelPart.Experts => total * moe.ActiveOfRouter / moe.Experts,
+                    ModelPart.AttentionExperts => total * config.Attention.Active / config.Attention.Experts,
                     _ => total,
                 });
             }),
         ];
 
         // Each weight of a product costs a multiplication and an addition a token; attention costs as much for every key it sees, twice (scores, values).
-        long products = parts.Where(p => p.Name is not ("embedding" or "norms")).Sum(p => p.Active);
+        long products = parts.Where(p => p.Part is not (ModelPart.Embedding or ModelPart.Norms)).Sum(p => p.Active);
         if (model.TieEmbeddings)
             products += (long)model.Vocabulary * model.Width;
         double keys = model.Window == 0 ? (model.Context + 1) / 2.0 : Math.Min(model.Window, (model.Context + 1) / 2.0);
@@ -101,17 +111,4 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
         long choices = attention.Active * (4L + 7L);             // gates before and after the sigmoid, in two orders; the columns and two plans of three
         return (model.KvHeadsOrAll + model.Heads) * (scores + choices + attention.Active * (long)(model.Width + model.HeadSize));
     }
-
-    private static string PartOf(string parameter) => parameter switch
-    {
-        _ when parameter.Contains("norm", StringComparison.Ordinal) => "norms",
-        _ when parameter.Contains("embed", StringComparison.Ordinal) => "embedding",
-        _ when parameter.Contains("self_attn", StringComparison.Ordinal) && parameter.Contains("experts", StringComparison.Ordinal) => "attention experts",
-        _ when parameter.Contains("self_attn", StringComparison.Ordinal) => "attention",
-        _ when parameter.Contains("shared_expert", StringComparison.Ordinal) => "shared experts",
-        _ when parameter.Contains("experts", StringComparison.Ordinal) => "experts",
-        _ when parameter.Contains("block_sparse_moe", StringComparison.Ordinal) => "router",
-        _ when parameter.Contains("mlp", StringComparison.Ordinal) => "feed-forward",
-        _ => "head",
-    };
 }

@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Moe.Routers;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
@@ -13,18 +14,19 @@ public sealed class MoeLayer
 {
     private readonly MoeConfig config;
     private readonly int layer;
-    private readonly Experts experts;
+    private readonly FeedForward experts;
     private readonly SharedExperts? shared;
 
     internal MoeLayer(ParameterStore store, string name, ModelConfig model, MoeConfig moe, int layer)
     {
         (config, this.layer) = (moe, layer);
+        int hidden = moe.HiddenOrDefault(model.Width);
         Router = RouterFactory.Create(store, name, model, moe, layer);
-        experts = new Experts(store, name, model, moe);
+        experts = new FeedForward(store, $"{name}.experts", ModelPart.Experts, model, hidden, moe.Experts, moe.ExpertPrecision);
         shared = moe.SharedExperts == 0 ? null : new SharedExperts(store, name, model, moe);
     }
 
-    /// <summary>Who decides.</summary>
+    /// <summary>What decides which tokens go to which experts.</summary>
     public IRouter Router { get; }
 
     /// <summary>x (T, C) to y (T, C), with what the router decided.</summary>
@@ -33,7 +35,9 @@ public sealed class MoeLayer
         Routing routing = Router.Route(x, context);
         Assignment assignment = routing.Assignment;
         Dropout dropout = context.Pass.Dropout(config.ExpertDropout, RandomPurpose.ExpertDropout, layer);
-        Tensor rows = assignment.Dispatch(experts.Accept(x));    // (N, C)
+        // Rounded before tokens are dispatched, which is cheaper than after.
+        Tensor seen = config.ExpertPrecision == ElementType.Bfloat16 ? x.RoundToBfloat16() : x;
+        Tensor rows = assignment.Dispatch(seen);                 // (N, C)
         Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (N, C)
         Tensor y = assignment.Combine(computed);                 // (T, C)
         return (shared is null ? y : y.Add(shared.Forward(x)), routing);

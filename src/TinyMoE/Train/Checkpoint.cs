@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Families;
 using TinyMoE.Files;
 using TinyMoE.Inspect;
 using TinyMoE.Layers;
@@ -103,10 +104,11 @@ public static class Checkpoint
     private static IEnumerable<SafetensorsItem> Items(Decoder model, string suffix, Floats block)
     {
         Backend backend = model.Parameters.Backend;
+        TensorNames names = TensorNames.Of(model.Config.Model);
         float[] host = new float[LargestTensor(model)];
         foreach (Parameter parameter in model.Parameters.All)
         {
-            foreach ((string name, Tensors.Shape shape, int start) in parameter.FileTensors())
+            foreach ((string name, Tensors.Shape shape, int start) in names.Of(parameter))
             {
                 Floats values = block.Slice(parameter.Offset + start, shape.Count);
                 yield return new SafetensorsItem(name + suffix, shape.ToArray(), () =>
@@ -121,19 +123,20 @@ public static class Checkpoint
 
     /// <summary>What a model keeps besides its weights.</summary>
     private static IEnumerable<SafetensorsItem> States(Decoder model) => model.Parameters.States.Where(state => state.IsSaved).Select(state =>
-        new SafetensorsItem(state.Name, state.Shape.ToArray(), () => model.Parameters.Backend.Read(state.Data)));
+        new SafetensorsItem(TensorNames.Of(model.Config.Model).Of(state.Name), state.Shape.ToArray(), () => model.Parameters.Backend.Read(state.Data)));
 
-    private static int LargestTensor(Decoder model) => model.Parameters.All.SelectMany(p => p.FileTensors()).Max(tensor => tensor.Shape.Count);
+    private static int LargestTensor(Decoder model) => model.Parameters.All.SelectMany(TensorNames.Of(model.Config.Model).Of).Max(tensor => tensor.Shape.Count);
 
     private static void LoadWeights(string path, Decoder model)
     {
+        TensorNames names = TensorNames.Of(model.Config.Model);
         StateTensor[] states = [.. model.Parameters.States.Where(state => state.IsSaved)];
-        LoadBlock(path, model, others: [.. states.Select(state => state.Name)]);
+        LoadBlock(path, model, others: [.. states.Select(state => names.Of(state.Name))]);
         using SafetensorsReader file = SafetensorsReader.Open(path);
         foreach (StateTensor state in states)
         {
             float[] values = new float[state.Shape.Count];
-            file.Read(state.Name, state.Shape.ToArray(), values);
+            file.Read(names.Of(state.Name), state.Shape.ToArray(), values);
             model.Parameters.Backend.Write<float>(values, state.Data);
         }
     }
@@ -142,13 +145,14 @@ public static class Checkpoint
     private static void LoadBlock(string path, Decoder model, string suffix = "", Floats moments = default, IReadOnlyList<string>? others = null)
     {
         Backend backend = model.Parameters.Backend;
+        TensorNames names = TensorNames.Of(model.Config.Model);
         using SafetensorsReader file = SafetensorsReader.Open(path);
         HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => suffix.Length == 0 || name.EndsWith(suffix, StringComparison.Ordinal))];
         unknown.ExceptWith(others ?? []);
         float[] host = new float[LargestTensor(model)];
         foreach (Parameter parameter in model.Parameters.All)
         {
-            foreach ((string name, Tensors.Shape shape, int start) in parameter.FileTensors())
+            foreach ((string name, Tensors.Shape shape, int start) in names.Of(parameter))
             {
                 Span<float> values = host.AsSpan(0, shape.Count);
                 file.Read(name + suffix, shape.ToArray(), values);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
+using TinyMoE.Layers;
 using TinyMoE.Memory;
 using TinyMoE.Models;
 
@@ -57,9 +58,9 @@ internal sealed class GenerateCommand
 
     /// <summary>Bytes of the weights that one token's forward pass reads; of an embedding that is not the head too it is a row.</summary>
     private static long ActiveBytes(RunConfig config) =>
-        ModelSize.Of(config).Parts.Where(part => part.Name != "embedding" || config.Model.TieEmbeddings).Sum(part => part.Active * BytesOf(part, config));
+        ModelSize.Of(config).Parts.Where(part => part.Part != ModelPart.Embedding || config.Model.TieEmbeddings).Sum(part => part.Active * BytesOf(part, config));
 
-    private static long BytesOf(ModelPart part, RunConfig config) => part.Name == "experts" && config.Moe.ExpertPrecision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
+    private static long BytesOf(PartSize part, RunConfig config) => part.Part == ModelPart.Experts && config.Moe.ExpertPrecision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
 
     /// <summary>Median seconds of the prompt, and of each token after the first; managed bytes of such a token.</summary>
     private static (double Prefill, double Decode, double AllocatedBytes) Time(RunConfig config, int promptLength, int count, int rounds, int threads)

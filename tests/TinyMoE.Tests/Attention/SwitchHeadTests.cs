@@ -1,6 +1,7 @@
 using TinyMoE.Attention;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
+using TinyMoE.Families;
 using TinyMoE.Layers;
 using TinyMoE.Moe;
 using TinyMoE.Ops;
@@ -69,12 +70,12 @@ public sealed class SwitchHeadTests
         SwitchHeadSizes s = Sizes["two heads"] with { E = 4 };
         using Layer layer = new(s), full = new(s, AttentionKind.Full);
         int C = s.Width;
-        foreach (string name in (string[])["q_proj.weight", "k_proj.weight"])
+        foreach (string name in (string[])["query.weight", "key.weight"])
             layer[name] = full[name];
-        (layer["v_gate.weight"], layer["o_gate.weight"]) = (new float[s.KvHeads * s.E * C], new float[s.H * s.E * C]);
-        (float[] v, float[] o) = (full["v_proj.weight"], full["o_proj.weight"]);
-        layer["v_experts.{expert}.weight"] = [.. Enumerable.Range(0, s.KvHeads * s.E).SelectMany(expert => v.AsSpan(expert / s.E * s.D * C, s.D * C).ToArray())];
-        layer["o_experts.{expert}.weight"] = [.. Enumerable.Range(0, s.H * s.E * C * s.D).Select(i => o[i / s.D % C * C + i / (s.D * C * s.E) * s.D + i % s.D])];
+        (layer["value_router.weight"], layer["output_router.weight"]) = (new float[s.KvHeads * s.E * C], new float[s.H * s.E * C]);
+        (float[] v, float[] o) = (full["value.weight"], full["output.weight"]);
+        layer["value_experts.weight"] = [.. Enumerable.Range(0, s.KvHeads * s.E).SelectMany(expert => v.AsSpan(expert / s.E * s.D * C, s.D * C).ToArray())];
+        layer["output_experts.weight"] = [.. Enumerable.Range(0, s.H * s.E * C * s.D).Select(i => o[i / s.D % C * C + i / (s.D * C * s.E) * s.D + i % s.D])];
         AssertClose([.. full.Forward(Pass.Inference).Select(y => (double)y)], layer.Forward(Pass.Inference), 1e-6, "value");
     }
 
@@ -96,7 +97,7 @@ public sealed class SwitchHeadTests
         SwitchHeadSizes s = new(B: 1, T: 1, H: 2, KvHeads: 1, D: 4, E: 5, K: 2);
         using Layer layer = new(s);
         Dictionary<string, float[]> gradients = layer.Gradients([.. Enumerable.Repeat(1f, s.Width)]);
-        foreach ((string name, int heads) in (ReadOnlySpan<(string, int)>)[("v_experts.{expert}.weight", s.KvHeads), ("o_experts.{expert}.weight", s.H)])
+        foreach ((string name, int heads) in (ReadOnlySpan<(string, int)>)[("value_experts.weight", s.KvHeads), ("output_experts.weight", s.H)])
         {
             float[][] experts = [.. gradients[name].Chunk(s.Width * s.D)];
             Assert.All(gradients[name], g => Assert.True(float.IsFinite(g)));
@@ -125,18 +126,19 @@ public sealed class SwitchHeadTests
     }
 
     [Fact]
-    public void Parameters_AreOneTensorAnExpertInAFile()
+    public void Parameters_AreOneTensorPerExpertInAFile()
     {
         using Layer layer = new(Sizes["shared values, window, biases"]);
-        string[] names = [.. layer.Parameters.SelectMany(p => p.FileTensors()).Select(tensor => $"{tensor.Name} {tensor.Shape}")];
+        TensorNames names = TensorNames.Of(new ModelConfig());
+        string[] tensors = [.. layer.Parameters.SelectMany(names.Of).Select(tensor => $"{tensor.Name["model.layers.0.self_attn.".Length..]} {tensor.Shape}")];
         Assert.Equal(
             [
-                "a.q_proj.weight (12, 12)", "a.k_proj.weight (4, 12)",
-                "a.v_gate.weight (4, 12)", .. Enumerable.Range(0, 4).Select(e => $"a.v_experts.{e}.weight (4, 12)"),
-                "a.o_gate.weight (12, 12)", .. Enumerable.Range(0, 12).Select(e => $"a.o_experts.{e}.weight (12, 4)"),
-                .. Enumerable.Range(0, 12).Select(e => $"a.o_experts.{e}.bias (12)"),
+                "q_proj.weight (12, 12)", "k_proj.weight (4, 12)",
+                "v_gate.weight (4, 12)", .. Enumerable.Range(0, 4).Select(e => $"v_experts.{e}.weight (4, 12)"),
+                "o_gate.weight (12, 12)", .. Enumerable.Range(0, 12).Select(e => $"o_experts.{e}.weight (12, 4)"),
+                .. Enumerable.Range(0, 12).Select(e => $"o_experts.{e}.bias (12)"),
             ],
-            names);
+            tensors);
     }
 
     private static void AssertClose(double[] expected, float[] actual, double tolerance, string what)
@@ -152,6 +154,8 @@ public sealed class SwitchHeadTests
     /// <summary>One attention layer with weights large enough to tell tokens apart, and its input.</summary>
     private sealed class Layer : IDisposable
     {
+        private const string Name = "layers.0.attention";
+
         private readonly CpuBackend backend = new(2);
         private readonly ParameterStore store;
         private readonly CausalAttention attention;
@@ -166,7 +170,7 @@ public sealed class SwitchHeadTests
             rotary = sizes.Rotates ? new RotaryTable(sizes.T, sizes.D, model.RopeTheta) : null;
             rotary?.Allocate(backend);
             store = new ParameterStore(backend);
-            attention = new CausalAttention(store, "a", model, config, layer: 0, rotary);
+            attention = new CausalAttention(store, Name, model, config, layer: 0, rotary);
             store.Allocate(seed: 5);
             foreach (Parameter parameter in store.All)
                 backend.FillNormal(new RandomKey(9, RandomPurpose.Other, parameter.Offset), parameter.Count, parameter.Data);
@@ -198,11 +202,11 @@ public sealed class SwitchHeadTests
             Tensor x = tape.Variable((sizes.B, sizes.T, sizes.Width), X);
             tape.Backward(attention.Forward(x, Training), dy);
             store.RequireGradients();
-            return store.All.Select(p => (Name: p.Name[2..], Gradient: backend.Read(p.Grad))).Append(("x", backend.Read(x.Grad))).ToDictionary();
+            return store.All.Select(p => (Name: p.Name[(Name.Length + 1)..], Gradient: backend.Read(p.Grad))).Append(("x", backend.Read(x.Grad))).ToDictionary();
         }
 
         public SwitchHeadReference NewReference() =>
-            new(sizes, Training, store.All.Select(p => (Name: p.Name[2..], Values: backend.Read(p.Data))).Append(("x", X)).ToDictionary());
+            new(sizes, Training, store.All.Select(p => (Name: p.Name[(Name.Length + 1)..], Values: backend.Read(p.Data))).Append(("x", X)).ToDictionary());
 
         public double[] Reference() => NewReference().Forward();
 
@@ -214,6 +218,6 @@ public sealed class SwitchHeadTests
             backend.Dispose();
         }
 
-        private Parameter Find(string name) => store.All.Single(p => p.Name == $"a.{name}");
+        private Parameter Find(string name) => store.All.Single(p => p.Name == $"{Name}.{name}");
     }
 }

@@ -3,9 +3,10 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Generate;
-using TinyMoE.Nn;
+using TinyMoE.Models;
 using TinyMoE.Tests.Cli;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Golden;

@@ -30,7 +30,7 @@ public sealed class ModelSizeTests
     public void SwitchHead_CountsTheExpertsThatATokenMeets()
     {
         ModelSize size = ModelSize.Of(TestModels.TinySwitchHead);
-        ModelPart experts = size.Parts.Single(part => part.Name == "attention experts"), attention = size.Parts.Single(part => part.Name == "attention");
+        PartSize experts = size.Parts.Single(part => part.Name == "attention experts"), attention = size.Parts.Single(part => part.Name == "attention");
         ModelConfig model = TestModels.TinySwitchHead.Model;
         int C = model.Width, D = model.HeadSize, heads = model.Heads + model.KvHeads;
         Assert.Equal(model.Layers * 3 * (heads * D * C + model.Heads * C), experts.Total);

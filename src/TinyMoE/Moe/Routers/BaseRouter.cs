@@ -21,10 +21,10 @@ public sealed class BaseRouter : IRouter
     private readonly Gate centroids;
     private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.centroids.weight</c> (E, C) to the store.</summary>
+    /// <summary>Adds <c>name.router.centroids.weight</c> (E, C) to the store.</summary>
     public BaseRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
-        centroids = new Gate(store, $"{name}.centroids", model, config, layer);
+        centroids = new Gate(store, $"{name}.router.centroids", model, config, layer);
         choice = new TokenChoice(config, layer);
     }
 

@@ -29,13 +29,13 @@ public sealed class DeepSeekRouter : IRouter
     private readonly StateTensor counts;
     private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) and the state <c>name.gate.e_score_correction_bias</c> (E) to the store.</summary>
+    /// <summary>Adds <c>name.router.weight</c> (E, C) and the state <c>name.router.bias</c> (E) to the store.</summary>
     public DeepSeekRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
         (this.config, this.store) = (config, store);
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
-        bias = store.AddState($"{name}.gate.e_score_correction_bias", config.Experts);
-        counts = store.AddState($"{name}.gate.counts", config.Experts, saved: false);
+        gate = new Gate(store, $"{name}.router", model, config, layer);
+        bias = store.AddState($"{name}.router.bias", config.Experts);
+        counts = store.AddState($"{name}.router.counts", config.Experts, saved: false);
         choice = new TokenChoice(config, layer);
     }
 

@@ -23,11 +23,11 @@ public sealed class ExpertChoiceRouter : IRouter
     private readonly Gate gate;
     private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) to the store.</summary>
+    /// <summary>Adds <c>name.router.weight</c> (E, C) to the store.</summary>
     public ExpertChoiceRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
         this.config = config;
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
+        gate = new Gate(store, $"{name}.router", model, config, layer);
         choice = new TokenChoice(config, layer);
     }
 

@@ -26,11 +26,11 @@ public sealed class GShardRouter : IRouter
     private readonly Gate gate;
     private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) to the store.</summary>
+    /// <summary>Adds <c>name.router.weight</c> (E, C) to the store.</summary>
     public GShardRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
         (this.config, this.layer) = (config, layer);
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
+        gate = new Gate(store, $"{name}.router", model, config, layer);
         choice = new TokenChoice(config, layer);
     }
 

@@ -31,7 +31,8 @@ internal sealed class Gate
     public Gate(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer, Initializer? initializer = null, int? outputs = null)
     {
         (this.config, this.layer) = (config, layer);
-        linear = new Linear(store, name, model.Width, outputs ?? config.Experts, initializer ?? new WeightInit(model).Matrix(model.Width));
+        int C = model.Width;
+        linear = new Linear(store, name, ModelPart.Router, C, outputs ?? config.Experts, initializer ?? new WeightInit(model).Matrix(C));
     }
 
     /// <summary>x (T, C) to logits (T, E).</summary>

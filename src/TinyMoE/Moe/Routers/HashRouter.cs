@@ -23,12 +23,12 @@ public sealed class HashRouter : IRouter
     private readonly StateTensor table;
     private readonly TokenChoice choice;
 
-    /// <summary>Adds the state <c>name.hash.table</c> (V, K) to the store.</summary>
+    /// <summary>Adds the state <c>name.router.table</c> (V, K) to the store.</summary>
     public HashRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
         (this.config, this.store) = (config, store);
         int V = model.Vocabulary;
-        table = store.AddState($"{name}.hash.table", (V, config.Active), seed => RandomTable(seed, layer, V, config.Experts, config.Active));
+        table = store.AddState($"{name}.router.table", (V, config.Active), seed => RandomTable(seed, layer, V, config.Experts, config.Active));
         choice = new TokenChoice(config, layer);
     }
 

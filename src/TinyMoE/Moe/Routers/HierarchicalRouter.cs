@@ -23,12 +23,12 @@ public sealed class HierarchicalRouter : IRouter
     private readonly Gate inner;
     private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.gate.weight</c> (E, C), the gates inside the groups, one after another, and with several groups <c>name.group_gate.weight</c> (G, C).</summary>
+    /// <summary>Adds <c>name.router.weight</c> (E, C), the gates inside the groups, one after another, and with several groups <c>name.router.groups.weight</c> (G, C).</summary>
     public HierarchicalRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
         this.config = config;
-        inner = new Gate(store, $"{name}.gate", model, config, layer);
-        outer = config.Groups == 1 ? null : new Gate(store, $"{name}.group_gate", model, config with { LogitNoise = 0, GateDropout = 0 }, layer, outputs: config.Groups);
+        inner = new Gate(store, $"{name}.router", model, config, layer);
+        outer = config.Groups == 1 ? null : new Gate(store, $"{name}.router.groups", model, config with { LogitNoise = 0, GateDropout = 0 }, layer, outputs: config.Groups);
         choice = new TokenChoice(config, layer);
     }
 

@@ -26,15 +26,15 @@ public sealed class NoisyTopKRouter : IRouter
     private readonly TokenChoice choice;
 
     /// <summary>
-    /// Adds <c>name.gate.weight</c> and <c>name.noise.weight</c> (E, C), both zero as in the paper: all experts begin equal.
+    /// Adds <c>name.router.weight</c> and <c>name.router.noise.weight</c> (E, C), both zero as in the paper: all experts begin equal.
     /// Only the Kaiming initialisation draws them like every other matrix, as makeMoE does.
     /// </summary>
     public NoisyTopKRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
         (this.config, this.layer) = (config, layer);
         Initializer initializer = model.Init == InitKind.Kaiming ? new WeightInit(model).Matrix(model.Width) : Initializer.Zeros;
-        gate = new Gate(store, $"{name}.gate", model, config with { LogitNoise = 0 }, layer, initializer);
-        noise = new Linear(store, $"{name}.noise", model.Width, config.Experts, initializer);
+        gate = new Gate(store, $"{name}.router", model, config with { LogitNoise = 0 }, layer, initializer);
+        noise = new Linear(store, $"{name}.router.noise", ModelPart.Router, model.Width, config.Experts, initializer);
         choice = new TokenChoice(config, layer);
     }
 

@@ -20,10 +20,10 @@ public sealed class SwitchRouter : IRouter
     private readonly Gate gate;
     private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) to the store.</summary>
+    /// <summary>Adds <c>name.router.weight</c> (E, C) to the store.</summary>
     public SwitchRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
     {
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
+        gate = new Gate(store, $"{name}.router", model, config, layer);
         choice = new TokenChoice(config, layer);
     }
 

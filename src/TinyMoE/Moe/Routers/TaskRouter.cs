@@ -20,11 +20,11 @@ public sealed class TaskRouter : IRouter
     private readonly Parameter table;
     private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.task_gate.weight</c> (labels, E) to the store.</summary>
+    /// <summary>Adds <c>name.router.tasks.weight</c> (labels, E) to the store.</summary>
     public TaskRouter(ParameterStore store, string name, MoeConfig config, int layer)
     {
         this.config = config;
-        table = store.Add($"{name}.task_gate.weight", (Math.Max(1, config.Tasks), config.Experts), Initializer.Normal(1f), decays: false);
+        table = store.Add($"{name}.router.tasks.weight", (Math.Max(1, config.Tasks), config.Experts), Initializer.Normal(1f), ModelPart.Router, decays: false);
         choice = new TokenChoice(config, layer);
     }
 

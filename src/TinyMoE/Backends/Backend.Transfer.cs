@@ -5,6 +5,9 @@ namespace TinyMoE.Backends;
 // Between host and device, and copies on it.
 public abstract partial class Backend
 {
+    /// <summary>Whether kernels read the host's memory as it is, so that weights can stay where a file is mapped.</summary>
+    public abstract bool ReadsHostMemory { get; }
+
     /// <summary>Host to device.</summary>
     public abstract void Write<T>(ReadOnlySpan<T> source, View<T> destination) where T : unmanaged;
 

@@ -2,7 +2,9 @@ using TinyMoE.Configuration;
 
 namespace TinyMoE.Families;
 
-/// <summary>Hugging Face's names of Mixtral's tensors, which our checkpoints have; what Mixtral lacks is named in the same spirit.</summary>
+/// <summary>
+/// Hugging Face's names of Mixtral's tensors, which our checkpoints have; what Mixtral lacks is named in the same spirit.
+/// </summary>
 internal static class Mixtral
 {
     /// <summary>The names for a model. Of a gated network the gate is w1 and up is w3; without a gate up is w1.</summary>
@@ -34,8 +36,12 @@ internal static class Mixtral
             ["layers.{layer}.moe.router.tasks"] = $"{Moe}.task_gate",
             ["layers.{layer}.moe.shared_gate"] = $"{Moe}.shared_expert_gate",
         };
-        foreach ((string ours, string theirs) in (ReadOnlySpan<(string, string)>)
-            [("feed_forward", $"{Block}.mlp"), ("moe.shared_experts", $"{Moe}.shared_experts"), ("moe.experts", $"{Moe}.experts.{{expert}}")])
+        AddNetwork("feed_forward", $"{Block}.mlp");
+        AddNetwork("moe.experts", $"{Moe}.experts.{{expert}}");
+        AddNetwork("moe.shared_experts", $"{Moe}.shared_experts");
+        return new TensorNames(names);
+
+        void AddNetwork(string ours, string theirs)
         {
             bool isGated = model.FeedForward == FeedForwardKind.SwiGlu;
             if (isGated)
@@ -43,7 +49,5 @@ internal static class Mixtral
             names[$"layers.{{layer}}.{ours}.up"] = isGated ? $"{theirs}.w3" : $"{theirs}.w1";
             names[$"layers.{{layer}}.{ours}.down"] = $"{theirs}.w2";
         }
-
-        return new TensorNames(names);
     }
 }

@@ -13,7 +13,8 @@ public sealed record FileTensor(string Name, Shape Shape, int Start);
 
 /// <summary>What the files of a family call a model's tensors.</summary>
 /// <remarks>
-/// A table of templates by the name in the model, with or without the last word (<c>weight</c>, <c>bias</c>). <c>{layer}</c> stands for the layer. <c>{expert}</c> says
+/// A table of templates by the name in the model, with or without the last word (<c>weight</c>, <c>bias</c>). <c>{layer}</c> stands for
+/// the layer. <c>{expert}</c> says
 /// that the file has a tensor for each expert where the model has one stack; the stack's leading dimension is the experts'.
 /// </remarks>
 public sealed class TensorNames
@@ -35,10 +36,13 @@ public sealed class TensorNames
         if (!template.Contains(Expert, StringComparison.Ordinal))
             return [new FileTensor(template, parameter.Shape, 0)];
         Shape one = Shape.Of(parameter.Shape.ToArray().AsSpan(1));
-        return Enumerable.Range(0, parameter.Shape[0]).Select(e => new FileTensor(template.Replace(Expert, Text(e), StringComparison.Ordinal), one, e * one.Count));
+        return Enumerable.Range(0, parameter.Shape[0])
+            .Select(e => new FileTensor(template.Replace(Expert, Text(e), StringComparison.Ordinal), one, e * one.Count));
     }
 
-    /// <summary>The name in a file of what the model calls <paramref name="name"/>; of a stack of experts it still has <c>{expert}</c>.</summary>
+    /// <summary>
+    /// The name in a file of what the model calls <paramref name="name"/>; of a stack of experts it still has <c>{expert}</c>.
+    /// </summary>
     public string Of(string name)
     {
         string[] words = name.Split('.');

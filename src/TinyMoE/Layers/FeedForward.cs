@@ -7,8 +7,10 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Layers;
 
 /// <summary>
-/// A feed-forward network, down·(silu(gate·x)·(up·x)), down·gelu(up·x) or down·relu(up·x): one for all rows, or a stack of experts, each on its own rows.
-/// gate, up (F, C), down (C, F); of E experts gate, up (E, F, C), down (E, C, F). Matrices of experts may compute in bfloat16; biases are float32.
+/// A feed-forward network, down·(silu(gate·x)·(up·x)), down·gelu(up·x) or down·relu(up·x): one for all rows, or a stack of experts, each
+/// on its own rows.
+/// gate, up (F, C), down (C, F); of E experts gate, up (E, F, C), down (E, C, F). Matrices of experts may compute in bfloat16; biases are
+/// float32.
 /// </summary>
 public sealed class FeedForward
 {
@@ -17,9 +19,12 @@ public sealed class FeedForward
     private readonly Linear down;
     private readonly Linear? gate;
 
-    /// <summary>Adds <c>name.gate</c> (of SwiGLU), <c>name.up</c> and <c>name.down</c> to the store, of hidden size <paramref name="hidden"/>.</summary>
+    /// <summary>
+    /// Adds <c>name.gate</c> (of SwiGLU), <c>name.up</c> and <c>name.down</c> to the store, of hidden size <paramref name="hidden"/>.
+    /// </summary>
     internal FeedForward(
-        ParameterStore store, string name, ModelPart part, ModelConfig config, int hidden, int experts = 0, ElementType precision = ElementType.Float32)
+        ParameterStore store, string name, ModelPart part, ModelConfig config, int hidden, int experts = 0,
+        ElementType precision = ElementType.Float32)
     {
         kind = config.FeedForward;
         bool isGated = kind == FeedForwardKind.SwiGlu;
@@ -36,11 +41,14 @@ public sealed class FeedForward
     }
 
     /// <summary>
-    /// x, result (..., C). Experts: x (N, C) in their order, offsets (E+1) says whose rows are whose. <paramref name="dropout"/> is of the hidden values (..., F).
+    /// x, result (..., C). Experts: x (N, C) in their order, offsets (E+1) says whose rows are whose. <paramref name="dropout"/> is of
+    /// the hidden values (..., F).
     /// </summary>
     public Tensor Forward(Tensor x, Ints offsets = default, in Dropout dropout = default)
     {
-        Tensor hidden = gate is null ? up.Forward(x, Activation, offsets) : up.Forward(x, gate: gate.Forward(x, offsets), offsets); // (..., F)
+        Tensor hidden = gate is null                             // (..., F)
+            ? up.Forward(x, Activation, offsets)
+            : up.Forward(x, gate: gate.Forward(x, offsets), offsets);
         return down.Forward(hidden.Dropout(dropout), offsets);
     }
 

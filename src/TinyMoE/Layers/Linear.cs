@@ -6,21 +6,27 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Layers;
 
 /// <summary>
-/// y = x·Wᵀ (+ b): one matrix for all rows, W (outputs, inputs), b (outputs), or a stack of them, one per expert, each on its own rows, W (E, outputs, inputs), b (E, outputs).
-/// A stack is told with every call which rows are whose: offsets (E+1), expert e has rows offsets[e] to before offsets[e+1] of x (N, inputs).
+/// y = x·Wᵀ (+ b): one matrix for all rows, W (outputs, inputs), b (outputs), or a stack of them, one per expert, each on its own rows, W
+/// (E, outputs, inputs), b (E, outputs).
+/// A stack is told with every call which rows are whose: offsets (E+1), expert e has rows offsets[e] to before offsets[e+1] of x (N,
+/// inputs).
 /// </summary>
 public sealed class Linear
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    /// <summary>Adds <c>name.weight</c> and, where asked for, <c>name.bias</c> (zeros, not decaying) to the store; with <paramref name="experts"/> a stack of so many.</summary>
+    /// <summary>
+    /// Adds <c>name.weight</c> and, where asked for, <c>name.bias</c> (zeros, not decaying) to the store; with <paramref name="experts"/>
+    /// a stack of so many.
+    /// </summary>
     public Linear(
         ParameterStore store, string name, ModelPart part, int inputs, int outputs, Initializer initializer, bool bias = false,
         int experts = 0, ElementType precision = ElementType.Float32)
     {
         bool stack = experts > 0;
-        weight = store.Add($"{name}.weight", stack ? (experts, outputs, inputs) : (outputs, inputs), initializer, part, precision: precision);
+        Shape shape = stack ? (experts, outputs, inputs) : (outputs, inputs);
+        weight = store.Add($"{name}.weight", shape, initializer, part, precision: precision);
         this.bias = bias ? store.Add($"{name}.bias", stack ? (experts, outputs) : outputs, Initializer.Zeros, part, decays: false) : null;
     }
 
@@ -29,7 +35,8 @@ public sealed class Linear
         offsets.IsNone ? x.Linear(weight, bias) : x.GroupedLinear(weight, offsets, bias);
 
     /// <summary>It in bfloat16: x, W and the result are rounded, sums are float32; without the bias, and of one matrix only.</summary>
-    internal Tensor ForwardInBfloat16(Tensor x) => x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true).RoundToBfloat16();
+    internal Tensor ForwardInBfloat16(Tensor x) =>
+        x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true).RoundToBfloat16();
 
     /// <summary>f(x·Wᵀ + b).</summary>
     public Tensor Forward(Tensor x, Unary f, Ints offsets = default) =>

@@ -10,8 +10,10 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Models;
 
 /// <summary>
-/// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The feed-forward is
-/// dense or a mixture of experts, layer by layer as configured. Names of parameters say what they are; what a file calls them is a matter of its family (<c>Families</c>).
+/// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The
+/// feed-forward is
+/// dense or a mixture of experts, layer by layer as configured. Names of parameters say what they are; what a file calls them is a matter
+/// of its family (<c>Families</c>).
 /// </summary>
 public sealed class Decoder : IDisposable
 {
@@ -23,12 +25,27 @@ public sealed class Decoder : IDisposable
     private readonly Parameter head;
     private readonly Parameter? headBias;
 
-    /// <summary>Builds the model on <paramref name="backend"/> with first weights drawn from the seed; not for <paramref name="training"/> it has no memory for gradients.</summary>
-    public Decoder(Backend backend, RunConfig config, bool training = true)
+    /// <summary>
+    /// Builds the model on <paramref name="backend"/>. Its weights come from <paramref name="weights"/>, which must live as long as the
+    /// model, or without it are drawn from
+    /// the seed. Not for <paramref name="training"/> all of them are frozen; in training those are that <paramref name="frozen"/> says
+    /// yes to, by name.
+    /// </summary>
+    public Decoder(
+        Backend backend, RunConfig config, bool training = true, Func<string, bool>? frozen = null, IWeightSource? weights = null)
         : this(new ParameterStore(backend), config)
     {
-        rotary?.Allocate(backend);
-        Parameters.Allocate(config.Train.Seed, training);
+        try
+        {
+            rotary?.Allocate(backend);
+            Parameters.Freeze(frozen ?? (_ => false));
+            Parameters.Allocate(config.Train.Seed, training, weights);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     private Decoder(ParameterStore store, RunConfig config)
@@ -56,14 +73,26 @@ public sealed class Decoder : IDisposable
     /// <summary>Its weights and gradients.</summary>
     public ParameterStore Parameters { get; }
 
-    /// <summary>The parameters that the model of a configuration has, without making them: they have names and shapes but no values.</summary>
+    /// <summary>
+    /// The parameters that the model of a configuration has, without making them: they have names and shapes but no values.
+    /// </summary>
     public static IReadOnlyList<Parameter> Plan(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters.All;
+
+    /// <summary>The model on a backend that only counts: it has its memory, and no values.</summary>
+    internal static Decoder DryRun(Backend backend, RunConfig config, bool training)
+    {
+        Decoder model = new(new ParameterStore(backend), config);
+        model.rotary?.Allocate(backend);
+        model.Parameters.Place(training);
+        return model;
+    }
 
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
 
     /// <summary>
-    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds. <paramref name="lastOnly"/>: logits of the last token only
+    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds.
+    /// <paramref name="lastOnly"/>: logits of the last token only
     /// (of one sequence, in inference).
     /// </summary>
     public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, KvCache? cache = null, bool lastOnly = false)
@@ -144,7 +173,8 @@ public sealed class Decoder : IDisposable
         {
             string name = $"layers.{layer}";
             (dropout, this.layer) = (config.Model.Dropout, layer);
-            (attentionScope, feedForwardScope) = ($"layer {layer}, attention", $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}");
+            attentionScope = $"layer {layer}, attention";
+            feedForwardScope = $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}";
             attentionNorm = new Norm(store, $"{name}.attention_norm", config.Model);
             attention = new CausalAttention(store, $"{name}.attention", config.Model, config.Attention, layer, rotary);
             feedForwardNorm = new Norm(store, $"{name}.feed_forward_norm", config.Model);

@@ -18,7 +18,8 @@ internal sealed class SharedExperts
     {
         int C = model.Width, hidden = moe.SharedExperts * moe.HiddenOrDefault(C);
         network = new FeedForward(store, $"{name}.shared_experts", ModelPart.SharedExperts, model, hidden);
-        gate = moe.SharedGate ? new Linear(store, $"{name}.shared_gate", ModelPart.SharedExperts, C, 1, new WeightInit(model).Matrix(C)) : null;
+        if (moe.SharedGate)
+            gate = new Linear(store, $"{name}.shared_gate", ModelPart.SharedExperts, C, 1, new WeightInit(model).Matrix(C));
     }
 
     /// <summary>x, result (T, C).</summary>

@@ -173,8 +173,8 @@ public sealed class SwitchHeadTests
             attention = new CausalAttention(store, Name, model, config, layer: 0, rotary);
             store.Allocate(seed: 5);
             foreach (Parameter parameter in store.All)
-                backend.FillNormal(new RandomKey(9, RandomPurpose.Other, parameter.Offset), parameter.Count, parameter.Data);
-            backend.Affine(store.Weights, 0.5f, 0f, store.Weights.Length, store.Weights);
+                backend.FillNormal(new RandomKey(9, RandomPurpose.Other, (int)parameter.Offset), parameter.Count, parameter.Data);
+            backend.Affine(store.Weights.All, 0.5f, 0f, store.Weights.All.Length, store.Weights.All);
             Philox random = new(new RandomKey(2, RandomPurpose.Other, sizes.T));
             X = [.. Enumerable.Range(0, sizes.B * sizes.T * sizes.Width).Select(i => random.Normal(i))];
         }

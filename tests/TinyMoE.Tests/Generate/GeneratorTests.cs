@@ -90,8 +90,8 @@ public sealed class GeneratorTests
     private static Decoder Spread(CpuBackend backend, RunConfig config)
     {
         Decoder model = new(backend, config with { Model = config.Model with { Biases = false } }); // large biases would drown the text
-        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.Length, model.Parameters.Weights);
-        backend.Affine(model.Parameters.Weights, 0.5f, 0f, model.Parameters.Weights.Length, model.Parameters.Weights);
+        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
+        backend.Affine(model.Parameters.Weights.All, 0.5f, 0f, model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
         return model;
     }
 }

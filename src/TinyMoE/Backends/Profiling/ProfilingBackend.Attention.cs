@@ -10,7 +10,8 @@ public sealed partial class ProfilingBackend
     {
         using (Time(
             new(nameof(AttentionForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 4.0 * Pairs(sizes) * sizes.D,
-            values: 2.0 * Queries(sizes) + 2.0 * Keys(sizes) + Rows(sizes)))
+            values: 2.0 * Queries(sizes) + 2.0 * Keys(sizes) + Rows(sizes),
+            products: 4.0 * Pairs(sizes) * sizes.D))
             device?.AttentionForward(q, k, v, in sizes, in dropout, y, logSumExp);
     }
 
@@ -22,7 +23,8 @@ public sealed partial class ProfilingBackend
         using (Time(
             new(nameof(AttentionBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 10.0 * Pairs(sizes) * sizes.D,
             values: 3.0 * Queries(sizes) + 2.0 * Keys(sizes) + Rows(sizes) + Out(dq, Queries(sizes)) + Out(dk, Keys(sizes))
-                + Out(dv, Keys(sizes))))
+                + Out(dv, Keys(sizes)),
+            products: 10.0 * Pairs(sizes) * sizes.D))
             device?.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
     }
 

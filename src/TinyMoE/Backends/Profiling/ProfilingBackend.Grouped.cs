@@ -11,7 +11,8 @@ public sealed partial class ProfilingBackend
         double area = Area(N, outputs);
         using (Time(
             new(nameof(GroupedMatMul), N, outputs, inputs), flops: 2.0 * area * inputs + Flops(epilogue, area),
-            values: Area(N, inputs) + Values(w, 1.0 * E * outputs * inputs) + Out(y, area) + Values(epilogue, area)))
+            values: Area(N, inputs) + Values(w, 1.0 * E * outputs * inputs) + Out(y, area) + Values(epilogue, area),
+            products: 2.0 * area * inputs))
             device?.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
     }
 
@@ -20,7 +21,8 @@ public sealed partial class ProfilingBackend
     {
         using (Time(
             new(nameof(GroupedMatMulBackwardInput), N, inputs, outputs), flops: 2.0 * N * inputs * outputs,
-            values: Area(N, outputs) + Values(w, 1.0 * E * outputs * inputs) + Out(dx, Area(N, inputs))))
+            values: Area(N, outputs) + Values(w, 1.0 * E * outputs * inputs) + Out(dx, Area(N, inputs)),
+            products: 2.0 * N * inputs * outputs))
             device?.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
     }
 
@@ -29,7 +31,8 @@ public sealed partial class ProfilingBackend
     {
         using (Time(
             new(nameof(GroupedMatMulBackwardWeight), N, outputs, inputs), flops: 2.0 * N * inputs * outputs,
-            values: Area(N, outputs) + Area(N, inputs) + Out(dw, 1.0 * E * outputs * inputs)))
+            values: Area(N, outputs) + Area(N, inputs) + Out(dw, 1.0 * E * outputs * inputs),
+            products: 2.0 * N * inputs * outputs))
             device?.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
     }
 

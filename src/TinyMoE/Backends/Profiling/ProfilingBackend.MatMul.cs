@@ -13,7 +13,8 @@ public sealed partial class ProfilingBackend
         using (Time(
             new(nameof(MatMul), batch > 1 ? batch : 0, rows, columns, inner, Form(transposeA, transposeB)),
             flops: 2.0 * area * inner + Flops(epilogue, area),
-            values: 1.0 * batch * (Area(rows, inner) + Area(inner, columns)) + Out(c, area) + Values(epilogue, area)))
+            values: 1.0 * batch * (Area(rows, inner) + Area(inner, columns)) + Out(c, area) + Values(epilogue, area),
+            products: 2.0 * area * inner))
             device?.MatMul(a, transposeA, b, transposeB, batch, rows, columns, inner, c, epilogue);
     }
 

@@ -6,6 +6,9 @@ namespace TinyMoE.Backends.Profiling;
 public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
+    public override bool ReadsHostMemory => device?.ReadsHostMemory ?? true;
+
+    /// <inheritdoc/>
     public override void Write<T>(ReadOnlySpan<T> source, View<T> destination)
     {
         using (Time(new(nameof(Write)), flops: 0, values: 2.0 * source.Length * Unsafe.SizeOf<T>() / sizeof(float)))

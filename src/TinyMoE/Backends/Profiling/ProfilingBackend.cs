@@ -44,7 +44,7 @@ public sealed partial class ProfilingBackend : Backend
     [
         .. tallies.Select(tally => new KernelProfile(
                 tally.Key.ToString(), tally.Value.Calls, Stopwatch.GetElapsedTime(0, tally.Value.Ticks), tally.Value.Flops,
-                    tally.Value.Bytes))
+                    tally.Value.Bytes, tally.Value.ProductFlops))
             .OrderByDescending(kernel => kernel.Time).ThenBy(kernel => kernel.Name, StringComparer.Ordinal),
     ];
 
@@ -58,7 +58,8 @@ public sealed partial class ProfilingBackend : Backend
     }
 
     /// <summary>Starts the clock of one call, which stops when the result is disposed.</summary>
-    private Timing Time(KernelKey key, double flops, double values) => new(this, key, flops, sizeof(float) * values);
+    private Timing Time(KernelKey key, double flops, double values, double products = 0) =>
+        new(this, key, flops, products, sizeof(float) * values);
 
     /// <summary>Values that an output of <paramref name="count"/> moves: none
     /// when nobody wants it, twice as many when it is added to.</summary>
@@ -84,10 +85,11 @@ public sealed partial class ProfilingBackend : Backend
         public long Calls;
         public long Ticks;
         public double Flops;
+        public double ProductFlops;
         public double Bytes;
     }
 
-    private readonly ref struct Timing(ProfilingBackend profile, KernelKey key, double flops, double bytes)
+    private readonly ref struct Timing(ProfilingBackend profile, KernelKey key, double flops, double products, double bytes)
     {
         private readonly long started = Stopwatch.GetTimestamp();
 
@@ -101,6 +103,7 @@ public sealed partial class ProfilingBackend : Backend
             tally.Calls++;
             tally.Ticks += ticks;
             tally.Flops += flops;
+            tally.ProductFlops += products;
             tally.Bytes += bytes;
         }
     }

@@ -22,8 +22,7 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
 
     /// <summary>
     /// Opens a file and checks its header. <paramref name="map"/>: frozen weights are read where they lie in it, so that the file must
-    /// stay as it is for as long as the model
-    /// lives; otherwise all is copied.
+    /// stay as it is for as long as the model lives; otherwise all is copied.
     /// </summary>
     public static SafetensorsWeights Open(string path, TensorNames names, bool map = false) =>
         new(path, SafetensorsReader.Open(path), names, map);

@@ -46,8 +46,7 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
 
     /// <summary>
     /// Works it out from the parts of the parameters and from dry runs of the model on a backend that counts: a forward pass, a training
-    /// step, a cache for a full context. The
-    /// vocabulary must be known. It takes no memory to speak of, whatever the size.
+    /// step, a cache for a full context. The vocabulary must be known. It takes no memory to speak of, whatever the size.
     /// </summary>
     public static ModelSize Of(RunConfig config)
     {

@@ -32,7 +32,7 @@ public sealed class MappedModelTests : IDisposable
         using CpuBackend backend = new(2);
         using Decoder model = new(backend, TestModels.Tiny);
         string path = folder["model.safetensors"];
-        Write(path, TestModels.Tiny, ElementType.Float32, (p, values) => model.Parameters.Read(p, 0, values), misplaced ? 1 : 0);
+        Write(path, TestModels.Tiny, ElementType.Float32, (p, values) => Read(model, p, values), misplaced ? 1 : 0);
 
         using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map);
         using Decoder mapped = new(backend, TestModels.Tiny, training: false, weights: weights);
@@ -50,10 +50,10 @@ public sealed class MappedModelTests : IDisposable
         using CpuBackend backend = new(2);
         using Decoder model = new(backend, TestModels.Tiny);
         string narrow = folder["narrow.safetensors"], wide = folder["wide.safetensors"];
-        Write(narrow, TestModels.Tiny, ElementType.Bfloat16, (p, values) => model.Parameters.Read(p, 0, values));
+        Write(narrow, TestModels.Tiny, ElementType.Bfloat16, (p, values) => Read(model, p, values));
         Write(wide, TestModels.Tiny, ElementType.Float32, (p, values) =>
         {
-            model.Parameters.Read(p, 0, values);
+            Read(model, p, values);
             for (int i = 0; i < values.Length; i++)
                 values[i] = Bfloat16.Widen(Bfloat16.Narrow(values[i]));
         });
@@ -76,7 +76,7 @@ public sealed class MappedModelTests : IDisposable
         string path = folder["model.safetensors"];
         using CpuBackend backend = new(2);
         using Decoder model = new(backend, config);
-        Write(path, config, ElementType.Bfloat16, (p, values) => model.Parameters.Read(p, 0, values));
+        Write(path, config, ElementType.Bfloat16, (p, values) => Read(model, p, values));
         using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(config.Model), map: true);
         using Decoder tuned = new(backend, config, frozen: name => !name.Contains("norm", StringComparison.Ordinal), weights: weights);
         Assert.Equal(tuned.Parameters.All.Where(MayBeNarrow), tuned.Parameters.All.Where(p => p.IsMapped));
@@ -144,6 +144,10 @@ public sealed class MappedModelTests : IDisposable
     }
 
     private static bool MayBeNarrow(Parameter parameter) => parameter.Decays && parameter.Part != ModelPart.Router;
+
+    /// <summary>The values that a model has for a parameter of a plan.</summary>
+    private static void Read(Decoder model, Parameter planned, Span<float> values) =>
+        model.Parameters.Read(model.Parameters.All.Single(p => p.Name == planned.Name), 0, values);
 
     private delegate void Values(Parameter parameter, Span<float> values);
 

@@ -28,7 +28,8 @@ public sealed class ParameterStoreTests
         using CpuBackend backend = new(2);
         using Decoder whole = new(backend, TestModels.Named(name)), part = new(backend, TestModels.Named(name), frozen: IsFrozen);
         float[][] before = Values(part);
-        Assert.Equal(Values(whole), before);
+        foreach ((Parameter parameter, float[] values) in whole.Parameters.All.Zip(before))
+            Assert.Equal(Seen(Values(whole.Parameters, parameter), parameter.Precision, IsFrozen(parameter.Name)), values);
 
         AdamW all = Step(backend, whole), some = Step(backend, part);
         foreach ((Parameter expected, Parameter actual, float[] old) in whole.Parameters.All.Zip(part.Parameters.All, before))
@@ -45,6 +46,11 @@ public sealed class ParameterStoreTests
         Assert.Equal(part.Parameters.Weights.Length, some.FirstMoments.Length);
         long frozen = part.Parameters.All.Where(p => p.IsFrozen).Sum(p => (long)p.Count);
         Assert.InRange(whole.Parameters.Weights.Length - part.Parameters.Weights.Length, frozen, frozen + 16 * part.Parameters.All.Count);
+
+        // A frozen parameter that computes in bfloat16 has no float32 values.
+        static float[] Seen(float[] values, ElementType precision, bool isFrozen) => isFrozen && precision == ElementType.Bfloat16
+            ? Array.ConvertAll(values, value => Bfloat16.Widen(Bfloat16.Narrow(value)))
+            : values;
 
         bool IsFrozen(string parameter) => parameter.Contains(frozenNames, StringComparison.Ordinal);
     }

@@ -11,9 +11,9 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Examples.UnderstandingMoe;
 
 /// <summary>
-/// E convolutional networks of two layers (Chen et al. 2022, section 3.2): 2·M filters look at each patch, M a class; a class's output is
-/// the sum of its filters' responses over patches,
-/// f_class = Σ_patch Σ_m σ(w·x_patch + b) with σ(z) = z³, or z for linear networks. The second layer is fixed.
+/// E convolutional networks of two layers (Chen et al. 2022, section 3.2): 2·M filters look at each patch, M per class; a class's output is
+/// the sum of its filters' responses over patches, f_class = Σ_patch Σ_m σ(w·x_patch + b) with σ(z) = z³, or z for linear networks.
+/// The second layer is fixed.
 /// </summary>
 internal sealed class PatchNetworks(ParameterStore store, int count, int filters, int patch, bool cubic, float initialScale)
 {
@@ -100,8 +100,7 @@ internal sealed class SingleModel : IClassifier
 
 /// <summary>
 /// A mixture: a linear router sends each example to the expert of its largest logit; the gate is that logit itself. The router learns by
-/// plain gradient descent, each expert by
-/// gradient descent of normalised length (section 3.3).
+/// plain gradient descent, each expert by gradient descent of normalised length (section 3.3).
 /// </summary>
 internal sealed class MixtureModel : IClassifier
 {

@@ -21,15 +21,15 @@ public sealed class MoeLayer
     {
         (config, this.layer) = (moe, layer);
         int hidden = moe.HiddenOrDefault(model.Width);
-        Router = RouterFactory.Create(store, name, model, moe, layer);
+        Router = RouterFactory.Create(new RouterSite(store, name, model, moe, layer));
         experts = new FeedForward(store, $"{name}.experts", ModelPart.Experts, model, hidden, moe.Experts, moe.ExpertPrecision);
         shared = moe.SharedExperts == 0 ? null : new SharedExperts(store, name, model, moe);
     }
 
     /// <summary>What decides which tokens go to which experts.</summary>
-    public IRouter Router { get; }
+    public Router Router { get; }
 
-    /// <summary>x (T, C) to y (T, C), with what the router decided.</summary>
+    /// <summary>x (N, C) to y (N, C), with what the router decided.</summary>
     public (Tensor Y, Routing Routing) Forward(Tensor x, RoutingContext context)
     {
         Routing routing = Router.Route(x, context);
@@ -37,9 +37,9 @@ public sealed class MoeLayer
         Dropout dropout = context.Pass.Dropout(config.ExpertDropout, RandomPurpose.ExpertDropout, layer);
         // Rounded before tokens are dispatched, which is cheaper than after.
         Tensor seen = config.ExpertPrecision == ElementType.Bfloat16 ? x.RoundToBfloat16() : x;
-        Tensor rows = assignment.Dispatch(seen);                 // (N, C)
-        Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (N, C)
-        Tensor y = assignment.Combine(computed);                 // (T, C)
+        Tensor rows = assignment.Dispatch(seen);                 // (rows, C)
+        Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (rows, C)
+        Tensor y = assignment.Combine(computed);                 // (N, C)
         return (shared is null ? y : y.Add(shared.Forward(x)), routing);
     }
 }

@@ -9,13 +9,15 @@ using TinyMoE.Models;
 namespace TinyMoE.Benchmarks;
 
 /// <summary>
-/// <c>generate</c>: tokens a second at batch 1, and how near decoding comes to the machine's read bandwidth, which bounds it.
+/// <c>generate</c>: tokens per second at batch 1, and how near decoding comes to the machine's read bandwidth, which bounds it.
 /// </summary>
 internal sealed class GenerateCommand
 {
     private readonly Option<string> preset = new("--preset")
     {
-        HelpName = "NAME", Description = "The model, with random weights; bench if not said.", DefaultValueFactory = _ => "bench",
+        HelpName = "NAME",
+        Description = "The model, with random weights; bench if not said.",
+        DefaultValueFactory = _ => "bench",
     };
 
     private readonly Option<int> prompt = Commands.Whole("--prompt", 128, 1, "Tokens of the prompt.");
@@ -28,7 +30,8 @@ internal sealed class GenerateCommand
     public static Command Create()
     {
         GenerateCommand generate = new();
-        Command command = new("generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
+        Command command = new(
+            "generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
         {
             generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.bfloat16, generate.threads, generate.json,
         };
@@ -55,9 +58,9 @@ internal sealed class GenerateCommand
             double read = 1e-9 * activeBytes / decode, share = read / bandwidth;
             report.Row(
                 $"{used} thread{(used == 1 ? " " : "s")}: prefill {promptLength / prefill,6:F0} tokens/s of {promptLength}; "
-                + $"decoding {1 / decode,5:F0} tokens/s, {1e3 * decode:F3} ms per token; "
-                + $"{1e-6 * activeBytes:F1} MB of {1e-6 * weightBytes:F1} MB weights read: {read:F1} GB/s, "
-                + $"{share:P0} of the {bandwidth:F1} GB/s that memory gives; {allocated:F0} bytes managed per token",
+                    + $"decoding {1 / decode,5:F0} tokens/s, {1e3 * decode:F3} ms per token; "
+                    + $"{1e-6 * activeBytes:F1} MB of {1e-6 * weightBytes:F1} MB weights read: {read:F1} GB/s, {share:P0} of the "
+                    + $"{bandwidth:F1} GB/s that memory gives; {allocated:F0} bytes managed per token",
                 new
                 {
                     Kind = "generate", Preset = parsed.GetValue(preset), Threads = used, Prompt = promptLength,

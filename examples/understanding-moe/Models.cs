@@ -80,8 +80,8 @@ internal sealed class SingleModel : IClassifier
         parameters.ZeroGrad();
         tape.Backward(loss);
         // AdamW's own decay passes the moments by; here, as in the published experiment, it is a part of the gradient
-        backend.Affine(parameters.Weights, setting.WeightDecay, 0f, parameters.Weights.Length,
-            new Target(parameters.Gradients, Adds: true));
+        Floats weights = parameters.Weights.All;
+        backend.Affine(weights, setting.WeightDecay, 0f, weights.Length, new Target(parameters.Gradients.All, Adds: true));
         adam.Step(step, rate);
         return value;
     }

@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Train;

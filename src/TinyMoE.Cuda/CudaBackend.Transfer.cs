@@ -7,6 +7,9 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
+    public override bool ReadsHostMemory => false;
+
+    /// <inheritdoc/>
     public override void Write<T>(ReadOnlySpan<T> source, View<T> destination)
     {
         if (source.Length != destination.Length)

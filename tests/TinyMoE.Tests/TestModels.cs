@@ -105,7 +105,7 @@ internal static class TestModels
     }
 
     /// <summary>All weights, as they are in memory.</summary>
-    public static float[] Weights(this Decoder model) => model.Parameters.Backend.Read(model.Parameters.Weights);
+    public static float[] Weights(this Decoder model) => model.Parameters.Backend.Read(model.Parameters.Weights.All);
 }
 
 /// <summary>A listener that keeps what it hears.</summary>

@@ -57,7 +57,7 @@ internal sealed class InfoCommand
             .AddColumn("part")
             .AddColumn(new TableColumn("parameters").RightAligned())
             .AddColumn(new TableColumn("active per token").RightAligned());
-        foreach (ModelPart part in size.Parts)
+        foreach (PartSize part in size.Parts)
             table.AddRow(part.Name, Number(part.Total), Number(part.Active));
         table.AddRow("all", Number(size.TotalParameters), Number(size.ActiveParameters));
         console.WriteLine(info.Name);

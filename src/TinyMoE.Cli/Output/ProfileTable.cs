@@ -1,6 +1,6 @@
 using System.Globalization;
 using Spectre.Console;
-using TinyMoE.Backends;
+using TinyMoE.Backends.Profiling;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;

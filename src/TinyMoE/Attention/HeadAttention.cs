@@ -31,16 +31,14 @@ internal abstract class HeadAttention : IAttention
         headSize = attention.HeadSizeOrDefault(C);
         queryFactor = attention.Scale == 0 ? 1f : (float)(attention.Scale * Math.Sqrt(headSize));
         Initializer init = new WeightInit(model).Matrix(C);
-        query = new Linear(store, $"{name}.q_proj", C, queryWidth, init, attention.Biases);
-        key = new Linear(store, $"{name}.k_proj", C, keyWidth, init, attention.Biases);
+        query = new Linear(store, $"{name}.query", ModelPart.Attention, C, queryWidth, init, attention.Biases);
+        key = new Linear(store, $"{name}.key", ModelPart.Attention, C, keyWidth, init, attention.Biases);
         if (attention.QueryKeyNorm == QueryKeyNorm.None)
             return;
         bool whole = attention.QueryKeyNorm == QueryKeyNorm.Whole;
-        queryNorm = new Norm(store, $"{name}.q_norm", model, whole ? queryWidth : headSize);
-        keyNorm = new Norm(store, $"{name}.k_norm", model, whole ? keyWidth : headSize);
+        queryNorm = new Norm(store, $"{name}.query_norm", model, whole ? queryWidth : headSize);
+        keyNorm = new Norm(store, $"{name}.key_norm", model, whole ? keyWidth : headSize);
     }
-
-    public long CacheBytes => KvCache.BytesOf(model.Context, attention.KeyWidth(model.Width));
 
     public AttentionCache NewCache(Backend backend) => new KvCache(backend, model.Context, attention.KeyWidth(model.Width));
 

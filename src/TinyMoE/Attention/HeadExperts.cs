@@ -36,25 +36,25 @@ internal sealed class HeadExperts
     {
         (this.config, this.heads, this.dropoutPurpose, this.layer) = (config, heads, dropoutPurpose, layer);
         int C = model.Width, E = heads * config.Experts;
-        gate = new Linear(store, $"{name}_gate", C, E, new WeightInit(model).Matrix(C));
-        weight = store.Add($"{name}_experts.{{expert}}.weight", (E, outputs, inputs), init);
-        bias = hasBias ? store.Add($"{name}_experts.{{expert}}.bias", (E, outputs), Initializer.Zeros, decays: false) : null;
+        gate = new Linear(store, $"{name}_router", ModelPart.Attention, C, E, new WeightInit(model).Matrix(C));
+        weight = store.Add($"{name}_experts.weight", (E, outputs, inputs), init, ModelPart.AttentionExperts);
+        bias = hasBias ? store.Add($"{name}_experts.bias", (E, outputs), Initializer.Zeros, ModelPart.AttentionExperts, decays: false) : null;
     }
 
     /// <summary>
-    /// The values' experts, in every key and value head: <c>name.v_gate.weight</c> (H·E, C), <c>name.v_experts.{expert}.weight</c> (H·E,
+    /// The values' experts, in every key and value head: <c>name.value_router.weight</c> (H·E, C), <c>name.value_experts.weight</c> (H·E,
     /// D, C), with biases (H·E, D) where configured.
     /// </summary>
     public static HeadExperts OfValues(ParameterStore store, string name, ModelConfig model, AttentionConfig config, int layer) => new(
-        store, $"{name}.v", model, config, config.KvHeadsOrAll, model.Width, config.HeadSizeOrDefault(model.Width),
+        store, $"{name}.value", model, config, config.KvHeadsOrAll, model.Width, config.HeadSizeOrDefault(model.Width),
         new WeightInit(model).Matrix(model.Width), config.Biases, RandomPurpose.ValueGateDropout, layer);
 
     /// <summary>
-    /// The outputs' experts, in every query head: <c>name.o_gate.weight</c> (H·E, C), <c>name.o_experts.{expert}.weight</c> (H·E, C, D),
+    /// The outputs' experts, in every query head: <c>name.output_router.weight</c> (H·E, C), <c>name.output_experts.weight</c> (H·E, C, D),
     /// with biases (H·E, C) where configured.
     /// </summary>
     public static HeadExperts OfOutputs(ParameterStore store, string name, ModelConfig model, AttentionConfig config, int layer) => new(
-        store, $"{name}.o", model, config, config.Heads, config.HeadSizeOrDefault(model.Width), model.Width,
+        store, $"{name}.output", model, config, config.Heads, config.HeadSizeOrDefault(model.Width), model.Width,
         new WeightInit(model).Residual(config.QueryWidth(model.Width)), config.HasOutputBias(model),
         RandomPurpose.OutputGateDropout, layer);
 

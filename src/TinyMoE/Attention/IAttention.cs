@@ -8,9 +8,6 @@ namespace TinyMoE.Attention;
 /// <summary>The attention of one layer, of any kind.</summary>
 internal interface IAttention
 {
-    /// <summary>Bytes of a cache of a whole context.</summary>
-    long CacheBytes { get; }
-
     /// <summary>x, result (B, T, C). With a cache of its own making, x continues the sequence that the cache holds.</summary>
     Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null);
 

@@ -16,12 +16,9 @@ internal sealed class KvCache : AttentionCache
         : base(capacity)
     {
         (this.backend, this.rowLength) = (backend, rowLength);
-        keys = backend.Pool.Rent(BytesOf(capacity, rowLength) / 2);
-        values = backend.Pool.Rent(BytesOf(capacity, rowLength) / 2);
+        keys = backend.Pool.Rent((long)capacity * rowLength * sizeof(float));
+        values = backend.Pool.Rent((long)capacity * rowLength * sizeof(float));
     }
-
-    /// <summary>What it takes for <paramref name="capacity"/> tokens.</summary>
-    public static long BytesOf(int capacity, int rowLength) => 2L * capacity * rowLength * sizeof(float);
 
     /// <summary>Adds keys and values (1, T, KvHeads, D); returns those of all tokens so far (1, S, KvHeads, D).</summary>
     public (Tensor Keys, Tensor Values) Append(Tensor k, Tensor v) => (Append(keys, k), Append(values, v));

@@ -1,6 +1,7 @@
 namespace TinyMoE.Backends;
 
-/// <summary>The sizes that kernels are tried at, by the letters of the contract. <see cref="Typical"/> is a layer of a small model; <see cref="Odd"/> fits no vector, warp or tile.</summary>
+/// <summary>The sizes that kernels are tried at, by the letters of the contract. <see cref="Typical"/> is a layer of a small model;
+/// <see cref="Odd"/> fits no vector, warp or tile.</summary>
 /// <param name="N">Rows, and tokens.</param>
 /// <param name="C">Channels.</param>
 /// <param name="V">Vocabulary.</param>
@@ -30,7 +31,8 @@ internal sealed record KernelCase(string Family, string Name, Action<Backend, Ke
     /// <inheritdoc/>
     public override string ToString() => $"{Family}: {Name}";
 
-    /// <summary>The largest error of <paramref name="device"/> beside <paramref name="reference"/>, relative to 1 + |value|; infinite where a whole number differs.</summary>
+    /// <summary>The largest error of <paramref name="device"/> beside <paramref name="reference"/>,
+    /// relative to 1 + |value|; infinite where a whole number differs.</summary>
     public double ErrorOn(Backend device, Backend reference)
     {
         using KernelData expected = new(reference), actual = new(device);

@@ -85,7 +85,8 @@ internal sealed class KernelData(Backend backend) : IDisposable
         for (int i = 0; i < floats.Count; i++)
         {
             foreach ((float a, float b) in backend.Read(floats[i]).Zip(expected.Values(i)))
-                error = Math.Max(error, a.Equals(b) ? 0 : double.IsNaN(a - b) ? double.PositiveInfinity : Math.Abs((double)a - b) / (1 + Math.Abs((double)b)));
+                error = Math.Max(error,
+                    a.Equals(b) ? 0 : double.IsNaN(a - b) ? double.PositiveInfinity : Math.Abs((double)a - b) / (1 + Math.Abs((double)b)));
         }
 
         bool differ = !ints.Zip(expected.ints, (a, b) => backend.Read(a).AsSpan().SequenceEqual(expected.Read(b))).All(same => same)

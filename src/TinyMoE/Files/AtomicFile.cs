@@ -1,11 +1,16 @@
 namespace TinyMoE.Files;
 
-/// <summary>Writes a file beside its place, flushes it to disk and renames it there: after a crash the old file or the new one is there, whole.</summary>
+/// <summary>
+/// Writes a file beside its place, flushes it to disk and renames it there: after a crash the old file or the new one is there, whole.
+/// </summary>
 internal static class AtomicFile
 {
     private const string Unfinished = ".tmp";
 
-    /// <summary>Replaces <paramref name="path"/> by what <paramref name="write"/> puts into the stream. A refused write leaves the old file and throws a <see cref="TinyMoEException"/>.</summary>
+    /// <summary>
+    /// Replaces <paramref name="path"/> by what <paramref name="write"/> puts into the stream. A refused write leaves the old file and
+    /// throws a <see cref="TinyMoEException"/>.
+    /// </summary>
     public static void Write(string path, Action<Stream> write)
     {
         string full = Path.GetFullPath(path), temporary = full + Unfinished, folder = Path.GetDirectoryName(full)!;

@@ -51,7 +51,8 @@ internal static class AtomicFolder
     }
 
     /// <summary>
-    /// Finishes a swap that a crash interrupted; call it before reading. Afterwards <paramref name="path"/> is a whole folder, or does not exist if none was ever finished.
+    /// Finishes a swap that a crash interrupted; call it before reading. Afterwards <paramref name="path"/> is a whole folder, or does
+    /// not exist if none was ever finished.
     /// </summary>
     public static void Recover(string path)
     {

@@ -3,26 +3,33 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Unicode;
 using Microsoft.Win32.SafeHandles;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Files;
 
-/// <summary>A float32 tensor in a safetensors file: bytes <see cref="Begin"/> to <see cref="End"/> of the values.</summary>
+/// <summary>A tensor in a safetensors file: bytes <see cref="Begin"/> to <see cref="End"/> of the values.</summary>
 /// <param name="Name">Its name.</param>
+/// <param name="Type">How its elements are kept.</param>
 /// <param name="Shape">Its sizes, outermost first; none for a scalar.</param>
 /// <param name="Begin">Its first byte, counted from the end of the header.</param>
 /// <param name="End">The byte after its last.</param>
-public sealed record SafetensorsEntry(string Name, IReadOnlyList<int> Shape, long Begin, long End)
+public sealed record SafetensorsEntry(string Name, ElementType Type, IReadOnlyList<int> Shape, long Begin, long End)
 {
     /// <summary>Number of elements.</summary>
-    public long Count => (End - Begin) / sizeof(float);
+    public long Count => (End - Begin) / ElementBytes;
+
+    /// <summary>Bytes of an element.</summary>
+    internal int ElementBytes => SafetensorsReader.BytesOf(Type);
 
     /// <summary>The shape as people write it.</summary>
     internal string ShapeText => SafetensorsReader.Text([.. Shape]);
 }
 
 /// <summary>
-/// Reads safetensors files with float32 tensors. Opening believes nothing: lengths, JSON, types, shapes and offsets must fit together and cover the file
-/// exactly, or a <see cref="TinyMoEException"/> names the file and the tensor. Values are read one tensor at a time.
+/// Reads safetensors files with tensors in float32 and bfloat16. Opening believes nothing: lengths, JSON, types, shapes and offsets must
+/// fit together and cover the file
+/// exactly, or a <see cref="TinyMoEException"/> names the file and the tensor. Values are read in pieces, or where they lie in a mapping
+/// of the file.
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
@@ -34,6 +41,7 @@ public sealed class SafetensorsReader : IDisposable
     private readonly Dictionary<string, SafetensorsEntry> tensors = [];
     private readonly Dictionary<string, string> metadata = [];
     private long dataStart;
+    private MappedFile? mapping;
 
     private SafetensorsReader(string path, SafeFileHandle file)
     {
@@ -66,34 +74,111 @@ public sealed class SafetensorsReader : IDisposable
         }
     }
 
-    /// <summary>Reads tensor <paramref name="name"/>, which must have shape <paramref name="shape"/>, into <paramref name="destination"/>.</summary>
+    /// <summary>
+    /// Reads tensor <paramref name="name"/>, which must have shape <paramref name="shape"/>, into <paramref name="destination"/>;
+    /// bfloat16 is widened.
+    /// </summary>
     public void Read(string name, ReadOnlySpan<int> shape, Span<float> destination)
+    {
+        SafetensorsEntry entry = Find(name, shape);
+        if (destination.Length != entry.Count)
+            throw new ArgumentException($"Tensor {name} has {entry.Count} elements, there is room for {destination.Length}.");
+        Read(entry, 0, destination);
+    }
+
+    /// <summary>The tensor <paramref name="name"/>, which must have shape <paramref name="shape"/>.</summary>
+    /// <exception cref="TinyMoEException">There is none, or it has another shape.</exception>
+    internal SafetensorsEntry Find(string name, ReadOnlySpan<int> shape)
     {
         if (!tensors.TryGetValue(name, out SafetensorsEntry? entry))
             throw new TinyMoEException($"{path} has no tensor {name}: it was written for another model.");
         if (!shape.SequenceEqual(entry.Shape.ToArray()))
-            throw new TinyMoEException($"{path}: tensor {name} is {entry.ShapeText}, {Text(shape)} is needed: it was written for another model.");
-        if (destination.Length != entry.Count)
-            throw new ArgumentException($"Tensor {name} has {entry.Count} elements, there is room for {destination.Length}.");
+        {
+            throw new TinyMoEException(
+                $"{path}: tensor {name} is {entry.ShapeText}, {Text(shape)} is needed: it was written for another model.");
+        }
+
+        return entry;
+    }
+
+    /// <summary>Reads elements of a tensor from <paramref name="first"/> on; bfloat16 is widened.</summary>
+    internal void Read(SafetensorsEntry entry, long first, Span<float> destination)
+    {
+        if (entry.Type == ElementType.Float32)
+        {
+            ReadBytes(entry, first, MemoryMarshal.AsBytes(destination));
+            return;
+        }
+
+        // The 16-bit values come into the second half; widening from the front never overtakes what it reads.
+        Span<ushort> narrow = MemoryMarshal.Cast<float, ushort>(destination)[destination.Length..];
+        ReadBytes(entry, first, MemoryMarshal.AsBytes(narrow));
+        for (int i = 0; i < destination.Length; i++)
+            destination[i] = Bfloat16.Widen(narrow[i]);
+    }
+
+    /// <summary>Reads elements of a bfloat16 tensor from <paramref name="first"/> on as they are.</summary>
+    internal void Read(SafetensorsEntry entry, long first, Span<ushort> destination)
+    {
+        if (entry.Type != ElementType.Bfloat16)
+            throw new ArgumentException($"Tensor {entry.Name} is not in bfloat16.");
+        ReadBytes(entry, first, MemoryMarshal.AsBytes(destination));
+    }
+
+    /// <summary>
+    /// The address of a tensor in a mapping of the whole file, which lives as long as the reader; 0 where it is not at a multiple of its
+    /// element's size.
+    /// </summary>
+    internal nint AddressOf(SafetensorsEntry entry)
+    {
+        long offset = dataStart + entry.Begin;
+        if (offset % entry.ElementBytes != 0)
+            return 0;
         try
         {
-            if (!Fill(MemoryMarshal.AsBytes(destination), dataStart + entry.Begin))
-                throw new TinyMoEException($"{path} ends inside tensor {name}: it has been changed since it was opened.");
+            mapping ??= new MappedFile(file);
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
-            throw new TinyMoEException($"Cannot read tensor {name} of {path}: {FileProblem.Reason(e)}.", e);
+            throw new TinyMoEException($"Cannot map {path}: {FileProblem.Reason(e)}.", e);
         }
+
+        return mapping.Start + (nint)offset;
     }
 
-    /// <summary>Closes the file.</summary>
-    public void Dispose() => file.Dispose();
+    /// <summary>Closes the file, and its mapping.</summary>
+    public void Dispose()
+    {
+        mapping?.Dispose();
+        file.Dispose();
+    }
+
+    internal static int BytesOf(ElementType type) => type == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
 
     internal static string Text(ReadOnlySpan<int> shape) => $"({string.Join(", ", shape.ToArray())})";
 
     // Names come from the file: control characters must not break the line.
-    private TinyMoEException Broken(string what) =>
-        new($"{path} is not a safetensors file of float32 tensors: {string.Concat(what.Select(c => char.IsControl(c) ? '?' : c))}. Take another copy of it.");
+    private TinyMoEException Broken(string what)
+    {
+        string clean = string.Concat(what.Select(c => char.IsControl(c) ? '?' : c));
+        return new($"{path} is not a safetensors file of float32 or bfloat16 tensors: {clean}. Take another copy of it.");
+    }
+
+    private void ReadBytes(SafetensorsEntry entry, long first, Span<byte> destination)
+    {
+        long offset = first * entry.ElementBytes;
+        if (first < 0 || offset + destination.Length > entry.End - entry.Begin)
+            throw new ArgumentOutOfRangeException(nameof(first), $"Tensor {entry.Name} has {entry.Count} elements.");
+        try
+        {
+            if (!Fill(destination, dataStart + entry.Begin + offset))
+                throw new TinyMoEException($"{path} ends inside tensor {entry.Name}: it has been changed since it was opened.");
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot read tensor {entry.Name} of {path}: {FileProblem.Reason(e)}.", e);
+        }
+    }
 
     private bool Fill(Span<byte> destination, long offset)
     {
@@ -168,16 +253,21 @@ public sealed class SafetensorsReader : IDisposable
             throw Broken($"tensor {name} is not described by an object");
         if (!value.TryGetProperty("dtype", out JsonElement dtype) || dtype.ValueKind != JsonValueKind.String)
             throw Broken($"tensor {name} has no dtype");
-        if (dtype.GetString() != "F32")
-            throw Broken($"tensor {name} has the dtype {dtype.GetString()} and only F32 is read");
+        ElementType type = dtype.GetString() switch
+        {
+            "F32" => ElementType.Float32,
+            "BF16" => ElementType.Bfloat16,
+            string other => throw Broken($"tensor {name} has the dtype {other} and only F32 and BF16 are read"),
+            null => throw Broken($"tensor {name} has no dtype"),
+        };
 
         long[] shape = Numbers(name, value, "shape");
         long[] offsets = Numbers(name, value, "data_offsets");
         if (offsets is not [long begin, long end] || begin > end)
             throw Broken($"tensor {name} has no data_offsets of the form [begin, end]");
-        if (Elements(shape) is not long count || count != (end - begin) / sizeof(float) || (end - begin) % sizeof(float) != 0)
+        if (Elements(shape) is not long count || count * BytesOf(type) != end - begin)
             throw Broken($"tensor {name} has {end - begin} bytes, which is not what the shape ({string.Join(", ", shape)}) needs");
-        return new SafetensorsEntry(name, Array.ConvertAll(shape, size => (int)size), begin, end);
+        return new SafetensorsEntry(name, type, Array.ConvertAll(shape, size => (int)size), begin, end);
     }
 
     private long[] Numbers(string name, JsonElement value, string key)

@@ -22,7 +22,9 @@ public static class SafetensorsWriter
 {
     internal const string MetadataKey = "__metadata__";
 
-    /// <summary>Writes <paramref name="items"/> into a new file; a refused write throws a <see cref="TinyMoEException"/> and may leave a part.</summary>
+    /// <summary>
+    /// Writes <paramref name="items"/> into a new file; a refused write throws a <see cref="TinyMoEException"/> and may leave a part.
+    /// </summary>
     public static void Write(string path, IReadOnlyList<SafetensorsItem> items, IReadOnlyDictionary<string, string>? metadata = null)
     {
         byte[] header = Header(items, metadata);
@@ -36,8 +38,9 @@ public static class SafetensorsWriter
             foreach (SafetensorsItem item in items)
             {
                 ReadOnlySpan<float> values = item.Values();
-                if (values.Length != Count(item))
-                    throw new ArgumentException($"Tensor {item.Name} has {Count(item)} elements by its shape, but {values.Length} values were given.");
+                long count = Count(item);
+                if (values.Length != count)
+                    throw new ArgumentException($"Tensor {item.Name} has {count} elements by its shape, but {values.Length} values were given.");
                 file.Write(MemoryMarshal.AsBytes(values));
             }
         }

@@ -1,32 +1,59 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
+using TinyMoE.Memory;
+using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Layers;
 
-/// <summary>A dense feed-forward network: w2·(silu(w1·x)·(w3·x)), w2·gelu(w1·x) or w2·relu(w1·x).</summary>
+/// <summary>
+/// A feed-forward network, down·(silu(gate·x)·(up·x)), down·gelu(up·x) or down·relu(up·x): one for all rows, or a stack of experts, each
+/// on its own rows.
+/// gate, up (F, C), down (C, F); of E experts gate, up (E, F, C), down (E, C, F). Matrices of experts may compute in bfloat16; biases are
+/// float32.
+/// </summary>
 public sealed class FeedForward
 {
     private readonly FeedForwardKind kind;
     private readonly Linear up;
     private readonly Linear down;
-    private readonly Linear? gated;
+    private readonly Linear? gate;
 
-    internal FeedForward(ParameterStore store, string name, ModelConfig config)
+    /// <summary>
+    /// Adds <c>name.gate</c> (of SwiGLU), <c>name.up</c> and <c>name.down</c> to the store, of hidden size <paramref name="hidden"/>.
+    /// </summary>
+    internal FeedForward(
+        ParameterStore store, string name, ModelPart part, ModelConfig config, int hidden, int experts = 0,
+        ElementType precision = ElementType.Float32)
     {
         kind = config.FeedForward;
+        bool isGated = kind == FeedForwardKind.SwiGlu;
         WeightInit init = new(config);
-        int C = config.Width, hidden = config.HiddenOrDefault;
-        up = new Linear(store, $"{name}.w1", C, hidden, init.Matrix(C), config.Biases);
-        down = new Linear(store, $"{name}.w2", hidden, C, init.Residual(hidden), config.Biases);
-        gated = kind == FeedForwardKind.SwiGlu ? new Linear(store, $"{name}.w3", C, hidden, init.Matrix(C), config.Biases) : null;
+        int C = config.Width;
+
+        // First values are drawn by the order of adding: what x meets first, what comes back, then the other half of a gated network.
+        Linear first = Projection(isGated ? "gate" : "up", C, hidden, init.Matrix(C));
+        down = Projection("down", hidden, C, init.Residual(hidden));
+        (gate, up) = isGated ? (first, Projection("up", C, hidden, init.Matrix(C))) : (null, first);
+
+        Linear Projection(string projection, int inputs, int outputs, Initializer initializer) =>
+            new(store, $"{name}.{projection}", part, inputs, outputs, initializer, config.Biases, experts, precision);
     }
 
-    /// <summary>x, result (..., C).</summary>
-    public Tensor Forward(Tensor x) => down.Forward(gated is null ? up.Forward(x, ActivationOf(kind)) : gated.Forward(x, gate: up.Forward(x)));
+    /// <summary>
+    /// x, result (..., C). Experts: x (N, C) in their order, offsets (E+1) says whose rows are whose. <paramref name="dropout"/> is of
+    /// the hidden values (..., F).
+    /// </summary>
+    public Tensor Forward(Tensor x, Ints offsets = default, in Dropout dropout = default)
+    {
+        Tensor hidden = gate is null                             // (..., F)
+            ? up.Forward(x, Activation, offsets)
+            : up.Forward(x, gate: gate.Forward(x, offsets), offsets);
+        return down.Forward(hidden.Dropout(dropout), offsets);
+    }
 
     /// <summary>The function between the two projections of a network without a gate.</summary>
-    internal static Unary ActivationOf(FeedForwardKind kind) => kind switch
+    private Unary Activation => kind switch
     {
         FeedForwardKind.Gelu => Unary.Gelu,
         FeedForwardKind.Relu => Unary.Relu,

@@ -9,7 +9,8 @@ public readonly struct Initializer
     private readonly float limit;    // in standard deviations; 0: none
     private readonly float constant;
 
-    private Initializer(float deviation, float limit, float constant) => (this.deviation, this.limit, this.constant) = (deviation, limit, constant);
+    private Initializer(float deviation, float limit, float constant) =>
+        (this.deviation, this.limit, this.constant) = (deviation, limit, constant);
 
     /// <summary>All zero.</summary>
     public static Initializer Zeros => default;
@@ -23,7 +24,10 @@ public readonly struct Initializer
     /// <summary>Normal with mean zero, drawn again where it is beyond two standard deviations.</summary>
     public static Initializer TruncatedNormal(float deviation) => new(deviation, 2f, 0f);
 
-    /// <summary>Fills <paramref name="values"/>, those from <paramref name="first"/> on, from the streams of <paramref name="seed"/> for parameter <paramref name="index"/>.</summary>
+    /// <summary>
+    /// Fills <paramref name="values"/>, those from <paramref name="first"/> on, from the streams of <paramref name="seed"/> for parameter
+    /// <paramref name="index"/>.
+    /// </summary>
     internal void Fill(Span<float> values, int first, ulong seed, int index)
     {
         if (deviation == 0f)

@@ -1,31 +1,48 @@
 using TinyMoE.Backends;
+using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Layers;
 
-/// <summary>y = x·Wᵀ (+ b). x (..., inputs), W (outputs, inputs), b (outputs), y (..., outputs).</summary>
+/// <summary>
+/// y = x·Wᵀ (+ b): one matrix for all rows, W (outputs, inputs), b (outputs), or a stack of them, one per expert, each on its own rows, W
+/// (E, outputs, inputs), b (E, outputs).
+/// A stack is told with every call which rows are whose: offsets (E+1), expert e has rows offsets[e] to before offsets[e+1] of x (N,
+/// inputs).
+/// </summary>
 public sealed class Linear
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    /// <summary>Adds <c>name.weight</c> and, where asked for, <c>name.bias</c> (zeros) to the store.</summary>
-    public Linear(ParameterStore store, string name, int inputs, int outputs, Initializer initializer, bool bias = false)
+    /// <summary>
+    /// Adds <c>name.weight</c> and, where asked for, <c>name.bias</c> (zeros, not decaying) to the store; with <paramref name="experts"/>
+    /// a stack of so many.
+    /// </summary>
+    public Linear(
+        ParameterStore store, string name, ModelPart part, int inputs, int outputs, Initializer initializer, bool bias = false,
+        int experts = 0, ElementType precision = ElementType.Float32)
     {
-        weight = store.Add($"{name}.weight", (outputs, inputs), initializer);
-        this.bias = bias ? store.Add($"{name}.bias", outputs, Initializer.Zeros) : null;
+        bool stack = experts > 0;
+        Shape shape = stack ? (experts, outputs, inputs) : (outputs, inputs);
+        weight = store.Add($"{name}.weight", shape, initializer, part, precision: precision);
+        this.bias = bias ? store.Add($"{name}.bias", stack ? (experts, outputs) : outputs, Initializer.Zeros, part, decays: false) : null;
     }
 
-    /// <summary>Applies it.</summary>
-    public Tensor Forward(Tensor x) => x.Linear(weight, bias);
+    /// <summary>Applies it. x (..., inputs), result (..., outputs).</summary>
+    public Tensor Forward(Tensor x, Ints offsets = default) =>
+        offsets.IsNone ? x.Linear(weight, bias) : x.GroupedLinear(weight, offsets, bias);
 
-    /// <summary>It in bfloat16: x, W and the result are rounded, sums are float32; without the bias.</summary>
-    internal Tensor ForwardInBfloat16(Tensor x) => x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true).RoundToBfloat16();
+    /// <summary>It in bfloat16: x, W and the result are rounded, sums are float32; without the bias, and of one matrix only.</summary>
+    internal Tensor ForwardInBfloat16(Tensor x) =>
+        x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true).RoundToBfloat16();
 
-    /// <summary>f of it.</summary>
-    public Tensor Forward(Tensor x, Unary f) => x.LinearActivated(weight, f, bias);
+    /// <summary>f(x·Wᵀ + b).</summary>
+    public Tensor Forward(Tensor x, Unary f, Ints offsets = default) =>
+        offsets.IsNone ? x.LinearActivated(weight, f, bias) : x.GroupedLinearActivated(weight, offsets, f, bias);
 
-    /// <summary>Its product with silu(gate), gate (..., outputs).</summary>
-    public Tensor Forward(Tensor x, Tensor gate) => x.LinearGated(gate, weight, bias);
+    /// <summary>silu(gate)·(x·Wᵀ + b), gate (..., outputs).</summary>
+    public Tensor Forward(Tensor x, Tensor gate, Ints offsets = default) =>
+        offsets.IsNone ? x.LinearGated(gate, weight, bias) : x.GroupedLinearGated(gate, weight, offsets, bias);
 }

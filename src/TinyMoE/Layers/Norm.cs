@@ -20,8 +20,9 @@ public sealed class Norm
     {
         (kind, epsilon) = (config.Norm, config.NormEpsilon);
         int C = size ?? config.Width;
-        weight = store.Add($"{name}.weight", C, Initializer.Ones);
-        bias = kind == NormKind.Layer && config.Biases ? store.Add($"{name}.bias", C, Initializer.Zeros) : null;
+        weight = store.Add($"{name}.weight", C, Initializer.Ones, ModelPart.Norms);
+        bool hasBias = kind == NormKind.Layer && config.Biases;
+        bias = hasBias ? store.Add($"{name}.bias", C, Initializer.Zeros, ModelPart.Norms) : null;
     }
 
     /// <summary>Applies it. x (..., C).</summary>

@@ -3,62 +3,65 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Layers;
 
-/// <summary>A trained tensor: a named view into the <see cref="ParameterStore"/>'s flat blocks of weights and gradients.</summary>
+/// <summary>
+/// A model's tensor. One that trains is a named view into the <see cref="ParameterStore"/>'s flat blocks of weights and gradients; a
+/// frozen one has storage of its own, in its own
+/// element type, and no gradient.
+/// </summary>
 public sealed class Parameter : Tensor
 {
     private Bfloat16s bfloat16Values;
 
-    internal Parameter(string name, Shape shape, Initializer initializer, bool decays, ElementType precision)
+    internal Parameter(string name, Shape shape, Initializer initializer, ModelPart part, bool decays, ElementType precision)
         : base(tape: null, shape, default, wantsGrad: true)
     {
-        (Name, Initializer, Decays, Precision) = (name, initializer, decays, precision);
+        (Name, Initializer, Part, Decays, Precision) = (name, initializer, part, decays, precision);
     }
 
-    /// <summary>
-    /// The name in a checkpoint. Where it has <c>{expert}</c> the leading dimension is the experts', and each one is a tensor of its own
-    /// in the file, as Hugging Face keeps Mixtral's.
-    /// </summary>
+    /// <summary>The name in the model, as <c>layers.0.attention.query.weight</c>; what a file calls it is a matter of its family.</summary>
     public string Name { get; }
+
+    /// <summary>The part of the model that it belongs to.</summary>
+    public ModelPart Part { get; }
 
     /// <summary>How it begins.</summary>
     public Initializer Initializer { get; }
 
-    /// <summary>Whether weight decay acts on it: matrices yes, vectors no.</summary>
+    /// <summary>Whether weight decay acts on it where it trains: matrices yes, vectors no.</summary>
     public bool Decays { get; }
 
-    /// <summary>What it computes in. In bfloat16 it has 16-bit values beside its float32 ones in training, and in their place elsewhere.</summary>
-    public ElementType Precision { get; }
+    /// <summary>
+    /// What products read of it. In bfloat16 it has 16-bit values: beside its float32 ones where it trains, and in their place where it
+    /// is frozen.
+    /// </summary>
+    public ElementType Precision { get; private set; }
+
+    /// <summary>Whether it keeps its values: it has no gradient, no moments, no decay and no part in the norm of the gradient.</summary>
+    public bool IsFrozen { get; internal set; }
+
+    /// <summary>Whether its values lie in memory that may only be read, as of a file.</summary>
+    public bool IsMapped { get; private set; }
 
     internal override Bfloat16s Bfloat16 => bfloat16Values;
 
-    /// <summary>Where it begins in the flat blocks (elements).</summary>
-    internal int Offset { get; private set; }
+    /// <summary>Where it begins in the flat blocks (elements); −1 for a frozen one.</summary>
+    internal long Offset { get; private set; } = -1;
 
     /// <summary>Gives it its place in each of the blocks that there are for it; an empty block is none.</summary>
-    internal void Place(int offset, Floats weights, Floats gradients, Bfloat16s bfloat16)
+    internal void Place(long offset, FlatBlock<float> weights, FlatBlock<float> gradients, FlatBlock<ushort> bfloat16)
     {
         Offset = offset;
-        Bind(Part(weights), Part(gradients));
-        bfloat16Values = Part(bfloat16);
+        Bind(weights.Slice(offset, Count), gradients.Slice(offset, Count));
+        bfloat16Values = bfloat16.Slice(offset, Count);
+    }
 
-        View<T> Part<T>(View<T> block)
-            where T : unmanaged => block.IsNone ? default : block.Slice(offset, Count);
+    /// <summary>Gives it storage of its own, one of the two.</summary>
+    internal void Keep(Floats values, Bfloat16s bfloat16, bool isMapped)
+    {
+        Bind(values, default);
+        (bfloat16Values, IsMapped) = (bfloat16, isMapped);
+        Precision = bfloat16.IsNone ? ElementType.Float32 : ElementType.Bfloat16;
     }
 
     internal void ZeroGrad() => ForgetGrad();
-
-    /// <summary>The tensors this parameter is in a file: names, shapes, and where each begins in it (elements).</summary>
-    internal IEnumerable<(string Name, Shape Shape, int Start)> FileTensors()
-    {
-        const string Expert = "{expert}";
-        if (!Name.Contains(Expert, StringComparison.Ordinal))
-        {
-            yield return (Name, Shape, 0);
-            yield break;
-        }
-
-        Shape one = Shape.Of(Shape.ToArray().AsSpan(1));
-        for (int e = 0; e < Shape[0]; e++)
-            yield return (Name.Replace(Expert, $"{e}", StringComparison.Ordinal), one, e * one.Count);
-    }
 }

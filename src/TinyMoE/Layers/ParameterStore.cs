@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using TinyMoE.Backends;
 using TinyMoE.Memory;
 using TinyMoE.Tensors;
@@ -6,18 +7,22 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Layers;
 
 /// <summary>
-/// All parameters of a model in two flat blocks, weights and gradients: those that decay first, so that the optimiser and the gradient's norm are
-/// a few long passes; and before all others those that compute in bfloat16, which have their 16-bit values in a third block. Layers add parameters as they are built; <see cref="Allocate"/> then gives each its place and first values.
+/// All parameters of a model. Those that train lie in two flat blocks, weights and gradients: those that decay first, so that the
+/// optimiser and the gradient's norm are
+/// a few long passes; and before all others those that compute in bfloat16, which have their 16-bit values in a third block. A frozen
+/// parameter has storage of its own.
+/// Layers add parameters as they are built; <see cref="Allocate"/> then gives each its place and first values.
 /// </summary>
 public sealed class ParameterStore : IDisposable
 {
     private const int Alignment = 16; // elements: a cache line
-    private const int BlockSize = 16 * 1024; // first values drawn at a time
+    private const int HostBlock = 256 * 1024; // first values drawn or read at a time
 
     private readonly Backend? backend;
     private readonly List<Parameter> parameters = [];
     private readonly List<StateTensor> states = [];
     private readonly List<DeviceBuffer> buffers = [];
+    private bool isAllocated;
 
     /// <summary>An empty store on <paramref name="backend"/>.</summary>
     public ParameterStore(Backend backend) => this.backend = backend;
@@ -36,29 +41,37 @@ public sealed class ParameterStore : IDisposable
     /// <summary>Number of weights.</summary>
     public long Count => parameters.Sum(p => (long)p.Count);
 
-    /// <summary>All weights, padding between parameters included (it stays zero).</summary>
-    public Floats Weights { get; private set; }
+    /// <summary>All weights that train, padding between parameters included (it stays zero); none outside training.</summary>
+    public FlatBlock<float> Weights { get; private set; }
 
-    /// <summary>Those that compute in bfloat16, in 16 bits: the first <see cref="Bfloat16Length"/> of the weights in training, in their place elsewhere.</summary>
-    public Bfloat16s Bfloat16Weights { get; private set; }
+    /// <summary>Those that compute in bfloat16, in 16 bits: the first <see cref="Bfloat16Length"/> of <see cref="Weights"/>.</summary>
+    public FlatBlock<ushort> Bfloat16Weights { get; private set; }
 
     /// <summary>Number of weights in <see cref="Bfloat16Weights"/>, padding included.</summary>
-    public int Bfloat16Length { get; private set; }
+    public long Bfloat16Length { get; private set; }
 
-    /// <summary>All gradients, laid out as the weights; none outside training.</summary>
-    public Floats Gradients { get; private set; }
+    /// <summary>All gradients, laid out as <see cref="Weights"/>.</summary>
+    public FlatBlock<float> Gradients { get; private set; }
 
     /// <summary>How many leading elements of the blocks decay.</summary>
-    public int DecayingLength { get; private set; }
+    public long DecayingLength { get; private set; }
 
     internal Backend Backend => backend ?? throw new InvalidOperationException("This store only plans.");
 
-    /// <summary>Adds a parameter. Vectors do not decay; <paramref name="decays"/> false exempts a matrix too. Only a matrix that decays computes in bfloat16.</summary>
-    public Parameter Add(string name, Shape shape, Initializer initializer, bool decays = true, ElementType precision = ElementType.Float32)
+    /// <summary>Most elements that one kernel gets of a block; tests make it small.</summary>
+    internal int LargestChunk { get; init; } = FlatBlock.LargestChunk;
+
+    /// <summary>
+    /// Adds a parameter. Vectors do not decay; <paramref name="decays"/> false exempts a matrix too. Only a matrix that decays computes
+    /// in bfloat16.
+    /// </summary>
+    public Parameter Add(
+        string name, Shape shape, Initializer initializer, ModelPart part = ModelPart.Other, bool decays = true,
+        ElementType precision = ElementType.Float32)
     {
-        if (!Weights.IsNone)
+        if (isAllocated)
             throw new InvalidOperationException($"Parameter {name} came after Allocate.");
-        Parameter parameter = new(name, shape, initializer, decays && shape.Rank > 1, precision);
+        Parameter parameter = new(name, shape, initializer, part, decays && shape.Rank > 1, precision);
         parameters.Add(parameter);
         return parameter;
     }
@@ -71,61 +84,95 @@ public sealed class ParameterStore : IDisposable
         return state;
     }
 
-    /// <summary>
-    /// Makes the blocks, gives every parameter its place and draws its first values from <paramref name="seed"/>. Not for <paramref name="training"/> there are no
-    /// gradients, and what computes in bfloat16 has no float32 values.
-    /// </summary>
-    public void Allocate(ulong seed, bool training = true)
+    /// <summary>Freezes the parameters that <paramref name="which"/> says yes to, by name. Before <see cref="Allocate"/>.</summary>
+    public void Freeze(Func<string, bool> which)
     {
-        int length = 0;
-        int[] offsets = new int[parameters.Count];
+        if (isAllocated)
+            throw new InvalidOperationException("Freeze came after Allocate.");
+        foreach (Parameter parameter in parameters)
+            parameter.IsFrozen |= which(parameter.Name);
+    }
+
+    /// <summary>
+    /// Gives every parameter its place, and its first values from <paramref name="source"/> or, without one, drawn from
+    /// <paramref name="seed"/>. Not for
+    /// <paramref name="training"/> all are frozen. A frozen matrix is kept as the source keeps it, and read where it lies if the device
+    /// can; what computes in bfloat16 stays so.
+    /// </summary>
+    public void Allocate(ulong seed, bool training = true, IWeightSource? source = null)
+    {
+        Place(training, source);
+        float[] host = HostMemory();
+        for (int i = 0; i < parameters.Count && source is null; i++)
+            Draw(parameters[i], i, seed, host);
+        foreach (StateTensor state in states.Where(state => state.Initial is not null && (source is null || !state.IsSaved)))
+            Backend.Write<float>(state.Initial!(seed), state.Data);
+        if (source is not null)
+            Load(source);
+    }
+
+    /// <summary>Sets all values from <paramref name="source"/>, other than those that are read where they lie in it.</summary>
+    internal void Load(IWeightSource source)
+    {
+        float[] host = HostMemory();
+        foreach (Parameter parameter in parameters)
+        {
+            ElementType given = source.TypeOf(parameter);
+            if (!parameter.IsMapped)
+                Load(parameter, given, source, host);
+        }
+
+        foreach (StateTensor state in states.Where(state => state.IsSaved))
+        {
+            float[] values = new float[state.Shape.Count];
+            source.Read(state, values);
+            Backend.Write<float>(values, state.Data);
+        }
+    }
+
+    /// <summary>The part of <see cref="Allocate"/> that takes memory, which holds nothing yet.</summary>
+    internal void Place(bool training, IWeightSource? source = null)
+    {
+        if (!training)
+            Freeze(_ => true);
+        isAllocated = true;
+        Dictionary<Parameter, long> offsets = [];
+        long length = 0;
         foreach (Group group in Enum.GetValues<Group>())
         {
-            for (int i = 0; i < parameters.Count; i++)
+            foreach (Parameter parameter in parameters.Where(p => !p.IsFrozen && GroupOf(p) == group))
             {
-                if (GroupOf(parameters[i]) != group)
-                    continue;
-                offsets[i] = length;
-                long end = length + ((long)parameters[i].Count + Alignment - 1) / Alignment * Alignment;
-                if (end > int.MaxValue)
-                    throw new TinyMoEException($"The model has {Count:N0} weights, more than the {int.MaxValue:N0} that one run can hold; make it smaller.");
-                length = (int)end;
+                offsets.Add(parameter, length);
+                length += ((long)parameter.Count + Alignment - 1) / Alignment * Alignment;
             }
 
             if (group == Group.Bfloat16)
-                (Bfloat16Length, length) = (length, training ? length : 0);
+                Bfloat16Length = length;
             else if (group == Group.Decaying)
                 DecayingLength = length;
         }
 
-        Weights = NewBlock(length);
-        Gradients = training ? NewBlock(length) : default;
-        Bfloat16Weights = Bfloat16Length > 0 ? Rent<ushort>(Bfloat16Length) : default;
-        float[] block = new float[BlockSize];
-        for (int i = 0; i < parameters.Count; i++)
+        if (length > 0)
+            (Weights, Gradients) = (NewBlock(length), NewBlock(length));
+        if (Bfloat16Length > 0)
+            Bfloat16Weights = Rent<ushort>(Bfloat16Length);
+        foreach (Parameter parameter in parameters)
         {
-            Parameter parameter = parameters[i];
-            bool isBfloat16 = parameter.Precision == ElementType.Bfloat16;
-            parameter.Place(offsets[i], isBfloat16 && !training ? default : Weights, Gradients, isBfloat16 ? Bfloat16Weights : default);
-            for (int first = 0; first < parameter.Count; first += BlockSize)
-            {
-                Span<float> values = block.AsSpan(0, Math.Min(BlockSize, parameter.Count - first));
-                parameter.Initializer.Fill(values, first, seed, i);
-                Write(parameter, first, values);
-            }
+            if (offsets.TryGetValue(parameter, out long offset))
+                parameter.Place(offset, Weights, Gradients, GroupOf(parameter) == Group.Bfloat16 ? Bfloat16Weights : default);
+            else
+                Keep(parameter, source);
         }
 
         foreach (StateTensor state in states)
-        {
-            state.Data = NewBlock(state.Shape.Count);
-            if (state.Initial is not null)
-                Backend.Write<float>(state.Initial(seed), state.Data);
-        }
+            state.Data = NewVector(state.Shape.Count);
     }
 
     /// <summary>Sets the values of a parameter from <paramref name="first"/> on, in every precision that it is kept in.</summary>
     public void Write(Parameter parameter, int first, ReadOnlySpan<float> values)
     {
+        if (parameter.IsMapped)
+            throw new InvalidOperationException($"The values of {parameter.Name} lie in a file and may only be read.");
         int count = values.Length;
         bool isFloat32 = !parameter.Data.IsNone, isBfloat16 = parameter.Precision == ElementType.Bfloat16;
         if (isFloat32)
@@ -142,16 +189,30 @@ public sealed class ParameterStore : IDisposable
             Backend.Pool.Return(passing);
     }
 
-    /// <summary>A block as long as the weights, zeroed; it lives with the store (the optimiser's moments).</summary>
-    public Floats NewBlock() => NewBlock(Weights.Length);
-
-    /// <summary>A block of zeros that lives with the store.</summary>
-    internal Floats NewBlock(int length)
+    /// <summary>
+    /// The values of a parameter from <paramref name="first"/> on, widened where they are kept in 16 bits only; waits for the device.
+    /// </summary>
+    public void Read(Parameter parameter, int first, Span<float> values)
     {
-        Floats block = Rent<float>(length);
-        Backend.Fill(block, 0f);
-        return block;
+        if (!parameter.Data.IsNone)
+        {
+            Backend.Read(parameter.Data.Slice(first, values.Length), values);
+            return;
+        }
+
+        ushort[] narrow = Backend.Read(parameter.Bfloat16.Slice(first, values.Length));
+        for (int i = 0; i < narrow.Length; i++)
+            values[i] = Bfloat16.Widen(narrow[i]);
     }
+
+    /// <summary>A block laid out as <see cref="Weights"/>, zeroed; it lives with the store (the optimiser's moments).</summary>
+    public FlatBlock<float> NewBlock() => NewBlock(Weights.Length);
+
+    /// <summary>Zeros that live with the store.</summary>
+    internal Floats NewVector(int length) => NewBlock(length).All;
+
+    /// <summary>The chunks of the blocks from <paramref name="start"/> to before <paramref name="end"/>.</summary>
+    internal IEnumerable<(long Start, int Length)> Chunks(long start, long end) => FlatBlock.Chunks(start, end, LargestChunk);
 
     /// <summary>Forgets all gradients: the next backward stores its own.</summary>
     public void ZeroGrad()
@@ -160,25 +221,23 @@ public sealed class ParameterStore : IDisposable
             parameter.ZeroGrad();
     }
 
-    /// <summary>Makes sure that backward reached every parameter.</summary>
+    /// <summary>Makes sure that backward reached every parameter that trains.</summary>
     /// <exception cref="InvalidOperationException">It names those it did not reach.</exception>
     public void RequireGradients()
     {
-        foreach (Parameter parameter in parameters)
-        {
-            if (!parameter.HasGrad)
-            {
-                string names = string.Join(", ", parameters.Where(p => !p.HasGrad).Select(p => p.Name));
-                throw new InvalidOperationException($"No gradient reached {names}.");
-            }
-        }
+        if (parameters.TrueForAll(IsReached))
+            return;
+        string names = string.Join(", ", parameters.Where(p => !IsReached(p)).Select(p => p.Name));
+        throw new InvalidOperationException($"No gradient reached {names}.");
+
+        static bool IsReached(Parameter parameter) => parameter.IsFrozen || parameter.HasGrad;
     }
 
     /// <summary>The first parameter with a gradient that is not finite, or null; waits for the device. For diagnosis only.</summary>
     public string? FindNonFiniteGradient() =>
         parameters.FirstOrDefault(p => p.HasGrad && !Array.TrueForAll(Backend.Read(p.Grad), float.IsFinite))?.Name;
 
-    /// <summary>Gives the blocks back.</summary>
+    /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {
         foreach (DeviceBuffer buffer in buffers)
@@ -189,12 +248,71 @@ public sealed class ParameterStore : IDisposable
     private static Group GroupOf(Parameter parameter) =>
         parameter.Precision == ElementType.Bfloat16 ? Group.Bfloat16 : parameter.Decays ? Group.Decaying : Group.Constant;
 
-    private View<T> Rent<T>(int length)
+    /// <summary>
+    /// Storage of a frozen parameter. Vectors, biases and routers are float32 whatever the source has: what reads them does not read
+    /// bfloat16.
+    /// </summary>
+    private void Keep(Parameter parameter, IWeightSource? source)
+    {
+        ElementType given = source?.TypeOf(parameter) ?? ElementType.Float32;
+        bool mayBeNarrow = parameter.Decays && parameter.Part != ModelPart.Router;
+        ElementType kept = mayBeNarrow && given == ElementType.Bfloat16 ? given : parameter.Precision;
+        nint address = kept == given && Backend.ReadsHostMemory ? source?.AddressOf(parameter) ?? 0 : 0;
+        bool isMapped = address != 0;
+        if (kept == ElementType.Bfloat16)
+            parameter.Keep(default, isMapped ? new Bfloat16s(address, parameter.Count) : Rent<ushort>(parameter.Count).All, isMapped);
+        else
+            parameter.Keep(isMapped ? new Floats(address, parameter.Count) : Rent<float>(parameter.Count).All, default, isMapped);
+    }
+
+    /// <summary>Draws the values of parameter <paramref name="index"/>, block by block through <paramref name="host"/>.</summary>
+    private void Draw(Parameter parameter, int index, ulong seed, float[] host)
+    {
+        for (int first = 0; first < parameter.Count; first += host.Length)
+        {
+            Span<float> values = host.AsSpan(0, Math.Min(host.Length, parameter.Count - first));
+            parameter.Initializer.Fill(values, first, seed, index);
+            Write(parameter, first, values);
+        }
+    }
+
+    private void Load(Parameter parameter, ElementType given, IWeightSource source, float[] host)
+    {
+        bool asItIs = parameter.Data.IsNone && given == ElementType.Bfloat16;
+        Span<ushort> narrow = MemoryMarshal.Cast<float, ushort>(host.AsSpan())[..host.Length];
+        for (int first = 0; first < parameter.Count; first += host.Length)
+        {
+            int count = Math.Min(host.Length, parameter.Count - first);
+            if (asItIs)
+            {
+                source.Read(parameter, first, narrow[..count]);
+                Backend.Write<ushort>(narrow[..count], parameter.Bfloat16.Slice(first, count));
+            }
+            else
+            {
+                source.Read(parameter, first, host.AsSpan(0, count));
+                Write(parameter, first, host.AsSpan(0, count));
+            }
+        }
+    }
+
+    /// <summary>Room for a block of values on their way.</summary>
+    private float[] HostMemory() => new float[parameters.Aggregate(0, (most, p) => Math.Max(most, Math.Min(HostBlock, p.Count)))];
+
+    private FlatBlock<float> NewBlock(long length)
+    {
+        FlatBlock<float> block = Rent<float>(length);
+        foreach ((long start, int count) in Chunks(0, length))
+            Backend.Fill(block.Slice(start, count), 0f);
+        return block;
+    }
+
+    private FlatBlock<T> Rent<T>(long length)
         where T : unmanaged
     {
-        DeviceBuffer buffer = Backend.Pool.Rent((long)length * Unsafe.SizeOf<T>(), "weights, gradients and moments");
+        DeviceBuffer buffer = Backend.Pool.Rent(length * Unsafe.SizeOf<T>(), "weights, gradients and moments");
         buffers.Add(buffer);
-        return buffer.As<T>(length);
+        return new FlatBlock<T>(buffer, length);
     }
 
     /// <summary>What lies together in the blocks, in this order.</summary>

@@ -2,12 +2,16 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Layers;
 
-/// <summary>Values that a model keeps but does not train: a router's bias, its table. They have no gradient and no decay; a checkpoint has them beside the weights.</summary>
+/// <summary>
+/// Values that a model keeps but does not train: a router's bias, its table. They have no gradient and no decay; a checkpoint has them
+/// beside the weights.
+/// </summary>
 public sealed class StateTensor
 {
-    internal StateTensor(string name, Shape shape, Func<ulong, float[]>? initial, bool saved) => (Name, Shape, Initial, IsSaved) = (name, shape, initial, saved);
+    internal StateTensor(string name, Shape shape, Func<ulong, float[]>? initial, bool saved) =>
+        (Name, Shape, Initial, IsSaved) = (name, shape, initial, saved);
 
-    /// <summary>The name in a checkpoint.</summary>
+    /// <summary>The name in the model, as of a parameter.</summary>
     public string Name { get; }
 
     /// <summary>The sizes.</summary>

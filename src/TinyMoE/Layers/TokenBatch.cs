@@ -3,7 +3,9 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Layers;
 
-/// <summary>The tokens of a forward pass: B sequences of T ids side by side, and what a router may want to know of each besides its vector.</summary>
+/// <summary>
+/// The tokens of a forward pass: B sequences of T ids side by side, and what a router may want to know of each besides its vector.
+/// </summary>
 public sealed class TokenBatch
 {
     private Ints positions;
@@ -31,7 +33,9 @@ public sealed class TokenBatch
     /// <summary>The label of the text that each token is of (B·T); empty where no one knows.</summary>
     public Ints Labels { get; init; }
 
-    /// <summary>Which tokens count; null: all. The others are padding: they reach no expert and count in no loss, no load and no capacity.</summary>
+    /// <summary>
+    /// Which tokens count; null: all. The others are padding: they reach no expert and count in no loss, no load and no capacity.
+    /// </summary>
     public TokenMask? Mask { get; init; }
 
     /// <summary>The position of the first token of each sequence: 0, or what a KV cache holds already.</summary>

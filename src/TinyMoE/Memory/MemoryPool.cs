@@ -45,6 +45,19 @@ public sealed class DeviceBuffer
             throw new ArgumentOutOfRangeException(nameof(length), $"{length} elements do not fit a buffer of {Bytes} bytes.");
         return new View<T>(Address, length);
     }
+
+    /// <summary>The <paramref name="length"/> elements from <paramref name="start"/> on.</summary>
+    internal View<T> As<T>(long start, int length)
+        where T : unmanaged
+    {
+        if (start < 0 || (start + length) * Unsafe.SizeOf<T>() > Bytes)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(start), $"Elements {start} to {start + length} are not in a buffer of {Bytes} bytes.");
+        }
+
+        return new View<T>(Address + (nint)start * Unsafe.SizeOf<T>(), length);
+    }
 }
 
 /// <summary>
@@ -58,7 +71,9 @@ public sealed class MemoryPool : IDisposable
     private readonly Dictionary<long, Stack<DeviceBuffer>> free = [];
     private readonly HashSet<DeviceBuffer> all = [];
 
-    /// <summary>Creates an empty pool over <paramref name="allocator"/>; sizes are rounded up to <paramref name="granularity"/> bytes.</summary>
+    /// <summary>
+    /// Creates an empty pool over <paramref name="allocator"/>; sizes are rounded up to <paramref name="granularity"/> bytes.
+    /// </summary>
     public MemoryPool(IDeviceAllocator allocator, int granularity = 64) => (this.allocator, this.granularity) = (allocator, granularity);
 
     /// <summary>How often a request found no waiting buffer and went to the device.</summary>
@@ -73,7 +88,10 @@ public sealed class MemoryPool : IDisposable
     /// <summary>Buffers rented now; zero after a step, or something leaked.</summary>
     public int LiveBuffers { get; private set; }
 
-    /// <summary>Rents a buffer of at least <paramref name="bytes"/> bytes. Its contents are undefined. <paramref name="origin"/> names the place when the buffer leaks.</summary>
+    /// <summary>
+    /// Rents a buffer of at least <paramref name="bytes"/> bytes. Its contents are undefined. <paramref name="origin"/> names the place
+    /// when the buffer leaks.
+    /// </summary>
     public DeviceBuffer Rent(long bytes, [CallerMemberName] string origin = "")
     {
         long size = Math.Max(granularity, (bytes + granularity - 1) / granularity * granularity);
@@ -134,7 +152,9 @@ public sealed class MemoryPool : IDisposable
             .OrderByDescending(use => use.Item2).ThenBy(use => use.Key, StringComparer.Ordinal).Take(count),
     ];
 
-    /// <summary>Frees every buffer, rented or not. A debug build tells the debugger of each one that was never returned, and who rented it.</summary>
+    /// <summary>
+    /// Frees every buffer, rented or not. A debug build tells the debugger of each one that was never returned, and who rented it.
+    /// </summary>
     public void Dispose()
     {
         foreach (DeviceBuffer buffer in all)

@@ -11,8 +11,8 @@ namespace TinyMoE.Models;
 
 /// <summary>
 /// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The
-/// feed-forward is dense or a mixture of experts, layer by layer as configured. Parameters have Hugging Face's Mixtral names; what
-/// Mixtral lacks is named in the same spirit.
+/// feed-forward is dense or a mixture of experts, layer by layer as configured. Names of parameters say what they are; what a file calls
+/// them is a matter of its family (<c>Families</c>).
 /// </summary>
 public sealed class Decoder : IDisposable
 {
@@ -25,14 +25,25 @@ public sealed class Decoder : IDisposable
     private readonly Parameter? headBias;
 
     /// <summary>
-    /// Builds the model on <paramref name="backend"/> with first weights drawn from the seed; not for <paramref name="training"/> it has
-    /// no memory for gradients.
+    /// Builds the model on <paramref name="backend"/>. Its weights come from <paramref name="weights"/>, which must live as long as the
+    /// model, or without it are drawn from the seed. Not for <paramref name="training"/> all of them are frozen; in training those are that
+    /// <paramref name="frozen"/> says yes to, by name.
     /// </summary>
-    public Decoder(Backend backend, RunConfig config, bool training = true)
+    public Decoder(
+        Backend backend, RunConfig config, bool training = true, Func<string, bool>? frozen = null, IWeightSource? weights = null)
         : this(new ParameterStore(backend), config)
     {
-        rotary?.Allocate(backend);
-        Parameters.Allocate(config.Train.Seed, training);
+        try
+        {
+            rotary?.Allocate(backend);
+            Parameters.Freeze(frozen ?? (_ => false));
+            Parameters.Allocate(config.Train.Seed, training, weights);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     private Decoder(ParameterStore store, RunConfig config)
@@ -46,12 +57,13 @@ public sealed class Decoder : IDisposable
         WeightInit init = new(model);
         bool rotates = model.Positions == PositionKind.Rope;
         rotary = rotates ? new RotaryTable(model.Context, config.Attention.HeadSizeOrDefault(C), config.Attention.RopeTheta) : null;
-        embedding = Parameters.Add("model.embed_tokens.weight", (V, C), init.Embedding());
-        positions = rotates ? null : Parameters.Add("model.embed_positions.weight", (model.Context, C), init.Embedding());
+        embedding = Parameters.Add("embedding.weight", (V, C), init.Embedding(), ModelPart.Embedding);
+        if (!rotates)
+            positions = Parameters.Add("positions.weight", (model.Context, C), init.Embedding(), ModelPart.Embedding);
         blocks = [.. Enumerable.Range(0, model.Layers).Select(layer => new Block(Parameters, config, layer, rotary))];
-        norm = new Norm(Parameters, "model.norm", model);
-        head = model.TieEmbeddings ? embedding : Parameters.Add("lm_head.weight", (V, C), init.Matrix(C));
-        headBias = model.Biases ? Parameters.Add("lm_head.bias", V, Initializer.Zeros) : null;
+        norm = new Norm(Parameters, "norm", model);
+        head = model.TieEmbeddings ? embedding : Parameters.Add("head.weight", (V, C), init.Matrix(C), ModelPart.Head);
+        headBias = model.Biases ? Parameters.Add("head.bias", V, Initializer.Zeros, ModelPart.Head) : null;
     }
 
     /// <summary>What it was built from.</summary>
@@ -65,12 +77,17 @@ public sealed class Decoder : IDisposable
     /// </summary>
     public static IReadOnlyList<Parameter> Plan(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters.All;
 
-    /// <summary>Bytes that <see cref="NewCache"/> takes for the model of a configuration.</summary>
-    internal static long PlanCache(RunConfig config) =>
-        new Decoder(new ParameterStore(), config).blocks.Sum(block => block.Attention.CacheBytes);
-
     /// <summary>An empty cache for one sequence.</summary>
     public DecoderCache NewCache() => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend))]);
+
+    /// <summary>The model on a backend that only counts: it has its memory, and no values.</summary>
+    internal static Decoder DryRun(Backend backend, RunConfig config, bool training)
+    {
+        Decoder model = new(new ParameterStore(backend), config);
+        model.rotary?.Allocate(backend);
+        model.Parameters.Place(training);
+        return model;
+    }
 
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
@@ -154,17 +171,17 @@ public sealed class Decoder : IDisposable
 
         public Block(ParameterStore store, RunConfig config, int layer, RotaryTable? rotary)
         {
-            string name = $"model.layers.{layer}";
+            string name = $"layers.{layer}";
             (dropout, this.layer) = (config.Model.Dropout, layer);
             attentionScope = $"layer {layer}, attention";
             feedForwardScope = $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}";
-            attentionNorm = new Norm(store, $"{name}.input_layernorm", config.Model);
-            Attention = AttentionFactory.Create(store, $"{name}.self_attn", config.Model, config.Attention, layer, rotary);
-            feedForwardNorm = new Norm(store, $"{name}.post_attention_layernorm", config.Model);
+            attentionNorm = new Norm(store, $"{name}.attention_norm", config.Model);
+            Attention = AttentionFactory.Create(store, $"{name}.attention", config.Model, config.Attention, layer, rotary);
+            feedForwardNorm = new Norm(store, $"{name}.feed_forward_norm", config.Model);
             if (config.Moe.InLayer(layer))
-                moe = new MoeLayer(store, $"{name}.block_sparse_moe", config.Model, config.Moe, layer);
+                moe = new MoeLayer(store, $"{name}.moe", config.Model, config.Moe, layer);
             else
-                dense = new FeedForward(store, $"{name}.mlp", config.Model);
+                dense = new FeedForward(store, $"{name}.feed_forward", ModelPart.FeedForward, config.Model, config.Model.HiddenOrDefault);
         }
 
         public IAttention Attention { get; }

@@ -1,21 +1,41 @@
+using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
+using TinyMoE.Optim;
+using TinyMoE.Tensors;
 
 namespace TinyMoE.Models;
 
 /// <summary>Parameters of one part of a model.</summary>
-/// <param name="Name">embedding, attention, attention experts, router, experts, shared experts, feed-forward, norms, head.</param>
+/// <param name="Part">The part.</param>
 /// <param name="Total">All of them.</param>
 /// <param name="Active">Those that one token meets.</param>
-public sealed record ModelPart(string Name, long Total, long Active);
+/// <param name="Bytes">Memory of all of them in generation.</param>
+/// <param name="ActiveBytes">Memory of those that one token meets.</param>
+public sealed record PartSize(ModelPart Part, long Total, long Active, long Bytes, long ActiveBytes)
+{
+    /// <summary>
+    /// The part in words: embedding, attention, attention experts, router, experts, shared experts, feed-forward, norms, head.
+    /// </summary>
+    public string Name => Part switch
+    {
+        ModelPart.AttentionExperts => "attention experts",
+        ModelPart.SharedExperts => "shared experts",
+        ModelPart.FeedForward => "feed-forward",
+        _ => Part.ToString().ToLowerInvariant(),
+    };
+}
 
 /// <summary>What a configuration costs, before it is built.</summary>
 /// <param name="Parts">Parameters by part.</param>
-/// <param name="ForwardFlopsPerToken">Multiplications and additions of one token's forward pass, at a full context; training costs three times that.</param>
-/// <param name="TrainingBytes">Memory that training needs: weights, gradients, two moments, activations.</param>
+/// <param name="ForwardFlopsPerToken">
+/// Multiplications and additions of one token's forward pass in products and attention, on average over a full context; training costs
+/// three times that.
+/// </param>
+/// <param name="TrainingBytes">Memory that training needs: weights, gradients, two moments, activations of a micro-batch.</param>
 /// <param name="GenerationBytes">Memory that generation needs: weights and the KV cache.</param>
-public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlopsPerToken, long TrainingBytes, long GenerationBytes)
+public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsPerToken, long TrainingBytes, long GenerationBytes)
 {
     /// <summary>All parameters.</summary>
     public long TotalParameters => Parts.Sum(p => p.Total);
@@ -23,101 +43,76 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
     /// <summary>Parameters that one token meets.</summary>
     public long ActiveParameters => Parts.Sum(p => p.Active);
 
-    /// <summary>Works it out from the shapes of the parameters. The vocabulary must be known.</summary>
+    /// <summary>
+    /// Works it out from the parts of the parameters and from dry runs of the model on a backend that counts: a forward pass, a training
+    /// step, a cache for a full context. The vocabulary must be known. It takes no memory to speak of, whatever the size.
+    /// </summary>
     public static ModelSize Of(RunConfig config)
     {
-        (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
-        IReadOnlyList<Parameter> plan = Decoder.Plan(config);
-        ModelPart[] parts =
-        [
-            .. plan.GroupBy(p => PartOf(p.Name)).Select(group =>
-            {
-                long total = group.Sum(p => (long)p.Count);
-                return new ModelPart(group.Key, total, group.Key switch
-                {
-                    "experts" => total * moe.ActiveOfRouter / moe.Experts,
-                    "attention experts" => total * config.Attention.Active / config.Attention.Experts,
-                    _ => total,
-                });
-            }),
-        ];
-
-        // Each weight of a product costs a multiplication and an addition a token; attention costs as much for every key it sees, twice (scores, values).
-        long products = parts.Where(p => p.Name is not ("embedding" or "norms")).Sum(p => p.Active);
-        if (model.TieEmbeddings)
-            products += (long)model.Vocabulary * model.Width;
-        double keys = Enumerable.Range(0, model.Layers).Sum(layer => KeysSeen(config.Attention.Window[layer], model.Context));
-        long flops = 2 * products + (long)(4 * keys * config.Attention.QueryWidth(model.Width));
-
-        long narrow = plan.Where(p => p.Precision == ElementType.Bfloat16).Sum(p => (long)p.Count); // in training 16 bits more each, else 16 bits fewer
-        long weights = plan.Sum(p => (long)p.Count) * sizeof(float);
-        long tokens = (long)config.Train.Batch / config.Train.Accumulation * model.Context;
-        long training = 4 * weights + sizeof(ushort) * narrow + tokens * ActivationsPerToken(config) * sizeof(float);
-        return new ModelSize(parts, flops, training, weights - sizeof(ushort) * narrow + Decoder.PlanCache(config));
+        PartSize[] parts = [.. Decoder.Plan(config).GroupBy(p => p.Part).Select(group => SizeOf(group.Key, group, config))];
+        return new ModelSize(parts, FlopsPerToken(config), PeakOfTraining(config), BytesOfGeneration(config));
     }
 
-    /// <summary>Keys that a token sees in the mean, at a full context.</summary>
-    private static double KeysSeen(int window, int context) => window == 0 ? (context + 1) / 2.0 : Math.Min(window, (context + 1) / 2.0);
-
-    /// <summary>
-    /// Most values that the tape holds for each token at one time: the outputs and saved values of every op, in the order of <see cref="Decoder"/>, and at the end what is
-    /// more: the head and the gradient of the logits, or, in the backward of the last feed-forward, the gradient of its hidden values.
-    /// </summary>
-    private static long ActivationsPerToken(RunConfig config)
+    private static PartSize SizeOf(ModelPart part, IEnumerable<Parameter> parameters, RunConfig config)
     {
-        (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
-        AttentionConfig attention = config.Attention;
-        long C = model.Width, queryWidth = attention.QueryWidth(model.Width), keyWidth = attention.KeyWidth(model.Width);
-        long normed = attention.QueryKeyNorm == QueryKeyNorm.None ? 0 : queryWidth + keyWidth, scaled = attention.Scale == 0 ? 0 : queryWidth;
-        long dropout = model.Dropout > 0 ? C : 0;
-        int hiddenCopies = model.FeedForward switch { FeedForwardKind.SwiGlu => 3, FeedForwardKind.Gelu => 2, _ => 1 }; // w1·x, w3·x, the activation; of ReLU only that
-        long values = C * (model.Positions == PositionKind.Rope ? 1 : 3); // embeddings and their sum
-        long hidden = 0;
-        for (int layer = 0; layer < model.Layers; layer++)
+        (long active, long of) = part switch
         {
-            bool sparse = moe.InLayer(layer);
-            long sharedHidden = sparse ? (long)moe.SharedExperts * moe.HiddenOrDefault(model.Width) : 0;
-            long rows = sparse ? RowsPerToken(moe) : 0;
-            hidden = sparse ? rows * moe.HiddenOrDefault(model.Width) : model.HiddenOrDefault;
-            values += C + queryWidth + 2 * keyWidth + normed + scaled; // norm, q, k, v, norms of q and k, scaled q
-            values += queryWidth + C + dropout;                  // attention, projection (the sum takes its place)
-            if (config.Attention.Kind == AttentionKind.SwitchHead)
-                values += HeadExpertValues(config);
-            values += C + hiddenCopies * hidden + C + dropout;          // norm, hidden, the branch (the sum takes its place)
-            if (sparse)
-            {
-                // dispatched, computed; logits, their softmax, gradients; rounded; the shared experts
-                values += rows * 2 * C + 3 * moe.Experts + (moe.ExpertPrecision == ElementType.Bfloat16 ? C : 0) + hiddenCopies * sharedHidden;
-            }
+            ModelPart.Experts => (config.Moe.ActiveOfRouter, config.Moe.Experts),
+            ModelPart.AttentionExperts => (config.Attention.Active, config.Attention.Experts),
+            _ => (1, 1),
+        };
+        long total = 0, bytes = 0;
+        foreach (Parameter parameter in parameters)
+        {
+            total += parameter.Count;
+            bytes += (long)parameter.Count * (parameter.Precision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float));
         }
 
-        return values + Math.Max(C + 2 * model.Vocabulary, hidden);
+        return new PartSize(part, total, total * active / of, bytes, bytes * active / of);
     }
 
-    /// <summary>Rows of the experts for each token; full experts drop the rest.</summary>
-    private static long RowsPerToken(MoeConfig moe) =>
-        moe.CapacityFactor == 0 || !RouterTraits.Of(moe.Router).Drops ? moe.ActiveOfRouter : (long)Math.Ceiling(Math.Min(1, moe.CapacityFactor) * moe.ActiveOfRouter);
-
-    /// <summary>What experts in attention add to it: for each choice of a head a dispatched and a computed row, and what choosing takes.</summary>
-    private static long HeadExpertValues(RunConfig config)
+    /// <summary>
+    /// Products and attention of a forward pass over one full context; whatever else a token costs is small beside them, and not counted.
+    /// </summary>
+    private static long FlopsPerToken(RunConfig config)
     {
-        (ModelConfig model, AttentionConfig attention) = (config.Model, config.Attention);
-        int dropoutCopies = attention.GateDropout > 0 ? 6 : 0; // uniform numbers, four steps to the mask, the masked scores
-        long scores = (1 + dropoutCopies) * (long)attention.Experts;
-        long choices = attention.Active * (4L + 7L);             // gates before and after the sigmoid, in two orders; the columns and two plans of three
-        return (attention.KvHeadsOrAll + attention.Heads) * (scores + choices + attention.Active * (long)(model.Width + attention.HeadSizeOrDefault(model.Width)));
+        int T = config.Model.Context;
+        using ProfilingBackend backend = ProfilingBackend.DryRun();
+        using Decoder model = Decoder.DryRun(backend, config, training: false);
+        using Tape tape = backend.NewTape(recording: false);
+        model.Forward(tape, Tokens(config, tape, 1, T), Pass.Inference);
+        return (long)(backend.Kernels.Sum(kernel => kernel.ProductFlops) / T);
     }
 
-    private static string PartOf(string parameter) => parameter switch
+    /// <summary>
+    /// Most bytes that the pool has out in a training step of one micro-batch; what kernels need for themselves is not in it.
+    /// </summary>
+    private static long PeakOfTraining(RunConfig config)
     {
-        _ when parameter.Contains("norm", StringComparison.Ordinal) => "norms",
-        _ when parameter.Contains("embed", StringComparison.Ordinal) => "embedding",
-        _ when parameter.Contains("self_attn", StringComparison.Ordinal) && parameter.Contains("experts", StringComparison.Ordinal) => "attention experts",
-        _ when parameter.Contains("self_attn", StringComparison.Ordinal) => "attention",
-        _ when parameter.Contains("shared_expert", StringComparison.Ordinal) => "shared experts",
-        _ when parameter.Contains("experts", StringComparison.Ordinal) => "experts",
-        _ when parameter.Contains("block_sparse_moe", StringComparison.Ordinal) => "router",
-        _ when parameter.Contains("mlp", StringComparison.Ordinal) => "feed-forward",
-        _ => "head",
-    };
+        int B = config.Train.Batch / config.Train.Accumulation, T = config.Model.Context;
+        using ProfilingBackend backend = ProfilingBackend.DryRun();
+        using Decoder model = Decoder.DryRun(backend, config, training: true);
+        AdamW optimizer = new(model.Parameters, config.Train);
+        using (Tape tape = backend.NewTape())
+        {
+            DecoderOutput output = model.Forward(tape, Tokens(config, tape, B, T), new Pass(Training: true, config.Train.Seed, Step: 1));
+            Objective objective = Objective.Of(output, tape.Ints(B * T), config.Moe.LayerLosses);
+            tape.Backward(objective.Total);
+        }
+
+        optimizer.Step(1, learningRate: 0f);
+        return backend.Pool.PeakBytes;
+    }
+
+    /// <summary>Bytes of a model without gradients and of its cache.</summary>
+    private static long BytesOfGeneration(RunConfig config)
+    {
+        using ProfilingBackend backend = ProfilingBackend.DryRun();
+        using Decoder model = Decoder.DryRun(backend, config, training: false);
+        using DecoderCache cache = model.NewCache();
+        return backend.Pool.LiveBytes;
+    }
+
+    private static TokenBatch Tokens(RunConfig config, Tape tape, int B, int T) =>
+        new(tape.Ints(B * T), B, T) { Labels = config.Moe.RoutesByLabel ? tape.Ints(B * T) : default };
 }

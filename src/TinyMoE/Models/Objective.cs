@@ -10,7 +10,10 @@ namespace TinyMoE.Models;
 /// <param name="Parts">Unweighted losses by name: <c>cross_entropy</c>, then each balance loss over the MoE layers.</param>
 public sealed record Objective(Tensor Total, IReadOnlyList<(string Name, Tensor Value)> Parts)
 {
-    /// <summary>Cross-entropy of the logits with the targets (N, −1 counts in nothing), plus Σ weight·mean (or sum) over MoE layers of each balance loss.</summary>
+    /// <summary>
+    /// Cross-entropy of the logits with the targets (N, −1 counts in nothing), plus Σ weight·mean (or sum) over MoE layers of each
+    /// balance loss.
+    /// </summary>
     public static Objective Of(DecoderOutput output, Ints targets, LayerLosses layers = LayerLosses.Mean)
     {
         output.Logits.Tape.Scope = "loss";

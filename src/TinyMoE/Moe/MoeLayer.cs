@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Moe.Routers;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
@@ -13,14 +14,15 @@ public sealed class MoeLayer
 {
     private readonly MoeConfig config;
     private readonly int layer;
-    private readonly Experts experts;
+    private readonly FeedForward experts;
     private readonly SharedExperts? shared;
 
     internal MoeLayer(ParameterStore store, string name, ModelConfig model, MoeConfig moe, int layer)
     {
         (config, this.layer) = (moe, layer);
+        int hidden = moe.HiddenOrDefault(model.Width);
         Router = RouterFactory.Create(new RouterSite(store, name, model, moe, layer));
-        experts = new Experts(store, name, model, moe);
+        experts = new FeedForward(store, $"{name}.experts", ModelPart.Experts, model, hidden, moe.Experts, moe.ExpertPrecision);
         shared = moe.SharedExperts == 0 ? null : new SharedExperts(store, name, model, moe);
     }
 
@@ -33,7 +35,9 @@ public sealed class MoeLayer
         Routing routing = Router.Route(x, context);
         Assignment assignment = routing.Assignment;
         Dropout dropout = context.Pass.Dropout(config.ExpertDropout, RandomPurpose.ExpertDropout, layer);
-        Tensor rows = assignment.Dispatch(experts.Accept(x));    // (rows, C)
+        // Rounded before tokens are dispatched, which is cheaper than after.
+        Tensor seen = config.ExpertPrecision == ElementType.Bfloat16 ? x.RoundToBfloat16() : x;
+        Tensor rows = assignment.Dispatch(seen);                 // (rows, C)
         Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (rows, C)
         Tensor y = assignment.Combine(computed);                 // (N, C)
         return (shared is null ? y : y.Add(shared.Forward(x)), routing);

@@ -16,8 +16,10 @@ internal sealed class SharedExperts
 
     public SharedExperts(ParameterStore store, string name, ModelConfig model, MoeConfig moe)
     {
-        network = new FeedForward(store, $"{name}.shared_experts", model with { Hidden = moe.SharedExperts * moe.HiddenOrDefault(model.Width) });
-        gate = moe.SharedGate ? new Linear(store, $"{name}.shared_expert_gate", model.Width, 1, new WeightInit(model).Matrix(model.Width)) : null;
+        int C = model.Width, hidden = moe.SharedExperts * moe.HiddenOrDefault(C);
+        network = new FeedForward(store, $"{name}.shared_experts", ModelPart.SharedExperts, model, hidden);
+        if (moe.SharedGate)
+            gate = new Linear(store, $"{name}.shared_gate", ModelPart.SharedExperts, C, 1, new WeightInit(model).Matrix(C));
     }
 
     /// <summary>x, result (T, C).</summary>

@@ -1,9 +1,11 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Families;
 using TinyMoE.Files;
 using TinyMoE.Inspect;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.Optim;
 using TinyMoE.Tokenizers;
@@ -11,9 +13,12 @@ using TinyMoE.Tokenizers;
 namespace TinyMoE.Train;
 
 /// <summary>
-/// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (Hugging Face's Mixtral names and orientation, and what routers keep), <c>optimizer.safetensors</c>
-/// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>, <c>labels.json</c>, and of a mixture after its first evaluation
-/// <c>routing.safetensors</c> (what that saw of the routers). It is written beside, flushed and renamed: a crash at any moment leaves the one before whole.
+/// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (the names of <see cref="TensorNames"/>, which are Hugging
+/// Face's of Mixtral, and what routers keep), <c>optimizer.safetensors</c>
+/// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>, <c>labels.json</c>, and of a mixture
+/// after its first evaluation
+/// <c>routing.safetensors</c> (what that saw of the routers). It is written beside, flushed and renamed: a crash at any moment leaves the
+/// one before whole.
 /// </summary>
 public static class Checkpoint
 {
@@ -33,7 +38,12 @@ public static class Checkpoint
     }
 
     /// <summary>Reads the configuration of a checkpoint.</summary>
-    public static RunConfig LoadConfig(string folder) => ConfigJson.Load(Path.Combine(folder, ConfigFile));
+    /// <exception cref="TinyMoEException">It cannot be read, or is of a format that this version does not know.</exception>
+    public static RunConfig LoadConfig(string folder)
+    {
+        TrainingState.RequireKnownFormat(Path.Combine(folder, StateFile));
+        return ConfigJson.Load(Path.Combine(folder, ConfigFile));
+    }
 
     /// <summary>Reads the tokenizer of a checkpoint.</summary>
     public static Tokenizer LoadTokenizer(string folder) => Tokenizer.Load(Path.Combine(folder, TokenizerFile));
@@ -48,10 +58,12 @@ public static class Checkpoint
     /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
     public static Decoder LoadModel(string folder, Backend backend)
     {
-        Decoder model = new(backend, LoadConfig(folder), training: false);
+        RunConfig config = LoadConfig(folder);
+        using SafetensorsWeights weights = SafetensorsWeights.Open(Path.Combine(folder, ModelFile), TensorNames.Of(config.Model));
+        Decoder model = new(backend, config, training: false, weights: weights);
         try
         {
-            LoadWeights(Path.Combine(folder, ModelFile), model);
+            weights.RequireAllUsed();
             return model;
         }
         catch
@@ -65,7 +77,9 @@ public static class Checkpoint
         AtomicFolder.Replace(folder, place =>
         {
             AtomicFile.WriteText(Path.Combine(place, ConfigFile), ConfigJson.Write(model.Config));
-            SafetensorsWriter.Write(Path.Combine(place, ModelFile), [.. Items(model, "", model.Parameters.Weights), .. States(model)], new Dictionary<string, string> { ["format"] = "pt" });
+            SafetensorsWriter.Write(
+                Path.Combine(place, ModelFile), [.. Items(model, "", moments: default), .. States(model)],
+                new Dictionary<string, string> { ["format"] = "pt" });
             SafetensorsWriter.Write(
                 Path.Combine(place, OptimizerFile),
                 [.. Items(model, ".m", optimizer.FirstMoments), .. Items(model, ".v", optimizer.SecondMoments)]);
@@ -81,38 +95,50 @@ public static class Checkpoint
     {
         TrainingState state = TrainingState.Load(Path.Combine(folder, StateFile));
         if (state.Fingerprint != fingerprint)
-            throw new TinyMoEException($"The text is not the one that the run in {folder} was trained on; resume with the same --data, or begin anew with another --out.");
+        {
+            throw new TinyMoEException(
+                $"The text is not the one that the run in {folder} was trained on; resume with the same --data, or begin anew with another --out.");
+        }
+
         RequireSame(LoadConfig(folder), model.Config, folder);
         LoadWeights(Path.Combine(folder, ModelFile), model);
-        LoadBlock(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
-        LoadBlock(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
+        LoadMoments(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
+        LoadMoments(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
         return state;
     }
 
-    /// <summary>A run goes on with the configuration it began with; only its last step may move, and the same text may have another path.</summary>
+    /// <summary>
+    /// A run goes on with the configuration it began with; only its last step may move, and the same text may have another path.
+    /// </summary>
     private static void RequireSame(RunConfig saved, RunConfig now, string folder)
     {
         foreach ((string key, string before, string after) in ConfigKeys.Differences(saved, now))
         {
             if (key is not ("train.steps" or "data.sources"))
-                throw new TinyMoEException($"The run in {folder} has {key}={before}, not {after}; resume with its own configuration, or begin anew with another --out.");
+            {
+                throw new TinyMoEException(
+                    $"The run in {folder} has {key}={before}, not {after}; resume with its own configuration, or begin anew with another --out.");
+            }
         }
     }
 
-    /// <summary>The tensors of a file that keeps one block laid out as the weights; they take turns in one host array.</summary>
-    private static IEnumerable<SafetensorsItem> Items(Decoder model, string suffix, Floats block)
+    /// <summary>The tensors of a file of weights, or of the moments of those that train; they take turns in one host array.</summary>
+    private static IEnumerable<SafetensorsItem> Items(Decoder model, string suffix, FlatBlock<float> moments)
     {
-        Backend backend = model.Parameters.Backend;
+        ParameterStore store = model.Parameters;
+        TensorNames names = TensorNames.Of(model.Config.Model);
         float[] host = new float[LargestTensor(model)];
-        foreach (Parameter parameter in model.Parameters.All)
+        foreach (Parameter parameter in store.All.Where(p => moments.IsNone || !p.IsFrozen))
         {
-            foreach ((string name, Tensors.Shape shape, int start) in parameter.FileTensors())
+            foreach ((string name, Tensors.Shape shape, int start) in names.Of(parameter))
             {
-                Floats values = block.Slice(parameter.Offset + start, shape.Count);
                 yield return new SafetensorsItem(name + suffix, shape.ToArray(), () =>
                 {
-                    Span<float> turn = host.AsSpan(0, values.Length);
-                    backend.Read(values, turn);
+                    Span<float> turn = host.AsSpan(0, shape.Count);
+                    if (moments.IsNone)
+                        store.Read(parameter, start, turn);
+                    else
+                        store.Backend.Read(moments.Slice(parameter.Offset + start, shape.Count), turn);
                     return turn;
                 });
             }
@@ -120,47 +146,43 @@ public static class Checkpoint
     }
 
     /// <summary>What a model keeps besides its weights.</summary>
-    private static IEnumerable<SafetensorsItem> States(Decoder model) => model.Parameters.States.Where(state => state.IsSaved).Select(state =>
-        new SafetensorsItem(state.Name, state.Shape.ToArray(), () => model.Parameters.Backend.Read(state.Data)));
+    private static IEnumerable<SafetensorsItem> States(Decoder model)
+    {
+        TensorNames names = TensorNames.Of(model.Config.Model);
+        return model.Parameters.States.Where(state => state.IsSaved).Select(state => new SafetensorsItem(
+            names.Of(state.Name), state.Shape.ToArray(), () => model.Parameters.Backend.Read(state.Data)));
+    }
 
-    private static int LargestTensor(Decoder model) => model.Parameters.All.SelectMany(p => p.FileTensors()).Max(tensor => tensor.Shape.Count);
+    private static int LargestTensor(Decoder model) =>
+        model.Parameters.All.SelectMany(TensorNames.Of(model.Config.Model).Of).Max(tensor => tensor.Shape.Count);
 
     private static void LoadWeights(string path, Decoder model)
     {
-        StateTensor[] states = [.. model.Parameters.States.Where(state => state.IsSaved)];
-        LoadBlock(path, model, others: [.. states.Select(state => state.Name)]);
-        using SafetensorsReader file = SafetensorsReader.Open(path);
-        foreach (StateTensor state in states)
-        {
-            float[] values = new float[state.Shape.Count];
-            file.Read(state.Name, state.Shape.ToArray(), values);
-            model.Parameters.Backend.Write<float>(values, state.Data);
-        }
+        using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(model.Config.Model));
+        model.Parameters.Load(weights);
+        weights.RequireAllUsed();
     }
 
-    /// <summary>Reads the weights, or what a block of moments laid out as the weights holds; <paramref name="others"/> are names of the file that are somebody else's.</summary>
-    private static void LoadBlock(string path, Decoder model, string suffix = "", Floats moments = default, IReadOnlyList<string>? others = null)
+    /// <summary>Reads what a block of moments holds, laid out as the weights that train.</summary>
+    private static void LoadMoments(string path, Decoder model, string suffix, FlatBlock<float> moments)
     {
         Backend backend = model.Parameters.Backend;
+        TensorNames names = TensorNames.Of(model.Config.Model);
         using SafetensorsReader file = SafetensorsReader.Open(path);
-        HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => suffix.Length == 0 || name.EndsWith(suffix, StringComparison.Ordinal))];
-        unknown.ExceptWith(others ?? []);
+        HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => name.EndsWith(suffix, StringComparison.Ordinal))];
         float[] host = new float[LargestTensor(model)];
-        foreach (Parameter parameter in model.Parameters.All)
+        foreach (Parameter parameter in model.Parameters.All.Where(p => !p.IsFrozen))
         {
-            foreach ((string name, Tensors.Shape shape, int start) in parameter.FileTensors())
+            foreach ((string name, Tensors.Shape shape, int start) in names.Of(parameter))
             {
                 Span<float> values = host.AsSpan(0, shape.Count);
                 file.Read(name + suffix, shape.ToArray(), values);
-                if (moments.IsNone)
-                    model.Parameters.Write(parameter, start, values);
-                else
-                    backend.Write<float>(values, moments.Slice(parameter.Offset + start, shape.Count));
+                backend.Write<float>(values, moments.Slice(parameter.Offset + start, shape.Count));
                 unknown.Remove(name + suffix);
             }
         }
 
         if (unknown.Count > 0)
-            throw new TinyMoEException($"{path} has a tensor '{unknown.Order().First()}' that the model of its config.json does not have; the two do not belong together.");
+            throw SafetensorsWeights.Unknown(path, unknown);
     }
 }

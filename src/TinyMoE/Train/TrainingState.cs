@@ -9,17 +9,54 @@ namespace TinyMoE.Train;
 /// <param name="BestLoss">Lowest validation loss so far; null before the first evaluation.</param>
 /// <param name="BestStep">Its step.</param>
 /// <param name="Fingerprint">Names the exact text and vocabulary that the run trains on.</param>
-internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, int BestStep, string Fingerprint)
+/// <param name="Format">The version of the checkpoint's format; 0 in one from before it had any.</param>
+internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, int BestStep, string Fingerprint, int Format = 0)
 {
-    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, RespectRequiredConstructorParameters = true };
+    /// <summary>The format that is written; all older ones are read.</summary>
+    private const int NewestFormat = 1;
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        WriteIndented = true,
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        RespectRequiredConstructorParameters = true,
+    };
 
     public static TrainingState New(string fingerprint) => new(0, 0, null, 0, fingerprint);
 
-    public static TrainingState Load(string path)
+    /// <summary>Refuses a checkpoint of a format that a later version has made; one without a state says nothing of it.</summary>
+    /// <exception cref="TinyMoEException">Its format is newer than this version knows.</exception>
+    public static void RequireKnownFormat(string path)
     {
+        if (!File.Exists(path))
+            return;
         try
         {
-            return JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path), Format) ?? throw new JsonException("null");
+            using JsonDocument state = JsonDocument.Parse(File.ReadAllText(path));
+            if (state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("format", out JsonElement format)
+                && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version) && version <= NewestFormat))
+            {
+                string found = string.Concat(format.GetRawText().Take(40).Select(c => char.IsControl(c) ? ' ' : c));
+                throw new TinyMoEException(
+                    $"{path}: the checkpoint has format {found}, and this version of tinymoe reads formats up to {NewestFormat}; use a newer one.");
+            }
+        }
+        catch (JsonException)
+        {
+            // whoever needs the state says that it is damaged
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
+        }
+    }
+
+    public static TrainingState Load(string path)
+    {
+        RequireKnownFormat(path);
+        try
+        {
+            return JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path), Json) ?? throw new JsonException("null");
         }
         catch (JsonException e)
         {
@@ -31,5 +68,5 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
         }
     }
 
-    public void Save(string path) => AtomicFile.WriteText(path, JsonSerializer.Serialize(this, Format));
+    public void Save(string path) => AtomicFile.WriteText(path, JsonSerializer.Serialize(this with { Format = NewestFormat }, Json));
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
+using TinyMoE.Layers;
 using TinyMoE.Memory;
 using TinyMoE.Models;
 
@@ -48,7 +49,8 @@ internal sealed class GenerateCommand
         if (promptLength + count > config.Model.Context)
             throw new TinyMoEException($"--prompt {promptLength} and --tokens {count} do not fit a context of {config.Model.Context}");
 
-        long activeBytes = ActiveBytes(config), weightBytes = ModelSize.Of(config).Parts.Sum(part => part.Total * BytesOf(part, config));
+        ModelSize size = ModelSize.Of(config);
+        long activeBytes = ActiveBytes(size, config), weightBytes = size.Parts.Sum(part => part.Bytes);
         foreach (int used in new[] { 1, all }.Distinct())
         {
             double bandwidth = ReadBandwidth.Measure(used)[0];
@@ -70,12 +72,8 @@ internal sealed class GenerateCommand
     }
 
     /// <summary>Bytes of the weights that one token's forward pass reads; of an embedding that is not the head too it is a row.</summary>
-    private static long ActiveBytes(RunConfig config) =>
-        ModelSize.Of(config).Parts.Where(part => part.Name != "embedding" || config.Model.TieEmbeddings)
-            .Sum(part => part.Active * BytesOf(part, config));
-
-    private static long BytesOf(ModelPart part, RunConfig config) =>
-        part.Name == "experts" && config.Moe.ExpertPrecision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
+    private static long ActiveBytes(ModelSize size, RunConfig config) =>
+        size.Parts.Where(part => part.Part != ModelPart.Embedding || config.Model.TieEmbeddings).Sum(part => part.ActiveBytes);
 
     /// <summary>Median seconds of the prompt, and of each token after the first; managed bytes of such a token.</summary>
     private static (double Prefill, double Decode, double AllocatedBytes) Time(

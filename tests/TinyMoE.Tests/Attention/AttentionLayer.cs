@@ -10,6 +10,8 @@ namespace TinyMoE.Tests.Attention;
 /// <summary>One attention layer with weights large enough to tell tokens apart, and an input of B sequences of a whole context.</summary>
 internal sealed class AttentionLayer : IDisposable
 {
+    private const string Name = "layers.0.attention";
+
     public static readonly Pass Training = new(Training: true, Seed: 3, Step: 2, Part: 1);
 
     private readonly CpuBackend backend = new(2);
@@ -25,11 +27,11 @@ internal sealed class AttentionLayer : IDisposable
             rotary = new RotaryTable(model.Context, config.HeadSizeOrDefault(model.Width), config.RopeTheta);
         rotary?.Allocate(backend);
         store = new ParameterStore(backend);
-        attention = AttentionFactory.Create(store, "a", model, config, layer, rotary);
+        attention = AttentionFactory.Create(store, Name, model, config, layer, rotary);
         store.Allocate(seed: 5);
         foreach (Parameter parameter in store.All)
-            backend.FillNormal(new RandomKey(9, RandomPurpose.Other, parameter.Offset), parameter.Count, parameter.Data);
-        backend.Affine(store.Weights, 0.5f, 0f, store.Weights.Length, store.Weights);
+            backend.FillNormal(new RandomKey(9, RandomPurpose.Other, (int)parameter.Offset), parameter.Count, parameter.Data);
+        backend.Affine(store.Weights.All, 0.5f, 0f, store.Weights.All.Length, store.Weights.All);
         Philox random = new(new RandomKey(2, RandomPurpose.Other, model.Context));
         X = [.. Enumerable.Range(0, shape.Count).Select(i => random.Normal(i))];
     }
@@ -39,7 +41,7 @@ internal sealed class AttentionLayer : IDisposable
     public IReadOnlyList<Parameter> Parameters => store.All;
 
     /// <summary>The parameters by their names in the layer, and the input as "x".</summary>
-    public Dictionary<string, float[]> Values => store.All.Select(p => (p.Name[2..], backend.Read(p.Data))).Append(("x", X)).ToDictionary();
+    public Dictionary<string, float[]> Values => store.All.Select(p => (p.Name[(Name.Length + 1)..], backend.Read(p.Data))).Append(("x", X)).ToDictionary();
 
     public float[] this[string name]
     {
@@ -75,7 +77,7 @@ internal sealed class AttentionLayer : IDisposable
         Tensor x = tape.Variable(shape, X);
         tape.Backward(attention.Forward(x, Training), dy);
         store.RequireGradients();
-        return store.All.Select(p => (p.Name[2..], backend.Read(p.Grad))).Append(("x", backend.Read(x.Grad))).ToDictionary();
+        return store.All.Select(p => (p.Name[(Name.Length + 1)..], backend.Read(p.Grad))).Append(("x", backend.Read(x.Grad))).ToDictionary();
     }
 
     /// <summary>
@@ -127,5 +129,5 @@ internal sealed class AttentionLayer : IDisposable
         backend.Dispose();
     }
 
-    private Parameter Find(string name) => store.All.Single(p => p.Name == $"a.{name}");
+    private Parameter Find(string name) => store.All.Single(p => p.Name == $"{Name}.{name}");
 }

@@ -22,9 +22,9 @@ internal sealed class AttentionReference(
         double[][] x = [.. Values["x"].Chunk(model.Width)];
         double[][][] q = [.. x.Select((row, n) => Turned("q", row, n % model.Context))];
         double[][][] k = [.. x.Select((row, n) => Turned("k", row, n % model.Context))];
-        double[][][] v = [.. x.Select(row => Linear("v_proj", row).Chunk(headSize).ToArray())];
+        double[][][] v = [.. x.Select(row => Linear("value", row).Chunk(headSize).ToArray())];
         IEnumerable<int> heads = Enumerable.Range(0, attention.Heads);
-        return [.. x.SelectMany((_, n) => Linear("o_proj", [.. heads.SelectMany(h => Attend(q[n][h], k, v, n, h))]))];
+        return [.. x.SelectMany((_, n) => Linear("output", [.. heads.SelectMany(h => Attend(q[n][h], k, v, n, h))]))];
     }
 
     /// <summary>What head h of token n sees: Σ softmax(scale·q·k)·v over itself and the tokens before it.</summary>

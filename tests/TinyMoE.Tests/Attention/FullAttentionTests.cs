@@ -62,9 +62,9 @@ public sealed class FullAttentionTests
         using AttentionLayer layer = new(Model, attention, B: 1);
         Assert.Equal(
             [
-                "a.q_proj.weight (24, 12)", "a.q_proj.bias (24)", "a.k_proj.weight (8, 12)", "a.k_proj.bias (8)",
-                "a.q_norm.weight (24)", "a.k_norm.weight (8)",
-                "a.v_proj.weight (8, 12)", "a.v_proj.bias (8)", "a.o_proj.weight (12, 24)", "a.o_proj.bias (12)",
+                "a.query.weight (24, 12)", "a.query.bias (24)", "a.key.weight (8, 12)", "a.key.bias (8)",
+                "a.query_norm.weight (24)", "a.key_norm.weight (8)",
+                "a.value.weight (8, 12)", "a.value.bias (8)", "a.output.weight (12, 24)", "a.output.bias (12)",
             ],
             layer.Parameters.Select(p => $"{p.Name} {p.Shape}"));
     }
@@ -73,12 +73,12 @@ public sealed class FullAttentionTests
     public void QueryKeyNorm_WholeAndPerHead_Differ()
     {
         using AttentionLayer whole = NewLayer("norm of the whole"), each = NewLayer("norm of each head");
-        foreach (string name in (string[])["q_proj.weight", "k_proj.weight", "v_proj.weight", "o_proj.weight"])
+        foreach (string name in (string[])["query.weight", "key.weight", "value.weight", "output.weight"])
             each[name] = whole[name];
         foreach (AttentionLayer layer in (AttentionLayer[])[whole, each])
         {
-            layer["q_norm.weight"] = [.. layer["q_norm.weight"].Select(_ => 1f)];
-            layer["k_norm.weight"] = [.. layer["k_norm.weight"].Select(_ => 1f)];
+            layer["query_norm.weight"] = [.. layer["query_norm.weight"].Select(_ => 1f)];
+            layer["key_norm.weight"] = [.. layer["key_norm.weight"].Select(_ => 1f)];
         }
 
         Assert.NotEqual(whole.Forward(Pass.Inference), each.Forward(Pass.Inference));

@@ -27,29 +27,29 @@ internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnl
     public double[] Forward()
     {
         double[][] x = [.. Values["x"].Chunk(s.Width)];          // (B·T)(C)
-        double[][][] q = [.. x.Select((row, n) => Heads(row, "q_proj", s.H, n % s.T))];
-        double[][][] k = [.. x.Select((row, n) => Heads(row, "k_proj", s.KvHeads, n % s.T))];
+        double[][][] q = [.. x.Select((row, n) => Heads(row, "query", s.H, n % s.T))];
+        double[][][] k = [.. x.Select((row, n) => Heads(row, "key", s.KvHeads, n % s.T))];
         double[][][] v = [.. x.Select((row, n) => Enumerable.Range(0, s.KvHeads).Select(h => Value(row, n, h)).ToArray())]; // (B·T)(KvHeads)(D)
         return [.. x.SelectMany((row, n) => Enumerable.Range(0, s.H).Select(h => Output(row, n, h, Attend(q, k, v, n, h))).Aggregate(Add))];
     }
 
     /// <summary>Σ over the chosen experts of σ(s)·(W·x + b).</summary>
     private double[] Value(double[] x, int n, int head) =>
-        Choose("v_gate.weight", RandomPurpose.ValueGateDropout, s.KvHeads, x, n, head)
+        Choose("value_router.weight", RandomPurpose.ValueGateDropout, s.KvHeads, x, n, head)
             .Select(chosen =>
             {
-                double[] value = Product(Expert("v_experts.{expert}.weight", head, chosen.Expert, s.D * s.Width), x);
-                return Scale(chosen.Gate, s.QueryKeyValueBiases ? Add(value, Expert("v_experts.{expert}.bias", head, chosen.Expert, s.D)) : value);
+                double[] value = Product(Expert("value_experts.weight", head, chosen.Expert, s.D * s.Width), x);
+                return Scale(chosen.Gate, s.QueryKeyValueBiases ? Add(value, Expert("value_experts.bias", head, chosen.Expert, s.D)) : value);
             })
             .Aggregate(Add);
 
     /// <summary>Σ over the chosen experts of σ(s)·(W·y + b).</summary>
     private double[] Output(double[] x, int n, int head, double[] y) =>
-        Choose("o_gate.weight", RandomPurpose.OutputGateDropout, s.H, x, n, head)
+        Choose("output_router.weight", RandomPurpose.OutputGateDropout, s.H, x, n, head)
             .Select(chosen =>
             {
-                double[] output = Product(Expert("o_experts.{expert}.weight", head, chosen.Expert, s.D * s.Width), y);
-                return Scale(chosen.Gate, s.Biases ? Add(output, Expert("o_experts.{expert}.bias", head, chosen.Expert, s.Width)) : output);
+                double[] output = Product(Expert("output_experts.weight", head, chosen.Expert, s.D * s.Width), y);
+                return Scale(chosen.Gate, s.Biases ? Add(output, Expert("output_experts.bias", head, chosen.Expert, s.Width)) : output);
             })
             .Aggregate(Add);
 

@@ -1,6 +1,7 @@
 using TinyMoE.Attention;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
+using TinyMoE.Families;
 using TinyMoE.Layers;
 using TinyMoE.Moe;
 using TinyMoE.Ops;
@@ -50,12 +51,12 @@ public sealed class SwitchHeadTests
         SwitchHeadSizes s = Sizes["two heads"] with { E = 4 };
         using AttentionLayer layer = NewLayer(s), full = NewLayer(s, AttentionKind.Full);
         int C = s.Width;
-        foreach (string name in (string[])["q_proj.weight", "k_proj.weight"])
+        foreach (string name in (string[])["query.weight", "key.weight"])
             layer[name] = full[name];
-        (layer["v_gate.weight"], layer["o_gate.weight"]) = (new float[s.KvHeads * s.E * C], new float[s.H * s.E * C]);
-        (float[] v, float[] o) = (full["v_proj.weight"], full["o_proj.weight"]);
-        layer["v_experts.{expert}.weight"] = [.. Enumerable.Range(0, s.KvHeads * s.E).SelectMany(expert => v.AsSpan(expert / s.E * s.D * C, s.D * C).ToArray())];
-        layer["o_experts.{expert}.weight"] = [.. Enumerable.Range(0, s.H * s.E * C * s.D).Select(i => o[i / s.D % C * C + i / (s.D * C * s.E) * s.D + i % s.D])];
+        (layer["value_router.weight"], layer["output_router.weight"]) = (new float[s.KvHeads * s.E * C], new float[s.H * s.E * C]);
+        (float[] v, float[] o) = (full["value.weight"], full["output.weight"]);
+        layer["value_experts.weight"] = [.. Enumerable.Range(0, s.KvHeads * s.E).SelectMany(expert => v.AsSpan(expert / s.E * s.D * C, s.D * C).ToArray())];
+        layer["output_experts.weight"] = [.. Enumerable.Range(0, s.H * s.E * C * s.D).Select(i => o[i / s.D % C * C + i / (s.D * C * s.E) * s.D + i % s.D])];
         AttentionLayer.AssertClose([.. full.Forward(Pass.Inference).Select(y => (double)y)], layer.Forward(Pass.Inference), 1e-6, "value");
     }
 
@@ -78,7 +79,7 @@ public sealed class SwitchHeadTests
         SwitchHeadSizes s = new(B: 1, T: 1, H: 2, KvHeads: 1, D: 4, E: 5, K: 2);
         using AttentionLayer layer = NewLayer(s);
         Dictionary<string, float[]> gradients = layer.Gradients([.. Enumerable.Repeat(1f, s.Width)]);
-        foreach ((string name, int heads) in (ReadOnlySpan<(string, int)>)[("v_experts.{expert}.weight", s.KvHeads), ("o_experts.{expert}.weight", s.H)])
+        foreach ((string name, int heads) in (ReadOnlySpan<(string, int)>)[("value_experts.weight", s.KvHeads), ("output_experts.weight", s.H)])
         {
             float[][] experts = [.. gradients[name].Chunk(s.Width * s.D)];
             Assert.All(gradients[name], g => Assert.True(float.IsFinite(g)));
@@ -107,18 +108,20 @@ public sealed class SwitchHeadTests
     }
 
     [Fact]
-    public void Parameters_AreOneTensorAnExpertInAFile()
+    public void Parameters_AreOneTensorPerExpertInAFile()
     {
         using AttentionLayer layer = NewLayer(Sizes["shared values, window, biases"]);
-        string[] names = [.. layer.Parameters.SelectMany(p => p.FileTensors()).Select(tensor => $"{tensor.Name} {tensor.Shape}")];
+        TensorNames names = TensorNames.Of(new ModelConfig());
+        string[] tensors =
+            [.. layer.Parameters.SelectMany(names.Of).Select(tensor => $"{tensor.Name["model.layers.0.self_attn.".Length..]} {tensor.Shape}")];
         Assert.Equal(
             [
-                "a.q_proj.weight (12, 12)", "a.k_proj.weight (4, 12)",
-                "a.v_gate.weight (4, 12)", .. Enumerable.Range(0, 4).Select(e => $"a.v_experts.{e}.weight (4, 12)"),
-                "a.o_gate.weight (12, 12)", .. Enumerable.Range(0, 12).Select(e => $"a.o_experts.{e}.weight (12, 4)"),
-                .. Enumerable.Range(0, 12).Select(e => $"a.o_experts.{e}.bias (12)"),
+                "q_proj.weight (12, 12)", "k_proj.weight (4, 12)",
+                "v_gate.weight (4, 12)", .. Enumerable.Range(0, 4).Select(e => $"v_experts.{e}.weight (4, 12)"),
+                "o_gate.weight (12, 12)", .. Enumerable.Range(0, 12).Select(e => $"o_experts.{e}.weight (12, 4)"),
+                .. Enumerable.Range(0, 12).Select(e => $"o_experts.{e}.bias (12)"),
             ],
-            names);
+            tensors);
     }
 
     private static AttentionLayer NewLayer(SwitchHeadSizes sizes, AttentionKind kind = AttentionKind.SwitchHead) => new(

@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
+using TinyMoE.Memory;
 using TinyMoE.Tensors;
 using TinyMoE.Tests.Ops;
 

@@ -107,7 +107,7 @@ public sealed class SafetensorsTests : IDisposable
     [Theory]
     [InlineData("[]", "not a JSON object")]
     [InlineData("{\"t\":7}", "tensor t is not described")]
-    [InlineData("{\"t\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}", "tensor t has the dtype BF16")]
+    [InlineData("{\"t\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[0,8]}}", "tensor t has the dtype F16")]
     [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", "tensor t has 8 bytes")]
     [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", "whole number")]
     [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[2.5],\"data_offsets\":[0,8]}}", "whole number")]

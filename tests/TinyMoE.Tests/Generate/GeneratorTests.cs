@@ -95,8 +95,8 @@ public sealed class GeneratorTests
             Model = config.Model with { Biases = false },
             Attention = config.Attention with { Biases = false, OutputBias = OutputBias.AsModel },
         });
-        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.Length, model.Parameters.Weights);
-        backend.Affine(model.Parameters.Weights, 0.5f, 0f, model.Parameters.Weights.Length, model.Parameters.Weights);
+        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
+        backend.Affine(model.Parameters.Weights.All, 0.5f, 0f, model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
         return model;
     }
 }

@@ -1,5 +1,6 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
+using TinyMoE.Families;
 using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Tensors;
@@ -44,7 +45,7 @@ public sealed class GoldenModelTests
         HashSet<string> unseen = [.. golden.NamesUnder("grad/")];
         foreach (Parameter parameter in model.Parameters.All)
         {
-            foreach ((string tensor, Shape tensorShape, int start) in parameter.FileTensors())
+            foreach ((string tensor, Shape tensorShape, int start) in TensorNames.Of(model.Config.Model).Of(parameter))
             {
                 AssertClose(golden[$"grad/{tensor}"], backend.Read(parameter.Grad.Slice(start, tensorShape.Count)), $"gradient of {tensor}");
                 unseen.Remove(tensor);
@@ -58,7 +59,7 @@ public sealed class GoldenModelTests
     {
         foreach (Parameter parameter in model.Parameters.All)
         {
-            foreach ((string tensor, Shape shape, int start) in parameter.FileTensors())
+            foreach ((string tensor, Shape shape, int start) in TensorNames.Of(model.Config.Model).Of(parameter))
             {
                 Assert.Equal(shape.ToArray(), golden.Shape($"param/{tensor}"));
                 backend.Write<float>(golden[$"param/{tensor}"], parameter.Data.Slice(start, shape.Count));

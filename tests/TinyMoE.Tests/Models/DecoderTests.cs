@@ -117,10 +117,10 @@ public sealed class DecoderTests
     [Fact]
     public void Initialisation_FollowsTheConfiguration()
     {
-        Assert.Equal(0.02, Deviation(InitKind.Normal, "q_proj"), 0.002);
-        Assert.Equal(0.02 / Math.Sqrt(2 * TestModels.Tiny.Model.Layers), Deviation(InitKind.Normal, "o_proj"), 0.001);
-        Assert.Equal(Math.Sqrt(2.0 / 32), Deviation(InitKind.Kaiming, "q_proj"), 0.02);
-        Assert.Equal(0.88 * Math.Sqrt(0.1 / 32), Deviation(InitKind.Switch, "q_proj"), 0.006); // a normal cut at 2σ has 0.88 of its deviation
+        Assert.Equal(0.02, Deviation(InitKind.Normal, "query"), 0.002);
+        Assert.Equal(0.02 / Math.Sqrt(2 * TestModels.Tiny.Model.Layers), Deviation(InitKind.Normal, "output"), 0.001);
+        Assert.Equal(Math.Sqrt(2.0 / 32), Deviation(InitKind.Kaiming, "query"), 0.02);
+        Assert.Equal(0.88 * Math.Sqrt(0.1 / 32), Deviation(InitKind.Switch, "query"), 0.006); // a normal cut at 2σ has 0.88 of its deviation
 
         static double Deviation(InitKind init, string name)
         {

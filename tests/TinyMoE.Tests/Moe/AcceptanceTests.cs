@@ -54,7 +54,7 @@ public sealed class AcceptanceTests
     {
         MoeConfig moe = new() { Experts = 4, Active = K, Renormalize = K > 1, BalanceLoss = 1, SequenceLoss = 1, GshardLoss = 1 };
         using RouterHarness router = new(moe, 8);
-        router.Set("gate.weight", new float[4 * 8]);
+        router.Set("router.weight", new float[4 * 8]);
         RouterRun run = router.Run([.. Enumerable.Range(0, 16 * 8).Select(i => i % 7 - 3f)], new Pass(Training: true), new RouterTokens(2, new int[16]));
         Assert.Equal([1f, 1f, 1f], [run.Losses["balance"], run.Losses["sequence"], run.Losses["gshard"]]);
     }
@@ -66,8 +66,8 @@ public sealed class AcceptanceTests
         float[] turn = [2, 1, -1, -2], draws = [.. Enumerable.Range(0, 16).Select(i => turn[(i / 4 + i) % 4])];
         using RouterHarness router = new(new MoeConfig { Router = RouterKind.NoisyTopK, Experts = 4, Active = 2, LoadLoss = 1, ImportanceLoss = 1 }, 8);
         (float[] zero, float[] x) = (new float[32], [.. Enumerable.Range(0, 32).Select(i => i % 5 - 2f)]);
-        router.Set("gate.weight", zero);
-        router.Set("noise.weight", zero);
+        router.Set("router.weight", zero);
+        router.Set("router.noise.weight", zero);
         Pass pass = new(Training: true) { FrozenRouterNoise = new Dictionary<int, float[]> { [0] = draws } };
         foreach (string loss in (string[])["load", "importance"])
         {
@@ -99,14 +99,14 @@ public sealed class AcceptanceTests
     {
         RunConfig config = RouterModels.Of(name);
         using TestLayer layer = new(config with { Moe = config.Moe with { Active = active, SharedExperts = 0 } });
-        foreach (string weight in (string[])["w1", "w2", "w3"])
-            layer.MakeExpertsEqual(layer[$"experts.{{expert}}.{weight}.weight"]);
+        foreach (string weight in (string[])["gate", "down", "up"])
+            layer.MakeExpertsEqual(layer[$"experts.{weight}.weight"]);
         float[] x = layer.Input(9);
         using Tape tape = layer.Backend.NewTape(recording: false);
         Tensor input = tape.Constant((9, TestLayer.C), x);
         Ints first = tape.Ints([0, 9, 9, 9, 9]);
-        Tensor h = input.GroupedLinear(layer["experts.{expert}.w1.weight"], first).SwiGlu(input.GroupedLinear(layer["experts.{expert}.w3.weight"], first));
-        AssertClose(h.GroupedLinear(layer["experts.{expert}.w2.weight"], first).ToArray(), layer.Forward(x).Y, 1e-6f);
+        Tensor h = input.GroupedLinear(layer["experts.gate.weight"], first).SwiGlu(input.GroupedLinear(layer["experts.up.weight"], first));
+        AssertClose(h.GroupedLinear(layer["experts.down.weight"], first).ToArray(), layer.Forward(x).Y, 1e-6f);
     }
 
     [Theory]
@@ -143,7 +143,7 @@ public sealed class AcceptanceTests
         float[] gates = output.Routings[0].Routing.Assignment.Gates.ToArray();
         Assert.True(gates.Distinct().Count() > 2 && gates.All(g => g is >= 0 and <= 1));
         tape.Backward(output.Logits.CrossEntropy(tape.Ints(TestModels.Ids(2 * T, V, seed: 2))));
-        Assert.All(model.Parameters.All.Where(p => p.Name.Contains("gate.weight", StringComparison.Ordinal) || p.Name.Contains("centroids", StringComparison.Ordinal)),
+        Assert.All(model.Parameters.All.Where(p => p.Name.Contains("router.weight", StringComparison.Ordinal) || p.Name.Contains("centroids", StringComparison.Ordinal)),
             p => Assert.Contains(backend.Read(p.Grad), g => g != 0));
     }
 
@@ -153,7 +153,7 @@ public sealed class AcceptanceTests
         foreach (MoeConfig moe in (MoeConfig[])[new() { Router = RouterKind.Switch }, new() { Active = 1, Renormalize = false }])
         {
             using RouterHarness router = new(moe with { Experts = 3 }, 2);
-            router.Set("gate.weight", [1, 0, 0, 1, 0, 0]);       // logits x₀, x₁, 0
+            router.Set("router.weight", [1, 0, 0, 1, 0, 0]);       // logits x₀, x₁, 0
             float[] gates = router.Run([1, 2, -1, -3], Pass.Inference, new RouterTokens(1, [0, 0])).Gates;
             AssertClose([0, MathF.Exp(2) / (MathF.Exp(1) + MathF.Exp(2) + 1), 0, 0, 0, 1 / (MathF.Exp(-1) + MathF.Exp(-3) + 1)], gates, 1e-6f);
         }
@@ -224,9 +224,9 @@ public sealed class AcceptanceTests
         for (int tokens = 1; tokens <= 3; tokens++)
         {
             (_, int[] counts) = layer.Train(layer.Input(tokens));
-            foreach (string weight in (string[])["w1", "w2", "w3"])
+            foreach (string weight in (string[])["gate", "down", "up"])
             {
-                float[] gradient = layer.Backend.Read(layer[$"experts.{{expert}}.{weight}.weight"].Grad);
+                float[] gradient = layer.Backend.Read(layer[$"experts.{weight}.weight"].Grad);
                 int size = gradient.Length / 4;
                 for (int e = 0; e < 4; e++)
                     Assert.Equal(counts[e] == 0, gradient.AsSpan(e * size, size).IndexOfAnyExcept(0f) < 0);
@@ -301,7 +301,7 @@ public sealed class AcceptanceTests
             AssertClose([.. a.Losses.Select(l => l.Value.Item())], [.. b.Losses.Select(l => l.Value.Item())], 1e-5f);
         }
 
-        Assert.Equal(model.State("gate.counts"), other.State("gate.counts"));
+        Assert.Equal(model.State("router.counts"), other.State("router.counts"));
         int[] targets = [.. ids[..Real], .. Enumerable.Repeat(-1, T - Real)];
         Assert.Equal(real.Logits.CrossEntropy(tape.Ints(ids.AsSpan(0, Real))).Item(), padded.Logits.CrossEntropy(tape.Ints(targets)).Item(), 1e-5f);
     }
@@ -327,14 +327,14 @@ public sealed class AcceptanceTests
         int[] ids = TestModels.Ids(4 * T, V);
         RouterModels.Gradients(backend, whole, ids, 4, parts: 1);
         RouterModels.Gradients(backend, parts, ids, 4, parts: 4);
-        float[] counts = whole.State("gate.counts");
-        Assert.Equal(counts, parts.State("gate.counts"));
+        float[] counts = whole.State("router.counts");
+        Assert.Equal(counts, parts.State("router.counts"));
         Assert.Equal([128f, 128f], counts.Chunk(4).Select(layer => layer.Sum())); // 64 tokens of 2 choices, in both layers
         whole.EndStep();
         parts.EndStep();
         Assert.Equal(counts.Select(c => 1e-3f * Math.Sign(32 - c)), whole.State("bias"));
         Assert.Equal(whole.State("bias"), parts.State("bias"));
-        Assert.All(whole.State("gate.counts"), c => Assert.Equal(0f, c));
+        Assert.All(whole.State("router.counts"), c => Assert.Equal(0f, c));
     }
 
     [Theory]

@@ -71,14 +71,14 @@ public sealed class GateGoldenTests : IDisposable
     {
         JsonElement expected = golden.GetProperty("deepseek");
         using RouterHarness router = Harness(new MoeConfig { Router = RouterKind.DeepSeek, Active = 2 });
-        router.SetState("gate.e_score_correction_bias", Numbers(expected.GetProperty("bias")));
+        router.SetState("router.bias", Numbers(expected.GetProperty("bias")));
         RouterRun run = router.Run(clean, new Pass(Training: true), Tokens);
         AssertClose(["deepseek", "choices"], run.Choices);
         AssertClose(["deepseek", "counts"], run.Counts);
         int[] choices = run.Choices;
         AssertClose(["deepseek", "gates"], [.. choices.Select((e, i) => run.Gates[i / 2 * E + e])]);
         router.EndStep();
-        AssertClose(["deepseek", "next_bias"], router.State("gate.e_score_correction_bias"));
+        AssertClose(["deepseek", "next_bias"], router.State("router.bias"));
 
         Tensor scores = tape.Variable((4, E), clean).Sigmoid(), bias = tape.Constant(E, Numbers(expected.GetProperty("bias")));
         Ints same = DeepSeekRouter.Choose(scores, bias, new MoeConfig { Experts = E, Active = 2 });
@@ -107,8 +107,8 @@ public sealed class GateGoldenTests : IDisposable
     [Fact]
     public void Base_TrainingIsBalanced_InferenceIsGreedy_GateIsASigmoid()
     {
-        AssertClose(["base", "dense"], Route(new MoeConfig { Router = RouterKind.Base }, gate: "centroids.weight").Gates);
-        AssertClose(["base", "assignment"], Route(new MoeConfig { Router = RouterKind.Base }, new Pass(Training: true), "centroids.weight").Choices);
+        AssertClose(["base", "dense"], Route(new MoeConfig { Router = RouterKind.Base }, gate: "router.centroids.weight").Gates);
+        AssertClose(["base", "assignment"], Route(new MoeConfig { Router = RouterKind.Base }, new Pass(Training: true), "router.centroids.weight").Choices);
     }
 
     [Fact]
@@ -127,7 +127,7 @@ public sealed class GateGoldenTests : IDisposable
         {
             // Over all, so that the product of both probabilities shows.
             using RouterHarness router = Harness(new MoeConfig { Router = RouterKind.Hierarchical, Groups = 2, ActiveGroups = active, Renormalize = false });
-            router.Set("group_gate.weight", groups);
+            router.Set("router.groups.weight", groups);
             AssertClose(["hierarchical", name], router.Run(clean, Pass.Inference, Tokens).Gates);
         }
     }
@@ -144,7 +144,7 @@ public sealed class GateGoldenTests : IDisposable
 
     private static RouterTokens Tokens { get; } = new(1, [0, 0, 0, 0]);
 
-    private static RouterHarness Harness(MoeConfig moe, string gate = "gate.weight")
+    private static RouterHarness Harness(MoeConfig moe, string gate = "router.weight")
     {
         RouterHarness router = new(moe with { Experts = E }, E);
         router.Set(gate, One);
@@ -155,7 +155,7 @@ public sealed class GateGoldenTests : IDisposable
         ? [.. element.EnumerateArray().SelectMany(Numbers)]
         : [element.GetSingle()];
 
-    private RouterRun Route(MoeConfig moe, Pass? pass = null, string gate = "gate.weight")
+    private RouterRun Route(MoeConfig moe, Pass? pass = null, string gate = "router.weight")
     {
         using RouterHarness router = Harness(moe, gate);
         return router.Run(clean, pass ?? Pass.Inference, Tokens);

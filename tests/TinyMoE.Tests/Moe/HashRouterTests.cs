@@ -40,7 +40,7 @@ public sealed class HashRouterTests
     {
         using RouterHarness router = new(new MoeConfig { Router = RouterKind.Hash, Experts = 5, Active = 2 }, 3);
         RouterRun run = router.Run(new float[4 * 3], Pass.Inference, new RouterTokens(1, new int[4]));
-        float[] table = router.State("hash.table");
+        float[] table = router.State("router.table");
         for (int t = 0; t < 4; t++)
         {
             int id = t * 7 % 29;                                 // the harness gives these ids

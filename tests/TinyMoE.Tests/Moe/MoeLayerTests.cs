@@ -20,12 +20,12 @@ public sealed class MoeLayerTests
         float[] expected = new float[y.Length];
         using Tape tape = layer.Backend.NewTape(recording: false);
         Tensor input = tape.Constant((7, C), x);
-        Tensor gates = input.Linear(layer["gate.weight"]).Softmax();
+        Tensor gates = input.Linear(layer["router.weight"]).Softmax();
         for (int e = 0; e < 4; e++)
         {
             Ints everyTokenToE = tape.Ints([.. Enumerable.Range(0, 5).Select(i => i > e ? 7 : 0)]);
-            Tensor h = input.GroupedLinear(layer["experts.{expert}.w1.weight"], everyTokenToE).SwiGlu(input.GroupedLinear(layer["experts.{expert}.w3.weight"], everyTokenToE));
-            float[] output = h.GroupedLinear(layer["experts.{expert}.w2.weight"], everyTokenToE).Multiply(gates.SliceColumns(e, 1)).ToArray();
+            Tensor h = input.GroupedLinear(layer["experts.gate.weight"], everyTokenToE).SwiGlu(input.GroupedLinear(layer["experts.up.weight"], everyTokenToE));
+            float[] output = h.GroupedLinear(layer["experts.down.weight"], everyTokenToE).Multiply(gates.SliceColumns(e, 1)).ToArray();
             for (int i = 0; i < expected.Length; i++)
                 expected[i] += output[i];
         }
@@ -37,15 +37,15 @@ public sealed class MoeLayerTests
     public void IdenticalExperts_GatesSumToOne_EqualsOneDenseNetwork()
     {
         using TestLayer layer = new(TestModels.Tiny);
-        foreach (string name in (string[])["w1", "w2", "w3"])
-            layer.MakeExpertsEqual(layer[$"experts.{{expert}}.{name}.weight"]);
+        foreach (string name in (string[])["gate", "down", "up"])
+            layer.MakeExpertsEqual(layer[$"experts.{name}.weight"]);
         float[] x = layer.Input(9);
         (float[] y, _) = layer.Forward(x);
         using Tape tape = layer.Backend.NewTape(recording: false);
         Tensor input = tape.Constant((9, C), x);
         Ints first = tape.Ints([0, 9, 9, 9, 9]);
-        Tensor h = input.GroupedLinear(layer["experts.{expert}.w1.weight"], first).SwiGlu(input.GroupedLinear(layer["experts.{expert}.w3.weight"], first));
-        AssertClose(h.GroupedLinear(layer["experts.{expert}.w2.weight"], first).ToArray(), y);
+        Tensor h = input.GroupedLinear(layer["experts.gate.weight"], first).SwiGlu(input.GroupedLinear(layer["experts.up.weight"], first));
+        AssertClose(h.GroupedLinear(layer["experts.down.weight"], first).ToArray(), y);
     }
 
     [Theory]
@@ -70,9 +70,9 @@ public sealed class MoeLayerTests
         (float[] y, int[] counts) = layer.ForwardBackward(x);
         Assert.All(y, v => Assert.True(float.IsFinite(v)));
         Assert.Equal(2, counts.Count(c => c == 0));
-        foreach (string name in (string[])["w1", "w2", "w3"])
+        foreach (string name in (string[])["gate", "down", "up"])
         {
-            Parameter weight = layer[$"experts.{{expert}}.{name}.weight"];
+            Parameter weight = layer[$"experts.{name}.weight"];
             float[] gradient = layer.Backend.Read(weight.Grad);
             int size = gradient.Length / 4;
             for (int e = 0; e < 4; e++)
@@ -85,7 +85,7 @@ public sealed class MoeLayerTests
     {
         using TestLayer layer = new(TestModels.Tiny with { Moe = TestModels.Tiny.Moe with { Active = 1, BalanceLoss = 0, ZLoss = 0 } });
         layer.ForwardBackward(layer.Input(6));
-        Assert.Contains(layer.Backend.Read(layer["gate.weight"].Grad), g => g != 0f);
+        Assert.Contains(layer.Backend.Read(layer["router.weight"].Grad), g => g != 0f);
     }
 
     [Fact]

@@ -42,7 +42,7 @@ internal sealed class RouterHarness : IDisposable
         store.Allocate(seed: 5);
         foreach (Parameter parameter in store.All)
         {
-            Philox random = new(new RandomKey(9, RandomPurpose.Other, parameter.Offset));
+            Philox random = new(new RandomKey(9, RandomPurpose.Other, (int)parameter.Offset));
             backend.Write<float>([.. Enumerable.Range(0, parameter.Count).Select(i => 0.5f * random.Normal(i))], parameter.Data);
         }
     }

@@ -67,8 +67,8 @@ internal static class RouterModels
     public static Decoder Spread(Backend backend, RunConfig config)
     {
         Decoder model = new(backend, config);
-        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.Length, model.Parameters.Weights);
-        backend.Affine(model.Parameters.Weights, 0.3f, 0f, model.Parameters.Weights.Length, model.Parameters.Weights);
+        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
+        backend.Affine(model.Parameters.Weights.All, 0.3f, 0f, model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
         return model;
     }
 

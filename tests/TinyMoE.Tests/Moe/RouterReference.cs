@@ -24,17 +24,17 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         gap = double.PositiveInfinity;
         int T = x.Length / width;
         double[][] rows = [.. x.Chunk(width)], jittered = Jittered(rows);
-        double[][] clean = moe.Router == RouterKind.Task ? [.. tokens.Labels.Select(label => parameters["task_gate.weight"][(label * E)..((label + 1) * E)])]
-            : parameters.TryGetValue(moe.Router == RouterKind.Base ? "centroids.weight" : "gate.weight", out double[]? weight) ? Linear(jittered, weight)
+        double[][] clean = moe.Router == RouterKind.Task ? [.. tokens.Labels.Select(label => parameters["router.tasks.weight"][(label * E)..((label + 1) * E)])]
+            : parameters.TryGetValue(moe.Router == RouterKind.Base ? "router.centroids.weight" : "router.weight", out double[]? weight) ? Linear(jittered, weight)
             : [];
         double[][] noisy = Noisy(clean), deviations = [];
         if (moe.Router == RouterKind.NoisyTopK && pass.Training)
         {
-            deviations = Map(Linear(rows, parameters["noise.weight"]), (_, _, v) => Math.Log(1 + Math.Exp(v)) + moe.NoiseEpsilon);
+            deviations = Map(Linear(rows, parameters["router.noise.weight"]), (_, _, v) => Math.Log(1 + Math.Exp(v)) + moe.NoiseEpsilon);
             noisy = Map(noisy, (t, e, v) => v + deviations[t][e] * noise[t * E + e]);
         }
 
-        double[][] groupLogits = parameters.TryGetValue("group_gate.weight", out double[]? groups) ? Linear(jittered, groups) : [];
+        double[][] groupLogits = parameters.TryGetValue("router.groups.weight", out double[]? groups) ? Linear(jittered, groups) : [];
         (int[][] wanted, double[][] gates) = Choose(noisy, groupLogits, T);
         int[][] offered = moe.Router == RouterKind.GShard && pass.Training ? KeepSecond(wanted, gates) : wanted;
         (wanted, offered) = (WithoutPadding(wanted), WithoutPadding(offered));

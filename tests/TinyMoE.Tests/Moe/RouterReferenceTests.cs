@@ -155,7 +155,7 @@ public sealed class RouterReferenceTests
             if (moe.Router != RouterKind.DeepSeek)
                 return;
             float[] steps = [-0.3f, 0, 0.1f, 0.2f, 0, -0.1f];
-            harness.SetState("gate.e_score_correction_bias", steps);
+            harness.SetState("router.bias", steps);
             bias = Array.ConvertAll(steps, v => (double)v);
         }
 

@@ -21,8 +21,8 @@ internal sealed class TestLayer : IDisposable
         Moe = new MoeLayer(store, "moe", config.Model, config.Moe, layer: 0);
         store.Allocate(seed: 5);
         foreach (Parameter parameter in store.All)
-            Backend.FillNormal(new RandomKey(9, RandomPurpose.Other, parameter.Offset), parameter.Count, parameter.Data);
-        Backend.Affine(store.Weights, 0.1f, 0f, store.Weights.Length, store.Weights);
+            Backend.FillNormal(new RandomKey(9, RandomPurpose.Other, (int)parameter.Offset), parameter.Count, parameter.Data);
+        Backend.Affine(store.Weights.All, 0.1f, 0f, store.Weights.All.Length, store.Weights.All);
     }
 
     public CpuBackend Backend { get; } = new(2);

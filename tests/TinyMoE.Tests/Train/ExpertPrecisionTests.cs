@@ -54,7 +54,7 @@ public sealed class ExpertPrecisionTests
     public void Bfloat16_EveryExpertMatrixAndNothingElse()
     {
         RunConfig config = With(TestModels.TinyNoisy, ElementType.Bfloat16); // with biases
-        Assert.All(Decoder.Plan(config), p => Assert.Equal(p.Name.Contains(".experts.", StringComparison.Ordinal) && p.Name.EndsWith(".weight", StringComparison.Ordinal), p.Precision == ElementType.Bfloat16));
+        Assert.All(Decoder.Plan(config), p => Assert.Equal(p.Part == ModelPart.Experts && p.Shape.Rank == 3, p.Precision == ElementType.Bfloat16));
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class ExpertPrecisionTests
             Assert.All(Experts(model), p => Assert.Equal(Array.ConvertAll(backend.Read(p.Data), Bfloat16.Narrow), backend.Read(p.Bfloat16)));
     }
 
-    private static Parameter[] Experts(Decoder model) => [.. model.Parameters.All.Where(p => p.Name.Contains(".experts.", StringComparison.Ordinal) && p.Name.EndsWith(".weight", StringComparison.Ordinal))];
+    private static Parameter[] Experts(Decoder model) => [.. model.Parameters.All.Where(p => p.Part == ModelPart.Experts && p.Shape.Rank == 3)];
 
     private static RunConfig With(RunConfig config, ElementType precision) => config with { Moe = config.Moe with { ExpertPrecision = precision } };
 

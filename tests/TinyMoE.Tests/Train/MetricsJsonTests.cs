@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using TinyMoE.Backends;
+using TinyMoE.Backends.Profiling;
 using TinyMoE.Inspect;
 using TinyMoE.Train;
 

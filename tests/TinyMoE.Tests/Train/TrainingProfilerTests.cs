@@ -1,5 +1,5 @@
-using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
+using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Tests.Files;

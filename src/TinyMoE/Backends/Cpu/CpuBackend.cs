@@ -35,6 +35,9 @@ public sealed unsafe partial class CpuBackend : Backend
     public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {Simd.Bits}-bit vectors)";
 
     /// <inheritdoc/>
+    public override bool ReadsHostMemory => true;
+
+    /// <inheritdoc/>
     public override void Dispose()
     {
         workers.Dispose();

@@ -18,9 +18,9 @@ public sealed class BaseRouter : Router
 {
     private readonly Gate centroids;
 
-    /// <summary>Adds <c>name.centroids.weight</c> (E, C) to the site's store.</summary>
+    /// <summary>Adds <c>name.router.centroids.weight</c> (E, C) to the site's store.</summary>
     public BaseRouter(RouterSite site)
-        : base(site) => centroids = new Gate(site, "centroids");
+        : base(site) => centroids = new Gate(site, "router.centroids");
 
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)

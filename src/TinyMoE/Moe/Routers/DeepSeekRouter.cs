@@ -26,13 +26,13 @@ public sealed class DeepSeekRouter : GatedRouter
     private readonly StateTensor bias;
     private readonly StateTensor counts;
 
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) and the state <c>name.gate.e_score_correction_bias</c> (E) to the site's store.</summary>
+    /// <summary>Adds <c>name.router.weight</c> (E, C) and the state <c>name.router.bias</c> (E) to the site's store.</summary>
     public DeepSeekRouter(RouterSite site)
         : base(site)
     {
         store = site.Store;
-        bias = store.AddState($"{site.Name}.gate.e_score_correction_bias", Config.Experts);
-        counts = store.AddState($"{site.Name}.gate.counts", Config.Experts, saved: false);
+        bias = store.AddState($"{site.Name}.router.bias", Config.Experts);
+        counts = store.AddState($"{site.Name}.router.counts", Config.Experts, saved: false);
     }
 
     /// <inheritdoc/>

@@ -33,7 +33,7 @@ internal sealed class Gate
     {
         (config, layer) = (site.Moe, site.Layer);
         int C = site.Model.Width;
-        linear = new Linear(site.Store, $"{site.Name}.{name}", C, outputs ?? config.Experts, initializer ?? new WeightInit(site.Model).Matrix(C));
+        linear = new Linear(site.Store, $"{site.Name}.{name}", ModelPart.Router, C, outputs ?? config.Experts, initializer ?? new WeightInit(site.Model).Matrix(C));
     }
 
     /// <summary>x (N, C) to logits (N, E).</summary>

@@ -1,11 +1,11 @@
 namespace TinyMoE.Moe.Routers;
 
-/// <summary>A router that learns a logit for every token and expert, h = x·Wgᵀ with <c>name.gate.weight</c> (E, C): what most of them begin with.</summary>
+/// <summary>A router that learns a logit for every token and expert, h = x·Wgᵀ with <c>name.router.weight</c> (E, C): what most of them begin with.</summary>
 public abstract class GatedRouter : Router
 {
     /// <summary>A router with the gate that its configuration asks for.</summary>
     protected GatedRouter(RouterSite site)
-        : this(site, new Gate(site, "gate"))
+        : this(site, new Gate(site, "router"))
     {
     }
 

@@ -21,12 +21,12 @@ public sealed class HashRouter : Router
     private readonly ParameterStore store;
     private readonly StateTensor table;
 
-    /// <summary>Adds the state <c>name.hash.table</c> (V, K) to the site's store.</summary>
+    /// <summary>Adds the state <c>name.router.table</c> (V, K) to the site's store.</summary>
     public HashRouter(RouterSite site)
         : base(site)
     {
         (store, int V, int E, int K) = (site.Store, site.Model.Vocabulary, Config.Experts, Config.Active);
-        table = store.AddState($"{site.Name}.hash.table", (V, K), seed => RandomTable(seed, Layer, V, E, K));
+        table = store.AddState($"{site.Name}.router.table", (V, K), seed => RandomTable(seed, Layer, V, E, K));
     }
 
     /// <inheritdoc/>

@@ -19,11 +19,11 @@ public sealed class HierarchicalRouter : GatedRouter
     private readonly Gate? outer;
 
     /// <summary>
-    /// Adds <c>name.gate.weight</c> (E, C), the gates inside the groups, one after another, and with several groups <c>name.group_gate.weight</c> (G, C).
+    /// Adds <c>name.router.weight</c> (E, C), the gates inside the groups, one after another, and with several groups <c>name.router.groups.weight</c> (G, C).
     /// </summary>
     public HierarchicalRouter(RouterSite site)
         : base(site) => outer = Config.Groups == 1 ? null
-            : new Gate(site with { Moe = Config with { LogitNoise = 0, GateDropout = 0 } }, "group_gate", outputs: Config.Groups);
+            : new Gate(site with { Moe = Config with { LogitNoise = 0, GateDropout = 0 } }, "router.groups", outputs: Config.Groups);
 
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)

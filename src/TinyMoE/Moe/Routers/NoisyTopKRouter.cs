@@ -22,12 +22,12 @@ public sealed class NoisyTopKRouter : GatedRouter
     private readonly Linear noise;
 
     /// <summary>
-    /// Adds <c>name.gate.weight</c> and <c>name.noise.weight</c> (E, C), both zero as in the paper: all experts begin equal.
+    /// Adds <c>name.router.weight</c> and <c>name.router.noise.weight</c> (E, C), both zero as in the paper: all experts begin equal.
     /// Only the Kaiming initialisation draws them like every other matrix, as makeMoE does.
     /// </summary>
     public NoisyTopKRouter(RouterSite site)
-        : base(site, new Gate(site with { Moe = site.Moe with { LogitNoise = 0 } }, "gate", First(site.Model))) =>
-        noise = new Linear(site.Store, $"{site.Name}.noise", site.Model.Width, Config.Experts, First(site.Model));
+        : base(site, new Gate(site with { Moe = site.Moe with { LogitNoise = 0 } }, "router", First(site.Model))) =>
+        noise = new Linear(site.Store, $"{site.Name}.router.noise", ModelPart.Router, site.Model.Width, Config.Experts, First(site.Model));
 
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)

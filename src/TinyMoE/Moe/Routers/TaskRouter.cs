@@ -17,10 +17,11 @@ public sealed class TaskRouter : Router
 {
     private readonly Parameter table;
 
-    /// <summary>Adds <c>name.task_gate.weight</c> (labels, E) to the site's store.</summary>
+    /// <summary>Adds <c>name.router.tasks.weight</c> (labels, E) to the site's store.</summary>
     public TaskRouter(RouterSite site)
         : base(site) => table = site.Store.Add(
-            $"{site.Name}.task_gate.weight", (Math.Max(1, Config.Tasks), Config.Experts), Initializer.Normal(1f), decays: false);
+            $"{site.Name}.router.tasks.weight", (Math.Max(1, Config.Tasks), Config.Experts), Initializer.Normal(1f), ModelPart.Router,
+            decays: false);
 
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)

@@ -1,6 +1,6 @@
-namespace TinyMoE.Backends.Cpu;
+namespace TinyMoE.Memory;
 
-/// <summary>One bfloat16: the upper 16 bits of a float32. The vectors' <see cref="ISimd{TVector}"/> gives the same bits.</summary>
+/// <summary>One bfloat16: the upper 16 bits of a float32. Vectors of the CPU give the same bits.</summary>
 internal static class Bfloat16
 {
     private const ushort NaN = 0xFFC0; // as float.NaN

@@ -1,9 +1,10 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
+using TinyMoE.Backends.Profiling;
 using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
-namespace TinyMoE.Tests.Backends;
+namespace TinyMoE.Tests.Backends.Profiling;
 
 public sealed class ProfilingBackendTests : IDisposable
 {

@@ -1,0 +1,27 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends;
+
+// Attention.
+public abstract partial class Backend
+{
+    /// <summary>Causal softmax(q·kᵀ/√D)·v, key and value heads shared by H/KvHeads query heads; query t sees keys up to t + S − T, the last
+    /// Window of them. q, y (B, T, H, D), k, v (B, S, KvHeads, D), logSumExp (B, H, T). Dropout number: ((b·H + h)·T + t)·S + s.</summary>
+    public abstract void AttentionForward(
+        Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp);
+
+    /// <summary>dy, q, y, dq (B, T, H, D), k, v, dk, dv (B, S, KvHeads, D), logSumExp (B, H, T).</summary>
+    public abstract void AttentionBackward(
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Target dk, Target dv);
+}
+
+/// <summary>Sizes of one attention.</summary>
+/// <param name="B">Sequences.</param>
+/// <param name="T">Queries a sequence: the last T of the S positions.</param>
+/// <param name="S">Keys a sequence.</param>
+/// <param name="H">Query heads.</param>
+/// <param name="KvHeads">Key and value heads; divides H.</param>
+/// <param name="D">Size of a head.</param>
+/// <param name="Window">How many keys a query sees, itself included; 0: all before it.</param>
+public readonly record struct AttentionSizes(int B, int T, int S, int H, int KvHeads, int D, int Window = 0);

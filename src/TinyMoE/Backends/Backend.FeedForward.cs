@@ -1,0 +1,14 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends;
+
+// What gated feed-forward networks need between their products.
+public abstract partial class Backend
+{
+    /// <summary>y = silu(gate)·up. gate, up, y (n).</summary>
+    public abstract void SwiGluForward(Floats gate, Floats up, int n, Floats y);
+
+    /// <summary>dy, gate, up, dgate, dup (n), both rounded to <paramref name="precision"/>; a stored dup may be dy itself.</summary>
+    public abstract void SwiGluBackward(
+        Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32);
+}

@@ -1,0 +1,20 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends;
+
+// Gates of noisy and of normalised routers.
+public abstract partial class Backend
+{
+    /// <summary>sigma = softplus(spread) + eps, noisy = clean + sigma·noise. clean, spread, noise, sigma, noisy (n).</summary>
+    public abstract void NoisyLogitsForward(Floats clean, Floats spread, Floats noise, float eps, int n, Floats sigma, Floats noisy);
+
+    /// <summary>dnoisy, dsigma, either may be empty, spread, noise, dclean, dspread (n).</summary>
+    public abstract void NoisyLogitsBackward(
+        Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread);
+
+    /// <summary>y[n, c] = scale·x[n, c]/(Σ_c x[n, c] + eps). x, y (N, C).</summary>
+    public abstract void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y);
+
+    /// <summary>dy, x, dx (N, C).</summary>
+    public abstract void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx);
+}

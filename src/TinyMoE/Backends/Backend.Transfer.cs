@@ -1,0 +1,38 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends;
+
+// Between host and device, and copies on it.
+public abstract partial class Backend
+{
+    /// <summary>Whether kernels read the host's memory as it is, so that weights can stay where a file is mapped.</summary>
+    public abstract bool ReadsHostMemory { get; }
+
+    /// <summary>Host to device.</summary>
+    public abstract void Write<T>(ReadOnlySpan<T> source, View<T> destination) where T : unmanaged;
+
+    /// <summary>Device to host; waits for the device.</summary>
+    public abstract void Read<T>(View<T> source, Span<T> destination) where T : unmanaged;
+
+    /// <summary>Device to a new host array; waits for the device.</summary>
+    public T[] Read<T>(View<T> source) where T : unmanaged
+    {
+        T[] values = new T[source.Length];
+        Read(source, values);
+        return values;
+    }
+
+    /// <summary>The offsets of a plan that <see cref="Assign"/> or <see cref="RouteForward"/> made, to the
+    /// host; waits for that kernel only, and not again for the same plan. offsets, destination (E+1).</summary>
+    public abstract void ReadCounts(Ints offsets, Span<int> destination);
+
+    /// <summary>Waits until the device has done all that it was asked for.</summary>
+    public abstract void Synchronize();
+
+    /// <summary>y = value.</summary>
+    public abstract void Fill(Floats y, float value);
+
+    /// <summary>A block of columns: y[n, yStart + c] = x[n, xStart + c]. x (N,
+    /// xWidth), y (N, yWidth), c &lt; C. Backs slices and concatenation.</summary>
+    public abstract void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y);
+}

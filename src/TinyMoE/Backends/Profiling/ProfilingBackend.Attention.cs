@@ -1,0 +1,45 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Profiling;
+
+public sealed partial class ProfilingBackend
+{
+    /// <inheritdoc/>
+    public override void AttentionForward(
+        Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
+    {
+        using (Time(
+            new(nameof(AttentionForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 4.0 * Pairs(sizes) * sizes.D,
+            values: 2.0 * Queries(sizes) + 2.0 * Keys(sizes) + Rows(sizes),
+            products: 4.0 * Pairs(sizes) * sizes.D))
+            device?.AttentionForward(q, k, v, in sizes, in dropout, y, logSumExp);
+    }
+
+    /// <inheritdoc/>
+    public override void AttentionBackward(
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Target dk, Target dv)
+    {
+        using (Time(
+            new(nameof(AttentionBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 10.0 * Pairs(sizes) * sizes.D,
+            values: 3.0 * Queries(sizes) + 2.0 * Keys(sizes) + Rows(sizes) + Out(dq, Queries(sizes)) + Out(dk, Keys(sizes))
+                + Out(dv, Keys(sizes)),
+            products: 10.0 * Pairs(sizes) * sizes.D))
+            device?.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
+    }
+
+    /// <summary>Pairs of a query and a key that it sees.</summary>
+    private static double Pairs(in AttentionSizes s)
+    {
+        double pairs = 0;
+        for (int keys = s.S - s.T + 1; keys <= s.S; keys++)
+            pairs += s.Window > 0 ? Math.Min(s.Window, keys) : keys;
+        return pairs * s.B * s.H;
+    }
+
+    private static double Queries(in AttentionSizes s) => 1.0 * s.B * s.T * s.H * s.D;
+
+    private static double Keys(in AttentionSizes s) => 1.0 * s.B * s.S * s.KvHeads * s.D;
+
+    private static double Rows(in AttentionSizes s) => 1.0 * s.B * s.H * s.T;
+}

@@ -1,0 +1,51 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Profiling;
+
+public sealed partial class ProfilingBackend
+{
+    /// <inheritdoc/>
+    public override void UnaryForward(Unary f, Floats x, int n, Floats y)
+    {
+        using (Time(new(nameof(UnaryForward), n, Form: f.ToString()), flops: n, values: 2.0 * n))
+            device?.UnaryForward(f, x, n, y);
+    }
+
+    /// <inheritdoc/>
+    public override void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx)
+    {
+        using (Time(new(nameof(UnaryBackward), n, Form: f.ToString()), flops: 2.0 * n, values: 3.0 * n + Out(dx, n)))
+            device?.UnaryBackward(f, x, y, dy, n, dx);
+    }
+
+    /// <inheritdoc/>
+    public override void BinaryForward(Binary f, Floats a, Floats b, Broadcast broadcast, int N, int C, Floats y)
+    {
+        using (Time(new(nameof(BinaryForward), N, C, Form: f.ToString()), flops: Area(N, C), values: 2.0 * N * C + Second(broadcast, N, C)))
+            device?.BinaryForward(f, a, b, broadcast, N, C, y);
+    }
+
+    /// <inheritdoc/>
+    public override void BinaryBackward(Binary f, Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db)
+    {
+        using (Time(
+            new(nameof(BinaryBackward), N, C, Form: f.ToString()), flops: 2.0 * N * C,
+            values: 2.0 * N * C + Second(broadcast, N, C) + Out(da, Area(N, C)) + Out(db, Second(broadcast, N, C))))
+            device?.BinaryBackward(f, dy, a, b, broadcast, N, C, da, db);
+    }
+
+    /// <inheritdoc/>
+    public override void Affine(Floats x, float scale, float shift, int n, Target y)
+    {
+        using (Time(new(nameof(Affine), n), flops: 2.0 * n, values: n + Out(y, n)))
+            device?.Affine(x, scale, shift, n, y);
+    }
+
+    /// <summary>Values of a second operand.</summary>
+    private static double Second(Broadcast broadcast, int N, int C) => broadcast switch
+    {
+        Broadcast.None => Area(N, C),
+        Broadcast.Row => C,
+        _ => N,
+    };
+}

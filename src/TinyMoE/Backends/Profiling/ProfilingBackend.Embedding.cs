@@ -1,0 +1,20 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Profiling;
+
+public sealed partial class ProfilingBackend
+{
+    /// <inheritdoc/>
+    public override void EmbeddingForward(Floats table, Ints ids, int N, int V, int C, Floats y)
+    {
+        using (Time(new(nameof(EmbeddingForward), N, C), flops: 0, values: 2.0 * N * C + N))
+            device?.EmbeddingForward(table, ids, N, V, C, y);
+    }
+
+    /// <inheritdoc/>
+    public override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
+    {
+        using (Time(new(nameof(EmbeddingBackward), N, C), flops: Area(N, C), values: Area(N, C) + N + Out(dtable, Area(V, C))))
+            device?.EmbeddingBackward(dy, ids, N, V, C, dtable);
+    }
+}

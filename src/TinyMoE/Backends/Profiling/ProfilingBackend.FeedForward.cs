@@ -1,0 +1,21 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Profiling;
+
+public sealed partial class ProfilingBackend
+{
+    /// <inheritdoc/>
+    public override void SwiGluForward(Floats gate, Floats up, int n, Floats y)
+    {
+        using (Time(new(nameof(SwiGluForward), n), flops: 5.0 * n, values: 3.0 * n))
+            device?.SwiGluForward(gate, up, n, y);
+    }
+
+    /// <inheritdoc/>
+    public override void SwiGluBackward(
+        Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32)
+    {
+        using (Time(new(nameof(SwiGluBackward), n), flops: 10.0 * n, values: 3.0 * n + Out(dgate, n) + Out(dup, n)))
+            device?.SwiGluBackward(dy, gate, up, n, dgate, dup, precision);
+    }
+}

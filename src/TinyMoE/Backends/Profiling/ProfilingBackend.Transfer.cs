@@ -1,0 +1,65 @@
+using System.Runtime.CompilerServices;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Profiling;
+
+public sealed partial class ProfilingBackend
+{
+    /// <inheritdoc/>
+    public override bool ReadsHostMemory => device?.ReadsHostMemory ?? true;
+
+    /// <inheritdoc/>
+    public override void Write<T>(ReadOnlySpan<T> source, View<T> destination)
+    {
+        using (Time(new(nameof(Write)), flops: 0, values: 2.0 * source.Length * Unsafe.SizeOf<T>() / sizeof(float)))
+            device?.Write(source, destination);
+    }
+
+    /// <inheritdoc/>
+    public override void Read<T>(View<T> source, Span<T> destination)
+    {
+        using (Time(new(nameof(Read)), flops: 0, values: 2.0 * source.Length * Unsafe.SizeOf<T>() / sizeof(float)))
+        {
+            if (device is null)
+                destination.Clear();
+            else
+                device.Read(source, destination);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void ReadCounts(Ints offsets, Span<int> destination)
+    {
+        using (Time(new(nameof(ReadCounts)), flops: 0, values: 2.0 * offsets.Length))
+        {
+            if (device is null)
+                ShareOut(destination);
+            else
+                device.ReadCounts(offsets, destination);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Synchronize() => device?.Synchronize();
+
+    /// <inheritdoc/>
+    public override void Fill(Floats y, float value)
+    {
+        using (Time(new(nameof(Fill), y.Length), flops: 0, values: y.Length))
+            device?.Fill(y, value);
+    }
+
+    /// <inheritdoc/>
+    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    {
+        using (Time(new(nameof(CopyColumns), N, C), flops: y.Adds ? Area(N, C) : 0, values: Area(N, C) + Out(y, Area(N, C))))
+            device?.CopyColumns(x, xWidth, xStart, N, C, yWidth, yStart, y);
+    }
+
+    /// <summary>Offsets of the plan that was made last, as if each expert had the same number of rows. offsets (E+1).</summary>
+    private void ShareOut(Span<int> offsets)
+    {
+        for (int e = 0; e < offsets.Length; e++)
+            offsets[e] = (int)((long)plannedRows * e / (offsets.Length - 1));
+    }
+}

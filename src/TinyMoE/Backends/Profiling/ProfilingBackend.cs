@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Profiling;
+
+/// <summary>
+/// Counts kernels. Over another backend it has a stopwatch at every kernel: passes each call on and gathers, by
+/// kernel and sizes, calls, time, floating-point operations and the bytes that the algorithm must move (each input
+/// read once, each output written once; one that is added to is read as well). Values and memory are the other's
+/// own. It waits for the device after each kernel that it counts; disposing it disposes the other. Without a
+/// device (<see cref="DryRun"/>) it counts the same, kernels do nothing, and memory is counted, not allocated.
+/// </summary>
+public sealed partial class ProfilingBackend : Backend
+{
+    private readonly Backend? device; // null: a dry run
+    private readonly Dictionary<KernelKey, Tally> tallies = [];
+
+    /// <summary>Counts what is asked of <paramref name="device"/>.</summary>
+    public ProfilingBackend(Backend device)
+        : this(device, device.Pool)
+    {
+    }
+
+    private ProfilingBackend(Backend? device, MemoryPool pool) => (this.device, Pool) = (device, pool);
+
+    /// <summary>
+    /// A backend without a device: a model of any size "runs" on it to have its kernels, operations, bytes and peak memory
+    /// counted. Views have addresses that nobody may read; what is read back is zero, and a plan's rows are shared out evenly.
+    /// </summary>
+    public static ProfilingBackend DryRun() => new(null, new MemoryPool(new CountingAllocator()));
+
+    /// <inheritdoc/>
+    public override string Name => device?.Name ?? "dry run";
+
+    /// <inheritdoc/>
+    public override MemoryPool Pool { get; }
+
+    /// <summary>Whether calls are counted; they are passed on in any case.</summary>
+    public bool Counting { get; set; } = true;
+
+    /// <summary>What was counted so far, the most time first.</summary>
+    public IReadOnlyList<KernelProfile> Kernels =>
+    [
+        .. tallies.Select(tally => new KernelProfile(
+                tally.Key.ToString(), tally.Value.Calls, Stopwatch.GetElapsedTime(0, tally.Value.Ticks), tally.Value.Flops,
+                    tally.Value.Bytes, tally.Value.ProductFlops))
+            .OrderByDescending(kernel => kernel.Time).ThenBy(kernel => kernel.Name, StringComparer.Ordinal),
+    ];
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        if (device is null)
+            Pool.Dispose();
+        else
+            device.Dispose();
+    }
+
+    /// <summary>Starts the clock of one call, which stops when the result is disposed.</summary>
+    private Timing Time(KernelKey key, double flops, double values, double products = 0) =>
+        new(this, key, flops, products, sizeof(float) * values);
+
+    /// <summary>Values that an output of <paramref name="count"/> moves: none
+    /// when nobody wants it, twice as many when it is added to.</summary>
+    private static double Out(Target y, double count) => y.IsNone ? 0 : y.Adds ? 2 * count : count;
+
+    private static double Area(double rows, double columns) => rows * columns;
+
+    /// <summary>4-byte values that weights of <paramref name="count"/> are.</summary>
+    private static double Values(Weights w, double count) => w.Precision == ElementType.Bfloat16 ? count / 2 : count;
+
+    /// <summary>A kernel at given sizes; a size of 0 is not there.</summary>
+    private readonly record struct KernelKey(string Kernel, int A = 0, int B = 0, int C = 0, int D = 0, string Form = "")
+    {
+        public override string ToString()
+        {
+            string sizes = string.Join('x', new[] { A, B, C, D }.Where(size => size != 0));
+            return string.Join(' ', new[] { Kernel, sizes, Form }.Where(part => part.Length > 0));
+        }
+    }
+
+    private struct Tally
+    {
+        public long Calls;
+        public long Ticks;
+        public double Flops;
+        public double ProductFlops;
+        public double Bytes;
+    }
+
+    private readonly ref struct Timing(ProfilingBackend profile, KernelKey key, double flops, double products, double bytes)
+    {
+        private readonly long started = Stopwatch.GetTimestamp();
+
+        public void Dispose()
+        {
+            if (!profile.Counting)
+                return;
+            profile.Synchronize();
+            long ticks = profile.device is null ? 0 : Stopwatch.GetTimestamp() - started;
+            ref Tally tally = ref CollectionsMarshal.GetValueRefOrAddDefault(profile.tallies, key, out _);
+            tally.Calls++;
+            tally.Ticks += ticks;
+            tally.Flops += flops;
+            tally.ProductFlops += products;
+            tally.Bytes += bytes;
+        }
+    }
+
+    /// <summary>Hands out addresses that nothing lies at, and so counts without allocating.</summary>
+    private sealed class CountingAllocator : IDeviceAllocator
+    {
+        private nint next = 1 << 12;
+
+        public nint Allocate(long bytes)
+        {
+            nint address = next;
+            next += (nint)((bytes + 63) / 64 * 64);
+            return address;
+        }
+
+        public void Free(nint address)
+        {
+            // there is nothing at it
+        }
+    }
+}

@@ -1,0 +1,118 @@
+using TinyMoE.Files;
+using TinyMoE.Layers;
+using TinyMoE.Memory;
+
+namespace TinyMoE.Families;
+
+/// <summary>A model's values in a safetensors file, under the names of a family.</summary>
+public sealed class SafetensorsWeights : IWeightSource, IDisposable
+{
+    private readonly string path;
+    private readonly SafetensorsReader file;
+    private readonly TensorNames names;
+    private readonly bool isMapped;
+    private readonly HashSet<string> unused;
+    private readonly Dictionary<Parameter, Piece[]> pieces = [];
+
+    private SafetensorsWeights(string path, SafetensorsReader file, TensorNames names, bool isMapped)
+    {
+        (this.path, this.file, this.names, this.isMapped) = (path, file, names, isMapped);
+        unused = [.. file.Tensors.Keys];
+    }
+
+    /// <summary>
+    /// Opens a file and checks its header. <paramref name="map"/>: frozen weights are read where they lie in it, so that the file must
+    /// stay as it is for as long as the model lives; otherwise all is copied.
+    /// </summary>
+    public static SafetensorsWeights Open(string path, TensorNames names, bool map = false) =>
+        new(path, SafetensorsReader.Open(path), names, map);
+
+    /// <inheritdoc/>
+    public ElementType TypeOf(Parameter parameter)
+    {
+        bool isNarrow = Array.TrueForAll(PiecesOf(parameter), piece => piece.Entry.Type == ElementType.Bfloat16);
+        return isNarrow ? ElementType.Bfloat16 : ElementType.Float32;
+    }
+
+    /// <inheritdoc/>
+    public nint AddressOf(Parameter parameter)
+    {
+        Piece[] all = PiecesOf(parameter);
+        return isMapped && LieTogether(all) ? file.AddressOf(all[0].Entry) : 0;
+    }
+
+    /// <inheritdoc/>
+    public void Read(Parameter parameter, int first, Span<float> values)
+    {
+        foreach ((SafetensorsEntry entry, long from, int to, int count) in Parts(parameter, first, values.Length))
+            file.Read(entry, from, values.Slice(to, count));
+    }
+
+    /// <inheritdoc/>
+    public void Read(Parameter parameter, int first, Span<ushort> values)
+    {
+        foreach ((SafetensorsEntry entry, long from, int to, int count) in Parts(parameter, first, values.Length))
+            file.Read(entry, from, values.Slice(to, count));
+    }
+
+    /// <inheritdoc/>
+    public void Read(StateTensor state, Span<float> values)
+    {
+        string name = names.Of(state.Name);
+        unused.Remove(name);
+        file.Read(name, state.Shape.ToArray(), values);
+    }
+
+    /// <summary>Makes sure that the model has asked for every tensor of the file.</summary>
+    /// <exception cref="TinyMoEException">It names one that nobody read.</exception>
+    public void RequireAllUsed()
+    {
+        if (unused.Count > 0)
+            throw Unknown(path, unused);
+    }
+
+    /// <summary>Closes the file; a model that reads it in place must be gone.</summary>
+    public void Dispose() => file.Dispose();
+
+    internal static TinyMoEException Unknown(string path, IEnumerable<string> names)
+    {
+        string first = names.Order(StringComparer.Ordinal).First();
+        return new($"{path} has a tensor '{first}' that the model of its config.json does not have; the two do not belong together.");
+    }
+
+    /// <summary>The tensors of the file that a parameter is, in the order of its elements.</summary>
+    private Piece[] PiecesOf(Parameter parameter)
+    {
+        if (pieces.TryGetValue(parameter, out Piece[]? known))
+            return known;
+        Piece[] found = [.. names.Of(parameter).Select(tensor => new Piece(file.Find(tensor.Name, tensor.Shape.ToArray()), tensor.Start))];
+        unused.ExceptWith(found.Select(piece => piece.Entry.Name));
+        pieces.Add(parameter, found);
+        return found;
+    }
+
+    /// <summary>Whether tensors of one type follow each other in the file as their elements do in the parameter.</summary>
+    private static bool LieTogether(Piece[] all)
+    {
+        SafetensorsEntry first = all[0].Entry;
+        return Array.TrueForAll(
+            all, piece => piece.Entry.Type == first.Type && piece.Entry.Begin - first.Begin == (long)piece.Start * first.ElementBytes);
+    }
+
+    /// <summary>
+    /// Where the elements of a parameter lie: so many of a tensor from one of its elements on, to a place among the values that are asked
+    /// for.
+    /// </summary>
+    private IEnumerable<(SafetensorsEntry Entry, long From, int To, int Count)> Parts(Parameter parameter, int first, int length)
+    {
+        foreach (Piece piece in PiecesOf(parameter))
+        {
+            long start = Math.Max(first, piece.Start), end = Math.Min((long)first + length, piece.Start + piece.Entry.Count);
+            if (start < end)
+                yield return (piece.Entry, start - piece.Start, (int)(start - first), (int)(end - start));
+        }
+    }
+
+    /// <summary>A tensor of the file, and its first element in the parameter.</summary>
+    private readonly record struct Piece(SafetensorsEntry Entry, int Start);
+}

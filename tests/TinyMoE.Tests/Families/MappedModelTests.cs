@@ -1,0 +1,195 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Configuration;
+using TinyMoE.Families;
+using TinyMoE.Files;
+using TinyMoE.Generate;
+using TinyMoE.Layers;
+using TinyMoE.Memory;
+using TinyMoE.Models;
+using TinyMoE.Tensors;
+using TinyMoE.Tests.Files;
+using Decoder = TinyMoE.Models.Decoder;
+
+namespace TinyMoE.Tests.Families;
+
+/// <summary>Models whose weights stay in a file.</summary>
+public sealed class MappedModelTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public void Float32_InAFile_ComputesWhatTheModelDoes(bool map, bool misplaced)
+    {
+        using CpuBackend backend = new(2);
+        using Decoder model = new(backend, TestModels.Tiny);
+        string path = folder["model.safetensors"];
+        Write(path, TestModels.Tiny, ElementType.Float32, (p, values) => Read(model, p, values), misplaced ? 1 : 0);
+
+        using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map);
+        using Decoder mapped = new(backend, TestModels.Tiny, training: false, weights: weights);
+        weights.RequireAllUsed();
+        Assert.All(mapped.Parameters.All, p => Assert.Equal((map && !misplaced, ElementType.Float32), (p.IsMapped, p.Precision)));
+        int[] ids = TestModels.Ids(16, TestModels.Tiny.Model.Vocabulary);
+        Assert.Equal(TestModels.Logits(backend, model, ids, B: 1), TestModels.Logits(backend, mapped, ids, B: 1));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Bfloat16_InAFile_ComputesWhatItsValuesDoInFloat32(bool map)
+    {
+        using CpuBackend backend = new(2);
+        using Decoder model = new(backend, TestModels.Tiny);
+        string narrow = folder["narrow.safetensors"], wide = folder["wide.safetensors"];
+        Write(narrow, TestModels.Tiny, ElementType.Bfloat16, (p, values) => Read(model, p, values));
+        Write(wide, TestModels.Tiny, ElementType.Float32, (p, values) =>
+        {
+            Read(model, p, values);
+            for (int i = 0; i < values.Length; i++)
+                values[i] = Bfloat16.Widen(Bfloat16.Narrow(values[i]));
+        });
+
+        using SafetensorsWeights few = SafetensorsWeights.Open(narrow, TensorNames.Of(TestModels.Tiny.Model), map);
+        using SafetensorsWeights many = SafetensorsWeights.Open(wide, TensorNames.Of(TestModels.Tiny.Model), map);
+        using Decoder inBfloat16 = new(backend, TestModels.Tiny, training: false, weights: few);
+        using Decoder inFloat32 = new(backend, TestModels.Tiny, training: false, weights: many);
+        Assert.All(inBfloat16.Parameters.All, p => Assert.Equal(MayBeNarrow(p), p.Precision == ElementType.Bfloat16));
+        int[] ids = TestModels.Ids(16, TestModels.Tiny.Model.Vocabulary);
+        float[] expected = TestModels.Logits(backend, inFloat32, ids, B: 1), actual = TestModels.Logits(backend, inBfloat16, ids, B: 1);
+        for (int i = 0; i < expected.Length; i++)
+            Assert.Equal(expected[i], actual[i], 0.02f);         // products round their results to bfloat16
+    }
+
+    [Fact]
+    public void Bfloat16_FrozenInTraining_LetsTheOthersTrain()
+    {
+        RunConfig config = TestModels.Tiny;
+        string path = folder["model.safetensors"];
+        using CpuBackend backend = new(2);
+        using Decoder model = new(backend, config);
+        Write(path, config, ElementType.Bfloat16, (p, values) => Read(model, p, values));
+        using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(config.Model), map: true);
+        using Decoder tuned = new(backend, config, frozen: name => !name.Contains("norm", StringComparison.Ordinal), weights: weights);
+        Assert.Equal(tuned.Parameters.All.Where(MayBeNarrow), tuned.Parameters.All.Where(p => p.IsMapped));
+        using Tape tape = backend.NewTape();
+        View<int> ids = tape.Ints(TestModels.Ids(16, config.Model.Vocabulary));
+        DecoderOutput output = tuned.Forward(tape, ids, 1, 16, new Pass(Training: true, Seed: 1, Step: 1));
+        tape.Backward(Objective.Of(output, ids).Total);
+        tuned.Parameters.RequireGradients();
+        Assert.All(tuned.Parameters.All.Where(p => !p.IsFrozen), p => Assert.Contains(backend.Read(p.Grad), g => g != 0f));
+    }
+
+    [Fact]
+    public void AFileOfAnotherModel_IsRefused_AndNothingStaysOut()
+    {
+        string path = folder["model.safetensors"];
+        RunConfig dense = TestModels.Tiny with { Moe = new MoeConfig { Experts = 0 } };
+        Write(path, dense, ElementType.Float32, (_, values) => values.Clear());
+        using CpuBackend backend = new(1);
+        using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map: true);
+        string refused = OneLine.Of(() => new Decoder(backend, TestModels.Tiny, training: false, weights: weights));
+        Assert.Contains("no tensor model.layers.0.block_sparse_moe.gate.weight", refused);
+        Assert.Equal(0, backend.Pool.LiveBuffers);
+        Assert.Contains("does not have", OneLine.Of(weights.RequireAllUsed));
+    }
+
+    /// <summary>
+    /// The file is one hole and takes no room on the disk; what is read of it is the system's to keep or drop, and no memory of the
+    /// program.
+    /// </summary>
+    [Fact]
+    [Trait("Category", "Large")]
+    public void TwoAndAHalfBillionWeights_GenerateFromTheirFile_WithLittleMemory()
+    {
+        if (!OperatingSystem.IsLinux())
+            return; // anonymous memory is read from /proc
+        RunConfig config = new()
+        {
+            Model = new ModelConfig { Width = 4096, Layers = 2, Context = 64, Vocabulary = 12000 },
+            Attention = new AttentionConfig { Heads = 32, KvHeads = 8 },
+            Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 12288 },
+        };
+        string path = folder["large.safetensors"];
+        Write(path, config, ElementType.Bfloat16, values: null);
+        Assert.InRange(Decoder.Plan(config).Sum(p => (long)p.Count), 2_500_000_000, 2_700_000_000);
+
+        long before = AnonymousBytes(), most = 0;
+        using CpuBackend backend = new(2);
+        using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(config.Model), map: true);
+        using Decoder model = new(backend, config, training: false, weights: weights);
+        weights.RequireAllUsed();
+        List<int> text = [];
+        foreach (int id in new Generator(backend, model).Generate([7], 3, new SamplingOptions { Temperature = 0 }))
+        {
+            text.Add(id);
+            most = Math.Max(most, AnonymousBytes());
+        }
+
+        Assert.Equal(3, text.Count);
+        Assert.True(most - before < 300L << 20, $"{(most - before) >> 20} MiB beyond the mapping");
+    }
+
+    private static long AnonymousBytes()
+    {
+        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Replace('\t', ' ');
+        return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+    }
+
+    private static bool MayBeNarrow(Parameter parameter) => parameter.Decays && parameter.Part != ModelPart.Router;
+
+    /// <summary>The values that a model has for a parameter of a plan.</summary>
+    private static void Read(Decoder model, Parameter planned, Span<float> values) =>
+        model.Parameters.Read(model.Parameters.All.Single(p => p.Name == planned.Name), 0, values);
+
+    private delegate void Values(Parameter parameter, Span<float> values);
+
+    /// <summary>
+    /// A file of the model's tensors, each stack of experts together; without values one hole. A header that is <paramref name="shift"/>
+    /// bytes longer misplaces them.
+    /// </summary>
+    private static void Write(string path, RunConfig config, ElementType type, Values? values, int shift = 0)
+    {
+        TensorNames names = TensorNames.Of(config.Model);
+        IReadOnlyList<Parameter> plan = Decoder.Plan(config);
+        int size = type == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
+        Dictionary<string, object> header = [];
+        long end = 0;
+        foreach (FileTensor tensor in plan.SelectMany(names.Of))
+        {
+            long begin = end;
+            end += (long)tensor.Shape.Count * size;
+            string dtype = type == ElementType.Bfloat16 ? "BF16" : "F32";
+            header.Add(tensor.Name, new { dtype, shape = tensor.Shape.ToArray(), data_offsets = new[] { begin, end } });
+        }
+
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(header), length = new byte[8];
+        json = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(json).PadRight((json.Length + 63) / 64 * 64 + shift));
+        BinaryPrimitives.WriteInt64LittleEndian(length, json.Length);
+        using FileStream file = File.Create(path);
+        file.Write(length);
+        file.Write(json);
+        file.SetLength(file.Position + end);
+        foreach (Parameter parameter in values is null ? [] : plan)
+        {
+            float[] wide = new float[parameter.Count];
+            values!(parameter, wide);
+            using BinaryWriter writer = new(file, Encoding.UTF8, leaveOpen: true);
+            foreach (float value in wide)
+            {
+                if (size == sizeof(ushort))
+                    writer.Write(Bfloat16.Narrow(value));
+                else
+                    writer.Write(value);
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@ using TinyMoE.Configuration;
 
 namespace TinyMoE.App;
 
-/// <summary>Which configuration: a preset or a file to begin with, and what to change in it.</summary>
+/// <summary>The choice of a configuration: a preset or a file to begin with, and what to change in it.</summary>
 public sealed record ConfigChoice
 {
     /// <summary>The preset to begin with; null: <see cref="Presets.Default"/>, or the own configuration of a run that goes on.</summary>

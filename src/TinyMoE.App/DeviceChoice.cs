@@ -20,7 +20,7 @@ public sealed record DeviceChoice(
         : new CpuBackend(Threads);
 }
 
-/// <summary>A device by its name: cpu, cuda, cuda:N or auto; with what the processor and a card need to know.</summary>
+/// <summary>A request for a device by its name (cpu, cuda, cuda:N or auto), with the settings of the processor and of a card.</summary>
 /// <param name="Name">The name; <c>cuda</c> is the first card, <c>auto</c> the first card where one is usable, else the processor.</param>
 /// <param name="Threads">Threads of the processor; 0: all cores.</param>
 /// <param name="TensorCores">What a card may round for speed.</param>
@@ -80,7 +80,7 @@ public sealed record DeviceRequest(
     }
 }
 
-/// <summary>What the device <c>auto</c> took.</summary>
+/// <summary>Says which device <c>auto</c> took, and why.</summary>
 /// <param name="Card">The card, in words; null: the processor.</param>
 /// <param name="Failure">Why there is no usable card, in one line; null where there is one.</param>
 public sealed record AutoDevice(string? Card, string? Failure);

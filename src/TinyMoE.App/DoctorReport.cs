@@ -2,7 +2,7 @@ using TinyMoE.Cuda;
 
 namespace TinyMoE.App;
 
-/// <summary>What this machine and this build have of CUDA.</summary>
+/// <summary>A report on what this machine and this build have of CUDA.</summary>
 /// <param name="Bindings">The name of the assembly behind the ManagedCuda API.</param>
 /// <param name="Modules">The kernels in this build.</param>
 /// <param name="Driver">The CUDA version of the driver; null: there is none, or it does not answer.</param>
@@ -18,7 +18,7 @@ public sealed record DoctorReport(
 /// <param name="SourceHash">The hash of the source it was made from: SHA-256, in hexadecimal.</param>
 public sealed record PtxModule(string File, int Kernels, string SourceHash);
 
-/// <summary>What the test of one device found.</summary>
+/// <summary>A report on the test of one device.</summary>
 /// <param name="Device">The device.</param>
 /// <param name="Blas">The version of cuBLAS; null: the test ended before it was known.</param>
 /// <param name="Families">Every family of kernels that was tried.</param>
@@ -31,7 +31,7 @@ public sealed record DeviceReport(
     public bool Failed => Failure is not null || Families.Any(family => family.Wrong.Count > 0);
 }
 
-/// <summary>One family of the contract on a device, beside the processor.</summary>
+/// <summary>A report on one family of kernels on a device, compared with the processor.</summary>
 /// <param name="Family">Its name.</param>
 /// <param name="Cases">How many cases were tried.</param>
 /// <param name="LargestError">The largest error, relative to 1 + |value|; infinite where a whole number differs.</param>

@@ -7,7 +7,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.App;
 
-/// <summary>What to evaluate.</summary>
+/// <summary>A request to evaluate a trained model.</summary>
 /// <param name="Run">The folder of a run, or of a checkpoint.</param>
 public sealed record EvaluationRequest(string Run)
 {
@@ -20,16 +20,16 @@ public sealed record EvaluationRequest(string Run)
     /// <summary>How many windows to measure, from the start of the held-out text; null: all.</summary>
     public int? Windows { get; init; }
 
-    /// <summary>What computes.</summary>
+    /// <summary>The device that computes.</summary>
     public DeviceChoice Device { get; init; } = new();
 }
 
-/// <summary>What an evaluation found.</summary>
+/// <summary>The findings of an evaluation.</summary>
 /// <param name="Report">The loss.</param>
 /// <param name="Routing">How the experts of each layer shared the work; empty for a dense model.</param>
 /// <param name="Windows">How many windows were measured.</param>
 /// <param name="Notes">What a person should know of the run's configuration.</param>
-public sealed record EvaluationResult(
+public sealed record EvaluationOutcome(
     EvalReport Report, IReadOnlyList<RoutingReport> Routing, int Windows, IReadOnlyList<NoteReport> Notes);
 
 /// <summary>Measures how well a trained model predicts text.</summary>
@@ -37,7 +37,7 @@ public static class Evaluating
 {
     /// <summary>Evaluates the best model of a run on the first windows of held-out text.</summary>
     /// <exception cref="TinyMoEException">The run, the text or the device cannot be used.</exception>
-    public static EvaluationResult Run(EvaluationRequest request)
+    public static EvaluationOutcome Run(EvaluationRequest request)
     {
         string checkpoint = RunFolder.FindCheckpoint(request.Run);
         RunConfig config = Checkpoint.LoadConfig(checkpoint);
@@ -51,6 +51,6 @@ public static class Evaluating
         int[] windows = [.. Enumerable.Range(0, Math.Min(request.Windows ?? all, all))];
         (EvalReport report, IReadOnlyList<RoutingReport> routing) =
             Evaluation.Run(backend, model, corpus, windows, Checkpoint.LoadStep(checkpoint));
-        return new EvaluationResult(report, routing, windows.Length, ModelInfo.NotesOf(config));
+        return new EvaluationOutcome(report, routing, windows.Length, ModelInfo.NotesOf(config));
     }
 }

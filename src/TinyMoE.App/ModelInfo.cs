@@ -6,7 +6,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.App;
 
-/// <summary>What a model is made of, without training it.</summary>
+/// <summary>Tells what a model is made of, without training it.</summary>
 /// <param name="Name">What to call it: the folder of the run, or the name of the configuration.</param>
 /// <param name="Config">The whole configuration, with what its text tells.</param>
 /// <param name="Size">Its parameters, operations and memory.</param>

@@ -5,10 +5,10 @@ namespace TinyMoE.App;
 /// <summary>The settings of requests that messages name. Each application calls them its own way: an option, a field of a form.</summary>
 public enum Setting
 {
-    /// <summary>What computes: <see cref="DeviceRequest.Name"/>.</summary>
+    /// <summary>The name of the device: <see cref="DeviceRequest.Name"/>.</summary>
     Device,
 
-    /// <summary>Where the run lives: <see cref="TrainingRequest.Folder"/>.</summary>
+    /// <summary>The folder of the run: <see cref="TrainingRequest.Folder"/>.</summary>
     Folder,
 
     /// <summary>Whether a run goes on: <see cref="TrainingRequest.Resume"/>.</summary>

@@ -8,7 +8,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.App;
 
-/// <summary>What to write.</summary>
+/// <summary>A request to write text.</summary>
 /// <param name="Run">The folder of a run, or of a checkpoint.</param>
 public sealed record GenerationRequest(string Run)
 {
@@ -24,7 +24,7 @@ public sealed record GenerationRequest(string Run)
     /// <summary>The label to write by, which models of router task need and no others know; null: none.</summary>
     public string? Label { get; init; }
 
-    /// <summary>What computes.</summary>
+    /// <summary>The device that computes.</summary>
     public DeviceChoice Device { get; init; } = new();
 }
 

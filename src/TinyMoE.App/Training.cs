@@ -6,9 +6,9 @@ using TinyMoE.Train;
 
 namespace TinyMoE.App;
 
-/// <summary>What to train. <see cref="Training.Prepare"/> makes one of an application's choices.</summary>
+/// <summary>A request to train. <see cref="Training.Prepare"/> makes one of an application's choices.</summary>
 /// <param name="Config">The whole configuration.</param>
-/// <param name="Folder">Where the run lives.</param>
+/// <param name="Folder">The folder of the run.</param>
 public sealed record TrainingRequest(RunConfig Config, string Folder)
 {
     /// <summary>Whether the run in the folder goes on, instead of a new one.</summary>
@@ -20,7 +20,7 @@ public sealed record TrainingRequest(RunConfig Config, string Folder)
     /// <summary>Whether to measure where the time of a step goes, kernel by kernel.</summary>
     public bool Profile { get; init; }
 
-    /// <summary>What computes.</summary>
+    /// <summary>The device that computes.</summary>
     public DeviceChoice Device { get; init; } = new();
 }
 

@@ -1,6 +1,7 @@
 namespace TinyMoE.Memory;
 
-/// <summary>Rented buffers that go back to their pool together. The buffers themselves are the links, so a chain allocates nothing.</summary>
+/// <summary>Rented buffers that go back to their pool together. The buffers
+/// themselves are the links, so a chain allocates nothing.</summary>
 internal struct BufferChain
 {
     private DeviceBuffer? newest;

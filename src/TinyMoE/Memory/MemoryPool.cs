@@ -58,7 +58,8 @@ public sealed class MemoryPool : IDisposable
     private readonly Dictionary<long, Stack<DeviceBuffer>> free = [];
     private readonly HashSet<DeviceBuffer> all = [];
 
-    /// <summary>Creates an empty pool over <paramref name="allocator"/>; sizes are rounded up to <paramref name="granularity"/> bytes.</summary>
+    /// <summary>Creates an empty pool over <paramref name="allocator"/>; sizes
+    /// are rounded up to <paramref name="granularity"/> bytes.</summary>
     public MemoryPool(IDeviceAllocator allocator, int granularity = 64) => (this.allocator, this.granularity) = (allocator, granularity);
 
     /// <summary>How often a request found no waiting buffer and went to the device.</summary>
@@ -73,10 +74,11 @@ public sealed class MemoryPool : IDisposable
     /// <summary>Buffers rented now; zero after a step, or something leaked.</summary>
     public int LiveBuffers { get; private set; }
 
-    /// <summary>Rents a buffer of at least <paramref name="bytes"/> bytes. Its contents are undefined. <paramref name="origin"/> names the place when the buffer leaks.</summary>
+    /// <summary>Rents a buffer of at least <paramref name="bytes"/> bytes. Its contents are
+    /// undefined. <paramref name="origin"/> names the place when the buffer leaks.</summary>
     public DeviceBuffer Rent(long bytes, [CallerMemberName] string origin = "")
     {
-        long size = Math.Max(granularity, (bytes + granularity - 1) / granularity * granularity);
+        long size = Math.Max(granularity, Ceiling.Multiple(bytes, granularity));
         DeviceBuffer buffer;
         if (free.TryGetValue(size, out Stack<DeviceBuffer>? waiting) && waiting.Count > 0)
         {
@@ -134,7 +136,8 @@ public sealed class MemoryPool : IDisposable
             .OrderByDescending(use => use.Item2).ThenBy(use => use.Key, StringComparer.Ordinal).Take(count),
     ];
 
-    /// <summary>Frees every buffer, rented or not. A debug build tells the debugger of each one that was never returned, and who rented it.</summary>
+    /// <summary>Frees every buffer, rented or not. A debug build tells the
+    /// debugger of each one that was never returned, and who rented it.</summary>
     public void Dispose()
     {
         foreach (DeviceBuffer buffer in all)

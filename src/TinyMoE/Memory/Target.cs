@@ -1,6 +1,7 @@
 namespace TinyMoE.Memory;
 
-/// <summary>Where a kernel writes, and how: store the first result, add the later ones. An empty target is a result that nobody wants.</summary>
+/// <summary>Where a kernel writes, and how: store the first result, add the
+/// later ones. An empty target is a result that nobody wants.</summary>
 /// <param name="View">The memory to write.</param>
 /// <param name="Adds">False: y = result. True: y += result.</param>
 public readonly record struct Target(Floats View, bool Adds)

@@ -10,7 +10,9 @@ using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>A model in training on random text, step by step as the trainer does it: batch, forward, losses, backward, clip, AdamW.</summary>
+/// <summary>
+/// A model in training on random text, step by step as the trainer does it: batch, forward, losses, backward, clip, AdamW.
+/// </summary>
 internal sealed class TrainingRun : IDisposable
 {
     private const int TextLength = 100_000;
@@ -40,7 +42,7 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>The model.</summary>
     public Decoder Model { get; }
 
-    /// <summary>Tokens a step.</summary>
+    /// <summary>Tokens per step.</summary>
     public int Tokens => Config.Train.Batch * Config.Model.Context;
 
     /// <summary>The loss of the last step.</summary>
@@ -50,7 +52,8 @@ internal sealed class TrainingRun : IDisposable
     public double Operations => OperationsOf(Config);
 
     /// <inheritdoc cref="Operations"/>
-    public static double OperationsOf(RunConfig config) => 3.0 * ModelSize.Of(config).ForwardFlopsPerToken * config.Train.Batch * config.Model.Context;
+    public static double OperationsOf(RunConfig config) =>
+        3.0 * ModelSize.Of(config).ForwardFlopsPerToken * config.Train.Batch * config.Model.Context;
 
     /// <summary>The configuration of a preset, with the vocabulary of random text.</summary>
     public static RunConfig ConfigOf(string preset)
@@ -70,7 +73,8 @@ internal sealed class TrainingRun : IDisposable
             int B = train.Batch / train.Accumulation;
             corpus.TrainBatch(train.Seed, step, first: part * B, Config.Model.Context, inputs, targets);
             using Tape tape = backend.NewTape();
-            DecoderOutput output = Model.Forward(tape, tape.Ints(inputs), B, Config.Model.Context, new Pass(Training: true, train.Seed, step, part));
+            DecoderOutput output =
+                Model.Forward(tape, tape.Ints(inputs), B, Config.Model.Context, new Pass(Training: true, train.Seed, step, part));
             Objective objective = Objective.Of(output, tape.Ints(targets));
             Loss = objective.Total.Item();
             tape.Backward(objective.Total.Scale(1f / train.Accumulation));

@@ -4,9 +4,13 @@ namespace TinyMoE.Configuration;
 public static class ConfigNotes
 {
     /// <summary>One line each; none for most configurations.</summary>
-    public static IReadOnlyList<string> Of(RunConfig config) => config.Moe.Experts == 0 ? [] : [.. NonCausal(config.Moe), .. Ignored(config.Moe)];
+    public static IReadOnlyList<string> Of(RunConfig config) => config.Moe.Experts == 0 ? []
+        : [.. NonCausal(config.Moe), .. DependsOnBatch(config), .. Ignored(config.Moe)];
 
-    /// <summary>Whether evaluation and generation look at later tokens: then every loss says so, and text can only be written by computing the whole window for each token.</summary>
+    /// <summary>
+    /// Whether evaluation and generation look at later tokens: then every loss says so, and text can only be written by computing the whole
+    /// window for each token.
+    /// </summary>
     public static bool LooksAhead(RunConfig config) => config.Moe.Experts > 0 && NonCausal(config.Moe).Any();
 
     private static IEnumerable<string> NonCausal(MoeConfig moe)
@@ -15,7 +19,20 @@ public static class ConfigNotes
         if (router.Causality == Causality.NonCausal && moe.ChoiceGroup != ChoiceGroup.Position)
             yield return $"not causal: moe.router={router.Name} looks at later tokens, so these losses are not those of a language model";
         if (router.Drops && moe.EvalCapacityFactor > 0)
-            yield return $"not causal: moe.eval_capacity_factor={moe.EvalCapacityFactor} makes what a token gets depend on others, later ones too";
+        {
+            yield return $"not causal: moe.eval_capacity_factor={moe.EvalCapacityFactor} makes what a token gets depend on others, "
+                + "later ones too";
+        }
+    }
+
+    /// <summary>A group of tokens that spans the windows of a batch makes an evaluation depend on how many it reads at once.</summary>
+    private static IEnumerable<string> DependsOnBatch(RunConfig config)
+    {
+        if (config.Moe.Router != RouterKind.ExpertChoice || config.Moe.ChoiceGroup == ChoiceGroup.Sequence)
+            yield break;
+        string group = config.Moe.ChoiceGroup.ToString().ToLowerInvariant();
+        yield return $"moe.choice_group={group} lets the loss of an evaluation depend on how many windows it reads at once "
+            + $"(train.batch={config.Train.Batch}): compare such losses at equal train.batch only";
     }
 
     private static IEnumerable<string> Ignored(MoeConfig moe)
@@ -25,7 +42,12 @@ public static class ConfigNotes
             yield return $"moe.router={router.Name} gives a token {moe.ActiveOfRouter} of {moe.Experts} experts, whatever moe.active says";
         List<string> idle = [];
         if (!router.HasProbabilities)
-            AddWhere(idle, ("moe.balance_loss", moe.BalanceLoss), ("moe.sequence_loss", moe.SequenceLoss), ("moe.gshard_loss", moe.GshardLoss), ("moe.z_loss", moe.ZLoss), ("moe.importance_loss", moe.ImportanceLoss));
+        {
+            AddWhere(idle,
+                ("moe.balance_loss", moe.BalanceLoss), ("moe.sequence_loss", moe.SequenceLoss), ("moe.gshard_loss", moe.GshardLoss),
+                ("moe.z_loss", moe.ZLoss), ("moe.importance_loss", moe.ImportanceLoss));
+        }
+
         if (!router.HasLogits)
             AddWhere(idle, ("moe.jitter", moe.Jitter), ("moe.logit_noise", moe.LogitNoise), ("moe.gate_dropout", moe.GateDropout));
         if (moe.Router == RouterKind.NoisyTopK)

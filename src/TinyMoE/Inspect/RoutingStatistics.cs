@@ -80,7 +80,7 @@ public sealed class RoutingStatistics
     /// <summary>Adds a batch of T tokens; waits for the device. <paramref name="domains"/>: the domain of each (T), if there are any.</summary>
     public void Add(Routing routing, TokenMask? mask = null, ReadOnlySpan<int> domains = default)
     {
-        Backend backend = routing.Assignment.Weights.Tape.Backend;
+        Backend backend = routing.Assignment.Gates.Tape.Backend;
         int T = routing.Assignment.TokenCount, K = routing.Choices.Length / T;
         int[] choices = backend.Read(routing.Choices);           // (T, K)
         float[]? counting = mask?.Column.ToArray();              // (T)
@@ -183,8 +183,8 @@ public sealed class RoutingStatistics
 
         public Gates(Assignment assignment)
         {
-            Backend backend = assignment.Weights.Tape.Backend;
-            (tokenOffsets, rowsByToken, Weights) = (backend.Read(assignment.TokenOffsets), backend.Read(assignment.RowsByToken), assignment.Weights.ToArray());
+            Backend backend = assignment.Gates.Tape.Backend;
+            (tokenOffsets, rowsByToken, Weights) = (backend.Read(assignment.TokenOffsets), backend.Read(assignment.RowsByToken), assignment.Gates.ToArray());
             Experts = new int[Weights.Length];
             int[] offsets = backend.Read(assignment.Offsets);
             for (int e = 0; e < assignment.Experts; e++)

@@ -153,7 +153,7 @@ public sealed class Decoder : IDisposable
                 dense = new FeedForward(store, $"{name}.mlp", config.Model);
         }
 
-        public IRouter? Router => moe?.Router;
+        public Router? Router => moe?.Router;
 
         /// <summary>x and branch (B, T, C) or null, whose sum is the block's input; the result's sum is its output.</summary>
         public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, RoutingContext context, KvCache? cache)

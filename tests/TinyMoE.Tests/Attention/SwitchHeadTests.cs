@@ -117,7 +117,7 @@ public sealed class SwitchHeadTests
         (Assignment byToken, Assignment byHead) = experts.Choose(tape.Normal((T, C), new RandomKey(1, RandomPurpose.Other, 0)), Pass.Inference);
         Assert.Equal((T, T * H, T * H * K, T * H * K), (byToken.TokenCount, byHead.TokenCount, byToken.Rows, byHead.Rows));
         Assert.Equal(backend.Read(byToken.Offsets), backend.Read(byHead.Offsets));
-        Assert.Equal(byToken.Weights.ToArray(), byHead.Weights.ToArray());
+        Assert.Equal(byToken.Gates.ToArray(), byHead.Gates.ToArray());
         int[] tokens = backend.Read(byToken.Tokens), heads = backend.Read(byHead.Tokens), offsets = backend.Read(byToken.Offsets);
         Assert.Equal(tokens, heads.Select(head => head / H));
         for (int expert = 0; expert < H * E; expert++)

@@ -48,9 +48,9 @@ public sealed class DeviceTests : IDisposable
     public void Train_StoppedOnCuda_SaysHowToGoOnThere()
     {
         Emulator.Configure("devices=2");
-        CommandLine stopped = Train("stopped", "--device", "cuda:1", "--tensor-cores", "tf32", "--stop-at", "1");
+        CommandLine stopped = Train("stopped", "--device", "cuda:1", "--tensor-cores", "tf32", "--grouped", "loop", "--stop-at", "1");
         Assert.Equal((0, ""), (stopped.ExitCode, stopped.Error));
-        Assert.Contains("--device cuda:1 --tensor-cores tf32", stopped.Output, StringComparison.Ordinal);
+        Assert.Contains("--device cuda:1 --tensor-cores tf32 --grouped loop", stopped.Output, StringComparison.Ordinal);
     }
 
     [EmulatedTheory]

@@ -17,9 +17,11 @@ public sealed class HelpTests
     }
 
     [Theory]
-    [InlineData("train", "--preset --config --set --data --tokenizer --steps --stop-at --seed --out --resume --profile --device --threads --tensor-cores --json")]
-    [InlineData("eval", "--run --data --labels --windows --routing --device --threads --tensor-cores --json")]
-    [InlineData("generate", "--run --prompt --tokens --temperature --top-k --top-p --label --seed --device --threads --tensor-cores")]
+    [InlineData("train", "--preset --config --set --data --tokenizer --steps --stop-at --seed --out --resume --profile"
+        + " --device --threads --tensor-cores --grouped --json")]
+    [InlineData("eval", "--run --data --labels --windows --routing --device --threads --tensor-cores --grouped --json")]
+    [InlineData("generate", "--run --prompt --tokens --temperature --top-k --top-p --label --seed"
+        + " --device --threads --tensor-cores --grouped")]
     [InlineData("doctor", "--json")]
     [InlineData("info", "--run --preset --config --set --json")]
     public void Help_Command_ShowsExactlyItsOptionsAndExamples(string command, string options)

@@ -141,7 +141,7 @@ public sealed class AcceptanceTests
         int[] ids = TestModels.Ids(2 * T, V);
         using Tape tape = backend.NewTape();
         DecoderOutput output = model.Forward(tape, RouterModels.Tokens(tape, ids, 2), new Pass(Training: true, Seed: 1, Step: 1));
-        float[] gates = output.Routings[0].Routing.Assignment.Weights.ToArray();
+        float[] gates = output.Routings[0].Routing.Assignment.Gates.ToArray();
         Assert.True(gates.Distinct().Count() > 2 && gates.All(g => g is >= 0 and <= 1));
         tape.Backward(output.Logits.CrossEntropy(tape.Ints(TestModels.Ids(2 * T, V, seed: 2))));
         Assert.All(model.Parameters.All.Where(p => p.Name.Contains("gate.weight", StringComparison.Ordinal) || p.Name.Contains("centroids", StringComparison.Ordinal)),

@@ -7,7 +7,7 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe.Routers;
 
-/// <summary>Logits (T, E) as they are, for losses and statistics, and as the choice sees them.</summary>
+/// <summary>Logits (N, E) as they are, for losses and statistics, and as the choice sees them.</summary>
 internal readonly record struct GateLogits(Tensor Clean, Tensor Noisy);
 
 /// <summary>
@@ -25,15 +25,16 @@ internal sealed class Gate
     private readonly int layer;
     private readonly Linear linear;
 
-    /// <summary>Adds <c>name.weight</c> (outputs, C) to the store; E outputs unless said.</summary>
-    public Gate(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer, Initializer? initializer = null,
-        int? outputs = null)
+    /// <summary>Adds a matrix of this name (outputs, C) to the site's store; E outputs unless said.</summary>
+    public Gate(RouterSite site, string name, Initializer? initializer = null, int? outputs = null)
     {
-        (this.config, this.layer) = (config, layer);
-        linear = new Linear(store, name, model.Width, outputs ?? config.Experts, initializer ?? new WeightInit(model).Matrix(model.Width));
+        (config, layer) = (site.Moe, site.Layer);
+        int C = site.Model.Width;
+        linear = new Linear(
+            site.Store, $"{site.Name}.{name}", C, outputs ?? config.Experts, initializer ?? new WeightInit(site.Model).Matrix(C));
     }
 
-    /// <summary>x (T, C) to logits (T, E).</summary>
+    /// <summary>x (N, C) to logits (N, E).</summary>
     public GateLogits Forward(Tensor x, RoutingContext context)
     {
         Pass pass = context.Pass;
@@ -52,11 +53,10 @@ internal sealed class Gate
     /// <summary>Standard deviation of the fixed noise.</summary>
     public static float NoiseDeviation(MoeConfig config) => config.LogitNoise / config.Experts;
 
-    // (T, C)
-    private Tensor Jittered(Tensor x, Pass pass) =>
+    private Tensor Jittered(Tensor x, Pass pass) => // (N, C)
         config.Jitter == 0f ? x : x.Jitter(config.Jitter, pass.Key(RandomPurpose.RouterJitter, layer));
 
-    /// <summary>The logits without those that gate dropout hides. logits (T, E).</summary>
+    /// <summary>The logits without those that gate dropout hides. logits (N, E).</summary>
     private Tensor WithDropout(Tensor logits, Pass pass)
     {
         float kept = 1f / (1f - config.GateDropout);             // what dropout makes of a 1 that it keeps

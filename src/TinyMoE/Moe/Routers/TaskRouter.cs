@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
@@ -9,35 +8,30 @@ namespace TinyMoE.Moe.Routers;
 /// Task-level routing (Kudugunta et al. 2021, "Beyond Distillation"): all tokens of one task or domain go to that task's experts, so that a small dense
 /// model can be cut out of the large one for each task.
 /// <code>
-/// h = G[label of t]              a learned row of logits a label, G (labels, E)
+/// h = G[label of t]              a learned row of logits per label, G (labels, E)
 /// I = the K largest h;  g = softmax(h over I), or over all where moe.renormalize is false or K = 1
 /// </code>
 /// Labels come with the data (data.labels). G begins standard normal, so that tasks begin apart.
 /// </summary>
-public sealed class TaskRouter : IRouter
+public sealed class TaskRouter : Router
 {
-    private readonly MoeConfig config;
     private readonly Parameter table;
-    private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.task_gate.weight</c> (labels, E) to the store.</summary>
-    public TaskRouter(ParameterStore store, string name, MoeConfig config, int layer)
-    {
-        this.config = config;
-        table = store.Add($"{name}.task_gate.weight", (Math.Max(1, config.Tasks), config.Experts), Initializer.Normal(1f), decays: false);
-        choice = new TokenChoice(config, layer);
-    }
+    /// <summary>Adds <c>name.task_gate.weight</c> (labels, E) to the site's store.</summary>
+    public TaskRouter(RouterSite site)
+        : base(site) => table = site.Store.Add(
+            $"{site.Name}.task_gate.weight", (Math.Max(1, Config.Tasks), Config.Experts), Initializer.Normal(1f), decays: false);
 
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
         Ints labels = context.Tokens.Labels;
         if (labels.IsNone)
             throw new TinyMoEException($"moe.router=task needs the label of every token, 0 to {table.Shape[0] - 1}; set data.labels, or name a --label");
         if (!context.Pass.Training)
             RequireKnown(x.Tape.Backend.Read(labels));
-        Tensor logits = x.Tape.Embedding(table, labels);         // (T, E)
-        return choice.TopK(new GateLogits(logits, logits), config.Active, overAll: !config.Renormalize || config.Active == 1, context);
+        Tensor logits = x.Tape.Embedding(table, labels);         // (N, E)
+        return Choice.TopK(new GateLogits(logits, logits), Config.Active, overAll: !Config.Renormalize || Config.Active == 1, context);
     }
 
     /// <summary>Another text may have labels that the one in training did not have; in training they are counted before the model is built.</summary>

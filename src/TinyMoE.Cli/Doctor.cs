@@ -1,4 +1,4 @@
-using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 

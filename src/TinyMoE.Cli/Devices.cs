@@ -1,39 +1,20 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using TinyMoE.Backends;
-using TinyMoE.Backends.Cpu;
+using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Cuda;
 
 namespace TinyMoE.Cli;
 
-/// <summary>What computes. Card null: the processor, on <paramref name="Threads"/> threads (0: all cores); else CUDA device number <paramref name="Card"/>.</summary>
-internal sealed record DeviceChoice(int? Card = null, int Threads = 0, TensorCores TensorCores = default, GroupedProducts Grouped = default)
-{
-    /// <summary>Opens it.</summary>
-    public Backend Open() => Card is { } card
-        ? new CudaBackend(card, new CudaOptions { TensorCores = TensorCores, Grouped = Grouped })
-        : new CpuBackend(Threads);
-
-    /// <summary>The options that choose a card again, each after a blank; nothing for the processor.</summary>
-    public string Arguments => Card is null ? ""
-        : string.Create(CultureInfo.InvariantCulture, $" --device cuda:{Card}")
-            + Unusual("--tensor-cores", TensorCores) + Unusual("--grouped", Grouped);
-
-    private static string Unusual<T>(string option, T value)
-        where T : struct, Enum => value.Equals(default(T)) ? "" : $" {option} {value.ToString().ToLowerInvariant()}";
-}
-
-/// <summary>--device, --threads, --tensor-cores and --grouped: what computes.</summary>
+/// <summary>The options --device, --threads, --tensor-cores and --grouped, which say what computes.</summary>
 internal sealed class DeviceOptions
 {
-    private const string Cpu = "cpu", Cuda = "cuda", Auto = "auto";
-
     private readonly Option<string?> device = new("--device")
     {
         HelpName = "cpu|cuda|cuda:N|auto",
-        Description = "What computes: the processor, an NVIDIA card (the first, or number N), or a card where one is usable; cpu if not said.",
+        Description =
+            "What computes: the processor, an NVIDIA card (the first, or number N), or a card where one is usable; cpu if not said.",
         CustomParser = Parse,
     };
 
@@ -57,10 +38,10 @@ internal sealed class DeviceOptions
         command.Add(grouped);
         command.Validators.Add(result =>
         {
-            string name = result.GetResult(device)?.Tokens is [var word, ..] ? word.Value : Cpu;
-            if (name.StartsWith(Cuda, StringComparison.Ordinal) && result.GetResult(threads) is not null)
+            string name = result.GetResult(device)?.Tokens is [var word, ..] ? word.Value : DeviceRequest.Cpu;
+            if (name.StartsWith(DeviceRequest.Cuda, StringComparison.Ordinal) && result.GetResult(threads) is not null)
                 result.AddError($"--threads is for the processor; leave it out with --device {name}");
-            foreach (Option option in name == Cpu ? [tensorCores, grouped] : Array.Empty<Option>())
+            foreach (Option option in name == DeviceRequest.Cpu ? [tensorCores, grouped] : Array.Empty<Option>())
             {
                 if (result.GetResult(option) is not null)
                     result.AddError($"{option.Name} is for a card; it needs --device cuda");
@@ -71,26 +52,23 @@ internal sealed class DeviceOptions
     /// <summary>The choice; what auto took is told on the error output.</summary>
     public DeviceChoice Read(ParseResult parsed)
     {
-        string name = parsed.GetValue(device) ?? Cpu;
-        DeviceChoice processor = new(Threads: parsed.GetValue(threads) ?? 0);
-        DeviceChoice card = new(
-            CardOf(name) ?? 0, TensorCores: Value<TensorCores>(parsed, tensorCores), Grouped: Value<GroupedProducts>(parsed, grouped));
-        if (name != Auto)
-            return name == Cpu ? processor : card;
-
-        TextWriter error = parsed.InvocationConfiguration.Error;
-        try
-        {
-            using Backend first = card.Open();
-            error.WriteLine(Words.Note($"--device auto takes {first.Name}"));
-            return card;
-        }
-        catch (CudaFailure e)
-        {
-            error.WriteLine(Words.Note($"--device auto takes the processor. {e.Message}"));
-            return processor;
-        }
+        DeviceRequest request = new(
+            parsed.GetValue(device) ?? DeviceRequest.Cpu,
+            parsed.GetValue(threads) ?? 0,
+            Value<TensorCores>(parsed, tensorCores),
+            Value<GroupedProducts>(parsed, grouped));
+        return request.Choose(found => parsed.InvocationConfiguration.Error.WriteLine(Words.Note(
+            $"--device auto takes {found.Card ?? $"the processor. {found.Failure}"}")));
     }
+
+    /// <summary>The options that choose a card again, each after a blank; nothing for the processor.</summary>
+    public static string Again(DeviceChoice choice) => choice.Card is { } card
+        ? string.Create(CultureInfo.InvariantCulture, $" --device {DeviceRequest.Cuda}:{card}")
+            + Unusual("--tensor-cores", choice.TensorCores) + Unusual("--grouped", choice.Grouped)
+        : "";
+
+    private static string Unusual<T>(string option, T value)
+        where T : struct, Enum => value.Equals(default(T)) ? "" : $" {option} {value.ToString().ToLowerInvariant()}";
 
     private static string[] Names<T>()
         where T : struct, Enum => [.. Enum.GetNames<T>().Select(name => name.ToLowerInvariant())];
@@ -101,13 +79,9 @@ internal sealed class DeviceOptions
     private static string? Parse(ArgumentResult result)
     {
         string name = result.Tokens[0].Value;
-        if (name is Cpu or Cuda or Auto || CardOf(name) is not null)
+        if (DeviceRequest.IsKnown(name))
             return name;
-        result.AddError($"--device has no '{name}'; known: cpu, cuda, cuda:N (N from 0), auto");
+        result.AddError($"--device has no '{name}'; known: {DeviceRequest.Known}");
         return null;
     }
-
-    /// <summary>N of cuda:N.</summary>
-    private static int? CardOf(string name) =>
-        name.StartsWith(Cuda + ":", StringComparison.Ordinal) && int.TryParse(name.AsSpan(Cuda.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int card) ? card : null;
 }

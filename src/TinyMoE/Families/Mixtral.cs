@@ -22,6 +22,8 @@ internal static class Mixtral
             ["layers.{layer}.attention.key"] = $"{Attention}.k_proj",
             ["layers.{layer}.attention.value"] = $"{Attention}.v_proj",
             ["layers.{layer}.attention.output"] = $"{Attention}.o_proj",
+            ["layers.{layer}.attention.query_norm"] = $"{Attention}.q_norm",
+            ["layers.{layer}.attention.key_norm"] = $"{Attention}.k_norm",
             ["layers.{layer}.attention.value_router"] = $"{Attention}.v_gate",
             ["layers.{layer}.attention.value_experts"] = $"{Attention}.v_experts.{{expert}}",
             ["layers.{layer}.attention.output_router"] = $"{Attention}.o_gate",

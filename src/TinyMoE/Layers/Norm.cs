@@ -12,13 +12,17 @@ public sealed class Norm
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    /// <summary>Adds <c>name.weight</c> (ones) and, for LayerNorm with biases, <c>name.bias</c> (zeros) to the store.</summary>
-    public Norm(ParameterStore store, string name, ModelConfig config)
+    /// <summary>
+    /// Adds <c>name.weight</c> (ones) and, for LayerNorm with biases, <c>name.bias</c> (zeros) to the store, for vectors of <paramref
+    /// name="size"/>, or of the width.
+    /// </summary>
+    public Norm(ParameterStore store, string name, ModelConfig config, int? size = null)
     {
         (kind, epsilon) = (config.Norm, config.NormEpsilon);
-        weight = store.Add($"{name}.weight", config.Width, Initializer.Ones, ModelPart.Norms);
+        int C = size ?? config.Width;
         bool hasBias = kind == NormKind.Layer && config.Biases;
-        bias = hasBias ? store.Add($"{name}.bias", config.Width, Initializer.Zeros, ModelPart.Norms) : null;
+        weight = store.Add($"{name}.weight", C, Initializer.Ones, ModelPart.Norms);
+        bias = hasBias ? store.Add($"{name}.bias", C, Initializer.Zeros, ModelPart.Norms) : null;
     }
 
     /// <summary>Applies it. x (..., C).</summary>

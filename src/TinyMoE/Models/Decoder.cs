@@ -11,9 +11,8 @@ namespace TinyMoE.Models;
 
 /// <summary>
 /// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The
-/// feed-forward is
-/// dense or a mixture of experts, layer by layer as configured. Names of parameters say what they are; what a file calls them is a matter
-/// of its family (<c>Families</c>).
+/// feed-forward is dense or a mixture of experts, layer by layer as configured. Names of parameters say what they are; what a file calls
+/// them is a matter of its family (<c>Families</c>).
 /// </summary>
 public sealed class Decoder : IDisposable
 {
@@ -27,9 +26,8 @@ public sealed class Decoder : IDisposable
 
     /// <summary>
     /// Builds the model on <paramref name="backend"/>. Its weights come from <paramref name="weights"/>, which must live as long as the
-    /// model, or without it are drawn from
-    /// the seed. Not for <paramref name="training"/> all of them are frozen; in training those are that <paramref name="frozen"/> says
-    /// yes to, by name.
+    /// model, or without it are drawn from the seed. Not for <paramref name="training"/> all of them are frozen; in training those are that
+    /// <paramref name="frozen"/> says yes to, by name.
     /// </summary>
     public Decoder(
         Backend backend, RunConfig config, bool training = true, Func<string, bool>? frozen = null, IWeightSource? weights = null)
@@ -57,9 +55,10 @@ public sealed class Decoder : IDisposable
         if (V < 1)
             throw new ArgumentException("model.vocabulary must be set before the model is built.");
         WeightInit init = new(model);
-        rotary = model.Positions == PositionKind.Rope ? new RotaryTable(model.Context, model.HeadSize, model.RopeTheta) : null;
+        bool rotates = model.Positions == PositionKind.Rope;
+        rotary = rotates ? new RotaryTable(model.Context, config.Attention.HeadSizeOrDefault(C), config.Attention.RopeTheta) : null;
         embedding = Parameters.Add("embedding.weight", (V, C), init.Embedding(), ModelPart.Embedding);
-        if (model.Positions == PositionKind.Learned)
+        if (!rotates)
             positions = Parameters.Add("positions.weight", (model.Context, C), init.Embedding(), ModelPart.Embedding);
         blocks = [.. Enumerable.Range(0, model.Layers).Select(layer => new Block(Parameters, config, layer, rotary))];
         norm = new Norm(Parameters, "norm", model);
@@ -87,15 +86,17 @@ public sealed class Decoder : IDisposable
         return model;
     }
 
+    /// <summary>An empty cache for one sequence.</summary>
+    public DecoderCache NewCache() => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend))]);
+
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
 
     /// <summary>
-    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds.
-    /// <paramref name="lastOnly"/>: logits of the last token only
-    /// (of one sequence, in inference).
+    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds. <paramref
+    /// name="lastOnly"/>: logits of the last token only (of one sequence, in inference).
     /// </summary>
-    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, KvCache? cache = null, bool lastOnly = false)
+    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false)
     {
         ModelConfig model = Config.Model;
         int B = tokens.B, T = tokens.T;
@@ -114,7 +115,7 @@ public sealed class Decoder : IDisposable
         List<(int Layer, Routing Routing)> routings = new(blocks.Length);
         for (int layer = 0; layer < blocks.Length; layer++)
         {
-            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache); // (B, T, C)
+            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache?[layer]); // (B, T, C)
             if (routing is not null)
                 routings.Add((layer, routing));
         }
@@ -164,7 +165,6 @@ public sealed class Decoder : IDisposable
         private readonly string attentionScope;
         private readonly string feedForwardScope;
         private readonly Norm attentionNorm;
-        private readonly CausalAttention attention;
         private readonly Norm feedForwardNorm;
         private readonly FeedForward? dense;
         private readonly MoeLayer? moe;
@@ -176,7 +176,7 @@ public sealed class Decoder : IDisposable
             attentionScope = $"layer {layer}, attention";
             feedForwardScope = $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}";
             attentionNorm = new Norm(store, $"{name}.attention_norm", config.Model);
-            attention = new CausalAttention(store, $"{name}.attention", config.Model, config.Attention, layer, rotary);
+            Attention = AttentionFactory.Create(store, $"{name}.attention", config.Model, config.Attention, layer, rotary);
             feedForwardNorm = new Norm(store, $"{name}.feed_forward_norm", config.Model);
             if (config.Moe.InLayer(layer))
                 moe = new MoeLayer(store, $"{name}.moe", config.Model, config.Moe, layer);
@@ -184,15 +184,17 @@ public sealed class Decoder : IDisposable
                 dense = new FeedForward(store, $"{name}.feed_forward", ModelPart.FeedForward, config.Model, config.Model.HiddenOrDefault);
         }
 
+        public IAttention Attention { get; }
+
         public Router? Router => moe?.Router;
 
         /// <summary>x and branch (B, T, C) or null, whose sum is the block's input; the result's sum is its output.</summary>
-        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, RoutingContext context, KvCache? cache)
+        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, RoutingContext context, AttentionCache? cache)
         {
             Pass pass = context.Pass;
             x.Tape.Scope = attentionScope;
             (x, Tensor h) = attentionNorm.Forward(x, branch);
-            branch = attention.Forward(h, pass, cache).Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer));
+            branch = Attention.Forward(h, pass, cache).Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer));
 
             x.Tape.Scope = feedForwardScope;
             (x, h) = feedForwardNorm.Forward(x, branch);

@@ -1,4 +1,3 @@
-using TinyMoE.Attention;
 using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
@@ -66,7 +65,7 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
         foreach (Parameter parameter in parameters)
         {
             total += parameter.Count;
-            bytes += (long)parameter.Count * (parameter.Precision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float));
+            bytes += parameter.Precision.BytesOf(parameter.Count);
         }
 
         return new PartSize(part, total, total * active / of, bytes, bytes * active / of);
@@ -110,7 +109,7 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     {
         using ProfilingBackend backend = ProfilingBackend.DryRun();
         using Decoder model = Decoder.DryRun(backend, config, training: false);
-        using KvCache cache = new(backend, config.Model);
+        using DecoderCache cache = model.NewCache();
         return backend.Pool.LiveBytes;
     }
 

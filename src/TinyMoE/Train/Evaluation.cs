@@ -1,5 +1,4 @@
 using TinyMoE.Backends;
-using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Inspect;
 using TinyMoE.Layers;
@@ -61,7 +60,7 @@ public static class Evaluation
         RoutingSnapshot snapshot = new();
         foreach ((int layer, RoutingStatistics gathered) in statistics)
             snapshot.Set(layer, [.. gathered.TopExperts], gathered.Load);
-        return (new EvalReport(step, loss, Math.Exp(loss), bitsPerByte, Causal: !ConfigNotes.LooksAhead(model.Config)),
+        return (new EvalReport(step, loss, Math.Exp(loss), bitsPerByte, Causal: !model.Config.Moe.LooksAhead),
             [.. statistics.Select(layer => Report(step, layer.Key, layer.Value, domains, before))], snapshot);
     }
 

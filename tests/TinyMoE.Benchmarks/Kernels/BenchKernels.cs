@@ -26,11 +26,11 @@ public abstract class BenchKernels
 
     protected static int V => Config.Model.Vocabulary;
 
-    protected static int H => Config.Model.Heads;
+    protected static int H => Config.Attention.Heads;
 
-    protected static int KvHeads => Config.Model.KvHeads;
+    protected static int KvHeads => Config.Attention.KvHeads;
 
-    protected static int D => C / H;
+    protected static int D => Config.Attention.HeadSizeOrDefault(C);
 
     protected static int E => Config.Moe.Experts;
 

@@ -56,7 +56,7 @@ internal sealed record MatmulShape(string Name, int Rows, int Columns, int Inner
 
     private static IEnumerable<(string Name, int Inputs, int Outputs, bool IsGrouped)> Layers(RunConfig config)
     {
-        int C = config.Model.Width, keyWidth = config.Model.KvHeadsOrAll * config.Model.HeadSize, F = config.Moe.HiddenOrDefault(C);
+        int C = config.Model.Width, keyWidth = config.Attention.KeyWidth(C), F = config.Moe.HiddenOrDefault(C);
         yield return (keyWidth == C ? "attention q, k, v, o" : "attention q, o", C, C, false);
         if (keyWidth != C)
             yield return ("attention k, v", C, keyWidth, false);

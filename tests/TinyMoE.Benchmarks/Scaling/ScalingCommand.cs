@@ -36,8 +36,11 @@ internal sealed class ScalingCommand
         };
         RunConfig even =
             fine with { Moe = fine.Moe with { Hidden = bench.Moe.Active * bench.Moe.HiddenOrDefault(model.Width) / fine.Moe.Active } };
-        RunConfig wide =
-            bench with { Model = model with { Width = 2 * model.Width, Heads = 2 * model.Heads, KvHeads = 2 * model.KvHeadsOrAll } };
+        RunConfig wide = bench with
+        {
+            Model = model with { Width = 2 * model.Width },
+            Attention = bench.Attention with { Heads = 2 * bench.Attention.Heads, KvHeads = 2 * bench.Attention.KvHeadsOrAll },
+        };
 
         (string Name, RunConfig Base, RunConfig Changed)[] cases =
         [

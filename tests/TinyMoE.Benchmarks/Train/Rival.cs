@@ -34,11 +34,11 @@ internal sealed record Rival(string Name, int TorchThreads, int BlasThreads)
         (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
         List<(string Name, double Value)> sizes =
         [
-            ("vocabulary", model.Vocabulary), ("width", model.Width), ("layers", model.Layers), ("heads", model.Heads),
+            ("vocabulary", model.Vocabulary), ("width", model.Width), ("layers", model.Layers), ("heads", config.Attention.Heads),
             ("context", model.Context),
             ("experts", moe.Experts), ("active", moe.Active), ("hidden", moe.HiddenOrDefault(model.Width)), ("batch", config.Train.Batch),
             ("learning-rate", config.Train.LearningRate), ("steps", steps), ("torch-threads", TorchThreads), ("blas-threads", BlasThreads),
-            isMakeMoe ? ("dropout", model.Dropout) : ("kv-heads", model.KvHeadsOrAll),
+            isMakeMoe ? ("dropout", model.Dropout) : ("kv-heads", config.Attention.KvHeadsOrAll),
         ];
         string script = Path.Combine(AppContext.BaseDirectory, "rivals", isMakeMoe ? "makemoe.py" : "moe.py");
         Dictionary<string, string?> environment = OpenBlas.Settings.ToDictionary(name => name, _ => (string?)null);

@@ -12,7 +12,7 @@ public sealed class DeviceTests : IDisposable
 
     private static readonly string[] Small =
     [
-        "--set", "model.width=16", "model.layers=1", "model.heads=2", "model.kv_heads=1", "model.context=8", "moe.experts=4", "moe.hidden=16",
+        "--set", "model.width=16", "model.layers=1", "attention.heads=2", "attention.kv_heads=1", "model.context=8", "moe.experts=4", "moe.hidden=16",
         "train.batch=2", "train.eval_every=3", "train.eval_windows=2", "train.warmup=2",
     ];
 

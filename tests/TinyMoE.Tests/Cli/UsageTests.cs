@@ -55,7 +55,7 @@ public sealed class UsageTests
     [InlineData("train|--set|model.widht=3", "unknown key 'model.widht'; did you mean 'model.width'?")]
     [InlineData("train|--set|model.width=3|model.layers=x", "model.layers needs a whole number, not 'x'")]
     [InlineData("train|--set|moe.active=9", "moe.active=9 must be from 1 to moe.experts=8")]
-    [InlineData("info|--preset|nano|--set|model.heads=3", "model.heads=3 does not divide model.width=128")]
+    [InlineData("info|--preset|nano|--set|attention.heads=3", "attention.heads=3 does not divide model.width=128")]
     [InlineData("train|--resume|--out|no-such-run", "no-such-run has no run to resume")]
     [InlineData("eval|--run|no-such-run", "There is no folder no-such-run")]
     [InlineData("generate|--run|no-such-run|--prompt=--text", "There is no folder no-such-run")]

@@ -114,7 +114,8 @@ public sealed class MappedModelTests : IDisposable
             return; // anonymous memory is read from /proc
         RunConfig config = new()
         {
-            Model = new ModelConfig { Width = 4096, Layers = 2, Heads = 32, KvHeads = 8, Context = 64, Vocabulary = 12000 },
+            Model = new ModelConfig { Width = 4096, Layers = 2, Context = 64, Vocabulary = 12000 },
+            Attention = new AttentionConfig { Heads = 32, KvHeads = 8 },
             Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 12288 },
         };
         string path = folder["large.safetensors"];

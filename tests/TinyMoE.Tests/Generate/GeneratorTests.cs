@@ -1,6 +1,7 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
+using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.RandomNumbers;
 
@@ -12,6 +13,7 @@ public sealed class GeneratorTests
     [InlineData("plain")]
     [InlineData("noisy")]
     [InlineData("switch-head")]
+    [InlineData("heads")]
     public void Greedy_WithCache_EqualsWithout(string name)
     {
         // Far beyond the context of 16, so that the window starts over several times.
@@ -89,9 +91,14 @@ public sealed class GeneratorTests
     /// <summary>A model with weights large enough that its greedy text is not one letter.</summary>
     private static Decoder Spread(CpuBackend backend, RunConfig config)
     {
-        Decoder model = new(backend, config with { Model = config.Model with { Biases = false } }); // large biases would drown the text
-        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
-        backend.Affine(model.Parameters.Weights.All, 0.5f, 0f, model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
+        Decoder model = new(backend, config with // large biases would drown the text
+        {
+            Model = config.Model with { Biases = false },
+            Attention = config.Attention with { Biases = false, OutputBias = OutputBias.AsModel },
+        });
+        View<float> weights = model.Parameters.Weights.All;
+        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);
+        backend.Affine(weights, 0.5f, 0f, weights.Length, weights);
         return model;
     }
 }

@@ -9,7 +9,7 @@ namespace TinyMoE.Tests.Models;
 
 public sealed class ModelSizeTests
 {
-    public static TheoryData<string> Names => ["plain", "noisy", "switch-head", .. Presets.All.Select(preset => preset.Name)];
+    public static TheoryData<string> Names => ["plain", "noisy", "switch-head", "heads", .. Presets.All.Select(preset => preset.Name)];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -43,10 +43,8 @@ public sealed class ModelSizeTests
     {
         RunConfig config = new()
         {
-            Model = new ModelConfig
-            {
-                Width = 4096, Layers = 32, Heads = 32, KvHeads = 8, Context = 4096, Vocabulary = 32000, TieEmbeddings = false,
-            },
+            Model = new ModelConfig { Width = 4096, Layers = 32, Context = 4096, Vocabulary = 32000 },
+            Attention = new AttentionConfig { Heads = 32, KvHeads = 8 },
             Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 14336 },
             Train = new TrainConfig { Batch = 8 },
         };
@@ -61,17 +59,29 @@ public sealed class ModelSizeTests
         Assert.InRange(size.TrainingBytes, 16 * size.TotalParameters, 40 * size.TotalParameters);
     }
 
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("heads")]
+    public void GenerationBytes_AreTheWeightsAndWhatTheCacheTakes(string name)
+    {
+        RunConfig config = TestModels.Named(name);
+        using CpuBackend backend = new(1);
+        using Decoder model = new(backend, config, training: false);
+        using DecoderCache cache = model.NewCache();
+        Assert.Equal(backend.Pool.LiveBytes, ModelSize.Of(config).GenerationBytes);
+    }
+
     [Fact]
     public void SwitchHead_CountsTheExpertsThatATokenMeets()
     {
         ModelSize size = ModelSize.Of(TestModels.TinySwitchHead);
         PartSize experts = size.Parts.Single(part => part.Name == "attention experts");
         PartSize attention = size.Parts.Single(part => part.Name == "attention");
-        ModelConfig model = TestModels.TinySwitchHead.Model;
-        int C = model.Width, D = model.HeadSize, heads = model.Heads + model.KvHeads;
-        Assert.Equal(model.Layers * 3 * (heads * D * C + model.Heads * C), experts.Total);
+        (ModelConfig model, AttentionConfig heads) = (TestModels.TinySwitchHead.Model, TestModels.TinySwitchHead.Attention);
+        int C = model.Width, D = C / heads.Heads, all = heads.Heads + heads.KvHeads;
+        Assert.Equal(model.Layers * 3 * (all * D * C + heads.Heads * C), experts.Total);
         Assert.Equal(experts.Total * 2 / 3, experts.Active);
-        Assert.Equal(model.Layers * (C * C + model.KvHeads * D * C + heads * 3 * C), attention.Total);
+        Assert.Equal(model.Layers * (C * C + heads.KvHeads * D * C + all * 3 * C), attention.Total);
         Assert.Equal(attention.Total, attention.Active);
     }
 }

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 

@@ -3,7 +3,8 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-/// <summary>One argument of a kernel, by value: its bytes as the kernel's parameter has them, at the very beginning, and how many. Nothing is boxed.</summary>
+/// <summary>One argument of a kernel, by value: its bytes as the kernel's parameter
+/// has them, at the very beginning, and how many. Nothing is boxed.</summary>
 internal readonly unsafe struct Argument
 {
     private readonly Bytes bytes;

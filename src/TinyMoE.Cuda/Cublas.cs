@@ -13,15 +13,16 @@ namespace TinyMoE.Cuda;
 /// <param name="Rows">Rows of c.</param>
 /// <param name="Columns">Columns of c.</param>
 /// <param name="Inner">The dimension that is summed over.</param>
-internal readonly record struct Product(nint A, bool TransposeA, nint B, bool TransposeB, nint C, bool Adds, int Rows, int Columns, int Inner)
+internal readonly record struct Product(
+    nint A, bool TransposeA, nint B, bool TransposeB, nint C, bool Adds, int Rows, int Columns, int Inner)
 {
     /// <summary>As "512x256x128 NT".</summary>
     public override string ToString() => $"{Rows}x{Columns}x{Inner} {(TransposeA ? 'T' : 'N')}{(TransposeB ? 'T' : 'N')}";
 }
 
 /// <summary>
-/// cuBLAS on the main stream. It thinks in columns where we think in rows: our row-major c is its column-major cᵀ = op(b)ᵀ·op(a)ᵀ, so it gets b first, then a,
-/// each with the flag that we have for it, and the length of our rows as leading dimension.
+/// cuBLAS on the main stream. It thinks in columns where we think in rows: our row-major c is its column-major cᵀ = op(b)ᵀ·op(a)ᵀ,
+/// so it gets b first, then a, each with the flag that we have for it, and the length of our rows as leading dimension.
 /// </summary>
 internal sealed unsafe class Cublas : IDisposable
 {
@@ -38,13 +39,16 @@ internal sealed unsafe class Cublas : IDisposable
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
-            throw new CudaFailure("No cuBLAS: its library (libcublas.so.12, cublas64_12.dll) cannot be loaded. Install cuBLAS of CUDA 11 or newer, or use the CPU.", e);
+            throw new CudaFailure(
+                "No cuBLAS: its library (libcublas.so.12, cublas64_12.dll) cannot be loaded. "
+                + "Install cuBLAS of CUDA 11 or newer, or use the CPU.", e);
         }
 
         try
         {
             Check(Blas.cublasSetStream_v2(handle, device.Stream), nameof(Blas.cublasSetStream_v2));
-            Check(Blas.cublasSetMathMode(handle, tensorCores == TensorCores.Tf32 ? ManagedCuda.CudaBlas.Math.TF32TensorOpMath : ManagedCuda.CudaBlas.Math.DefaultMath), nameof(Blas.cublasSetMathMode));
+            Check(Blas.cublasSetMathMode(handle, tensorCores == TensorCores.Tf32 ? ManagedCuda.CudaBlas.Math.TF32TensorOpMath
+                : ManagedCuda.CudaBlas.Math.DefaultMath), nameof(Blas.cublasSetMathMode));
             int version = 0;
             Check(Blas.cublasGetVersion_v2(handle, ref version), nameof(Blas.cublasGetVersion_v2));
             Version = new Version(version / 10000, version / 100 % 100, version % 100);
@@ -77,7 +81,8 @@ internal sealed unsafe class Cublas : IDisposable
         Check(
             Blas.cublasSgemmStridedBatched(
                 handle, Flag(p.TransposeB), Flag(p.TransposeA), p.Columns, p.Rows, p.Inner,
-                ref one, At(p.B), RowB(p), (long)p.Inner * p.Columns, At(p.A), RowA(p), (long)p.Rows * p.Inner, ref beta, At(p.C), p.Columns, (long)p.Rows * p.Columns, batch),
+                ref one, At(p.B), RowB(p), (long)p.Inner * p.Columns, At(p.A), RowA(p), (long)p.Rows * p.Inner, ref beta, At(p.C),
+                p.Columns, (long)p.Rows * p.Columns, batch),
             "cublasSgemmStridedBatched", in p, batch);
     }
 
@@ -94,9 +99,9 @@ internal sealed unsafe class Cublas : IDisposable
     }
 
     /// <summary>
-    /// All products in one call, each with sizes of its own. The device has their addresses, three arrays of <see cref="GroupedSizes.Count"/> one behind the other:
-    /// of b, of a, of c. False, and nothing done, where this cuBLAS is older than 12.4 and does not know it,
-    /// or where the first of these calls fails, whatever its status.
+    /// All products in one call, each with sizes of its own. The device has their addresses, three arrays of
+    /// <see cref="GroupedSizes.Count"/> one behind the other: of b, of a, of c. False, and nothing done, where this cuBLAS is older than
+    /// 12.4 and does not know it, or where the first of these calls fails, whatever its status.
     /// </summary>
     public bool TryMultiplyGrouped(GroupedSizes sizes, nint addresses)
     {

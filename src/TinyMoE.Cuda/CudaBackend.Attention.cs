@@ -11,13 +11,14 @@ public sealed unsafe partial class CudaBackend
     private const int MostAttentionColumns = 128;
 
     /// <inheritdoc/>
-    public override void AttentionForward(Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
+    public override void AttentionForward(
+        Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
     {
         (int B, int T, int S, int H, int keyHeads, int D, _) = sizes;
         int window = Math.Min(sizes.Window, S);
         if (T == 1 && dropout.Rate == 0f)
         {
-            Grid heads = new(B * H * Blocks(D, MostAttentionColumns), Threads: 512);
+            Grid heads = new(B * H * Ceiling.Divide(D, MostAttentionColumns), Threads: 512);
             Launch("attention_forward_one", heads, q, k, v, S, H, keyHeads, D, window, y, logSumExp);
             return;
         }
@@ -29,7 +30,8 @@ public sealed unsafe partial class CudaBackend
 
     /// <inheritdoc/>
     public override void AttentionBackward(
-        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq, Target dk, Target dv)
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Target dk, Target dv)
     {
         if (dq.IsNone && dk.IsNone && dv.IsNone)
             return;
@@ -60,10 +62,9 @@ public sealed unsafe partial class CudaBackend
 
     /// <summary>A block for each tile of rows of each head, and of each 64 or 128 columns of D.</summary>
     private static Grid AttentionGrid(int rows, int heads, int D) =>
-        new(Blocks(rows, AttentionTile) * heads * (D <= 64 ? 1 : Blocks(D, MostAttentionColumns)), Threads: AttentionThreads);
+        new(Ceiling.Divide(rows, AttentionTile) * heads * (D <= 64 ? 1 : Ceiling.Divide(D, MostAttentionColumns)),
+            Threads: AttentionThreads);
 
     private static RandomStream AttentionNumbers(in AttentionSizes s, in Dropout dropout) =>
         RandomStream.Of(dropout.Key, (long)dropout.Key.Part * s.B * s.H * s.T * s.S);
-
-    private static int Blocks(int n, int size) => (n + size - 1) / size;
 }

@@ -22,11 +22,13 @@ public sealed unsafe partial class CudaBackend
     public override void BalanceLossBackward(Floats dloss, Floats shares, Floats mask, float scale, int groups, int N, int E, Target dp)
     {
         if (!dp.IsNone)
-            Launch("balance_loss_backward", WalkGrid(N / groups, E, rows: 8) with { Y = groups }, dloss, shares, mask, scale, N / groups, E, dp);
+            Launch("balance_loss_backward", WalkGrid(N / groups, E, rows: 8) with { Y = groups }, dloss, shares, mask, scale, N / groups, E,
+                dp);
     }
 
     /// <inheritdoc/>
-    public override void SquaredVariationForward(Floats x, float eps, int n, Floats y) => Launch("squared_variation_forward", new Grid(1, Threads: Math.Max(WarpSize, TeamOf(n))), x, eps, n, y);
+    public override void SquaredVariationForward(Floats x, float eps, int n, Floats y) =>
+        Launch("squared_variation_forward", new Grid(1, Threads: Math.Max(WarpSize, TeamOf(n))), x, eps, n, y);
 
     /// <inheritdoc/>
     public override void SquaredVariationBackward(Floats dy, Floats x, float eps, int n, Target dx)
@@ -36,12 +38,14 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void SmoothLoadForward(Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
+    public override void SmoothLoadForward(
+        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
     {
-        int rows = RowsPerBlock(T, E), blocks = Math.Max(1, CeilingDivide(T, rows));
+        int rows = RowsPerBlock(T, E), blocks = Math.Max(1, Ceiling.Divide(T, rows));
         DeviceBuffer scratch = Pool.Rent((long)blocks * E * sizeof(float));
         Floats partials = scratch.As<float>(blocks * E);         // (blocks, E)
-        Launch("smooth_load_forward", TileGrid(E, blocks), clean, noisy, sigma, best, mask, T, E, K, rows, (Target)(blocks > 1 ? partials : load));
+        Launch("smooth_load_forward", TileGrid(E, blocks), clean, noisy, sigma, best, mask, T, E, K, rows,
+            (Target)(blocks > 1 ? partials : load));
         if (blocks > 1)
             AddPartials(partials, blocks, E, load);
         Pool.Return(scratch);
@@ -49,7 +53,8 @@ public sealed unsafe partial class CudaBackend
 
     /// <inheritdoc/>
     public override void SmoothLoadBackward(
-        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy, Target dsigma)
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy,
+        Target dsigma)
     {
         if (!dclean.IsNone || !dnoisy.IsNone || !dsigma.IsNone)
             Launch("smooth_load_backward", TeamGrid(T, E), dload, clean, noisy, sigma, best, mask, T, E, K, dclean, dnoisy, dsigma);

@@ -15,10 +15,12 @@ public sealed unsafe partial class CudaBackend
             return;
         int expertBytes = 3 * E * sizeof(int);
         bool fit = expertBytes <= MostSharedBytes;
-        DeviceBuffer offerScratch = Pool.Rent((long)T * sizeof(float)), wantScratch = Pool.Rent((long)T * sizeof(int)), listScratch = Pool.Rent((long)T * sizeof(ulong));
+        DeviceBuffer offerScratch = Pool.Rent((long)T * sizeof(float)), wantScratch = Pool.Rent((long)T * sizeof(int)),
+            listScratch = Pool.Rent((long)T * sizeof(ulong));
         DeviceBuffer? expertScratch = fit ? null : Pool.Rent(expertBytes);
         Launch("assign_balanced", new Grid(1, Threads: BalancingThreads, SharedBytes: fit ? expertBytes : 0), scores, T, E, LanesOf(E),
-            offerScratch.As<float>(T), wantScratch.As<int>(T), listScratch.As<double>(T), expertScratch?.As<int>(3 * E) ?? default, choices);
+            offerScratch.As<float>(T), wantScratch.As<int>(T), listScratch.As<double>(T), expertScratch?.As<int>(3 * E) ?? default,
+            choices);
         if (expertScratch is not null)
             Pool.Return(expertScratch);
         Pool.Return(listScratch);
@@ -41,5 +43,6 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void StepBias(Floats counts, int E, float rate, Floats bias) => Launch("step_bias", new Grid(1, Threads: BalancingThreads), counts, E, rate, bias);
+    public override void StepBias(Floats counts, int E, float rate, Floats bias) =>
+        Launch("step_bias", new Grid(1, Threads: BalancingThreads), counts, E, rate, bias);
 }

@@ -2,7 +2,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// native/kernels/bfloat16.cu
+// native/kernels/bfloat16.cu, and widen_bfloat16 of grouped.cu
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
@@ -14,4 +14,7 @@ public sealed unsafe partial class CudaBackend
 
     /// <inheritdoc/>
     public override void PackBfloat16(Floats x, int n, Bfloat16s y) => Launch("pack_bfloat16", Grid.Elements(n), x, n, y);
+
+    /// <summary>y = x as float32. x, y (n).</summary>
+    private void Widen(Bfloat16s x, long n, Floats y) => Launch("widen_bfloat16", Grid.Elements(n), x, n, y);
 }

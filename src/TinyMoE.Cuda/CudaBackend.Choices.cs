@@ -12,8 +12,9 @@ public sealed unsafe partial class CudaBackend
     {
         if (counts.IsNone)
             return;
-        int runs = (E + ExpertsAtOnce - 1) / ExpertsAtOnce, threads = (int)Math.Clamp((long)T * counted, WarpSize, 1024) / WarpSize * WarpSize;
-        Launch("count_choices", new Grid(groups, runs, Threads: threads, SharedBytes: Math.Min(E, ExpertsAtOnce) * sizeof(int)), choices, T, K, counted, E, scale, counts);
+        int runs = Ceiling.Divide(E, ExpertsAtOnce), threads = (int)Math.Clamp((long)T * counted, WarpSize, 1024) / WarpSize * WarpSize;
+        Launch("count_choices", new Grid(groups, runs, Threads: threads, SharedBytes: Math.Min(E, ExpertsAtOnce) * sizeof(int)), choices, T,
+            K, counted, E, scale, counts);
     }
 
     /// <inheritdoc/>
@@ -42,7 +43,8 @@ public sealed unsafe partial class CudaBackend
         if (T == 0)
             return;
         bool few = T / groups <= MostFewTokens;
-        Launch(few ? "choose_few_tokens" : "choose_tokens", Grid.Rows(groups * E, few ? Grid.BlockSize / WarpSize : 1), scores, T, E, groups, interleaved, active, choices);
+        Launch(few ? "choose_few_tokens" : "choose_tokens", Grid.Rows(groups * E, few ? Grid.BlockSize / WarpSize : 1), scores, T, E,
+            groups, interleaved, active, choices);
     }
 
     /// <inheritdoc/>

@@ -2,7 +2,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// Whole rows to their experts and back, see native/kernels/dispatch.cu: a warp a token, or a row.
+// Whole rows to their experts and back, see native/kernels/dispatch.cu: a warp per token, or per row.
 public sealed unsafe partial class CudaBackend
 {
     private const int WarpsPerBlock = Grid.BlockSize / WarpSize;

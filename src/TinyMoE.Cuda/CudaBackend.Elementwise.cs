@@ -53,7 +53,7 @@ public sealed unsafe partial class CudaBackend
     /// <summary>b met every row: its gradient is summed over the rows of each block, then over the blocks.</summary>
     private void BinaryBackwardRow(Binary f, Floats dy, Floats a, Floats b, int N, int C, Target da, Target db)
     {
-        int rows = RowsPerBlock(N, C), blocks = Math.Max(1, CeilingDivide(N, rows));
+        int rows = RowsPerBlock(N, C), blocks = Math.Max(1, Ceiling.Divide(N, rows));
         if (blocks == 1 || db.IsNone)
         {
             Launch("binary_backward_row", TileGrid(C, blocks), (int)f, dy, a, b, N, C, rows, da, db);

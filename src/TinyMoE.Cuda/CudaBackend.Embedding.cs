@@ -1,13 +1,22 @@
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// native/kernels/embedding.cu. The ids are not looked at here, that would be a wait for the device: an id that is no row of the table gives a row of NaN.
+// native/kernels/embedding.cu. The ids are not looked at here, that would be a
+// wait for the device: an id that is no row of the table gives a row of NaN.
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
-    public override void EmbeddingForward(Floats table, Ints ids, int N, int V, int C, Floats y) =>
-        Launch("embedding_forward", WalkGrid(N, C, rows: 4), table, ids, N, V, C, y);
+    public override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
+    {
+        if (table.Type == ElementType.Float32)
+            CopyRows(table.Float32, ids, N, V, C, y);
+        else if (table.Type == ElementType.Bfloat16)
+            WidenRows(table.Bfloat16, ids, N, V, C, y);
+        else
+            throw table.NotSupportedBy("CUDA", nameof(EmbeddingForward));
+    }
 
     /// <inheritdoc/>
     public override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
@@ -16,8 +25,33 @@ public sealed unsafe partial class CudaBackend
             return;
         DeviceBuffer scratch = Pool.Rent(((long)V + 1 + N) * sizeof(int));
         Ints all = scratch.As<int>(V + 1 + N), starts = all.Slice(0, V + 1), rows = all.Slice(V + 1, N);
-        Launch("embedding_sort", new Grid(CeilingDivide(V, Grid.BlockSize)), ids, N, V, starts, rows);
-        Launch("embedding_backward", new Grid(CeilingDivide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows, V, C, dtable);
+        Launch("embedding_sort", new Grid(Ceiling.Divide(V, Grid.BlockSize)), ids, N, V, starts, rows);
+        Launch("embedding_backward", new Grid(Ceiling.Divide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows,
+            V, C, dtable);
+        Pool.Return(scratch);
+    }
+
+    private void CopyRows(Floats table, Ints ids, int N, int V, int C, Floats y) =>
+        Launch("embedding_forward", WalkGrid(N, C, rows: 4), table, ids, N, V, C, y);
+
+    /// <summary>Rows of pairs of bfloat16 values are copied as rows of half as many
+    /// words, and then widened; of an odd length the whole table is.</summary>
+    private void WidenRows(Bfloat16s table, Ints ids, int N, int V, int C, Floats y)
+    {
+        bool inPairs = C % 2 == 0;
+        long widened = inPairs ? (long)N * C : (long)V * C;
+        DeviceBuffer scratch = Pool.Rent(inPairs ? widened * sizeof(ushort) : widened * sizeof(float));
+        if (inPairs)
+        {
+            CopyRows(new Floats(table.Address, V * (C / 2)), ids, N, V, C / 2, scratch.As<float>(N * (C / 2)));
+            Widen(scratch.As<ushort>((int)widened), widened, y);
+        }
+        else
+        {
+            Widen(table, widened, scratch.As<float>((int)widened));
+            CopyRows(scratch.As<float>((int)widened), ids, N, V, C, y);
+        }
+
         Pool.Return(scratch);
     }
 }

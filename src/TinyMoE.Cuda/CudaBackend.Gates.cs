@@ -10,14 +10,16 @@ public sealed unsafe partial class CudaBackend
         Launch("noisy_logits_forward", Grid.Elements(n), clean, spread, noise, eps, n, sigma, noisy);
 
     /// <inheritdoc/>
-    public override void NoisyLogitsBackward(Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread)
+    public override void NoisyLogitsBackward(
+        Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread)
     {
         if (!dclean.IsNone || !dspread.IsNone)
             Launch("noisy_logits_backward", Grid.Elements(n), dnoisy, dsigma, spread, noise, n, dclean, dspread);
     }
 
     /// <inheritdoc/>
-    public override void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y) => Launch("share_forward", TeamGrid(N, C), x, scale, eps, N, C, y);
+    public override void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y) =>
+        Launch("share_forward", TeamGrid(N, C), x, scale, eps, N, C, y);
 
     /// <inheritdoc/>
     public override void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx)

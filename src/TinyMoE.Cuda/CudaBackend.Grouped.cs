@@ -3,23 +3,25 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// Products of experts. Their sizes are known on the device first; PublishedOffsets has them on the host by the time that they are needed here.
+// Products of experts. Their sizes are known on the device first;
+// PublishedOffsets has them on the host by the time that they are needed here.
 public sealed unsafe partial class CudaBackend
 {
     // Products of so many multiply-adds on average are faster by themselves; see GoTogether.
     private const long MostWorkTogether = 1L << 31, MostWorkTogetherUneven = 1L << 28;
 
     private readonly GroupedSizes groupedSizes = new();
-    private Product[] products = [];    // one an expert that has work
+    private Product[] products = [];    // one for each expert that has work
     private int productCount;
     private bool blasHasGrouped = true; // until it says otherwise
 
     /// <inheritdoc/>
-    public override void GroupedMatMul(Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
+    public override void GroupedMatMul(
+        Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         if (y.IsNone || N == 0 || outputs == 0)
             return;
-        MultiplyRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsNobody: !HasWork(epilogue));
+        MultiplyRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
         Finish(y.View, epilogue, offsets, E, N, outputs);
     }
 
@@ -28,7 +30,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (dx.IsNone || N == 0 || inputs == 0)
             return;
-        MultiplyRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsNobody: true);
+        MultiplyRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
     }
 
     /// <inheritdoc/>
@@ -57,44 +59,33 @@ public sealed unsafe partial class CudaBackend
     public override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
     {
         if (!y.IsNone)
-            Launch("grouped_sum", new Grid(E, CeilingDivide(C, EpilogueColumns)), x, offsets, C, y);
+            Launch("grouped_sum", new Grid(E, Ceiling.Divide(C, EpilogueColumns)), x, offsets, C, y);
     }
 
     /// <inheritdoc/>
     public override void GroupedBroadcast(Floats x, Ints offsets, int E, int N, int C, Target y)
     {
         if (!y.IsNone)
-            Launch("grouped_broadcast", new Grid(CeilingDivide(N, EpilogueRows), CeilingDivide(C, EpilogueColumns)), x, offsets, E, N, C, y);
+            Launch("grouped_broadcast", new Grid(Ceiling.Divide(N, EpilogueRows), Ceiling.Divide(C, EpilogueColumns)), x, offsets, E, N, C,
+                y);
     }
 
-    /// <summary>y[n] = op(w[e])·x[n] for the rows n of each expert, and zeros behind them when they are stored. x (N, inner), op(w) (E, columns, inner), y (N, columns).</summary>
-    private void MultiplyRows(Floats x, Weights w, bool transposeW, Ints offsets, int E, int N, int inner, int columns, Target y, bool clearsNobody)
+    /// <summary>y[n] = op(w[e])·x[n] for the rows n of each expert, and zeros behind them when
+    /// they are stored. x (N, inner), op(w) (E, columns, inner), y (N, columns).</summary>
+    private void MultiplyRows(
+        Floats x, Weights w, bool transposeW, Ints offsets, int E, int N, int inner, int columns, Target y, bool clearsUnassigned)
     {
-        bool isBfloat16 = w.Precision == ElementType.Bfloat16, usesTensorCores = isBfloat16 && options.TensorCores == TensorCores.Bfloat16;
-        long weights = (long)E * inner * columns;
-        DeviceBuffer? scratch = null;
-        nint left = x.Address, right = isBfloat16 ? w.Bfloat16.Address : w.Float32.Address;
-        if (usesTensorCores)
-        {
-            scratch = Pool.Rent((long)N * inner * sizeof(ushort));
-            left = scratch.Address;
-            PackBfloat16(x, N * inner, scratch.As<ushort>(N * inner));
-        }
-        else if (isBfloat16)
-        {
-            scratch = Pool.Rent(weights * sizeof(float));
-            right = scratch.Address;
-            Launch("widen_bfloat16", Grid.Elements(weights), w.Bfloat16, weights, scratch.As<float>((int)weights));
-        }
-
-        ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1)); // after what needs no sizes, so that the device has work while the host waits
-        int leftSize = usesTensorCores ? sizeof(ushort) : sizeof(float), rightSize = leftSize;
+        ReadWeights read = ReadOf(x, N * inner, w, (long)E * inner * columns);
+        // after what needs no sizes, so that the device has work while the host waits
+        ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
+        int size = read.ElementSize;
         BeginProducts(E);
         for (int e = 0; e < E; e++)
         {
             int rows = first[e + 1] - first[e];
             Product product = new(
-                left + (nint)((long)first[e] * inner * leftSize), TransposeA: false, right + (nint)((long)e * inner * columns * rightSize), transposeW,
+                read.Left + (nint)((long)first[e] * inner * size), TransposeA: false, read.Right + (nint)((long)e * inner * columns * size),
+                transposeW,
                 At(y.View, (long)first[e] * columns), y.Adds, rows, columns, inner);
             if (rows > 0 && inner > 0)
                 products[productCount++] = product;
@@ -102,9 +93,9 @@ public sealed unsafe partial class CudaBackend
                 ClearStored(product);
         }
 
-        if (clearsNobody && !y.Adds)
+        if (clearsUnassigned && !y.Adds)
             Fill(At(y.View, (long)first[E] * columns), (long)(N - first[E]) * columns, 0f);
-        if (usesTensorCores)
+        if (read.OnTensorCores)
         {
             foreach (ref readonly Product product in products.AsSpan(0, productCount))
                 blas.MultiplyBfloat16(product);
@@ -114,8 +105,7 @@ public sealed unsafe partial class CudaBackend
             Multiply(products.AsSpan(0, productCount));
         }
 
-        if (scratch is not null)
-            Pool.Return(scratch);
+        Return(read);
     }
 
     private void BeginProducts(int E)
@@ -132,7 +122,8 @@ public sealed unsafe partial class CudaBackend
         {
             Span<nint> addresses = all.Length <= 128 ? stackalloc nint[3 * all.Length] : new nint[3 * all.Length];
             groupedSizes.Set(all, addresses);
-            DeviceBuffer scratch = Pool.Rent(3L * products.Length * sizeof(nint)); // for all experts, also when some have no rows: the same size every step
+            // for all experts, also when some have no rows: the same size every step
+            DeviceBuffer scratch = Pool.Rent(3L * products.Length * sizeof(nint));
             staging.Upload(System.Runtime.InteropServices.MemoryMarshal.AsBytes<nint>(addresses), scratch.Address);
             blasHasGrouped = blas.TryMultiplyGrouped(groupedSizes, scratch.Address);
             Pool.Return(scratch);

@@ -21,20 +21,24 @@ public sealed unsafe partial class CudaBackend
             for (int i = 0; i < arguments.Length; i++)
                 argumentAddresses[i] = Argument.AddressOf(first + i);
             CUResult result = Driver.Launch.cuLaunchKernel(
-                found.Function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)grid.Threads, 1, 1, (uint)grid.SharedBytes, device.Stream, argumentAddresses, null);
+                found.Function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)grid.Threads, 1, 1, (uint)grid.SharedBytes, device.Stream,
+                argumentAddresses, null);
             if (result != CUResult.Success)
-                throw device.Failure($"The launch of {kernel}", $" ({grid.X} x {grid.Y} x {grid.Z} blocks of {grid.Threads} threads)", result);
+                throw device.Failure(
+                    $"The launch of {kernel}", $" ({grid.X} x {grid.Y} x {grid.Z} blocks of {grid.Threads} threads)", result);
         }
     }
 
     private static void CheckSizes(Kernel kernel, ReadOnlySpan<Argument> arguments)
     {
         if (arguments.Length != kernel.Parameters.Length)
-            throw new InvalidOperationException($"{kernel.Name} has {kernel.Parameters.Length} parameters and was given {arguments.Length} arguments.");
+            throw new InvalidOperationException(
+                $"{kernel.Name} has {kernel.Parameters.Length} parameters and was given {arguments.Length} arguments.");
         for (int i = 0; i < arguments.Length; i++)
         {
             if (arguments[i].Size != kernel.Parameters[i])
-                throw new InvalidOperationException($"Argument {i} of {kernel.Name} has {arguments[i].Size} bytes, its parameter {kernel.Parameters[i]}.");
+                throw new InvalidOperationException(
+                    $"Argument {i} of {kernel.Name} has {arguments[i].Size} bytes, its parameter {kernel.Parameters[i]}.");
         }
     }
 }

@@ -9,19 +9,61 @@ public sealed unsafe partial class CudaBackend
     private const int EpilogueRows = 64, EpilogueColumns = 128; // of a block, as in native/kernels/mat_mul.cu
 
     /// <inheritdoc/>
-    public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default)
+    public override void MatMul(
+        Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
+        in Epilogue epilogue = default)
     {
         if (c.IsNone || batch == 0 || rows == 0 || columns == 0)
             return;
         device.MakeCurrent();
-        Product product = new(a.Address, transposeA, b.Address, transposeB, c.View.Address, c.Adds, rows, columns, inner);
+        ReadWeights read = ReadOf(a, batch * rows * inner, b, (long)batch * inner * columns, mayPack: batch == 1);
+        Product product = new(read.Left, transposeA, read.Right, transposeB, c.View.Address, c.Adds, rows, columns, inner);
         if (inner == 0)
             ClearStored(product, batch);
+        else if (read.OnTensorCores)
+            blas.MultiplyBfloat16(product);
         else if (batch == 1)
             blas.Multiply(product);
         else
             blas.Multiply(product, batch);
+        Return(read);
         Finish(c.View, epilogue, offsets: default, E: 0, batch * rows, columns);
+    }
+
+    /// <summary>
+    /// What a product reads of its left side and of its weights. Weights in bfloat16 go to the
+    /// tensor cores where the options say so, and then the left side is rounded too; else they are
+    /// widened first. Give the scratch back (<see cref="Return"/>) when the product is queued.
+    /// </summary>
+    private ReadWeights ReadOf(Floats left, int count, Weights weights, long weightCount, bool mayPack = true)
+    {
+        if (weights.Type == ElementType.Float32)
+            return new ReadWeights(left.Address, weights.Address, null, false);
+        if (weights.Type != ElementType.Bfloat16)
+            throw weights.NotSupportedBy("CUDA", "A product");
+        if (mayPack && options.TensorCores == TensorCores.Bfloat16)
+        {
+            DeviceBuffer packed = Pool.Rent((long)count * sizeof(ushort));
+            PackBfloat16(left, count, packed.As<ushort>(count));
+            return new ReadWeights(packed.Address, weights.Address, packed, true);
+        }
+
+        DeviceBuffer widened = Pool.Rent(weightCount * sizeof(float));
+        Widen(weights.Bfloat16, weightCount, widened.As<float>((int)weightCount));
+        return new ReadWeights(left.Address, widened.Address, widened, false);
+    }
+
+    private void Return(ReadWeights read)
+    {
+        if (read.Scratch is not null)
+            Pool.Return(read.Scratch);
+    }
+
+    /// <summary>Addresses of the two sides of a product, and the memory that one of them may be in.</summary>
+    private readonly record struct ReadWeights(nint Left, nint Right, DeviceBuffer? Scratch, bool OnTensorCores)
+    {
+        /// <summary>Bytes of an element of either side.</summary>
+        public int ElementSize => OnTensorCores ? sizeof(ushort) : sizeof(float);
     }
 
     /// <summary>The sum over nothing: zeros where it is stored.</summary>
@@ -31,18 +73,19 @@ public sealed unsafe partial class CudaBackend
             Fill(product.C, batch * product.Rows * product.Columns, 0f);
     }
 
-    /// <summary>What follows a product: bias, activation, rounding. c (rows, columns). With offsets (E+1), row by row the bias of its expert, and zeros in the rows of nobody.</summary>
+    /// <summary>What follows a product: bias, activation, rounding. c (rows, columns). With
+    /// offsets (E+1), row by row the bias of its expert, and zeros in unassigned rows.</summary>
     private void Finish(Floats c, in Epilogue epilogue, Ints offsets, int E, int rows, int columns)
     {
         if (!HasWork(epilogue))
             return;
-        Grid grid = new(CeilingDivide(rows, EpilogueRows), CeilingDivide(columns, EpilogueColumns));
+        Grid grid = new(Ceiling.Divide(rows, EpilogueRows), Ceiling.Divide(columns, EpilogueColumns));
         Launch(
             "epilogue", grid,
-            c, epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, epilogue.Gate, epilogue.Activated, epilogue.Precision == ElementType.Bfloat16);
+            c, epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, epilogue.Gate, epilogue.Activated,
+            epilogue.Precision == ElementType.Bfloat16);
     }
 
-    private static bool HasWork(in Epilogue epilogue) => !epilogue.Bias.IsNone || !epilogue.Activated.IsNone || epilogue.Precision == ElementType.Bfloat16;
-
-    private static int CeilingDivide(int n, int size) => (int)(((long)n + size - 1) / size);
+    private static bool HasWork(in Epilogue epilogue) =>
+        !epilogue.Bias.IsNone || !epilogue.Activated.IsNone || epilogue.Precision == ElementType.Bfloat16;
 }

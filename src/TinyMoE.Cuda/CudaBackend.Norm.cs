@@ -12,7 +12,8 @@ public sealed unsafe partial class CudaBackend
         Launch("rms_norm_forward", TeamGrid(N, C, RowsPerNormTeam), x, branch, w, N, C, eps, s, y, r);
 
     /// <inheritdoc/>
-    public override void RmsNormBackward(Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw)
+    public override void RmsNormBackward(
+        Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw)
     {
         using NormPartials partials = new(this, N, C, dw, Target.None);
         Launch("rms_norm_backward", new Grid(partials.Blocks), dy, ds, s, w, r, N, C, dx, dbranch, partials.Dw);
@@ -20,7 +21,8 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void LayerNormForward(Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r) =>
+    public override void LayerNormForward(
+        Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r) =>
         Launch("layer_norm_forward", TeamGrid(N, C, RowsPerNormTeam), x, branch, w, b, N, C, eps, s, y, mean, r);
 
     /// <inheritdoc/>
@@ -44,7 +46,7 @@ public sealed unsafe partial class CudaBackend
         public NormPartials(CudaBackend backend, int N, int C, Target dw, Target db)
         {
             (this.backend, this.C, this.dw, this.db) = (backend, C, dw, db);
-            Blocks = CeilingDivide(N, RowsPerBlock(N, C));
+            Blocks = Ceiling.Divide(N, RowsPerBlock(N, C));
             int wanted = (dw.IsNone ? 0 : 1) + (db.IsNone ? 0 : 1);
             if (wanted == 0 || Blocks == 0)
                 return;

@@ -3,7 +3,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// native/kernels/numbers.cu. The places go by value, with the launch; more than fit take a launch each so many, in order.
+// native/kernels/numbers.cu. The places go by value, with the launch; where they are more than fit, several launches take them in order.
 public sealed unsafe partial class CudaBackend
 {
     private const int MostNumbers = 16; // as in numbers.cu

@@ -11,7 +11,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void Norm(Floats x, int n, Floats y)
     {
-        int sums = Math.Clamp(CeilingDivide(n, 16 * Grid.BlockSize), 1, MostSums);
+        int sums = Math.Clamp(Ceiling.Divide(n, 16 * Grid.BlockSize), 1, MostSums);
         DeviceBuffer scratch = Pool.Rent((long)sums * sizeof(double));
         View<double> parts = scratch.As<double>(sums);
         Launch("sum_of_squares", new Grid(sums), x, n, parts);
@@ -24,7 +24,8 @@ public sealed unsafe partial class CudaBackend
     {
         // m̂/(√v̂ + eps) = m·(1/c₁) / (√v·(1/√c₂) + eps) with cᵢ = 1 − βᵢᵗ
         double correction1 = 1 - Math.Pow(step.Beta1, step.Step), correction2 = 1 - Math.Pow(step.Beta2, step.Step);
-        float rate = (float)(step.LearningRate / correction1), root = (float)(1 / Math.Sqrt(correction2)), keep = 1f - step.LearningRate * step.WeightDecay;
+        float rate = (float)(step.LearningRate / correction1), root = (float)(1 / Math.Sqrt(correction2)),
+            keep = 1f - step.LearningRate * step.WeightDecay;
         Launch("adamw", Grid.Elements(n), g, norm, step.Clip, step.Beta1, step.Beta2, rate, root, step.Epsilon, keep, n, w, m, v, copy);
     }
 }

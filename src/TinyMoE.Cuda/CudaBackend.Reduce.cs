@@ -13,7 +13,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (y.IsNone)
             return;
-        int rows = RowsPerBlock(N, C), blocks = CeilingDivide(N, rows);
+        int rows = RowsPerBlock(N, C), blocks = Ceiling.Divide(N, rows);
         if (blocks <= 1)
         {
             Launch("sum_rows", TileGrid(C, 1), x, scale, N, C, rows, y);
@@ -32,7 +32,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (y.IsNone)
             return;
-        int runs = CeilingDivide(C, LongestRun);
+        int runs = Ceiling.Divide(C, LongestRun);
         if (runs <= 1)
         {
             Launch("sum_columns", TeamGrid(N, C), x, scale, N, C, Math.Max(1, C), y);

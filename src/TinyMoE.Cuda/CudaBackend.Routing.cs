@@ -14,19 +14,23 @@ public sealed unsafe partial class CudaBackend
     {
         int rows = T * groups, lanes = LanesOf(E);
         StagedRows staged = new(E, lanes, besides: 0);
-        Launch("top_k", Grid.Rows(rows, staged.Threads / lanes) with { Threads = staged.Threads, SharedBytes = staged.Bytes }, x, rows, groups, E, K, lanes, staged.Fit, columns);
+        Launch("top_k", Grid.Rows(rows, staged.Threads / lanes) with { Threads = staged.Threads, SharedBytes = staged.Bytes }, x, rows,
+            groups, E, K, lanes, staged.Fit, columns);
     }
 
     /// <inheritdoc/>
     public override void Assign(
-        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default)
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
+        Floats gates = default, Floats weights = default)
     {
         SortByExpert(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets, gates, weights);
         PublishOffsets(offsets);
     }
 
     /// <inheritdoc/>
-    public override void RouteForward(Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Floats weights)
+    public override void RouteForward(
+        Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
+        Floats weights)
     {
         SortPlan sort = new(T, E);
         int lanes = LanesOf(E);
@@ -37,12 +41,14 @@ public sealed unsafe partial class CudaBackend
         Floats exponentials = exponentialScratch.As<float>(T * K), sums = sumScratch.As<float>(T);
         if (sort is { Pieces: 1, ExpertRuns: 1 } && staged.Threads == Grid.BlockSize)
         {
-            Launch("route_small", new Grid(1, SharedBytes: sort.CounterBytes + staged.Bytes), logits, overAll, T, E, K, lanes, staged.Fit, sort.TableLength,
+            Launch("route_small", new Grid(1, SharedBytes: sort.CounterBytes + staged.Bytes), logits, overAll, T, E, K, lanes, staged.Fit,
+                sort.TableLength,
                 experts, exponentials, sums, table, offsets, tokens, rowsByToken, tokenOffsets, weights);
         }
         else
         {
-            Launch("route_choose", sort.Grid(staged.Threads, staged.Bytes), logits, overAll, T, E, K, lanes, sort.TokensPerPiece, staged.Fit, experts, exponentials, sums, table);
+            Launch("route_choose", sort.Grid(staged.Threads, staged.Bytes), logits, overAll, T, E, K, lanes, sort.TokensPerPiece,
+                staged.Fit, experts, exponentials, sums, table);
             Launch("route_sum", new Grid(1, Threads: 1024), sort.TableLength, table);
             Launch("route_place", sort.Grid(WarpSize), experts, exponentials, sums, table, T, E, K, T * K, sort.TokensPerPiece,
                 offsets, tokens, default(Ints), rowsByToken, tokenOffsets, weights);
@@ -55,7 +61,8 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
+    public override void RouteBackward(
+        Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
     {
         if (dlogits.IsNone)
             return;
@@ -79,7 +86,8 @@ public sealed unsafe partial class CudaBackend
             return;
         const int MostColumns = 1024;
         int lanes = LanesOf(E), teams = Grid.BlockSize / lanes, window = Math.Min(E, MostColumns);
-        Launch("scatter_columns", Grid.Rows(T, teams) with { SharedBytes = teams * window * sizeof(float) }, x, columns, T, E, K, lanes, window, y);
+        Launch("scatter_columns", Grid.Rows(T, teams) with { SharedBytes = teams * window * sizeof(float) }, x, columns, T, E, K, lanes,
+            window, y);
     }
 
     /// <inheritdoc/>
@@ -95,7 +103,8 @@ public sealed unsafe partial class CudaBackend
 
     /// <summary>The plan of Assign; of tokens, rowsByToken, tokenOffsets and weights only those that are wanted.</summary>
     private void SortByExpert(
-        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default)
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
+        Floats gates = default, Floats weights = default)
     {
         SortPlan sort = new(T, E);
         DeviceBuffer scratch = Pool.Rent((long)sort.TableLength * sizeof(int));
@@ -110,17 +119,18 @@ public sealed unsafe partial class CudaBackend
     /// <summary>Lanes of the team that works on a row: a power of two, a warp at most.</summary>
     private static int LanesOf(int columns) => (int)Math.Min(WarpSize, BitOperations.RoundUpToPowerOf2((uint)columns));
 
-    /// <summary>How the tokens of a counting sort are cut into pieces: small ones to fill the card, but not so many that their table outweighs them.</summary>
+    /// <summary>How the tokens of a counting sort are cut into pieces: small ones
+    /// to fill the card, but not so many that their table outweighs them.</summary>
     private readonly struct SortPlan
     {
         private const int LeastTokens = 32, MostPieces = 512;
 
         public SortPlan(int T, int E)
         {
-            TokensPerPiece = Math.Max(LeastTokens, (T + MostPieces - 1) / MostPieces);
-            Pieces = Math.Max(1, (T + TokensPerPiece - 1) / TokensPerPiece);
+            TokensPerPiece = Math.Max(LeastTokens, Ceiling.Divide(T, MostPieces));
+            Pieces = Math.Max(1, Ceiling.Divide(T, TokensPerPiece));
             TableLength = ((E + 1) * Pieces + 3) / 4 * 4;
-            ExpertRuns = (E + ExpertsAtOnce - 1) / ExpertsAtOnce;
+            ExpertRuns = Ceiling.Divide(E, ExpertsAtOnce);
             CounterBytes = Math.Min(E, ExpertsAtOnce) * sizeof(int);
         }
 
@@ -137,10 +147,12 @@ public sealed unsafe partial class CudaBackend
         public int CounterBytes { get; }
 
         /// <summary>A block for each piece and each run of experts, with room for its counters and more.</summary>
-        public Grid Grid(int threads, int sharedBytes = 0) => new(Pieces, ExpertRuns, Threads: threads, SharedBytes: CounterBytes + sharedBytes);
+        public Grid Grid(int threads, int sharedBytes = 0) =>
+            new(Pieces, ExpertRuns, Threads: threads, SharedBytes: CounterBytes + sharedBytes);
     }
 
-    /// <summary>Shared memory for a row of E values a team, in blocks of as many warps as fit; a row that does not fit at all is read from global memory each time.</summary>
+    /// <summary>Shared memory for a row of E values a team, in blocks of as many warps as
+    /// fit; a row that does not fit at all is read from global memory each time.</summary>
     private readonly struct StagedRows
     {
         public StagedRows(int E, int lanes, int besides)

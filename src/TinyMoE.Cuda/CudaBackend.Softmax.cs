@@ -57,7 +57,8 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void ZLossBackward(Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits)
+    public override void ZLossBackward(
+        Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits)
     {
         if (!dlogits.IsNone)
             Launch("z_loss_backward", WalkGrid(N, E, rows: 4), dloss, logits, mask, logSumExp, scale, N, E, dlogits);

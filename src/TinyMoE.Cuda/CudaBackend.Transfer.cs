@@ -59,11 +59,12 @@ public sealed unsafe partial class CudaBackend
     {
         if (y.IsNone)
             return;
-        int quads = (C + 3) / 4; // a row
+        int quads = Ceiling.Divide(C, 4); // of a row
         Launch("copy_columns", Grid.Elements((long)N * quads, each: 1), x, xWidth, xStart, N, C, yWidth, yStart, y);
     }
 
-    /// <summary>The kernel launched last made these offsets: their way to the host begins, so that the grouped products that follow need not wait for more than it.</summary>
+    /// <summary>The kernel launched last made these offsets: their way to the host begins,
+    /// so that the grouped products that follow need not wait for more than it.</summary>
     internal void PublishOffsets(Ints offsets)
     {
         device.MakeCurrent();
@@ -75,7 +76,8 @@ public sealed unsafe partial class CudaBackend
     {
         fixed (byte* to = destination) // stays until the wait is over
         {
-            CUResult result = Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((nint)to, new CUdeviceptr(source), destination.Length, device.Stream);
+            CUResult result =
+                Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2((nint)to, new CUdeviceptr(source), destination.Length, device.Stream);
             if (result != CUResult.Success)
                 throw device.Failure("A copy from the device", $" of {Size.Of(destination.Length)}", result);
             device.Synchronize();
@@ -95,7 +97,8 @@ public sealed unsafe partial class CudaBackend
         if (n == 0)
             return;
         device.MakeCurrent();
-        CUResult result = Driver.MemsetAsync.cuMemsetD32Async(new CUdeviceptr(address), BitConverter.SingleToUInt32Bits(value), n, device.Stream);
+        CUResult result =
+            Driver.MemsetAsync.cuMemsetD32Async(new CUdeviceptr(address), BitConverter.SingleToUInt32Bits(value), n, device.Stream);
         if (result != CUResult.Success)
             throw device.Failure("A fill", $" of {n} floats", result);
     }

@@ -4,8 +4,9 @@ using TinyMoE.Memory;
 namespace TinyMoE.Cuda;
 
 /// <summary>
-/// An NVIDIA card: cuBLAS for products, our own kernels (native/kernels) for the rest, one partial file a family. Calls return at once, the work is queued on one
-/// stream: its order is the order of the calls, and so is the memory's. The host waits only where it reads. One thread at a time may call it.
+/// An NVIDIA card: cuBLAS for products, our own kernels (native/kernels) for the rest, one partial file
+/// per family. Calls return at once, the work is queued on one stream: its order is the order of the
+/// calls, and so is the memory's. The host waits only where it reads. One thread at a time may call it.
 /// </summary>
 public sealed unsafe partial class CudaBackend : Backend
 {
@@ -23,7 +24,8 @@ public sealed unsafe partial class CudaBackend : Backend
     {
     }
 
-    /// <summary>A backend whose buffers are rounded up to <paramref name="granularity"/> bytes: with 4, a device that checks accesses finds what goes past a tensor's end.</summary>
+    /// <summary>A backend whose buffers are rounded up to <paramref name="granularity"/> bytes:
+    /// with 4, a device that checks accesses finds what goes past a tensor's end.</summary>
     internal CudaBackend(int device, CudaOptions? options, int granularity)
     {
         this.options = options ?? new CudaOptions();

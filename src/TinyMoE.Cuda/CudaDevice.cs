@@ -1,6 +1,7 @@
 namespace TinyMoE.Cuda;
 
-/// <summary>An open device: its primary context, the stream that everything runs on, and a second one for copies that must not wait behind it.</summary>
+/// <summary>An open device: its primary context, the stream that everything
+/// runs on, and a second one for copies that must not wait behind it.</summary>
 internal sealed class CudaDevice : IDisposable
 {
     /// <summary>Whose context the driver takes the calls of this thread for.</summary>
@@ -15,12 +16,15 @@ internal sealed class CudaDevice : IDisposable
     {
         IReadOnlyList<CudaDeviceInfo> all = CudaDriver.Devices();
         if (index < 0 || index >= all.Count)
-            throw new CudaFailure($"No device cuda:{index}: this machine has {(all.Count == 1 ? "one, cuda:0" : $"cuda:0 to cuda:{all.Count - 1}")}.");
+            throw new CudaFailure(
+                $"No device cuda:{index}: this machine has {(all.Count == 1 ? "one, cuda:0" : $"cuda:0 to cuda:{all.Count - 1}")}.");
         Info = all[index];
         if (Info.ComputeCapability.Major < 7)
-            throw new CudaFailure($"{Info} is too old: its compute capability is {Info.ComputeCapability}, TinyMoE's kernels need 7.0 (Volta) or newer.");
+            throw new CudaFailure(
+                $"{Info} is too old: its compute capability is {Info.ComputeCapability}, TinyMoE's kernels need 7.0 (Volta) or newer.");
         device = CudaDriver.Get(index);
-        Check(Driver.ContextManagement.cuDevicePrimaryCtxRetain(ref context, device), nameof(Driver.ContextManagement.cuDevicePrimaryCtxRetain));
+        Check(Driver.ContextManagement.cuDevicePrimaryCtxRetain(ref context, device),
+            nameof(Driver.ContextManagement.cuDevicePrimaryCtxRetain));
         try
         {
             MakeCurrent();
@@ -74,7 +78,8 @@ internal sealed class CudaDevice : IDisposable
     {
         nint address = 0;
         CUResult result = Driver.MemoryManagement.cuMemAllocHost_v2(ref address, bytes);
-        return result == CUResult.Success ? address : throw Failure(nameof(Driver.MemoryManagement.cuMemAllocHost_v2), $" of {Size.Of(bytes)} on the host", result);
+        return result == CUResult.Success ? address
+            : throw Failure(nameof(Driver.MemoryManagement.cuMemAllocHost_v2), $" of {Size.Of(bytes)} on the host", result);
     }
 
     /// <summary>A new event that takes no time stamp.</summary>
@@ -98,7 +103,8 @@ internal sealed class CudaDevice : IDisposable
     /// <inheritdoc cref="Failure(string, string, CUResult)"/>
     public CudaFailure Failure(string call, string sizes, string error)
     {
-        string memory = FreeMemory() is { } free ? $"{Size.Of(free)} of {Size.Of(Info.MemoryBytes)} left" : "memory left unknown: the device no longer answers";
+        string memory = FreeMemory() is { } free ? $"{Size.Of(free)} of {Size.Of(Info.MemoryBytes)} left"
+            : "memory left unknown: the device no longer answers";
         return new CudaFailure($"{call}{sizes} failed on {Info} with {error} ({memory}).");
     }
 
@@ -134,7 +140,8 @@ internal sealed class CudaDevice : IDisposable
         int number => $"CUDA error {number}",
     };
 
-    /// <summary>Waits for both streams before memory is freed that their work may still use; what went wrong on them is told elsewhere.</summary>
+    /// <summary>Waits for both streams before memory is freed that their work
+    /// may still use; what went wrong on them is told elsewhere.</summary>
     public void Drain()
     {
         MakeCurrent();

@@ -2,7 +2,8 @@ using System.Text;
 
 namespace TinyMoE.Cuda;
 
-/// <summary>The driver and the devices that it sees. Each way in which a machine may be without CUDA is one line that says what to do.</summary>
+/// <summary>The driver and the devices that it sees. Each way in which a
+/// machine may be without CUDA is one line that says what to do.</summary>
 public static class CudaDriver
 {
     /// <summary>The oldest CUDA version whose driver reads the PTX that TinyMoE ships (PTX 7.8), as 1000·major + 10·minor.</summary>
@@ -31,7 +32,9 @@ public static class CudaDriver
         Start();
         Version oldest = new(OldestVersion / 1000, OldestVersion % 1000 / 10);
         if (Version is { } version && version < oldest)
-            throw new CudaFailure($"The CUDA driver is too old: it knows CUDA {version}, TinyMoE needs {oldest} (NVIDIA driver 520 or newer). Update the driver, or use the CPU.");
+            throw new CudaFailure(
+                $"The CUDA driver is too old: it knows CUDA {version}, TinyMoE needs {oldest} (NVIDIA driver 520 or newer). "
+                + "Update the driver, or use the CPU.");
         int count = 0;
         Check(Driver.DeviceManagement.cuDeviceGetCount(ref count), nameof(Driver.DeviceManagement.cuDeviceGetCount));
         if (count == 0)
@@ -55,7 +58,10 @@ public static class CudaDriver
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
-            throw new CudaFailure("No CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded. Install NVIDIA's driver 520 or newer, or use the CPU.", e) { NoDevice = true };
+            throw new CudaFailure(
+                "No CUDA driver: its library (libcuda.so.1, nvcuda.dll) cannot be loaded. "
+                + "Install NVIDIA's driver 520 or newer, or use the CPU.", e)
+            { NoDevice = true };
         }
 
         if (result == CUResult.ErrorNoDevice)
@@ -71,8 +77,10 @@ public static class CudaDriver
         int major = 0, minor = 0;
         Check(Driver.DeviceManagement.cuDeviceGetName(name, name.Length, device), nameof(Driver.DeviceManagement.cuDeviceGetName));
         Check(Driver.DeviceManagement.cuDeviceTotalMem_v2(ref memory, device), nameof(Driver.DeviceManagement.cuDeviceTotalMem_v2));
-        Check(Driver.DeviceManagement.cuDeviceGetAttribute(ref major, CUDeviceAttribute.ComputeCapabilityMajor, device), nameof(Driver.DeviceManagement.cuDeviceGetAttribute));
-        Check(Driver.DeviceManagement.cuDeviceGetAttribute(ref minor, CUDeviceAttribute.ComputeCapabilityMinor, device), nameof(Driver.DeviceManagement.cuDeviceGetAttribute));
+        Check(Driver.DeviceManagement.cuDeviceGetAttribute(ref major, CUDeviceAttribute.ComputeCapabilityMajor, device),
+            nameof(Driver.DeviceManagement.cuDeviceGetAttribute));
+        Check(Driver.DeviceManagement.cuDeviceGetAttribute(ref minor, CUDeviceAttribute.ComputeCapabilityMinor, device),
+            nameof(Driver.DeviceManagement.cuDeviceGetAttribute));
         return new CudaDeviceInfo(index, Encoding.ASCII.GetString(name).TrimEnd('\0'), new Version(major, minor), memory);
     }
 

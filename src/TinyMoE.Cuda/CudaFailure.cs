@@ -1,6 +1,7 @@
 namespace TinyMoE.Cuda;
 
-/// <summary>A call of the CUDA driver or of cuBLAS that failed. The message is one line: the call, its sizes, the device, the memory left, and the error's name.</summary>
+/// <summary>A call of the CUDA driver or of cuBLAS that failed. The message is one line:
+/// the call, its sizes, the device, the memory left, and the error's name.</summary>
 public sealed class CudaFailure : TinyMoEException
 {
     internal CudaFailure(string message)

@@ -9,7 +9,8 @@ public enum TensorCores
     /// <summary>Operands of float32 products are rounded to TF32: 10 bits of mantissa.</summary>
     Tf32,
 
-    /// <summary>Products with weights in bfloat16 round their other operand to bfloat16 as well; those of float32 stay as they are.</summary>
+    /// <summary>Products with weights in bfloat16 round their other operand
+    /// to bfloat16 as well; those of float32 stay as they are.</summary>
     Bfloat16,
 }
 

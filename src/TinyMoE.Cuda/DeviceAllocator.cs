@@ -37,10 +37,12 @@ internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
 
     private CudaFailure OutOfMemory(long bytes)
     {
-        string free = CudaDevice.FreeMemory() is { } left ? $"{Size.Of(left)} of {Size.Of(device.Info.MemoryBytes)} are free" : "what is free is unknown";
+        string free = CudaDevice.FreeMemory() is { } left ? $"{Size.Of(left)} of {Size.Of(device.Info.MemoryBytes)} are free"
+            : "what is free is unknown";
         string live = string.Join(", ", Pool!.LargestOrigins(5).Select(use => $"{use.Origin} {Size.Of(use.Bytes)} in {use.Buffers}"));
         return new CudaFailure(
-            $"Out of memory on {device.Info}: {Size.Of(bytes)} were asked for, {free}, {Size.Of(Pool.LiveBytes)} are live in {Pool.LiveBuffers} buffers" +
+            $"Out of memory on {device.Info}: {Size.Of(bytes)} were asked for, {free}, "
+            + $"{Size.Of(Pool.LiveBytes)} are live in {Pool.LiveBuffers} buffers" +
             $"{(live.Length > 0 ? $" (most: {live})" : "")}. Use a smaller batch, context or model, or more micro-batches.");
     }
 }

@@ -2,7 +2,8 @@ using Operation = ManagedCuda.CudaBlas.Operation;
 
 namespace TinyMoE.Cuda;
 
-/// <summary>The sizes of products that run in one call, in the arrays that cuBLAS takes. They grow to the most experts ever seen and are used again.</summary>
+/// <summary>The sizes of products that run in one call, in the arrays that cuBLAS
+/// takes. They grow to the most experts ever seen and are used again.</summary>
 internal sealed class GroupedSizes
 {
     public Operation[] TransposeA { get; private set; } = [];

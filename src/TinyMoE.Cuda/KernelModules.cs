@@ -2,7 +2,8 @@ using System.Text;
 
 namespace TinyMoE.Cuda;
 
-/// <summary>The PTX modules, loaded once a backend (the driver compiles them for its card, and keeps the result in a cache of its own), and their kernels by name.</summary>
+/// <summary>The PTX modules, loaded once for each backend (the driver compiles them for its
+/// card, and keeps the result in a cache of its own), and their kernels by name.</summary>
 internal sealed class KernelModules : IDisposable
 {
     private readonly List<CUmodule> modules = [];
@@ -24,7 +25,8 @@ internal sealed class KernelModules : IDisposable
 
     /// <summary>The kernel of this name.</summary>
     public Kernel this[string name] =>
-        kernels.TryGetValue(name, out Kernel? kernel) ? kernel : throw new InvalidOperationException($"No module of native/ptx has a kernel {name}.");
+        kernels.TryGetValue(name, out Kernel? kernel) ? kernel
+            : throw new InvalidOperationException($"No module of native/ptx has a kernel {name}.");
 
     /// <inheritdoc/>
     public void Dispose()
@@ -41,7 +43,8 @@ internal sealed class KernelModules : IDisposable
         byte[] image = Encoding.ASCII.GetBytes(ptx.Text + '\0');
         CUResult result = Driver.ModuleManagement.cuModuleLoadDataEx(ref module, image, 0, null, null);
         if (result == CUResult.UnsupportedPTXVersion)
-            throw new CudaFailure($"The CUDA driver of {device.Info} is too old for the PTX of {ptx.File}. Update the driver, or use the CPU.");
+            throw new CudaFailure(
+                $"The CUDA driver of {device.Info} is too old for the PTX of {ptx.File}. Update the driver, or use the CPU.");
         if (result != CUResult.Success)
             throw device.Failure(nameof(Driver.ModuleManagement.cuModuleLoadDataEx), $" of {ptx.File}", result);
         modules.Add(module);

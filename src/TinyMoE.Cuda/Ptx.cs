@@ -9,7 +9,8 @@ internal sealed record Ptx(string File, string Text)
     /// <summary>All of them, by name.</summary>
     public static IReadOnlyList<Ptx> All { get; } =
     [
-        .. typeof(Ptx).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".ptx", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+        .. typeof(Ptx).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".ptx", StringComparison.Ordinal)).Order(
+            StringComparer.Ordinal)
             .Select(name =>
             {
                 using StreamReader reader = new(typeof(Ptx).Assembly.GetManifestResourceStream(name)!, Encoding.ASCII);
@@ -29,7 +30,8 @@ internal sealed record Ptx(string File, string Text)
             at += Entry.Length;
             int open = Text.IndexOf('(', at), close = Text.IndexOf(')', open);
             string parameters = Text[(open + 1)..close];
-            yield return (Text[at..open].Trim(), [.. parameters.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(BytesOf)]);
+            yield return (Text[at..open].Trim(),
+                [.. parameters.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(BytesOf)]);
         }
     }
 

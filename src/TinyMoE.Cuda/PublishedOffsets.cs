@@ -1,11 +1,13 @@
 namespace TinyMoE.Cuda;
 
 /// <summary>
-/// Host copies of the offsets of Assignments: grouped products need their sizes on the host. A kernel that makes offsets publishes them, and the copy stream
-/// fetches them as soon as that kernel is done, while the main stream goes on. The first product that asks waits for this copy alone; all later ones find it here.
+/// Host copies of the offsets of Assignments: grouped products need their sizes on the host. A kernel that makes offsets
+/// publishes them, and the copy stream fetches them as soon as that kernel is done, while the main stream goes on. The first
+/// product that asks waits for this copy alone; all later ones find it here.
 /// <para>
-/// The copy stream reads the offsets where they lie. That memory may be given to another tensor before the copy ran, when nobody asked for it: the copy is then
-/// wrong, and still unused. What writes offsets anew, <see cref="Publish"/> or <see cref="Forget"/>, also drops the old copy.
+/// The copy stream reads the offsets where
+/// they lie. That memory may be given to another tensor before the copy ran, when nobody asked for it: the copy is then wrong,
+/// and still unused. What writes offsets anew, <see cref="Publish"/> or <see cref="Forget"/>, also drops the old copy.
 /// </para>
 /// </summary>
 internal sealed unsafe class PublishedOffsets(CudaDevice device) : IDisposable
@@ -27,7 +29,8 @@ internal sealed unsafe class PublishedOffsets(CudaDevice device) : IDisposable
         device.Check(Driver.Events.cuEventRecord(written, device.Stream), nameof(Driver.Events.cuEventRecord));
         device.Check(Driver.Streams.cuStreamWaitEvent(device.CopyStream, written, 0), nameof(Driver.Streams.cuStreamWaitEvent));
         device.Check(
-            Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2(copy.Host, new CUdeviceptr(offsets.Address), (long)offsets.Length * sizeof(int), device.CopyStream),
+            Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2(
+            copy.Host, new CUdeviceptr(offsets.Address), (long)offsets.Length * sizeof(int), device.CopyStream),
             nameof(Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2));
         device.Check(Driver.Events.cuEventRecord(copy.Copied, device.CopyStream), nameof(Driver.Events.cuEventRecord));
         copy.HasArrived = false;
@@ -53,7 +56,8 @@ internal sealed unsafe class PublishedOffsets(CudaDevice device) : IDisposable
     {
         foreach (Copy copy in copies)
         {
-            if (copy.Address < address + (nint)bytes && address < copy.Address + (nint)copy.Length * sizeof(int) && byAddress.GetValueOrDefault(copy.Address) == copy)
+            if (copy.Address < address + (nint)bytes && address < copy.Address + (nint)copy.Length * sizeof(int)
+                && byAddress.GetValueOrDefault(copy.Address) == copy)
                 byAddress.Remove(copy.Address);
         }
     }

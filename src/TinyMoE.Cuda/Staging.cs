@@ -1,9 +1,11 @@
+using TinyMoE.Memory;
+
 namespace TinyMoE.Cuda;
 
 /// <summary>
-/// Pinned host memory on the way to the device and back. A ring for uploads, so that a write returns as soon as the host has copied it: a segment is taken again
-/// when its copies are done, and the host waits only when all of them are under way, which a training step with its few small writes never sees. And a landing
-/// place for small downloads, whose copy then needs no help from the host.
+/// Pinned host memory on the way to the device and back. A ring for uploads, so that a write returns as soon as the host has copied
+/// it: a segment is taken again when its copies are done, and the host waits only when all of them are under way, which a training
+/// step with its few small writes never sees. And a landing place for small downloads, whose copy then needs no help from the host.
 /// </summary>
 internal sealed unsafe class Staging : IDisposable
 {
@@ -50,7 +52,7 @@ internal sealed unsafe class Staging : IDisposable
             CUResult result = Driver.AsynchronousMemcpy_v2.cuMemcpyHtoDAsync_v2(new CUdeviceptr(destination), from, length, device.Stream);
             if (result != CUResult.Success)
                 throw device.Failure("A copy to the device", $" of {Size.Of(length)}", result);
-            used = Math.Min(SegmentSize, (used + length + Alignment - 1) / Alignment * Alignment);
+            used = Math.Min(SegmentSize, Ceiling.Multiple(used + length, Alignment));
             source = source[length..];
             destination += length;
         }
@@ -60,7 +62,8 @@ internal sealed unsafe class Staging : IDisposable
     public void Download(nint source, Span<byte> destination)
     {
         nint landing = memory + (nint)Segments * SegmentSize;
-        CUResult result = Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2(landing, new CUdeviceptr(source), destination.Length, device.Stream);
+        CUResult result =
+            Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2(landing, new CUdeviceptr(source), destination.Length, device.Stream);
         if (result != CUResult.Success)
             throw device.Failure("A copy from the device", $" of {Size.Of(destination.Length)}", result);
         device.Synchronize();

@@ -16,7 +16,8 @@ internal sealed class FullAttention : HeadAttention
         WeightInit init = new(model);
         int C = model.Width, queryWidth = attention.QueryWidth(C);
         value = new Linear(store, $"{name}.value", ModelPart.Attention, C, attention.KeyWidth(C), init.Matrix(C), attention.Biases);
-        output = new Linear(store, $"{name}.output", ModelPart.Attention, queryWidth, C, init.Residual(queryWidth), attention.HasOutputBias(model));
+        output = new Linear(
+            store, $"{name}.output", ModelPart.Attention, queryWidth, C, init.Residual(queryWidth), attention.HasOutputBias(model));
     }
 
     protected override Tensor Values(Tensor x, Pass pass) => value.Forward(x);

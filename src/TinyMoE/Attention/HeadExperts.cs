@@ -38,7 +38,8 @@ internal sealed class HeadExperts
         int C = model.Width, E = heads * config.Experts;
         gate = new Linear(store, $"{name}_router", ModelPart.Attention, C, E, new WeightInit(model).Matrix(C));
         weight = store.Add($"{name}_experts.weight", (E, outputs, inputs), init, ModelPart.AttentionExperts);
-        bias = hasBias ? store.Add($"{name}_experts.bias", (E, outputs), Initializer.Zeros, ModelPart.AttentionExperts, decays: false) : null;
+        if (hasBias)
+            bias = store.Add($"{name}_experts.bias", (E, outputs), Initializer.Zeros, ModelPart.AttentionExperts, decays: false);
     }
 
     /// <summary>

@@ -18,8 +18,8 @@ public abstract partial class Backend
 
 /// <summary>Sizes of one attention.</summary>
 /// <param name="B">Sequences.</param>
-/// <param name="T">Queries a sequence: the last T of the S positions.</param>
-/// <param name="S">Keys a sequence.</param>
+/// <param name="T">Queries per sequence: the last T of the S positions.</param>
+/// <param name="S">Keys per sequence.</param>
 /// <param name="H">Query heads.</param>
 /// <param name="KvHeads">Key and value heads; divides H.</param>
 /// <param name="D">Size of a head.</param>

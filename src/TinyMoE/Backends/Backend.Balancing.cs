@@ -4,7 +4,7 @@ namespace TinyMoE.Backends;
 public abstract partial class Backend
 {
     /// <summary>
-    /// One expert a token, each expert at most ⌈T'/E⌉ of the T' tokens, so that the sum of the scores is nearly the largest possible:
+    /// One expert per token, each expert at most ⌈T'/E⌉ of the T' tokens, so that the sum of the scores is nearly the largest possible:
     /// an auction (Bertsekas 1992). A token whose first score is below −10³⁰ is not there and gets −1. scores (T, E), choices (T).
     /// </summary>
     public abstract void AssignBalanced(Floats scores, int T, int E, Ints choices);

@@ -8,7 +8,7 @@ public abstract partial class Backend
     /// <summary>c = op(a)·op(b) for each of <paramref name="batch"/> pairs, op = transpose where the flag says. a (batch, rows, inner)
     /// or transposed (batch, inner, rows); b (batch, inner, columns) or (batch, columns, inner); c (batch, rows, columns).</summary>
     public abstract void MatMul(
-        Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
+        Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
         in Epilogue epilogue = default);
 }
 

@@ -2,22 +2,46 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends;
 
-/// <summary>Weights that a product reads in either precision; it adds up
-/// in float32, in the same order. A view is weights by itself.</summary>
+/// <summary>
+/// What a product or a lookup reads as its weights, in the element type that they are kept in: float32, or
+/// bfloat16, which is widened on the way. Sums are float32 in the same order, so weights in bfloat16 give what
+/// their widened copy gives. A view is weights by itself. A type more is a member of <see cref="ElementType"/>
+/// and a case in the backends: no signature changes, and a backend that lacks it says so.
+/// </summary>
 public readonly record struct Weights
 {
-    /// <summary>In float32; empty when they are in bfloat16.</summary>
-    public Floats Float32 { get; private init; }
+    private Weights(ElementType type, nint address, long count) => (Type, Address, Count) = (type, address, count);
 
-    /// <summary>In bfloat16; empty when they are in float32.</summary>
-    public Bfloat16s Bfloat16 { get; private init; }
+    /// <summary>How they are kept.</summary>
+    public ElementType Type { get; }
 
-    /// <summary>Which of the two.</summary>
-    public ElementType Precision => Bfloat16.IsNone ? ElementType.Float32 : ElementType.Bfloat16;
+    /// <summary>The device address of the first one.</summary>
+    public nint Address { get; }
+
+    /// <summary>How many they are.</summary>
+    public long Count { get; }
+
+    /// <summary>True where there are none.</summary>
+    public bool IsNone => Address == 0;
+
+    /// <summary>The view of weights in float32.</summary>
+    /// <exception cref="InvalidOperationException">They are kept otherwise.</exception>
+    public Floats Float32 => new(AddressOf(ElementType.Float32), checked((int)Count));
+
+    /// <summary>The view of weights in bfloat16.</summary>
+    /// <exception cref="InvalidOperationException">They are kept otherwise.</exception>
+    public Bfloat16s Bfloat16 => new(AddressOf(ElementType.Bfloat16), checked((int)Count));
 
     /// <summary>Weights in float32.</summary>
-    public static implicit operator Weights(Floats values) => new() { Float32 = values };
+    public static implicit operator Weights(Floats values) => new(ElementType.Float32, values.Address, values.Length);
 
     /// <summary>Weights in bfloat16.</summary>
-    public static implicit operator Weights(Bfloat16s values) => new() { Bfloat16 = values };
+    public static implicit operator Weights(Bfloat16s values) => new(ElementType.Bfloat16, values.Address, values.Length);
+
+    /// <summary>What a backend throws that has no <paramref name="kernel"/> for weights kept like these.</summary>
+    internal TinyMoEException NotSupportedBy(string backend, string kernel) =>
+        new($"{kernel} of weights in {Type} is not supported by the {backend} backend.");
+
+    private nint AddressOf(ElementType type) =>
+        Type == type ? Address : throw new InvalidOperationException($"These weights are kept in {Type}, and are no {type}.");
 }

@@ -20,8 +20,8 @@ public sealed class Norm
     {
         (kind, epsilon) = (config.Norm, config.NormEpsilon);
         int C = size ?? config.Width;
-        weight = store.Add($"{name}.weight", C, Initializer.Ones, ModelPart.Norms);
         bool hasBias = kind == NormKind.Layer && config.Biases;
+        weight = store.Add($"{name}.weight", C, Initializer.Ones, ModelPart.Norms);
         bias = hasBias ? store.Add($"{name}.bias", C, Initializer.Zeros, ModelPart.Norms) : null;
     }
 

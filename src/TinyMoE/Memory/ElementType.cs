@@ -9,3 +9,15 @@ public enum ElementType
     /// <summary>16 bits: 8 of significance, the range of float32.</summary>
     Bfloat16,
 }
+
+/// <summary>What is known of an <see cref="ElementType"/>.</summary>
+public static class ElementTypes
+{
+    /// <summary>Bytes of <paramref name="count"/> elements.</summary>
+    public static long BytesOf(this ElementType type, long count) => type switch
+    {
+        ElementType.Float32 => count * sizeof(float),
+        ElementType.Bfloat16 => count * sizeof(ushort),
+        _ => throw new ArgumentOutOfRangeException(nameof(type)),
+    };
+}

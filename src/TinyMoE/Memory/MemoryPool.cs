@@ -94,7 +94,7 @@ public sealed class MemoryPool : IDisposable
     /// </summary>
     public DeviceBuffer Rent(long bytes, [CallerMemberName] string origin = "")
     {
-        long size = Math.Max(granularity, (bytes + granularity - 1) / granularity * granularity);
+        long size = Math.Max(granularity, Ceiling.Multiple(bytes, granularity));
         DeviceBuffer buffer;
         if (free.TryGetValue(size, out Stack<DeviceBuffer>? waiting) && waiting.Count > 0)
         {

@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace TinyMoE.Memory;
 
-/// <summary>
-/// A run of elements in device memory that somebody else owns. The empty view means "none": nobody wants it, and a kernel skips it.
-/// </summary>
-/// <typeparam name="T">The element: <see cref="float"/> for values, <see cref="int"/> for indices, <see cref="ushort"/> for bfloat16.</typeparam>
+/// <summary>A run of elements in device memory that somebody else owns. The
+/// empty view means "none": nobody wants it, and a kernel skips it.</summary>
+/// <typeparam name="T">The element: <see cref="float"/> for values,
+/// <see cref="int"/> for indices, <see cref="ushort"/> for bfloat16.</typeparam>
 public readonly struct View<T>
     where T : unmanaged
 {

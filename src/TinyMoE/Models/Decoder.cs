@@ -77,9 +77,6 @@ public sealed class Decoder : IDisposable
     /// </summary>
     public static IReadOnlyList<Parameter> Plan(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters.All;
 
-    /// <summary>An empty cache for one sequence.</summary>
-    public DecoderCache NewCache() => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend))]);
-
     /// <summary>The model on a backend that only counts: it has its memory, and no values.</summary>
     internal static Decoder DryRun(Backend backend, RunConfig config, bool training)
     {
@@ -88,6 +85,9 @@ public sealed class Decoder : IDisposable
         model.Parameters.Place(training);
         return model;
     }
+
+    /// <summary>An empty cache for one sequence.</summary>
+    public DecoderCache NewCache() => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend))]);
 
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);

@@ -65,7 +65,7 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
         foreach (Parameter parameter in parameters)
         {
             total += parameter.Count;
-            bytes += (long)parameter.Count * (parameter.Precision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float));
+            bytes += parameter.Precision.BytesOf(parameter.Count);
         }
 
         return new PartSize(part, total, total * active / of, bytes, bytes * active / of);

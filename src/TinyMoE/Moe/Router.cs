@@ -56,8 +56,9 @@ public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
     /// <summary>How many tokens count.</summary>
     public int Counting => Tokens.Mask?.Total ?? Tokens.Count;
 
-    /// <summary>The logits with those of padding so far below that the balancing kernels take them as not there. logits, result (N, E).</summary>
-    internal Tensor WithoutPadding(Tensor logits) => Tokens.Mask is null ? logits : logits.Add(Tokens.Mask.Column.Shift(-1f).Scale(1e35f));
+    /// <summary>The logits with those of padding so far below that the balancing
+    /// kernels take them as not there. logits, result (N, E).</summary>
+    internal Tensor WithoutPadding(Tensor logits) => Tokens.Mask is null ? logits : logits.Mask(Tokens.Mask.Column);
 
     /// <summary>One sequence of as many tokens as x has rows, with ids of no matter: for a layer used by itself. x (N, C).</summary>
     public static RoutingContext For(Tensor x, Pass pass)
@@ -74,7 +75,8 @@ public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
 /// <param name="Losses">The balance losses that are switched on, unweighted; empty outside training.</param>
 public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Choices, IReadOnlyList<BalanceLoss> Losses)
 {
-    /// <summary>How many choices of each expert there were before any was dropped: stored, or added to what other layers counted. counts (E).</summary>
+    /// <summary>How many choices of each expert there were before any was dropped:
+    /// stored, or added to what other layers counted. counts (E).</summary>
     internal void CountWanted(Target counts)
     {
         int N = Assignment.TokenCount, K = Choices.Length / N;

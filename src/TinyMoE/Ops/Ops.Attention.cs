@@ -6,13 +6,14 @@ namespace TinyMoE.Ops;
 public static partial class Ops
 {
     /// <summary>
-    /// Causal attention, y[t] = Σ_s softmax_s(q[t]·k[s]/√D)·v[s]. H/KvHeads query heads share a key and value head (Ainslie et al. 2023); the T queries
-    /// are the last of the S positions; window &gt; 0 limits a query to that many keys, itself included (Beltagy et al. 2020); dropout falls on the weights.
-    /// q, y (B, T, H, D), k, v (B, S, KvHeads, D).
+    /// Causal attention, y[t] = Σ_s softmax_s(q[t]·k[s]/√D)·v[s]. H/KvHeads query heads share a key and value head (Ainslie
+    /// et al. 2023); the T queries are the last of the S positions; window &gt; 0 limits a query to that many keys, itself
+    /// included (Beltagy et al. 2020); dropout falls on the weights. q, y (B, T, H, D), k, v (B, S, KvHeads, D).
     /// </summary>
     public static Tensor Attention(this Tensor q, Tensor k, Tensor v, int window = 0, in Dropout dropout = default)
     {
-        Check.That(nameof(Attention), q.Shape.Rank == 4 && k.Shape.Rank == 4, $"q is (B, T, H, D) and k (B, S, KvHeads, D), not {q.Shape} and {k.Shape}");
+        Check.That(nameof(Attention), q.Shape.Rank == 4 && k.Shape.Rank == 4,
+            $"q is (B, T, H, D) and k (B, S, KvHeads, D), not {q.Shape} and {k.Shape}");
         int B = q.Shape[0], T = q.Shape[1], H = q.Shape[2], D = q.Shape[3], S = k.Shape[1], keyHeads = k.Shape[2];
         Check.Shape(nameof(Attention), k, (B, S, keyHeads, D));
         Check.Shape(nameof(Attention), v, k.Shape);
@@ -33,6 +34,7 @@ public static partial class Ops
 
         // with P the weights, S the scores before the softmax:  dv = Pᵀ·dy,   dS = P·(dy·vᵀ − dy·y),   dq = dS·k/√D,   dk = dSᵀ·q/√D
         return tape.Record(nameof(Attention), y, () =>
-            tape.Backend.AttentionBackward(y.Grad, q.Data, k.Data, v.Data, y.Data, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(), v.GradTarget()), readsOutput: true);
+            tape.Backend.AttentionBackward(y.Grad, q.Data, k.Data, v.Data, y.Data, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(),
+                v.GradTarget()), readsOutput: true);
     }
 }

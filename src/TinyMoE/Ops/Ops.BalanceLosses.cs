@@ -6,8 +6,8 @@ namespace TinyMoE.Ops;
 public static partial class Ops
 {
     /// <summary>
-    /// scale·Σ_n mask[n]·Σ_e shares[g, e]·p[n, e]: the probabilities of experts, weighed by the shares of the load that they had, a constant. g is the group of n; groups are
-    /// equal runs of rows. p (N, E), shares (groups, E), result (1).
+    /// scale·Σ_n mask[n]·Σ_e shares[g, e]·p[n, e]: the probabilities of experts, weighed by the shares of the load that
+    /// they had, a constant. g is the group of n; groups are equal runs of rows. p (N, E), shares (groups, E), result (1).
     /// </summary>
     public static Tensor BalanceLoss(this Tensor p, Tensor shares, float scale, Tensor? mask = null)
     {
@@ -35,12 +35,14 @@ public static partial class Ops
         tape.Backend.SquaredVariationForward(x.Data, eps, x.Count, y.Data);
 
         // with d = mean² + eps:  dx = 2·dy/(n·d)·(x − mean − mean·var/d)
-        return tape.Record(nameof(SquaredVariation), y, () => tape.Backend.SquaredVariationBackward(y.Grad, x.Data, eps, x.Count, x.GradTarget()));
+        return tape.Record(
+            nameof(SquaredVariation), y, () => tape.Backend.SquaredVariationBackward(y.Grad, x.Data, eps, x.Count, x.GradTarget()));
     }
 
     /// <summary>
-    /// The smooth load of each expert (Shazeer et al. 2017, appendix A): load[e] = Σ_t mask[t]·Φ((clean[t, e] − threshold)/sigma[t, e]), the threshold being the (K+1)-th largest of
-    /// noisy[t] where e is among its K largest, the K-th largest where not. clean, noisy, sigma (T, E), K below E, result (E).
+    /// The smooth load of each expert (Shazeer et al. 2017, appendix A): load[e] = Σ_t mask[t]·Φ((clean[t,
+    /// e] − threshold)/sigma[t, e]), the threshold being the (K+1)-th largest of noisy[t] where e is among
+    /// its K largest, the K-th largest where not. clean, noisy, sigma (T, E), K below E, result (E).
     /// </summary>
     public static Tensor SmoothLoad(this Tensor clean, Tensor noisy, Tensor sigma, int K, Tensor? mask = null)
     {
@@ -59,6 +61,7 @@ public static partial class Ops
 
         // with z = (clean − threshold)/σ and dz = dy·φ(z):  dclean = dz/σ,   dσ = −dz·z/σ,   dthreshold = −Σ dz/σ over those that it is for
         return tape.Record(nameof(SmoothLoad), y, () => tape.Backend.SmoothLoadBackward(
-            y.Grad, clean.Data, noisy.Data, sigma.Data, best, counting, T, E, K, clean.GradTarget(), noisy.GradTarget(), sigma.GradTarget()));
+            y.Grad, clean.Data, noisy.Data, sigma.Data, best, counting, T, E, K, clean.GradTarget(), noisy.GradTarget(),
+            sigma.GradTarget()));
     }
 }

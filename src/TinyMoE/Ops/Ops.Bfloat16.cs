@@ -1,15 +1,19 @@
+using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Ops;
 
 public static partial class Ops
 {
-    /// <summary>x rounded to the nearest bfloat16, the even one of two as near; it stays in float32 memory, and its gradient is rounded too.</summary>
+    /// <summary>x rounded to the nearest bfloat16, the even one of two as near;
+    /// it stays in float32 memory, and its gradient is rounded too.</summary>
     public static Tensor RoundToBfloat16(this Tensor x) => x.Tape.RoundToBfloat16(x);
 
-    /// <summary>The same of a parameter, which rides on no tape.</summary>
+    /// <summary>The same of a parameter, which rides on no tape; one that is kept in bfloat16 is itself.</summary>
     public static Tensor RoundToBfloat16(this Tape tape, Tensor x)
     {
+        if (x.Weights.Type == ElementType.Bfloat16)
+            return x;
         Tensor y = tape.New(x.Shape);
         tape.Backend.RoundToBfloat16(x.Data, x.Count, y.Data);
 

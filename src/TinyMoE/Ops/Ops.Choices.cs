@@ -2,15 +2,17 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Ops;
 
-/// <remarks>Which experts a token is to have: ints (T, K), −1 for a choice that is dropped. Ints have no gradient; the gates of the choices do.</remarks>
+/// <remarks>Which experts a token is to have: ints (T, K), −1 for a choice that
+/// is dropped. Ints have no gradient; the gates of the choices do.</remarks>
 public static partial class Ops
 {
-    /// <summary>How often each expert is among the first <paramref name="counted"/> choices, times <paramref name="scale"/>, in each of <paramref name="groups"/> equal runs of tokens.
-    /// choices (T, K); result (groups, E), a constant.</summary>
+    /// <summary>How often each expert is among the first <paramref name="counted"/> choices, times <paramref name="scale"/>,
+    /// in each of <paramref name="groups"/> equal runs of tokens. choices (T, K); result (groups, E), a constant.</summary>
     public static Tensor CountChoices(this Tape tape, Ints choices, int K, int E, int counted, float scale, int groups = 1)
     {
         int T = choices.Length / K;
-        Check.That(nameof(CountChoices), counted >= 1 && counted <= K && T % groups == 0, $"the first 1 to {K} choices of {T} tokens in equal groups, not {counted} in {groups}");
+        Check.That(nameof(CountChoices), counted >= 1 && counted <= K && T % groups == 0,
+            $"the first 1 to {K} choices of {T} tokens in equal groups, not {counted} in {groups}");
         Tensor counts = tape.Constant((groups, E));
         tape.Backend.CountChoices(choices, groups, T / groups, K, counted, E, scale, counts.Data);
         return counts;
@@ -26,8 +28,9 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// The choices that find room when no expert serves more than <paramref name="capacity"/>; the others are −1. Larger <paramref name="priority"/> goes first, among equals
-    /// (all, without a priority) first choices before second ones, then earlier tokens. choices, priority, result (T, K).
+    /// The choices that find room when no expert serves more than <paramref name="capacity"/>; the others
+    /// are −1. Larger <paramref name="priority"/> goes first, among equals (all, without a priority)
+    /// first choices before second ones, then earlier tokens. choices, priority, result (T, K).
     /// </summary>
     public static Ints LimitCapacity(this Tape tape, Ints choices, int K, int E, int capacity, Tensor? priority)
     {
@@ -40,13 +43,15 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// Experts choose tokens: of the n tokens of a group whose scores are not below 0 each takes max(1, ⌊n·active/E⌋), those with its largest scores. Groups are equal runs of
-    /// tokens, or, <paramref name="interleaved"/>, the tokens of equal remainder. scores (T, E), result (T, E): e where expert e takes token t, else −1.
+    /// Experts choose tokens: of the n tokens of a group whose scores are not below 0 each takes max(1, ⌊n·active/E⌋),
+    /// those with its largest scores. Groups are equal runs of tokens, or, <paramref name="interleaved"/>, the tokens
+    /// of equal remainder. scores (T, E), result (T, E): e where expert e takes token t, else −1.
     /// </summary>
     public static Ints ChooseTokens(this Tensor scores, int active, int groups = 1, bool interleaved = false)
     {
         int E = scores.Shape.Last, T = scores.Count / E;
-        Check.That(nameof(ChooseTokens), active >= 1 && active <= E && groups >= 1 && T % groups == 0, $"{T} tokens in {groups} equal groups, {active} of {E} experts a token, is impossible");
+        Check.That(nameof(ChooseTokens), active >= 1 && active <= E && groups >= 1 && T % groups == 0,
+            $"{T} tokens in {groups} equal groups, {active} of {E} experts per token, is impossible");
         Ints choices = scores.Tape.Ints(T * E);
         scores.Tape.Backend.ChooseTokens(scores.Data, T, E, groups, interleaved, active, choices);
         return choices;
@@ -62,7 +67,8 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// The experts chosen in the chosen groups, as experts of all. groups (T, A); best (T·G, K), counted from 0 in each of G groups of M experts; result (T, A·K), group by group.
+    /// The experts chosen in the chosen groups, as experts of all. groups (T, A); best (T·G,
+    /// K), counted from 0 in each of G groups of M experts; result (T, A·K), group by group.
     /// </summary>
     public static Ints ChooseInGroups(this Tape tape, Ints groups, int A, Ints best, int K, int G, int M)
     {
@@ -73,30 +79,11 @@ public static partial class Ops
         return choices;
     }
 
-    /// <summary>One expert a token, loads equal, the sum of scores nearly the largest possible; a token whose first score is below −10³⁰ is not there and gets −1. scores (T, E), result (T).</summary>
-    public static Ints AssignBalanced(this Tensor scores)
-    {
-        int E = scores.Shape.Last, T = scores.Count / E;
-        Ints choices = scores.Tape.Ints(T);
-        scores.Tape.Backend.AssignBalanced(scores.Data, T, E, choices);
-        return choices;
-    }
-
-    /// <summary>exp(logits) scaled by row and by column until rows sum to 1/T and columns to 1/E; a constant. A row that begins below −10³⁰ is not there and gives zeros. logits, result (T, E).</summary>
-    public static Tensor Sinkhorn(this Tensor logits)
-    {
-        int E = logits.Shape.Last, T = logits.Count / E;
-        Tensor plan = logits.Tape.Constant(logits.Shape);
-        logits.Tape.Backend.Sinkhorn(logits.Data, T, E, plan.Data);
-        return plan;
-    }
-
     /// <summary>1 where a token chose an expert, 0 elsewhere; a constant. choices (T, K), result (T, E).</summary>
     public static Tensor OneHot(this Tape tape, Ints choices, int K, int E)
     {
         int T = choices.Length / K;
-        Tensor ones = tape.Constant((T, K)), oneHot = tape.Constant((T, E));
-        tape.Backend.Fill(ones.Data, 1f);
+        Tensor ones = tape.Filled((T, K), 1f), oneHot = tape.Constant((T, E));
         tape.Backend.ScatterColumns(ones.Data, choices, T, E, K, oneHot.Data);
         return oneHot;
     }

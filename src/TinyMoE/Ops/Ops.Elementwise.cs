@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Ops;
@@ -72,6 +73,33 @@ public static partial class Ops
         return tape.Record(nameof(Shift), y, () => tape.Backend.Affine(y.Grad, 1f, 0f, x.Count, x.GradTarget()));
     }
 
+    /// <summary>How far <see cref="Mask"/> lowers a score unless told: below what
+    /// Sinkhorn's iteration and the auction take for absent (−10³⁰).</summary>
+    public const float FarBelow = 1e35f;
+
+    /// <summary>
+    /// Scores that lose every comparison: x where <paramref name="keep"/> is <paramref name="whole"/>, and x −
+    /// <paramref name="depth"/> where it is 0. The depth is finite, so a softmax over masked scores alone is equal
+    /// shares and no 0/0. x (..., C); keep of the same shape, or a column (..., 1), a constant; result (..., C).
+    /// </summary>
+    public static Tensor Mask(this Tensor x, Tensor keep, float depth = FarBelow, float whole = 1f)
+    {
+        int C = x.Shape.Last, N = C == 0 ? 0 : x.Count / C;      // x (N, C), keep (N, C) or (N)
+        Broadcast broadcast = BroadcastOf(nameof(Mask), x.Shape, keep.Shape);
+
+        Tape tape = x.Tape;
+        Backend backend = tape.Backend;
+        Floats offset = tape.Constant(keep.Shape).Data;
+        backend.Affine(keep.Data, 1f, -whole, keep.Count, offset);      // exactly 0 where x is kept: subtracted before it is scaled
+        backend.Affine(offset, depth / whole, 0f, keep.Count, offset);
+        Tensor y = tape.New(x.Shape);                            // (N, C)
+        backend.BinaryForward(Binary.Add, x.Data, offset, broadcast, N, C, y.Data);
+
+        // dx = dy
+        return tape.Record(nameof(Mask), y, () =>
+            backend.BinaryBackward(Binary.Add, y.Grad, x.Data, offset, broadcast, N, C, x.GradTarget(), Target.None));
+    }
+
     private static Tensor Apply(Tensor x, Unary f)
     {
         Tape tape = x.Tape;
@@ -79,24 +107,26 @@ public static partial class Ops
         tape.Backend.UnaryForward(f, x.Data, x.Count, y.Data);
 
         // dx = dy·f'(x)
-        return tape.Record(f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Data, y.Data, y.Grad, x.Count, x.GradTarget()), readsOutput: true);
+        return tape.Record(
+            f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Data, y.Data, y.Grad, x.Count, x.GradTarget()), readsOutput: true);
     }
 
     private static Tensor Apply(Tensor a, Binary f, Tensor b)
     {
         int C = a.Shape.Last, N = C == 0 ? 0 : a.Count / C;      // a (N, C), b (N, C) or (C) or (N)
-        Broadcast broadcast = BroadcastOf(f, a.Shape, b.Shape);
+        Broadcast broadcast = BroadcastOf(f.ToString(), a.Shape, b.Shape);
 
         Tape tape = a.Tape;
         Tensor y = tape.New(a.Shape);                            // (N, C)
         tape.Backend.BinaryForward(f, a.Data, b.Data, broadcast, N, C, y.Data);
 
-        // +: da = dy, db = dy;   −: da = dy, db = −dy;   ·: da = dy·b, db = dy·a;   /: da = dy/b, db = −dy·a/b²;   db summed over what b was broadcast to
+        // +: da = dy, db = dy; −: da = dy, db = −dy; ·: da = dy·b, db = dy·a;
+        // /: da = dy/b, db = −dy·a/b²; db summed over what b was broadcast to
         return tape.Record(f.ToString(), y, () =>
             tape.Backend.BinaryBackward(f, y.Grad, a.Data, b.Data, broadcast, N, C, a.GradTarget(), b.GradTarget()));
     }
 
-    private static Broadcast BroadcastOf(Binary f, Shape a, Shape b)
+    private static Broadcast BroadcastOf(string op, Shape a, Shape b)
     {
         if (b == a)
             return Broadcast.None;
@@ -104,6 +134,7 @@ public static partial class Ops
             return Broadcast.Row;
         if (b.Last == 1 && (long)b.Count * a.Last == a.Count)
             return Broadcast.Column;
-        throw new ArgumentException($"{f} cannot broadcast {b} to {a}: the second operand is of the same shape, a row ({a.Last}), or a column (..., 1).");
+        throw new ArgumentException(
+            $"{op} cannot broadcast {b} to {a}: the second operand is of the same shape, a row ({a.Last}), or a column (..., 1).");
     }
 }

@@ -11,7 +11,7 @@ public static partial class Ops
         int V = table.Shape[0], C = table.Shape[1], N = ids.Length;
 
         Tensor y = tape.New((N, C));                             // (N, C)
-        tape.Backend.EmbeddingForward(table.Data, ids, N, V, C, y.Data);
+        tape.Backend.EmbeddingForward(table.Weights, ids, N, V, C, y.Data);
 
         // dtable[v] = Σ_{n: ids[n] = v} dy[n]
         return tape.Record(nameof(Embedding), y, () => tape.Backend.EmbeddingBackward(y.Grad, ids, N, V, C, table.GradTarget()));

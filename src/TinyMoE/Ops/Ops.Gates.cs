@@ -6,7 +6,8 @@ namespace TinyMoE.Ops;
 public static partial class Ops
 {
     /// <summary>
-    /// Logits with learned noise (Shazeer et al. 2017): sigma = softplus(spread) + eps, noisy = clean + sigma·noise. clean, spread, results (..., E), noise alike, a constant of normal draws.
+    /// Logits with learned noise (Shazeer et al. 2017): sigma = softplus(spread) + eps, noisy = clean
+    /// + sigma·noise. clean, spread, results (..., E), noise alike, a constant of normal draws.
     /// </summary>
     public static (Tensor Noisy, Tensor Sigma) NoisyLogits(this Tensor clean, Tensor spread, Tensor noise, float eps)
     {
@@ -18,7 +19,8 @@ public static partial class Ops
         Floats draws = noise.Data;
         bool taken = false;
 
-        // Two nodes: backward comes to that of the noisy logits first, which takes the gradient of sigma along; this one is for a sigma whose logits nobody wanted.
+        // Two nodes: backward comes to that of the noisy logits first, which takes the
+        // gradient of sigma along; this one is for a sigma whose logits nobody wanted.
         Tensor sigma = tape.New(clean.Shape);
         tape.Record(nameof(NoisyLogits), sigma, () =>
         {
@@ -32,7 +34,8 @@ public static partial class Ops
         return (tape.Record(nameof(NoisyLogits), noisy, () =>
         {
             taken = true;
-            tape.Backend.NoisyLogitsBackward(noisy.Grad, sigma.HasGrad ? sigma.Grad : default, spread.Data, draws, n, clean.GradTarget(), spread.GradTarget());
+            tape.Backend.NoisyLogitsBackward(
+                noisy.Grad, sigma.HasGrad ? sigma.Grad : default, spread.Data, draws, n, clean.GradTarget(), spread.GradTarget());
         }), sigma);
     }
 

@@ -10,25 +10,16 @@ public static partial class Ops
     public static Tensor Linear(this Tensor x, Tensor w, Tensor? bias = null) => Project(nameof(Linear), x, w, default, bias);
 
     /// <summary>y = f(x·wᵀ + bias). x (..., in), w (out, in), bias (out) or null; y (..., out).</summary>
-    public static Tensor LinearActivated(this Tensor x, Tensor w, Unary f, Tensor? bias = null) => Project(nameof(LinearActivated), x, w, default, bias, f);
+    public static Tensor LinearActivated(this Tensor x, Tensor w, Unary f, Tensor? bias = null) =>
+        Project(nameof(LinearActivated), x, w, default, bias, f);
 
-    /// <summary>y = silu(gate)·(x·wᵀ + bias), the upper half of SwiGLU (Shazeer 2020). x (..., in), gate (..., out), w (out, in), bias (out) or null; y (..., out).</summary>
-    public static Tensor LinearGated(this Tensor x, Tensor gate, Tensor w, Tensor? bias = null) => Project(nameof(LinearGated), x, w, default, bias, gate: gate);
+    /// <summary>y = silu(gate)·(x·wᵀ + bias), the upper half of SwiGLU (Shazeer 2020). x
+    /// (..., in), gate (..., out), w (out, in), bias (out) or null; y (..., out).</summary>
+    public static Tensor LinearGated(this Tensor x, Tensor gate, Tensor w, Tensor? bias = null) =>
+        Project(nameof(LinearGated), x, w, default, bias, gate: gate);
 
-    /// <summary>Each expert's linear map on its rows: y[n] = w[e]·x[n] + bias[e] for offsets[e] ≤ n &lt; offsets[e+1].
-    /// Rows from offsets[E] on belong to nobody and give zeros. Where w has a copy in bfloat16 the product reads that, adds up in float32, and rounds y and the
-    /// gradient dy to bfloat16; of an activated or gated map what is behind the activation is rounded. x (N, in), w (E, out, in), offsets (E+1) from 0, bias (E, out) or null; y (N, out).</summary>
-    public static Tensor GroupedLinear(this Tensor x, Tensor w, Ints offsets, Tensor? bias = null) => Project(nameof(GroupedLinear), x, w, offsets, bias);
-
-    /// <summary>y[n] = f(w[e]·x[n] + bias[e]), shapes as of <see cref="GroupedLinear"/>.</summary>
-    public static Tensor GroupedLinearActivated(this Tensor x, Tensor w, Ints offsets, Unary f, Tensor? bias = null) =>
-        Project(nameof(GroupedLinearActivated), x, w, offsets, bias, f);
-
-    /// <summary>y[n] = silu(gate[n])·(w[e]·x[n] + bias[e]), gate (N, out), other shapes as of <see cref="GroupedLinear"/>.</summary>
-    public static Tensor GroupedLinearGated(this Tensor x, Tensor gate, Tensor w, Ints offsets, Tensor? bias = null) =>
-        Project(nameof(GroupedLinearGated), x, w, offsets, bias, gate: gate);
-
-    /// <summary>A linear map, of all rows or (offsets given) of each expert's, and what follows it in the same pass: nothing, f, or the product with silu(gate).</summary>
+    /// <summary>A linear map, of all rows or (offsets given) of each expert's, and what
+    /// follows it in the same pass: nothing, f, or the product with silu(gate).</summary>
     private static Tensor Project(string op, Tensor x, Tensor w, Ints offsets, Tensor? bias, Unary? f = null, Tensor? gate = null)
     {
         bool grouped = !offsets.IsNone;
@@ -50,19 +41,22 @@ public static partial class Ops
         Backend backend = tape.Backend;
         Tensor y = tape.New(shape);                                 // (..., outputs)
         bool isActivated = f is not null || gate is not null;
-        Floats z = isActivated && f != Unary.Relu ? tape.Saved(y.Count) : y.Data; // x·wᵀ + bias; where y > 0 tells the slope of ReLU as well
+        // experts in bfloat16 round what they give as well
+        ElementType rounding = grouped ? WeightsOf(w, grouped).Type : ElementType.Float32;
+        // x·wᵀ + bias; where y > 0 tells the slope of ReLU as well
+        Floats z = isActivated && f != Unary.Relu ? tape.Saved(y.Count) : y.Data;
         Epilogue epilogue = new()
         {
             Bias = bias?.Data ?? default,
             Activation = f ?? Unary.Silu,
             Gate = gate?.Data ?? default,
             Activated = isActivated ? y.Data : default,
-            Precision = WeightsOf(w, grouped).Precision,
+            Precision = rounding,
         };
         if (grouped)
             backend.GroupedMatMul(x.Data, WeightsOf(w, grouped), offsets, E, N, inputs, outputs, z, epilogue);
         else
-            backend.MatMul(x.Data, false, w.Data, true, 1, N, outputs, inputs, z, epilogue);
+            backend.MatMul(x.Data, false, w.Weights, true, 1, N, outputs, inputs, z, epilogue);
 
         // dz = dy·f'(z), or dz = dy·silu(gate) and dgate = dy·z·silu'(gate), in the place of dy
         // dx = dz·w,   dw = dzᵀ·x,   dbias = Σ_n dz,   each expert's over its own rows
@@ -71,10 +65,10 @@ public static partial class Ops
             Floats dz = y.Grad;
             Weights weights = WeightsOf(w, grouped);
             if (gate is not null)
-                backend.SwiGluBackward(dz, gate.Data, z, y.Count, gate.GradTarget(), dz, weights.Precision);
+                backend.SwiGluBackward(dz, gate.Data, z, y.Count, gate.GradTarget(), dz, rounding);
             else if (f is not null)
                 backend.UnaryBackward(f.Value, z, y.Data, dz, y.Count, dz);
-            if (gate is null && weights.Precision == ElementType.Bfloat16)
+            if (gate is null && rounding == ElementType.Bfloat16)
                 backend.RoundToBfloat16(dz, y.Count, dz);
 
             if (grouped)
@@ -86,7 +80,7 @@ public static partial class Ops
             }
             else
             {
-                backend.MatMul(dz, false, w.Data, false, 1, N, inputs, outputs, x.GradTarget());
+                backend.MatMul(dz, false, weights, false, 1, N, inputs, outputs, x.GradTarget());
                 backend.MatMul(dz, true, x.Data, false, 1, outputs, inputs, N, w.GradTarget());
                 if (bias is not null)
                     backend.SumRows(dz, 1f, N, outputs, bias.GradTarget());
@@ -94,14 +88,16 @@ public static partial class Ops
         }, readsOutput: f is not null);
     }
 
-    /// <summary>What a product reads of w: a grouped one the copy in bfloat16, where there is one.</summary>
-    private static Weights WeightsOf(Tensor w, bool grouped) => grouped && !w.Bfloat16.IsNone ? w.Bfloat16 : w.Data;
+    /// <summary>What a product reads of w: a grouped one the values in bfloat16, where there are any.</summary>
+    private static Weights WeightsOf(Tensor w, bool grouped) => grouped && !w.Bfloat16.IsNone ? w.Bfloat16 : w.Weights;
 
-    /// <summary>y = op(a)·op(b), op = transpose where the flag says. a (rows, inner), b (inner, columns), y (rows, columns); of rank 3, one product for each of the first dimension.</summary>
+    /// <summary>y = op(a)·op(b), op = transpose where the flag says. a (rows, inner), b (inner,
+    /// columns), y (rows, columns); of rank 3, one product for each of the first dimension.</summary>
     public static Tensor MatMul(this Tensor a, Tensor b, bool transposeA = false, bool transposeB = false)
     {
         int rank = a.Shape.Rank, batch = rank == 3 ? a.Shape[0] : 1;
-        Check.That(nameof(MatMul), rank is 2 or 3 && b.Shape.Rank == rank, $"a and b are of the same rank, 2 or 3, not {a.Shape} and {b.Shape}");
+        Check.That(
+            nameof(MatMul), rank is 2 or 3 && b.Shape.Rank == rank, $"a and b are of the same rank, 2 or 3, not {a.Shape} and {b.Shape}");
         int rows = a.Shape[transposeA ? rank - 1 : rank - 2], inner = a.Shape[transposeA ? rank - 2 : rank - 1];
         int columns = b.Shape[transposeB ? rank - 2 : rank - 1];
         var (bRows, bColumns) = transposeB ? (columns, inner) : (inner, columns);
@@ -110,34 +106,19 @@ public static partial class Ops
         Tape tape = a.Tape;
         Backend backend = tape.Backend;
         Tensor y = tape.New(rank == 3 ? (batch, rows, columns) : (rows, columns));
-        backend.MatMul(a.Data, transposeA, b.Data, transposeB, batch, rows, columns, inner, y.Data);
+        backend.MatMul(a.Data, transposeA, b.Weights, transposeB, batch, rows, columns, inner, y.Data);
 
         // d op(a) = dy·op(b)ᵀ,   d op(b) = op(a)ᵀ·dy;   of a transposed operand both sides transposed: da = op(b)·dyᵀ,   db = dyᵀ·op(a)
         return tape.Record(nameof(MatMul), y, () =>
         {
             if (transposeA)
-                backend.MatMul(b.Data, transposeB, y.Grad, true, batch, inner, rows, columns, a.GradTarget());
+                backend.MatMul(b.Weights.Float32, transposeB, y.Grad, true, batch, inner, rows, columns, a.GradTarget());
             else
-                backend.MatMul(y.Grad, false, b.Data, !transposeB, batch, rows, inner, columns, a.GradTarget());
+                backend.MatMul(y.Grad, false, b.Weights, !transposeB, batch, rows, inner, columns, a.GradTarget());
             if (transposeB)
                 backend.MatMul(y.Grad, true, a.Data, transposeA, batch, columns, inner, rows, b.GradTarget());
             else
                 backend.MatMul(a.Data, !transposeA, y.Grad, false, batch, inner, columns, rows, b.GradTarget());
         });
-    }
-
-    /// <summary>Sums each expert's rows: y[e] = Σ x[n] over offsets[e] ≤ n &lt; offsets[e+1]. x (N, C), offsets (E+1) from 0; y (E, C).</summary>
-    public static Tensor GroupedSum(this Tensor x, Ints offsets, int E)
-    {
-        int C = x.Shape.Last, N = x.Count / C;
-        Check.Shape(nameof(GroupedSum), x, (N, C));
-        Check.Length(nameof(GroupedSum), offsets, E + 1);
-
-        Tape tape = x.Tape;
-        Tensor y = tape.New((E, C));
-        tape.Backend.GroupedSum(x.Data, offsets, E, N, C, y.Data);
-
-        // dx[n] = dy[e], zero for the rows of nobody
-        return tape.Record(nameof(GroupedSum), y, () => tape.Backend.GroupedBroadcast(y.Grad, offsets, E, N, C, x.GradTarget()));
     }
 }

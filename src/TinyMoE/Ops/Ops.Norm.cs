@@ -21,7 +21,8 @@ public static partial class Ops
             tape.Backend.RmsNormBackward(y.Grad, default, x.Data, w.Data, r, N, C, x.GradTarget(), Target.None, w.GradTarget()));
     }
 
-    /// <summary>Sum = x + branch and Y = RmsNorm(Sum), a residual connection with the norm that follows it, in one pass. x, branch, results (..., C), w (C). Uses branch up (<see cref="Tape.NewOver"/>).</summary>
+    /// <summary>Sum = x + branch and Y = RmsNorm(Sum), a residual connection with the norm that follows it, in
+    /// one pass. x, branch, results (..., C), w (C). Uses branch up (<see cref="Tape.NewOver"/>).</summary>
     public static (Tensor Sum, Tensor Y) AddRmsNorm(this Tensor x, Tensor branch, Tensor w, float eps = 1e-5f)
     {
         int C = x.Shape.Last, N = x.Count / C;                   // x, branch (N, C), w (C)
@@ -37,10 +38,12 @@ public static partial class Ops
 
         // with ŝ = s·r:  dx = dbranch = ds + r·(dy·w − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ
         return (s, tape.Record(nameof(AddRmsNorm), y, () =>
-            tape.Backend.RmsNormBackward(y.Grad, sum.TakeGrad(), s.Data, w.Data, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget())));
+            tape.Backend.RmsNormBackward(
+                y.Grad, sum.TakeGrad(), s.Data, w.Data, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget())));
     }
 
-    /// <summary>y = (x − mean)·r·w + b with r = 1/√(var + eps), over the last dimension (Ba et al. 2016). x (..., C), w (C), b (C) or null.</summary>
+    /// <summary>y = (x − mean)·r·w + b with r = 1/√(var + eps), over the last
+    /// dimension (Ba et al. 2016). x (..., C), w (C), b (C) or null.</summary>
     public static Tensor LayerNorm(this Tensor x, Tensor w, Tensor? b, float eps = 1e-5f)
     {
         int C = x.Shape.Last, N = x.Count / C;                   // x (N, C), w (C), b (C)
@@ -58,7 +61,8 @@ public static partial class Ops
             y.Grad, default, x.Data, w.Data, mean, r, N, C, x.GradTarget(), Target.None, w.GradTarget(), b?.GradTarget() ?? Target.None));
     }
 
-    /// <summary>Sum = x + branch and Y = LayerNorm(Sum) in one pass. x, branch, results (..., C), w (C), b (C) or null. Uses branch up.</summary>
+    /// <summary>Sum = x + branch and Y = LayerNorm(Sum) in one pass. x, branch,
+    /// results (..., C), w (C), b (C) or null. Uses branch up.</summary>
     public static (Tensor Sum, Tensor Y) AddLayerNorm(this Tensor x, Tensor branch, Tensor w, Tensor? b, float eps = 1e-5f)
     {
         int C = x.Shape.Last, N = x.Count / C;                   // x, branch (N, C), w (C), b (C)
@@ -76,12 +80,13 @@ public static partial class Ops
 
         // with ŝ = (s − mean)·r:  dx = dbranch = ds + r·(dy·w − mean(dy·w) − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ,   db = Σ_n dy
         return (s, tape.Record(nameof(AddLayerNorm), y, () => tape.Backend.LayerNormBackward(
-            y.Grad, sum.TakeGrad(), s.Data, w.Data, mean, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget(), b?.GradTarget() ?? Target.None)));
+            y.Grad, sum.TakeGrad(), s.Data, w.Data, mean, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget(),
+            b?.GradTarget() ?? Target.None)));
     }
 
     /// <summary>
-    /// The sum inside a norm of a sum, a node of its own on the tape, before the norm's. The norm's backward takes the gradient that others gave the sum and passes
-    /// it on together with its own, in one pass; only where nobody wanted the norm, the sum's own backward does.
+    /// The sum inside a norm of a sum, a node of its own on the tape, before the norm's. The norm's backward takes the gradient that others
+    /// gave the sum and passes it on together with its own, in one pass; only where nobody wanted the norm, the sum's own backward does.
     /// </summary>
     private sealed class ResidualSum
     {

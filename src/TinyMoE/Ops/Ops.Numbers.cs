@@ -5,7 +5,8 @@ namespace TinyMoE.Ops;
 
 public static partial class Ops
 {
-    /// <summary>Σ_i weights[i]·x[i] of tensors of one element: a total of losses. x, weights (n numbers, at least one), result (1).</summary>
+    /// <summary>Σ_i weights[i]·x[i] of tensors of one element: a total of
+    /// losses. x, weights (n numbers, at least one), result (1).</summary>
     public static Tensor SumNumbers(this IReadOnlyList<Tensor> x, float[] weights)
     {
         Check.That(nameof(SumNumbers), x.Count > 0 && x.Count == weights.Length, $"{x.Count} numbers cannot have {weights.Length} weights");
@@ -26,5 +27,6 @@ public static partial class Ops
     }
 
     /// <summary>weight·Σ_i x[i] of tensors of one element; result (1).</summary>
-    public static Tensor SumNumbers(this IReadOnlyList<Tensor> x, float weight = 1f) => x.SumNumbers([.. Enumerable.Repeat(weight, x.Count)]);
+    public static Tensor SumNumbers(this IReadOnlyList<Tensor> x, float weight = 1f) =>
+        x.SumNumbers([.. Enumerable.Repeat(weight, x.Count)]);
 }

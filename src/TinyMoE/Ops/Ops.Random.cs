@@ -6,7 +6,8 @@ namespace TinyMoE.Ops;
 
 public static partial class Ops
 {
-    /// <summary>Each value is zero with probability Rate, else x/(1 − Rate), so that the mean stays (Srivastava et al. 2014). x itself when the rate is 0.</summary>
+    /// <summary>Each value is zero with probability Rate, else x/(1 − Rate), so that
+    /// the mean stays (Srivastava et al. 2014). x itself when the rate is 0.</summary>
     public static Tensor Dropout(this Tensor x, in Dropout dropout)
     {
         Dropout kept = dropout;

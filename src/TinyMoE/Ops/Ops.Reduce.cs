@@ -14,7 +14,8 @@ public static partial class Ops
     public static Tensor SumColumns(this Tensor x) => ReduceColumns(nameof(SumColumns), x, x.Shape.Last, x.Shape.WithLast(1), 1f);
 
     /// <summary>The mean of each row. x (..., C); result (..., 1).</summary>
-    public static Tensor MeanColumns(this Tensor x) => ReduceColumns(nameof(MeanColumns), x, x.Shape.Last, x.Shape.WithLast(1), 1f / x.Shape.Last);
+    public static Tensor MeanColumns(this Tensor x) =>
+        ReduceColumns(nameof(MeanColumns), x, x.Shape.Last, x.Shape.WithLast(1), 1f / x.Shape.Last);
 
     /// <summary>The sum of all elements; result (1).</summary>
     public static Tensor Sum(this Tensor x) => ReduceColumns(nameof(Sum), x, x.Count, 1, 1f);

@@ -7,8 +7,9 @@ namespace TinyMoE.Ops;
 public static partial class Ops
 {
     /// <summary>
-    /// Rotary positions (Su et al. 2021), the pairs half a head apart as in Llama: with a the angle of position start + t and pair i,
-    /// y[i] = x[i]·cos a − x[i + D/2]·sin a,  y[i + D/2] = x[i + D/2]·cos a + x[i]·sin a. x, y (B, T, H, D), cos, sin (positions, D/2). Uses x up (<see cref="Tape.NewOver"/>).
+    /// Rotary positions (Su et al. 2021), the pairs half a head apart as in Llama: with a the angle of
+    /// position start + t and pair i, y[i] = x[i]·cos a − x[i + D/2]·sin a, y[i + D/2] = x[i + D/2]·cos a
+    /// + x[i]·sin a. x, y (B, T, H, D), cos, sin (positions, D/2). Uses x up (<see cref="Tape.NewOver"/>).
     /// </summary>
     public static Tensor Rope(this Tensor x, Floats cos, Floats sin, int start = 0)
     {
@@ -33,7 +34,8 @@ public static partial class Ops
         (Floats queries, Floats keys) = (q.Data, k.Data);
         bool turned = false;
 
-        // Two nodes: backward comes to the one of the keys first, which turns both gradients back in one pass; this one is for queries whose keys nobody wanted.
+        // Two nodes: backward comes to the one of the keys first, which turns both
+        // gradients back in one pass; this one is for queries whose keys nobody wanted.
         Tensor yq = tape.NewOver(q);
         tape.Record(nameof(Rope), yq, () =>
         {
@@ -45,7 +47,8 @@ public static partial class Ops
         return (yq, tape.Record(nameof(Rope), yk, () =>
         {
             turned = yq.HasGrad;
-            rotation.Turn(turned ? yq.Grad : default, yk.Grad, KvHeads, inverse: true, turned ? q.GradTarget() : Target.None, k.GradTarget());
+            rotation.Turn(
+                turned ? yq.Grad : default, yk.Grad, KvHeads, inverse: true, turned ? q.GradTarget() : Target.None, k.GradTarget());
         }));
     }
 

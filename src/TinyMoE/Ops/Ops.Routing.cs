@@ -5,8 +5,9 @@ namespace TinyMoE.Ops;
 public static partial class Ops
 {
     /// <summary>
-    /// Columns of the K largest values of each row, largest first, the lower column among equals; NaN is below everything. With <paramref name="groups"/>, the K largest of each
-    /// group of E neighbouring columns, group by group. x (T, groups·E), result (T·groups·K). Indices have no gradient.
+    /// Columns of the K largest values of each row, largest first, the lower column among equals; NaN is
+    /// below everything. With <paramref name="groups"/>, the K largest of each group of E neighbouring
+    /// columns, group by group. x (T, groups·E), result (T·groups·K). Indices have no gradient.
     /// </summary>
     public static Ints TopK(this Tensor x, int K, int groups = 1)
     {
@@ -21,8 +22,8 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// Top-k routing: each token takes the K experts of its largest logits, with gates softmax(logits) over those K, or over all E. The plan has the T·K rows in expert order.
-    /// logits (T, E), result: the gate of each row (N), N = T·K.
+    /// Top-k routing: each token takes the K experts of its largest logits, with gates softmax(logits) over those K, or
+    /// over all E. The plan has the T·K rows in expert order. logits (T, E), result: the gate of each row (N), N = T·K.
     /// </summary>
     public static Tensor Route(this Tensor logits, int K, bool overAll, out RoutingPlan plan)
     {
@@ -33,16 +34,18 @@ public static partial class Ops
         Ints experts = tape.Ints(N), rowsByToken = tape.Ints(N); // (T, K)
         plan = new RoutingPlan(experts, tape.Ints(E + 1), tape.Ints(N), tape.Ints(T + 1), rowsByToken);
         Tensor y = tape.New(N);
-        tape.Backend.RouteForward(logits.Data, overAll, T, E, K, experts, plan.Offsets, plan.Tokens, rowsByToken, plan.TokenOffsets, y.Data);
+        tape.Backend.RouteForward(
+            logits.Data, overAll, T, E, K, experts, plan.Offsets, plan.Tokens, rowsByToken, plan.TokenOffsets, y.Data);
 
         // with g the gates of a token, p its softmax over all:  of a chosen logit g·(dg − Σ g·dg);   of another 0, or −p·Σ g·dg over all
         return tape.Record(nameof(Route), y, () =>
-            tape.Backend.RouteBackward(y.Grad, logits.Data, y.Data, overAll, experts, rowsByToken, T, E, K, logits.GradTarget()), readsOutput: true);
+            tape.Backend.RouteBackward(y.Grad, logits.Data, y.Data, overAll, experts, rowsByToken, T, E, K, logits.GradTarget()),
+                readsOutput: true);
     }
 
     /// <summary>
-    /// The plan of choices made already, −1 for one that is dropped, and the gate of each row, 0 for a row that is nobody's. N = T·K, or <paramref name="rows"/> where no more can be
-    /// kept. gates (T, K), choices (T, K), result (N).
+    /// The plan of choices made already, −1 for one that is dropped, and the gate of each row, 0 for an unassigned
+    /// row. N = T·K, or <paramref name="rows"/> where no more can be kept. gates (T, K), choices (T, K), result (N).
     /// </summary>
     public static Tensor Assign(this Tensor gates, Ints choices, int E, int? rows, out RoutingPlan plan)
     {
@@ -53,7 +56,8 @@ public static partial class Ops
         Ints choiceOfRow = tape.Ints(N);
         plan = new RoutingPlan(choices, tape.Ints(E + 1), tape.Ints(N), tape.Ints(T + 1), tape.Ints(N));
         Tensor y = tape.New(N);
-        tape.Backend.Assign(choices, T, E, K, N, plan.Offsets, plan.Tokens, choiceOfRow, plan.RowsByToken, plan.TokenOffsets, gates.Data, y.Data);
+        tape.Backend.Assign(
+            choices, T, E, K, N, plan.Offsets, plan.Tokens, choiceOfRow, plan.RowsByToken, plan.TokenOffsets, gates.Data, y.Data);
 
         // dgates[choiceOfRow[n]] = dy[n], zero for a choice that was dropped
         return tape.Record(nameof(Assign), y, () =>

@@ -27,12 +27,13 @@ public static partial class Ops
         tape.Backend.LogSumExpForward(x.Data, N, C, y.Data);
 
         // dx[n, c] = dy[n]·exp(x[n, c] − y[n])
-        return tape.Record(nameof(LogSumExp), y, () => tape.Backend.LogSumExpBackward(y.Grad, x.Data, y.Data, N, C, x.GradTarget()), readsOutput: true);
+        return tape.Record(
+            nameof(LogSumExp), y, () => tape.Backend.LogSumExpBackward(y.Grad, x.Data, y.Data, N, C, x.GradTarget()), readsOutput: true);
     }
 
     /// <summary>
     /// The mean of −log softmax(logits)[target] over the rows with a target of 0 or more; zero when there is none.
-    /// logits (..., V), targets one a row; result (1).
+    /// logits (..., V), targets one per row; result (1).
     /// </summary>
     public static Tensor CrossEntropy(this Tensor logits, Ints targets)
     {
@@ -49,7 +50,8 @@ public static partial class Ops
             tape.Backend.CrossEntropyBackward(y.Grad, logits.Data, targets, logSumExp, N, V, logits.GradTarget()));
     }
 
-    /// <summary>The z-loss (Zoph et al. 2022): scale·Σ (log Σ_e exp)² over the rows whose mask is 1, all without one. logits (N, E), mask (N, 1) of 1 and 0, result (1).</summary>
+    /// <summary>The z-loss (Zoph et al. 2022): scale·Σ (log Σ_e exp)² over the rows whose mask
+    /// is 1, all without one. logits (N, E), mask (N, 1) of 1 and 0, result (1).</summary>
     public static Tensor ZLoss(this Tensor logits, float scale, Tensor? mask = null)
     {
         int E = logits.Shape.Last, N = logits.Count / E;         // logits (N, E)

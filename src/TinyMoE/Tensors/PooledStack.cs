@@ -2,7 +2,8 @@ using System.Buffers;
 
 namespace TinyMoE.Tensors;
 
-/// <summary>A stack whose room comes from the shared array pool and goes back to it: after the first step, filling one again allocates nothing.</summary>
+/// <summary>A stack whose room comes from the shared array pool and goes back
+/// to it: after the first step, filling one again allocates nothing.</summary>
 internal sealed class PooledStack<T> : IDisposable
 {
     private T[] items = [];

@@ -30,8 +30,9 @@ public sealed class Tape : IDisposable
     public Tensor New(Shape shape) => new(this, shape, Saved(shape.Count), wantsGrad: Recording, isActivation: true);
 
     /// <summary>
-    /// A new activation like <paramref name="x"/> in x's own memory, for an op that works in place and whose backward reads neither values nor gradient of x. It uses x up: reading
-    /// x's values from then on throws. Where the memory is not free to take (x is no activation, or its own backward reads it) the new one has its own, and x stays.
+    /// A new activation like <paramref name="x"/> in x's own memory, for an op that works in place and whose backward
+    /// reads neither values nor gradient of x. It uses x up: reading x's values from then on throws. Where the memory
+    /// is not free to take (x is no activation, or its own backward reads it) the new one has its own, and x stays.
     /// </summary>
     public Tensor NewOver(Tensor x) => x.CanBeTakenOver ? new Tensor(x) : New(x.Shape);
 
@@ -52,6 +53,14 @@ public sealed class Tape : IDisposable
     /// <summary>Values with no gradient, contents undefined; they live as long as the tape.</summary>
     public Tensor Constant(Shape shape) => new(this, shape, Rent<float>(shape.Count, ref kept), wantsGrad: false);
 
+    /// <summary>One value everywhere, with no gradient; it lives as long as the tape.</summary>
+    public Tensor Filled(Shape shape, float value)
+    {
+        Tensor filled = Constant(shape);
+        Backend.Fill(filled.Data, value);
+        return filled;
+    }
+
     /// <summary>Values from the host with no gradient; they live as long as the tape.</summary>
     public Tensor Constant(Shape shape, ReadOnlySpan<float> values) => Leaf(shape, values, wantsGrad: false);
 
@@ -61,17 +70,21 @@ public sealed class Tape : IDisposable
     /// <summary>Values that somebody else owns (a cache), with no gradient.</summary>
     internal Tensor Borrow(Shape shape, Floats data) => new(this, shape, data, wantsGrad: false);
 
-    /// <summary><paramref name="x"/> itself with a copy in bfloat16, which grouped products read in its place; it lives as long as the tape.</summary>
+    /// <summary><paramref name="x"/> itself with a copy in bfloat16, which grouped
+    /// products read in its place; it lives as long as the tape.</summary>
     internal Tensor WithBfloat16(Tensor x)
     {
+        if (x.Weights.Type == ElementType.Bfloat16)
+            return x;
         Bfloat16s copy = Rent<ushort>(x.Count, ref kept);
         Backend.PackBfloat16(x.Data, x.Count, copy);
         return new Copied(x, copy);
     }
 
     /// <summary>
-    /// The only way a computed tensor leaves an op. <paramref name="backward"/> reads <c>y.Grad</c> and writes the <see cref="Tensor.GradTarget"/>
-    /// of the inputs; it runs once, and only when something downstream wanted y. Unless it <paramref name="readsOutput"/>, y's values are gone by then: their memory is free for gradients.
+    /// The only way a computed tensor leaves an op. <paramref name="backward"/> reads <c>y.Grad</c> and writes the
+    /// <see cref="Tensor.GradTarget"/> of the inputs; it runs once, and only when something downstream wanted y.
+    /// Unless it <paramref name="readsOutput"/>, y's values are gone by then: their memory is free for gradients.
     /// </summary>
     public Tensor Record(string op, Tensor y, Action backward, bool readsOutput = false)
     {

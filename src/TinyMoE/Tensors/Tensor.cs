@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Tensors;
@@ -44,20 +45,26 @@ public class Tensor
     public int Count => Shape.Count;
 
     /// <summary>The values.</summary>
-    /// <exception cref="InvalidOperationException">They are gone: another op took their memory over (<see cref="Tape.NewOver"/>), or backward has passed.</exception>
+    /// <exception cref="InvalidOperationException">They are gone: another op took their
+    /// memory over (<see cref="Tape.NewOver"/>), or backward has passed.</exception>
     public Floats Data => (origin ?? this).IsUsedUp
-        ? throw new InvalidOperationException($"The values of this tensor {Shape} are gone: an op that works in place has used them up, or backward has passed.")
+        ? throw new InvalidOperationException(
+            $"The values of this tensor {Shape} are gone: an op that works in place has used them up, or backward has passed.")
         : new Floats(valuesAddress, Count);
 
     /// <summary>The values rounded to bfloat16, which grouped products read in their place; empty: none, they read float32.</summary>
     internal virtual Bfloat16s Bfloat16 => default;
+
+    /// <summary>What dense products and lookups read: the values in float32, or, where there are only those, in bfloat16.</summary>
+    internal virtual Weights Weights => origin?.Weights ?? (Bfloat16.IsNone || !Data.IsNone ? Data : Bfloat16);
 
     /// <summary>Whether backward should compute this tensor's gradient.</summary>
     public bool WantsGrad { get; protected set; }
 
     /// <summary>The tape this activation rides on.</summary>
     /// <exception cref="InvalidOperationException">The tensor is a parameter: put the activation first.</exception>
-    public Tape Tape => tape ?? throw new InvalidOperationException("A parameter rides on no tape; the first argument of an op is an activation.");
+    public Tape Tape =>
+        tape ?? throw new InvalidOperationException("A parameter rides on no tape; the first argument of an op is an activation.");
 
     /// <summary>Whether the backward of the op that made this activation reads its values.</summary>
     internal bool NeededByBackward { get; set; }
@@ -74,7 +81,8 @@ public class Tensor
     /// <summary>The gradient of the loss by this tensor.</summary>
     /// <exception cref="InvalidOperationException">No backward has written it.</exception>
     public Floats Grad => origin?.Grad
-        ?? (gradWritten ? new Floats(gradAddress, Count) : throw new InvalidOperationException("This tensor has no gradient: no backward has reached it."));
+        ?? (gradWritten ? new Floats(gradAddress, Count)
+            : throw new InvalidOperationException("This tensor has no gradient: no backward has reached it."));
 
     /// <summary>
     /// Where a backward kernel writes this tensor's gradient: the first call stores, later ones add. Nobody wants it: the empty target.
@@ -115,7 +123,8 @@ public class Tensor
             Owned.Return(valuesAddress, Tape.Backend.Pool);
     }
 
-    /// <summary>Where the gradient is or will be: what took over the values takes over this memory too, so that its backward works in place.</summary>
+    /// <summary>Where the gradient is or will be: what took over the values takes
+    /// over this memory too, so that its backward works in place.</summary>
     private nint GradMemory()
     {
         if (gradAddress == 0)
@@ -124,7 +133,8 @@ public class Tensor
     }
 
     /// <summary>Gives a parameter its place in the flat blocks; without a place for a gradient it wants none.</summary>
-    protected void Bind(Floats data, Floats gradient) => (valuesAddress, gradAddress, WantsGrad) = (data.Address, gradient.Address, !gradient.IsNone);
+    protected void Bind(Floats data, Floats gradient) =>
+        (valuesAddress, gradAddress, WantsGrad) = (data.Address, gradient.Address, !gradient.IsNone);
 
     /// <summary>Forgets the gradient: the next backward stores.</summary>
     protected void ForgetGrad() => gradWritten = false;

@@ -10,9 +10,9 @@ namespace TinyMoE.Tests.Attention;
 /// <summary>One attention layer with weights large enough to tell tokens apart, and an input of B sequences of a whole context.</summary>
 internal sealed class AttentionLayer : IDisposable
 {
-    private const string Name = "layers.0.attention";
-
     public static readonly Pass Training = new(Training: true, Seed: 3, Step: 2, Part: 1);
+
+    private const string Name = "layers.0.attention";
 
     private readonly CpuBackend backend = new(2);
     private readonly ParameterStore store;
@@ -41,7 +41,7 @@ internal sealed class AttentionLayer : IDisposable
     public IReadOnlyList<Parameter> Parameters => store.All;
 
     /// <summary>The parameters by their names in the layer, and the input as "x".</summary>
-    public Dictionary<string, float[]> Values => store.All.Select(p => (p.Name[(Name.Length + 1)..], backend.Read(p.Data))).Append(("x", X)).ToDictionary();
+    public Dictionary<string, float[]> Values => store.All.Select(p => (NameOf(p), backend.Read(p.Data))).Append(("x", X)).ToDictionary();
 
     public float[] this[string name]
     {
@@ -77,7 +77,7 @@ internal sealed class AttentionLayer : IDisposable
         Tensor x = tape.Variable(shape, X);
         tape.Backward(attention.Forward(x, Training), dy);
         store.RequireGradients();
-        return store.All.Select(p => (p.Name[(Name.Length + 1)..], backend.Read(p.Grad))).Append(("x", backend.Read(x.Grad))).ToDictionary();
+        return store.All.Select(p => (NameOf(p), backend.Read(p.Grad))).Append(("x", backend.Read(x.Grad))).ToDictionary();
     }
 
     /// <summary>
@@ -128,6 +128,9 @@ internal sealed class AttentionLayer : IDisposable
         Assert.Equal(0, backend.Pool.LiveBuffers);
         backend.Dispose();
     }
+
+    /// <summary>The name in the layer.</summary>
+    public static string NameOf(Parameter parameter) => parameter.Name[(Name.Length + 1)..];
 
     private Parameter Find(string name) => store.All.Single(p => p.Name == $"{Name}.{name}");
 }

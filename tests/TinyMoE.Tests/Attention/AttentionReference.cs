@@ -20,8 +20,8 @@ internal sealed class AttentionReference(
     public double[] Forward()
     {
         double[][] x = [.. Values["x"].Chunk(model.Width)];
-        double[][][] q = [.. x.Select((row, n) => Turned("q", row, n % model.Context))];
-        double[][][] k = [.. x.Select((row, n) => Turned("k", row, n % model.Context))];
+        double[][][] q = [.. x.Select((row, n) => Turned("query", row, n % model.Context))];
+        double[][][] k = [.. x.Select((row, n) => Turned("key", row, n % model.Context))];
         double[][][] v = [.. x.Select(row => Linear("value", row).Chunk(headSize).ToArray())];
         IEnumerable<int> heads = Enumerable.Range(0, attention.Heads);
         return [.. x.SelectMany((_, n) => Linear("output", [.. heads.SelectMany(h => Attend(q[n][h], k, v, n, h))]))];
@@ -48,7 +48,7 @@ internal sealed class AttentionReference(
     /// <summary>Queries or keys by head: projected, normed, turned to their position.</summary>
     private double[][] Turned(string which, double[] x, int position)
     {
-        double[] all = Linear($"{which}_proj", x);
+        double[] all = Linear(which, x);
         if (attention.QueryKeyNorm == QueryKeyNorm.Whole)
             all = Normed($"{which}_norm", all);
         double[][] heads = [.. all.Chunk(headSize)];

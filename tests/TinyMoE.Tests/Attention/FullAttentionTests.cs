@@ -62,11 +62,11 @@ public sealed class FullAttentionTests
         using AttentionLayer layer = new(Model, attention, B: 1);
         Assert.Equal(
             [
-                "a.query.weight (24, 12)", "a.query.bias (24)", "a.key.weight (8, 12)", "a.key.bias (8)",
-                "a.query_norm.weight (24)", "a.key_norm.weight (8)",
-                "a.value.weight (8, 12)", "a.value.bias (8)", "a.output.weight (12, 24)", "a.output.bias (12)",
+                "query.weight (24, 12)", "query.bias (24)", "key.weight (8, 12)", "key.bias (8)",
+                "query_norm.weight (24)", "key_norm.weight (8)",
+                "value.weight (8, 12)", "value.bias (8)", "output.weight (12, 24)", "output.bias (12)",
             ],
-            layer.Parameters.Select(p => $"{p.Name} {p.Shape}"));
+            layer.Parameters.Select(p => $"{AttentionLayer.NameOf(p)} {p.Shape}"));
     }
 
     [Fact]

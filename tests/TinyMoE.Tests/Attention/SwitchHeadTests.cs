@@ -112,8 +112,7 @@ public sealed class SwitchHeadTests
     {
         using AttentionLayer layer = NewLayer(Sizes["shared values, window, biases"]);
         TensorNames names = TensorNames.Of(new ModelConfig());
-        string[] tensors =
-            [.. layer.Parameters.SelectMany(names.Of).Select(tensor => $"{tensor.Name["model.layers.0.self_attn.".Length..]} {tensor.Shape}")];
+        string[] tensors = [.. layer.Parameters.SelectMany(names.Of).Select(tensor => $"{tensor.Name["model.layers.0.self_attn.".Length..]} {tensor.Shape}")];
         Assert.Equal(
             [
                 "q_proj.weight (12, 12)", "k_proj.weight (4, 12)",

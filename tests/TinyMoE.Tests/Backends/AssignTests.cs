@@ -74,9 +74,11 @@ public sealed class AssignTests
         using CpuBackend backend = new(threads: 3);
         using Tape tape = backend.NewTape();
         int N = rows ?? T * K;
-        View<int> offsets = tape.Ints(E + 1), tokens = tape.Ints(N), choices = tape.Ints(N), rowsByToken = tape.Ints(N), tokenOffsets = tape.Ints(T + 1);
+        View<int> offsets = tape.Ints(E + 1), tokens = tape.Ints(N), choices = tape.Ints(N), rowsByToken = tape.Ints(N),
+            tokenOffsets = tape.Ints(T + 1);
         backend.Assign(tape.Ints(experts), T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets);
-        return new Plan(backend.Read(offsets), backend.Read(tokens), backend.Read(choices), backend.Read(rowsByToken), backend.Read(tokenOffsets));
+        return new Plan(
+            backend.Read(offsets), backend.Read(tokens), backend.Read(choices), backend.Read(rowsByToken), backend.Read(tokenOffsets));
     }
 
     private sealed record Plan(int[] Offsets, int[] Tokens, int[] Choices, int[] RowsByToken, int[] TokenOffsets);

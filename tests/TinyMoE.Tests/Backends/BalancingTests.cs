@@ -1,4 +1,5 @@
 using TinyMoE.Backends.Cpu;
+using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
@@ -25,7 +26,8 @@ public sealed class BalancingTests
             float[] scores = Normal(T * E, trial);
             int[] choices = Assign(scores, E);
             AssertBalanced(choices, E, T);
-            double best = Best(scores, E, 0, [.. Enumerable.Repeat((T + E - 1) / E, E)]), found = choices.Select((e, t) => (double)scores[t * E + e]).Sum();
+            double best = Best(scores, E, 0, [.. Enumerable.Repeat(Ceiling.Divide(T, E), E)]),
+                found = choices.Select((e, t) => (double)scores[t * E + e]).Sum();
             float step = Math.Max(1e-4f, (scores.Max() - scores.Min()) / 50);
             Assert.InRange(found, best - T * step, best + 1e-5); // an auction is within one bid step a token
         }
@@ -156,7 +158,7 @@ public sealed class BalancingTests
     {
         Assert.Equal(T, choices.Length);
         Assert.All(choices, e => Assert.InRange(e, 0, E - 1));
-        Assert.All(choices.GroupBy(e => e), expert => Assert.InRange(expert.Count(), 1, (T + E - 1) / E));
+        Assert.All(choices.GroupBy(e => e), expert => Assert.InRange(expert.Count(), 1, Ceiling.Divide(T, E)));
     }
 
     /// <summary>The largest sum of scores of the tokens from <paramref name="t"/> on, every expert with so many free seats.</summary>

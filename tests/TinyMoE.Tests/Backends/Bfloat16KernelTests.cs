@@ -9,11 +9,14 @@ namespace TinyMoE.Tests.Backends;
 
 public sealed unsafe class Bfloat16KernelTests
 {
-    /// <summary>Ties to either side, what is just beside them, carries into the exponent, subnormals, what overflows, what is not finite.</summary>
+    /// <summary>Ties to either side, what is just beside them, carries into
+    /// the exponent, subnormals, what overflows, what is not finite.</summary>
     private static readonly float[] Values =
     [
-        0f, -0f, 1f, -1.5f, Of(0x3F808000), Of(0x3F818000), Of(0x3F807FFF), Of(0x3F808001), Of(0xBF808000), Of(0xBF818000), Of(0x3FFFFFFF), float.Epsilon, Of(0x00008000),
-        Of(0x00018000), Of(0x007FFFFF), Of(0x7F7F7FFF), Of(0x7F7F8000), float.MaxValue, float.MinValue, float.PositiveInfinity, float.NegativeInfinity, MathF.PI, 1e-30f,
+        0f, -0f, 1f, -1.5f, Of(0x3F808000), Of(0x3F818000), Of(0x3F807FFF), Of(0x3F808001), Of(0xBF808000), Of(0xBF818000), Of(0x3FFFFFFF),
+            float.Epsilon, Of(0x00008000),
+        Of(0x00018000), Of(0x007FFFFF), Of(0x7F7F7FFF), Of(0x7F7F8000), float.MaxValue, float.MinValue, float.PositiveInfinity,
+        float.NegativeInfinity, MathF.PI, 1e-30f,
     ];
 
     [Fact]
@@ -75,9 +78,11 @@ public sealed unsafe class Bfloat16KernelTests
         using Tape tape = backend.NewTape();
         float[][] weights = [.. new[] { false, true }.Select(copies =>
         {
-            Tensor w = tape.WithBfloat16(tape.Constant(n, MatMulTests.Values(n, 1))), m = tape.Constant(n, new float[n]), v = tape.Constant(n, new float[n]);
+            Tensor w = tape.WithBfloat16(tape.Constant(n, MatMulTests.Values(n, 1))), m = tape.Constant(n, new float[n]),
+                v = tape.Constant(n, new float[n]);
             Tensor g = tape.Constant(n, MatMulTests.Values(n, 2));
-            backend.AdamW(g.Data, default, new AdamWStep(1, 0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 1f), n, w.Data, m.Data, v.Data, copies ? w.Bfloat16 : default);
+            backend.AdamW(g.Data, default, new AdamWStep(1, 0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 1f), n, w.Data, m.Data, v.Data,
+                copies ? w.Bfloat16 : default);
             if (copies)
                 Assert.Equal(Array.ConvertAll(w.ToArray(), Bfloat16.Narrow), backend.Read(w.Bfloat16));
             return w.ToArray();
@@ -106,7 +111,8 @@ public sealed unsafe class Bfloat16KernelTests
                     TSimd.StoreBfloat16(TSimd.RoundToBfloat16(TSimd.Load(source + i)), narrow);
                     TSimd.Store(TSimd.LoadBfloat16(narrow), wide);
                     for (int lane = 0; lane < TSimd.Count; lane++)
-                        Assert.Equal((expected[i + lane], BitConverter.SingleToInt32Bits(Bfloat16.Widen(expected[i + lane]))), (narrow[lane], BitConverter.SingleToInt32Bits(wide[lane])));
+                        Assert.Equal((expected[i + lane], BitConverter.SingleToInt32Bits(Bfloat16.Widen(expected[i + lane]))),
+                            (narrow[lane], BitConverter.SingleToInt32Bits(wide[lane])));
                 }
             }
         }

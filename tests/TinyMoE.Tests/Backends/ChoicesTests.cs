@@ -30,7 +30,8 @@ public sealed class ChoicesTests : IDisposable
     public void CountChoices_AgreesWithNaiveCount_AndAdds(int groups, int T, int E, int K)
     {
         int[] choices = Choices(groups * T, E, K);
-        float[] expected = [.. choices.Chunk(T * K).SelectMany(group => Enumerable.Range(0, E).Select(e => (float)group.Count(c => c == e)))];
+        float[] expected =
+            [.. choices.Chunk(T * K).SelectMany(group => Enumerable.Range(0, E).Select(e => (float)group.Count(c => c == e)))];
         Tensor counts = tape.CountChoices(tape.Ints(choices), K, E, counted: K, 1f, groups);
         Assert.Equal(expected, counts.ToArray());
         backend.CountChoices(tape.Ints(choices), groups, T, K, K, E, 2f, new Target(counts.Data, Adds: true));
@@ -47,7 +48,8 @@ public sealed class ChoicesTests : IDisposable
         Assert.Equal([4, -1, -1, 1, -1, -1], backend.Read(same));
         const int Many = 70_001;
         Tensor signs = tape.Constant(Many, [.. Enumerable.Range(0, Many).Select(i => i % 3 - 1f)]);
-        Assert.Equal(Enumerable.Range(0, Many).Select(i => i % 3 == 2 ? i : -1), backend.Read(signs.KeepChoices(tape.Ints([.. Enumerable.Range(0, Many)]))));
+        Assert.Equal(Enumerable.Range(0, Many).Select(i => i % 3 == 2 ? i : -1),
+            backend.Read(signs.KeepChoices(tape.Ints([.. Enumerable.Range(0, Many)]))));
     }
 
     [Fact]
@@ -83,7 +85,8 @@ public sealed class ChoicesTests : IDisposable
         int[] expected = [.. Enumerable.Repeat(-1, T * K)];
         for (int e = 0; e < E; e++)
         {
-            foreach (int i in Enumerable.Range(0, T * K).Where(i => choices[i] == e).OrderByDescending(i => priority?[i] ?? 0).ThenBy(i => i % K).ThenBy(i => i / K).Take(capacity))
+            foreach (int i in Enumerable.Range(0, T * K).Where(i => choices[i] == e).OrderByDescending(i => priority?[i] ?? 0).ThenBy(
+                i => i % K).ThenBy(i => i / K).Take(capacity))
                 expected[i] = e;
         }
 
@@ -147,7 +150,8 @@ public sealed class ChoicesTests : IDisposable
     public void ChooseInGroups_AgreesWithItsFormula(int T, int G, int M, int A, int K)
     {
         int[] groups = Choices(T, G, A, dropped: false), best = Choices(T * G, M, K, dropped: false);
-        int[] expected = [.. Enumerable.Range(0, T * A).SelectMany(i => Enumerable.Range(0, K).Select(k => groups[i] * M + best[(i / A * G + groups[i]) * K + k]))];
+        int[] expected = [.. Enumerable.Range(0, T * A).SelectMany(
+            i => Enumerable.Range(0, K).Select(k => groups[i] * M + best[(i / A * G + groups[i]) * K + k]))];
         Assert.Equal(expected, backend.Read(tape.ChooseInGroups(tape.Ints(groups), A, tape.Ints(best), K, G, M)));
     }
 
@@ -162,7 +166,8 @@ public sealed class ChoicesTests : IDisposable
     private static int[] Choices(int T, int E, int K, bool dropped = true)
     {
         Philox random = new(new RandomKey(21, RandomPurpose.Other, Step: T));
-        return [.. Enumerable.Range(0, T).SelectMany(t => Enumerable.Range(0, E).OrderBy(e => random.Word((long)t * E + e)).Take(K).Select(e => dropped && random.Below(5, (long)t * E + e) == 0 ? -1 : e))];
+        return [.. Enumerable.Range(0, T).SelectMany(t => Enumerable.Range(0, E).OrderBy(e => random.Word((long)t * E + e)).Take(K).Select(
+            e => dropped && random.Below(5, (long)t * E + e) == 0 ? -1 : e))];
     }
 
     private static float[] Numbers(int count, int steps)
@@ -176,7 +181,8 @@ public sealed class ChoicesTests : IDisposable
         int[] On(CpuBackend device)
         {
             using Tape own = device.NewTape();
-            return device.Read(own.LimitCapacity(own.Ints(choices), K, E, capacity, priority is null ? null : own.Constant(choices.Length, priority)));
+            return device.Read(
+                own.LimitCapacity(own.Ints(choices), K, E, capacity, priority is null ? null : own.Constant(choices.Length, priority)));
         }
 
         int[] kept = On(backend);

@@ -60,7 +60,8 @@ public sealed class OptimTests
     {
         using CpuBackend backend = new(1);
         using Tape tape = backend.NewTape();
-        Tensor ones = tape.Constant(3, [1f, 1f, 1f]), norm = tape.Constant(1, [length]), w = tape.Constant(3, [1f, 2f, 3f]), m = tape.Constant(3, [0f, 0f, 0f]), v = tape.Constant(3, [0f, 0f, 0f]);
+        Tensor ones = tape.Constant(3, [1f, 1f, 1f]), norm = tape.Constant(1, [length]), w = tape.Constant(3, [1f, 2f, 3f]),
+            m = tape.Constant(3, [0f, 0f, 0f]), v = tape.Constant(3, [0f, 0f, 0f]);
         backend.AdamW(ones.Data, norm.Data, new AdamWStep(1, 0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, Clip: 1f), 3, w.Data, m.Data, v.Data);
         Assert.Equal([1f, 2f, 3f], w.ToArray());
         Assert.Equal([0f, 0f, 0f], m.ToArray());

@@ -19,11 +19,13 @@ public sealed class WorkersTests
         for (; loops < 100_000 && watch.ElapsedMilliseconds < 500; loops++)
         {
             int pieces = loops % 41;
-            workers.For(pieces, (calls, loops), static (piece, in s) => s.calls[piece] += 1 + 1000 * (s.loops % 3)); // plain writes: a piece run twice at once would be lost or doubled
+            // plain writes: a piece run twice at once would be lost or doubled
+            workers.For(pieces, (calls, loops), static (piece, in s) => s.calls[piece] += 1 + 1000 * (s.loops % 3));
             int expected = 1 + 1000 * (loops % 3);
             for (int piece = 0; piece < calls.Length; piece++)
             {
-                Assert.True(calls[piece] == (piece < pieces ? expected : 0), $"loop {loops}: piece {piece} of {pieces} has {calls[piece]} instead of {expected}");
+                Assert.True(calls[piece] == (piece < pieces ? expected : 0),
+                    $"loop {loops}: piece {piece} of {pieces} has {calls[piece]} instead of {expected}");
                 calls[piece] = 0;
             }
         }

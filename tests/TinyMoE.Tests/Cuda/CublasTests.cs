@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
@@ -9,8 +10,9 @@ using Product = TinyMoE.Cuda.Product;
 namespace TinyMoE.Tests.Cuda;
 
 /// <summary>
-/// The table of cuBLAS beside the CPU: every product of the contract in every transpose form, at sizes that fit nothing, alone and in batches, of experts with and
-/// without rows, with and without cuBLAS's grouped product, stored and added, with weights in both precisions and with each epilogue.
+/// The table of cuBLAS beside the CPU: every product of the contract in every transpose form, at sizes
+/// that fit nothing, alone and in batches, of experts with and without rows, with and without cuBLAS's
+/// grouped product, stored and added, with weights in both precisions and with each epilogue.
 /// </summary>
 [Collection(CudaCollection.Name)]
 public sealed class CublasTests
@@ -53,7 +55,8 @@ public sealed class CublasTests
         foreach ((bool transposeA, bool transposeB, bool adds) in Flags())
         {
             AssertAgrees($"{(transposeA ? 'T' : 'N')}{(transposeB ? 'T' : 'N')}{(adds ? " added" : "")}", (b, d) =>
-                b.MatMul(d.In(batch * rows * inner), transposeA, d.In(batch * inner * columns), transposeB, batch, rows, columns, inner, Out(d, batch * rows * columns, adds)));
+                b.MatMul(d.In(batch * rows * inner), transposeA, d.In(batch * inner * columns), transposeB, batch, rows, columns, inner,
+                    Out(d, batch * rows * columns, adds)));
         }
     }
 
@@ -83,15 +86,20 @@ public sealed class CublasTests
             foreach (ElementType precision in Enum.GetValues<ElementType>())
             {
                 AssertAgrees($"GroupedMatMul {precision} {adds}", (b, d) =>
-                    b.GroupedMatMul(d.In(N * inputs), W(b, d, precision, E * outputs * inputs), d.In(offsets), E, N, inputs, outputs, Out(d, N * outputs, adds)));
+                    b.GroupedMatMul(d.In(N * inputs), W(b, d, precision, E * outputs * inputs), d.In(offsets), E, N, inputs, outputs,
+                        Out(d, N * outputs, adds)));
                 AssertAgrees($"GroupedMatMulBackwardInput {precision} {adds}", (b, d) =>
-                    b.GroupedMatMulBackwardInput(d.In(N * outputs), W(b, d, precision, E * outputs * inputs), d.In(offsets), E, N, inputs, outputs, Out(d, N * inputs, adds)));
+                    b.GroupedMatMulBackwardInput(d.In(N * outputs), W(b, d, precision, E * outputs * inputs), d.In(offsets), E, N, inputs,
+                        outputs, Out(d, N * inputs, adds)));
             }
 
             AssertAgrees($"GroupedMatMulBackwardWeight {adds}", (b, d) =>
-                b.GroupedMatMulBackwardWeight(d.In(N * outputs), d.In(N * inputs), d.In(offsets), E, N, inputs, outputs, Out(d, E * outputs * inputs, adds)));
-            AssertAgrees($"GroupedSum {adds}", (b, d) => b.GroupedSum(d.In(N * outputs), d.In(offsets), E, N, outputs, Out(d, E * outputs, adds)));
-            AssertAgrees($"GroupedBroadcast {adds}", (b, d) => b.GroupedBroadcast(d.In(E * outputs), d.In(offsets), E, N, outputs, Out(d, N * outputs, adds)), tolerance: 0);
+                b.GroupedMatMulBackwardWeight(
+                    d.In(N * outputs), d.In(N * inputs), d.In(offsets), E, N, inputs, outputs, Out(d, E * outputs * inputs, adds)));
+            AssertAgrees(
+                $"GroupedSum {adds}", (b, d) => b.GroupedSum(d.In(N * outputs), d.In(offsets), E, N, outputs, Out(d, E * outputs, adds)));
+            AssertAgrees($"GroupedBroadcast {adds}", (b, d) =>
+                b.GroupedBroadcast(d.In(E * outputs), d.In(offsets), E, N, outputs, Out(d, N * outputs, adds)), tolerance: 0);
         }
     }
 
@@ -116,7 +124,8 @@ public sealed class CublasTests
     {
         using CpuBackend cpu = new(1);
         using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { TensorCores = TensorCores.Tf32 });
-        KernelCase c = new("cuBLAS", "MatMul", (b, d) => b.MatMul(d.In(33 * 40), false, d.In(40 * 17), false, 1, 33, 17, 40, d.Out(33 * 17)));
+        KernelCase c =
+            new("cuBLAS", "MatMul", (b, d) => b.MatMul(d.In(33 * 40), false, d.In(40 * 17), false, 1, 33, 17, 40, d.Out(33 * 17)));
         Assert.InRange(c.ErrorOn(cuda, cpu), 0, 1e-2);
     }
 
@@ -137,7 +146,8 @@ public sealed class CublasTests
         TestDevice.RequireNoFinding();
     }
 
-    /// <summary>On tensor cores the other operand is rounded to bfloat16 too: the CPU's product of rounded operands is the reference.</summary>
+    /// <summary>On tensor cores the other operand is rounded to bfloat16 too:
+    /// the CPU's product of rounded operands is the reference.</summary>
     [CudaFact]
     public void GroupedMatMul_OnTensorCores_IsTheProductOfRoundedOperands()
     {

@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
 using Floats = TinyMoE.Memory.View<float>;

@@ -1,15 +1,17 @@
-using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 
 namespace TinyMoE.Tests.Cuda;
 
-/// <summary>Every kernel of the contract on the CUDA device beside the CPU, at sizes of a small model and at odd ones, stored and added; whole numbers to the bit.</summary>
+/// <summary>Every kernel of the contract on the CUDA device beside the CPU, at sizes of
+/// a small model and at odd ones, stored and added; whole numbers to the bit.</summary>
 [Collection(CudaCollection.Name)]
 public sealed class KernelCaseTests
 {
     private static readonly Dictionary<string, KernelCase> ByName = Sizes()
-        .SelectMany(s => new[] { false, true }.SelectMany(adds => KernelCaseList.Of(s.Sizes, adds).Select(c => (Name: $"{c} ({s.Name}, {(adds ? "added" : "stored")})", Case: c))))
+        .SelectMany(s => new[] { false, true }.SelectMany(
+            adds => KernelCaseList.Of(s.Sizes, adds).Select(c => (Name: $"{c} ({s.Name}, {(adds ? "added" : "stored")})", Case: c))))
         .ToDictionary(c => c.Name, c => c.Case);
 
     public static TheoryData<string> Names => [.. ByName.Keys];

@@ -1,10 +1,11 @@
 using System.Text.Json;
-using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
 using TinyMoE.Cuda;
 
 namespace TinyMoE.Tests.Cuda;
 
-/// <summary>What the emulated device counted of one kernel in one case: cost without a card. Byte counts are the distinct bytes of every warp instruction.</summary>
+/// <summary>What the emulated device counted of one kernel in one case: cost without
+/// a card. Byte counts are the distinct bytes of every warp instruction.</summary>
 /// <param name="Kernel">The kernel of the PTX.</param>
 /// <param name="Case">The kernel case that launched it.</param>
 /// <param name="Launches">How often.</param>
@@ -17,7 +18,8 @@ namespace TinyMoE.Tests.Cuda;
 /// <param name="DivergentBranches">Branches that a warp took both ways.</param>
 /// <param name="LocalBytes">Bytes in local memory: arrays that are no registers.</param>
 internal sealed record KernelCost(
-    string Kernel, string Case, long Launches, long ThreadInstructions, long Bytes, long LeastBytes, long Sectors, long LeastSectors, long BankConflicts, long DivergentBranches, long LocalBytes)
+    string Kernel, string Case, long Launches, long ThreadInstructions, long Bytes, long LeastBytes, long Sectors, long LeastSectors,
+    long BankConflicts, long DivergentBranches, long LocalBytes)
 {
     /// <summary>Traffic beside the least.</summary>
     public double Traffic => LeastBytes == 0 ? 1 : (double)Bytes / LeastBytes;
@@ -51,34 +53,41 @@ internal static class KernelCosts
     }
 
     /// <summary>The bound on the traffic of a kernel that has one of its own, and why.</summary>
-    public static double MostTrafficOf(string kernel) => OwnBounds.TryGetValue(kernel, out (double Bound, string) own) ? own.Bound : MostTraffic;
+    public static double MostTrafficOf(string kernel) =>
+        OwnBounds.TryGetValue(kernel, out (double Bound, string) own) ? own.Bound : MostTraffic;
 
     /// <summary>Kernels that read something more than once by their nature.</summary>
-    public static IReadOnlyDictionary<string, (double Bound, string Why)> OwnBounds { get; } = new Dictionary<string, (double, string)>(StringComparer.Ordinal)
-    {
-        ["assign_balanced"] = (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
-        ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
-        ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
-        ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
-        ["attention_forward_one"] = (2.2, "each query head reads its keys and values, which it shares with others; each of its warps reads the query"),
-        ["attention_backward_queries_64"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
-        ["attention_backward_queries_128"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
-        ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
-        ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
-    };
+    public static IReadOnlyDictionary<string, (double Bound, string Why)> OwnBounds { get; } =
+        new Dictionary<string, (double, string)>(StringComparer.Ordinal)
+        {
+            ["assign_balanced"] =
+            (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
+            ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
+            ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
+            ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
+            ["attention_forward_one"] =
+            (2.2, "each query head reads its keys and values, which it shares with others; each of its warps reads the query"),
+            ["attention_backward_queries_64"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
+            ["attention_backward_queries_128"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
+            ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
+            ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
+        };
 
-    /// <summary>All cases at the typical size, stored and added; and those that launch other kernels at another size: wide heads, few tokens, long groups of tokens.</summary>
+    /// <summary>All cases at the typical size, stored and added; and those that launch other
+    /// kernels at another size: wide heads, few tokens, long groups of tokens.</summary>
     private static IEnumerable<KernelCase> Cases()
     {
         KernelSizes typical = KernelSizes.Typical;
         return KernelCaseList.Of(typical)
             .Concat(Named(", added", KernelCaseList.Of(typical, adds: true)))
-            .Concat(Named(", wide heads", KernelCaseList.Of(typical with { H = 2, KvHeads = 1, D = 128 }).Where(c => c.Family == "Attention")))
+            .Concat(Named(
+                ", wide heads", KernelCaseList.Of(typical with { H = 2, KvHeads = 1, D = 128 }).Where(c => c.Family == "Attention")))
             .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
     }
 
-    private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) => cases.Select(c => c with { Name = c.Name + variant });
+    private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) =>
+        cases.Select(c => c with { Name = c.Name + variant });
 
     private static IEnumerable<KernelCost> Parse(string json, string name)
     {
@@ -87,7 +96,8 @@ internal static class KernelCosts
         {
             long Of(string key) => k.GetProperty(key).GetInt64();
             yield return new KernelCost(
-                k.GetProperty("kernel").GetString()!, name, Of("launches"), Of("threadInstructions"), Of("bytesRead") + Of("bytesWritten"), Of("leastRead") + Of("leastWritten"),
+                k.GetProperty("kernel").GetString()!, name, Of("launches"), Of("threadInstructions"), Of("bytesRead") + Of("bytesWritten"),
+                Of("leastRead") + Of("leastWritten"),
                 Of("sectors"), Of("leastSectors"), Of("bankConflicts"), Of("divergentBranches"), Of("localBytes"));
         }
     }

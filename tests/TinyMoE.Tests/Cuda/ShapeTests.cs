@@ -1,15 +1,18 @@
 using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Tests.Cuda;
 
-/// <summary>The kernels of elements, rows and columns on the CUDA device beside the CPU at shapes where they share the work out otherwise.</summary>
+/// <summary>The kernels of elements, rows and columns on the CUDA device
+/// beside the CPU at shapes where they share the work out otherwise.</summary>
 [Collection(CudaCollection.Name)]
 public sealed class ShapeTests
 {
-    private static readonly string[] Families = ["Elementwise", "Bfloat16", "Reduce", "Norm", "Softmax", "FeedForward", "Embedding", "Random", "Optim"];
+    private static readonly string[] Families =
+        ["Elementwise", "Bfloat16", "Reduce", "Norm", "Softmax", "FeedForward", "Embedding", "Random", "Optim"];
 
     public static TheoryData<string, int, int, int> Shapes => new()
     {
@@ -26,7 +29,8 @@ public sealed class ShapeTests
 
     [EmulatedTheory]
     [MemberData(nameof(Shapes))]
-    public void EveryKernel_OfShapeUnderAllChecks_HasNoFinding(string what, int N, int C, int V) => Check(what, Emulator.AllChecks, Cases(N, C, V));
+    public void EveryKernel_OfShapeUnderAllChecks_HasNoFinding(string what, int N, int C, int V) =>
+        Check(what, Emulator.AllChecks, Cases(N, C, V));
 
     [CudaFact]
     public void Sums_OverManyRowsOrLongOnes_AgreeWithCpu() => Check("sums", "",
@@ -34,14 +38,16 @@ public sealed class ShapeTests
         new("Reduce", "many rows", (b, d) => b.SumRows(d.In(20_000 * 3), 0.01f, 20_000, 3, d.Added(3)), 1e-4),
         new("Reduce", "long rows", (b, d) => b.SumColumns(d.In(2 * 40_001), 0.01f, 2, 40_001, d.Added(2)), 1e-4),
         new("Elementwise", "a row that meets many", (b, d) =>
-            b.BinaryBackward(Binary.Divide, d.In(20_000 * 3), d.In(20_000 * 3), d.In(3, 0.5f, 2f), Broadcast.Row, 20_000, 3, Target.None, d.Out(3)), 1e-4),
+            b.BinaryBackward(Binary.Divide, d.In(20_000 * 3), d.In(20_000 * 3), d.In(3, 0.5f, 2f), Broadcast.Row, 20_000, 3, Target.None,
+                d.Out(3)), 1e-4),
     ]);
 
     [CudaFact]
     public void Norm_NotFinite_LeavesTheWeights() => Check("AdamW", "",
     [
         new("Optim", "AdamW of a gradient that is not finite", (b, d) => b.AdamW(
-            d.In(5), d.In([float.NaN]), new AdamWStep(1, 0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, Clip: 1f), 5, d.Added(5).View, d.Added(5).View, d.Added(5).View)),
+            d.In(5), d.In([float.NaN]), new AdamWStep(1, 0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, Clip: 1f), 5, d.Added(5).View, d.Added(5).View,
+            d.Added(5).View)),
     ]);
 
     [CudaFact]

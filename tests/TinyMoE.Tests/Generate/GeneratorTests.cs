@@ -1,6 +1,7 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
+using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.RandomNumbers;
 
@@ -95,8 +96,9 @@ public sealed class GeneratorTests
             Model = config.Model with { Biases = false },
             Attention = config.Attention with { Biases = false, OutputBias = OutputBias.AsModel },
         });
-        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
-        backend.Affine(model.Parameters.Weights.All, 0.5f, 0f, model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
+        View<float> weights = model.Parameters.Weights.All;
+        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);
+        backend.Affine(weights, 0.5f, 0f, weights.Length, weights);
         return model;
     }
 }

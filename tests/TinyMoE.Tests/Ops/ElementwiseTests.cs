@@ -1,6 +1,7 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
+using Op = TinyMoE.Ops.Ops;
 
 namespace TinyMoE.Tests.Ops;
 
@@ -20,7 +21,7 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         Unary("Silu", x => x.Silu(), v => v / (1 + Math.Exp(-v)), low: -6, high: 6),
         Unary("Softplus", x => x.Softplus(), v => Math.Log(1 + Math.Exp(v)), low: -9, high: 9),
         Unary("NormalCdf", x => x.NormalCdf(), NormalCdf, low: -6, high: 6),
-        Scale(1), Scale(37),
+        Scale(1), Scale(37), Mask(5, 37, columns: 1), Mask(3, 4, columns: 4),
         .. new[] { (1, 1), (5, 37), (3, 64), (301, 2) }.SelectMany(size => Binaries(size.Item1, size.Item2)),
     ];
 
@@ -35,6 +36,17 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         Assert.Equal([1, -1, float.NaN, 1, -1, -1], x.Tanh().ToArray());
         Assert.Equal([float.PositiveInfinity, 0, float.NaN, 90, 0, MathF.Exp(-95)], x.Softplus().ToArray());
         Assert.Equal([1, 0, float.NaN, 1, 0, 0], x.NormalCdf().ToArray());
+    }
+
+    [Fact]
+    public void Mask_KeepsTheBits_AndHidesBelowEverything()
+    {
+        using CpuBackend backend = new(1);
+        using Tape tape = backend.NewTape();
+        Tensor x = tape.Variable((2, 3), [0.1f, -7f, 3e8f, 0.1f, -7f, 3e8f]), y = x.Mask(tape.Constant((2, 1), [1f, 0f]));
+        Assert.Equal([0.1f, -7f, 3e8f, -Op.FarBelow, -Op.FarBelow, -Op.FarBelow], y.ToArray());
+        Assert.Equal([1 / 3f, 1 / 3f, 1 / 3f], y.Softmax().ToArray()[3..]);
+        Assert.Contains("Mask", Assert.Throws<ArgumentException>(() => x.Mask(tape.Constant((3, 1)))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -56,7 +68,8 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         {
             using CpuBackend backend = new(threads);
             using Tape tape = backend.NewTape();
-            Tensor x = tape.Constant((1500, 67), [.. Enumerable.Range(0, 1500 * 67).Select(i => i % 1009 / 500f - 1)]), w = tape.Variable(67, [.. Enumerable.Range(0, 67).Select(i => 1f + i)]);
+            Tensor x = tape.Constant((1500, 67), [.. Enumerable.Range(0, 1500 * 67).Select(i => i % 1009 / 500f - 1)]),
+                w = tape.Variable(67, [.. Enumerable.Range(0, 67).Select(i => 1f + i)]);
             Tensor column = tape.Variable((1500, 1), [.. Enumerable.Range(0, 1500).Select(i => 1f + i % 7)]);
             Tensor y = x.Multiply(w).Gelu().Divide(column).Add(x).Mean();
             float[] value = y.ToArray();
@@ -88,6 +101,13 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         new($"{name} 7x13", [new Operand((7, 13), low, high)], x => op(x[0]), x => Array.ConvertAll(x[0], v => f(v)));
 
     private static OpCase Scale(int n) => new($"Scale {n}", [n], x => x[0].Scale(-0.7f), x => Array.ConvertAll(x[0], v => -0.7f * v));
+
+    /// <summary>Every third row, or every third value where there is one to each, is lowered by 2.</summary>
+    private static OpCase Mask(int N, int C, int columns) => new(
+        $"Mask {N}x{C} by {columns}", [(N, C)],
+        x => x[0].Mask(
+        x[0].Tape.Constant((N, columns), [.. Enumerable.Range(0, N * columns).Select(i => i % 3 == 1 ? 0f : 1.25f)]), 2f, 1.25f),
+        x => [.. x[0].Select((v, i) => (columns == 1 ? i / C : i) % 3 == 1 ? v - 2 : v)]);
 
     private static IEnumerable<OpCase> Binaries(int N, int C)
     {

@@ -24,8 +24,10 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
         .. new[] { 3, 21 }.SelectMany(N => new[]
         {
             LinearThen("LinearActivated ReLU", N, 19, 35, x => x[0].LinearActivated(x[1], Unary.Relu, x[2]), (z, _) => Math.Max(z, 0)),
-            LinearThen("LinearActivated GELU", N, 19, 35, x => x[0].LinearActivated(x[1], Unary.Gelu, x[2]), (z, _) => z * ElementwiseTests.NormalCdf(z)),
-            LinearThen("LinearGated", N, 19, 35, x => x[0].LinearGated(x[3], x[1], x[2]), (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
+            LinearThen("LinearActivated GELU", N, 19, 35, x => x[0].LinearActivated(x[1], Unary.Gelu, x[2]),
+                (z, _) => z * ElementwiseTests.NormalCdf(z)),
+            LinearThen(
+                "LinearGated", N, 19, 35, x => x[0].LinearGated(x[3], x[1], x[2]), (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
         }),
     ];
 
@@ -37,9 +39,14 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
     public void MatMul_OverSeveralBlocks_AgreesWithDoubleReference(int bits, int threads)
     {
         // Several tiles, panels and blocks of the inner dimension of every kernel, and an edge on each side.
-        foreach (var (batch, rows, columns, inner) in new[] { (1, 130, 70, 300), (2, 49, 97, 31), (1, 3, 517, 129), (1, 5, 33, 600), (1, 200, 3, 17), (1, 530, 150, 260) })
+        foreach (var (batch, rows, columns, inner) in new[]
         {
-            (float[] a, float[] b, float[] c) = (Values(batch * rows * inner, 1), Values(batch * inner * columns, 2), Values(batch * rows * columns, 3));
+            (1, 130, 70, 300), (2, 49, 97, 31), (1, 3, 517, 129), (1, 5, 33, 600),
+            (1, 200, 3, 17), (1, 530, 150, 260),
+        })
+        {
+            (float[] a, float[] b, float[] c) =
+                (Values(batch * rows * inner, 1), Values(batch * inner * columns, 2), Values(batch * rows * columns, 3));
             foreach (var (transposeA, transposeB) in Forms)
             {
                 double[] expected = Product(a, b, batch, rows, columns, inner, transposeA, transposeB);
@@ -78,16 +85,22 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
         const int Most = 130, Inner = 270;
         (float[] a, float[] b) = (Values(Most * Inner, 4), Values(Most * Inner, 5));
         float[] all = MatMul(bits, 1, a, b, new float[Most * Most], 1, Most, Most, Inner, false, true, false);
-        foreach (var (rows, columns) in new[] { (9, 1), (16, 16), (17, 17), (130, 32), (50, 33), (64, 48), (65, 64), (66, 65), (128, 80), (99, 96), (129, 112), (130, 129) })
+        foreach (var (rows, columns) in new[]
         {
-            float[] some = MatMul(bits, 1, a[..(rows * Inner)], b[..(columns * Inner)], new float[rows * columns], 1, rows, columns, Inner, false, true, false);
+            (9, 1), (16, 16), (17, 17), (130, 32), (50, 33), (64, 48), (65, 64), (66, 65), (128, 80),
+            (99, 96), (129, 112), (130, 129),
+        })
+        {
+            float[] some = MatMul(bits, 1, a[..(rows * Inner)], b[..(columns * Inner)], new float[rows * columns], 1, rows, columns, Inner,
+                false, true, false);
             for (int r = 0; r < rows; r++)
                 Assert.Equal(all.AsSpan(r * Most, columns), some.AsSpan(r * columns, columns));
         }
     }
 
     [Fact]
-    public void MatMul_WithoutInner_StoresZeros() => Assert.Equal(new float[6], MatMul(256, 1, [], [], Values(6, 6), 1, 2, 3, 0, true, false, adds: false));
+    public void MatMul_WithoutInner_StoresZeros() =>
+        Assert.Equal(new float[6], MatMul(256, 1, [], [], Values(6, 6), 1, 2, 3, 0, true, false, adds: false));
 
     [Fact]
     public void MatMul_ShapesThatDoNotFit_Throw()
@@ -107,7 +120,8 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
             Assert.Equal(expected[i], actual[i], 1e-4);
     }
 
-    internal static MicroKernel Kernel(int bits) => bits switch { 128 => MicroKernel.Bits128, 256 => MicroKernel.Bits256, _ => MicroKernel.Bits512 };
+    internal static MicroKernel Kernel(int bits) =>
+        bits switch { 128 => MicroKernel.Bits128, 256 => MicroKernel.Bits256, _ => MicroKernel.Bits512 };
 
     internal static float[] Values(int count, int seed)
     {
@@ -119,25 +133,29 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
     internal static double[] Product<T>(T[] a, T[] b, int batch, int rows, int columns, int inner, bool transposeA, bool transposeB)
         where T : IConvertible
     {
-        double[] x = Array.ConvertAll(a, v => v.ToDouble(null)), w = Array.ConvertAll(b, v => v.ToDouble(null)), y = new double[batch * rows * columns];
+        double[] x = Array.ConvertAll(a, v => v.ToDouble(null)), w = Array.ConvertAll(b, v => v.ToDouble(null)),
+            y = new double[batch * rows * columns];
         for (int i = 0; i < y.Length; i++)
         {
             int j = i % columns, r = i / columns % rows, e = i / columns / rows;
             for (int k = 0; k < inner; k++)
-                y[i] += x[e * rows * inner + (transposeA ? k * rows + r : r * inner + k)] * w[e * inner * columns + (transposeB ? j * inner + k : k * columns + j)];
+                y[i] += x[e * rows * inner + (transposeA ? k * rows + r : r * inner + k)] * w[e * inner * columns
+                    + (transposeB ? j * inner + k : k * columns + j)];
         }
 
         return y;
     }
 
     private static float[] MatMul(
-        int bits, int threads, float[] a, float[] b, float[] c, int batch, int rows, int columns, int inner, bool transposeA, bool transposeB, bool adds)
+        int bits, int threads, float[] a, float[] b, float[] c, int batch, int rows, int columns, int inner, bool transposeA,
+        bool transposeB, bool adds)
     {
         using GuardedAllocator allocator = new();
         using CpuBackend backend = new(threads, new MemoryPool(allocator, granularity: 4)) { Kernel = Kernel(bits) };
         using Tape tape = backend.NewTape();
         Tensor y = tape.Variable(c.Length, c);
-        backend.MatMul(tape.Variable(a.Length, a).Data, transposeA, tape.Variable(b.Length, b).Data, transposeB, batch, rows, columns, inner, new Target(y.Data, adds));
+        backend.MatMul(tape.Variable(a.Length, a).Data, transposeA, tape.Variable(b.Length, b).Data, transposeB, batch, rows, columns,
+            inner, new Target(y.Data, adds));
         allocator.AssertNothingWrittenOutside();
         return y.ToArray();
     }
@@ -153,7 +171,8 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
     }
 
     /// <summary>What follows a linear map in the same pass: f(z, gate) with z = x·wᵀ + bias.</summary>
-    private static OpCase LinearThen(string name, int N, int inputs, int outputs, Func<Tensor[], Tensor> op, Func<double, double, double> f, bool gated = false) => new(
+    private static OpCase LinearThen(
+        string name, int N, int inputs, int outputs, Func<Tensor[], Tensor> op, Func<double, double, double> f, bool gated = false) => new(
         $"{name} {N}x{inputs} to {outputs}",
         [(1, N, inputs), (outputs, inputs), outputs, .. gated ? [(Operand)(1, N, outputs)] : Array.Empty<Operand>()],
         op,

@@ -2,33 +2,37 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
-/// Attention without a T×S matrix in memory: a block of queries, two vectors wide, one query a lane, meets all the keys it sees. Its scores (keys, lanes)
-/// stay in the thread's scratch; as queries are lanes, the softmax over keys is plain vertical vector work, and keys need no transposing: they are only copied beside each other.
-/// Every product of the family is one register-blocked routine, <see cref="Product"/>. Scores are in powers of two: q is scaled by log₂(e)/√D.
+/// Attention without a T×S matrix in memory: a block of queries, two vectors wide, one query per lane, meets all the keys
+/// it sees. Its scores (keys, lanes) stay in the thread's scratch; as queries are lanes, the softmax over keys is plain
+/// vertical vector work, and keys need no transposing: they are only copied beside each other. Every product of the
+/// family is one register-blocked routine, <see cref="Product"/>. Scores are in powers of two: q is scaled by log₂(e)/√D.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
     private const float Log2E = 1.44269504f;
     private const float Ln2 = 0.693147181f;
 
+    /// <summary>Values of a head that are too few for two vectors of 512 bits.</summary>
+    private const int FewHeadValues = 16;
+
     /// <summary>Queries of one head that a piece of the forward takes: a whole number of blocks of either vector width.</summary>
     private const int QueriesPerPiece = 128;
 
     /// <inheritdoc/>
-    public override void AttentionForward(Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
+    public override void AttentionForward(
+        Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
     {
-        if (Vector512.IsHardwareAccelerated && sizes.D > 16)
-            AttentionForward<Simd512, Vector512<float>>(q, k, v, sizes, dropout, y, logSumExp);
-        else
-            AttentionForward<Simd256, Vector256<float>>(q, k, v, sizes, dropout, y, logSumExp);
+        Simd.Run(new ForwardWork(this, q, k, v, sizes, dropout, y, logSumExp), Simd.BitsOf(sizes.D, FewHeadValues));
     }
 
-    private void AttentionForward<TSimd, TVector>(Floats q, Floats k, Floats v, AttentionSizes sizes, Dropout dropout, Floats y, Floats logSumExp)
+    private void AttentionForward<TSimd, TVector>(
+        Floats q, Floats k, Floats v, AttentionSizes sizes, Dropout dropout, Floats y, Floats logSumExp)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
@@ -44,23 +48,25 @@ public sealed unsafe partial class CpuBackend
             return;
         }
 
-        workers.For(B * H * Pieces(T, QueriesPerPiece), (q, k, v, sizes, dropout, y, logSumExp, workers), static (piece, in s) =>
+        workers.For(B * H * Ceiling.Divide(T, QueriesPerPiece), (q, k, v, sizes, dropout, y, logSumExp, workers), static (piece, in s) =>
         {
-            int pieces = Pieces(s.sizes.T, QueriesPerPiece), first = piece % pieces * QueriesPerPiece;
+            int pieces = Ceiling.Divide(s.sizes.T, QueriesPerPiece), first = piece % pieces * QueriesPerPiece;
             Attend<TSimd, TVector>(
-                new AttentionHead(s.sizes, piece / pieces), first, Math.Min(s.sizes.T, first + QueriesPerPiece), s.q, s.k, s.v, s.dropout, s.y, s.logSumExp, s.workers);
+                new AttentionHead(s.sizes, piece / pieces), first, Math.Min(s.sizes.T, first + QueriesPerPiece), s.q, s.k, s.v, s.dropout,
+                s.y, s.logSumExp, s.workers);
         });
     }
 
     /// <summary>Queries <paramref name="first"/> to before <paramref name="end"/> of one head, a block at a time.</summary>
     private static void Attend<TSimd, TVector>(
-        AttentionHead head, int first, int end, Floats q, Floats k, Floats v, in Dropout dropout, Floats y, Floats logSumExp, Workers workers)
+        AttentionHead head, int first, int end, Floats q, Floats k, Floats v, in Dropout dropout, Floats y, Floats logSumExp,
+        Workers workers)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         (_, int T, int S, _, _, int D, int window) = head.Sizes;
-        int R = 2 * TSimd.Count, width = RoundUp(D, R);
-        float* queries = Scratch(workers, D * R + 2 * S * R + R * width + 2 * S * width + 2 * R + RoundUp(S, R));
+        int R = 2 * TSimd.Count, width = Ceiling.Multiple(D, R);
+        float* queries = Scratch(workers, D * R + 2 * S * R + R * width + 2 * S * width + 2 * R + Ceiling.Multiple(S, R));
         float* scores = queries + D * R;                         // queries (D, R), scores (S, R)
         float* kept = scores + S * R;                            // (S, R), the factors of dropout
         float* sums = kept + S * R;                              // (R, width)
@@ -68,10 +74,14 @@ public sealed unsafe partial class CpuBackend
         float* inverse = values + S * width, log = inverse + R;  // (R)
         float* numbers = log + R;                                // (S)
 
+        // Keys and values of the head are copied once for all blocks of queries
+        // here: then rows of D lie side by side, wherever the heads were.
         Pack(k.Pointer + head.Key, head.KeyRow, S - T + end, D, width, keys);
         Pack(v.Pointer + head.Key, head.KeyRow, S - T + end, D, width, values);
         for (int t = first; t < end; t += R)
         {
+            // Queries are turned so that each is a lane: then scores = keys·queries is a product of the micro-kernel's kind, and everything
+            // that is done per query (hide, largest, exponential, sum) is the same instruction for R queries at once.
             QueryBlock block = new(head.Sizes, t, R);
             Transpose(q.Pointer + head.Query + t * head.QueryRow, head.QueryRow, block.Lanes, D, R, Log2E / MathF.Sqrt(D), queries);
             Product<TSimd, TVector>(keys + block.Low * width, width, 1, queries, R, block.Keys, R, D, scores, R, adds: false);
@@ -86,23 +96,28 @@ public sealed unsafe partial class CpuBackend
 
             SumOverKeys<TSimd, TVector>(block, scores, values, sums, width);
             for (int lane = 0; lane < block.Lanes; lane++)
-                PutRow<TSimd, TVector>(sums + lane * width, inverse[lane], D, y.Pointer + head.Query + (t + lane) * head.QueryRow, adds: false);
+                PutRow<TSimd, TVector>(
+                    sums + lane * width, inverse[lane], D, y.Pointer + head.Query + (t + lane) * head.QueryRow, adds: false);
             new Span<float>(log, block.Lanes).CopyTo(logSumExp.Slice(head.Index * T + t, block.Lanes).Span);
         }
     }
 
-    /// <summary>One query of one head, as in generation: dot products with the keys, a softmax along them, a weighted sum of the values.</summary>
-    private static void AttendOne<TSimd, TVector>(AttentionHead head, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, Workers workers)
+    /// <summary>One query of one head, as in generation: dot products with the
+    /// keys, a softmax along them, a weighted sum of the values.</summary>
+    private static void AttendOne<TSimd, TVector>(
+        AttentionHead head, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, Workers workers)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         (_, _, int S, _, _, int D, int window) = head.Sizes;
-        int low = window > 0 ? Math.Max(0, S - window) : 0, keys = S - low, padded = RoundUp(keys, TSimd.Count);
+        int low = window > 0 ? Math.Max(0, S - window) : 0, keys = S - low, padded = Ceiling.Multiple(keys, TSimd.Count);
         float* scores = Scratch(workers, padded);
         float* query = q.Pointer + head.Query, key = k.Pointer + head.Key + low * head.KeyRow;
         for (int s = 0; s < keys; s++, key += head.KeyRow)
             scores[s] = Dot<TSimd, TVector>(query, key, D) * (Log2E / MathF.Sqrt(D));
 
+        // With one query there is nothing to lay across the lanes but the keys themselves. The
+        // last vector is filled up with −∞: its weights are exactly 0, so no loop needs a tail.
         new Span<float>(scores + keys, padded - keys).Fill(float.NegativeInfinity);
         TVector largest = TSimd.Load(scores), sum = TSimd.Broadcast(0f);
         for (int s = TSimd.Count; s < padded; s += TSimd.Count)
@@ -122,7 +137,8 @@ public sealed unsafe partial class CpuBackend
         logSumExp.Span[head.Index] = (max + MathF.Log2(total)) * Ln2;
     }
 
-    /// <summary>scores (keys, R) become 2^(score − largest of the lane); the inverse of their sum and the lane's log-sum-exp come out.</summary>
+    /// <summary>scores (keys, R) become 2^(score − largest of the lane); the
+    /// inverse of their sum and the lane's log-sum-exp come out.</summary>
     private static void SoftmaxOfLanes<TSimd, TVector>(float* scores, int keys, float* inverse, float* log)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
@@ -130,6 +146,8 @@ public sealed unsafe partial class CpuBackend
         int R = 2 * TSimd.Count;
         for (int half = 0; half < R; half += TSimd.Count)
         {
+            // Down the keys, twice: the largest score of each lane first, then 2^(score − largest), which
+            // cannot overflow. No lane ever meets another: the sums need no reduction across a vector.
             float* end = scores + half + keys * R;
             TVector largest = TSimd.Load(scores + half), sum = TSimd.Broadcast(0f);
             for (float* score = scores + half; score < end; score += R)
@@ -154,13 +172,15 @@ public sealed unsafe partial class CpuBackend
         int R = 2 * TSimd.Count;
         for (int s = block.Low; s < block.High; s++)
         {
+            // Lanes are neighbours in time, so only the first keys of a window and the last keys before the diagonal differ between them.
             if (s >= block.LowOfLast && s <= block.Position)
                 continue; // every lane sees it
             for (int half = 0; half < R; half += TSimd.Count)
             {
                 // Lane l, at Position + l, sees s when s − Position ≤ l < s − Position + window.
                 float* score = scores + (s - block.Low) * R + half;
-                TVector lane = TSimd.Add(TSimd.Indices, TSimd.Broadcast(half)), value = TSimd.Load(score), none = TSimd.Broadcast(float.NegativeInfinity);
+                TVector lane = TSimd.Add(TSimd.Indices, TSimd.Broadcast(half)), value = TSimd.Load(score),
+                    none = TSimd.Broadcast(float.NegativeInfinity);
                 value = TSimd.WhereLess(lane, TSimd.Broadcast(s - block.Position), none, value);
                 if (window > 0)
                     value = TSimd.WhereLess(lane, TSimd.Broadcast(s - block.Position + window), value, none);
@@ -169,7 +189,8 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>The factors of dropout, 0 or 1/(1 − rate), for the keys (rows) that each query (lane) sees; 0 elsewhere. factors (keys, R), numbers (S).</summary>
+    /// <summary>The factors of dropout, 0 or 1/(1 − rate), for the keys (rows) that
+    /// each query (lane) sees; 0 elsewhere. factors (keys, R), numbers (S).</summary>
     private static void DropoutFactors(AttentionHead head, QueryBlock block, in Dropout dropout, int R, float* factors, float* numbers)
     {
         (int B, int T, int S, int H, _, _, _) = head.Sizes;
@@ -179,15 +200,16 @@ public sealed unsafe partial class CpuBackend
         for (int lane = 0; lane < block.Lanes; lane++)
         {
             int keys = block.KeysOf(lane);
-            Uniforms(random, (long)dropout.Key.Part * B * H * T * S + ((long)head.Index * T + block.Start + lane) * S + block.Low, keys, numbers);
+            Uniforms(random, (long)dropout.Key.Part * B * H * T * S + ((long)head.Index * T + block.Start + lane) * S + block.Low, keys,
+                numbers);
             for (int key = 0; key < keys; key++)
                 factors[key * R + lane] = numbers[key] >= rate ? keep : 0f;
         }
     }
 
     /// <summary>
-    /// c[m, n] = Σ_k a[m·aRow + k·aInner]·b[k·bRow + n], or += : n runs over whole pairs of vectors. Strips of rows go to the micro-kernel of matrix products,
-    /// what is left by fours and ones.
+    /// c[m, n] = Σ_k a[m·aRow + k·aInner]·b[k·bRow + n], or += : n runs over whole pairs of vectors.
+    /// Strips of rows go to the micro-kernel of matrix products, what is left by fours and ones.
     /// </summary>
     private static void Product<TSimd, TVector>(
         float* a, int aRow, int aInner, float* b, int bRow, int rows, int columns, int inner, float* c, int cRow, bool adds)
@@ -309,8 +331,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>
-    /// Copies <paramref name="count"/> rows of D to rows of whole vector pairs, padded with zeros. Also where D fills them: rows far apart by a power of
-    /// two would fall on the same few lines of the cache.
+    /// Copies <paramref name="count"/> rows of D to rows of whole vector pairs, padded with zeros. Also
+    /// where D fills them: rows far apart by a power of two would fall on the same few lines of the cache.
     /// </summary>
     private static void Pack(float* rows, int stride, int count, int D, int width, float* copy)
     {
@@ -322,11 +344,11 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    private static int RoundUp(int n, int multiple) => (n + multiple - 1) / multiple * multiple;
+    private static float* Scratch(Workers workers, int length) =>
+        (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(workers.ThreadScratch(length)));
 
-    private static float* Scratch(Workers workers, int length) => (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(workers.ThreadScratch(length)));
-
-    /// <summary>Where one query head of one sequence lies: offsets of its first query and first key, distances of rows. Index: b·H + h.</summary>
+    /// <summary>Where one query head of one sequence lies: offsets of its
+    /// first query and first key, distances of rows. Index: b·H + h.</summary>
     private readonly struct AttentionHead(AttentionSizes sizes, int index)
     {
         public readonly AttentionSizes Sizes = sizes;
@@ -337,7 +359,8 @@ public sealed unsafe partial class CpuBackend
         public readonly int Key = (index / sizes.H * sizes.S * sizes.KvHeads + index % sizes.H / (sizes.H / sizes.KvHeads)) * sizes.D;
     }
 
-    /// <summary>A block of up to R queries from <paramref name="start"/> on, and the keys from Low to before High that any of them sees.</summary>
+    /// <summary>A block of up to R queries from <paramref name="start"/> on,
+    /// and the keys from Low to before High that any of them sees.</summary>
     private readonly struct QueryBlock(AttentionSizes sizes, int start, int R)
     {
         public readonly int Start = start;
@@ -354,5 +377,11 @@ public sealed unsafe partial class CpuBackend
 
         /// <summary>How many keys, from Low on, are not after the position of a lane.</summary>
         public int KeysOf(int lane) => Math.Min(High, Position + lane + 1) - Low;
+    }
+
+    private readonly record struct ForwardWork(
+        CpuBackend Backend, Floats Q, Floats K, Floats V, AttentionSizes Sizes, Dropout Dropout, Floats Y, Floats LogSumExp) : IVectorWork
+    {
+        void IVectorWork.Run<TSimd, TVector>() => Backend.AttentionForward<TSimd, TVector>(Q, K, V, Sizes, Dropout, Y, LogSumExp);
     }
 }

@@ -1,26 +1,26 @@
-using System.Runtime.Intrinsics;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
-/// The backward of attention. A piece is one key and value head of one sequence: it alone sums dk and dv there, over its query heads and their blocks
-/// in order. Per block the weights come back from the scores and the saved log-sum-exp; weights and slopes are (keys, lanes) as in the forward.
+/// The backward of attention. A piece is one key and value head of one sequence: it alone sums dk and
+/// dv there, over its query heads and their blocks in order. Per block the weights come back from the
+/// scores and the saved log-sum-exp; weights and slopes are (keys, lanes) as in the forward.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
     public override void AttentionBackward(
-        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq, Target dk, Target dv)
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Target dk, Target dv)
     {
-        if (Vector512.IsHardwareAccelerated && sizes.D > 16)
-            AttentionBackward<Simd512, Vector512<float>>(dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv);
-        else
-            AttentionBackward<Simd256, Vector256<float>>(dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv);
+        Simd.Run(
+            new BackwardWork(this, dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv), Simd.BitsOf(sizes.D, FewHeadValues));
     }
 
     private void AttentionBackward<TSimd, TVector>(
-        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, Dropout dropout, Target dq, Target dk, Target dv)
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, Dropout dropout, Target dq, Target dk,
+        Target dv)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
@@ -31,13 +31,14 @@ public sealed unsafe partial class CpuBackend
     // With P the weights, M the factors of dropout, and δ[t] = dy[t]·y[t]:
     // dv[s] = Σ_t P·M·dy[t],   dS = P·(M·(dy[t]·v[s]) − δ[t]),   dq[t] = Σ_s dS·k[s]/√D,   dk[s] = Σ_t dS·q[t]/√D
     private static void AttendBackward<TSimd, TVector>(
-        int keyHead, Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, in Dropout dropout, Target dq, Target dk, Target dv, Workers workers)
+        int keyHead, Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, in Dropout dropout,
+        Target dq, Target dk, Target dv, Workers workers)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         (_, int T, int S, int H, int keyHeads, int D, int window) = sizes;
-        int R = 2 * TSimd.Count, width = RoundUp(D, R);
-        float* queries = Scratch(workers, 2 * D * R + 3 * S * R + 3 * R * width + 4 * S * width + 2 * R + RoundUp(S, R));
+        int R = 2 * TSimd.Count, width = Ceiling.Multiple(D, R);
+        float* queries = Scratch(workers, 2 * D * R + 3 * S * R + 3 * R * width + 4 * S * width + 2 * R + Ceiling.Multiple(S, R));
         float* outer = queries + D * R;                          // q and dy transposed: (D, R)
         float* weights = outer + D * R, slopes = weights + S * R, kept = slopes + S * R;           // (S, R)
         float* queryRows = kept + S * R, outerRows = queryRows + R * width, sums = outerRows + R * width; // (R, width)
@@ -100,7 +101,8 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>In place, per lane: scores become P·M, and products dy·v become P·(M·product − δ). No factors: M = 1. Both (keys, R).</summary>
+    /// <summary>In place, per lane: scores become P·M, and products dy·v
+    /// become P·(M·product − δ). No factors: M = 1. Both (keys, R).</summary>
     private static void WeightsAndSlopes<TSimd, TVector>(float* scores, float* products, float* factors, float* delta, float* log, int keys)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
@@ -111,7 +113,8 @@ public sealed unsafe partial class CpuBackend
             TVector shift = TSimd.Load(delta + half), logs = TSimd.Load(log + half);
             for (int i = half; i < keys * R; i += R)
             {
-                TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + i), logs)), kept = weight, product = TSimd.Load(products + i);
+                TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + i), logs)), kept = weight,
+                    product = TSimd.Load(products + i);
                 if (factors is not null)
                 {
                     TVector factor = TSimd.Load(factors + i);
@@ -124,7 +127,8 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>sums[s] += Σ over the lanes that see s of left[s, lane]·rows[lane]. left (keys, R), rows (lanes, width), sums (S, width).</summary>
+    /// <summary>sums[s] += Σ over the lanes that see s of left[s, lane]·rows[lane].
+    /// left (keys, R), rows (lanes, width), sums (S, width).</summary>
     private static void AddToKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, float* sums, int width)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
@@ -137,7 +141,8 @@ public sealed unsafe partial class CpuBackend
         {
             int lane = key - seenByAll + 1; // the first that sees it
             Product<TSimd, TVector>(
-                left + key * R + lane, R, 1, rows + lane * width, width, Math.Min(strip, block.Keys - key), width, block.Lanes - lane, sums + key * width, width, adds: true);
+                left + key * R + lane, R, 1, rows + lane * width, width, Math.Min(strip, block.Keys - key), width, block.Lanes - lane,
+                sums + key * width, width, adds: true);
         }
     }
 
@@ -150,7 +155,16 @@ public sealed unsafe partial class CpuBackend
         for (int lane = 0; lane < block.Lanes; lane += strip)
         {
             Product<TSimd, TVector>(
-                left + lane, 1, R, rows + block.Low * width, width, Math.Min(strip, block.Lanes - lane), width, block.KeysOf(lane + strip - 1), sums + lane * width, width, adds: false);
+                left + lane, 1, R, rows + block.Low * width, width, Math.Min(strip, block.Lanes - lane), width,
+                block.KeysOf(lane + strip - 1), sums + lane * width, width, adds: false);
         }
+    }
+
+    private readonly record struct BackwardWork(
+        CpuBackend Backend, Floats Dy, Floats Q, Floats K, Floats V, Floats Y, Floats LogSumExp, AttentionSizes Sizes, Dropout Dropout,
+        Target Dq, Target Dk, Target Dv) : IVectorWork
+    {
+        void IVectorWork.Run<TSimd, TVector>() =>
+            Backend.AttentionBackward<TSimd, TVector>(Dy, Q, K, V, Y, LogSumExp, Sizes, Dropout, Dq, Dk, Dv);
     }
 }

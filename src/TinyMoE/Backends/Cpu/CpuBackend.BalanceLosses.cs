@@ -86,17 +86,22 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void SmoothLoadForward(Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
+    public override void SmoothLoadForward(
+        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
     {
-        SmoothLoadLoop loop = new() { Clean = clean, Noisy = noisy, Sigma = sigma, Best = best, Mask = mask, E = E, K = K, Workers = workers };
-        SumOverRows(T, E, loop, load, Target.None, 1f, static (start, end, in loop, sum, _) => Simd.Run(loop with { Load = sum }, start, end, loop.E));
+        SmoothLoadLoop loop =
+            new() { Clean = clean, Noisy = noisy, Sigma = sigma, Best = best, Mask = mask, E = E, K = K, Workers = workers };
+        SumOverRows(T, E, loop, load, Target.None, 1f, static (start, end, in loop, sum, _) =>
+            Simd.Run(loop with { Load = sum }, start, end, loop.E));
     }
 
     /// <inheritdoc/>
     public override void SmoothLoadBackward(
-        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy, Target dsigma)
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy,
+        Target dsigma)
     {
-        SmoothLoadLoop loop = new() { Clean = clean, Noisy = noisy, Sigma = sigma, Best = best, Mask = mask, E = E, K = K, Workers = workers };
+        SmoothLoadLoop loop =
+            new() { Clean = clean, Noisy = noisy, Sigma = sigma, Best = best, Mask = mask, E = E, K = K, Workers = workers };
         ForRows(T, E, new SmoothLoadBackwardLoop(loop, dload, dclean, dnoisy, dsigma));
     }
 
@@ -109,7 +114,8 @@ public sealed unsafe partial class CpuBackend
             y.Clear();
     }
 
-    /// <summary>Mean and population variance of x (n), and what the variance is divided by; leaves x − mean in its differences (n).</summary>
+    /// <summary>Mean and population variance of x (n), and what the variance
+    /// is divided by; leaves x − mean in its differences (n).</summary>
     private readonly ref struct Variation
     {
         public readonly float Mean, Variance, Denominator;
@@ -189,9 +195,11 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>
-    /// With z = (clean − threshold)/σ and dz = dload·φ(z):  dclean = dz/σ,  dσ = −dz·(clean − threshold)/σ²,  and minus dclean to the threshold, summed over those that have it.
+    /// With z = (clean − threshold)/σ and dz = dload·φ(z): dclean = dz/σ, dσ = −dz·(clean
+    /// − threshold)/σ², and minus dclean to the threshold, summed over those that have it.
     /// </summary>
-    private readonly record struct SmoothLoadBackwardLoop(SmoothLoadLoop Forward, Floats Dload, Target Dclean, Target Dnoisy, Target Dsigma) : IVectorLoop
+    private readonly record struct SmoothLoadBackwardLoop(
+        SmoothLoadLoop Forward, Floats Dload, Target Dclean, Target Dnoisy, Target Dsigma) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
@@ -207,13 +215,16 @@ public sealed unsafe partial class CpuBackend
                 for (int e = 0; e < E; e += TSimd.Count)
                 {
                     int left = E - e;
-                    TVector excess = Forward.Excess<TSimd, TVector>(t, e, chosen, thresholdIn, thresholdOut), sigma = Forward.SigmaAt<TSimd, TVector>(t, e);
+                    TVector excess = Forward.Excess<TSimd, TVector>(
+                        t, e, chosen, thresholdIn, thresholdOut), sigma = Forward.SigmaAt<TSimd, TVector>(t, e);
                     _ = SimdMath.NormalCdf<TSimd, TVector>(TSimd.Divide(excess, sigma), out TVector density);
-                    TVector dz = counts ? TSimd.Multiply(TSimd.Load(Dload.Pointer + e, left), density) : zero, dexcess = TSimd.Divide(dz, sigma);
+                    TVector dz = counts ? TSimd.Multiply(TSimd.Load(Dload.Pointer + e, left), density) : zero,
+                        dexcess = TSimd.Divide(dz, sigma);
                     if (dclean is not null)
                         TSimd.Write(dexcess, dclean + e, left, Dclean.Adds);
                     if (dsigma is not null)
-                        TSimd.Write(TSimd.Divide(TSimd.Multiply(TSimd.Subtract(zero, dz), excess), TSimd.Multiply(sigma, sigma)), dsigma + e, left, Dsigma.Adds);
+                        TSimd.Write(TSimd.Divide(TSimd.Multiply(TSimd.Subtract(zero, dz), excess), TSimd.Multiply(sigma, sigma)),
+                            dsigma + e, left, Dsigma.Adds);
                     TVector dthreshold = TSimd.Subtract(zero, dexcess), isIn = TSimd.Load(chosen + e, left);
                     sumIn = TSimd.Add(sumIn, TSimd.Multiply(dthreshold, isIn));
                     sumOut = TSimd.Add(sumOut, TSimd.Multiply(dthreshold, TSimd.Subtract(one, isIn)));

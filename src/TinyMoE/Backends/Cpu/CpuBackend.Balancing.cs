@@ -8,18 +8,21 @@ public sealed unsafe partial class CpuBackend
     private const int AuctionRounds = 100;
     private const float LeastBidStep = 1e-4f, BidStepsOfRange = 50f;
     private const float Absent = -1e30f; // a row that begins below this is not there
-    private const float Masked = -1e8f;  // a score below this is of an expert that the token must do without: it must not make the bids coarse
+    // a score below this is of an expert that the token must do without: it must not make the bids coarse
+    private const float Masked = -1e8f;
     private const int SinkhornRounds = 100;
     private const float SinkhornTolerance = 1e-4f, SinkhornEpsilon = 1e-8f;
 
     /// <inheritdoc/>
     /// <remarks>
-    /// In each round every token without a seat bids for the expert that is worth most to it, score − price: as much as keeps that expert as good as its second best,
-    /// and a step more. An expert keeps its highest bids; the lowest of them is its price once its seats are taken. Who is still outside after the last round takes the best free seat.
+    /// In each round every token without a seat bids for the expert that is worth most to it, score − price: as much as
+    /// keeps that expert as good as its second best, and a step more. An expert keeps its highest bids; the lowest of
+    /// them is its price once its seats are taken. Who is still outside after the last round takes the best free seat.
     /// </remarks>
     public override void AssignBalanced(Floats scores, int T, int E, Ints choices)
     {
-        DeviceBuffer bidScratch = Pool.Rent((long)T * sizeof(float)), priceScratch = Pool.Rent((long)E * sizeof(float)), wantScratch = Pool.Rent((long)T * sizeof(int));
+        DeviceBuffer bidScratch = Pool.Rent((long)T * sizeof(float)), priceScratch = Pool.Rent((long)E * sizeof(float)),
+            wantScratch = Pool.Rent((long)T * sizeof(int));
         Floats bids = bidScratch.As<float>(T), prices = priceScratch.As<float>(E);
         Ints wants = wantScratch.As<int>(T);                     // the expert a token sits at or bids for
         prices.Span.Clear();
@@ -38,7 +41,7 @@ public sealed unsafe partial class CpuBackend
             }
         }
 
-        int seats = Pieces(present, E), outside = present;
+        int seats = Ceiling.Divide(present, E), outside = present;
         float step = Math.Max(LeastBidStep, (high - low) / BidStepsOfRange);
         for (int round = 0; round < AuctionRounds && outside > 0; round++)
         {
@@ -68,9 +71,10 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void Sinkhorn(Floats logits, int T, int E, Floats plan)
     {
-        int pieces = Pieces(T, TokensPerPiece);
+        int pieces = Ceiling.Divide(T, TokensPerPiece);
         DeviceBuffer rowScratch = Pool.Rent((long)T * sizeof(float)), columnScratch = Pool.Rent((long)(pieces + 1) * E * sizeof(float));
-        Floats rows = rowScratch.As<float>(T), columns = columnScratch.As<float>((pieces + 1) * E); // r (T); c (E), then the sums of each piece (pieces, E)
+        // r (T); c (E), then the sums of each piece (pieces, E)
+        Floats rows = rowScratch.As<float>(T), columns = columnScratch.As<float>((pieces + 1) * E);
         int present = 0;
         for (int t = 0; t < T; t++)
             present += IsPresent(logits, t, E) ? 1 : 0;

@@ -2,8 +2,9 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// bfloat16 is the upper half of a float32, rounded to the nearest, ties to the even one: to widen is to shift. Values are rounded in the pass that makes them
-// and stay in float32 memory, where every kernel reads them; only weights are stored in 16 bits, and widened where a product reads or packs them.
+// bfloat16 is the upper half of a float32, rounded to the nearest, ties to the even one: to widen is to
+// shift. Values are rounded in the pass that makes them and stay in float32 memory, where every kernel
+// reads them; only weights are stored in 16 bits, and widened where a product reads or packs them.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>

@@ -5,8 +5,8 @@ using TinyMoE.Memory;
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
-/// Choices before they become a plan. Where something is ranked, value and place are packed into one number, so that an ordinary sort of numbers gives
-/// the one order there is: larger values first, earlier places among equals.
+/// Choices before they become a plan. Where something is ranked, value and place are packed into one number, so
+/// that an ordinary sort of numbers gives the one order there is: larger values first, earlier places among equals.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {

@@ -112,7 +112,7 @@ public sealed unsafe partial class CpuBackend
         });
     }
 
-    /// <summary>The gradient of a row that is nobody's.</summary>
+    /// <summary>The gradient of an unassigned row.</summary>
     private static void ClearUnlessAdds(Target target, int n, int C)
     {
         if (!target.IsNone && !target.Adds)

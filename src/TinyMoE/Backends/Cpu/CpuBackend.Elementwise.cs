@@ -122,7 +122,8 @@ public sealed unsafe partial class CpuBackend
         int n = N * C;
         if (broadcast == Broadcast.Row)
         {
-            SumOverRows(N, C, new ProductBackwardLoop<F>(dy, a, b, broadcast, n, C, da, Target.None), db, Target.None, 1f, static (start, end, in loop, sum, _) =>
+            SumOverRows(N, C, new ProductBackwardLoop<F>(dy, a, b, broadcast, n, C, da, Target.None), db, Target.None, 1f,
+                static (start, end, in loop, sum, _) =>
                 Simd.Run(loop with { Db = new Target(sum, Adds: true) }, start, end, loop.C));
             return;
         }
@@ -132,10 +133,12 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>Without a broadcast rows do not matter: as few and long as pieces allow, the last one shorter.</summary>
-    private static (int N, int C) RowsOf(Broadcast broadcast, int N, int C) => broadcast == Broadcast.None ? (Pieces(N * C, PieceSize), PieceSize) : (N, C);
+    private static (int N, int C) RowsOf(Broadcast broadcast, int N, int C) =>
+        broadcast == Broadcast.None ? (Ceiling.Divide(N * C, PieceSize), PieceSize) : (N, C);
 
     /// <summary>What row <paramref name="row"/> of the first operand meets.</summary>
-    private static float* RowOf(Floats b, Broadcast broadcast, int row, int C) => b.Pointer + (broadcast switch { Broadcast.None => row * C, Broadcast.Column => row, _ => 0 });
+    private static float* RowOf(Floats b, Broadcast broadcast, int row, int C) =>
+        b.Pointer + (broadcast switch { Broadcast.None => row * C, Broadcast.Column => row, _ => 0 });
 
     /// <summary>The place in an output, null when nobody wants it.</summary>
     private static float* At(Target y, int index) => y.IsNone ? null : y.View.Pointer + index;
@@ -203,8 +206,10 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>da = F.ByA(dy, b), db = F.ByB(dy, a, b), summed over what b was broadcast to; each skipped when nobody wants it. In rows of C of Count elements.</summary>
-    private readonly record struct ProductBackwardLoop<F>(Floats Dy, Floats A, Floats B, Broadcast Broadcast, int Count, int C, Target Da, Target Db) : IVectorLoop
+    /// <summary>da = F.ByA(dy, b), db = F.ByB(dy, a, b), summed over what b was broadcast
+    /// to; each skipped when nobody wants it. In rows of C of Count elements.</summary>
+    private readonly record struct ProductBackwardLoop<F>(
+        Floats Dy, Floats A, Floats B, Broadcast Broadcast, int Count, int C, Target Da, Target Db) : IVectorLoop
         where F : struct, IProduct
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)

@@ -7,7 +7,7 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void EmbeddingForward(Floats table, Ints ids, int N, int V, int C, Floats y)
+    public override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
     {
         foreach (int id in ids.Span)
         {
@@ -15,12 +15,24 @@ public sealed unsafe partial class CpuBackend
                 throw new ArgumentException($"Embedding got id {id}; the table has {V} rows.");
         }
 
+        if (table.Type is not (ElementType.Float32 or ElementType.Bfloat16))
+            throw table.NotSupportedBy("cpu", nameof(EmbeddingForward));
         ForRows(N, C, (table, ids, N, C, y), static (piece, in s) =>
         {
             var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
-                s.table.Slice(s.ids.Pointer[n] * s.C, s.C).Span.CopyTo(s.y.Slice(n * s.C, s.C).Span);
+                WidenRow(s.table, s.ids.Pointer[n], s.C, s.y.Pointer + (nint)n * s.C);
         });
+    }
+
+    /// <summary>Row <paramref name="id"/> of a table as float32. table (V, C), y (C).</summary>
+    private static void WidenRow(Weights table, int id, int C, float* y)
+    {
+        nint row = table.Address + (nint)table.Type.BytesOf((long)id * C);
+        if (table.Type == ElementType.Bfloat16)
+            Packing.Pack((ushort*)row, laneStride: 1, innerStride: C, lanes: C, inner: 1, width: C, y);
+        else
+            new Span<float>((float*)row, C).CopyTo(new Span<float>(y, C));
     }
 
     /// <inheritdoc/>
@@ -29,13 +41,15 @@ public sealed unsafe partial class CpuBackend
         if (dtable.IsNone)
             return;
 
-        // A stable counting sort groups the rows by id; then the rows of the table are cut into pieces, and each row is summed by one thread in the order of n.
+        // A stable counting sort groups the rows by id; then the rows of the table are
+        // cut into pieces, and each row is summed by one thread in the order of n.
         DeviceBuffer buffer = Pool.Rent((long)(V + 1 + N) * sizeof(int));
-        Ints starts = buffer.As<int>(V + 1 + N).Slice(0, V + 1), rows = buffer.As<int>(V + 1 + N).Slice(V + 1, N); // after the sort, id v has rows starts[v] to starts[v + 1]
+        // after the sort, id v has rows starts[v] to starts[v + 1]
+        Ints starts = buffer.As<int>(V + 1 + N).Slice(0, V + 1), rows = buffer.As<int>(V + 1 + N).Slice(V + 1, N);
         SortById(ids, starts, rows);
 
         int idsPerPiece = (int)Math.Clamp((long)PieceSize * V / (((long)N + V) * C), 1, V);
-        workers.For(Pieces(V, idsPerPiece), (dy, starts, rows, V, C, idsPerPiece, dtable), static (piece, in s) =>
+        workers.For(Ceiling.Divide(V, idsPerPiece), (dy, starts, rows, V, C, idsPerPiece, dtable), static (piece, in s) =>
         {
             int end = Math.Min(s.V, (piece + 1) * s.idsPerPiece);
             for (int id = piece * s.idsPerPiece; id < end; id++)

@@ -2,14 +2,16 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// SwiGLU in one pass each way. What bounds it is the exponential in the forward and memory in the backward, which takes the sigmoid again rather than store it.
+// SwiGLU in one pass each way. What bounds it is the exponential in the forward
+// and memory in the backward, which takes the sigmoid again rather than store it.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
     public override void SwiGluForward(Floats gate, Floats up, int n, Floats y) => ForElements(n, new SwiGluLoop(gate, up, y));
 
     /// <inheritdoc/>
-    public override void SwiGluBackward(Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32) =>
+    public override void SwiGluBackward(
+        Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32) =>
         ForElements(n, new SwiGluBackwardLoop(dy, gate, up, dgate, dup, precision));
 
     /// <summary>y = gate·sigmoid(gate)·up.</summary>
@@ -28,7 +30,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>With σ = sigmoid(gate): dgate = dy·up·σ·(1 + gate·(1 − σ)), dup = dy·gate·σ.</summary>
-    private readonly record struct SwiGluBackwardLoop(Floats Dy, Floats Gate, Floats Up, Target Dgate, Target Dup, ElementType Precision) : IVectorLoop
+    private readonly record struct SwiGluBackwardLoop(
+        Floats Dy, Floats Gate, Floats Up, Target Dgate, Target Dup, ElementType Precision) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
@@ -38,7 +41,8 @@ public sealed unsafe partial class CpuBackend
             for (int i = start; i < end; i += TSimd.Count)
             {
                 int left = end - i;
-                TVector g = TSimd.Load(gate + i, left), sigmoid = SimdMath.Sigmoid<TSimd, TVector>(g), scaled = TSimd.Multiply(TSimd.Load(dy + i, left), sigmoid);
+                TVector g = TSimd.Load(gate + i, left), sigmoid = SimdMath.Sigmoid<TSimd, TVector>(g),
+                    scaled = TSimd.Multiply(TSimd.Load(dy + i, left), sigmoid);
                 if (dgate is not null)
                 {
                     TVector slope = TSimd.MultiplyAdd(g, TSimd.Subtract(one, sigmoid), one);

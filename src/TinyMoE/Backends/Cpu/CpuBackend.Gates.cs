@@ -10,7 +10,8 @@ public sealed unsafe partial class CpuBackend
         ForElements(n, new NoisyLogitsLoop(clean, spread, noise, eps, sigma, noisy));
 
     /// <inheritdoc/>
-    public override void NoisyLogitsBackward(Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread) =>
+    public override void NoisyLogitsBackward(
+        Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread) =>
         ForElements(n, new NoisyLogitsBackwardLoop(dnoisy, dsigma, spread, noise, dclean, dspread));
 
     /// <inheritdoc/>
@@ -35,7 +36,8 @@ public sealed unsafe partial class CpuBackend
             ForRows(N, C, new ShareBackwardLoop(dy, x, scale, eps, C, dx));
     }
 
-    private readonly record struct NoisyLogitsLoop(Floats Clean, Floats Spread, Floats Noise, float Epsilon, Floats Sigma, Floats Noisy) : IVectorLoop
+    private readonly record struct NoisyLogitsLoop(
+        Floats Clean, Floats Spread, Floats Noise, float Epsilon, Floats Sigma, Floats Noisy) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
@@ -52,7 +54,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>dclean = dnoisy,  dspread = (dσ + dnoisy·noise)·sigmoid(spread).</summary>
-    private readonly record struct NoisyLogitsBackwardLoop(Floats Dnoisy, Floats Dsigma, Floats Spread, Floats Noise, Target Dclean, Target Dspread) : IVectorLoop
+    private readonly record struct NoisyLogitsBackwardLoop(
+        Floats Dnoisy, Floats Dsigma, Floats Spread, Floats Noise, Target Dclean, Target Dspread) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
@@ -60,7 +63,8 @@ public sealed unsafe partial class CpuBackend
             for (int i = start; i < end; i += TSimd.Count)
             {
                 int left = end - i;
-                TVector dnoisy = Dnoisy.IsNone ? zero : TSimd.Load(Dnoisy.Pointer + i, left), dsigma = Dsigma.IsNone ? zero : TSimd.Load(Dsigma.Pointer + i, left);
+                TVector dnoisy = Dnoisy.IsNone ? zero : TSimd.Load(Dnoisy.Pointer + i, left),
+                    dsigma = Dsigma.IsNone ? zero : TSimd.Load(Dsigma.Pointer + i, left);
                 dsigma = TSimd.Add(dsigma, TSimd.Multiply(dnoisy, TSimd.Load(Noise.Pointer + i, left)));
                 TVector slope = SimdMath.Sigmoid<TSimd, TVector>(TSimd.Load(Spread.Pointer + i, left));
                 if (!Dclean.IsNone)
@@ -80,7 +84,8 @@ public sealed unsafe partial class CpuBackend
             for (int n = start; n < end; n++)
             {
                 float* dy = Dy.Pointer + n * C, x = X.Pointer + n * C, dx = Dx.View.Pointer + n * C;
-                TVector total = TSimd.Broadcast(TensorPrimitives.Sum<float>(Row(X, n, C)) + Epsilon), square = TSimd.Multiply(total, total), sum = zero;
+                TVector total = TSimd.Broadcast(TensorPrimitives.Sum<float>(Row(X, n, C)) + Epsilon), square = TSimd.Multiply(total, total),
+                    sum = zero;
                 for (int c = 0; c < C; c += TSimd.Count)
                 {
                     TVector gradient = TSimd.Multiply(TSimd.Load(dy + c, C - c), scale);

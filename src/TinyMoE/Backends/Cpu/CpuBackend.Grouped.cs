@@ -3,17 +3,41 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// What experts need beside products: a bias and its gradient. A piece is a block of columns of one expert, summed over its rows in order.
+// Products of experts are families of products whose rows, or steps, the offsets cut (Products). Of a
+// bias and its gradient a piece is a block of columns of one expert, summed over its rows in order.
 public sealed unsafe partial class CpuBackend
 {
     private const int GroupedColumns = 64; // columns of one expert that a piece sums
+
+    /// <inheritdoc/>
+    public override void GroupedMatMul(
+        Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
+    {
+        Operand left = new(x, LaneStride: inputs, InnerStride: 1), right = new(w, LaneStride: inputs, InnerStride: 1);
+        Multiply(
+            new Products(Kernel, left, right, y, E, N, outputs, inputs) { Ragged = Ragged.Rows, Offsets = offsets, Epilogue = epilogue });
+    }
+
+    /// <inheritdoc/>
+    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    {
+        Operand left = new(dy, LaneStride: outputs, InnerStride: 1), right = new(w, LaneStride: 1, InnerStride: inputs);
+        Multiply(new Products(Kernel, left, right, dx, E, N, inputs, outputs) { Ragged = Ragged.Rows, Offsets = offsets });
+    }
+
+    /// <inheritdoc/>
+    public override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    {
+        Operand left = new(dy, LaneStride: 1, InnerStride: outputs), right = new(x, LaneStride: 1, InnerStride: inputs);
+        Multiply(new Products(Kernel, left, right, dw, E, outputs, inputs, N) { Ragged = Ragged.Inner, Offsets = offsets });
+    }
 
     /// <inheritdoc/>
     public override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
     {
         if (y.IsNone)
             return;
-        int blocks = Pieces(C, GroupedColumns);
+        int blocks = Ceiling.Divide(C, GroupedColumns);
         workers.For(E * blocks, (x, offsets, C, y, blocks), static (piece, in s) =>
         {
             var (e, block) = Math.DivRem(piece, s.blocks);
@@ -40,7 +64,7 @@ public sealed unsafe partial class CpuBackend
                 while (e < s.E && n >= s.offsets.Span[e + 1])
                     e++;
                 Span<float> to = s.y.View.Slice(n * s.C, s.C).Span;
-                if (e == s.E) // the rows of nobody
+                if (e == s.E) // unassigned rows
                 {
                     if (!s.y.Adds)
                         to.Clear();
@@ -53,6 +77,23 @@ public sealed unsafe partial class CpuBackend
                 else
                     row.CopyTo(to);
             }
+        });
+    }
+
+    /// <summary>Zeros in the rows behind the last expert's, of the sum and of what was activated; a sum that is added to stays.</summary>
+    private void ClearUnassignedRows(in Products products)
+    {
+        int first = products.Offsets.Pointer[products.Count], rows = products.Rows - first;
+        if (rows == 0 || products.C.Adds)
+            return;
+        ForRows(rows, products.Columns, (products, first, rows), static (piece, in s) =>
+        {
+            int columns = s.products.Columns;
+            var (start, end) = RowRange(piece, s.rows, columns);
+            s.products.C.View.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
+            Floats activated = s.products.Epilogue.Activated;
+            if (!activated.IsNone)
+                activated.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
         });
     }
 }

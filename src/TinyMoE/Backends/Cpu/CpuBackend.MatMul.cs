@@ -11,9 +11,10 @@ namespace TinyMoE.Backends.Cpu;
 ///     for each panel of b, as wide as the micro-kernel: it fits the first-level cache with this depth
 ///       for each strip of a, as high as the micro-kernel: it streams past
 ///         the micro-kernel.
-/// Operands are read where they lie wherever the micro-kernel can: a either way (it broadcasts single values), b where a step's columns lie side by side.
-/// The tile packs the rest into its thread's scratch: panels of a transposed b, or of one in bfloat16, which is widened there, and what is left at the edges. Nothing is packed into memory and no thread
-/// waits for another. Batches and experts are only more tiles in the same work list.
+/// Operands are read where they lie wherever the micro-kernel can: a either way (it broadcasts single values), b where a step's columns
+/// lie side by side. The tile packs the rest into its thread's scratch: panels of a transposed b, or of one in bfloat16, which is widened
+/// there, and what is left at the edges. Nothing is packed into memory and no thread waits for another. Batches and experts are only more
+/// tiles in the same work list.
 /// </summary>
 public sealed unsafe partial class CpuBackend
 {
@@ -23,62 +24,28 @@ public sealed unsafe partial class CpuBackend
     internal MicroKernel Kernel { get; init; } = MicroKernel.Best;
 
     /// <inheritdoc/>
-    public override void MatMul(Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c, in Epilogue epilogue = default)
+    public override void MatMul(
+        Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
+        in Epilogue epilogue = default)
     {
         Operand left = transposeA ? new(a, LaneStride: 1, InnerStride: rows) : new(a, LaneStride: inner, InnerStride: 1);
         Operand right = transposeB ? new(b, LaneStride: inner, InnerStride: 1) : new(b, LaneStride: 1, InnerStride: columns);
         Multiply(new Products(Kernel, left, right, c, batch, rows, columns, inner) { Epilogue = epilogue });
     }
 
-    /// <inheritdoc/>
-    public override void GroupedMatMul(Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
-    {
-        Operand left = new(x, LaneStride: inputs, InnerStride: 1), right = new(w, LaneStride: inputs, InnerStride: 1);
-        Multiply(new Products(Kernel, left, right, y, E, N, outputs, inputs) { Ragged = Ragged.Rows, Offsets = offsets, Epilogue = epilogue });
-    }
-
-    /// <inheritdoc/>
-    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
-    {
-        Operand left = new(dy, LaneStride: outputs, InnerStride: 1), right = new(w, LaneStride: 1, InnerStride: inputs);
-        Multiply(new Products(Kernel, left, right, dx, E, N, inputs, outputs) { Ragged = Ragged.Rows, Offsets = offsets });
-    }
-
-    /// <inheritdoc/>
-    public override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
-    {
-        Operand left = new(dy, LaneStride: 1, InnerStride: outputs), right = new(x, LaneStride: 1, InnerStride: inputs);
-        Multiply(new Products(Kernel, left, right, dw, E, outputs, inputs, N) { Ragged = Ragged.Inner, Offsets = offsets });
-    }
-
     private void Multiply(Products products)
     {
         if (products.C.IsNone || products.Count == 0 || products.Rows == 0 || products.Columns == 0)
             return;
+        if (products.B.Data.Type is not (ElementType.Float32 or ElementType.Bfloat16))
+            throw products.B.Data.NotSupportedBy("cpu", "A product");
         products = products.Cut();
         if (products.IsThin)
             MultiplyThin(products);
         else
             workers.For(products.Tiles(), (products, workers), static (tile, in s) => ComputeTile(tile, in s.products, s.workers));
         if (products.Ragged == Ragged.Rows)
-            ClearRowsOfNobody(products);
-    }
-
-    /// <summary>Zeros in the rows behind the last expert's, of the sum and of what was activated; a sum that is added to stays.</summary>
-    private void ClearRowsOfNobody(in Products products)
-    {
-        int first = products.Offsets.Pointer[products.Count], rows = products.Rows - first;
-        if (rows == 0 || products.C.Adds)
-            return;
-        ForRows(rows, products.Columns, (products, first, rows), static (piece, in s) =>
-        {
-            int columns = s.products.Columns;
-            var (start, end) = RowRange(piece, s.rows, columns);
-            s.products.C.View.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
-            Floats activated = s.products.Epilogue.Activated;
-            if (!activated.IsNone)
-                activated.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
-        });
+            ClearUnassignedRows(products);
     }
 
     private static void ComputeTile(int tile, in Products s, Workers workers)
@@ -90,12 +57,15 @@ public sealed unsafe partial class CpuBackend
         bool begun = BeginTile(index, c, column, rows, columns, in s);
         MicroKernel kernel = s.Kernel;
         int depth = DepthOf(p.Inner);
-        bool isShort = row + rows < kernel.Rows; // a product of fewer rows than a strip
+        // The kernel always computes a whole strip of rows. Where a product has fewer, its rows are packed into a
+        // strip with zeros below them; where only the last strip has fewer, it begins higher up instead (below).
+        bool isShort = row + rows < kernel.Rows;
         float* panel = Address(workers.ThreadScratch(depth * (kernel.Columns + kernel.Rows) + kernel.Rows * kernel.Columns));
         float* strip = panel + depth * kernel.Columns, edge = strip + depth * kernel.Rows;
         for (int k = 0; k < p.Inner; k += depth)
         {
             int steps = Math.Min(depth, p.Inner - k), width;
+            // the first block of the inner dimension stores, unless something was there: bias, or what is added to
             bool adds = begun || k > 0;
             float* aBlock = a + (nint)k * s.A.InnerStride;
             if (isShort)
@@ -107,6 +77,8 @@ public sealed unsafe partial class CpuBackend
                 int lanes = Math.Min(width, columns - j);
                 var multiply = kernel.OfWidth(width);
                 nint at = (nint)(column + j) * s.B.LaneStride + (nint)k * s.B.InnerStride, fromInner = s.B.InnerStride;
+                // b where it lies, or a packed copy of this panel. A copy pays where b would be read across its lines (transposed), where
+                // the panel is not full, and where so many rows follow that a dense panel, which has no conflicts in the cache, repays it.
                 float* from = (float*)p.B + at;
                 if (s.IsBfloat16)
                 {
@@ -127,15 +99,18 @@ public sealed unsafe partial class CpuBackend
                     int height = Math.Min(kernel.Rows, rows - r);
                     if (height == kernel.Rows && lanes == width)
                     {
-                        multiply(steps, aBlock + (nint)r * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, to, s.Columns, adds);
+                        multiply(steps, aBlock + (nint)r * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, to, s.Columns,
+                            adds);
                         continue;
                     }
 
-                    int above = isShort ? 0 : kernel.Rows - height; // the last strip begins as much higher: rows that are done already are computed again and dropped
+                    // the last strip begins as much higher: rows that are done already are computed again and dropped
+                    int above = isShort ? 0 : kernel.Rows - height;
                     if (isShort)
                         multiply(steps, strip, 1, kernel.Rows, from, fromInner, edge, width, false);
                     else
-                        multiply(steps, aBlock + (nint)(r - above) * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, edge, width, false);
+                        multiply(steps, aBlock + (nint)(r - above) * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, edge,
+                            width, false);
                     WriteEdge(edge + above * width, width, height, lanes, to, s.Columns, adds);
                 }
             }
@@ -144,7 +119,8 @@ public sealed unsafe partial class CpuBackend
         EndTile(c, rows, columns, in s);
     }
 
-    /// <summary>Writes what the products of a tile are added to: the bias, or zeros where there are no products (an expert without rows). False when they are to be stored.</summary>
+    /// <summary>Writes what the products of a tile are added to: the bias, or zeros where there
+    /// are no products (an expert without rows). False when they are to be stored.</summary>
     private static bool BeginTile(int product, float* c, int column, int rows, int columns, in Products s)
     {
         Floats bias = s.Epilogue.Bias;
@@ -183,7 +159,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>Steps of a block of the inner dimension: blocks of equal size, whole transposed squares.</summary>
-    private static int DepthOf(int inner) => Pieces(Pieces(inner, Math.Max(1, Pieces(inner, MostDepth))), 8) * 8;
+    private static int DepthOf(int inner) => Ceiling.Multiple(Ceiling.Divide(inner, Math.Max(1, Ceiling.Divide(inner, MostDepth))), 8);
 
     /// <summary>y = or += x. x, y (height, width), in rows of xRow and yRow.</summary>
     private static void WriteEdge(float* x, nint xRow, int height, int width, float* y, nint yRow, bool adds)

@@ -2,7 +2,8 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// A row stays in the first-level cache between its passes (sum, statistics, output). The backwards make dx, dbranch and their block's part of dw and db in one visit.
+// A row stays in the first-level cache between its passes (sum, statistics, output).
+// The backwards make dx, dbranch and their block's part of dw and db in one visit.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
@@ -10,11 +11,13 @@ public sealed unsafe partial class CpuBackend
         ForRows(N, C, new RmsNormLoop(x, branch, w, C, eps, s, y, r));
 
     /// <inheritdoc/>
-    public override void RmsNormBackward(Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw) =>
+    public override void RmsNormBackward(
+        Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw) =>
         NormBackward(new NormBackwardLoop(dy, ds, s, w, default, r, C, dx, dbranch), N, dw, Target.None);
 
     /// <inheritdoc/>
-    public override void LayerNormForward(Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r) =>
+    public override void LayerNormForward(
+        Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r) =>
         ForRows(N, C, new LayerNormLoop(x, branch, w, b, C, eps, s, y, mean, r));
 
     /// <inheritdoc/>
@@ -23,7 +26,8 @@ public sealed unsafe partial class CpuBackend
         NormBackward(new NormBackwardLoop(dy, ds, s, w, mean, r, C, dx, dbranch), N, dw, db);
 
     private void NormBackward(in NormBackwardLoop loop, int N, Target dw, Target db) =>
-        SumOverRows(N, loop.C, loop, dw, db, 1f, static (start, end, in loop, dw, db) => Simd.Run(loop with { Dw = dw, Db = db }, start, end, loop.C));
+        SumOverRows(N, loop.C, loop, dw, db, 1f, static (start, end, in loop, dw, db) =>
+            Simd.Run(loop with { Dw = dw, Db = db }, start, end, loop.C));
 
     /// <summary>Row n of x, or of s = x + branch, which it computes.</summary>
     private static float* SumOfRow<TSimd, TVector>(Floats x, Floats branch, Floats sum, int n, int C)
@@ -59,7 +63,8 @@ public sealed unsafe partial class CpuBackend
         for (int c = 0; c < C; c += 2 * TSimd.Count)
         {
             int left = C - c;
-            TVector one = TSimd.Subtract(TSimd.Load(x + c, left, center), shift), two = TSimd.Subtract(TSimd.Load(x + c + TSimd.Count, left - TSimd.Count, center), shift);
+            TVector one = TSimd.Subtract(TSimd.Load(x + c, left, center), shift),
+                two = TSimd.Subtract(TSimd.Load(x + c + TSimd.Count, left - TSimd.Count, center), shift);
             even = TSimd.MultiplyAdd(one, one, even);
             odd = TSimd.MultiplyAdd(two, two, odd);
         }
@@ -68,7 +73,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>y = x·r·w with r = 1/√(mean(x²) + eps), x the sum with the branch.</summary>
-    private readonly record struct RmsNormLoop(Floats X, Floats Branch, Floats W, int C, float Eps, Floats S, Floats Y, Floats R) : IVectorLoop
+    private readonly record struct RmsNormLoop(
+        Floats X, Floats Branch, Floats W, int C, float Eps, Floats S, Floats Y, Floats R) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
@@ -87,7 +93,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>y = (x − mean)·r·w + b with r = 1/√(variance + eps), x the sum with the branch; without b when there is none.</summary>
-    private readonly record struct LayerNormLoop(Floats X, Floats Branch, Floats W, Floats B, int C, float Eps, Floats S, Floats Y, Floats Mean, Floats R) : IVectorLoop
+    private readonly record struct LayerNormLoop(
+        Floats X, Floats Branch, Floats W, Floats B, int C, float Eps, Floats S, Floats Y, Floats Mean, Floats R) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
@@ -102,8 +109,10 @@ public sealed unsafe partial class CpuBackend
                 for (int c = 0; c < C; c += TSimd.Count)
                 {
                     int left = C - c;
-                    TVector normal = TSimd.Multiply(TSimd.Subtract(TSimd.Load(x + c, left), shift), scale), weight = TSimd.Load(w + c, left);
-                    TSimd.Store(b is null ? TSimd.Multiply(normal, weight) : TSimd.MultiplyAdd(normal, weight, TSimd.Load(b + c, left)), y + c, left);
+                    TVector normal = TSimd.Multiply(TSimd.Subtract(TSimd.Load(x + c, left), shift), scale),
+                        weight = TSimd.Load(w + c, left);
+                    TSimd.Store(b is null ? TSimd.Multiply(normal, weight) : TSimd.MultiplyAdd(normal, weight, TSimd.Load(b + c, left)),
+                        y + c, left);
                 }
 
                 Mean.Pointer[n] = mean;
@@ -113,10 +122,11 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>
-    /// Either norm's backward, with x̂ = (x − mean)·r: dx = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)) + ds, the first mean only when there are means;
-    /// dbranch is the same, dw += dy·x̂, db += dy. What nobody wants is skipped.
+    /// Either norm's backward, with x̂ = (x − mean)·r: dx = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)) + ds, the first
+    /// mean only when there are means; dbranch is the same, dw += dy·x̂, db += dy. What nobody wants is skipped.
     /// </summary>
-    private readonly record struct NormBackwardLoop(Floats Dy, Floats Ds, Floats X, Floats W, Floats Mean, Floats R, int C, Target Dx, Target Dbranch) : IVectorLoop
+    private readonly record struct NormBackwardLoop(
+        Floats Dy, Floats Ds, Floats X, Floats W, Floats Mean, Floats R, int C, Target Dx, Target Dbranch) : IVectorLoop
     {
         public Floats Dw { get; init; }
 
@@ -131,11 +141,13 @@ public sealed unsafe partial class CpuBackend
             {
                 int at = n * C;
                 float* dy = Dy.Pointer + at, ds = At(Ds, at), x = X.Pointer + at, dx = At(Dx, at), dbranch = At(Dbranch, at);
-                TVector shift = TSimd.Broadcast(centered ? Mean.Pointer[n] : 0f), r = TSimd.Broadcast(R.Pointer[n]), sum = TSimd.Broadcast(0f), dot = sum;
+                TVector shift = TSimd.Broadcast(centered ? Mean.Pointer[n] : 0f), r = TSimd.Broadcast(R.Pointer[n]),
+                    sum = TSimd.Broadcast(0f), dot = sum;
                 for (int c = 0; c < C; c += TSimd.Count)
                 {
                     int left = C - c;
-                    TVector dyHere = TSimd.Load(dy + c, left), slope = TSimd.Multiply(dyHere, TSimd.Load(w + c, left)); // missing lanes are zero
+                    // missing lanes are zero
+                    TVector dyHere = TSimd.Load(dy + c, left), slope = TSimd.Multiply(dyHere, TSimd.Load(w + c, left));
                     TVector normal = TSimd.Multiply(TSimd.Subtract(TSimd.Load(x + c, left), shift), r);
                     sum = TSimd.Add(sum, slope);
                     dot = TSimd.MultiplyAdd(slope, normal, dot);

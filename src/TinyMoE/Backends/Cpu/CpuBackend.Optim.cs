@@ -3,13 +3,14 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// The optimiser reads and writes each of w, m and v once and g once, the clip folded in: it runs at the speed of memory. So the bfloat16 copy is made there too. The norm is summed in double.
+// The optimiser reads and writes each of w, m and v once and g once, the clip folded in: it runs
+// at the speed of memory. So the bfloat16 copy is made there too. The norm is summed in double.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
     public override void Norm(Floats x, int n, Floats y)
     {
-        int pieces = Pieces(n, PieceSize);
+        int pieces = Ceiling.Divide(n, PieceSize);
         DeviceBuffer buffer = Pool.Rent((long)pieces * sizeof(double));
         View<double> sums = buffer.As<double>(pieces);
         ForElements(n, (x, n, sums), static (piece, in s) =>
@@ -44,17 +45,21 @@ public sealed unsafe partial class CpuBackend
 
         // m̂/(√v̂ + eps) = m·(1/c₁) / (√v·(1/√c₂) + eps) with cᵢ = 1 − βᵢᵗ
         double correction1 = 1 - Math.Pow(step.Beta1, step.Step), correction2 = 1 - Math.Pow(step.Beta2, step.Step);
-        ForElements(n, new AdamWLoop(g, step.GradientScale(length), step, (float)(step.LearningRate / correction1), (float)(1 / Math.Sqrt(correction2)), w, m, v, copy));
+        ForElements(n, new AdamWLoop(g, step.GradientScale(length), step, (float)(step.LearningRate / correction1),
+            (float)(1 / Math.Sqrt(correction2)), w, m, v, copy));
     }
 
-    private readonly record struct AdamWLoop(Floats G, float Scale, AdamWStep Step, float Rate, float Root, Floats W, Floats M, Floats V, Bfloat16s Copy) : IVectorLoop
+    private readonly record struct AdamWLoop(
+        Floats G, float Scale, AdamWStep Step, float Rate, float Root, Floats W, Floats M, Floats V, Bfloat16s Copy) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             float* g = G.Pointer, w = W.Pointer, m = M.Pointer, v = V.Pointer;
             ushort* copy = Copy.Pointer;
-            TVector beta1 = TSimd.Broadcast(Step.Beta1), beta2 = TSimd.Broadcast(Step.Beta2), rest1 = TSimd.Broadcast(1f - Step.Beta1), rest2 = TSimd.Broadcast(1f - Step.Beta2);
-            TVector scale = TSimd.Broadcast(Scale), rate = TSimd.Broadcast(Rate), root = TSimd.Broadcast(Root), eps = TSimd.Broadcast(Step.Epsilon);
+            TVector beta1 = TSimd.Broadcast(Step.Beta1), beta2 = TSimd.Broadcast(Step.Beta2), rest1 = TSimd.Broadcast(1f - Step.Beta1),
+                rest2 = TSimd.Broadcast(1f - Step.Beta2);
+            TVector scale = TSimd.Broadcast(Scale), rate = TSimd.Broadcast(Rate), root = TSimd.Broadcast(Root),
+                eps = TSimd.Broadcast(Step.Epsilon);
             TVector keep = TSimd.Broadcast(1f - Step.LearningRate * Step.WeightDecay);
             for (int i = start; i < end; i += TSimd.Count)
             {

@@ -65,7 +65,8 @@ public sealed unsafe partial class CpuBackend
             ForElements(n, new DropoutLoop(x, dropout, n, y));
     }
 
-    /// <summary>The numbers from <paramref name="index"/> on, as <see cref="Philox.Uniform"/>. y has room for a whole number of vectors.</summary>
+    /// <summary>The numbers from <paramref name="index"/> on, as
+    /// <see cref="Philox.Uniform"/>. y has room for a whole number of vectors.</summary>
     private static void Uniforms(in Philox random, long index, int count, float* y)
     {
         random.Words(index, MemoryMarshal.Cast<float, uint>(new Span<float>(y, count)));

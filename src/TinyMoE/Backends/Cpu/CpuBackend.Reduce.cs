@@ -3,8 +3,9 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// Sums over rows: the rows are cut into at most MostBlocks blocks, each block adds its rows into its own partial row, and the partials are added block
-// by block. Sums over columns: a row is cut into runs of PieceSize, a run is summed in floats, the runs in double. Neither order depends on the threads.
+// Sums over rows: the rows are cut into at most MostBlocks blocks, each block adds its rows into its
+// own partial row, and the partials are added block by block. Sums over columns: a row is cut into runs
+// of PieceSize, a run is summed in floats, the runs in double. Neither order depends on the threads.
 public sealed unsafe partial class CpuBackend
 {
     private const int MostBlocks = 64;
@@ -38,7 +39,7 @@ public sealed unsafe partial class CpuBackend
             return;
         }
 
-        int runs = Pieces(C, PieceSize);
+        int runs = Ceiling.Divide(C, PieceSize);
         DeviceBuffer buffer = Pool.Rent((long)N * runs * sizeof(float));
         Floats sums = buffer.As<float>(N * runs); // (N, runs)
         workers.For(N * runs, (x, C, runs, sums), static (piece, in s) =>
@@ -104,16 +105,19 @@ public sealed unsafe partial class CpuBackend
         where TState : struct;
 
     /// <summary>
-    /// One or two sums over N rows of C elements, scaled, in a fixed order. The body visits each block of rows once, in parallel, and may do other work
-    /// on them in the same pass; it runs even when no sum is wanted.
+    /// One or two sums over N rows of C elements, scaled, in a fixed order. The body visits each block of rows
+    /// once, in parallel, and may do other work on them in the same pass; it runs even when no sum is wanted.
     /// </summary>
     private void SumOverRows<TState>(int N, int C, TState state, Target first, Target second, float scale, RowBlock<TState> body)
         where TState : struct
     {
-        int rows = Math.Max(RowsPerPiece(C), (N + MostBlocks - 1) / MostBlocks), blocks = Pieces(N, rows);
+        int rows = Math.Max(RowsPerPiece(C), Ceiling.Divide(N, MostBlocks)), blocks = Ceiling.Divide(N, rows);
         DeviceBuffer buffer = Pool.Rent(2L * blocks * C * sizeof(float));
-        Floats ones = buffer.As<float>(2 * blocks * C).Slice(0, blocks * C), twos = buffer.As<float>(2 * blocks * C).Slice(blocks * C, blocks * C); // (blocks, C)
-        workers.For(blocks, (N, C, rows, state, wantsOne: !first.IsNone, wantsTwo: !second.IsNone, ones, twos, body), static (block, in s) =>
+        // (blocks, C)
+        Floats ones = buffer.As<float>(2 * blocks * C).Slice(0, blocks * C),
+            twos = buffer.As<float>(2 * blocks * C).Slice(blocks * C, blocks * C);
+        workers.For(
+            blocks, (N, C, rows, state, wantsOne: !first.IsNone, wantsTwo: !second.IsNone, ones, twos, body), static (block, in s) =>
         {
             Floats one = s.wantsOne ? s.ones.Slice(block * s.C, s.C) : default, two = s.wantsTwo ? s.twos.Slice(block * s.C, s.C) : default;
             one.Span.Clear();

@@ -2,7 +2,8 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// A row is one token: all its heads turn by the same angles, read once from the table. y may be x: both of a pair are read before either is written.
+// A row is one token: all its heads turn by the same angles, read once from
+// the table. y may be x: both of a pair are read before either is written.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
@@ -15,8 +16,10 @@ public sealed unsafe partial class CpuBackend
             ForRows(B * T, KvHeads * D, new RopeLoop(k, cos, sin, T, KvHeads, D, start, inverse, yk), run: D / 2);
     }
 
-    /// <summary>y = x·cos − x'·sin, y' = x'·cos + x·sin, the pair x, x' being half a head apart; the inverse turns by −sin. Rows: tokens.</summary>
-    private readonly record struct RopeLoop(Floats X, Floats Cos, Floats Sin, int T, int H, int D, int Start, bool Inverse, Target Y) : IVectorLoop
+    /// <summary>y = x·cos − x'·sin, y' = x'·cos + x·sin, the pair x, x' being
+    /// half a head apart; the inverse turns by −sin. Rows: tokens.</summary>
+    private readonly record struct RopeLoop(
+        Floats X, Floats Cos, Floats Sin, int T, int H, int D, int Start, bool Inverse, Target Y) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {

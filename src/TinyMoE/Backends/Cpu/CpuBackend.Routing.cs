@@ -5,13 +5,13 @@ using TinyMoE.Memory;
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
-/// Top-k routing, logits to plan. A counting sort in three steps: each piece of tokens chooses experts and counts them; the counts become each piece's first
-/// row of each expert; each piece places its choices in order. Pieces are consecutive, hence the sort is stable.
+/// Top-k routing, logits to plan. A counting sort in three steps: each piece of tokens chooses experts and counts them; the counts become
+/// each piece's first row of each expert; each piece places its choices in order. Pieces are consecutive, hence the sort is stable.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
     private const int TokensPerPiece = 512;
-    private const int Dropped = -1; // a choice that nobody serves
+    private const int Dropped = -1; // a choice that no expert serves
 
     /// <inheritdoc/>
     public override void TopK(Floats x, int T, int groups, int E, int K, Ints columns)
@@ -34,11 +34,12 @@ public sealed unsafe partial class CpuBackend
 
     /// <inheritdoc/>
     public override void Assign(
-        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets, Floats gates = default, Floats weights = default)
+        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
+        Floats gates = default, Floats weights = default)
     {
-        DeviceBuffer scratch = Pool.Rent((long)Pieces(T, TokensPerPiece) * E * sizeof(int));
-        Ints counts = scratch.As<int>(Pieces(T, TokensPerPiece) * E); // (pieces, E)
-        workers.For(Pieces(T, TokensPerPiece), (experts, T, E, K, counts), static (piece, in s) =>
+        DeviceBuffer scratch = Pool.Rent((long)Ceiling.Divide(T, TokensPerPiece) * E * sizeof(int));
+        Ints counts = scratch.As<int>(Ceiling.Divide(T, TokensPerPiece) * E); // (pieces, E)
+        workers.For(Ceiling.Divide(T, TokensPerPiece), (experts, T, E, K, counts), static (piece, in s) =>
             Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span));
         Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, gates, weights);
         int kept = offsets.Pointer[E];
@@ -50,13 +51,16 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void RouteForward(Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Floats weights)
+    public override void RouteForward(
+        Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
+        Floats weights)
     {
-        int pieces = Pieces(T, TokensPerPiece);
+        int pieces = Ceiling.Divide(T, TokensPerPiece);
         DeviceBuffer scratch = Pool.Rent((long)pieces * E * sizeof(int)), gateScratch = Pool.Rent((long)T * K * sizeof(float));
         Ints counts = scratch.As<int>(pieces * E);               // (pieces, E)
         Floats gates = gateScratch.As<float>(T * K);             // (T, K)
-        workers.For(pieces, (loop: new RouteLoop(logits, overAll, E, K, experts, gates, workers), experts, T, E, K, counts), static (piece, in s) =>
+        workers.For(
+            pieces, (loop: new RouteLoop(logits, overAll, E, K, experts, gates, workers), experts, T, E, K, counts), static (piece, in s) =>
         {
             Simd.Run(in s.loop, piece * TokensPerPiece, Math.Min(s.T, (piece + 1) * TokensPerPiece), s.E);
             Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span);
@@ -67,7 +71,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void RouteBackward(Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
+    public override void RouteBackward(
+        Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
     {
         if (!dlogits.IsNone)
             ForRows(T, E, new RouteBackwardLoop(dweights, logits, weights, overAll, experts, rowsByToken, E, K, dlogits));
@@ -133,17 +138,22 @@ public sealed unsafe partial class CpuBackend
         });
     }
 
-    /// <summary>The K largest of x (E) and their columns, largest first, the lower column among equals, NaN below everything. K ≤ E.</summary>
+    /// <summary>The K largest of x (E) and their columns, largest first, the
+    /// lower column among equals, NaN below everything. K ≤ E.</summary>
     private static void KeepLargest(float* x, int E, int K, float* kept, int* columns)
     {
+        // An insertion sort of K places: K is small, and after the first few values hardly any is
+        // larger than the smallest kept. So eight at a time are compared with that one, and only
+        // those above it are looked at, in order of their columns: equals stay behind each other.
         int e = 0;
         for (; e < K; e++)
             Insert(x[e], e, e, kept, columns);
         for (; e <= E - Vector256<float>.Count; e += Vector256<float>.Count)
         {
-            // Most vectors hold nothing above the smallest kept so far.
+            // Not "greater than", which is false for a NaN that was kept: everything but NaN is above it.
             Vector256<float> values = Vector256.Load(x + e);
-            uint above = (Vector256.Equals(values, values) & ~Vector256.LessThanOrEqual(values, Vector256.Create(kept[K - 1]))).ExtractMostSignificantBits();
+            uint above = (Vector256.Equals(values, values) & ~Vector256.LessThanOrEqual(
+                values, Vector256.Create(kept[K - 1]))).ExtractMostSignificantBits();
             for (; above != 0; above &= above - 1)
             {
                 int column = e + BitOperations.TrailingZeroCount(above);
@@ -182,10 +192,15 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>From the counts of each piece (pieces, E), which it uses up, to the plan; choices, and gates with weights, only where they are wanted.</summary>
+    /// <summary>From the counts of each piece (pieces, E), which it uses up, to the
+    /// plan; choices, and gates with weights, only where they are wanted.</summary>
     private void Place(
-        Ints experts, int T, int E, int K, Ints counts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Ints choices, Floats gates, Floats weights)
+        Ints experts, int T, int E, int K, Ints counts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Ints choices,
+        Floats gates, Floats weights)
     {
+        // counts (pieces, E) is summed both ways. Along a piece: how many choices the tokens before it kept, which is
+        // where its tokens begin in rowsByToken. Down an expert: how many rows it has in the pieces before, which is where
+        // this piece continues its rows. Then every piece can be placed by itself, and the plan is that of one thread.
         int inverse = 0, row = 0;
         for (int t = 0, i = 0; t < T; t += TokensPerPiece)
         {
@@ -203,7 +218,8 @@ public sealed unsafe partial class CpuBackend
         }
 
         offsets.Pointer[E] = row;
-        workers.For(Pieces(T, TokensPerPiece), (experts, T, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, weights), static (piece, in s) =>
+        workers.For(Ceiling.Divide(T, TokensPerPiece),
+            (experts, T, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, weights), static (piece, in s) =>
         {
             int* next = s.counts.Pointer + piece * s.E;
             int start = piece * TokensPerPiece, end = Math.Min(s.T, start + TokensPerPiece), inverse = s.tokenOffsets.Pointer[start];
@@ -234,8 +250,10 @@ public sealed unsafe partial class CpuBackend
         return experts.Slice(start * K, Math.Min(TokensPerPiece, T - start) * K).Span;
     }
 
-    /// <summary>The experts of each token and their gates: the softmax over the chosen logits, or the chosen of the softmax over all.</summary>
-    private readonly record struct RouteLoop(Floats Logits, bool OverAll, int E, int K, Ints Experts, Floats Gates, Workers Workers) : IVectorLoop
+    /// <summary>The experts of each token and their gates: the softmax over
+    /// the chosen logits, or the chosen of the softmax over all.</summary>
+    private readonly record struct RouteLoop(
+        Floats Logits, bool OverAll, int E, int K, Ints Experts, Floats Gates, Workers Workers) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
@@ -258,9 +276,11 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>With g the gates and dot = Σ_k g[k]·dg[k]: of a chosen logit g·(dg − dot); of another, when it is in the softmax, −p·dot.</summary>
+    /// <summary>With g the gates and dot = Σ_k g[k]·dg[k]: of a chosen logit
+    /// g·(dg − dot); of another, when it is in the softmax, −p·dot.</summary>
     private readonly record struct RouteBackwardLoop(
-        Floats Dweights, Floats Logits, Floats Weights, bool OverAll, Ints Experts, Ints RowsByToken, int E, int K, Target Dlogits) : IVectorLoop
+        Floats Dweights, Floats Logits, Floats Weights, bool OverAll, Ints Experts, Ints RowsByToken, int E, int K, Target Dlogits)
+        : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {

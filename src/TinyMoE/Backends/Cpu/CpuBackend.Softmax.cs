@@ -3,8 +3,8 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-// Every exponential is taken of x minus the row's largest value, so none overflows. The losses' forwards keep log Σ exp only: their backwards
-// take the exponentials again, which costs less than storing N·V of them.
+// Every exponential is taken of x minus the row's largest value, so none overflows. The losses' forwards keep
+// log Σ exp only: their backwards take the exponentials again, which costs less than storing N·V of them.
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
@@ -52,7 +52,8 @@ public sealed unsafe partial class CpuBackend
     public override void CrossEntropyBackward(Floats dloss, Floats logits, Ints targets, Floats logSumExp, int N, int V, Target dlogits)
     {
         if (!dlogits.IsNone)
-            ForRows(N, V, new CrossEntropyBackwardLoop(logits, targets, logSumExp, *dloss.Pointer / Math.Max(1, CountTargets(targets)), V, dlogits));
+            ForRows(N, V,
+                new CrossEntropyBackwardLoop(logits, targets, logSumExp, *dloss.Pointer / Math.Max(1, CountTargets(targets)), V, dlogits));
     }
 
     /// <inheritdoc/>
@@ -68,7 +69,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void ZLossBackward(Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits)
+    public override void ZLossBackward(
+        Floats dloss, Floats logits, Floats mask, Floats logSumExp, float scale, int N, int E, Target dlogits)
     {
         DeviceBuffer scratch = Pool.Rent((long)N * sizeof(float));
         Floats gradients = scratch.As<float>(N);                 // (N), of logSumExp
@@ -96,6 +98,7 @@ public sealed unsafe partial class CpuBackend
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
+        // y holds the exponentials first, then the shares: one exponential per value, and a multiplication in place of a division.
         TVector scale = TSimd.Broadcast(1f / SumExp<TSimd, TVector>(x, C, LargestOf(x, C), y));
         for (int c = 0; c < C; c += TSimd.Count)
             TSimd.Store(TSimd.Multiply(TSimd.Load(y + c, C - c), scale), y + c, C - c);
@@ -108,6 +111,8 @@ public sealed unsafe partial class CpuBackend
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
+        // Lanes add up 2048 values in float, 128 each or more; beyond, rounding would show in rows
+        // as long as a vocabulary, so blocks meet in double. Lanes past the end are −∞ and give 0.
         const int Block = 2048;
         double total = 0;
         TVector shift = TSimd.Broadcast(largest);
@@ -161,7 +166,8 @@ public sealed unsafe partial class CpuBackend
                     dots = TSimd.MultiplyAdd(TSimd.Load(dy + c, C - c), TSimd.Load(y + c, C - c), dots);
                 TVector dot = TSimd.Broadcast(TSimd.Sum(dots));
                 for (int c = 0; c < C; c += TSimd.Count)
-                    TSimd.Write(TSimd.Multiply(TSimd.Subtract(TSimd.Load(dy + c, C - c), dot), TSimd.Load(y + c, C - c)), dx + c, C - c, adds);
+                    TSimd.Write(
+                        TSimd.Multiply(TSimd.Subtract(TSimd.Load(dy + c, C - c), dot), TSimd.Load(y + c, C - c)), dx + c, C - c, adds);
             }
         }
     }
@@ -190,7 +196,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>dlogits[n] = (softmax(logits[n]) − onehot(target))·scale; nothing for a row without a target.</summary>
-    private readonly record struct CrossEntropyBackwardLoop(Floats Logits, Ints Targets, Floats LogSumExp, float Scale, int V, Target Dlogits) : IVectorLoop
+    private readonly record struct CrossEntropyBackwardLoop(
+        Floats Logits, Ints Targets, Floats LogSumExp, float Scale, int V, Target Dlogits) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {

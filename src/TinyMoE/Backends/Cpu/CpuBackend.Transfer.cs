@@ -7,6 +7,31 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
+    public override void Write<T>(ReadOnlySpan<T> source, View<T> destination)
+    {
+        if (source.Length != destination.Length)
+            throw new ArgumentException($"{source.Length} host elements do not match a view of {destination.Length}.");
+        source.CopyTo(destination.Span);
+    }
+
+    /// <inheritdoc/>
+    public override void Read<T>(View<T> source, Span<T> destination)
+    {
+        if (source.Length != destination.Length)
+            throw new ArgumentException($"A view of {source.Length} elements does not match {destination.Length} host elements.");
+        source.Span.CopyTo(destination);
+    }
+
+    /// <inheritdoc/>
+    public override void ReadCounts(Ints offsets, Span<int> destination) => Read(offsets, destination);
+
+    /// <inheritdoc/>
+    public override void Synchronize()
+    {
+        // every kernel returns when its work is done
+    }
+
+    /// <inheritdoc/>
     public override void Fill(Floats y, float value)
     {
         ForElements(y.Length, (y, value), static (piece, in s) =>

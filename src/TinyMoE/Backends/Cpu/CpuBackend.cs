@@ -4,17 +4,17 @@ using TinyMoE.Memory;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// The CPU: kernels in plain C# with vectors, one partial file a family. Work is cut into pieces by the sizes alone, never by the number of
-/// threads, so results are the same bits on 1, 2 or 64 threads. One thread at a time may call it.
+/// The CPU: kernels in plain C# with vectors, one partial file per family. Work is cut into pieces by the sizes alone,
+/// never by the number of threads, so results are the same bits on 1, 2 or 64 threads. One thread at a time may call it.
 /// </summary>
 public sealed unsafe partial class CpuBackend : Backend
 {
-    /// <summary>Elements a piece of elementwise work has at least: below it, waking a thread costs more than it saves.</summary>
+    /// <summary>The least that a piece of elementwise work has, in elements: below it, waking a thread costs more than it saves.</summary>
     private const int PieceSize = 16 * 1024;
 
     private readonly Workers workers;
 
-    /// <summary>A CPU backend with <paramref name="threads"/> threads; 0 for one a core.</summary>
+    /// <summary>A CPU backend with <paramref name="threads"/> threads; 0 for one per core.</summary>
     public CpuBackend(int threads = 0)
         : this(threads, new MemoryPool(new HostAllocator()))
     {
@@ -44,38 +44,14 @@ public sealed unsafe partial class CpuBackend : Backend
         Pool.Dispose();
     }
 
-    /// <inheritdoc/>
-    public override void Write<T>(ReadOnlySpan<T> source, View<T> destination)
-    {
-        if (source.Length != destination.Length)
-            throw new ArgumentException($"{source.Length} host elements do not match a view of {destination.Length}.");
-        source.CopyTo(destination.Span);
-    }
-
-    /// <inheritdoc/>
-    public override void Read<T>(View<T> source, Span<T> destination)
-    {
-        if (source.Length != destination.Length)
-            throw new ArgumentException($"A view of {source.Length} elements does not match {destination.Length} host elements.");
-        source.Span.CopyTo(destination);
-    }
-
-    /// <inheritdoc/>
-    public override void ReadCounts(Ints offsets, Span<int> destination) => Read(offsets, destination);
-
-    /// <inheritdoc/>
-    public override void Synchronize()
-    {
-        // every kernel returns when its work is done
-    }
-
-    /// <summary>Runs <paramref name="piece"/> over n elements in pieces of at least <see cref="PieceSize"/>: the body computes its range by <see cref="Range"/>.</summary>
+    /// <summary>Runs <paramref name="piece"/> over n elements in pieces of at least
+    /// <see cref="PieceSize"/>: the body computes its range by <see cref="Range"/>.</summary>
     private void ForElements<TState>(int n, in TState state, Piece<TState> piece)
-        where TState : struct => workers.For(Pieces(n, PieceSize), in state, piece);
+        where TState : struct => workers.For(Ceiling.Divide(n, PieceSize), in state, piece);
 
     /// <summary>Runs <paramref name="piece"/> over N rows of C elements: the body computes its rows by <see cref="RowRange"/>.</summary>
     private void ForRows<TState>(int N, int C, in TState state, Piece<TState> piece)
-        where TState : struct => workers.For(Pieces(N, RowsPerPiece(C)), in state, piece);
+        where TState : struct => workers.For(Ceiling.Divide(N, RowsPerPiece(C)), in state, piece);
 
     /// <summary>Runs <paramref name="loop"/> over n elements in pieces of at least <see cref="PieceSize"/>.</summary>
     private void ForElements<TLoop>(int n, in TLoop loop)
@@ -88,7 +64,8 @@ public sealed unsafe partial class CpuBackend : Backend
         });
     }
 
-    /// <summary>Runs <paramref name="loop"/> over N rows of C elements; <paramref name="run"/> of them, all when 0, side by side make a run of vectors.</summary>
+    /// <summary>Runs <paramref name="loop"/> over N rows of C elements; <paramref name="run"/>
+    /// of them, all when 0, side by side make a run of vectors.</summary>
     private void ForRows<TLoop>(int N, int C, in TLoop loop, int run = 0)
         where TLoop : struct, IVectorLoop
     {
@@ -111,8 +88,6 @@ public sealed unsafe partial class CpuBackend : Backend
 
     private static int RowsPerPiece(int C) => Math.Max(1, PieceSize / Math.Max(1, C));
 
-    private static int Pieces(int n, int size) => (int)(((long)n + size - 1) / size);
-
     private sealed class HostAllocator : IDeviceAllocator
     {
         public nint Allocate(long bytes)
@@ -123,7 +98,8 @@ public sealed unsafe partial class CpuBackend : Backend
             }
             catch (OutOfMemoryException e)
             {
-                throw new TinyMoEException($"Out of memory: the system has no {bytes / (1024.0 * 1024.0):F0} MiB left. Use a smaller batch, context or model.", e);
+                throw new TinyMoEException(
+                    $"Out of memory: the system has no {bytes / (1024.0 * 1024.0):F0} MiB left. Use a smaller batch, context or model.", e);
             }
         }
 

@@ -1,6 +1,7 @@
 namespace TinyMoE.Backends.Cpu;
 
-/// <summary>A function of one value, for a vector of them; as a type, so that the loop over it is compiled with the function inside.</summary>
+/// <summary>A function of one value, for a vector of them; as a type, so
+/// that the loop over it is compiled with the function inside.</summary>
 internal interface IUnary
 {
     /// <summary>f(x).</summary>
@@ -115,7 +116,8 @@ internal readonly struct ReluFunction : IUnary
 {
     static TVector IUnary.Value<TSimd, TVector>(TVector x) => TSimd.Max(TSimd.Broadcast(0f), x);
 
-    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) => TSimd.WhereLess(TSimd.Broadcast(0f), x, TSimd.Broadcast(1f), TSimd.Broadcast(0f));
+    static TVector IUnary.Slope<TSimd, TVector>(TVector x, TVector y) =>
+        TSimd.WhereLess(TSimd.Broadcast(0f), x, TSimd.Broadcast(1f), TSimd.Broadcast(0f));
 }
 
 internal readonly struct GeluFunction : IUnary

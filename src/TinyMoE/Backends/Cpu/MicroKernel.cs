@@ -1,25 +1,30 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// The innermost product: a tile of c, Rows × (1 to <see cref="MostVectors"/> vectors), stays in registers while k runs. Each step loads one row of b's panel
-/// and multiplies it by one broadcast value of a for each row of the tile. The tile is as large as the registers allow, since a step of R × V vectors costs
-/// R + V loads for R·V multiply-adds: 8×3 fills 24 of the 32 registers of 512 bits, 6×2 fills 12 of the 16 of 256 or 128. Narrower tiles end a matrix whose
-/// columns are no multiple of the widest. Every kernel adds the steps in the same order, so an element of c is the same bits in any of them.
+/// The innermost product: a tile of c, Rows × (1 to <see cref="MostVectors"/> vectors), stays in registers while k runs. Each
+/// step loads one row of b's panel and multiplies it by one broadcast value of a for each row of the tile. The tile is as
+/// large as the registers allow, since a step of R × V vectors costs R + V loads for R·V multiply-adds: 8×3 fills 24 of the
+/// 32 registers of 512 bits, 6×2 fills 12 of the 16 of 256 or 128. Narrower tiles end a matrix whose columns are no multiple
+/// of the widest. Every kernel adds the steps in the same order, so an element of c is the same bits in any of them.
 /// </summary>
 internal sealed unsafe class MicroKernel
 {
     /// <summary>8×48, 8×32 and 8×16 in 512-bit registers.</summary>
     public static readonly MicroKernel Bits512 = new(
-        rows: 8, lanes: 16, &MultiplyOne<Simd512, Vector512<float>>, &MultiplyTwo<Simd512, Vector512<float>>, &MultiplyThree<Simd512, Vector512<float>>);
+        rows: 8, lanes: 16,
+        &MultiplyOne<Simd512, Vector512<float>>, &MultiplyTwo<Simd512, Vector512<float>>, &MultiplyThree<Simd512, Vector512<float>>);
 
     /// <summary>6×16 and 6×8 in 256-bit registers.</summary>
-    public static readonly MicroKernel Bits256 = new(rows: 6, lanes: 8, &MultiplyOne<Simd256, Vector256<float>>, &MultiplyTwo<Simd256, Vector256<float>>);
+    public static readonly MicroKernel Bits256 =
+        new(rows: 6, lanes: 8, &MultiplyOne<Simd256, Vector256<float>>, &MultiplyTwo<Simd256, Vector256<float>>);
 
     /// <summary>6×8 and 6×4 in 128-bit registers.</summary>
-    public static readonly MicroKernel Bits128 = new(rows: 6, lanes: 4, &MultiplyOne<Simd128, Vector128<float>>, &MultiplyTwo<Simd128, Vector128<float>>);
+    public static readonly MicroKernel Bits128 =
+        new(rows: 6, lanes: 4, &MultiplyOne<Simd128, Vector128<float>>, &MultiplyTwo<Simd128, Vector128<float>>);
 
     private readonly delegate*<int, float*, nint, nint, float*, nint, float*, nint, bool, void> one, two, three;
 
@@ -38,7 +43,10 @@ internal sealed unsafe class MicroKernel
 
     /// <summary>The widest kernel that this machine has registers for.</summary>
     public static MicroKernel Best { get; } =
-        Vector512.IsHardwareAccelerated ? Bits512 : Vector256.IsHardwareAccelerated ? Bits256 : Bits128;
+        Simd.Bits switch { 512 => Bits512, 256 => Bits256, _ => Bits128 };
+
+    /// <summary>The width of its vectors.</summary>
+    public int Bits => 32 * Lanes;
 
     /// <summary>Rows of the tile.</summary>
     public int Rows { get; }
@@ -51,10 +59,11 @@ internal sealed unsafe class MicroKernel
 
     private int MostVectors { get; }
 
-    /// <summary>Columns of the next panel where <paramref name="left"/> columns are left: the widest, but two of two vectors rather than three and one.</summary>
+    /// <summary>Columns of the next panel where <paramref name="left"/> columns are
+    /// left: the widest, but two of two vectors rather than three and one.</summary>
     public int PanelWidth(int left)
     {
-        int vectors = (left + Lanes - 1) / Lanes;
+        int vectors = Ceiling.Divide(left, Lanes);
         return Lanes * (vectors == MostVectors + 1 ? 2 : Math.Min(vectors, MostVectors));
     }
 
@@ -67,7 +76,8 @@ internal sealed unsafe class MicroKernel
 
     /// <summary>8 rows of three vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyThree<TSimd, TVector>(int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
+    private static void MultiplyThree<TSimd, TVector>(
+        int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
@@ -75,9 +85,13 @@ internal sealed unsafe class MicroKernel
         TVector c20 = default, c21 = default, c22 = default, c30 = default, c31 = default, c32 = default;
         TVector c40 = default, c41 = default, c42 = default, c50 = default, c51 = default, c52 = default;
         TVector c60 = default, c61 = default, c62 = default, c70 = default, c71 = default, c72 = default;
+        // c00 to c72 are the tile: a variable each, not an array, because only variables stay in registers. Of the eight rows of
+        // a only three addresses are kept; the others are one or two strides away, which an addressing mode computes for nothing.
         float* a3 = a + 3 * aRow, a6 = a3 + 3 * aRow;
         for (int k = 0; k < inner; k++)
         {
+            // One step of the inner dimension: row k of b against column k of a, an outer product that is added to the tile. The
+            // 24 chains of additions are independent of each other, so that each multiply-add hides the latency of the others.
             TVector b0 = TSimd.Load(b), b1 = TSimd.Load(b + TSimd.Count), b2 = TSimd.Load(b + 2 * TSimd.Count);
             Step<TSimd, TVector>(*a, b0, b1, b2, ref c00, ref c01, ref c02);
             Step<TSimd, TVector>(a[aRow], b0, b1, b2, ref c10, ref c11, ref c12);
@@ -110,7 +124,8 @@ internal sealed unsafe class MicroKernel
 
     /// <summary>8 rows of two vectors where there are 32 registers, else 6: the test is a constant of the compiled kernel.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyTwo<TSimd, TVector>(int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
+    public static void MultiplyTwo<TSimd, TVector>(
+        int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
@@ -129,6 +144,7 @@ internal sealed unsafe class MicroKernel
             a += aInner;
             a3 += aInner;
             b += bInner;
+            // Rows 6 and 7 where the registers hold them. The test is a constant of the compiled kernel: one of the two ways is not there.
             if (TSimd.Registers == 32)
             {
                 Step<TSimd, TVector>(*a6, b0, b1, ref c60, ref c61);
@@ -152,7 +168,8 @@ internal sealed unsafe class MicroKernel
 
     /// <summary>8 or 6 rows of one vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyOne<TSimd, TVector>(int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
+    private static void MultiplyOne<TSimd, TVector>(
+        int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {

@@ -6,17 +6,20 @@ using TinyMoE.Memory;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// Copies a strip of a matrix into the order in which the micro-kernel reads it: step by step of the inner dimension, at each step the lanes
-/// (rows of a, columns of b) side by side. Whether the matrix is transposed ends here: it decides only which of the two strides is 1. So does
-/// its precision: bfloat16 values are widened on the way.
+/// Copies a strip of a matrix into the order in which the micro-kernel reads it: step by step of the inner dimension,
+/// at each step the lanes (rows of a, columns of b) side by side. Whether the matrix is transposed ends here: it
+/// decides only which of the two strides is 1. So does its precision: bfloat16 values are widened on the way.
 /// </summary>
 internal static unsafe class Packing
 {
-    /// <summary>panel[k·width + lane] = source[lane·laneStride + k·innerStride] for lane &lt; lanes and k &lt; inner; zero for the lanes from there to width.</summary>
+    /// <summary>panel[k·width + lane] = source[lane·laneStride + k·innerStride] for lane
+    /// &lt; lanes and k &lt; inner; zero for the lanes from there to width.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack<TValue>(TValue* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)
         where TValue : unmanaged
     {
+        // The lanes that the panel is wider than the matrix are zeros: the micro-kernel computes them like all
+        // others, and what comes out for them is dropped (WriteEdge). That is cheaper than a kernel for each width.
         if (lanes < width)
             new Span<float>(panel, inner * width).Clear();
         if (laneStride == 1)
@@ -32,11 +35,13 @@ internal static unsafe class Packing
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Load<TValue>(TValue* source)
-        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? Simd256.LoadBfloat16((ushort*)source) : Vector256.Load((float*)source);
+        where TValue : unmanaged =>
+            typeof(TValue) == typeof(ushort) ? Simd256.LoadBfloat16((ushort*)source) : Vector256.Load((float*)source);
 
     private static void CopySteps<TValue>(TValue* source, nint innerStride, int lanes, int inner, int width, float* panel)
         where TValue : unmanaged
     {
+        // The lanes of a step lie side by side already: a copy, step by step, with b's row length left behind.
         int vectors = lanes / 8 * 8;
         for (int k = 0; k < inner; k++, source += innerStride, panel += width)
         {
@@ -50,6 +55,8 @@ internal static unsafe class Packing
     private static void Transpose<TValue>(TValue* source, nint laneStride, nint innerStride, int lanes, int inner, int width, float* panel)
         where TValue : unmanaged
     {
+        // Each lane lies along the inner dimension, and the panel wants them side by side. By squares of 8×8, so that every line of the
+        // cache that is read or written is used whole while it is near; what is left at the right and at the bottom goes one by one.
         int lane = 0;
         if (Avx.IsSupported && innerStride == 1)
         {
@@ -88,8 +95,10 @@ internal static unsafe class Packing
         Vector256<float> p4 = Avx.UnpackLow(r4, r5), p5 = Avx.UnpackHigh(r4, r5), p6 = Avx.UnpackLow(r6, r7), p7 = Avx.UnpackHigh(r6, r7);
 
         const byte Low = 0b01_00_01_00, High = 0b11_10_11_10;
-        Vector256<float> q0 = Avx.Shuffle(p0, p2, Low), q1 = Avx.Shuffle(p0, p2, High), q2 = Avx.Shuffle(p1, p3, Low), q3 = Avx.Shuffle(p1, p3, High);
-        Vector256<float> q4 = Avx.Shuffle(p4, p6, Low), q5 = Avx.Shuffle(p4, p6, High), q6 = Avx.Shuffle(p5, p7, Low), q7 = Avx.Shuffle(p5, p7, High);
+        Vector256<float> q0 = Avx.Shuffle(p0, p2, Low), q1 = Avx.Shuffle(p0, p2, High), q2 = Avx.Shuffle(p1, p3, Low),
+            q3 = Avx.Shuffle(p1, p3, High);
+        Vector256<float> q4 = Avx.Shuffle(p4, p6, Low), q5 = Avx.Shuffle(p4, p6, High), q6 = Avx.Shuffle(p5, p7, Low),
+            q7 = Avx.Shuffle(p5, p7, High);
 
         const byte LowHalves = 0x20, HighHalves = 0x31;
         Avx.Permute2x128(q0, q4, LowHalves).Store(y);

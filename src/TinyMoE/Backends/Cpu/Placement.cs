@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// Keeps the threads of a parallel loop on processors of their own. A scheduler may wake a worker on the processor where its caller runs, and as both are
-/// always busy it can take a tenth of a second until one of them is moved: until then two threads are slower than one. Elsewhere than on Linux it does nothing.
+/// Keeps the threads of a parallel loop on processors of their own. A scheduler may wake a worker on the
+/// processor where its caller runs, and as both are always busy it can take a tenth of a second until one
+/// of them is moved: until then two threads are slower than one. Elsewhere than on Linux it does nothing.
 /// </summary>
 internal sealed unsafe partial class Placement(int threads)
 {
@@ -12,7 +13,8 @@ internal sealed unsafe partial class Placement(int threads)
 
     private readonly int[] processors = new int[threads]; // where each thread was last seen, plus one
 
-    /// <summary>Notes where the calling thread, number <paramref name="slot"/>, runs; moves it away from a processor that a thread of a lower number runs on.</summary>
+    /// <summary>Notes where the calling thread, number <paramref name="slot"/>, runs;
+    /// moves it away from a processor that a thread of a lower number runs on.</summary>
     public void Settle(int slot)
     {
         if (!OperatingSystem.IsLinux())
@@ -23,7 +25,8 @@ internal sealed unsafe partial class Placement(int threads)
             Leave();
     }
 
-    /// <summary>Forbids the thread, for a moment, the processors that the others run on: so it moves at once, if there is another for it.</summary>
+    /// <summary>Forbids the thread, for a moment, the processors that the others
+    /// run on: so it moves at once, if there is another for it.</summary>
     private void Leave()
     {
         ulong* allowed = stackalloc ulong[MaskBytes / sizeof(ulong)], free = stackalloc ulong[MaskBytes / sizeof(ulong)];

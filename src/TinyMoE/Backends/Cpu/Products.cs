@@ -2,7 +2,8 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-/// <summary>One side of a family of products: lanes (rows of a, columns of b) by steps of the inner dimension. Its strides make it transposed or not; one of them is 1.</summary>
+/// <summary>One side of a family of products: lanes (rows of a, columns of b) by steps of
+/// the inner dimension. Its strides make it transposed or not; one of them is 1.</summary>
 /// <param name="Data">The values; of the left side always float32.</param>
 /// <param name="LaneStride">From a lane to the next.</param>
 /// <param name="InnerStride">From a step of the inner dimension to the next.</param>
@@ -41,8 +42,8 @@ internal enum Ragged
 }
 
 /// <summary>
-/// A family of products c = a·b (of a batch, or one an expert) and how it is cut into tiles of c: the tiles of all products are one work list.
-/// The cut depends on the sizes only, and no sum is cut, so results do not depend on the number of threads.
+/// A family of products c = a·b (of a batch, or one per expert) and how it is cut into tiles of c: the tiles of all products
+/// are one work list. The cut depends on the sizes only, and no sum is cut, so results do not depend on the number of threads.
 /// </summary>
 /// <param name="Kernel">The micro-kernel.</param>
 /// <param name="A">The left sides.</param>
@@ -52,7 +53,8 @@ internal enum Ragged
 /// <param name="Rows">Rows of a and c; of all products together when ragged.</param>
 /// <param name="Columns">Columns of b and c.</param>
 /// <param name="Inner">Columns of a, rows of b; of all products together when ragged.</param>
-internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, Operand B, Target C, int Count, int Rows, int Columns, int Inner)
+internal readonly unsafe record struct Products(
+    MicroKernel Kernel, Operand A, Operand B, Target C, int Count, int Rows, int Columns, int Inner)
 {
     private const int ThinRows = 8;
     private const int MostTiles = 32;
@@ -61,13 +63,15 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     private const int MostRows = 512, FewRows = 64;       // of a tile: the more, the oftener a panel of b is used while it is near
     private const int ManyColumns = 256, FewColumns = 64; // of a tile: the more, the oftener its rows of a
 
-    /// <summary>Rows of a tile that are worth a packed panel of b: where it could be read in place too, its lines, side by side, share no places in the cache.</summary>
+    /// <summary>Rows of a tile that are worth a packed panel of b: where it could be read
+    /// in place too, its lines, side by side, share no places in the cache.</summary>
     public const int RowsWorthPacking = 128;
 
     /// <summary>What the offsets cut.</summary>
     public Ragged Ragged { get; init; }
 
-    /// <summary>Product i owns rows, or steps of the inner dimension, Offsets[i] to Offsets[i+1]; (Count+1), empty when nothing is ragged.</summary>
+    /// <summary>Product i owns rows, or steps of the inner dimension, Offsets[i]
+    /// to Offsets[i+1]; (Count+1), empty when nothing is ragged.</summary>
     public Ints Offsets { get; init; }
 
     /// <summary>What is done to each tile.</summary>
@@ -80,15 +84,17 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     public int TileColumns { get; private init; }
 
     /// <summary>Whether b is to be widened.</summary>
-    public bool IsBfloat16 => B.Data.Precision == ElementType.Bfloat16;
+    public bool IsBfloat16 => B.Data.Type == ElementType.Bfloat16;
 
-    private int TilesAcross => CeilingDivide(Columns, TileColumns);
+    private int TilesAcross => Ceiling.Divide(Columns, TileColumns);
 
     /// <summary>Product <paramref name="index"/>.</summary>
     public Product this[int index]
     {
         get
         {
+            // The matrices lie one behind the other. Ragged, the offsets say how many rows (or steps) lie before this one instead: b of a
+            // ragged inner dimension is x, cut into experts by the same offsets as dy.
             nint first = index, rows = first * Rows, steps = first * Inner; // rows and steps of the products before this one
             int ownRows = Rows, ownSteps = Inner;
             if (Ragged == Ragged.Rows)
@@ -97,31 +103,41 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
                 (steps, ownSteps) = Share(index);
 
             return new Product(
-                A.Data.Float32.Pointer + (Ragged == Ragged.Inner ? steps * Rows : rows * Inner),
-                IsBfloat16 ? (nint)(B.Data.Bfloat16.Pointer + steps * Columns) : (nint)(B.Data.Float32.Pointer + steps * Columns),
+                (float*)A.Data.Address + (Ragged == Ragged.Inner ? steps * Rows : rows * Inner),
+                B.Data.Address + (nint)B.Data.Type.BytesOf(steps * Columns),
                 C.View.Pointer + rows * Columns,
                 ownRows,
                 ownSteps);
         }
     }
 
-    /// <summary>The same with tiles chosen: rows are cut into long stretches, then columns, then each again where tiles are still too few; a thin product only by columns.</summary>
+    /// <summary>The same with tiles chosen: rows are cut into long stretches, then columns,
+    /// then each again where tiles are still too few; a thin product only by columns.</summary>
     public Products Cut()
     {
         if (IsThin)
             return this with { TileRows = ThinRows, TileColumns = Math.Clamp(ThinWork / Math.Max(1, Inner), 1, Columns) };
-        int rows = Math.Max(1, Ragged == Ragged.Rows ? Rows / Count : Rows), inner = Math.Max(1, Ragged == Ragged.Inner ? Inner / Count : Inner);
+        // Of experts only the sum of their rows is known where nothing may depend on the routing: the cut takes equal shares. First as many
+        // tiles as there is work for, then tall ones (a panel of b serves more rows), then wide ones, then smaller ones until all threads
+        // have some. Nowhere does the number of threads come in.
+        int rows = Math.Max(1, Ragged == Ragged.Rows ? Rows / Count : Rows),
+            inner = Math.Max(1, Ragged == Ragged.Inner ? Inner / Count : Inner);
         long work = (long)Count * rows * Columns * inner;
-        int wanted = CeilingDivide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
-        int down = CeilingDivide(rows, MostRows), across = Math.Clamp(wanted / down, 1, CeilingDivide(Columns, ManyColumns));
-        down = Math.Max(down, Math.Min(wanted / across, CeilingDivide(rows, B.LiesAlongInner || IsBfloat16 ? RowsWorthPacking : FewRows)));
-        across = Math.Max(across, Math.Min(wanted / down, CeilingDivide(Columns, FewColumns)));
-        return this with { TileRows = RoundUp(CeilingDivide(rows, down), Kernel.Rows), TileColumns = RoundUp(CeilingDivide(Columns, across), Kernel.Lanes) };
+        int wanted = Ceiling.Divide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
+        int down = Ceiling.Divide(rows, MostRows), across = Math.Clamp(wanted / down, 1, Ceiling.Divide(Columns, ManyColumns));
+        down = Math.Max(down, Math.Min(wanted / across, Ceiling.Divide(rows, B.LiesAlongInner || IsBfloat16 ? RowsWorthPacking : FewRows)));
+        across = Math.Max(across, Math.Min(wanted / down, Ceiling.Divide(Columns, FewColumns)));
+        return this with
+        {
+            TileRows = Ceiling.Multiple(Ceiling.Divide(rows, down), Kernel.Rows),
+            TileColumns = Ceiling.Multiple(Ceiling.Divide(Columns, across), Kernel.Lanes),
+        };
     }
 
     /// <summary>
-    /// Whether so few rows are computed as dot products with b where it lies: to pack b costs as much. It depends on all rows together, never on an expert's share:
-    /// a row's sum is then in the same order whatever the other rows are, and a token's output does not feel where its neighbours go.
+    /// Whether so few rows are computed as dot products with b where it lies: to pack b costs as much.
+    /// It depends on all rows together, never on an expert's share: a row's sum is then in the same
+    /// order whatever the other rows are, and a token's output does not feel where its neighbours go.
     /// </summary>
     public bool IsThin => Rows <= ThinRows && A.LiesAlongInner && B.LiesAlongInner;
 
@@ -129,10 +145,10 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
     public int Tiles()
     {
         if (Ragged != Ragged.Rows)
-            return Count * CeilingDivide(Rows, TileRows) * TilesAcross;
+            return Count * Ceiling.Divide(Rows, TileRows) * TilesAcross;
         int down = 0;
         for (int i = 0; i < Count; i++)
-            down += CeilingDivide(Share(i).Length, TileRows);
+            down += Ceiling.Divide(Share(i).Length, TileRows);
         return down * TilesAcross;
     }
 
@@ -143,20 +159,16 @@ internal readonly unsafe record struct Products(MicroKernel Kernel, Operand A, O
         int product = 0;
         if (Ragged == Ragged.Rows)
         {
-            for (int tiles; down >= (tiles = CeilingDivide(Share(product).Length, TileRows)); product++)
+            for (int tiles; down >= (tiles = Ceiling.Divide(Share(product).Length, TileRows)); product++)
                 down -= tiles;
         }
         else
         {
-            (product, down) = Math.DivRem(down, CeilingDivide(Rows, TileRows));
+            (product, down) = Math.DivRem(down, Ceiling.Divide(Rows, TileRows));
         }
 
         return (product, down * TileRows, across * TileColumns);
     }
 
     private (int Start, int Length) Share(int index) => (Offsets.Pointer[index], Offsets.Pointer[index + 1] - Offsets.Pointer[index]);
-
-    private static int CeilingDivide(int n, int size) => (int)(((long)n + size - 1) / size);
-
-    private static int RoundUp(int n, int size) => CeilingDivide(n, size) * size;
 }

@@ -3,9 +3,10 @@ using System.Runtime.Intrinsics;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// A vector width as a type argument. A kernel written once over (TSimd, TVector) is compiled once for each of 128, 256 and 512 bits, every call
-/// below becoming one instruction or a few. Loads and stores that are told how many floats are left take part of a vector where fewer than a whole one is:
-/// so a kernel is one loop, <c>for (int i = start; i &lt; end; i += TSimd.Count)</c>, with no second loop for the tail.
+/// A vector width as a type argument. A kernel written once over (TSimd, TVector) is compiled once for each
+/// of 128, 256 and 512 bits, every call below becoming one instruction or a few. Loads and stores that are
+/// told how many floats are left take part of a vector where fewer than a whole one is: so a kernel is one
+/// loop, <c>for (int i = start; i &lt; end; i += TSimd.Count)</c>, with no second loop for the tail.
 /// </summary>
 internal unsafe interface ISimd<TVector>
     where TVector : struct
@@ -21,7 +22,8 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Load(float* source);
 
-    /// <summary>The first <paramref name="left"/> floats at <paramref name="source"/>, if not a whole vector of them; the other lanes are <paramref name="fill"/>.</summary>
+    /// <summary>The first <paramref name="left"/> floats at <paramref name="source"/>, if
+    /// not a whole vector of them; the other lanes are <paramref name="fill"/>.</summary>
     static abstract TVector Load(float* source, int left, float fill = 0f);
 
     /// <summary>The upper 24 bits of each word, as a fraction of 2²⁴.</summary>
@@ -75,7 +77,8 @@ internal unsafe interface ISimd<TVector>
     /// <summary>a &lt; b ? then : otherwise, lane by lane; otherwise when either is NaN.</summary>
     static abstract TVector WhereLess(TVector a, TVector b, TVector then, TVector otherwise);
 
-    /// <summary>value·2ᵉ for whole e, for a value from 2⁻¹ to 2 and a product of any size: it overflows to ∞ and fades to zero as products do.</summary>
+    /// <summary>value·2ᵉ for whole e, for a value from 2⁻¹ to 2 and a product of
+    /// any size: it overflows to ∞ and fades to zero as products do.</summary>
     static abstract TVector Scale(TVector value, TVector e);
 
     /// <summary>value·2ᵉ for whole e where the product is a normal number: adds to the exponent bits.</summary>
@@ -102,15 +105,44 @@ internal interface IVectorLoop
         where TVector : struct;
 }
 
-/// <summary>The vector width of this machine: the widest that it has registers for.</summary>
+/// <summary>Work that is not a loop over elements, its operands being its fields, written once for every vector width.</summary>
+internal interface IVectorWork
+{
+    /// <summary>All of it.</summary>
+    void Run<TSimd, TVector>()
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
+}
+
+/// <summary>
+/// The vector width of this machine: the widest that it has registers for and that .NET is
+/// allowed (DOTNET_EnableAVX512 and the like). It is decided here and nowhere else; whoever asks
+/// the processor for single instructions elsewhere gives the same bits with and without them.
+/// </summary>
 internal static class Simd
 {
-    /// <summary>512, 256 or 128.</summary>
+    /// <summary>512, 256 or 128: a constant to the compiler.</summary>
     public static int Bits => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
 
+    /// <summary>The width for rows of <paramref name="C"/> values: half of 512 bits where no more than <paramref name="few"/> are in a row,
+    /// which a vector of half the width holds, or two of them.</summary>
+    public static int BitsOf(int C, int few) => Bits == 512 && C <= few ? 256 : Bits;
+
+    /// <summary>Runs work at a width of <paramref name="bits"/>.</summary>
+    public static void Run<TWork>(in TWork work, int bits)
+        where TWork : struct, IVectorWork
+    {
+        if (bits == 512)
+            work.Run<Simd512, Vector512<float>>();
+        else if (bits == 256)
+            work.Run<Simd256, Vector256<float>>();
+        else
+            work.Run<Simd128, Vector128<float>>();
+    }
+
     /// <summary>
-    /// Runs a loop at the width of this machine, a constant to the compiler; but rows of so few elements, <paramref name="C"/>, that half a vector holds them
-    /// are not taken by part of a whole one. A row's bits depend on its length then, and still not on other rows.
+    /// Runs a loop at the width of this machine, a constant to the compiler; but rows of so few elements, <paramref name="C"/>, that half
+    /// a vector holds them are not taken by part of a whole one. A row's bits depend on its length then, and still not on other rows.
     /// </summary>
     public static void Run<TLoop>(in TLoop loop, int start, int end, int C = int.MaxValue)
         where TLoop : struct, IVectorLoop

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// Functions of a vector of floats of any width, without branches, in float32 all the way (the library's own Exp computes in double precision at half the
-/// speed). Errors are a few units in the last place unless said.
+/// Functions of a vector of floats of any width, without branches, in float32 all the way (the library's own
+/// Exp computes in double precision at half the speed). Errors are a few units in the last place unless said.
 /// </summary>
 internal static class SimdMath
 {
@@ -72,7 +72,8 @@ internal static class SimdMath
         p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(1.33314422036e-1f));
         p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(-3.33332819422e-1f));
         TVector near = TSimd.MultiplyAdd(TSimd.Multiply(p, square), x, x);
-        TVector far = TSimd.Subtract(one, TSimd.Divide(TSimd.Broadcast(2f), TSimd.Add(Exp<TSimd, TVector>(TSimd.Add(magnitude, magnitude)), one)));
+        TVector far =
+            TSimd.Subtract(one, TSimd.Divide(TSimd.Broadcast(2f), TSimd.Add(Exp<TSimd, TVector>(TSimd.Add(magnitude, magnitude)), one)));
         return TSimd.WhereLess(magnitude, TSimd.Broadcast(0.625f), near, TSimd.CopySign(far, x));
     }
 
@@ -89,8 +90,9 @@ internal static class SimdMath
     }
 
     /// <summary>
-    /// Φ(x) and φ(x) of the standard normal. For t = |x|, Φ(−t) = e^(−t²/2)·m(t), and m(t)·(t + 3) is a polynomial of degree 8 in (t − 3)/(t + 3),
-    /// fitted by Remez' algorithm to a relative error of 4.7e-8 on 0 ≤ t ≤ 14, where Φ(−t) leaves the range of floats. Good in the tails too.
+    /// Φ(x) and φ(x) of the standard normal. For t = |x|, Φ(−t) = e^(−t²/2)·m(t), and m(t)·(t + 3)
+    /// is a polynomial of degree 8 in (t − 3)/(t + 3), fitted by Remez' algorithm to a relative
+    /// error of 4.7e-8 on 0 ≤ t ≤ 14, where Φ(−t) leaves the range of floats. Good in the tails too.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector NormalCdf<TSimd, TVector>(TVector x, out TVector density)

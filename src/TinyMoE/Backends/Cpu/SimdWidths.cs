@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics.X86;
 
 namespace TinyMoE.Backends.Cpu;
 
-// Parts of vectors are masked instructions where there are any, and vectors of half the width elsewhere. There is no call in them: one in a kernel's loop,
-// even if never taken, would drive every vector of the loop out of its register.
+// Parts of vectors are masked instructions where there are any, and vectors of half the width elsewhere. There is no
+// call in them: one in a kernel's loop, even if never taken, would drive every vector of the loop out of its register.
 
 /// <summary>Vectors of 4 floats.</summary>
 internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
@@ -19,12 +19,16 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> Load(float* source) => Vector128.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Load(float* source, int left, float fill = 0f) => left >= Count ? Load(source) : LoadPart(source, left, fill);
+    public static Vector128<float> Load(float* source, int left, float fill = 0f) =>
+        left >= Count ? Load(source) : LoadPart(source, left, fill);
 
-    public static Vector128<float> LoadFractions(uint* source) => Vector128.ConvertToSingle((Vector128.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
+    public static Vector128<float> LoadFractions(uint* source) =>
+        Vector128.ConvertToSingle((Vector128.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
+    // bfloat16 is the upper half of a float: to widen is to put zeros below it.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadBfloat16(ushort* source) => (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()) << 16).AsSingle();
+    public static Vector128<float> LoadBfloat16(ushort* source) =>
+        (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBfloat16(Vector128<float> value, ushort* destination) =>
@@ -42,7 +46,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Write(Vector128<float> value, float* destination, int left, bool adds) => Store(adds ? Load(destination, left) + value : value, destination, left);
+    public static void Write(Vector128<float> value, float* destination, int left, bool adds) =>
+        Store(adds ? Load(destination, left) + value : value, destination, left);
 
     public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
 
@@ -54,7 +59,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     public static Vector128<float> Divide(Vector128<float> a, Vector128<float> b) => a / b;
 
-    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.MultiplyAddEstimate(a, b, c);
+    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) =>
+        Vector128.MultiplyAddEstimate(a, b, c);
 
     public static Vector128<float> Max(Vector128<float> a, Vector128<float> b) => Vector128.MaxNative(a, b);
 
@@ -65,6 +71,9 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> RoundToBfloat16(Vector128<float> a)
     {
+        // Adding half of the last place that stays rounds to the nearest; one less where that place
+        // is even sends a tie to the even side. The carry may run into the exponent, which is
+        // right: 1.99… becomes 2. Of a NaN it could run into the sign, so NaNs are put in by hand.
         Vector128<uint> bits = a.AsUInt32(), odd = (bits >>> 16) & Vector128.Create(1u);
         Vector128<uint> rounded = (bits + odd + Vector128.Create(0x7FFFu)) & Vector128.Create(0xFFFF0000u);
         return Vector128.ConditionalSelect(Vector128.Equals(a, a), rounded.AsSingle(), Vector128.Create(float.NaN));
@@ -82,10 +91,12 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Scale(Vector128<float> value, Vector128<float> e)
     {
-        Vector128<int> exponent = Vector128.ConvertToInt32Native(e), half = exponent >> 1; // 2ᵉ in two factors: e may leave the range of one
+        // 2ᵉ in two factors: e may leave the range of one
+        Vector128<int> exponent = Vector128.ConvertToInt32Native(e), half = exponent >> 1;
         return value * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
+    // A whole number added to the exponent bits is a multiplication by a power of two, as long as the exponent stays inside its eight bits.
     public static Vector128<float> ScaleNormal(Vector128<float> value, Vector128<float> e) =>
         (value.AsInt32() + (Vector128.ConvertToInt32Native(e) << 23)).AsSingle();
 
@@ -97,6 +108,7 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     public static float MaxLane(Vector128<float> a)
     {
+        // Halves against each other, then neighbours: two steps for four lanes.
         Vector128<float> half = Vector128.MaxNative(a, Vector128.Shuffle(a, Vector128.Create(2, 3, 0, 1)));
         return Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
@@ -104,8 +116,10 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> LoadPart(float* source, int left, float fill)
     {
+        // A masked load does not touch what the mask leaves out: it may lie behind the end of the memory.
         if (!Avx.IsSupported)
-            return Vector128.Create(left > 0 ? source[0] : fill, left > 1 ? source[1] : fill, left > 2 ? source[2] : fill, left > 3 ? source[3] : fill);
+            return Vector128.Create(
+                left > 0 ? source[0] : fill, left > 1 ? source[1] : fill, left > 2 ? source[2] : fill, left > 3 ? source[3] : fill);
         Vector128<float> mask = Mask(left), value = Avx.MaskLoad(source, mask);
         return fill == 0f ? value : Vector128.ConditionalSelect(mask, value, Vector128.Create(fill));
     }
@@ -148,9 +162,11 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load(float* source, int left, float fill = 0f) => left >= Count ? Load(source) : LoadPart(source, left, fill);
+    public static Vector256<float> Load(float* source, int left, float fill = 0f) =>
+        left >= Count ? Load(source) : LoadPart(source, left, fill);
 
-    public static Vector256<float> LoadFractions(uint* source) => Vector256.ConvertToSingle((Vector256.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
+    public static Vector256<float> LoadFractions(uint* source) =>
+        Vector256.ConvertToSingle((Vector256.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadBfloat16(ushort* source) => Avx2.IsSupported
@@ -176,7 +192,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Write(Vector256<float> value, float* destination, int left, bool adds) => Store(adds ? Load(destination, left) + value : value, destination, left);
+    public static void Write(Vector256<float> value, float* destination, int left, bool adds) =>
+        Store(adds ? Load(destination, left) + value : value, destination, left);
 
     public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
 
@@ -188,7 +205,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static Vector256<float> Divide(Vector256<float> a, Vector256<float> b) => a / b;
 
-    public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.MultiplyAddEstimate(a, b, c);
+    public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) =>
+        Vector256.MultiplyAddEstimate(a, b, c);
 
     public static Vector256<float> Max(Vector256<float> a, Vector256<float> b) => Vector256.MaxNative(a, b);
 
@@ -216,7 +234,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Scale(Vector256<float> value, Vector256<float> e)
     {
-        Vector256<int> exponent = Vector256.ConvertToInt32Native(e), half = exponent >> 1; // 2ᵉ in two factors: e may leave the range of one
+        // 2ᵉ in two factors: e may leave the range of one
+        Vector256<int> exponent = Vector256.ConvertToInt32Native(e), half = exponent >> 1;
         return value * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
@@ -272,9 +291,11 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Load(float* source) => Vector512.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(float* source, int left, float fill = 0f) => left >= Count ? Load(source) : LoadPart(source, left, fill);
+    public static Vector512<float> Load(float* source, int left, float fill = 0f) =>
+        left >= Count ? Load(source) : LoadPart(source, left, fill);
 
-    public static Vector512<float> LoadFractions(uint* source) => Vector512.ConvertToSingle((Vector512.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
+    public static Vector512<float> LoadFractions(uint* source) =>
+        Vector512.ConvertToSingle((Vector512.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadBfloat16(ushort* source) => Avx512F.IsSupported
@@ -300,7 +321,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Write(Vector512<float> value, float* destination, int left, bool adds) => Store(adds ? Load(destination, left) + value : value, destination, left);
+    public static void Write(Vector512<float> value, float* destination, int left, bool adds) =>
+        Store(adds ? Load(destination, left) + value : value, destination, left);
 
     public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
 
@@ -312,7 +334,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     public static Vector512<float> Divide(Vector512<float> a, Vector512<float> b) => a / b;
 
-    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.MultiplyAddEstimate(a, b, c);
+    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) =>
+        Vector512.MultiplyAddEstimate(a, b, c);
 
     public static Vector512<float> Max(Vector512<float> a, Vector512<float> b) => Vector512.MaxNative(a, b);
 
@@ -342,7 +365,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     {
         if (Avx512F.IsSupported)
             return Avx512F.Scale(value, e);
-        Vector512<int> exponent = Vector512.ConvertToInt32Native(e), half = exponent >> 1; // 2ᵉ in two factors: e may leave the range of one
+        // 2ᵉ in two factors: e may leave the range of one
+        Vector512<int> exponent = Vector512.ConvertToInt32Native(e), half = exponent >> 1;
         return value * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
@@ -353,6 +377,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     public static Vector512<float> Log2(Vector512<float> a) => Vector512.Log2(a);
 
+    // Wider sums fold into narrower ones, so the order of the additions is fixed.
     public static float Sum(Vector512<float> a) => Simd256.Sum(a.GetLower() + a.GetUpper());
 
     public static float MaxLane(Vector512<float> a) => Simd256.MaxLane(Vector256.MaxNative(a.GetLower(), a.GetUpper()));

@@ -9,10 +9,11 @@ internal delegate void Piece<TState>(int index, in TState state)
     where TState : struct;
 
 /// <summary>
-/// Kept threads for parallel loops. The caller works too, so one thread means no worker at all. Pieces are claimed one by one from a ticket
-/// (generation, next piece): a worker that wakes late finds the generation gone and does nothing, so the caller waits for pieces, never for threads.
-/// The state stays on the caller's stack and bodies are static lambdas: a loop allocates nothing. What a piece computes must depend on its index only,
-/// and how the work is cut must not depend on <see cref="Threads"/>: then results are the same bits for any number of threads.
+/// Kept threads for parallel loops. The caller works too, so one thread means no worker at all. Pieces are claimed
+/// one by one from a ticket (generation, next piece): a worker that wakes late finds the generation gone and does
+/// nothing, so the caller waits for pieces, never for threads. The state stays on the caller's stack and bodies
+/// are static lambdas: a loop allocates nothing. What a piece computes must depend on its index only, and how the
+/// work is cut must not depend on <see cref="Threads"/>: then results are the same bits for any number of threads.
 /// </summary>
 internal sealed unsafe class Workers : IDisposable
 {
@@ -56,8 +57,8 @@ internal sealed unsafe class Workers : IDisposable
     public int Threads { get; }
 
     /// <summary>
-    /// Calls <paramref name="piece"/> for 0..<paramref name="pieces"/>-1, on all threads; returns when all are done. An exception of a piece comes out here.
-    /// One thread at a time may call it, and a piece may not: a loop inside a loop is an error.
+    /// Calls <paramref name="piece"/> for 0..<paramref name="pieces"/>-1, on all threads; returns when all are done. An exception
+    /// of a piece comes out here. One thread at a time may call it, and a piece may not: a loop inside a loop is an error.
     /// </summary>
     public void For<TState>(int pieces, in TState state, Piece<TState> piece)
         where TState : struct
@@ -72,7 +73,8 @@ internal sealed unsafe class Workers : IDisposable
         if (Volatile.Read(ref counters.Completed) < count)
             throw new InvalidOperationException("A parallel loop was started while another one runs.");
         long generation = (counters.Ticket >> 32) + 1;
-        Interlocked.Exchange(ref counters.Ticket, (generation << 32) | int.MaxValue); // closed: nobody can claim a piece while the job is written
+        // closed: nobody can claim a piece while the job is written
+        Interlocked.Exchange(ref counters.Ticket, (generation << 32) | int.MaxValue);
         run = &Run<TState>;
         body = piece;
         this.state = Unsafe.AsPointer(ref Unsafe.AsRef(in state));
@@ -94,7 +96,8 @@ internal sealed unsafe class Workers : IDisposable
             ExceptionDispatchInfo.Throw(failure);
     }
 
-    /// <summary>Memory of the calling thread, kept between calls and grown as needed; contents undefined. At most one use at a time on a thread.</summary>
+    /// <summary>Memory of the calling thread, kept between calls and grown as
+    /// needed; contents undefined. At most one use at a time on a thread.</summary>
     public Span<float> ThreadScratch(int length)
     {
         ref Scratch mine = ref scratch[slot];
@@ -188,7 +191,8 @@ internal sealed unsafe class Workers : IDisposable
     {
         lock (gate)
         {
-            // Either we see the new ticket here, or the loop that opened it sees us sleeping: both sides write first, then read, with full fences.
+            // Either we see the new ticket here, or the loop that opened it sees
+            // us sleeping: both sides write first, then read, with full fences.
             Interlocked.Increment(ref sleeping);
             while (!disposed && (int)Interlocked.Read(ref counters.Ticket) >= Volatile.Read(ref count))
                 Monitor.Wait(gate);

@@ -5,9 +5,9 @@ namespace TinyMoE.Backends.Profiling;
 public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
-    public override void EmbeddingForward(Floats table, Ints ids, int N, int V, int C, Floats y)
+    public override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
     {
-        using (Time(new(nameof(EmbeddingForward), N, C), flops: 0, values: 2.0 * N * C + N))
+        using (Time(new(nameof(EmbeddingForward), N, C), flops: 0, values: Values(table, Area(N, C)) + Area(N, C) + N))
             device?.EmbeddingForward(table, ids, N, V, C, y);
     }
 

@@ -6,14 +6,14 @@ public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
     public override void MatMul(
-        Floats a, bool transposeA, Floats b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
+        Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
         in Epilogue epilogue = default)
     {
         double area = 1.0 * batch * rows * columns;
         using (Time(
             new(nameof(MatMul), batch > 1 ? batch : 0, rows, columns, inner, Form(transposeA, transposeB)),
             flops: 2.0 * area * inner + Flops(epilogue, area),
-            values: 1.0 * batch * (Area(rows, inner) + Area(inner, columns)) + Out(c, area) + Values(epilogue, area),
+            values: batch * (Area(rows, inner) + Values(b, Area(inner, columns))) + Out(c, area) + Values(epilogue, area),
             products: 2.0 * area * inner))
             device?.MatMul(a, transposeA, b, transposeB, batch, rows, columns, inner, c, epilogue);
     }

@@ -68,7 +68,7 @@ public sealed partial class ProfilingBackend : Backend
     private static double Area(double rows, double columns) => rows * columns;
 
     /// <summary>4-byte values that weights of <paramref name="count"/> are.</summary>
-    private static double Values(Weights w, double count) => w.Precision == ElementType.Bfloat16 ? count / 2 : count;
+    private static double Values(Weights w, double count) => (double)w.Type.BytesOf((long)count) / sizeof(float);
 
     /// <summary>A kernel at given sizes; a size of 0 is not there.</summary>
     private readonly record struct KernelKey(string Kernel, int A = 0, int B = 0, int C = 0, int D = 0, string Form = "")
@@ -116,7 +116,7 @@ public sealed partial class ProfilingBackend : Backend
         public nint Allocate(long bytes)
         {
             nint address = next;
-            next += (nint)((bytes + 63) / 64 * 64);
+            next += (nint)Ceiling.Multiple(bytes, 64);
             return address;
         }
 

@@ -8,15 +8,11 @@ namespace TinyMoE.Moe.Routers;
 
 /// <summary>
 /// DeepSeek-V3's router (DeepSeek-AI 2024, section 2.1.2): balanced without a loss, by a bias that only chooses (Wang et al. 2024).
-/// <code>
-/// s = σ(x·Wgᵀ)
-/// groups:  of moe.groups, those moe.active_groups with the largest sum of their two best s + b stay in the choice
-/// I = the K largest s + b
-/// g = scaling·s[I]/Σ s[I]                           the bias is not in the gate; K = 1: scaling·s[I]
-/// after every step:  b += γ·sign(mean(c) − c),   c = choices per expert in the whole step, all its parts together
-/// </code>
-/// γ = moe.bias_rate, 0.001; scaling = moe.routed_scaling, 2.5 in V3 with 256 experts. The bias begins at 0, has no gradient and no decay, acts in evaluation as it is,
-/// and is part of a checkpoint. Usual companions: shared experts, fine experts, moe.sequence_loss 0.0001. For losses a probability is s/Σs.
+/// <code> s = σ(x·Wgᵀ) groups: of moe.groups, those moe.active_groups with the largest sum of their two best s + b stay in the choice I
+/// = the K largest s + b g = scaling·s[I]/Σ s[I] the bias is not in the gate; K = 1: scaling·s[I] after every step: b += γ·sign(mean(c)
+/// − c), c = choices per expert in the whole step, all its parts together </code> γ = moe.bias_rate, 0.001; scaling =
+/// moe.routed_scaling, 2.5 in V3 with 256 experts. The bias begins at 0, has no gradient and no decay, acts in evaluation as it is, and
+/// is part of a checkpoint. Usual companions: shared experts, fine experts, moe.sequence_loss 0.0001. For losses a probability is s/Σs.
 /// </summary>
 public sealed class DeepSeekRouter : GatedRouter
 {
@@ -67,13 +63,16 @@ public sealed class DeepSeekRouter : GatedRouter
             int top = Math.Min(2, M);
             Tensor inGroups = biased.Reshape((N * G, M));
             Tensor groupScores = inGroups.SelectColumns(inGroups.TopK(top), top).SumColumns().Reshape((N, G));
-            Tensor open = scores.Tape.OneHot(groupScores.TopK(config.ActiveGroups), config.ActiveGroups, G); // (N, G), 1 for a group that stays
-            biased = inGroups.Add(open.Reshape((N * G, 1)).Shift(-1f).Scale(1e9f)).Reshape((N, E));
+            // (N, G), 1 for a group that stays
+            Tensor open = scores.Tape.OneHot(groupScores.TopK(config.ActiveGroups), config.ActiveGroups, G);
+            biased = inGroups.Mask(open.Reshape((N * G, 1))).Reshape((N, E));
         }
 
         return biased.TopK(config.Active);
     }
 
-    /// <summary>The chosen scores divided by their sum, times the scaling; one score alone is its own gate. chosen, result (N, K).</summary>
-    internal static Tensor Gates(Tensor chosen, float scaling) => chosen.Shape.Last > 1 ? chosen.Share(Epsilon, scaling) : scaling == 1f ? chosen : chosen.Scale(scaling);
+    /// <summary>The chosen scores divided by their sum, times the scaling;
+    /// one score alone is its own gate. chosen, result (N, K).</summary>
+    internal static Tensor Gates(Tensor chosen, float scaling) =>
+        chosen.Shape.Last > 1 ? chosen.Share(Epsilon, scaling) : scaling == 1f ? chosen : chosen.Scale(scaling);
 }

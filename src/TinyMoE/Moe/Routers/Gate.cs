@@ -11,18 +11,15 @@ namespace TinyMoE.Moe.Routers;
 internal readonly record struct GateLogits(Tensor Clean, Tensor Noisy);
 
 /// <summary>
-/// The learned part of most routers, h = x·Wgᵀ in float32, with what may act on it in training only:
-/// <list type="bullet">
-/// <item>jitter ε: the router's copy of x is multiplied by numbers uniform in [1 − ε, 1 + ε] (Fedus et al. 2021, section 2.2; the text, not the
-/// pseudo-code of appendix F, which adds them);</item>
-/// <item>logit noise s: normal noise of deviation s/E is added to the logits (Riquelme et al. 2021, V-MoE);</item>
-/// <item>gate dropout: a token must do without an expert at random: its logit is masked (Csordás et al. 2023).</item>
-/// </list>
-/// moe.router_precision bfloat16 rounds x, Wg and h, in training and after, for those who want to see what float32 is for.
+/// The learned part of most routers, h = x·Wgᵀ in float32, with what may act on it in training only: <list type="bullet"> <item>jitter ε:
+/// the router's copy of x is multiplied by numbers uniform in [1 − ε, 1 + ε] (Fedus et al. 2021, section 2.2; the text, not the pseudo-code
+/// of appendix F, which adds them);</item> <item>logit noise s: normal noise of deviation s/E is added to the logits (Riquelme et al. 2021,
+/// V-MoE);</item> <item>gate dropout: a token must do without an expert at random: its logit is masked (Csordás et al. 2023).</item>
+/// </list> moe.router_precision bfloat16 rounds x, Wg and h, in training and after, for those who want to see what float32 is for.
 /// </summary>
 internal sealed class Gate
 {
-    private const float Masked = -1e9f; // finite: a softmax over masked logits alone is no 0/0
+    private const float MaskDepth = 1e9f; // its square, in the slope of the load loss, is finite still
 
     private readonly MoeConfig config;
     private readonly int layer;
@@ -33,7 +30,9 @@ internal sealed class Gate
     {
         (config, layer) = (site.Moe, site.Layer);
         int C = site.Model.Width;
-        linear = new Linear(site.Store, $"{site.Name}.{name}", ModelPart.Router, C, outputs ?? config.Experts, initializer ?? new WeightInit(site.Model).Matrix(C));
+        linear = new Linear(
+            site.Store, $"{site.Name}.{name}", ModelPart.Router, C, outputs ?? config.Experts,
+            initializer ?? new WeightInit(site.Model).Matrix(C));
     }
 
     /// <summary>x (N, C) to logits (N, E).</summary>
@@ -41,13 +40,14 @@ internal sealed class Gate
     {
         Pass pass = context.Pass;
         Tensor seen = pass.Training ? Jittered(x, pass) : x;
-        Tensor clean = config.RouterPrecision == ElementType.Bfloat16 ? linear.ForwardInBfloat16(seen) : linear.Forward(seen), noisy = clean;
+        Tensor clean = config.RouterPrecision == ElementType.Bfloat16 ? linear.ForwardInBfloat16(seen) : linear.Forward(seen),
+            noisy = clean;
         if (!pass.Training)
             return new GateLogits(clean, clean);
         if (config.LogitNoise > 0f)
             noisy = noisy.Add(pass.RouterNoise(clean, layer).Scale(NoiseDeviation(config)));
         if (config.GateDropout > 0f)
-            noisy = noisy.Add(DropoutMask(clean, pass));
+            noisy = WithDropout(noisy, pass);
         return new GateLogits(clean, noisy);
     }
 
@@ -57,12 +57,12 @@ internal sealed class Gate
     private Tensor Jittered(Tensor x, Pass pass) => // (N, C)
         config.Jitter == 0f ? x : x.Jitter(config.Jitter, pass.Key(RandomPurpose.RouterJitter, layer));
 
-    /// <summary>0, or <see cref="Masked"/> with the chance of gate dropout; like the logits, a constant.</summary>
-    private Tensor DropoutMask(Tensor logits, Pass pass)
+    /// <summary>The logits without those that gate dropout hides. logits (N, E).</summary>
+    private Tensor WithDropout(Tensor logits, Pass pass)
     {
-        Tensor ones = logits.Tape.Constant(logits.Shape);
-        logits.Tape.Backend.Fill(ones.Data, 1f);
         float kept = 1f / (1f - config.GateDropout);             // what dropout makes of a 1 that it keeps
-        return ones.Dropout(pass.Dropout(config.GateDropout, RandomPurpose.GateDropout, layer)).Shift(-kept).Scale(-Masked / kept);
+        Tensor ones = logits.Tape.Filled(logits.Shape, 1f);
+        Tensor keep = ones.Dropout(pass.Dropout(config.GateDropout, RandomPurpose.GateDropout, layer));
+        return logits.Mask(keep, MaskDepth, kept);
     }
 }

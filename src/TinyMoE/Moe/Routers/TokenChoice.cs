@@ -7,16 +7,17 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Moe.Routers;
 
 /// <summary>
-/// What is the same for every router once it knows what it wants: padding reaches no expert, a full expert drops what comes too much, the rest is an
-/// <see cref="Assignment"/>, and the balance losses of the configuration are added in training.
-/// Capacity (Lepikhin et al. 2020; Fedus et al. 2021): an expert serves at most ⌊factor·N·K/E⌋ of N tokens that count, and not less than moe.min_capacity.
+/// What is the same for every router once it knows what it wants: padding reaches no expert, a full expert drops what comes too much,
+/// the rest is an <see cref="Assignment"/>, and the balance losses of the configuration are added in training. Capacity (Lepikhin et
+/// al. 2020; Fedus et al. 2021): an expert serves at most ⌊factor·N·K/E⌋ of N tokens that count, and not less than moe.min_capacity.
 /// </summary>
 internal sealed class TokenChoice(MoeConfig config, int layer)
 {
     private readonly bool drops = RouterTraits.Of(config.Router).Drops;
     private readonly int active = config.ActiveOfRouter;
 
-    /// <summary>The K experts of the largest logits; gates are the softmax over those, or <paramref name="overAll"/>. logits (N, E).</summary>
+    /// <summary>The K experts of the largest logits; gates are the softmax
+    /// over those, or <paramref name="overAll"/>. logits (N, E).</summary>
     public Routing TopK(GateLogits logits, int K, bool overAll, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses = null)
     {
         RouterScores scores = new(logits.Clean);
@@ -29,20 +30,23 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         }
 
         Ints choices = used.TopK(K);
-        Tensor gates = overAll ? (used == logits.Clean ? scores.Probabilities! : used.Softmax()).SelectColumns(choices, K) : used.SelectColumns(choices, K).Softmax();
+        Tensor gates = overAll ? (used == logits.Clean ? scores.Probabilities! : used.Softmax()).SelectColumns(choices, K)
+            : used.SelectColumns(choices, K).Softmax();
         return Choose(scores, choices, gates, context, ownLosses: ownLosses);
     }
 
-    /// <summary>These choices with these gates (N, K). <paramref name="rows"/>: most rows that can be needed. <paramref name="offered"/>: what of the choices is asked for, where that is not all.</summary>
+    /// <summary>These choices with these gates (N, K). <paramref name="rows"/>: most rows that can be needed.
+    /// <paramref name="offered"/>: what of the choices is asked for, where that is not all.</summary>
     public Routing Choose(
-        RouterScores scores, Ints choices, Tensor gates, RoutingContext context, int? rows = null, Ints offered = default, IEnumerable<BalanceLoss>? ownLosses = null)
+        RouterScores scores, Ints choices, Tensor gates, RoutingContext context, int? rows = null, Ints offered = default,
+        IEnumerable<BalanceLoss>? ownLosses = null)
     {
         int N = gates.Shape[0], K = gates.Shape[1], E = config.Experts;
         if (offered.IsNone)
             offered = choices;
         if (context.Tokens.Mask is { } mask)
         {
-            Tensor counts = Ones(gates.Tape, gates.Shape).Multiply(mask.Column); // (N, K)
+            Tensor counts = gates.Tape.Filled(gates.Shape, 1f).Multiply(mask.Column); // (N, K)
             (choices, offered) = (counts.KeepChoices(choices), counts.KeepChoices(offered));
         }
 
@@ -58,16 +62,12 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
     }
 
     /// <summary>The gates of a router that has no opinion: 1/K everywhere, a constant (N, K).</summary>
-    public static Tensor EqualGates(Tape tape, int N, int K)
-    {
-        Tensor gates = tape.Constant((N, K));
-        tape.Backend.Fill(gates.Data, 1f / K);
-        return gates;
-    }
+    public static Tensor EqualGates(Tape tape, int N, int K) => tape.Filled((N, K), 1f / K);
 
     /// <summary>gates (N, K); null where nothing was dropped and the Assignment has them all.</summary>
     private Routing Finish(
-        RouterScores scores, Ints choices, int K, Assignment assignment, Tensor? gates, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses)
+        RouterScores scores, Ints choices, int K, Assignment assignment, Tensor? gates, RoutingContext context,
+        IEnumerable<BalanceLoss>? ownLosses)
     {
         if (!context.Pass.Training)
             return new Routing(assignment, scores, choices, []);
@@ -81,7 +81,8 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
     /// <summary>V-MoE's load loss, where the configuration wants one and has the noise for it.</summary>
     private IEnumerable<BalanceLoss>? FixedNoiseLoad(GateLogits logits, int K, RoutingContext context) =>
         context.Pass.Training && config.LoadLoss > 0f && config.LogitNoise > 0f && K < config.Experts
-            ? [new BalanceLoss("load", LoadLoss.Of(LoadLoss.FixedNoiseLoad(logits.Clean, logits.Noisy, Gate.NoiseDeviation(config), K, context.Tokens.Mask)), config.LoadLoss)]
+            ? [new BalanceLoss("load", LoadLoss.Of(
+                LoadLoss.FixedNoiseLoad(logits.Clean, logits.Noisy, Gate.NoiseDeviation(config), K, context.Tokens.Mask)), config.LoadLoss)]
             : null;
 
     private int Capacity(RoutingContext context) => drops ? config.CapacityOf(context.Counting, context.Pass.Training) : context.Counting;
@@ -93,11 +94,4 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         DropOrder.Random => gates.Tape.Uniform(gates.Shape, context.Pass.Key(RandomPurpose.DropOrder, layer)),
         _ => null,
     };
-
-    private static Tensor Ones(Tape tape, Shape shape)
-    {
-        Tensor ones = tape.Constant(shape);
-        tape.Backend.Fill(ones.Data, 1f);
-        return ones;
-    }
 }

@@ -1,7 +1,8 @@
+using System.Runtime.CompilerServices;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
-namespace TinyMoE.Backends;
+namespace TinyMoE.Backends.Cases;
 
 /// <summary>Inputs and outputs of one kernel case on one device.</summary>
 internal sealed class KernelData(Backend backend) : IDisposable
@@ -73,7 +74,7 @@ internal sealed class KernelData(Backend backend) : IDisposable
     public View<TValue> Rent<TValue>(int n)
         where TValue : unmanaged
     {
-        DeviceBuffer buffer = backend.Pool.Rent(Math.Max(1, n) * (long)System.Runtime.CompilerServices.Unsafe.SizeOf<TValue>());
+        DeviceBuffer buffer = backend.Pool.Rent(Math.Max(1, n) * (long)Unsafe.SizeOf<TValue>());
         buffers.Add(buffer);
         return buffer.As<TValue>(n);
     }

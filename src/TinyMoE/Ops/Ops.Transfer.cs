@@ -9,7 +9,8 @@ public static partial class Ops
     public static Tensor SliceColumns(this Tensor x, int start, int count)
     {
         int C = x.Shape.Last;
-        Check.That(nameof(SliceColumns), start >= 0 && count > 0 && count <= C - start, $"no columns {start} to {(long)start + count} in {x.Shape}");
+        Check.That(nameof(SliceColumns), start >= 0 && count > 0 && count <= C - start,
+            $"no columns {start} to {(long)start + count} in {x.Shape}");
         int N = x.Count / C;                                     // x (N, C)
 
         Tape tape = x.Tape;
@@ -30,7 +31,8 @@ public static partial class Ops
     public static Tensor ConcatColumns(this Tensor a, Tensor b)
     {
         int widthA = a.Shape.Last, widthB = b.Shape.Last, width = widthA + widthB;
-        Check.That(nameof(ConcatColumns), a.Shape.WithLast(1) == b.Shape.WithLast(1), $"{a.Shape} and {b.Shape} differ in more than the last dimension");
+        Check.That(nameof(ConcatColumns), a.Shape.WithLast(1) == b.Shape.WithLast(1),
+            $"{a.Shape} and {b.Shape} differ in more than the last dimension");
         int N = widthA == 0 ? 0 : a.Count / widthA;              // a (N, widthA), b (N, widthB)
 
         Tape tape = a.Tape;

@@ -4,7 +4,7 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Ops;
 
-public sealed class ColumnsTests : OpTests<ColumnsTests>, IOpCases
+public sealed class TransferTests : OpTests<TransferTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>
     [

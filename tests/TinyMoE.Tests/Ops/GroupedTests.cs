@@ -7,9 +7,10 @@ using Floats = TinyMoE.Memory.View<float>;
 
 namespace TinyMoE.Tests.Ops;
 
-public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
+public sealed class GroupedTests : OpTests<GroupedTests>, IOpCases
 {
-    // Rows of each expert: first empty, last empty, empty between, all in one, more experts than rows, fewer and more than the thin path's rows.
+    // Rows of each expert: first empty, last empty, empty between, all in
+    // one, more experts than rows, fewer and more than the thin path's rows.
     private static readonly int[][] Loads = [[5, 11, 2], [0, 7, 0, 3, 0], [9, 0, 0], [0, 0, 13], [1, 0, 1, 0, 0, 1], [4, 4, 5, 1]];
 
     // Behind the experts' rows some that are nobody's: fewer and more than the thin path's rows in all, and with no expert's row at all.
@@ -21,8 +22,10 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
         {
             GroupedLinear(d.Loads, inputs: 9, outputs: 7, withBias: false, d.Nobody),
             GroupedLinear(d.Loads, inputs: 17, outputs: 19, withBias: true, d.Nobody),
-            GroupedLinearThen("GroupedLinearActivated SiLU", d.Loads, 17, 19, (x, o) => x[0].GroupedLinearActivated(x[1], o, Unary.Silu, x[2]), (z, _) => z / (1 + Math.Exp(-z)), nobody: d.Nobody),
-            GroupedLinearThen("GroupedLinearGated", d.Loads, 17, 19, (x, o) => x[0].GroupedLinearGated(x[3], x[1], o, x[2]), (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true, d.Nobody),
+            GroupedLinearThen("GroupedLinearActivated SiLU", d.Loads, 17, 19, (x, o) =>
+            x[0].GroupedLinearActivated(x[1], o, Unary.Silu, x[2]), (z, _) => z / (1 + Math.Exp(-z)), nobody: d.Nobody),
+            GroupedLinearThen("GroupedLinearGated", d.Loads, 17, 19, (x, o) => x[0].GroupedLinearGated(x[3], x[1], o, x[2]), (z, gate) =>
+            z * gate / (1 + Math.Exp(-gate)), gated: true, d.Nobody),
             GroupedSum(d.Loads, C: 5, d.Nobody),
         }),
         .. Loads.Select(loads => GroupedLinear(loads, inputs: 9, outputs: 7, withBias: false)),
@@ -30,8 +33,10 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
         GroupedLinear([1, 0, 2], inputs: 19, outputs: 5, withBias: true),
         .. new int[][] { [5, 11, 2], [1, 0, 1, 0, 0, 1] }.SelectMany(loads => new[]
         {
-            GroupedLinearThen("GroupedLinearActivated ReLU", loads, 17, 19, (x, o) => x[0].GroupedLinearActivated(x[1], o, Unary.Relu, x[2]), (z, _) => Math.Max(z, 0)),
-            GroupedLinearThen("GroupedLinearGated", loads, 17, 19, (x, o) => x[0].GroupedLinearGated(x[3], x[1], o, x[2]), (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
+            GroupedLinearThen("GroupedLinearActivated ReLU", loads, 17, 19, (x, o) =>
+                x[0].GroupedLinearActivated(x[1], o, Unary.Relu, x[2]), (z, _) => Math.Max(z, 0)),
+            GroupedLinearThen("GroupedLinearGated", loads, 17, 19, (x, o) => x[0].GroupedLinearGated(x[3], x[1], o, x[2]), (z, gate) =>
+            z * gate / (1 + Math.Exp(-gate)), gated: true),
         }),
         .. Loads.Select(loads => GroupedSum(loads, C: 5)),
         GroupedSum([3, 0, 8], C: 71),
@@ -47,7 +52,8 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
         const int E = 5, Inputs = 67, Outputs = 101;
         int[] loads = [0, 203, 3, 41, 0];
         int N = loads.Sum();
-        float[] x = MatMulTests.Values(N * Inputs, 1), w = MatMulTests.Values(E * Outputs * Inputs, 2), dy = MatMulTests.Values(N * Outputs, 3);
+        float[] x = MatMulTests.Values(N * Inputs, 1), w = MatMulTests.Values(E * Outputs * Inputs, 2),
+            dy = MatMulTests.Values(N * Outputs, 3);
 
         using GuardedAllocator allocator = new();
         using CpuBackend backend = new(threads, new MemoryPool(allocator, granularity: 4)) { Kernel = MatMulTests.Kernel(bits) };
@@ -60,9 +66,12 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
         backend.GroupedMatMulBackwardWeight(dys, xs, offsets, E, N, Inputs, Outputs, dw);
 
         allocator.AssertNothingWrittenOutside();
-        MatMulTests.AssertClose(OfEachExpert(loads, x, Inputs, w, Outputs * Inputs, (xe, we, n) => MatMulTests.Product(xe, we, 1, n, Outputs, Inputs, false, true)), backend.Read(y));
-        MatMulTests.AssertClose(OfEachExpert(loads, dy, Outputs, w, Outputs * Inputs, (dye, we, n) => MatMulTests.Product(dye, we, 1, n, Inputs, Outputs, false, false)), backend.Read(dx));
-        MatMulTests.AssertClose(OfEachExpert(loads, dy, Outputs, x, 0, (dye, xe, n) => MatMulTests.Product(dye, xe, 1, Outputs, Inputs, n, true, false), Inputs), backend.Read(dw));
+        MatMulTests.AssertClose(OfEachExpert(loads, x, Inputs, w, Outputs * Inputs, (xe, we, n) =>
+            MatMulTests.Product(xe, we, 1, n, Outputs, Inputs, false, true)), backend.Read(y));
+        MatMulTests.AssertClose(OfEachExpert(loads, dy, Outputs, w, Outputs * Inputs, (dye, we, n) =>
+            MatMulTests.Product(dye, we, 1, n, Inputs, Outputs, false, false)), backend.Read(dx));
+        MatMulTests.AssertClose(OfEachExpert(loads, dy, Outputs, x, 0, (dye, xe, n) =>
+            MatMulTests.Product(dye, xe, 1, Outputs, Inputs, n, true, false), Inputs), backend.Read(dw));
     }
 
     [Fact]
@@ -87,8 +96,10 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
         Assert.Equal((bytes, misses), (GC.GetAllocatedBytesForCurrentThread(), backend.Pool.Misses));
     }
 
-    /// <summary>Applies <paramref name="product"/> to each expert's rows of a and its share of b: a block, or with <paramref name="bWidth"/> its rows.</summary>
-    private static double[] OfEachExpert<T>(int[] loads, T[] a, int aWidth, T[] b, int bBlock, Func<T[], T[], int, double[]> product, int bWidth = 0)
+    /// <summary>Applies <paramref name="product"/> to each expert's rows of a and its
+    /// share of b: a block, or with <paramref name="bWidth"/> its rows.</summary>
+    private static double[] OfEachExpert<T>(
+        int[] loads, T[] a, int aWidth, T[] b, int bBlock, Func<T[], T[], int, double[]> product, int bWidth = 0)
     {
         List<double> all = [];
         for (int e = 0, start = 0; e < loads.Length; start += loads[e++])
@@ -110,25 +121,30 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
             $"GroupedLinear {Rows(loads, nobody)} rows {inputs} to {outputs}{(withBias ? " with bias" : "")}",
             [(N, inputs), (E, outputs, inputs), .. withBias ? [(Operand)(E, outputs)] : Array.Empty<Operand>()],
             x => x[0].GroupedLinear(x[1], x[0].Tape.Ints(Offsets(loads)), withBias ? x[2] : null),
-            x => [.. Linear(loads, x[0], x[1], withBias ? x[2] : new double[E * outputs], inputs, outputs), .. new double[nobody * outputs]]);
+            x => [.. Linear(loads, x[0], x[1], withBias ? x[2] : new double[E * outputs], inputs, outputs),
+            .. new double[nobody * outputs]]);
     }
 
     /// <summary>What follows a linear map in the same pass: f(z, gate) with z[n] = w[e]·x[n] + bias[e].</summary>
     private static OpCase GroupedLinearThen(
-        string name, int[] loads, int inputs, int outputs, Func<Tensor[], View<int>, Tensor> op, Func<double, double, double> f, bool gated = false, int nobody = 0)
+        string name, int[] loads, int inputs, int outputs, Func<Tensor[], View<int>, Tensor> op, Func<double, double, double> f,
+        bool gated = false, int nobody = 0)
     {
         int E = loads.Length, N = loads.Sum() + nobody;
         return new OpCase(
             $"{name} {Rows(loads, nobody)} rows {inputs} to {outputs}",
             [(N, inputs), (E, outputs, inputs), (E, outputs), .. gated ? [(Operand)(N, outputs)] : Array.Empty<Operand>()],
             x => op(x, x[0].Tape.Ints(Offsets(loads))),
-            x => [.. Linear(loads, x[0], x[1], x[2], inputs, outputs).Zip(gated ? x[3] : new double[N * outputs], f), .. new double[nobody * outputs]]);
+            x => [.. Linear(loads, x[0], x[1], x[2], inputs, outputs).Zip(gated ? x[3] : new double[N * outputs], f),
+            .. new double[nobody * outputs]]);
     }
 
     private static double[] Linear(int[] loads, double[] x, double[] w, double[] bias, int inputs, int outputs) =>
     [
-        .. OfEachExpert(loads, x, inputs, w, outputs * inputs, (xe, we, n) => MatMulTests.Product(xe, we, 1, n, outputs, inputs, false, true))
-            .Zip(OfEachExpert(loads, x, inputs, bias, outputs, (_, be, n) => [.. Enumerable.Repeat(be, n).SelectMany(v => v)]), (v, b) => v + b),
+        .. OfEachExpert(
+            loads, x, inputs, w, outputs * inputs, (xe, we, n) => MatMulTests.Product(xe, we, 1, n, outputs, inputs, false, true))
+            .Zip(OfEachExpert(loads, x, inputs, bias, outputs, (_, be, n) => [.. Enumerable.Repeat(be, n).SelectMany(v => v)]), (v, b) =>
+                v + b),
     ];
 
     private static string Rows(int[] loads, int nobody) => string.Join('+', loads) + (nobody > 0 ? $" and {nobody} of nobody" : "");
@@ -136,5 +152,6 @@ public sealed class GroupedMatMulTests : OpTests<GroupedMatMulTests>, IOpCases
     private static OpCase GroupedSum(int[] loads, int C, int nobody = 0) => new(
         $"GroupedSum {Rows(loads, nobody)} rows {C}", [(loads.Sum() + nobody, C)],
         x => x[0].GroupedSum(x[0].Tape.Ints(Offsets(loads)), loads.Length),
-        x => OfEachExpert(loads, x[0], C, x[0], 0, (xe, _, n) => [.. Enumerable.Range(0, C).Select(c => Enumerable.Range(0, n).Sum(i => xe[i * C + c]))]));
+        x => OfEachExpert(
+        loads, x[0], C, x[0], 0, (xe, _, n) => [.. Enumerable.Range(0, C).Select(c => Enumerable.Range(0, n).Sum(i => xe[i * C + c]))]));
 }

@@ -1,0 +1,40 @@
+using TinyMoE.Memory;
+using TinyMoE.RandomNumbers;
+
+namespace TinyMoE.Backends.Cases;
+
+/// <summary>The cases of the family Attention.</summary>
+internal sealed class AttentionCases : KernelCases
+{
+    /// <inheritdoc/>
+    public override int Order => 140;
+
+    /// <inheritdoc/>
+    public override IEnumerable<KernelCase> Of(KernelSizes s, bool adds)
+    {
+        var (N, _, _, B, H, KvHeads, D, _, _, _) = s;
+        int T = N / B;
+        Target To(KernelData d, int n) => adds ? d.Added(n) : d.Out(n);
+
+        foreach ((string variant, int window, float rate) in new[] { ("", 0, 0f), (" in a window", T / 3, 0f), (" with dropout", 0, 0.2f) })
+        {
+            AttentionSizes sizes = new(B, T, T, H, KvHeads, D, window);
+            Dropout dropout = new(rate, Key(RandomPurpose.AttentionDropout));
+            int q = N * H * D, k = N * KvHeads * D;
+            yield return Case($"AttentionForward{variant}",
+                (b, d) => b.AttentionForward(d.In(q), d.In(k), d.In(k), in sizes, in dropout, d.Out(q), d.Out(B * H * T)));
+            yield return Case($"AttentionBackward{variant}", (b, d) =>
+            {
+                (Floats x, Floats keys, Floats values) = (d.In(q), d.In(k), d.In(k));
+                (Floats y, Floats logSumExp) = (d.Rent<float>(q), d.Rent<float>(B * H * T));
+                b.AttentionForward(x, keys, values, in sizes, in dropout, y, logSumExp);
+                b.AttentionBackward(d.In(q), x, keys, values, y, logSumExp, in sizes, in dropout, To(d, q), To(d, k), To(d, k));
+            }, 5e-5);
+        }
+
+        AttentionSizes one = new(B, 1, T, H, KvHeads, D);
+        yield return Case("AttentionForward of one query",
+            (b, d) => b.AttentionForward(d.In(B * H * D), d.In(N * KvHeads * D), d.In(N * KvHeads * D), in one, default, d.Out(B * H * D),
+                d.Out(B * H)));
+    }
+}

@@ -1,0 +1,41 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Cases;
+
+/// <summary>The cases of the family Grouped.</summary>
+internal sealed class GroupedCases : KernelCases
+{
+    /// <inheritdoc/>
+    public override int Order => 70;
+
+    /// <inheritdoc/>
+    public override IEnumerable<KernelCase> Of(KernelSizes s, bool adds)
+    {
+        var (N, C, _, _, _, _, _, E, _, F) = s;
+        int flat = N * C;
+        Target To(KernelData d, int n) => adds ? d.Added(n) : d.Out(n);
+
+        yield return Case("GroupedMatMul",
+            (b, d) => b.GroupedMatMul(d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
+        yield return Case("GroupedMatMul with a gate", (b, d) => b.GroupedMatMul(
+            d.In(flat), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, d.Out(N * F),
+            new Epilogue { Bias = d.In(E * F), Gate = d.In(N * F), Activated = d.Out(N * F), Precision = ElementType.Float32 }));
+        yield return Case("GroupedMatMul of bfloat16 weights",
+            (b, d) => b.GroupedMatMul(d.In(flat), d.In(Bfloat16sOf(E * F * C)), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
+        yield return Case("GroupedMatMulBackwardInput",
+            (b, d) => b.GroupedMatMulBackwardInput(d.In(N * F), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, flat)));
+        yield return Case("GroupedMatMulBackwardWeight",
+            (b, d) => b.GroupedMatMulBackwardWeight(d.In(N * F), d.In(flat), Offsets(d, N, E), E, N, C, F, To(d, E * F * C)), 5e-5);
+        yield return Case("GroupedSum", (b, d) => b.GroupedSum(d.In(flat), Offsets(d, N, E), E, N, C, To(d, E * C)));
+        yield return Case("GroupedBroadcast", (b, d) => b.GroupedBroadcast(d.In(E * C), Offsets(d, N, E), E, N, C, To(d, flat)));
+    }
+
+    /// <summary>Offsets of E experts over N rows, of uneven shares, one expert without rows, the last rows unassigned.</summary>
+    private static Ints Offsets(KernelData d, int N, int E)
+    {
+        int[] offsets = new int[E + 1];
+        for (int e = 1; e <= E; e++)
+            offsets[e] = e == 2 ? offsets[1] : (int)((long)(N - 3) * e * e / (E * E));
+        return d.In(offsets);
+    }
+}

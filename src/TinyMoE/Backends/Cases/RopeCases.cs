@@ -1,0 +1,26 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Cases;
+
+/// <summary>The cases of the family Rope.</summary>
+internal sealed class RopeCases : KernelCases
+{
+    /// <inheritdoc/>
+    public override int Order => 130;
+
+    /// <inheritdoc/>
+    public override IEnumerable<KernelCase> Of(KernelSizes s, bool adds)
+    {
+        var (N, _, _, B, H, KvHeads, D, _, _, _) = s;
+        int T = N / B;
+        Target To(KernelData d, int n) => adds ? d.Added(n) : d.Out(n);
+
+        foreach (bool keys in new[] { true, false })
+        {
+            int pairs = D / 2, q = N * H * 2 * pairs, k = keys ? N * KvHeads * 2 * pairs : 0;
+            yield return Case(keys ? "Rope" : "Rope of queries alone", (b, d) => b.Rope(
+                d.In(q), keys ? d.In(k) : default, d.In((T + 2) * pairs), d.In((T + 2) * pairs), B, T, H, KvHeads, 2 * pairs, start: 2,
+                inverse: !keys, To(d, q), keys ? To(d, k) : Target.None));
+        }
+    }
+}

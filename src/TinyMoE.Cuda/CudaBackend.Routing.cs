@@ -151,7 +151,7 @@ public sealed unsafe partial class CudaBackend
             new(Pieces, ExpertRuns, Threads: threads, SharedBytes: CounterBytes + sharedBytes);
     }
 
-    /// <summary>Shared memory for a row of E values a team, in blocks of as many warps as
+    /// <summary>Shared memory for a row of E values per team, in blocks of as many warps as
     /// fit; a row that does not fit at all is read from global memory each time.</summary>
     private readonly struct StagedRows
     {

@@ -55,7 +55,8 @@ public sealed partial class FloorsTests
 
     [Fact]
     public void Library_NeverPrints_AndNeverCollects() => Assert.DoesNotContain(
-        Library(), source => source.Text.Contains("Console.", StringComparison.Ordinal) || source.Text.Contains("GC.Collect", StringComparison.Ordinal));
+        Library(), source => source.Text.Contains("Console.", StringComparison.Ordinal)
+            || source.Text.Contains("GC.Collect", StringComparison.Ordinal));
 
     internal static string RepositoryRoot() => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", ".."));
 
@@ -64,17 +65,23 @@ public sealed partial class FloorsTests
     /// <summary>A file of the library.</summary>
     private sealed record Source(string Folder, string Name, string Text)
     {
-        /// <summary>The folders of the library that it names, by namespace or by a name that is relative to TinyMoE; its own is not among them.</summary>
+        /// <summary>
+        /// The folders of the library that it names, by namespace or by a name that is relative to TinyMoE; its own is not among them.
+        /// </summary>
         public IEnumerable<string> Uses()
         {
             string code = Noise().Replace(Text, " ");
             foreach (string folder in Floors.Keys)
             {
-                if (folder != Folder && (Regex.IsMatch(code, $@"\bTinyMoE\.{folder}\b") || (!Regex.IsMatch(code, $@"\w[>\]?]*\s{folder}\s*(\{{|=|;|,|\))")
-                    && Regex.IsMatch(code, $@"(?<![\w.]|\?\.){folder}\.[A-Z]"))))
+                if (folder != Folder && (Regex.IsMatch(code, $@"\bTinyMoE\.{folder}\b") || IsUsedByRelativeName(code, folder)))
                     yield return folder;
             }
         }
+
+        /// <summary>Whether code uses the folder as <c>Folder.Type</c>, without a member or a variable of that name.</summary>
+        private static bool IsUsedByRelativeName(string code, string folder) =>
+            !Regex.IsMatch(code, $@"\w[>\]?]*\s{folder}\s*(\{{|=|;|,|\))")
+            && Regex.IsMatch(code, $@"(?<![\w.]|\?\.){folder}\.[A-Z]");
     }
 
     private static List<Source> Library()
@@ -102,7 +109,8 @@ public sealed partial class FloorsTests
     /// <summary>Circles of folders that stand on one floor, each once, as "A -> B -> A".</summary>
     private static List<string> Circles(IEnumerable<Source> sources)
     {
-        ILookup<string, string> edges = sources.SelectMany(source => source.Uses().Where(used => Floors[used] == Floors[source.Folder]).Select(used => (source.Folder, used)))
+        ILookup<string, string> edges = sources
+            .SelectMany(source => source.Uses().Where(used => Floors[used] == Floors[source.Folder]).Select(used => (source.Folder, used)))
             .Distinct().OrderBy(edge => edge).ToLookup(edge => edge.Folder, edge => edge.used);
         List<string> circles = [];
         foreach (string start in Floors.Keys)

@@ -15,7 +15,7 @@ namespace TinyMoE.Tests;
 /// <summary>Small models and texts that many tests share.</summary>
 internal static class TestModels
 {
-    /// <summary>A mixture that trains in milliseconds a step.</summary>
+    /// <summary>A mixture that trains in milliseconds per step.</summary>
     public static RunConfig Tiny { get; } = new()
     {
         Model = new ModelConfig { Width = 32, Layers = 2, Context = 16, Vocabulary = 29 },
@@ -24,7 +24,9 @@ internal static class TestModels
         Train = new TrainConfig { Batch = 4, Steps = 30, LearningRate = 3e-3f, Warmup = 5, EvalEvery = 10, EvalWindows = 8 },
     };
 
-    /// <summary>The tiny mixture with all that draws random numbers: noisy routing, dropout, learned positions, layer norm, biases.</summary>
+    /// <summary>
+    /// The tiny mixture with all that draws random numbers: noisy routing, dropout, learned positions, layer norm, biases.
+    /// </summary>
     public static RunConfig TinyNoisy { get; } = Tiny with
     {
         Model = Tiny.Model with
@@ -46,7 +48,10 @@ internal static class TestModels
         Attention = Tiny.Attention with { Kind = AttentionKind.SwitchHead, Experts = 3, Active = 2, GateDropout = 0.1f },
     };
 
-    /// <summary>The tiny mixture with all that attention can have: heads of a size of their own, a window in every other layer, a scale, norms, biases.</summary>
+    /// <summary>
+    /// The tiny mixture with all that attention can have: heads of a size
+    /// of their own, a window in every other layer, a scale, norms, biases.
+    /// </summary>
     public static RunConfig TinyHeads { get; } = Tiny with
     {
         Attention = new AttentionConfig
@@ -81,14 +86,17 @@ internal static class TestModels
     {
         string[] words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
         Philox random = new(new RandomKey(3, RandomPurpose.Other, Step: 0));
-        string text = string.Join(' ', Enumerable.Range(0, 800).SelectMany(i => Enumerable.Range(random.Below(7, i), 3).Select(n => words[n])));
+        IEnumerable<string> counted = Enumerable.Range(0, 800)
+            .SelectMany(i => Enumerable.Range(random.Below(7, i), 3).Select(n => words[n]));
+        string text = string.Join(' ', counted);
         byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(text);
         Tokenizer tokenizer = Tokenizer.For(kind, utf8);
         return new Corpus(tokenizer, tokenizer.EncodeUtf8(utf8, "the test text"), 0.1f);
     }
 
     /// <summary>The configuration with the corpus' vocabulary.</summary>
-    public static RunConfig For(this RunConfig config, Corpus corpus) => config with { Model = config.Model with { Vocabulary = corpus.Tokenizer.Vocabulary } };
+    public static RunConfig For(this RunConfig config, Corpus corpus) =>
+        config with { Model = config.Model with { Vocabulary = corpus.Tokenizer.Vocabulary } };
 
     /// <summary>Ids drawn from the vocabulary.</summary>
     public static int[] Ids(int count, int vocabulary, int seed = 1)

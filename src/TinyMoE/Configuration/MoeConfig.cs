@@ -2,7 +2,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Configuration;
 
-/// <summary>Which choices an expert that is full drops.</summary>
+/// <summary>The order in which a full expert drops choices.</summary>
 public enum DropOrder
 {
     /// <summary>Later tokens first; all second choices before any first choice (Lepikhin et al. 2020).</summary>
@@ -15,7 +15,7 @@ public enum DropOrder
     Random,
 }
 
-/// <summary>Among which tokens an expert chooses (router expert-choice).</summary>
+/// <summary>The tokens among which an expert chooses (router expert-choice).</summary>
 public enum ChoiceGroup
 {
     /// <summary>The tokens of one sequence.</summary>
@@ -44,18 +44,18 @@ public enum LayerLosses
     /// <summary>Their mean over the MoE layers.</summary>
     Mean,
 
-    /// <summary>Their sum.</summary>
+    /// <summary>The sum of the layers' losses.</summary>
     Sum,
 }
 
 /// <summary>Experts, router, balance losses. Keys <c>moe.*</c>.</summary>
 public sealed record MoeConfig
 {
-    /// <summary>Experts a layer, E; 0: every layer is dense.</summary>
+    /// <summary>Experts per layer, E; 0: every layer is dense.</summary>
     public int Experts { get; init; } = 8;
 
     /// <summary>
-    /// Experts a token, K. The routers switch and base always take 1, gshard 2, soft all; expert-choice takes this many on average.
+    /// Experts per token, K. The routers switch and base always take 1, gshard 2, soft all; expert-choice takes this many on average.
     /// </summary>
     public int Active { get; init; } = 2;
 
@@ -97,13 +97,13 @@ public sealed record MoeConfig
     /// </summary>
     public float CapacityFactor { get; init; }
 
-    /// <summary>The same for evaluation and generation, where what a token gets then depends on others; 0: nothing is dropped.</summary>
+    /// <summary>The capacity factor outside training: what a token gets then depends on others; 0: nothing is dropped.</summary>
     public float EvalCapacityFactor { get; init; }
 
     /// <summary>Least capacity of an expert, in tokens.</summary>
     public int MinCapacity { get; init; } = 4;
 
-    /// <summary>Whom a full expert drops.</summary>
+    /// <summary>The choices that a full expert drops first.</summary>
     public DropOrder Drop { get; init; } = DropOrder.Position;
 
     /// <summary>
@@ -138,7 +138,7 @@ public sealed record MoeConfig
     /// <summary>Router task: number of labels; 0: as many as the text has.</summary>
     public int Tasks { get; init; }
 
-    /// <summary>Router expert-choice: among which tokens an expert chooses.</summary>
+    /// <summary>Router expert-choice: the tokens among which an expert chooses.</summary>
     public ChoiceGroup ChoiceGroup { get; init; } = ChoiceGroup.Sequence;
 
     /// <summary>Allows a router that looks at later tokens: its loss is not that of a language model, and it cannot write.</summary>
@@ -197,7 +197,7 @@ public sealed record MoeConfig
     /// <summary>Hidden size of an expert with the default resolved.</summary>
     internal int HiddenOrDefault(int width) => Hidden == 0 ? 4 * width : Hidden;
 
-    /// <summary>Experts a token, where the router may have its own number.</summary>
+    /// <summary>Experts per token, where the router may have its own number.</summary>
     internal int ActiveOfRouter => RouterTraits.Of(Router).Active is { } own ? Math.Min(own, Experts) : Active;
 
     /// <summary>Most tokens of <paramref name="tokens"/> that an expert serves; all of them where nothing is dropped.</summary>

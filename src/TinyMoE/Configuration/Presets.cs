@@ -17,7 +17,7 @@ public static class Presets
         new("makemoe", "makeMoE's model, 8 layers of 8 ReLU experts, noisy top-2, no balance loss", MakeMoe()),
         new("nano", "nanoGPT's small character model, dense; the one to compare a mixture with", Nano()),
         new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), ReLU experts, LayerNorm", ShazeerTiny()),
-        new("switch-tiny", "Switch: one expert a token, jitter, capacity factor 1.25, balance loss (Fedus et al. 2021)", SwitchTiny()),
+        new("switch-tiny", "Switch: one expert per token, jitter, capacity factor 1.25, balance loss (Fedus et al. 2021)", SwitchTiny()),
         new("deepseek-tiny", "DeepSeek-V3: sigmoid scores, a bias that balances, 16 fine experts and one that is shared", DeepSeekTiny()),
         new("switch-head-tiny",
             "the default with experts in attention too: 4 of values and 4 of outputs in every head, 2 a token (SwitchHead)",

@@ -54,7 +54,7 @@ public enum RouterKind
 /// <summary>Whether what a token gets may depend on tokens after it.</summary>
 public enum Causality
 {
-    /// <summary>Never.</summary>
+    /// <summary>Never: a decoder sees the past alone.</summary>
     Causal,
 
     /// <summary>In training only, where the whole batch is balanced; evaluation and generation are causal.</summary>

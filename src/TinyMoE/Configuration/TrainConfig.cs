@@ -3,20 +3,23 @@ namespace TinyMoE.Configuration;
 /// <summary>How the learning rate moves after the warm-up.</summary>
 public enum ScheduleKind
 {
-    /// <summary>It stays.</summary>
+    /// <summary>The rate stays after the warm-up.</summary>
     Constant,
 
     /// <summary>Half a cosine down to the minimum at the last step.</summary>
     Cosine,
 
-    /// <summary>Warm-up, stable, decay: it stays, then falls to the minimum over the last <see cref="TrainConfig.DecayShare"/> of the steps as 1 − √.</summary>
+    /// <summary>
+    /// Warm-up, stable, decay: the rate stays, then falls to the minimum over the
+    /// last <see cref="TrainConfig.DecayShare"/> of the steps as 1 − √.
+    /// </summary>
     Wsd,
 }
 
 /// <summary>Batches, schedule, optimiser, evaluation. Keys <c>train.*</c>.</summary>
 public sealed record TrainConfig
 {
-    /// <summary>Windows of text a step, B.</summary>
+    /// <summary>Windows of text per step, B.</summary>
     public int Batch { get; init; } = 16;
 
     /// <summary>Parts a step's batch is computed in, one after another, with the gradients added; divides the batch.</summary>

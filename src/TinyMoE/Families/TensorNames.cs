@@ -13,9 +13,9 @@ public sealed record FileTensor(string Name, Shape Shape, int Start);
 
 /// <summary>What the files of a family call a model's tensors.</summary>
 /// <remarks>
-/// A table of templates by the name in the model, with or without the last word (<c>weight</c>, <c>bias</c>). <c>{layer}</c> stands for
-/// the layer. <c>{expert}</c> says
-/// that the file has a tensor for each expert where the model has one stack; the stack's leading dimension is the experts'.
+/// A table of templates by the name in the model, with or without the last word (<c>weight</c>,
+/// <c>bias</c>). <c>{layer}</c> stands for the layer. <c>{expert}</c> says that the file has a tensor
+/// for each expert where the model has one stack; the stack's leading dimension is the experts'.
 /// </remarks>
 public sealed class TensorNames
 {

@@ -7,9 +7,8 @@ namespace TinyMoE.Layers;
 
 /// <summary>
 /// y = x·Wᵀ (+ b): one matrix for all rows, W (outputs, inputs), b (outputs), or a stack of them, one per expert, each on its own rows, W
-/// (E, outputs, inputs), b (E, outputs).
-/// A stack is told with every call which rows are whose: offsets (E+1), expert e has rows offsets[e] to before offsets[e+1] of x (N,
-/// inputs).
+/// (E, outputs, inputs), b (E, outputs). A stack is told with every call which rows are whose: offsets (E+1), expert e has rows
+/// offsets[e] to before offsets[e+1] of x (N, inputs).
 /// </summary>
 public sealed class Linear
 {

@@ -140,7 +140,8 @@ public sealed class MappedModelTests : IDisposable
 
     private static long AnonymousBytes()
     {
-        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Replace('\t', ' ');
+        string line = File.ReadLines("/proc/self/status")
+            .First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Replace('\t', ' ');
         return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 

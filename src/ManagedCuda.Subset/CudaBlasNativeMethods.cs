@@ -18,7 +18,7 @@ public static class CudaBlasNativeMethods
     [DllImport(Library)]
     public static extern CublasStatus cublasDestroy_v2(CudaBlasHandle handle);
 
-    /// <summary>Its version, 10000·major + 100·minor + patch.</summary>
+    /// <summary>The library's version, 10000·major + 100·minor + patch.</summary>
     [DllImport(Library)]
     public static extern CublasStatus cublasGetVersion_v2(CudaBlasHandle handle, ref int version);
 

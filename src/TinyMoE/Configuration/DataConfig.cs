@@ -4,10 +4,10 @@ namespace TinyMoE.Configuration;
 /// <summary>How text becomes ids.</summary>
 public enum TokenizerKind
 {
-    /// <summary>One id a Unicode character that occurs in the data.</summary>
+    /// <summary>One id per Unicode character that occurs in the data.</summary>
     Char,
 
-    /// <summary>One id a byte; anything goes.</summary>
+    /// <summary>One id per byte; anything goes.</summary>
     Byte,
 }
 

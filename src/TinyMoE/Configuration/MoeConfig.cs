@@ -92,7 +92,7 @@ public sealed record MoeConfig
     public int ActiveGroups { get; init; } = 1;
 
     /// <summary>
-    /// In training an expert serves at most factor·T·K/E of T tokens, the rest are dropped and pass by the residual alone; 0: nothing is
+    /// In training an expert serves at most factor·N·K/E of N tokens, the rest are dropped and pass by the residual alone; 0: nothing is
     /// dropped.
     /// </summary>
     public float CapacityFactor { get; init; }

@@ -33,7 +33,7 @@ public sealed class Linear
     public Tensor Forward(Tensor x, Ints offsets = default) =>
         offsets.IsNone ? x.Linear(weight, bias) : x.GroupedLinear(weight, offsets, bias);
 
-    /// <summary>It in bfloat16: x, W and the result are rounded, sums are float32; without the bias, and of one matrix only.</summary>
+    /// <summary>The map in bfloat16: x, W and the result are rounded, sums are float32; without the bias, and of one matrix only.</summary>
     internal Tensor ForwardInBfloat16(Tensor x) =>
         x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true).RoundToBfloat16();
 

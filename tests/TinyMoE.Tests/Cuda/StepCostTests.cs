@@ -19,7 +19,7 @@ public sealed class StepCostTests(ITestOutputHelper output)
     {
         ["switch-tiny"] = (43, "a full expert drops: the choices are sorted once more to see which, and counted"),
         ["deepseek-tiny"] = (48, "shared experts, a bias of the choice, and two divisions of scores by their sum"),
-        ["switch-head-tiny"] = (67, "two more mixtures a layer, in attention, each with two plans"),
+        ["switch-head-tiny"] = (67, "two more mixtures per layer, in attention, each with two plans"),
     };
 
     public static TheoryData<string> Models => [.. Presets.All.Select(preset => preset.Name)];

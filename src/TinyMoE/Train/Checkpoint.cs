@@ -97,7 +97,8 @@ public static class Checkpoint
         if (state.Fingerprint != fingerprint)
         {
             throw new TinyMoEException(
-                $"The text is not the one that the run in {folder} was trained on; resume with the same --data, or begin anew with another --out.");
+                $"The text is not the one that the run in {folder} was trained on; "
+                + "resume with the same --data, or begin anew with another --out.");
         }
 
         RequireSame(LoadConfig(folder), model.Config, folder);
@@ -117,7 +118,8 @@ public static class Checkpoint
             if (key is not ("train.steps" or "data.sources"))
             {
                 throw new TinyMoEException(
-                    $"The run in {folder} has {key}={before}, not {after}; resume with its own configuration, or begin anew with another --out.");
+                    $"The run in {folder} has {key}={before}, not {after}; "
+                    + "resume with its own configuration, or begin anew with another --out.");
             }
         }
     }

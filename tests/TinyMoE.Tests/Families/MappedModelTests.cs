@@ -17,6 +17,7 @@ using Decoder = TinyMoE.Models.Decoder;
 namespace TinyMoE.Tests.Families;
 
 /// <summary>Models whose weights stay in a file.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class MappedModelTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -140,8 +141,9 @@ public sealed class MappedModelTests : IDisposable
 
     private static long AnonymousBytes()
     {
-        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Replace('\t', ' ');
-        return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal));
+        string kibibytes = line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1];
+        return 1024 * long.Parse(kibibytes, CultureInfo.InvariantCulture);
     }
 
     private static bool MayBeNarrow(Parameter parameter) => parameter.Decays && parameter.Part != ModelPart.Router;

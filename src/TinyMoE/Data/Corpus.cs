@@ -73,12 +73,12 @@ public sealed class Corpus
     public static Corpus Load(DataConfig data, Tokenizer? existing = null, LabelSet? known = null)
     {
         Configuration.Validation.CheckData(data);
-        TokenizerKind kind = existing?.Kind ?? data.Tokenizer;
+        TokenizerType type = existing?.Type ?? TokenizerType.Of(data.Tokenizer);
         using LabelledText text = new(known);
-        TextSource.Read(data.Sources, data.Labels, kind, text);
-        Tokenizer tokenizer = existing ?? Tokenizer.For(kind, text.Text.Bytes);
-        TokenIds ids = tokenizer.EncodeUtf8(text.Text.Bytes, string.Join(", ", data.Sources));
-        return new Corpus(tokenizer, ids, data.Validation, text.Labels, text.InTokens(tokenizer));
+        TextSource.Read(data.Sources, data.Labels, type.Cleaning, text);
+        Tokenizer tokenizer = existing ?? type.Learn(text.Text.Bytes);
+        (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, string.Join(", ", data.Sources));
+        return new Corpus(tokenizer, ids, data.Validation, text.Labels, stretches);
     }
 
     /// <summary>How often each id occurs in the part to train on: (V) counts.</summary>
@@ -173,9 +173,9 @@ public sealed class Corpus
     private string ComputeFingerprint(bool withLabels)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"{Tokenizer.Kind} {Tokenizer.Vocabulary} {Train.Length} {Validation.Length}\n"));
-        for (int id = 0; id < Tokenizer.Vocabulary; id++)
-            hash.AppendData(Tokenizer.Bytes(id));
+        string kind = char.ToUpperInvariant(Tokenizer.Type.Name[0]) + Tokenizer.Type.Name[1..]; // as checkpoints have it from of old
+        hash.AppendData(Encoding.UTF8.GetBytes($"{kind} {Tokenizer.Vocabulary} {Train.Length} {Validation.Length}\n"));
+        Tokenizer.AppendVocabulary(hash);
         int[] block = new int[BlockSize];
         for (int start = 0; start < ids.Length; start += block.Length)
         {

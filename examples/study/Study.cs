@@ -11,12 +11,16 @@ namespace TinyMoE.Examples;
 /// <summary>Trains every variant of a study with every seed, one after another, and tells how each ended.</summary>
 public static class Study
 {
-    /// <summary>Runs the study of the file that the arguments name, or of <c>config.json</c> beside the program, and writes its table; exit code 1 with one line where that is impossible.</summary>
+    /// <summary>
+    /// Runs the study of the file that the arguments name, or of <c>config.json</c> beside the program, and writes its table; exit code 1
+    /// with one line where that is impossible.
+    /// </summary>
     public static int Run(string[] args, params (string Heading, Func<VariantOutcome, string> Cell)[] columns)
     {
         try
         {
-            WriteTable(Console.Out, Train(args.Length > 0 ? args[0] : Path.Combine(AppContext.BaseDirectory, "config.json"), Console.Error), columns);
+            string config = args.Length > 0 ? args[0] : Path.Combine(AppContext.BaseDirectory, "config.json");
+            WriteTable(Console.Out, Train(config, Console.Error), columns);
             return 0;
         }
         catch (TinyMoEException e)
@@ -31,7 +35,7 @@ public static class Study
     {
         StudyConfig study = StudyConfig.Load(path);
         Corpus corpus = Corpus.Load(study.Variants[0].Config.Data);  // all variants read the same text
-        RunConfig[] configs = [.. study.Variants.Select(variant => variant.Config.WithVocabulary(corpus.Tokenizer.Vocabulary).WithLabels(corpus.Labels.Count))];
+        RunConfig[] configs = [.. study.Variants.Select(variant => corpus.Complete(variant.Config))];
         foreach (RunConfig config in configs)
             config.Validate();
         List<RunOutcome>[] runs = [.. configs.Select(_ => new List<RunOutcome>())];
@@ -42,8 +46,10 @@ public static class Study
             {
                 RunOutcome outcome = Train(backend, configs[i] with { Train = configs[i].Train with { Seed = seed } }, corpus);
                 runs[i].Add(outcome);
+                string problem = outcome.Problem is null ? "" : $"; {outcome.Problem}";
                 progress.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{study.Variants[i].Name}, seed {seed}: validation loss {outcome.Loss:F4}, {outcome.TokensPerSecond:N0} tokens/s{(outcome.Problem is null ? "" : $"; {outcome.Problem}")}"));
+                    $"{study.Variants[i].Name}, seed {seed}: validation loss {outcome.Loss:F4}, "
+                    + $"{outcome.TokensPerSecond:N0} tokens/s{problem}"));
             }
         }
 
@@ -79,8 +85,9 @@ public static class Study
             problem);
     }
 
-    /// <summary>A table as a README has it: one row a variant.</summary>
-    private static void WriteTable(TextWriter output, IReadOnlyList<VariantOutcome> variants, (string Heading, Func<VariantOutcome, string> Cell)[] columns)
+    /// <summary>A table as a README has it: one row per variant.</summary>
+    private static void WriteTable(
+        TextWriter output, IReadOnlyList<VariantOutcome> variants, (string Heading, Func<VariantOutcome, string> Cell)[] columns)
     {
         output.WriteLine($"| {string.Join(" | ", columns.Select(column => column.Heading))} |");
         output.WriteLine($"|{string.Join("|", columns.Select((_, i) => i == 0 ? "---" : "---:"))}|");
@@ -102,7 +109,8 @@ public static class Study
 
         public void OnStep(StepReport r) => Steps.Add(r);
 
-        public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best) => (Loss, Routing) = (eval.Loss, routing);
+        public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best) =>
+            (Loss, Routing) = (eval.Loss, routing);
 
         public void OnCheckpoint(int step, string path)
         {

@@ -18,7 +18,7 @@ if (args.Length > 0)
     config = config with { Data = config.Data with { Sources = args } };
 
 Corpus corpus = Corpus.Load(config.Data);
-config = config.WithVocabulary(corpus.Tokenizer.Vocabulary);
+config = corpus.Complete(config);
 config.Validate();
 
 using CpuBackend backend = new();
@@ -44,7 +44,7 @@ internal sealed class Listener : ITrainingListener
 
     public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best)
     {
-        Console.WriteLine($"step {eval.Step,3}  validation loss {eval.Loss:F4}, {eval.BitsPerByte:F3} bits a byte");
+        Console.WriteLine($"step {eval.Step,3}  validation loss {eval.Loss:F4}, {eval.BitsPerByte:F3} bits per byte");
         foreach (RoutingReport layer in routing)
             Console.WriteLine($"          layer {layer.Layer}: load {string.Join(" ", layer.Load.Select(share => $"{share:P0}"))}");
     }

@@ -40,10 +40,8 @@ internal static class Engine
         bool needsLabels = config.Moe is { Experts: > 0, Router: RouterKind.Task, Tasks: 0 };
         if (!needsLabels && config.Model.Vocabulary > 0)
             return config;
-        if (!needsLabels && config.Data.Tokenizer == TokenizerKind.Byte)
-            return config.WithVocabulary(new ByteTokenizer().Vocabulary);
-        Corpus corpus = Corpus.Load(config.Data);
-        return config.WithVocabulary(corpus.Tokenizer.Vocabulary).WithLabels(corpus.Labels.Count);
+        int vocabulary = TokenizerType.Of(config.Data.Tokenizer).Vocabulary; // 0: the text tells
+        return !needsLabels && vocabulary > 0 ? config.WithVocabulary(vocabulary) : Corpus.Load(config.Data).Complete(config);
     }
 
     /// <summary>Trains, or goes on training; on <paramref name="stop"/> finishes the step, saves, and returns.</summary>
@@ -51,11 +49,10 @@ internal static class Engine
     {
         RunFolder folder = new(options.Folder);
         Corpus corpus = Corpus.Load(options.Config.Data, options.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
-        RunConfig config = options.Config.WithVocabulary(corpus.Tokenizer.Vocabulary);
         using Backend device = options.Device.Open();
         ProfilingBackend? profiling = options.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
-        using Trainer trainer = new(profiling ?? device, config, corpus, folder, listener, options.Resume) { Profiler = profiler };
+        using Trainer trainer = new(profiling ?? device, options.Config, corpus, folder, listener, options.Resume) { Profiler = profiler };
         TrainingResult result = trainer.Run(options.StopAt ?? int.MaxValue, stop);
         return new TrainOutcome(result, profiler?.Profile);
     }
@@ -88,8 +85,12 @@ internal static class Engine
         using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
         int all = corpus.ValidationWindows(config.Model.Context);
         int[] windows = [.. Enumerable.Range(0, Math.Min(options.Windows ?? all, all))];
-        (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, model, corpus, windows, Checkpoint.LoadStep(checkpoint));
-        return new EvalResult(report, routing, windows.Length, [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))]);
+        EvaluationResult result = Evaluation.Run(
+            backend, model, corpus.ForEvaluation(config.Model.Context, windows), Checkpoint.LoadStep(checkpoint));
+        IEnumerable<string> notes = ConfigNotes.Of(config);
+        if (!double.IsFinite(result.Report.Loss))
+            notes = notes.Append("the loss is not finite: the model's weights are damaged, or its training went wrong");
+        return new EvalResult(result.Report, result.Routing, windows.Length, [.. notes.Select(note => new NoteReport(0, note))]);
     }
 
     /// <summary>Writes text a piece at a time, the prompt not included.</summary>

@@ -26,8 +26,8 @@ internal sealed class LabelledText : IDisposable
     public LabelSet Labels => new(names);
 
     /// <summary>
-    /// Labels what follows the last labelled byte up to before <paramref name="end"/>; it belongs to that part of the text, or, if null, to the
-    /// part that is all text with its label.
+    /// Labels what follows the last labelled byte up to before <paramref name="end"/>; it belongs to that part of the text, or, if null, to
+    /// the part that is all text with its label.
     /// </summary>
     public void Label(int end, string name, int? part)
     {
@@ -43,8 +43,8 @@ internal sealed class LabelledText : IDisposable
     }
 
     /// <summary>
-    /// The ids of the text, and the stretches in tokens: a token is of the stretch that its first byte is in. One that stands for no bytes is of the stretch that
-    /// goes on where it stands, at the end of the text of the last.
+    /// The ids of the text, and the stretches in tokens: a token is of the stretch that its first byte is in. One that stands for no bytes
+    /// is of the stretch that goes on where it stands, at the end of the text of the last.
     /// </summary>
     public (TokenIds Ids, List<Stretch> Stretches) Encode(Tokenizer tokenizer, string where)
     {

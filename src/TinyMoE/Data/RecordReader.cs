@@ -47,8 +47,8 @@ internal static class RecordReader
                 FormatException => e.Message,
                 _ => "it has half of a surrogate pair, which is no character",
             };
-            throw new TinyMoEException($"{where} is not a record: {reason}; write {{\"text\": \"...\", \"label\": \"...\"}}, or take labels from "
-                + "sources or files (data.labels; eval: --labels).", e);
+            throw new TinyMoEException($"{where} is not a record: {reason}; write {{\"text\": \"...\", \"label\": \"...\"}}, or take "
+                + "labels from sources or files (data.labels; eval: --labels).", e);
         }
     }
 

@@ -15,8 +15,8 @@ namespace TinyMoE.Data;
 /// <item><see cref="DataConfig.SdkDocs"/>: <see cref="Data.SdkDocs"/>.</item>
 /// </list>
 /// Folders and globs leave out what is hidden, empty, or behind a link to a folder; nothing else is left out: a file that is not what the
-/// tokenizer's <see cref="TextCleaning"/> wants is an error. A file that two sources name counts once. <see cref="Source"/> has how sources are
-/// named, <see cref="RecordReader"/> how files are read with <see cref="LabelKind.Record"/>.
+/// tokenizer's <see cref="TextCleaning"/> wants is an error. A file that two sources name counts once. <see cref="Source"/> has how sources
+/// are named, <see cref="RecordReader"/> how files are read with <see cref="LabelKind.Record"/>.
 /// </summary>
 internal static class TextSource
 {
@@ -33,7 +33,8 @@ internal static class TextSource
             Source source = Source.Parse(sources[i]);
             if (source.GivenName is not null && labels != LabelKind.Source)
             {
-                throw new TinyMoEException($"{sources[i]} gives a source a name, and the labels are those of every {labels.ToString().ToLowerInvariant()}: "
+                string kind = labels.ToString().ToLowerInvariant();
+                throw new TinyMoEException($"{sources[i]} gives a source a name, and the labels are those of every {kind}: "
                     + $"name {source.Path} alone, or set data.labels=source.");
             }
 
@@ -54,7 +55,8 @@ internal static class TextSource
         {
             string[] files = Directory.Exists(source) ? Enumerate(source, ["**"])
                 : Source.IsPattern(source) ? Glob(source)
-                : throw new TinyMoEException($"There is no file or folder {source}: check the path, or use sdk-docs for the built-in text.");
+                : throw new TinyMoEException(
+                    $"There is no file or folder {source}: check the path, or use sdk-docs for the built-in text.");
             return files.Length > 0 ? files : throw new TinyMoEException(Directory.Exists(source)
                 ? $"The folder {source} holds no files."
                 : $"No file matches {source}: check the pattern (** matches any number of folders).");
@@ -79,7 +81,8 @@ internal static class TextSource
             throw new TinyMoEException($"The text is longer than {Array.MaxLength} bytes at {file}: name fewer files.");
     }
 
-    private static void ReadFiles(Source source, LabelKind labels, TextCleaning cleaning, int? part, LabelledText text, HashSet<string> seen)
+    private static void ReadFiles(
+        Source source, LabelKind labels, TextCleaning cleaning, int? part, LabelledText text, HashSet<string> seen)
     {
         int before = text.Text.Length;
         bool empty = true;

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using TinyMoE.Attention;
 using TinyMoE.Backends;
@@ -9,8 +10,8 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Generate;
 
 /// <summary>
-/// Writes text token by token. With the KV cache each token costs one position; without it the whole window is computed again, which is slow and
-/// kept as the reference: both give the same tokens. A full context starts over from its last half.
+/// Writes text token by token. With the KV cache each token costs one position; without it the whole window is computed again, which is
+/// slow and kept as the reference: both give the same tokens. A full context starts over from its last half.
 /// </summary>
 public sealed class Generator
 {
@@ -18,14 +19,20 @@ public sealed class Generator
     private readonly Decoder model;
     private readonly bool useCache;
 
-    /// <summary>A generator for <paramref name="model"/>, which lives on <paramref name="backend"/>. A model that looks ahead gets no cache: what it thought of earlier tokens changes.</summary>
+    /// <summary>
+    /// A generator for <paramref name="model"/>, which lives on <paramref name="backend"/>. A model that looks ahead gets no cache: what it
+    /// thought of earlier tokens changes.
+    /// </summary>
     public Generator(Backend backend, Decoder model, bool useCache = true) =>
         (this.backend, this.model, this.useCache) = (backend, model, useCache && !ConfigNotes.LooksAhead(model.Config));
 
     /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
     public int? Label { get; init; }
 
-    /// <summary>The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen.</summary>
+    /// <summary>
+    /// The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen.
+    /// </summary>
+    /// <exception cref="TinyMoEException">The model computes what is not finite.</exception>
     public IEnumerable<int> Generate(IReadOnlyList<int> prompt, int count, SamplingOptions options)
     {
         if (prompt.Count == 0)
@@ -56,8 +63,14 @@ public sealed class Generator
         using Tape tape = backend.NewTape(recording: false);
         int known = useCache ? cache.Length : 0;
         Ints ids = tape.Ints(CollectionsMarshal.AsSpan(window)[known..]);
-        TokenBatch tokens = new(ids, B: 1, ids.Length) { Labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default };
+        Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
+        TokenBatch tokens = new(ids, B: 1, ids.Length) { Labels = labels };
         DecoderOutput output = model.Forward(tape, tokens, Pass.Inference, useCache ? cache : null, lastOnly: true);
         backend.Read(output.Logits.Data, logits);
+        if (!TensorPrimitives.IsFiniteAll<float>(logits))
+        {
+            throw new TinyMoEException("The model's logits are not finite, so there is no text to write: its weights are damaged, or its "
+                + "training went wrong.");
+        }
     }
 }

@@ -178,6 +178,10 @@ public sealed class ParameterStore : IDisposable
     public string? FindNonFiniteGradient() =>
         parameters.FirstOrDefault(p => p.HasGrad && !Array.TrueForAll(Backend.Read(p.Grad), float.IsFinite))?.Name;
 
+    /// <summary>The first parameter with a weight that is not finite, or null; waits for the device.</summary>
+    public string? FindNonFiniteWeight() =>
+        parameters.FirstOrDefault(p => !Array.TrueForAll(Backend.Read(p.Data), float.IsFinite))?.Name;
+
     /// <summary>Gives the blocks back.</summary>
     public void Dispose()
     {

@@ -47,8 +47,8 @@ public sealed class CharTokenizer : Tokenizer
             int id = rune.Value < ids.Length ? ids[rune.Value] : Unknown;
             if (id == Unknown)
             {
-                throw new TinyMoEException($"The character {Name(rune)} at position {i} of {where} is not among the {Vocabulary} that the tokenizer "
-                    + "knows: remove it, or train with --tokenizer byte.");
+                throw new TinyMoEException($"The character {Name(rune)} at position {i} of {where} is not among the {Vocabulary} "
+                    + "that the tokenizer knows: remove it, or train with --tokenizer byte.");
             }
 
             sink.Add(id, start);
@@ -87,7 +87,9 @@ public sealed class CharTokenizer : Tokenizer
         return new CharTokenizer([.. Enumerable.Range(0, CodePoints).Where(value => occurs[value]).Select(value => new Rune(value))]);
     }
 
-    /// <summary>The tokenizer with these symbols; throws a <see cref="FormatException"/> unless they are single characters in rising order.</summary>
+    /// <summary>
+    /// The tokenizer with these symbols; throws a <see cref="FormatException"/> unless they are single characters in rising order.
+    /// </summary>
     internal static CharTokenizer Of(IEnumerable<string?> symbols)
     {
         List<Rune> runes = [];

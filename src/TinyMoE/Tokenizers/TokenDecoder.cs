@@ -12,8 +12,8 @@ public sealed class TokenDecoder
     internal TokenDecoder(Tokenizer tokenizer) => this.tokenizer = tokenizer;
 
     /// <summary>
-    /// The text that is complete with <paramref name="id"/>: often one character, none where the id stands for no bytes or ends inside a character; invalid bytes
-    /// become U+FFFD.
+    /// The text that is complete with <paramref name="id"/>: often one character, none where the id stands for no bytes or ends inside a
+    /// character; invalid bytes become U+FFFD.
     /// </summary>
     public string Push(int id) => Decode(tokenizer.Bytes(id), flush: false);
 

@@ -7,7 +7,8 @@ using TinyMoE.Files;
 namespace TinyMoE.Tokenizers;
 
 /// <summary>
-/// Text to ids and back. Every id stands for a fixed string of bytes, so that losses can be told in bits per byte; a special token stands for none.
+/// Text to ids and back. Every id stands for a fixed string of bytes, so that losses can be told in bits per byte; a special token stands
+/// for none.
 /// </summary>
 public abstract class Tokenizer
 {
@@ -41,7 +42,8 @@ public abstract class Tokenizer
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
-            throw new TinyMoEException($"{path} is not a tokenizer file; expected is {string.Join(", or ", types.Select(type => type.Form))}.", e);
+            string forms = string.Join(", or ", types.Select(type => type.Form));
+            throw new TinyMoEException($"{path} is not a tokenizer file; expected is {forms}.", e);
         }
     }
 
@@ -73,7 +75,8 @@ public abstract class Tokenizer
     }
 
     /// <summary>
-    /// Gives a sink the tokens of a clean text in UTF-8, in order, each with its first byte; <paramref name="where"/> names the text in errors.
+    /// Gives a sink the tokens of a clean text in UTF-8, in order, each with its first byte; <paramref name="where"/> names the text in
+    /// errors.
     /// </summary>
     public abstract void Encode<TSink>(ReadOnlySpan<byte> utf8, string where, ref TSink sink)
         where TSink : struct, ITokenSink;
@@ -96,7 +99,9 @@ public abstract class Tokenizer
         return count;
     }
 
-    /// <summary>What text begins with when there is no prompt: a new line, or where there is none the first id that stands for bytes.</summary>
+    /// <summary>
+    /// What text begins with when there is no prompt: a new line, or where there is none the first id that stands for bytes.
+    /// </summary>
     public virtual int[] Start
     {
         get

@@ -11,7 +11,12 @@ namespace TinyMoE.Train;
 /// <param name="Fingerprint">Names the exact text and vocabulary that the run trains on.</param>
 internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, int BestStep, string Fingerprint)
 {
-    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, RespectRequiredConstructorParameters = true };
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        WriteIndented = true,
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        RespectRequiredConstructorParameters = true,
+    };
 
     public static TrainingState New(string fingerprint) => new(0, 0, null, 0, fingerprint);
 

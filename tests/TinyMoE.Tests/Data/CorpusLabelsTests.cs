@@ -165,7 +165,8 @@ public sealed class CorpusLabelsTests : IDisposable
         (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, "the text");
 
         // begin x | abc begins in "one", so all of it does | \ne begins in "two" | é | y
-        Assert.Equal([MergeTokenizer.Begin, 2 + 'x', tokenizer.IdOf("abc"), tokenizer.IdOf("\ne"), tokenizer.IdOf("é"), 2 + 'y'], ids.ToArray());
+        int[] expected = [MergeTokenizer.Begin, 2 + 'x', tokenizer.IdOf("abc"), tokenizer.IdOf("\ne"), tokenizer.IdOf("é"), 2 + 'y'];
+        Assert.Equal(expected, ids.ToArray());
         Assert.Equal([new Stretch(0, 3, 0, 0), new(3, 1, 1, 1), new(4, 0, 2, 2), new(4, 1, 0, 0), new(5, 1, 1, 1)], stretches);
 
         Corpus corpus = new(tokenizer, ids, 0.5f, text.Labels, stretches);
@@ -179,8 +180,9 @@ public sealed class CorpusLabelsTests : IDisposable
     {
         int[] ids = [.. Enumerable.Range(0, 50)];
 
-        Assert.NotEqual(
-            new Corpus(new MergeTokenizer("ab", "c"), ids, 0.1f).Fingerprint, new Corpus(new MergeTokenizer("a", "bc"), ids, 0.1f).Fingerprint);
+        Assert.NotEqual(Fingerprint("ab", "c"), Fingerprint("a", "bc"));
+
+        string Fingerprint(params string[] pieces) => new Corpus(new MergeTokenizer(pieces), ids, 0.1f).Fingerprint;
     }
 
     [Fact]

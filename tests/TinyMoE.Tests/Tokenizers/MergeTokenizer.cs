@@ -5,8 +5,8 @@ using TinyMoE.Tokenizers;
 namespace TinyMoE.Tests.Tokenizers;
 
 /// <summary>
-/// The smallest tokenizer with what char and byte have not: ids that stand for many bytes, the longest match first, a special token before every text that stands for
-/// none, and another that a text never has.
+/// The smallest tokenizer with what char and byte have not: ids that stand for many bytes, the longest match first, a special token before
+/// every text that stands for none, and another that a text never has.
 /// </summary>
 internal sealed class MergeTokenizer : Tokenizer
 {

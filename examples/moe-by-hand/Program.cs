@@ -1,5 +1,6 @@
-// A sparse mixture of experts by hand: route, dispatch, experts, combine, each a line or two with the shapes beside it. Tokens of four kinds,
-// each kind with a linear map of its own; four linear experts and a router learn which token needs which map. Nothing tells them the kinds.
+// A sparse mixture of experts by hand: route, dispatch, experts, combine, each a line or two with the shapes beside it. Tokens of four
+// kinds, each kind with a linear map of its own; four linear experts and a router learn which token needs which map.
+// Nothing tells them the kinds.
 //
 //     dotnet run -c Release --project examples/moe-by-hand
 using TinyMoE.Backends.Cpu;
@@ -71,8 +72,8 @@ void Report(int step, float error, int[] choices, int[] kinds)
     Console.WriteLine($"step {step,3}  mean squared error {error:F4}");
     for (int kind = 0; kind < Kinds; kind++)
     {
-        string counts = string.Join(" ", Enumerable.Range(0, E).Select(e => $"{choices.Where((choice, t) => choice == e && kinds[t] == kind).Count(),4}"));
-        Console.WriteLine($"    tokens of kind {kind} at each expert: {counts}");
+        IEnumerable<int> counts = Enumerable.Range(0, E).Select(e => choices.Where((choice, t) => choice == e && kinds[t] == kind).Count());
+        Console.WriteLine($"    tokens of kind {kind} at each expert: {string.Join(" ", counts.Select(count => $"{count,4}"))}");
     }
 }
 

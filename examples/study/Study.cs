@@ -19,8 +19,8 @@ public static class Study
     {
         try
         {
-            string config = args.Length > 0 ? args[0] : Path.Combine(AppContext.BaseDirectory, "config.json");
-            WriteTable(Console.Out, Train(config, Console.Error), columns);
+            string path = args.Length > 0 ? args[0] : Path.Combine(AppContext.BaseDirectory, "config.json");
+            WriteTable(Console.Out, Train(path, Console.Error), columns);
             return 0;
         }
         catch (TinyMoEException e)

@@ -4,13 +4,16 @@ using TinyMoE.Configuration;
 
 namespace TinyMoE.Examples;
 
-/// <summary>What a study compares, read from its <c>config.json</c>: seeds, what all runs have in common, and the keys that each variant changes.</summary>
-/// <param name="Seeds">One run of each variant a seed.</param>
+/// <summary>
+/// What a study compares, read from its <c>config.json</c>: seeds, what all runs have in common, and the keys that each variant changes.
+/// </summary>
+/// <param name="Seeds">One run of each variant per seed.</param>
 /// <param name="Variants">Name and configuration of each variant.</param>
 public sealed record StudyConfig(IReadOnlyList<ulong> Seeds, IReadOnlyList<(string Name, RunConfig Config)> Variants)
 {
     /// <summary>
-    /// Reads <c>{"preset": "mixtral-tiny", "seeds": [1, 2, 3], "common": {"train.steps": 600}, "variants": {"name": {"moe.router": "switch"}}}</c>.
+    /// Reads <c>{"preset": "mixtral-tiny", "seeds": [1, 2, 3], "common": {"train.steps": 600},
+    /// "variants": {"name": {"moe.router": "switch"}}}</c>.
     /// </summary>
     /// <exception cref="TinyMoEException">The file is no such JSON, or a key or value is wrong.</exception>
     public static StudyConfig Load(string path)
@@ -25,7 +28,8 @@ public sealed record StudyConfig(IReadOnlyList<ulong> Seeds, IReadOnlyList<(stri
         }
         catch (Exception e) when (e is JsonException or NullReferenceException or InvalidOperationException or IOException)
         {
-            throw new TinyMoEException($"{path} is not a study: it needs seeds and variants, as in examples/routers/config.json ({e.Message})", e);
+            throw new TinyMoEException(
+                $"{path} is not a study: it needs seeds and variants, as in examples/routers/config.json ({e.Message})", e);
         }
     }
 

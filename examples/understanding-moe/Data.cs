@@ -3,8 +3,9 @@ using TinyMoE.RandomNumbers;
 namespace TinyMoE.Examples.UnderstandingMoe;
 
 /// <summary>
-/// Examples of two classes in K clusters (Chen et al. 2022, section 3.1). Each has four patches in random order: its cluster's feature with the sign of its class, its cluster's
-/// centre, noise, and the feature of another cluster with a random sign. The same direction that tells the class in one cluster misleads in the others.
+/// Examples of two classes in K clusters (Chen et al. 2022, section 3.1). Each has four patches in random order: its cluster's feature with
+/// the sign of its class, its cluster's centre, noise, and the feature of another cluster with a random sign. The same direction that tells
+/// the class in one cluster misleads in the others.
 /// </summary>
 internal sealed class Dataset
 {
@@ -40,9 +41,11 @@ internal sealed class Dataset
     private static Dataset Make(DataSetting setting, int seed, int part, float[][] directions)
     {
         int N = setting.Examples, K = setting.Clusters, C = setting.Patch;
-        Philox classes = Stream(seed, part, Draw.Class), clusters = Stream(seed, part, Draw.Cluster), others = Stream(seed, part, Draw.Other), signs = Stream(seed, part, Draw.Sign);
+        Philox classes = Stream(seed, part, Draw.Class), clusters = Stream(seed, part, Draw.Cluster),
+            others = Stream(seed, part, Draw.Other), signs = Stream(seed, part, Draw.Sign);
         Philox lengths = Stream(seed, part, Draw.Length), noise = Stream(seed, part, Draw.Noise), order = Stream(seed, part, Draw.Order);
-        Dataset data = new(setting) { Values = new float[N * Patches * C], Sums = new float[N * C], Classes = new int[N], Clusters = new int[N] };
+        Dataset data =
+            new(setting) { Values = new float[N * Patches * C], Sums = new float[N * C], Classes = new int[N], Clusters = new int[N] };
         for (int i = 0; i < N; i++)
         {
             int label = data.Classes[i] = classes.Below(2, i), cluster = data.Clusters[i] = clusters.Below(K, i);

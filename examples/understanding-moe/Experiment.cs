@@ -18,7 +18,8 @@ internal enum ModelKind
 internal sealed record Outcome(double TrainAccuracy, double TestAccuracy, int[,] Dispatch, int Steps, double Seconds)
 {
     /// <summary>
-    /// The entropy of the cluster given the expert, Σ_e (n_e/N)·H(cluster | expert e), in nats: ln K when experts see all clusters alike, 0 when each sees one.
+    /// The entropy of the cluster given the expert, Σ_e (n_e/N)·H(cluster | expert e), in nats: ln K when experts see all clusters alike,
+    /// 0 when each sees one.
     /// </summary>
     public double DispatchEntropy
     {
@@ -46,7 +47,8 @@ internal static class Experiment
     public static Outcome Run(Backend backend, ModelKind kind, Setting setting, int seed)
     {
         (Dataset train, Dataset test) = Dataset.Make(setting.Data, seed);
-        bool mixture = kind is ModelKind.MixtureOfLinear or ModelKind.MixtureOfNonlinear, cubic = kind is ModelKind.SingleNonlinear or ModelKind.MixtureOfNonlinear;
+        bool mixture = kind is ModelKind.MixtureOfLinear or ModelKind.MixtureOfNonlinear,
+            cubic = kind is ModelKind.SingleNonlinear or ModelKind.MixtureOfNonlinear;
         using IClassifier model = mixture
             ? new MixtureModel(backend, setting.Mixture, setting.Data.Patch, cubic, seed)
             : new SingleModel(backend, setting.Single, setting.Data.Patch, cubic, seed);
@@ -65,5 +67,6 @@ internal static class Experiment
         return new Outcome(Accuracy(model.Predict(train).Classes, train), Accuracy(classes, test), dispatch, step, seconds);
     }
 
-    private static double Accuracy(int[] classes, Dataset data) => classes.Zip(data.Classes, (mine, right) => mine == right ? 1.0 : 0.0).Average();
+    private static double Accuracy(int[] classes, Dataset data) =>
+        classes.Zip(data.Classes, (mine, right) => mine == right ? 1.0 : 0.0).Average();
 }

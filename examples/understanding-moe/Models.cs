@@ -11,8 +11,9 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Examples.UnderstandingMoe;
 
 /// <summary>
-/// E convolutional networks of two layers (Chen et al. 2022, section 3.2): 2·M filters look at each patch, M a class; a class's output is the sum of its filters' responses over patches,
-/// f_class = Σ_patch Σ_m σ(w·x_patch + b) with σ(z) = z³, or z for linear networks. The second layer is fixed.
+/// E convolutional networks of two layers (Chen et al. 2022, section 3.2): 2·M filters look at each patch, M per class; a class's output is
+/// the sum of its filters' responses over patches, f_class = Σ_patch Σ_m σ(w·x_patch + b) with σ(z) = z³, or z for linear networks.
+/// The second layer is fixed.
 /// </summary>
 internal sealed class PatchNetworks(ParameterStore store, int count, int filters, int patch, bool cubic, float initialScale)
 {
@@ -22,7 +23,9 @@ internal sealed class PatchNetworks(ParameterStore store, int count, int filters
 
     public Parameter Bias { get; } = store.Add("bias", (count, Classes * filters), Initial(patch, initialScale));
 
-    /// <summary>x (N, Patches·patch), those of network e before those of e+1; patchOffsets (E+1) counts in patches; result (N, Classes).</summary>
+    /// <summary>
+    /// x (N, Patches·patch), those of network e before those of e+1; patchOffsets (E+1) counts in patches; result (N, Classes).
+    /// </summary>
     public Tensor Forward(Tensor x, Ints patchOffsets)
     {
         int N = x.Shape[0], rows = N * Dataset.Patches;
@@ -77,7 +80,8 @@ internal sealed class SingleModel : IClassifier
         parameters.ZeroGrad();
         tape.Backward(loss);
         // AdamW's own decay passes the moments by; here, as in the published experiment, it is a part of the gradient
-        backend.Affine(parameters.Weights, setting.WeightDecay, 0f, parameters.Weights.Length, new Target(parameters.Gradients, Adds: true));
+        backend.Affine(parameters.Weights, setting.WeightDecay, 0f, parameters.Weights.Length,
+            new Target(parameters.Gradients, Adds: true));
         adam.Step(step, rate);
         return value;
     }
@@ -95,8 +99,8 @@ internal sealed class SingleModel : IClassifier
 }
 
 /// <summary>
-/// A mixture: a linear router sends each example to the expert of its largest logit; the gate is that logit itself. The router learns by plain gradient descent, each expert by
-/// gradient descent of normalised length (section 3.3).
+/// A mixture: a linear router sends each example to the expert of its largest logit; the gate is that logit itself. The router learns by
+/// plain gradient descent, each expert by gradient descent of normalised length (section 3.3).
 /// </summary>
 internal sealed class MixtureModel : IClassifier
 {
@@ -120,7 +124,8 @@ internal sealed class MixtureModel : IClassifier
     {
         using Tape tape = backend.NewTape();
         (Tensor y, _) = Forward(tape, data, noiseOfStep: step);
-        // the published experiment gives the cross-entropy probabilities for logits: the loss cannot fall below ln(1 + 1/e) = 0.3133, and no example ever pulls hard
+        // the published experiment gives the cross-entropy probabilities for logits: the loss cannot fall below ln(1 + 1/e) = 0.3133,
+        // and no example ever pulls hard
         Tensor loss = y.Softmax().CrossEntropy(tape.Ints(data.Classes));                // (1)
         float value = loss.Item();
         parameters.ZeroGrad();
@@ -176,5 +181,6 @@ internal sealed class MixtureModel : IClassifier
         return norm.Item();
     }
 
-    private void Descend(Floats gradient, Floats weights, float rate) => backend.Affine(gradient, -rate, 0f, weights.Length, new Target(weights, Adds: true));
+    private void Descend(Floats gradient, Floats weights, float rate) =>
+        backend.Affine(gradient, -rate, 0f, weights.Length, new Target(weights, Adds: true));
 }

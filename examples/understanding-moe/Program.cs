@@ -1,6 +1,7 @@
-// Why a mixture of experts helps, and what it needs for it: the synthetic classification of Chen et al. 2022, "Towards understanding mixture of experts in deep learning"
-// (arXiv 2208.02813). Examples come in clusters, and what tells the class in one cluster misleads in the others. One network, linear or not, cannot get past that; experts that
-// split the clusters among themselves can, and nothing tells them the clusters. README.md has the table and how to read it.
+// Why a mixture of experts helps, and what it needs for it: the synthetic classification of Chen et al. 2022, "Towards understanding
+// mixture of experts in deep learning" (arXiv 2208.02813). Examples come in clusters, and what tells the class in one cluster misleads in
+// the others. One network, linear or not, cannot get past that; experts that split the clusters among themselves can, and nothing tells
+// them the clusters. README.md has the table and how to read it.
 //
 //     dotnet run -c Release --project examples/understanding-moe [CONFIG]
 using System.Globalization;
@@ -21,7 +22,8 @@ try
             runs.Add(outcome);
             Console.Error.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Name(kind)}, seed {seed}: train {outcome.TrainAccuracy:P2}, test {outcome.TestAccuracy:P2}, dispatch entropy {outcome.DispatchEntropy:F3}; {outcome.Steps} steps in {outcome.Seconds:F1} s"));
+                $"{Name(kind)}, seed {seed}: train {outcome.TrainAccuracy:P2}, test {outcome.TestAccuracy:P2}, dispatch entropy "
+                    + $"{outcome.DispatchEntropy:F3}; {outcome.Steps} steps in {outcome.Seconds:F1} s"));
         }
     }
 
@@ -45,7 +47,10 @@ static void WriteTable(Dictionary<ModelKind, List<Outcome>> outcomes)
         bool mixture = runs[0].Dispatch.GetLength(1) > 1;
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"| {Name(kind)} | {Spread(runs, run => 100 * run.TrainAccuracy, "F2")} | {Spread(runs, run => 100 * run.TestAccuracy, "F2")} | {100 * runs.Min(run => run.TestAccuracy):F2} | {(mixture ? Spread(runs, run => run.DispatchEntropy, "F3") : "")} | {runs.Average(run => run.Steps):F0} | {runs.Average(run => run.Seconds):F1} |"));
+            $"| {Name(kind)} | {Spread(runs, run => 100 * run.TrainAccuracy, "F2")} | "
+                + $"{Spread(runs, run => 100 * run.TestAccuracy, "F2")} | {100 * runs.Min(run => run.TestAccuracy):F2} | "
+                + $"{(mixture ? Spread(runs, run => run.DispatchEntropy, "F3") : "")} | {runs.Average(run => run.Steps):F0} | "
+                + $"{runs.Average(run => run.Seconds):F1} |"));
     }
 }
 
@@ -56,7 +61,11 @@ static void WriteDispatch(string name, int[] seeds, List<Outcome> runs)
         Console.WriteLine();
         Console.WriteLine($"{name}, seed {seeds[i]}: test examples of each cluster at each expert");
         for (int cluster = 0; cluster < runs[i].Dispatch.GetLength(0); cluster++)
-            Console.WriteLine($"    cluster {cluster}: {string.Join(" ", Enumerable.Range(0, runs[i].Dispatch.GetLength(1)).Select(e => $"{runs[i].Dispatch[cluster, e],5}"))}");
+        {
+            IEnumerable<string> counts = Enumerable.Range(0, runs[i].Dispatch.GetLength(1))
+                .Select(e => $"{runs[i].Dispatch[cluster, e],5}");
+            Console.WriteLine($"    cluster {cluster}: {string.Join(" ", counts)}");
+        }
     }
 }
 

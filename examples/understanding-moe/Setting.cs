@@ -26,7 +26,8 @@ internal sealed record Setting(int[] Seeds, DataSetting Data, SingleSetting Sing
         }
         catch (Exception e) when (e is JsonException or IOException)
         {
-            throw new TinyMoEException($"{path} does not have the numbers of this experiment, as examples/understanding-moe/config.json has them: {e.Message}", e);
+            throw new TinyMoEException(
+                $"{path} does not have the numbers of this experiment, as examples/understanding-moe/config.json has them: {e.Message}", e);
         }
     }
 }
@@ -40,7 +41,7 @@ internal sealed record Setting(int[] Seeds, DataSetting Data, SingleSetting Sing
 /// <param name="Distractor">Range of the length of the patch with another cluster's feature.</param>
 internal sealed record DataSetting(int Examples, int Clusters, int Patch, float Scale, float[] Feature, float[] Center, float[] Distractor);
 
-/// <param name="Filters">Filters a class.</param>
+/// <param name="Filters">Filters per class.</param>
 /// <param name="Epochs">Steps, each on all examples.</param>
 /// <param name="LinearRate">Adam's learning rate for the linear model.</param>
 /// <param name="NonlinearRate">Adam's learning rate for the cubic model.</param>
@@ -48,7 +49,7 @@ internal sealed record DataSetting(int Examples, int Clusters, int Patch, float 
 internal sealed record SingleSetting(int Filters, int Epochs, float LinearRate, float NonlinearRate, float WeightDecay);
 
 /// <param name="Experts">Experts, E; each example goes to one.</param>
-/// <param name="Filters">Filters a class, of each expert.</param>
+/// <param name="Filters">Filters per class, of each expert.</param>
 /// <param name="InitialScale">What the experts' first weights are multiplied by.</param>
 /// <param name="Noise">In training, uniform noise from 0 to this is added to the router's logits.</param>
 /// <param name="Epochs">Most steps, each on all examples.</param>

@@ -4,7 +4,8 @@ set(ptxas_architectures sm_70 sm_80 sm_90)
 
 find_program(NVCC nvcc HINTS ENV CUDA_PATH PATH_SUFFIXES bin DOC "NVIDIA's CUDA compiler")
 if(NOT NVCC)
-    message(STATUS "nvcc was not found (-DNVCC=...): the targets ptx and ptxas-report are left out; the committed native/ptx is used as it is.")
+    message(STATUS "nvcc was not found (-DNVCC=...): the targets ptx and ptxas-report are left out; "
+        "the committed native/ptx is used as it is.")
     return()
 endif()
 
@@ -47,6 +48,7 @@ endforeach()
 add_custom_target(ptx DEPENDS ${ptx_stamps})
 
 add_custom_target(ptxas-report
-    COMMAND "${CMAKE_COMMAND}" "-DWORK=${ptx_work_folder}" "-DNAMES=${kernel_names}" -P "${CMAKE_SOURCE_DIR}/native/cmake/report_ptxas.cmake"
+    COMMAND "${CMAKE_COMMAND}" "-DWORK=${ptx_work_folder}" "-DNAMES=${kernel_names}"
+        -P "${CMAKE_SOURCE_DIR}/native/cmake/report_ptxas.cmake"
     DEPENDS ${ptx_stamps}
     VERBATIM)

@@ -124,7 +124,8 @@ void Checks::check(const AccessRecord& record, const Warp& warp, const Instructi
     uint32_t oldest = isShared ? firstContext_ : 1; // shared memory is fresh in each block
     if (record.writer >= oldest) {
         const Context& writer = contexts_[record.writer];
-        if (!(record.atomic && (kind == AccessKind::Atomic || kind == AccessKind::AtomicRead)) && !comesBefore(writer, record.writeLane, warp, lane))
+        if (!(record.atomic && (kind == AccessKind::Atomic || kind == AccessKind::AtomicRead)) &&
+            !comesBefore(writer, record.writeLane, warp, lane))
             failRace(warp, i, lane, kind, writer, record.writeLane, record.writeIndex, false, isShared);
         if (kind == AccessKind::ReadOnly)
             warp.fail(i, lane, errorLaunchFailed, "reads by ld.global.nc, which memory must be constant for, what this launch writes: "
@@ -225,15 +226,17 @@ void Checks::global(const Warp& warp, const Instruction& i, const uint64_t* addr
         each([&](AccessRecord& record, int lane) { note(record, warp, i, lane, kind); });
 }
 
-void Checks::failRace(const Warp& warp, const Instruction& i, int lane, AccessKind kind, const Context& other, int otherLane, uint32_t otherIndex,
-    bool otherReads, bool isShared) const {
+void Checks::failRace(const Warp& warp, const Instruction& i, int lane, AccessKind kind, const Context& other, int otherLane,
+                      uint32_t otherIndex, bool otherReads, bool isShared) const {
     Dim3 grid = launch_.launch.grid;
     std::string what = kind == AccessKind::Write ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
     what += isShared ? " shared" : " global";
     what += std::string(" memory that another ") + (other.block == block_ ? "thread " : "block ") + (otherReads ? "reads" : "writes");
     what += ", with nothing to order the two: a race with ";
-    what += inOneLine(warp.where(launch_.kernel.instructions[otherIndex],
-        {uint32_t(other.block % grid.x), uint32_t(other.block / grid.x % grid.y), uint32_t(other.block / grid.x / grid.y)}, other.warp, otherLane));
+    what += inOneLine(
+        warp.where(launch_.kernel.instructions[otherIndex],
+                   {uint32_t(other.block % grid.x), uint32_t(other.block / grid.x % grid.y), uint32_t(other.block / grid.x / grid.y)},
+                   other.warp, otherLane));
     warp.fail(i, lane, errorLaunchFailed, what);
 }
 

@@ -1,7 +1,7 @@
-// Finds races: two threads touch the same bytes, at least one writes, and nothing says which of them comes first. Also reads of shared memory
-// that nobody wrote. What orders two accesses: the same thread; a barrier of the block between them; for lanes of one warp an operation in which both
-// take part (shfl.sync, bar.warp.sync, ...); for two blocks a fence and an atomic operation after the first access, and an atomic operation before the
-// second.
+// Finds races: two threads touch the same bytes, at least one writes, and nothing says which of them comes first. Also reads of shared
+// memory that nobody wrote. What orders two accesses: the same thread; a barrier of the block between them; for lanes of one warp an
+// operation in which both take part (shfl.sync, bar.warp.sync, ...); for two blocks a fence and an atomic operation after the first access,
+// and an atomic operation before the second.
 #pragma once
 
 #include "ptx.h"
@@ -102,7 +102,8 @@ private:
     uint32_t afterBarrier_ = 0;    // the first context of the block behind its last barrier
     uint32_t fenced_ = 0;          // contexts of the block before this one are behind a fence
     bool acquired_ = false;        // the block has done an atomic operation on global memory
-    std::unordered_map<uint64_t, uint32_t> released_; // by block: its contexts before this one were published by a fence and an atomic operation
+    // By block: its contexts before this one were published by a fence and an atomic operation.
+    std::unordered_map<uint64_t, uint32_t> released_;
     Shadow shared_;
     std::map<const Allocation*, Shadow> global_;
 };

@@ -26,7 +26,7 @@ struct KernelCounters {
 struct Counters {
     std::map<std::string, KernelCounters> kernels; // by name
 
-    /// A JSON array of one object a kernel, sorted by name.
+    /// A JSON array of one object per kernel, sorted by name.
     std::string json() const;
 };
 

@@ -36,13 +36,16 @@ struct Scalars {
 
 bool isOperation(cublasOperation_t operation) { return operation >= CUBLAS_OP_N && operation <= CUBLAS_OP_C; }
 bool isFloat32Compute(cublasComputeType_t type) {
-    return type == CUBLAS_COMPUTE_32F || type == CUBLAS_COMPUTE_32F_PEDANTIC || type == CUBLAS_COMPUTE_32F_FAST_16BF || type == CUBLAS_COMPUTE_32F_FAST_TF32;
+    return type == CUBLAS_COMPUTE_32F || type == CUBLAS_COMPUTE_32F_PEDANTIC || type == CUBLAS_COMPUTE_32F_FAST_16BF ||
+           type == CUBLAS_COMPUTE_32F_FAST_TF32;
 }
 
 Element elementOf(cudaDataType_t type) { return type == CUDA_R_16BF ? Element::Bfloat16 : Element::Float32; }
 
 cublasStatus_t checkShape(const Shape& shape) {
-    const auto least = [](int64_t rows, int64_t columns, const Operand& o) { return std::max<int64_t>(1, o.transpose == CUBLAS_OP_N ? rows : columns); };
+    const auto least = [](int64_t rows, int64_t columns, const Operand& o) {
+        return std::max<int64_t>(1, o.transpose == CUBLAS_OP_N ? rows : columns);
+    };
     if (!isOperation(shape.a.transpose) || !isOperation(shape.b.transpose) || shape.m < 0 || shape.n < 0 || shape.k < 0 ||
         shape.a.leadingDimension < least(shape.m, shape.k, shape.a) || shape.b.leadingDimension < least(shape.k, shape.n, shape.b) ||
         shape.c.leadingDimension < std::max<int64_t>(1, shape.m))
@@ -83,13 +86,16 @@ Matrix view(uint64_t address, const Operand& operand) {
 }
 
 Finding finding(const std::string& call, const Shape& shape, const std::string& what, CUresult error) {
-    return {error, call + " with m " + std::to_string(shape.m) + ", n " + std::to_string(shape.n) + ", k " + std::to_string(shape.k) + ": " + what};
+    return {error, call + " with m " + std::to_string(shape.m) + ", n " + std::to_string(shape.n) + ", k " + std::to_string(shape.k) +
+                       ": " + what};
 }
 
-std::optional<Finding> checkMatrix(const Context& context, const std::string& call, const Shape& shape, const char* name, const Matrix& matrix, int64_t rows, int64_t columns) {
+std::optional<Finding> checkMatrix(const Context& context, const std::string& call, const Shape& shape, const char* name,
+                                   const Matrix& matrix, int64_t rows, int64_t columns) {
     if (rows == 0 || columns == 0) return {};
     const size_t size = bytesOf(matrix.element);
-    if (matrix.address % size != 0) return finding(call, shape, std::string(name) + " is not aligned to its elements", CUDA_ERROR_MISALIGNED_ADDRESS);
+    if (matrix.address % size != 0)
+        return finding(call, shape, std::string(name) + " is not aligned to its elements", CUDA_ERROR_MISALIGNED_ADDRESS);
     const int64_t elements = (rows - 1) * matrix.rowStride + (columns - 1) * matrix.columnStride + 1;
     const std::string why = outside(context, matrix.address, elements * size);
     if (why.empty()) return {};
@@ -99,14 +105,17 @@ std::optional<Finding> checkMatrix(const Context& context, const std::string& ca
 std::optional<Finding> readScalar(const Context& context, const std::string& call, const Shape& shape, const float* from, float& value) {
     const auto address = reinterpret_cast<uint64_t>(from);
     const std::string why = outside(context, address, sizeof value);
-    if (!why.empty()) return finding(call, shape, "a scalar in device pointer mode is not in device memory: " + why, CUDA_ERROR_ILLEGAL_ADDRESS);
+    if (!why.empty())
+        return finding(call, shape, "a scalar in device pointer mode is not in device memory: " + why, CUDA_ERROR_ILLEGAL_ADDRESS);
     std::memcpy(&value, from, sizeof value);
     return {};
 }
 
-std::optional<Finding> runProduct(const Context& context, const std::string& call, const Shape& shape, const Scalars& scalars, uint64_t a, uint64_t b, uint64_t c) {
+std::optional<Finding> runProduct(const Context& context, const std::string& call, const Shape& shape, const Scalars& scalars, uint64_t a,
+                                  uint64_t b, uint64_t c) {
     if (shape.m == 0 || shape.n == 0) return {};
-    Product product{shape.m, shape.n, shape.k, view(a, shape.a), view(b, shape.b), view(c, shape.c), scalars.alphaValue, scalars.betaValue, shape.rounding};
+    Product product{shape.m,           shape.n,       shape.k, view(a, shape.a), view(b, shape.b), view(c, shape.c), scalars.alphaValue,
+                    scalars.betaValue, shape.rounding};
     if (scalars.mode == CUBLAS_POINTER_MODE_DEVICE) {
         if (auto wrong = readScalar(context, call, shape, scalars.alpha, product.alpha)) return wrong;
         if (auto wrong = readScalar(context, call, shape, scalars.beta, product.beta)) return wrong;
@@ -133,8 +142,8 @@ cublasStatus_t launch(const BlasHandle& blas, const char* call, Work work) {
 }
 
 /// A product, or a batch of them with the matrices at fixed strides (in elements).
-cublasStatus_t strided(BlasHandle& blas, const char* call, const Shape& shape, const void* alpha, const void* beta, const void* a, int64_t strideA,
-                       const void* b, int64_t strideB, void* c, int64_t strideC, int count) {
+cublasStatus_t strided(BlasHandle& blas, const char* call, const Shape& shape, const void* alpha, const void* beta, const void* a,
+                       int64_t strideA, const void* b, int64_t strideB, void* c, int64_t strideC, int count) {
     Scalars scalars;
     if (const auto status = checkShape(shape)) return status;
     if (const auto status = takeScalars(blas, alpha, beta, scalars)) return status;
@@ -149,7 +158,8 @@ cublasStatus_t strided(BlasHandle& blas, const char* call, const Shape& shape, c
             return reinterpret_cast<uint64_t>(first) + static_cast<uint64_t>(elements) * bytesOf(elementOf(operand.type));
         };
         for (int64_t i = 0; i < count; i++)
-            if (auto wrong = runProduct(*context, call, shape, scalars, at(a, shape.a, i * strideA), at(b, shape.b, i * strideB), at(c, shape.c, i * strideC)))
+            if (auto wrong = runProduct(*context, call, shape, scalars, at(a, shape.a, i * strideA), at(b, shape.b, i * strideB),
+                                        at(c, shape.c, i * strideC)))
                 return wrong;
         return {};
     });
@@ -158,10 +168,12 @@ cublasStatus_t strided(BlasHandle& blas, const char* call, const Shape& shape, c
 /// An array of addresses that lies in device memory.
 using Pointers = const void* const*;
 
-std::optional<Finding> checkPointers(const Context& context, const std::string& call, const Shape& shape, const char* name, Pointers pointers, size_t count) {
+std::optional<Finding> checkPointers(const Context& context, const std::string& call, const Shape& shape, const char* name,
+                                     Pointers pointers, size_t count) {
     const std::string why = outside(context, reinterpret_cast<uint64_t>(pointers), count * sizeof(void*));
     if (why.empty()) return {};
-    return finding(call, shape, std::string("the array of pointers to ") + name + " is not in device memory: " + why, CUDA_ERROR_ILLEGAL_ADDRESS);
+    return finding(call, shape, std::string("the array of pointers to ") + name + " is not in device memory: " + why,
+                   CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
 struct Group {
@@ -205,9 +217,10 @@ struct GroupArrays {
     const int* sizes;
 };
 
-cublasStatus_t groupedOf(BlasHandle& blas, const char* call, const GroupArrays& of, Pointers a, cudaDataType_t typeA, Pointers b, cudaDataType_t typeB,
-                         Pointers c, cudaDataType_t typeC, cublasComputeType_t compute) {
+cublasStatus_t groupedOf(BlasHandle& blas, const char* call, const GroupArrays& of, Pointers a, cudaDataType_t typeA, Pointers b,
+                         cudaDataType_t typeB, Pointers c, cudaDataType_t typeC, cublasComputeType_t compute) {
     if (driver().settings.noGrouped || blas.pointerMode != CUBLAS_POINTER_MODE_HOST) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (++driver().counts.grouped == driver().settings.failGrouped) return CUBLAS_STATUS_INTERNAL_ERROR;
     if (of.count < 0) return CUBLAS_STATUS_INVALID_VALUE;
     if (of.count == 0) return CUBLAS_STATUS_SUCCESS;
     if (!of.transposeA || !of.transposeB || !of.m || !of.n || !of.k || !of.alpha || !of.lda || !of.ldb || !of.beta || !of.ldc || !of.sizes)
@@ -226,51 +239,66 @@ cublasStatus_t groupedOf(BlasHandle& blas, const char* call, const GroupArrays& 
     return grouped(blas, call, std::move(groups), a, b, c);
 }
 
-Shape float32Shape(const BlasHandle& blas, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k, int lda, int ldb, int ldc) {
-    return {m, n, k, {transposeA, CUDA_R_32F, lda}, {transposeB, CUDA_R_32F, ldb}, {CUBLAS_OP_N, CUDA_R_32F, ldc}, roundingOf(blas, CUBLAS_COMPUTE_32F)};
+Shape float32Shape(const BlasHandle& blas, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k, int lda,
+                   int ldb, int ldc) {
+    return {m,
+            n,
+            k,
+            {transposeA, CUDA_R_32F, lda},
+            {transposeB, CUDA_R_32F, ldb},
+            {CUBLAS_OP_N, CUDA_R_32F, ldc},
+            roundingOf(blas, CUBLAS_COMPUTE_32F)};
 }
 
 } // namespace
 
-EMULATOR_API cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k, const float* alpha,
-                                           const float* a, int lda, const float* b, int ldb, const float* beta, float* c, int ldc) {
+EMULATOR_API cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n,
+                                           int k, const float* alpha, const float* a, int lda, const float* b, int ldb, const float* beta,
+                                           float* c, int ldc) {
     return withHandle(handle, [&](BlasHandle& blas) {
-        return strided(blas, "cublasSgemm", float32Shape(blas, transposeA, transposeB, m, n, k, lda, ldb, ldc), alpha, beta, a, 0, b, 0, c, 0, 1);
+        return strided(blas, "cublasSgemm", float32Shape(blas, transposeA, transposeB, m, n, k, lda, ldb, ldc), alpha, beta, a, 0, b, 0, c,
+                       0, 1);
     });
 }
 
-EMULATOR_API cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k,
-                                                      const float* alpha, const float* a, int lda, long long strideA, const float* b, int ldb, long long strideB,
-                                                      const float* beta, float* c, int ldc, long long strideC, int count) {
+EMULATOR_API cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB,
+                                                      int m, int n, int k, const float* alpha, const float* a, int lda, long long strideA,
+                                                      const float* b, int ldb, long long strideB, const float* beta, float* c, int ldc,
+                                                      long long strideC, int count) {
     return withHandle(handle, [&](BlasHandle& blas) {
-        return strided(blas, "cublasSgemmStridedBatched", float32Shape(blas, transposeA, transposeB, m, n, k, lda, ldb, ldc), alpha, beta, a, strideA, b, strideB,
-                       c, strideC, count);
+        return strided(blas, "cublasSgemmStridedBatched", float32Shape(blas, transposeA, transposeB, m, n, k, lda, ldb, ldc), alpha, beta,
+                       a, strideA, b, strideB, c, strideC, count);
     });
 }
 
-EMULATOR_API cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k,
-                                                       const void* alpha, const void* a, cudaDataType_t typeA, int lda, long long strideA, const void* b,
-                                                       cudaDataType_t typeB, int ldb, long long strideB, const void* beta, void* c, cudaDataType_t typeC, int ldc,
-                                                       long long strideC, int count, cublasComputeType_t compute, int) {
+EMULATOR_API cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB,
+                                                       int m, int n, int k, const void* alpha, const void* a, cudaDataType_t typeA, int lda,
+                                                       long long strideA, const void* b, cudaDataType_t typeB, int ldb, long long strideB,
+                                                       const void* beta, void* c, cudaDataType_t typeC, int ldc, long long strideC,
+                                                       int count, cublasComputeType_t compute, int) {
     return withHandle(handle, [&](BlasHandle& blas) {
-        const Shape shape{m, n, k, {transposeA, typeA, lda}, {transposeB, typeB, ldb}, {CUBLAS_OP_N, typeC, ldc}, roundingOf(blas, compute)};
+        const Shape shape{
+            m, n, k, {transposeA, typeA, lda}, {transposeB, typeB, ldb}, {CUBLAS_OP_N, typeC, ldc}, roundingOf(blas, compute)};
         if (const auto status = checkTypes(shape, compute, false)) return status;
         return strided(blas, "cublasGemmStridedBatchedEx", shape, alpha, beta, a, strideA, b, strideB, c, strideC, count);
     });
 }
 
-EMULATOR_API cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k, const void* alpha,
-                                         const void* a, cudaDataType_t typeA, int lda, const void* b, cudaDataType_t typeB, int ldb, const void* beta, void* c,
-                                         cudaDataType_t typeC, int ldc, cublasComputeType_t compute, int) {
+EMULATOR_API cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n,
+                                         int k, const void* alpha, const void* a, cudaDataType_t typeA, int lda, const void* b,
+                                         cudaDataType_t typeB, int ldb, const void* beta, void* c, cudaDataType_t typeC, int ldc,
+                                         cublasComputeType_t compute, int) {
     return withHandle(handle, [&](BlasHandle& blas) {
-        const Shape shape{m, n, k, {transposeA, typeA, lda}, {transposeB, typeB, ldb}, {CUBLAS_OP_N, typeC, ldc}, roundingOf(blas, compute)};
+        const Shape shape{
+            m, n, k, {transposeA, typeA, lda}, {transposeB, typeB, ldb}, {CUBLAS_OP_N, typeC, ldc}, roundingOf(blas, compute)};
         if (const auto status = checkTypes(shape, compute, false)) return status;
         return strided(blas, "cublasGemmEx", shape, alpha, beta, a, 0, b, 0, c, 0, 1);
     });
 }
 
-EMULATOR_API cublasStatus_t cublasSgemmBatched(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k,
-                                               const float* alpha, Pointers a, int lda, Pointers b, int ldb, const float* beta, Pointers c, int ldc, int count) {
+EMULATOR_API cublasStatus_t cublasSgemmBatched(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m,
+                                               int n, int k, const float* alpha, Pointers a, int lda, Pointers b, int ldb,
+                                               const float* beta, Pointers c, int ldc, int count) {
     return withHandle(handle, [&](BlasHandle& blas) {
         Group group{float32Shape(blas, transposeA, transposeB, m, n, k, lda, ldb, ldc), {}, count};
         if (const auto status = takeScalars(blas, alpha, beta, group.scalars)) return status;
@@ -278,22 +306,26 @@ EMULATOR_API cublasStatus_t cublasSgemmBatched(cublasHandle_t handle, cublasOper
     });
 }
 
-EMULATOR_API cublasStatus_t cublasSgemmGroupedBatched(cublasHandle_t handle, const cublasOperation_t* transposeA, const cublasOperation_t* transposeB, const int* m,
-                                                      const int* n, const int* k, const float* alpha, Pointers a, const int* lda, Pointers b, const int* ldb,
+EMULATOR_API cublasStatus_t cublasSgemmGroupedBatched(cublasHandle_t handle, const cublasOperation_t* transposeA,
+                                                      const cublasOperation_t* transposeB, const int* m, const int* n, const int* k,
+                                                      const float* alpha, Pointers a, const int* lda, Pointers b, const int* ldb,
                                                       const float* beta, Pointers c, const int* ldc, int count, const int* sizes) {
     return withHandle(handle, [&](BlasHandle& blas) {
-        return groupedOf(blas, "cublasSgemmGroupedBatched", {transposeA, transposeB, m, n, k, alpha, lda, ldb, beta, ldc, count, sizes}, a, CUDA_R_32F, b,
-                         CUDA_R_32F, c, CUDA_R_32F, CUBLAS_COMPUTE_32F);
+        return groupedOf(blas, "cublasSgemmGroupedBatched", {transposeA, transposeB, m, n, k, alpha, lda, ldb, beta, ldc, count, sizes}, a,
+                         CUDA_R_32F, b, CUDA_R_32F, c, CUDA_R_32F, CUBLAS_COMPUTE_32F);
     });
 }
 
-EMULATOR_API cublasStatus_t cublasGemmGroupedBatchedEx(cublasHandle_t handle, const cublasOperation_t* transposeA, const cublasOperation_t* transposeB, const int* m,
-                                                       const int* n, const int* k, const void* alpha, Pointers a, cudaDataType_t typeA, const int* lda, Pointers b,
-                                                       cudaDataType_t typeB, const int* ldb, const void* beta, Pointers c, cudaDataType_t typeC, const int* ldc,
-                                                       int count, const int* sizes, cublasComputeType_t compute) {
+EMULATOR_API cublasStatus_t cublasGemmGroupedBatchedEx(cublasHandle_t handle, const cublasOperation_t* transposeA,
+                                                       const cublasOperation_t* transposeB, const int* m, const int* n, const int* k,
+                                                       const void* alpha, Pointers a, cudaDataType_t typeA, const int* lda, Pointers b,
+                                                       cudaDataType_t typeB, const int* ldb, const void* beta, Pointers c,
+                                                       cudaDataType_t typeC, const int* ldc, int count, const int* sizes,
+                                                       cublasComputeType_t compute) {
     return withHandle(handle, [&](BlasHandle& blas) {
         return groupedOf(blas, "cublasGemmGroupedBatchedEx",
-                         {transposeA, transposeB, m, n, k, static_cast<const float*>(alpha), lda, ldb, static_cast<const float*>(beta), ldc, count, sizes}, a, typeA,
-                         b, typeB, c, typeC, compute);
+                         {transposeA, transposeB, m, n, k, static_cast<const float*>(alpha), lda, ldb, static_cast<const float*>(beta), ldc,
+                          count, sizes},
+                         a, typeA, b, typeB, c, typeC, compute);
     });
 }

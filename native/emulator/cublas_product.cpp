@@ -37,7 +37,8 @@ float load(const Matrix& matrix, int64_t index, Rounding rounding) {
 /// Copies `count` lines of `length` elements into panels of `width` lines: element p of the line l of a panel goes to
 /// p·width + l. Lines that are missing in the last panel are zeros.
 template <int64_t width>
-void pack(const Matrix& matrix, int64_t lineStride, int64_t elementStride, int64_t count, int64_t length, Rounding rounding, float* panels) {
+void pack(const Matrix& matrix, int64_t lineStride, int64_t elementStride, int64_t count, int64_t length, Rounding rounding,
+          float* panels) {
     for (int64_t first = 0; first < count; first += width, panels += width * length) {
         const int64_t lines = std::min(width, count - first);
         if (lines < width) std::fill_n(panels, width * length, 0.0f);
@@ -92,7 +93,8 @@ void multiply(const Product& product) {
     float sums[tileColumns * tileRows];
     Matrix rows = product.a;
     for (int64_t i = 0; i < product.m; i += tileRows) {
-        pack<tileRows>(rows, product.a.rowStride, product.a.columnStride, std::min(tileRows, product.m - i), k, product.rounding, aPanel.data());
+        pack<tileRows>(rows, product.a.rowStride, product.a.columnStride, std::min(tileRows, product.m - i), k, product.rounding,
+                       aPanel.data());
         rows.address += static_cast<uint64_t>(tileRows * product.a.rowStride) * bytesOf(rows.element);
         for (int64_t j = 0; j < product.n; j += tileColumns) {
             multiplyTile(aPanel.data(), bPanels.data() + j * k, k, sums);

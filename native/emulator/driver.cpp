@@ -11,13 +11,14 @@ thread_local Context* threadContext_ = nullptr;
 void printCounters() {
     const auto& kernels = driver().counters.kernels;
     if (kernels.empty()) return;
-    std::fprintf(stderr, "%-44s %8s %14s %29s %29s %25s %10s %10s %10s\n", "kernel", "launches", "instructions", "bytes read/least", "bytes written/least",
-                 "sectors/least", "conflicts", "divergent", "atomics");
+    std::fprintf(stderr, "%-44s %8s %14s %29s %29s %25s %10s %10s %10s\n", "kernel", "launches", "instructions", "bytes read/least",
+                 "bytes written/least", "sectors/least", "conflicts", "divergent", "atomics");
     for (const auto& [name, k] : kernels) {
         const auto pair = [](uint64_t was, uint64_t least) { return std::to_string(was) + "/" + std::to_string(least); };
         std::fprintf(stderr, "%-44s %8s %14s %29s %29s %25s %10s %10s %10s\n", name.c_str(), std::to_string(k.launches).c_str(),
-                     std::to_string(k.threadInstructions).c_str(), pair(k.bytesRead, k.leastRead).c_str(), pair(k.bytesWritten, k.leastWritten).c_str(),
-                     pair(k.sectors, k.leastSectors).c_str(), std::to_string(k.bankConflicts).c_str(), std::to_string(k.divergentBranches).c_str(),
+                     std::to_string(k.threadInstructions).c_str(), pair(k.bytesRead, k.leastRead).c_str(),
+                     pair(k.bytesWritten, k.leastWritten).c_str(), pair(k.sectors, k.leastSectors).c_str(),
+                     std::to_string(k.bankConflicts).c_str(), std::to_string(k.divergentBranches).c_str(),
                      std::to_string(k.atomics).c_str());
     }
 }

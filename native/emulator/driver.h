@@ -72,6 +72,7 @@ struct Counts {
     long synchronizations = 0; // calls that made the host wait for the device
     long launches = 0;
     long products = 0; // matrix products through cuBLAS, a batch or a group list being one
+    long grouped = 0;  // calls for group lists
     long allocations = 0;
 };
 

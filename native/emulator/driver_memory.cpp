@@ -52,7 +52,8 @@ CUresult copyToDevice(Context& context, const char* call, CUdeviceptr to, const 
     const auto stream = findStream(context, handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (bytes == 0) return CUDA_SUCCESS;
-    if (from == nullptr || !checkDevice(context, call, "the target", to, bytes) || !checkHost(call, from, bytes)) return CUDA_ERROR_INVALID_VALUE;
+    if (from == nullptr || !checkDevice(context, call, "the target", to, bytes) || !checkHost(call, from, bytes))
+        return CUDA_ERROR_INVALID_VALUE;
 
     // Page-locked memory is read when the copy runs, so a host that changes it too early is found out; pageable memory is
     // read at once, into a copy of it.
@@ -80,7 +81,8 @@ CUresult copyToHost(Context& context, const char* call, void* to, CUdeviceptr fr
     const auto stream = findStream(context, handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (bytes == 0) return CUDA_SUCCESS;
-    if (to == nullptr || !checkDevice(context, call, "the source", from, bytes) || !checkHost(call, to, bytes)) return CUDA_ERROR_INVALID_VALUE;
+    if (to == nullptr || !checkDevice(context, call, "the source", from, bytes) || !checkHost(call, to, bytes))
+        return CUDA_ERROR_INVALID_VALUE;
 
     std::shared_ptr<std::byte[]> keep;
     if (const HostAllocation* host = findHost(to)) {
@@ -106,7 +108,8 @@ CUresult copyInside(Context& context, const char* call, CUdeviceptr to, CUdevice
     const auto stream = findStream(context, handle);
     if (!stream) return CUDA_ERROR_INVALID_HANDLE;
     if (bytes == 0) return CUDA_SUCCESS;
-    if (!checkDevice(context, call, "the source", from, bytes) || !checkDevice(context, call, "the target", to, bytes)) return CUDA_ERROR_INVALID_VALUE;
+    if (!checkDevice(context, call, "the source", from, bytes) || !checkDevice(context, call, "the target", to, bytes))
+        return CUDA_ERROR_INVALID_VALUE;
     if (from < to + bytes && to < from + bytes) {
         report(std::string(call) + ": source and target overlap");
         return CUDA_ERROR_INVALID_VALUE;

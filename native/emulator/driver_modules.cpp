@@ -95,7 +95,8 @@ CUresult packArguments(const Kernel& kernel, void** arguments, void** extra, std
     for (const Parameter& parameter : kernel.parameters) widest = std::max(widest, parameter.alignment);
     const size_t padded = (kernel.parameterBytes + widest - 1) / widest * widest;
     if (size != kernel.parameterBytes && size != padded)
-        return refuse(kernel, "its arguments have " + std::to_string(size) + " bytes, its parameters " + std::to_string(kernel.parameterBytes));
+        return refuse(kernel,
+                      "its arguments have " + std::to_string(size) + " bytes, its parameters " + std::to_string(kernel.parameterBytes));
     if (buffer == nullptr && size > 0) return refuse(kernel, "no argument buffer");
     if (size > 0) std::memcpy(packed.data(), buffer, kernel.parameterBytes);
     return CUDA_SUCCESS;
@@ -103,17 +104,21 @@ CUresult packArguments(const Kernel& kernel, void** arguments, void** extra, std
 
 CUresult checkSizes(const Function& function, const Dim3& grid, const Dim3& block, size_t dynamicShared) {
     const Kernel& kernel = *function.kernel;
-    if (grid.count() == 0 || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535) return refuse(kernel, "a grid of " + text(grid) + " blocks");
+    if (grid.count() == 0 || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535)
+        return refuse(kernel, "a grid of " + text(grid) + " blocks");
     if (block.count() == 0 || block.x > 1024 || block.y > 1024 || block.z > 64 || block.count() > 1024)
         return refuse(kernel, "a block of " + text(block) + " threads");
     if (block.count() > kernel.maxThreads)
-        return refuse(kernel, "a block of " + text(block) + " threads, but it was compiled for at most " + std::to_string(kernel.maxThreads));
+        return refuse(kernel,
+                      "a block of " + text(block) + " threads, but it was compiled for at most " + std::to_string(kernel.maxThreads));
     if (dynamicShared > function.dynamicSharedLimit)
-        return refuse(kernel, std::to_string(dynamicShared) + " bytes of dynamic shared memory, " + std::to_string(function.dynamicSharedLimit) + " allowed");
+        return refuse(kernel, std::to_string(dynamicShared) + " bytes of dynamic shared memory, " +
+                                  std::to_string(function.dynamicSharedLimit) + " allowed");
     return CUDA_SUCCESS;
 }
 
-CUresult launchKernel(Context& context, CUfunction handle, Dim3 grid, Dim3 block, unsigned dynamicShared, CUstream streamHandle, void** arguments, void** extra) {
+CUresult launchKernel(Context& context, CUfunction handle, Dim3 grid, Dim3 block, unsigned dynamicShared, CUstream streamHandle,
+                      void** arguments, void** extra) {
     const auto function = driver().functions.find(handle);
     const auto stream = findStream(context, streamHandle);
     if (!function || !stream || function->context != &context) return CUDA_ERROR_INVALID_HANDLE;
@@ -125,7 +130,8 @@ CUresult launchKernel(Context& context, CUfunction handle, Dim3 grid, Dim3 block
     enqueue(stream, [&context, owner = function->owner, launch = std::move(launch), number]() -> std::optional<Finding> {
         const Settings& settings = driver().settings;
         if (number == settings.failLaunch)
-            return Finding{CUDA_ERROR_LAUNCH_FAILED, "launch " + std::to_string(number) + ", kernel " + launch.kernel->name + ", fails as asked (fail_launch)"};
+            return Finding{CUDA_ERROR_LAUNCH_FAILED,
+                           "launch " + std::to_string(number) + ", kernel " + launch.kernel->name + ", fails as asked (fail_launch)"};
         return run(launch, context.memory, settings, settings.count ? &driver().counters : nullptr);
     });
     return CUDA_SUCCESS;
@@ -198,7 +204,8 @@ EMULATOR_API CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute
     return inContext([&](Context&) {
         const auto function = driver().functions.find(handle);
         if (!function) return CUDA_ERROR_INVALID_HANDLE;
-        if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) return value >= -1 && value <= 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+        if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
+            return value >= -1 && value <= 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
         if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0) return CUDA_ERROR_INVALID_VALUE;
         if (function->kernel->staticShared + value > sharedOptInLimit) return CUDA_ERROR_INVALID_VALUE;
         function->dynamicSharedLimit = value;
@@ -217,8 +224,8 @@ EMULATOR_API CUresult cuFuncGetParamInfo(CUfunction handle, size_t index, size_t
     });
 }
 
-EMULATOR_API CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY, unsigned blockZ,
-                                     unsigned dynamicShared, CUstream stream, void** arguments, void** extra) {
+EMULATOR_API CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
+                                     unsigned blockZ, unsigned dynamicShared, CUstream stream, void** arguments, void** extra) {
     return inContext([&](Context& context) {
         return launchKernel(context, function, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, dynamicShared, stream, arguments, extra);
     });

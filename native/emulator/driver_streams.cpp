@@ -109,7 +109,8 @@ EMULATOR_API CUresult cuEventQuery(CUevent handle) {
 EMULATOR_API CUresult cuEventElapsedTime(float* milliseconds, CUevent startHandle, CUevent endHandle) {
     return inContext([&](Context&) {
         const auto start = driver().events.find(startHandle), end = driver().events.find(endHandle);
-        if (!start || !end || !start->timing || !end->timing || !start->recorded.stream || !end->recorded.stream) return CUDA_ERROR_INVALID_HANDLE;
+        if (!start || !end || !start->timing || !end->timing || !start->recorded.stream || !end->recorded.stream)
+            return CUDA_ERROR_INVALID_HANDLE;
         if (milliseconds == nullptr) return CUDA_ERROR_INVALID_VALUE;
         if (!start->recorded.reached() || !end->recorded.reached()) return CUDA_ERROR_NOT_READY;
         *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();

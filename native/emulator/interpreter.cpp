@@ -74,7 +74,8 @@ std::optional<Finding> run(const Launch& launch, DeviceMemory& memory, const Set
         BlockOrder order(launch.grid.count(), state);
         for (uint64_t n = 0; n < launch.grid.count(); n++) {
             uint64_t number = order.next();
-            block.run({uint32_t(number % launch.grid.x), uint32_t(number / launch.grid.x % launch.grid.y), uint32_t(number / launch.grid.x / launch.grid.y)});
+            block.run({uint32_t(number % launch.grid.x), uint32_t(number / launch.grid.x % launch.grid.y),
+                       uint32_t(number / launch.grid.x / launch.grid.y)});
         }
     } catch (const Fault& fault) {
         return fault.finding;

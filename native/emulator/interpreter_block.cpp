@@ -66,7 +66,8 @@ void Block::spend(const Warp& warp, const Instruction& first) {
         launch.counters->threadInstructions += instructions * std::popcount(warp.running);
     }
     if (spent_ > instructionBudget)
-        warp.fail(first, std::countr_zero(warp.running), errorTimeout, "does not end: its block has run " + std::to_string(spent_) + " warp instructions");
+        warp.fail(first, std::countr_zero(warp.running), errorTimeout,
+                  "does not end: its block has run " + std::to_string(spent_) + " warp instructions");
 }
 
 Dim3 Block::threadAt(uint32_t warpNumber, int lane) const {
@@ -76,8 +77,9 @@ Dim3 Block::threadAt(uint32_t warpNumber, int lane) const {
 void Block::arrive(Warp& warp, const Instruction& i, uint32_t number, uint32_t expected, LaneMask holds, LaneMask lanes, bool waits) {
     Barrier& barrier = barriers[number];
     if (barrier.arrived != 0 && barrier.expected != expected)
-        warp.fail(i, std::countr_zero(lanes), errorLaunchFailed, "arrives at barrier " + std::to_string(number) + " for " + std::to_string(expected)
-            + " threads; others of its block wait there for " + std::to_string(barrier.expected) + " (0: all)");
+        warp.fail(i, std::countr_zero(lanes), errorLaunchFailed,
+                  "arrives at barrier " + std::to_string(number) + " for " + std::to_string(expected) +
+                      " threads; others of its block wait there for " + std::to_string(barrier.expected) + " (0: all)");
     barrier.expected = expected;
     barrier.arrived += uint32_t(std::popcount(lanes));
     barrier.holds += uint32_t(std::popcount(holds));
@@ -130,8 +132,9 @@ void Block::checkStrictly(uint32_t number, const Warp& last, const Instruction& 
         for (const Warp& warp : warps)
             for (const Group& group : warp.groups)
                 if (group.wait == Group::Wait::Barrier && group.barrier == number)
-                    warp.fail(launch.kernel.instructions[group.pc], std::countr_zero(group.lanes), errorLaunchFailed, "passes a barrier that "
-                        + std::to_string(threads - liveThreads) + " of the " + std::to_string(threads) + " threads of its block never reach: they have exited");
+                    warp.fail(launch.kernel.instructions[group.pc], std::countr_zero(group.lanes), errorLaunchFailed,
+                              "passes a barrier that " + std::to_string(threads - liveThreads) + " of the " + std::to_string(threads) +
+                                  " threads of its block never reach: they have exited");
     }
     for (const Warp& warp : warps) {
         LaneMask waiting = 0;
@@ -139,9 +142,10 @@ void Block::checkStrictly(uint32_t number, const Warp& last, const Instruction& 
         for (const Group& group : warp.groups)
             if (group.wait == Group::Wait::Barrier && group.barrier == number) {
                 if (found != nullptr && found->pc != group.pc)
-                    warp.fail(launch.kernel.instructions[group.pc], std::countr_zero(group.lanes), errorLaunchFailed, "waits at a barrier while lane "
-                        + std::to_string(std::countr_zero(found->lanes)) + " of its warp waits at another one: "
-                        + warp.where(launch.kernel.instructions[found->pc], std::countr_zero(found->lanes)));
+                    warp.fail(launch.kernel.instructions[group.pc], std::countr_zero(group.lanes), errorLaunchFailed,
+                              "waits at a barrier while lane " + std::to_string(std::countr_zero(found->lanes)) +
+                                  " of its warp waits at another one: " +
+                                  warp.where(launch.kernel.instructions[found->pc], std::countr_zero(found->lanes)));
                 found = &group;
                 waiting |= group.lanes;
             }
@@ -162,9 +166,11 @@ void Block::failDeadlocked() const {
             else if (second == nullptr && group.pc != firstGroup->pc)
                 second = &warp, secondGroup = &group;
         }
-    std::string what = firstGroup->wait == Group::Wait::Barrier ? "waits for ever at a barrier" : "waits for ever for other lanes of its warp";
+    std::string what =
+        firstGroup->wait == Group::Wait::Barrier ? "waits for ever at a barrier" : "waits for ever for other lanes of its warp";
     if (second != nullptr)
-        what += "; others wait elsewhere:\n" + second->where(launch.kernel.instructions[secondGroup->pc], std::countr_zero(secondGroup->lanes));
+        what +=
+            "; others wait elsewhere:\n" + second->where(launch.kernel.instructions[secondGroup->pc], std::countr_zero(secondGroup->lanes));
     first->fail(launch.kernel.instructions[firstGroup->pc], std::countr_zero(firstGroup->lanes), errorLaunchFailed, what);
 }
 

@@ -19,7 +19,9 @@ template <auto function, class T> void compare(Warp& warp, const Instruction& i,
     LaneMask opposite = ~result;
     if (i.immediate != combineNone) {
         LaneMask c = warp.predicate(i.operands[4]);
-        auto join = [&](LaneMask value) { return i.immediate == combineAnd ? value & c : i.immediate == combineOr ? value | c : value ^ c; };
+        auto join = [&](LaneMask value) {
+            return i.immediate == combineAnd ? value & c : i.immediate == combineOr ? value | c : value ^ c;
+        };
         result = join(result);
         opposite = join(opposite);
     }
@@ -36,7 +38,8 @@ template <auto function, class T> void add(OpcodeTable& t, const std::string& na
         t["setp." + name + ".or" + flushing + "." + type] = {compare<function, T>, joined, combineOr, true};
         t["setp." + name + ".xor" + flushing + "." + type] = {compare<function, T>, joined, combineXor, true};
     }
-    t["set." + name + ".u32." + type] = t["set." + name + ".s32." + type] = map<[](T a, T b) -> uint32_t { return function(a, b) ? ~0u : 0; }>();
+    t["set." + name + ".u32." + type] = t["set." + name + ".s32." + type] =
+        map<[](T a, T b) -> uint32_t { return function(a, b) ? ~0u : 0; }>();
     t["set." + name + ".f32." + type] = map<[](T a, T b) -> float { return function(a, b) ? 1.0f : 0.0f; }>();
 }
 

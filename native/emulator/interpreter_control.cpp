@@ -17,7 +17,8 @@ void executeIndexedBranch(Warp& warp, const Instruction& i, LaneMask active) {
     for (LaneMask rest = active; rest != 0;) {
         int first = std::countr_zero(rest);
         if (index[first] >= targets.size())
-            warp.fail(i, first, errorLaunchFailed, "branches to entry " + std::to_string(index[first]) + " of a table of " + std::to_string(targets.size()));
+            warp.fail(i, first, errorLaunchFailed,
+                      "branches to entry " + std::to_string(index[first]) + " of a table of " + std::to_string(targets.size()));
         LaneMask same = 0;
         for (int lane = 0; lane < warpLanes; lane++)
             same |= index[lane] == index[first] ? LaneMask(1) << lane : 0;
@@ -101,7 +102,8 @@ template <ShuffleKind kind> void executeShuffle(Warp& warp, const Instruction& i
         warp.launch.checks->synchronize(warp, members);
 
     auto* result = warp.lanesOf<uint32_t>(i.operands[0]);
-    const auto *value = warp.lanesOf<uint32_t>(i.operands[2]), *b = warp.lanesOf<uint32_t>(i.operands[3]), *c = warp.lanesOf<uint32_t>(i.operands[4]);
+    const auto *value = warp.lanesOf<uint32_t>(i.operands[2]), *b = warp.lanesOf<uint32_t>(i.operands[3]),
+               *c = warp.lanesOf<uint32_t>(i.operands[4]);
     alignas(64) uint32_t values[warpLanes], sources[warpLanes]; // a copy: the result may be the value's register
     std::copy_n(value, warpLanes, values);
     LaneMask inside = 0; // lanes whose source lies in their segment

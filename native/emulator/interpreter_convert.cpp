@@ -32,7 +32,8 @@ Half toHalf(double value) {
     double signedSteps = std::isinf(size) ? value : std::nearbyint(value / unit);
     double steps = std::fabs(signedSteps);
     if (steps * unit > 65504 || std::isinf(size)) {
-        bool toLargest = !std::isinf(size) && (std::fegetround() == FE_TOWARDZERO || std::fegetround() == (sign != 0 ? FE_UPWARD : FE_DOWNWARD));
+        bool toLargest =
+            !std::isinf(size) && (std::fegetround() == FE_TOWARDZERO || std::fegetround() == (sign != 0 ? FE_UPWARD : FE_DOWNWARD));
         return Half(sign | (toLargest ? 0x7BFF : 0x7C00));
     }
     return Half(sign | ((uint16_t(exponent + 14) << 10) + uint16_t(steps))); // the hidden bit carries into the exponent
@@ -81,7 +82,9 @@ template <class To, class From> void addIntegerToInteger(OpcodeTable& t) {
 template <auto function> void addRounded(OpcodeTable& t, const std::string& before, const std::string& after) {
     using Function = decltype(function);
     Form form = map<function>();
-    constexpr auto execute = []<class R, class... I>(R (Function::*)(I...) const) { return mapLanes<function, false, R, I...>; }(&Function::operator());
+    constexpr auto execute = []<class R, class... I>(R (Function::*)(I...) const) {
+        return mapLanes<function, false, R, I...>;
+    }(&Function::operator());
     t[before + ".rn" + after] = form;
     t[before + ".rz" + after] = {withRounding<execute, FE_TOWARDZERO>, form.operands};
     t[before + ".rm" + after] = {withRounding<execute, FE_DOWNWARD>, form.operands};

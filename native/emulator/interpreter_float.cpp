@@ -47,7 +47,9 @@ template <class T, auto function> void addRounded(OpcodeTable& t, const std::str
         t[name + suffix] = t[name + ".rn" + suffix] = form;
     using Function = decltype(function);
     Form plain = formOf<function, false>(&Function::operator());
-    constexpr auto execute = []<class R, class... I>(R (Function::*)(I...) const) { return mapLanes<function, false, R, I...>; }(&Function::operator());
+    constexpr auto execute = []<class R, class... I>(R (Function::*)(I...) const) {
+        return mapLanes<function, false, R, I...>;
+    }(&Function::operator());
     std::string type = "." + typeName<T>();
     for (std::string flushing : {"", ".ftz"}) { // a directed rounding of subnormal numbers with .ftz is not met in practice
         if (sizeof(T) == 8 && !flushing.empty())
@@ -116,7 +118,8 @@ void addDoubleOpcodes(OpcodeTable& t) {
     // The approximations of float64 keep 20 bits of the fraction, in the high word.
     t["rcp.approx.ftz.f64"] = map<[](double a) -> double { return std::bit_cast<double>(std::bit_cast<uint64_t>(1 / a) >> 32 << 32); }>();
     t["rsqrt.approx.f64"] = map<[](double a) -> double { return 1 / std::sqrt(a); }>();
-    t["rsqrt.approx.ftz.f64"] = map<[](double a) -> double { return std::bit_cast<double>(std::bit_cast<uint64_t>(1 / std::sqrt(a)) >> 32 << 32); }>();
+    t["rsqrt.approx.ftz.f64"] =
+        map<[](double a) -> double { return std::bit_cast<double>(std::bit_cast<uint64_t>(1 / std::sqrt(a)) >> 32 << 32); }>();
     t["copysign.f64"] = map<[](double sign, double value) -> double { return std::copysign(value, sign); }>();
 }
 

@@ -73,7 +73,8 @@ template <class T> void addArithmetic(OpcodeTable& t) {
     t["rem" + type] = mapCostly<[](T a, T b) -> T { return remainder(a, b); }>();
     t["min" + type] = map<[](T a, T b) -> T { return a < b ? a : b; }>();
     t["max" + type] = map<[](T a, T b) -> T { return b < a ? a : b; }>();
-    t["sad" + type] = map<[](T a, T b, T c) -> T { return wrap<T>(uint64_t(c) + (a < b ? uint64_t(b) - uint64_t(a) : uint64_t(a) - uint64_t(b))); }>();
+    t["sad" + type] =
+        map<[](T a, T b, T c) -> T { return wrap<T>(uint64_t(c) + (a < b ? uint64_t(b) - uint64_t(a) : uint64_t(a) - uint64_t(b))); }>();
     if constexpr (std::is_signed_v<T>) {
         t["abs" + type] = map<[](T a) -> T { return wrap<T>(a < 0 ? 0 - uint64_t(a) : uint64_t(a)); }>();
         t["neg" + type] = map<[](T a) -> T { return wrap<T>(0 - uint64_t(a)); }>();
@@ -182,13 +183,15 @@ template <bool left, bool clamped> uint32_t funnelShift(uint32_t low, uint32_t h
 // Bit k of the result is bit (a_k b_k c_k) of the table.
 void lop3(Warp& warp, const Instruction& i, LaneMask active) {
     auto* result = warp.lanesOf<uint32_t>(i.operands[0]);
-    const auto *a = warp.lanesOf<uint32_t>(i.operands[1]), *b = warp.lanesOf<uint32_t>(i.operands[2]), *c = warp.lanesOf<uint32_t>(i.operands[3]);
+    const auto *a = warp.lanesOf<uint32_t>(i.operands[1]), *b = warp.lanesOf<uint32_t>(i.operands[2]),
+               *c = warp.lanesOf<uint32_t>(i.operands[3]);
     uint32_t table = warp.lanesOf<uint32_t>(i.operands[4])[0];
     for (int lane = 0; lane < warpLanes; lane++) {
         uint32_t value = 0;
         for (int row = 0; row < 8; row++)
             if ((table >> row & 1) != 0)
-                value |= ((row & 4) != 0 ? a[lane] : ~a[lane]) & ((row & 2) != 0 ? b[lane] : ~b[lane]) & ((row & 1) != 0 ? c[lane] : ~c[lane]);
+                value |=
+                    ((row & 4) != 0 ? a[lane] : ~a[lane]) & ((row & 2) != 0 ? b[lane] : ~b[lane]) & ((row & 1) != 0 ? c[lane] : ~c[lane]);
         result[lane] = (active >> lane & 1) != 0 ? value : result[lane];
     }
 }
@@ -267,7 +270,8 @@ void addIntegerOpcodes(OpcodeTable& t) {
     t["lop3.b32"] = {lop3, std::vector<Place>(5, Place::Narrow)};
     // 24-bit products
     t["mul24.lo.u32"] = map<[](uint32_t a, uint32_t b) -> uint32_t { return (a & 0xFFFFFF) * (b & 0xFFFFFF); }>();
-    t["mul24.lo.s32"] = map<[](uint32_t a, uint32_t b) -> uint32_t { return uint32_t(int32_t(a << 8) >> 8) * uint32_t(int32_t(b << 8) >> 8); }>();
+    t["mul24.lo.s32"] =
+        map<[](uint32_t a, uint32_t b) -> uint32_t { return uint32_t(int32_t(a << 8) >> 8) * uint32_t(int32_t(b << 8) >> 8); }>();
 }
 
 } // namespace emulator

@@ -41,8 +41,9 @@ void resolveGlobal(Warp& warp, const Instruction& i, const uint64_t* addresses, 
             failMisaligned(warp, i, lane, address, kind);
         const Allocation* found = launch.find(address);
         if (found == nullptr || !found->contains(address, i.bytes))
-            warp.fail(i, lane, errorIllegalAddress, std::string(verb(kind)) + " " + std::to_string(i.bytes) + " bytes at " + hexadecimal(address)
-                + ": " + launch.memory.describe(address));
+            warp.fail(i, lane, errorIllegalAddress,
+                      std::string(verb(kind)) + " " + std::to_string(i.bytes) + " bytes at " + hexadecimal(address) + ": " +
+                          launch.memory.describe(address));
         last = found;
         rest &= outsideOf(addresses, last->address, last->bytes, i.bytes);
     }
@@ -61,8 +62,9 @@ void resolveShared(Warp& warp, const Instruction& i, uint64_t* addresses, LaneMa
         int lane = std::countr_zero(outside);
         if (addresses[lane] % i.bytes != 0)
             failMisaligned(warp, i, lane, addresses[lane], kind);
-        warp.fail(i, lane, errorIllegalAddress, std::string(verb(kind)) + " " + std::to_string(i.bytes) + " bytes at " + std::to_string(int64_t(addresses[lane]))
-            + " in shared memory; the block has " + std::to_string(shared.size()) + " bytes");
+        warp.fail(i, lane, errorIllegalAddress,
+                  std::string(verb(kind)) + " " + std::to_string(i.bytes) + " bytes at " + std::to_string(int64_t(addresses[lane])) +
+                      " in shared memory; the block has " + std::to_string(shared.size()) + " bytes");
     }
     if (warp.launch.checks != nullptr)
         warp.launch.checks->shared(warp, i, addresses, active, kind);
@@ -80,8 +82,9 @@ void resolveLocal(Warp& warp, const Instruction& i, uint64_t* addresses, LaneMas
         int lane = std::countr_zero(outside);
         if (addresses[lane] % i.bytes != 0)
             failMisaligned(warp, i, lane, addresses[lane], kind);
-        warp.fail(i, lane, errorIllegalAddress, std::string(verb(kind)) + " " + std::to_string(i.bytes) + " bytes at " + std::to_string(int64_t(addresses[lane]))
-            + " in local memory; a thread has " + std::to_string(bytes) + " bytes");
+        warp.fail(i, lane, errorIllegalAddress,
+                  std::string(verb(kind)) + " " + std::to_string(i.bytes) + " bytes at " + std::to_string(int64_t(addresses[lane])) +
+                      " in local memory; a thread has " + std::to_string(bytes) + " bytes");
     }
     if (warp.launch.counters != nullptr)
         warp.launch.counters->localBytes += uint64_t(i.bytes) * std::popcount(active);
@@ -93,8 +96,9 @@ void resolveLocal(Warp& warp, const Instruction& i, uint64_t* addresses, LaneMas
 void resolveParameter(Warp& warp, const Instruction& i, uint64_t* addresses, LaneMask active) {
     const std::vector<std::byte>& parameters = warp.launch.launch.parameters;
     if (LaneMask outside = active & outsideOf(addresses, 0, parameters.size(), i.bytes); outside != 0)
-        warp.fail(i, std::countr_zero(outside), errorIllegalAddress, "reads " + std::to_string(i.bytes) + " bytes at "
-            + std::to_string(addresses[std::countr_zero(outside)]) + " of the parameters, which have " + std::to_string(parameters.size()) + " bytes");
+        warp.fail(i, std::countr_zero(outside), errorIllegalAddress,
+                  "reads " + std::to_string(i.bytes) + " bytes at " + std::to_string(addresses[std::countr_zero(outside)]) +
+                      " of the parameters, which have " + std::to_string(parameters.size()) + " bytes");
     for (int lane = 0; lane < warpLanes; lane++)
         addresses[lane] += reinterpret_cast<uint64_t>(parameters.data());
 }
@@ -155,7 +159,9 @@ uint64_t Warp::resolvePiece(const Instruction& i, uint64_t first, uint64_t bytes
     if (launch.checks != nullptr || launch.counters != nullptr || first % i.bytes != 0)
         return 0;
     if (i.space == Space::Shared)
-        return first <= block.shared.size() && bytes <= block.shared.size() - first ? reinterpret_cast<uint64_t>(block.shared.data()) + first : 0;
+        return first <= block.shared.size() && bytes <= block.shared.size() - first
+                   ? reinterpret_cast<uint64_t>(block.shared.data()) + first
+                   : 0;
     if (i.space == Space::Global) {
         const Allocation* last = launch.allocations[i.index];
         return last != nullptr && last->contains(first, bytes) ? first : 0;
@@ -184,7 +190,8 @@ Pattern patternOf(Warp& warp, const Instruction& i, const uint64_t* addresses, L
 }
 
 // Operands: the values, then the address.
-template <class T, class Register, int count, bool wideAddress, AccessKind kind> void load(Warp& warp, const Instruction& i, LaneMask active) {
+template <class T, class Register, int count, bool wideAddress, AccessKind kind>
+void load(Warp& warp, const Instruction& i, LaneMask active) {
     alignas(64) uint64_t addresses[warpLanes];
     if (active == 0)
         return;
@@ -253,7 +260,8 @@ template <class T, class Register, int count, bool wideAddress> void store(Warp&
         int lane = std::countr_zero(rest);
         for (int n = 0; n < count; n++)
             if (reinterpret_cast<const T*>(addresses[lane])[n] != static_cast<T>(values[n][lane]))
-                warp.fail(i, lane, errorLaunchFailed, "writes one value where another lane of its warp writes another by the same instruction");
+                warp.fail(i, lane, errorLaunchFailed,
+                          "writes one value where another lane of its warp writes another by the same instruction");
     }
 }
 
@@ -261,9 +269,11 @@ template <class T, class Register, int count> Execute pick(MemoryForm form) {
     if (form.kind == AccessKind::Write)
         return form.wideAddress ? store<T, Register, count, true> : store<T, Register, count, false>;
     if (form.kind == AccessKind::ReadOnly)
-        return form.wideAddress ? load<T, Register, count, true, AccessKind::ReadOnly> : load<T, Register, count, false, AccessKind::ReadOnly>;
+        return form.wideAddress ? load<T, Register, count, true, AccessKind::ReadOnly>
+                                : load<T, Register, count, false, AccessKind::ReadOnly>;
     if (form.kind == AccessKind::AtomicRead)
-        return form.wideAddress ? load<T, Register, count, true, AccessKind::AtomicRead> : load<T, Register, count, false, AccessKind::AtomicRead>;
+        return form.wideAddress ? load<T, Register, count, true, AccessKind::AtomicRead>
+                                : load<T, Register, count, false, AccessKind::AtomicRead>;
     return form.wideAddress ? load<T, Register, count, true, AccessKind::Read> : load<T, Register, count, false, AccessKind::Read>;
 }
 

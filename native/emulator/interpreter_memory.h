@@ -13,14 +13,14 @@ struct MemoryForm {
     unsigned count = 1;         // elements of a vector access
     bool isSigned = false;      // a small value is extended by its sign
     AccessKind kind = AccessKind::Read;
-    bool wideAddress = true;    // the address register has 8 bytes a lane
+    bool wideAddress = true;    // the address register has 8 bytes per lane
 };
 
 /// ld and st; operands: the values, then the address.
 Execute memoryAccess(MemoryForm form);
 
-/// atom and red: `operation` such as "add", `type` such as "u32"; null where there is no such form. Operands: the result, the address, one or
-/// two values. Without `wantsResult` (red) the first operand is not used.
+/// atom and red: `operation` such as "add", `type` such as "u32"; null where there is no such form. Operands: the result, the address, one
+/// or two values. Without `wantsResult` (red) the first operand is not used.
 Execute atomicAccess(std::string_view operation, std::string_view type, bool wideAddress, bool wantsResult);
 
 /// The addresses of all lanes: a register plus the instruction's immediate.

@@ -22,7 +22,7 @@
 
 namespace emulator {
 
-/// What an operand is: a predicate, or a register of 4 or 8 bytes a lane (16-bit values lie in 4 bytes).
+/// What an operand is: a predicate, or a register of 4 or 8 bytes per lane (16-bit values lie in 4 bytes).
 enum class Place : uint8_t { Predicate, Narrow, Wide };
 
 struct Form {

@@ -1,5 +1,5 @@
-// One warp: its registers, and which of its lanes run. Lanes that took different ways are groups; the group at the lowest place of the program
-// runs first, so that the ways of an `if` or a loop meet again where they join.
+// One warp: its registers, and which of its lanes run. Lanes that took different ways are groups; the group at the lowest place of the
+// program runs first, so that the ways of an `if` or a loop meet again where they join.
 #include "interpreter_warp.h"
 
 #include <algorithm>
@@ -182,7 +182,8 @@ void Warp::waitAtBarrier(const Instruction& i, uint32_t barrier) {
 bool Warp::gather(const Instruction& i, LaneMask members, LaneMask active) {
     bool strict = launch.settings.strict;
     if (LaneMask strangers = active & ~members; strict && strangers != 0)
-        fail(i, std::countr_zero(strangers), errorLaunchFailed, "is not in the mask " + std::to_string(members) + " of the warp operation that it carries out");
+        fail(i, std::countr_zero(strangers), errorLaunchFailed,
+             "is not in the mask " + std::to_string(members) + " of the warp operation that it carries out");
     LaneMask missing = members & existing & ~exited & ~active;
     if (LaneMask passing = missing & running; strict && passing != 0)
         fail(i, std::countr_zero(passing), errorLaunchFailed, "is in the mask of a warp operation that its predicate keeps it from");

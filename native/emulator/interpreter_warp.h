@@ -133,9 +133,12 @@ public:
     void run(Dim3 index);
 
     /// The running lanes of a warp arrive at a barrier. `holds` counts for bar.red.
-    void arrive(Warp& warp, const Instruction& instruction, uint32_t barrier, uint32_t expected, LaneMask holds, LaneMask lanes, bool waits);
+    void arrive(Warp& warp, const Instruction& instruction, uint32_t barrier, uint32_t expected, LaneMask holds, LaneMask lanes,
+                bool waits);
     void threadsExited(Warp& warp, const Instruction& instruction, LaneMask lanes);
-    std::byte* localOf(const Warp& warp, int lane) { return local.data() + (size_t(warp.number) * warpLanes + lane) * launch.kernel.localBytes; }
+    std::byte* localOf(const Warp& warp, int lane) {
+        return local.data() + (size_t(warp.number) * warpLanes + lane) * launch.kernel.localBytes;
+    }
     Dim3 threadAt(uint32_t warpNumber, int lane) const;
     uint64_t clock() const { return spent_; }
     void spend(const Warp& warp, const Instruction& first);

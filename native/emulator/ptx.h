@@ -1,6 +1,6 @@
 // PTX as the interpreter wants it: decoded once, when a module is loaded, into instructions whose operands are places in
-// a warp's register file. A register is an array over the 32 lanes of a warp (4 or 8 bytes a lane; a predicate is one
-// bit a lane). Constants and special registers (tid, ctaid, ...) are registers too, so that no instruction asks of what
+// a warp's register file. A register is an array over the 32 lanes of a warp (4 or 8 bytes per lane; a predicate is one
+// bit per lane). Constants and special registers (tid, ctaid, ...) are registers too, so that no instruction asks of what
 // kind its operands are.
 #pragma once
 
@@ -61,7 +61,7 @@ struct Parameter {
 struct Constant {
     uint32_t place = 0;
     uint64_t bits = 0;
-    bool wide = false; // 8 bytes a lane
+    bool wide = false; // 8 bytes per lane
 };
 
 /// A 4-byte register that the launch fills in.

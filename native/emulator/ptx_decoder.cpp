@@ -31,7 +31,8 @@ KernelDecoder::KernelDecoder(Kernel& target, const Scope& moduleScope) : kernel_
 }
 
 void KernelDecoder::fail(const std::string& what) const {
-    throw PtxError("PTX line " + std::to_string(written_.line) + ", kernel " + kernel_.name + ", '" + std::string(written_.opcodeText) + "': " + what);
+    throw PtxError("PTX line " + std::to_string(written_.line) + ", kernel " + kernel_.name + ", '" + std::string(written_.opcodeText) +
+                   "': " + what);
 }
 
 void KernelDecoder::decode(const WrittenInstruction& written) {

@@ -16,7 +16,7 @@
 
 namespace emulator {
 
-/// An operand while decoding: the number of a predicate, marked, or of a value of 4 or 8 bytes a lane.
+/// An operand while decoding: the number of a predicate, marked, or of a value of 4 or 8 bytes per lane.
 using ValueId = uint32_t;
 inline constexpr ValueId predicateMark = uint32_t(1) << 31;
 inline constexpr ValueId noValue = ~uint32_t(0);
@@ -42,7 +42,8 @@ using Scope = std::unordered_map<std::string, Symbol>;
 
 class KernelDecoder {
 public:
-    /// `moduleScope`: variables of the module; its shared variables get their place in the kernel's shared memory when the kernel uses them.
+    /// `moduleScope`: variables of the module; its shared variables get
+    /// their place in the kernel's shared memory when the kernel uses them.
     KernelDecoder(Kernel& target, const Scope& moduleScope);
 
     void openScope() { scopes_.emplace_back(); }
@@ -94,7 +95,7 @@ private:
     void decodeAddressConversion();
     Space takeSpace();
     void checkParameterAccess(const Operand& address, size_t bytes);
-    std::pair<ValueId, bool> addressBase(const Operand& address); // and whether it has 8 bytes a lane
+    std::pair<ValueId, bool> addressBase(const Operand& address); // and whether it has 8 bytes per lane
 
     // ptx_decoder_control.cpp
     void decodeBranch(bool indexed);

@@ -61,7 +61,9 @@ void KernelDecoder::decodeBarrier() {
 void KernelDecoder::decodeWarpOperation() {
     std::string key = opcodeKey();
     auto narrow = [&](size_t n) { return input(operand(n), Place::Narrow); };
-    auto finish = [&](Execute execute, size_t results, const std::vector<ValueId>& operands) { emit(execute, results, operands).endsRun = true; };
+    auto finish = [&](Execute execute, size_t results, const std::vector<ValueId>& operands) {
+        emit(execute, results, operands).endsRun = true;
+    };
     // d|p: the predicate may be left out.
     size_t extra = written_.paired ? 1 : 0;
     auto second = [&] { return written_.paired ? output(operand(1), Place::Predicate) : sparePredicate; };
@@ -72,17 +74,22 @@ void KernelDecoder::decodeWarpOperation() {
     }
     if (key == "activemask.b32")
         return finish(executeActiveMask, 1, {output(operand(0), Place::Narrow)});
-    for (auto [mode, kind] : {std::pair{"up", ShuffleKind::Up}, {"down", ShuffleKind::Down}, {"bfly", ShuffleKind::Butterfly}, {"idx", ShuffleKind::Index}})
+    for (auto [mode, kind] :
+         {std::pair{"up", ShuffleKind::Up}, {"down", ShuffleKind::Down}, {"bfly", ShuffleKind::Butterfly}, {"idx", ShuffleKind::Index}})
         if (key == "shfl.sync." + std::string(mode) + ".b32") {
             expectOperands(5 + extra, 5 + extra);
             ValueId value = narrow(1 + extra), by = narrow(2 + extra), clamp = narrow(3 + extra), members = narrow(4 + extra);
             return finish(shuffle(kind), 2, {output(operand(0), Place::Narrow), second(), value, by, clamp, members});
         }
-    for (auto [mode, kind] : {std::pair{"all.pred", VoteKind::All}, {"any.pred", VoteKind::Any}, {"uni.pred", VoteKind::Uniform}, {"ballot.b32", VoteKind::Ballot}})
+    for (auto [mode, kind] : {std::pair{"all.pred", VoteKind::All},
+                              {"any.pred", VoteKind::Any},
+                              {"uni.pred", VoteKind::Uniform},
+                              {"ballot.b32", VoteKind::Ballot}})
         if (key == "vote.sync." + std::string(mode)) {
             expectOperands(3, 3);
             ValueId predicate = input(operand(1), Place::Predicate), members = narrow(2);
-            return finish(vote(kind), 1, {output(operand(0), kind == VoteKind::Ballot ? Place::Narrow : Place::Predicate), predicate, members});
+            return finish(vote(kind), 1,
+                          {output(operand(0), kind == VoteKind::Ballot ? Place::Narrow : Place::Predicate), predicate, members});
         }
     for (bool all : {false, true})
         for (bool wide : {false, true})

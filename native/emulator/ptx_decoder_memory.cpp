@@ -15,7 +15,8 @@ template <class Whole, class Part, int count, int bits> void unpack(Warp& warp, 
     for (int n = 0; n < count; n++) {
         auto* part = warp.lanesOf<Part>(i.operands[n]);
         for (int lane = 0; lane < warpLanes; lane++)
-            part[lane] = (active >> lane & 1) != 0 ? Part(values[lane] >> (n * bits) & (~Whole(0) >> (sizeof(Whole) * 8 - bits))) : part[lane];
+            part[lane] =
+                (active >> lane & 1) != 0 ? Part(values[lane] >> (n * bits) & (~Whole(0) >> (sizeof(Whole) * 8 - bits))) : part[lane];
     }
 }
 
@@ -46,7 +47,8 @@ void KernelDecoder::decodeMove() {
         return decodeVectorMove();
     std::string key = opcodeKey();
     Place place = key == "mov.pred" ? Place::Predicate : typeBytes(written_.opcode.back()) == 8 ? Place::Wide : Place::Narrow;
-    if (from.kind == Operand::Kind::Name && (from.name == "%clock" || from.name == "%clock64" || from.name == "%clock_hi" || from.name == "%globaltimer")) {
+    if (from.kind == Operand::Kind::Name &&
+        (from.name == "%clock" || from.name == "%clock64" || from.name == "%clock_hi" || from.name == "%globaltimer")) {
         emit(place == Place::Wide ? readClock<uint64_t> : readClock<uint32_t>, 1, {output(to, place)});
         return;
     }
@@ -97,8 +99,12 @@ void KernelDecoder::decodeVectorMove() {
 }
 
 Space KernelDecoder::takeSpace() {
-    for (auto [name, space] : {std::pair{"global", Space::Global}, {"shared", Space::Shared}, {"shared::cta", Space::Shared}, {"local", Space::Local},
-             {"const", Space::Constant}, {"param", Space::Parameter}})
+    for (auto [name, space] : {std::pair{"global", Space::Global},
+                               {"shared", Space::Shared},
+                               {"shared::cta", Space::Shared},
+                               {"local", Space::Local},
+                               {"const", Space::Constant},
+                               {"param", Space::Parameter}})
         if (take(name))
             return space;
     return Space::Generic;
@@ -122,8 +128,8 @@ void KernelDecoder::checkParameterAccess(const Operand& address, size_t bytes) {
     if (symbol == nullptr || symbol->space != Space::Parameter)
         return;
     if (address.offset < 0 || size_t(address.offset) + bytes > symbol->bytes)
-        fail("reads " + std::to_string(bytes) + " bytes at " + std::to_string(address.offset) + " of the parameter " + std::string(address.name)
-            + ", which has " + std::to_string(symbol->bytes));
+        fail("reads " + std::to_string(bytes) + " bytes at " + std::to_string(address.offset) + " of the parameter " +
+             std::string(address.name) + ", which has " + std::to_string(symbol->bytes));
 }
 
 void KernelDecoder::decodeMemory(bool write) {
@@ -132,7 +138,8 @@ void KernelDecoder::decodeMemory(bool write) {
     // How the order of accesses and the caches are told; here all accesses are in order and there are no caches.
     bool isVolatile = take("volatile"), isStrong = takeAny({"relaxed", "acquire", "release"});
     takeAny({"weak", "cta", "gpu", "sys", "ca", "cg", "cs", "lu", "cv", "wb", "wt"});
-    takeAny({"L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::64B", "L2::128B", "L2::256B"});
+    takeAny({"L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last", "L1::no_allocate", "L2::64B", "L2::128B",
+             "L2::256B"});
     bool readOnly = take("nc");
     Space space = takeSpace();
     form.kind = write ? AccessKind::Write : readOnly ? AccessKind::ReadOnly

@@ -166,7 +166,8 @@ void Parser::parseModuleVariable(bool isExtern) {
 void Parser::store(const VariableText& variable, Space space) {
     constexpr size_t alignment = 256;
     size_t bytes = variable.elementBytes * variable.count;
-    auto& storage = module_.variableBytes.emplace_back(std::make_unique<std::byte[]>(bytes + 2 * alignment)); // space behind: neighbours never touch
+    auto& storage =
+        module_.variableBytes.emplace_back(std::make_unique<std::byte[]>(bytes + 2 * alignment)); // space behind: neighbours never touch
     auto start = reinterpret_cast<uint64_t>(storage.get());
     uint64_t address = (start + alignment - 1) / alignment * alignment;
     if (variable.values.size() > variable.count)
@@ -174,7 +175,8 @@ void Parser::store(const VariableText& variable, Space space) {
     for (size_t n = 0; n < variable.values.size(); n++) {
         if (variable.values[n].kind != Operand::Kind::Number)
             fail("'" + variable.name + "' begins with something that is not a number");
-        std::memcpy(reinterpret_cast<std::byte*>(address) + n * variable.elementBytes, &variable.values[n].bits, variable.elementBytes); // little-endian
+        std::memcpy(reinterpret_cast<std::byte*>(address) + n * variable.elementBytes, &variable.values[n].bits,
+                    variable.elementBytes); // little-endian
     }
     module_.variables.push_back({variable.name, space, {address, bytes, 0}});
     scope_[variable.name] = {.kind = Symbol::Kind::Variable, .space = space, .address = address, .bytes = bytes};

@@ -1,5 +1,5 @@
-// Places in the register file. A lane writes only its own part of a register, so what holds for one thread holds for a warp whose lanes have
-// parted: two values can share a place when no way through the program needs both at once.
+// Places in the register file. A lane writes only its own part of a register, so what holds for one thread holds for a warp whose lanes
+// have parted: two values can share a place when no way through the program needs both at once.
 #include "interpreter_control.h"
 #include "ptx_decoder.h"
 

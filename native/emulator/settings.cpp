@@ -37,7 +37,8 @@ std::string parseSettings(std::string_view list, Settings& settings) {
         {"devices", [&](auto text) { return parseNumber(text, settings.devices) && settings.devices >= 1 && settings.devices <= 16; }},
         {"memory", [&](auto text) { return parseNumber(text, settings.memory, true) && settings.memory > 0; }},
         {"fail_alloc", [&](auto text) { return parseNumber(text, settings.failAllocation) && settings.failAllocation >= 1; }},
-        {"fail_launch", [&](auto text) { return parseNumber(text, settings.failLaunch) && settings.failLaunch >= 1; }}};
+        {"fail_launch", [&](auto text) { return parseNumber(text, settings.failLaunch) && settings.failLaunch >= 1; }},
+        {"fail_grouped", [&](auto text) { return parseNumber(text, settings.failGrouped) && settings.failGrouped >= 1; }}};
 
     while (!list.empty()) {
         const size_t comma = list.find(',');

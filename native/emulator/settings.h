@@ -1,5 +1,5 @@
 // What a user may ask of the emulated device, in the words of one comma list:
-//   race,strict,shuffle=7,lazy,count,devices=2,memory=64M,fail_alloc=12,fail_launch=3,no_device,old_driver,no_grouped
+//   race,strict,shuffle=7,lazy,count,devices=2,memory=64M,fail_alloc=12,fail_launch=3,fail_grouped=1,no_device,old_driver,no_grouped
 // It comes from the environment variable TINYMOE_EMULATOR when the library loads, or from tinymoe_emulator_configure (control.h).
 #pragma once
 
@@ -25,6 +25,7 @@ struct Settings {
     // Faults. The n-th call since the settings were made fails, the first being 1.
     long failAllocation = -1;   // with "out of memory"
     long failLaunch = -1;       // with "launch failed", when the kernel would have run
+    long failGrouped = -1;      // grouped products, with "internal error"
     bool noDevice = false;      // cuInit finds no device
     bool oldDriver = false;     // a driver of CUDA 10.2, which cannot read our PTX
     bool noGrouped = false;     // a cuBLAS of CUDA 12.0, without grouped products

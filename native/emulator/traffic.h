@@ -14,7 +14,8 @@ public:
     /// Host addresses. Bytes that several lanes access count once; the least of the launch counts each byte once.
     void global(const Warp& warp, const Instruction& instruction, const uint64_t* addresses, LaneMask active, AccessKind kind);
 
-    /// Offsets in shared memory. 32 banks of 4 bytes; an access of 8 or 16 bytes a lane takes two or four turns of half or a quarter of a warp.
+    /// Offsets in shared memory. 32 banks of 4 bytes; an access of 8 or 16 bytes per lane takes two or four turns of half or a
+    /// quarter of a warp.
     void shared(const Warp& warp, const Instruction& instruction, const uint64_t* addresses, LaneMask active);
 
 private:

@@ -1,12 +1,12 @@
 // Attention without a T×S matrix in memory (Dao et al. 2022, 2023), forward and backward, in float32.
 //
-// A block of 128 threads owns 64 rows of one head: queries for y and dq, keys for dk and dv. It walks over the tiles of 64 queries by 64 keys that the
-// mask leaves to its rows, in order, and adds up in registers. The scores of a tile are q·kᵀ, made of slices of 32 columns of D that pass through shared
-// memory; the softmax is kept up as tiles come (a largest score and a sum for each row). The backward makes the weights again from the scores and the
-// saved log-sum-exp. Nothing is added by two blocks, so all sums have one order: no atomics.
+// A block of 128 threads owns 64 rows of one head: queries for y and dq, keys for dk and dv. It walks over the tiles of 64 queries by 64
+// keys that the mask leaves to its rows, in order, and adds up in registers. The scores of a tile are q·kᵀ, made of slices of 32 columns of
+// D that pass through shared memory; the softmax is kept up as tiles come (a largest score and a sum for each row). The backward makes the
+// weights again from the scores and the saved log-sum-exp. Nothing is added by two blocks, so all sums have one order: no atomics.
 //
-// Global memory, for each visible tile of 64×64 and each 128 columns of D: as many times 64·D·4 bytes as stand here, most of them from a cache, since a head's
-// rows are few:
+// Global memory, for each visible tile of 64×64 and each 128 columns of D: as many times 64·D·4 bytes as stand here, most of them from a
+// cache, since a head's rows are few:
 //   forward 3 (q, k, v),   dq 5 (q, k, dy, v, k),   dk and dv 6 (q, k, dy, v, dy, q).
 // All else is one row of D, or one number, for each query or key. One query alone (generation) reads each key and value that it sees once.
 #include "attention.cuh"
@@ -98,21 +98,21 @@ DEVICE void attend(const float* q, const float* k, const float* v, Shape shape, 
 }
 
 // Heads of up to 64 columns: half the registers of sums, so more blocks at a time.
-KERNEL __launch_bounds__(Threads, 3) attention_forward_64(
-    const float* q, const float* k, const float* v, int T, int S, int H, int KvHeads, int D, int window, float rate, Stream stream, float* y, float* logSumExp)
+KERNEL __launch_bounds__(Threads, 3) attention_forward_64(const float* q, const float* k, const float* v, int T, int S, int H, int KvHeads,
+    int D, int window, float rate, Stream stream, float* y, float* logSumExp)
 {
     attend<64>(q, k, v, { T, S, H, KvHeads, D, window }, { rate, stream }, y, logSumExp);
 }
 
 // Any head: beyond 128 columns each 128 have blocks of their own, which make the scores again.
-KERNEL __launch_bounds__(Threads, 2) attention_forward_128(
-    const float* q, const float* k, const float* v, int T, int S, int H, int KvHeads, int D, int window, float rate, Stream stream, float* y, float* logSumExp)
+KERNEL __launch_bounds__(Threads, 2) attention_forward_128(const float* q, const float* k, const float* v, int T, int S, int H, int KvHeads,
+    int D, int window, float rate, Stream stream, float* y, float* logSumExp)
 {
     attend<128>(q, k, v, { T, S, H, KvHeads, D, window }, { rate, stream }, y, logSumExp);
 }
 
-// One query for each head, as in generation: a block a head (and 128 columns of it), its warps take the keys by fours, each with a softmax of its own,
-// and put their results together in order. Shapes as above with T = 1.
+// One query for each head, as in generation: a block per head (and 128 columns of it), its warps take the keys by fours, each with a
+// softmax of its own, and put their results together in order. Shapes as above with T = 1.
 KERNEL __launch_bounds__(32 * 16) attention_forward_one(
     const float* q, const float* k, const float* v, int S, int H, int KvHeads, int D, int window, float* y, float* logSumExp)
 {
@@ -191,7 +191,7 @@ KERNEL __launch_bounds__(32 * 16) attention_forward_one(
 // With P the weights, M the factors of dropout (0 or 1/(1 − rate)), and δ[t] = dy[t]·y[t]:
 // dS = P·(M·(dy[t]·v[s]) − δ[t]),   dq[t] = Σ_s dS·k[s]/√D,   dk[s] = Σ_t dS·q[t]/√D,   dv[s] = Σ_t P·M·dy[t]
 
-// δ (B, H, T), a warp a row. dy, y (B, T, H, D)
+// δ (B, H, T), a warp per row. dy, y (B, T, H, D)
 KERNEL attention_backward_delta(const float* dy, const float* y, int T, int H, int D, int rows, float* delta)
 {
     int n = blockIdx.x * (blockDim.x / WarpSize) + warp(), h = n % H, t = n / H % T, b = n / H / T;
@@ -225,8 +225,10 @@ struct Queries
     }
 };
 
-// Of the tile of these queries and the 64 keys from `s` on: P·M into the tile, dS into slopes. The tile keeps P while the registers are full of products.
-DEVICE void make_slopes(Shared& shared, const Shape& shape, const Drop& drop, const Queries& queries, HeadRows k, HeadRows v, int s, float (&slopes)[Rows][Columns])
+// Of the tile of these queries and the 64 keys from `s` on: P·M into the tile, dS into slopes.
+// The tile keeps P while the registers are full of products.
+DEVICE void make_slopes(Shared& shared, const Shape& shape, const Drop& drop, const Queries& queries, HeadRows k, HeadRows v, int s,
+    float (&slopes)[Rows][Columns])
 {
     drop.draw(shared, queries.number + s, shape.S);
     multiply_rows(shared, queries.q, k, shape.D, slopes);
@@ -272,8 +274,8 @@ DEVICE void put_tile(Shared& shared, const float (&values)[Rows][Columns])
 
 // dy, q, dq (B, T, H, D), k, v (B, S, KvHeads, D), logSumExp, delta (B, H, T)
 template <int Size>
-DEVICE void attend_backward_queries(
-    const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta, Shape shape, Drop drop, Target dq)
+DEVICE void attend_backward_queries(const float* dy, const float* q, const float* k, const float* v, const float* logSumExp,
+    const float* delta, Shape shape, Drop drop, Target dq)
 {
     __shared__ Shared shared;
     int T = shape.T, S = shape.S, H = shape.H, D = shape.D;
@@ -298,8 +300,8 @@ DEVICE void attend_backward_queries(
 
 // The keys of one key head meet the queries of all its heads, head by head. Shapes as above; dk, dv (B, S, KvHeads, D)
 template <int Size>
-DEVICE void attend_backward_keys(
-    const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta, Shape shape, Drop drop, Target dk, Target dv)
+DEVICE void attend_backward_keys(const float* dy, const float* q, const float* k, const float* v, const float* logSumExp,
+    const float* delta, Shape shape, Drop drop, Target dk, Target dv)
 {
     __shared__ Shared shared;
     int T = shape.T, S = shape.S, KvHeads = shape.KvHeads, D = shape.D, group = shape.H / KvHeads;

@@ -72,8 +72,8 @@ DEVICE TargetRows rows_of(Target y, int b, int length, int from, int heads, int 
 
 // ---- Tiles -----------------------------------------------------------------------------------------------------------------------------
 
-// Columns d to d + 31 of the rows; zero where there is no row or no column. A warp takes 32 neighbouring floats of a row: 16 bytes a thread would not pay
-// beside the arithmetic, and would need D and the views to be multiples of them.
+// Columns d to d + 31 of the rows; zero where there is no row or no column. A warp takes 32 neighbouring floats of a row: 16 bytes per
+// thread would not pay beside the arithmetic, and would need D and the views to be multiples of them.
 DEVICE void load_slice(float (*slice)[Slice + 4], HeadRows rows, int d, int D)
 {
     const float* from = rows.first + d + lane();
@@ -120,7 +120,8 @@ DEVICE void multiply_rows(Shared& shared, HeadRows a, HeadRows b, int D, float (
                 float4 right = *(const float4*)&shared.b[column_of(j)][c];
 #pragma unroll
                 for (int i = 0; i < Rows; i++)
-                    products[i][j] = fmaf(left[i].w, right.w, fmaf(left[i].z, right.z, fmaf(left[i].y, right.y, fmaf(left[i].x, right.x, products[i][j]))));
+                    products[i][j] = fmaf(
+                        left[i].w, right.w, fmaf(left[i].z, right.z, fmaf(left[i].y, right.y, fmaf(left[i].x, right.x, products[i][j]))));
             }
         }
     }
@@ -186,7 +187,10 @@ struct Sums
                     float4 value = *(const float4*)&shared.a[s + u][4 * (threadIdx.x % Lanes)];
 #pragma unroll
                     for (int i = 0; i < Rows; i++)
-                        add_scaled(values[slice][i], u == 0 ? weights[i].x : u == 1 ? weights[i].y : u == 2 ? weights[i].z : weights[i].w, value);
+                    {
+                        float weight = u == 0 ? weights[i].x : u == 1 ? weights[i].y : u == 2 ? weights[i].z : weights[i].w;
+                        add_scaled(values[slice][i], weight, value);
+                    }
                 }
             }
         }
@@ -206,7 +210,8 @@ struct Sums
 #pragma unroll 2
             for (int t = 0; t < x.count; t++)
             {
-                float4 weights = *(const float4*)&shared.tile[t][key_of(0)], value = *(const float4*)&shared.a[t][4 * (threadIdx.x % Lanes)];
+                float4 weights = *(const float4*)&shared.tile[t][key_of(0)],
+                       value = *(const float4*)&shared.a[t][4 * (threadIdx.x % Lanes)];
                 add_scaled(values[slice][0], weights.x, value);
                 add_scaled(values[slice][1], weights.y, value);
                 add_scaled(values[slice][2], weights.z, value);
@@ -218,7 +223,8 @@ struct Sums
     // Keys that a thread sums for lie side by side: one access reads the weights of all four.
     DEVICE static int key_of(int i) { return Rows * (threadIdx.x / Lanes) + i; }
 
-    // Times a factor, to the rows of y: sums i belong to its row `row` + i·step. By way of a slice, so that a warp writes neighbouring floats.
+    // Times a factor, to the rows of y: sums i belong to its row `row` + i·step.
+    // By way of a slice, so that a warp writes neighbouring floats.
     DEVICE void write(Shared& shared, float factor, int row, int step, TargetRows y, int from, int D)
     {
 #pragma unroll
@@ -253,8 +259,8 @@ struct Drop
     float rate;
     Stream stream;
 
-    // Draws for a tile whose first number is `first`, S numbers a row: a thread four neighbouring keys at a time, and the bits of a row come together.
-    // A row's bits are for its own 8 threads; a barrier has to follow, and another before the next draw.
+    // Draws for a tile whose first number is `first`, S numbers per row: a thread draws four neighbouring keys at a time, and the bits of a
+    // row come together. A row's bits are for its own 8 threads; a barrier has to follow, and another before the next draw.
     DEVICE void draw(Shared& shared, index_t first, int S) const
     {
         if (rate == 0)

@@ -1,12 +1,13 @@
 // What balance losses are made of. A mask (N) says 1 for a row that counts, 0 for another; null: all count.
 //
-// Each input is read once. Sums over rows are made block by block into scratch memory, small beside the rows, and added up by the kernels of reduce.cu.
+// Each input is read once. Sums over rows are made block by block into scratch memory, small beside the rows,
+// and added up by the kernels of reduce.cu.
 #include "functions.cuh"
 #include "rows.cuh"
 
 DEVICE bool counts(const float* mask, index_t n) { return mask == nullptr || mask[n] != 0.0f; }
 
-// ---- Probabilities times shares of the load -------------------------------------------------------------------------------------------------
+// ---- Probabilities times shares of the load ---------------------------------------------------------------------------------------------
 
 // partial = scale·Σ mask[n]·Σ_e shares[g, e]·p[n, e] over the rows n of a block. Group g of T rows is blockIdx.y.
 // p (groups, T, E), shares (groups, E), mask (groups, T), partial (groups, blocks)
@@ -45,7 +46,7 @@ KERNEL balance_loss_backward(const float* dloss, const float* shares, const floa
     }
 }
 
-// ---- Squared coefficient of variation: one block, of one team and no more threads --------------------------------------------------------------
+// ---- Squared coefficient of variation: one block, of one team and no more threads -------------------------------------------------------
 
 // Mean and population variance of x (n), which the block's threads keep, and what the variance is divided by.
 struct Variation
@@ -98,7 +99,7 @@ KERNEL squared_variation_backward(const float* dy, const float* x, float eps, in
         dx.write_four(team.column(k), n, (row.get(k, x, team.column(k), n) + four(-shift)) * scale);
 }
 
-// ---- Smooth load ------------------------------------------------------------------------------------------------------------------------------
+// ---- Smooth load ------------------------------------------------------------------------------------------------------------------------
 
 // One token: its K+1 best experts, largest first, and the threshold of one of the K best and of another.
 struct Thresholds
@@ -107,7 +108,8 @@ struct Thresholds
     int K, lastIn, firstOut;
     float in, out;
 
-    DEVICE Thresholds(const float* noisy, const int* best, int K) : best(best), K(K), lastIn(best[K - 1]), firstOut(best[K]), in(noisy[firstOut]), out(noisy[lastIn]) {}
+    DEVICE Thresholds(const float* noisy, const int* best, int K)
+        : best(best), K(K), lastIn(best[K - 1]), firstOut(best[K]), in(noisy[firstOut]), out(noisy[lastIn]) {}
 
     DEVICE float of(index_t expert) const { return is_in(expert) ? in : out; }
 
@@ -120,9 +122,10 @@ struct Thresholds
     }
 };
 
-// load[p, e] = Σ mask[t]·Φ((clean[t, e] − threshold)/sigma[t, e]) over the rows of block p. clean, noisy, sigma (T, E), best (T, K+1), mask (T), load (blocks, E)
-KERNEL smooth_load_forward(
-    const float* clean, const float* noisy, const float* sigma, const int* best, const float* mask, int T, int E, int K, int rowsPerBlock, Target load)
+// load[p, e] = Σ mask[t]·Φ((clean[t, e] − threshold)/sigma[t, e]) over the rows of block p.
+// clean, noisy, sigma (T, E), best (T, K+1), mask (T), load (blocks, E)
+KERNEL smooth_load_forward(const float* clean, const float* noisy, const float* sigma, const int* best, const float* mask, int T, int E,
+    int K, int rowsPerBlock, Target load)
 {
     Tile tile(T, E, rowsPerBlock);
     Four sum = four(0.0f);
@@ -140,8 +143,8 @@ KERNEL smooth_load_forward(
     tile.write(sum, 1.0f, E, load);
 }
 
-// With z = (clean − threshold)/sigma and dz = dload·φ(z):  dclean = dz/sigma,  dsigma = −dz·z/sigma,  and to each threshold −Σ dclean over those that it is for.
-// dload (E), clean, noisy, sigma, dclean, dnoisy, dsigma (T, E), best (T, K+1), mask (T). A team has a token.
+// With z = (clean − threshold)/sigma and dz = dload·φ(z):  dclean = dz/sigma,  dsigma = −dz·z/sigma,  and to each threshold −Σ dclean over
+// those that it is for. dload (E), clean, noisy, sigma, dclean, dnoisy, dsigma (T, E), best (T, K+1), mask (T). A team has a token.
 KERNEL smooth_load_backward(
     const float* dload, const float* clean, const float* noisy, const float* sigma, const int* best, const float* mask, int T, int E, int K,
     Target dclean, Target dnoisy, Target dsigma)
@@ -159,7 +162,8 @@ KERNEL smooth_load_backward(
             Four byClean = four(0.0f), bySigma = four(0.0f);
             if (counting)
             {
-                Four logit = load_four(clean + row, e, E), deviation = load_four(sigma + row, e, E, 1.0f), gradient = load_four(dload, e, E);
+                Four logit = load_four(clean + row, e, E), deviation = load_four(sigma + row, e, E, 1.0f),
+                     gradient = load_four(dload, e, E);
 #pragma unroll
                 for (int j = 0; j < 4; j++)
                 {

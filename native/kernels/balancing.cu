@@ -1,8 +1,9 @@
 // Assignments that are balanced by construction: an auction, Sinkhorn's iteration, a bias that follows the load.
 //
-// The first two go round after round until they are done, and only the device knows when: one block does all rounds, so that the host need not ask.
-// Bytes: each round of the auction reads the scores of the tokens that are outside, and the bids; they stay in the cache. Sinkhorn has its matrix in shared
-// memory, where each round goes over it twice; a matrix without room there is written to global memory once and read from there.
+// The first two go round after round until they are done, and only the device knows when: one block does all rounds, so that the host need
+// not ask. Bytes: each round of the auction reads the scores of the tokens that are outside, and the bids; they stay in the cache. Sinkhorn
+// has its matrix in shared memory, where each round goes over it twice;
+// a matrix without room there is written to global memory once and read from there.
 #include "ranking.cuh"
 
 constexpr int BlockSize = 512;
@@ -10,7 +11,7 @@ constexpr float Absent = -1e30f; // a row that begins below this is not there
 
 DEVICE bool is_present(const float* x, int t, int E) { return !(x[(index_t)t * E] < Absent); }
 
-// ---- Auction (Bertsekas 1992) ------------------------------------------------------------------------------------------------------------------
+// ---- Auction (Bertsekas 1992) -----------------------------------------------------------------------------------------------------------
 
 constexpr int AuctionRounds = 100;
 constexpr float LeastBidStep = 1e-4f, BidStepsOfRange = 50.0f;
@@ -41,8 +42,10 @@ struct Offer
     }
 };
 
-// A token without a seat bids for the expert that is worth most to it, score − price: as much as keeps it as good as the second best, and a step more.
-DEVICE void bid(const float* scores, int t, bool bids, int E, float step, const Team& team, const Experts& experts, float* offers, int* wants)
+// A token without a seat bids for the expert that is worth most to it, score − price:
+// as much as keeps it as good as the second best, and a step more.
+DEVICE void bid(
+    const float* scores, int t, bool bids, int E, float step, const Team& team, const Experts& experts, float* offers, int* wants)
 {
     Offer best = {-Infinity, -Infinity, 0};
     for (int e = team.member; e < E && bids; e += team.lanes)
@@ -193,7 +196,7 @@ KERNEL assign_balanced(
         take_free_seats(scores, T, E, seats, experts, choices);
 }
 
-// ---- Sinkhorn's iteration ------------------------------------------------------------------------------------------------------------------------
+// ---- Sinkhorn's iteration ---------------------------------------------------------------------------------------------------------------
 
 constexpr int SinkhornRounds = 100;
 constexpr float SinkhornTolerance = 1e-4f, SinkhornEpsilon = 1e-8f;
@@ -246,8 +249,8 @@ DEVICE void scale_rows(int present, int T, int E, const Team& team, const Scalin
     }
 }
 
-// c[e] = 1/(E·Σ_t x[t, e]·r[t]); returns the mean change of c. Each team sums every count'th row, then the first team the sums of all; as many columns at a
-// time as a team has lanes.
+// c[e] = 1/(E·Σ_t x[t, e]·r[t]); returns the mean change of c. Each team sums every count'th row, then the first team the sums of all; as
+// many columns at a time as a team has lanes.
 DEVICE float scale_columns(int T, int E, const Team& team, const Scaling& s)
 {
     __shared__ float sums[BlockSize];
@@ -298,7 +301,7 @@ KERNEL sinkhorn(
         plan[i] = s.x[i] * (s.r[i / E] * s.c[i % E]);
 }
 
-// ---- A bias that follows the load ------------------------------------------------------------------------------------------------------------------
+// ---- A bias that follows the load -------------------------------------------------------------------------------------------------------
 
 // One block of BlockSize threads, which keep the count of their first expert: there is seldom a second.
 KERNEL step_bias(

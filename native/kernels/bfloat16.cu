@@ -1,4 +1,4 @@
-// Rounding to bfloat16: to the nearest, ties to the even one. Each value is read once and written once, four a thread.
+// Rounding to bfloat16: to the nearest, ties to the even one. Each value is read once and written once, four per thread.
 #include "common.cuh"
 
 // y = x rounded, in float32 memory. x, y (n); y may be x

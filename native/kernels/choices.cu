@@ -1,9 +1,10 @@
 // Choices before they become a plan: counted, limited to the room that experts have, made by the experts themselves, looked up.
-// Where an expert takes the best, a crew looks through its ranks again and again until it has found the last that is taken, then compares each with that one.
+// Where an expert takes the best, a crew looks through its ranks again and again until it has found the last that is taken,
+// then compares each with that one.
 #include "ranking.cuh"
 
-// The ranks of a crew of Threads threads: the first Fit of them in shared memory; where there are more, the others are made anew at each look.
-// Threads read back only what they wrote, so no barrier is needed.
+// The ranks of a crew of Threads threads: the first Fit of them in shared memory; where there are more, the others are made anew at each
+// look. Threads read back only what they wrote, so no barrier is needed.
 template <int Threads, int Fit, class Make>
 struct StagedRanks
 {
@@ -19,9 +20,9 @@ struct StagedRanks
     DEVICE Rank operator()(int i) const { return i < Fit ? shared[i] : make(i); }
 };
 
-constexpr int RanksThatFit = 4096; // 32 KB a block
+constexpr int RanksThatFit = 4096; // 32 KB per block
 
-// Block (group, run of ExpertsAtOnce experts) of 1024 threads; dynamic shared memory for a counter an expert.
+// Block (group, run of ExpertsAtOnce experts) of 1024 threads; dynamic shared memory for a counter per expert.
 KERNEL count_choices(
     const int* choices, // (groups, T, K)
     int T, int K, int counted, int E, float scale,
@@ -55,7 +56,8 @@ KERNEL keep_choices(
         kept[i] = keep[i] > 0.0f ? choices[i] : Dropped;
 }
 
-// The choices come sorted by expert. Block e of 256 threads: expert e serves those that rank first: by priority, then first choices before second ones, then by token.
+// The choices come sorted by expert. Block e of 256 threads: expert e serves those that rank first: by priority, then first choices before
+// second ones, then by token.
 KERNEL limit_capacity(
     const int* choices,      // (T, K)
     const float* priority,   // (T, K), or null: all are equal
@@ -85,9 +87,11 @@ KERNEL limit_capacity(
             kept[i] = Dropped;
 }
 
-// Column `expert` of a group of tokens, by a crew of Threads threads. Neighbouring crews read neighbouring columns, out of the same sectors.
+// Column `expert` of a group of tokens, by a crew of Threads threads.
+// Neighbouring crews read neighbouring columns, out of the same sectors.
 template <int Threads, int Fit>
-DEVICE void take_tokens(const float* scores, int T, int E, int groups, int interleaved, int active, index_t crew, Rank* shared, int* choices)
+DEVICE void take_tokens(
+    const float* scores, int T, int E, int groups, int interleaved, int active, index_t crew, Rank* shared, int* choices)
 {
     int expert = crew % E, group = crew / E, size = T / groups;
     int first = interleaved ? group : group * size, step = interleaved ? groups : 1;
@@ -107,7 +111,7 @@ DEVICE void take_tokens(const float* scores, int T, int E, int groups, int inter
         choices[(index_t)(first + i * step) * E + expert] = ranks(i) <= last ? expert : Dropped;
 }
 
-// A block of 256 threads a column of a group.
+// A block of 256 threads per column of a group.
 KERNEL choose_tokens(
     const float* scores, // (T, E)
     int T, int E, int groups, int interleaved, int active,
@@ -117,7 +121,7 @@ KERNEL choose_tokens(
     take_tokens<256, RanksThatFit>(scores, T, E, groups, interleaved, active, blockIdx.x, shared, choices);
 }
 
-// The same, a warp a column: groups are often a few tokens, those of one position, and many.
+// The same, a warp per column: groups are often a few tokens, those of one position, and many.
 KERNEL choose_few_tokens(const float* scores, int T, int E, int groups, int interleaved, int active, int* choices)
 {
     constexpr int Warps = 256 / WarpSize, Fit = 256;

@@ -1,7 +1,7 @@
 // What every family of kernels shares: sizes, targets, reductions in a fixed order, random numbers.
 //
 // Rules. Sums run in one fixed order, so that a result is the same bits each time: no float atomics. Indices into tensors are 64-bit.
-// Everything is inlined: the PTX has no calls. A warp has 32 lanes; every kernel says how many threads a block it wants.
+// Everything is inlined: the PTX has no calls. A warp has 32 lanes; every kernel says how many threads per block it wants.
 #pragma once
 
 using index_t = long long;           // elements of a tensor: more than 2^31 bytes
@@ -15,8 +15,8 @@ constexpr float Infinity = __builtin_huge_valf();
 #define DEVICE __device__ __forceinline__
 #define KERNEL extern "C" __global__ void
 
-// Four neighbouring elements, the unit of reading and writing: one 16-byte access where the address allows it and all four exist, else one by one.
-// Views may begin at any element, so the address is looked at each time.
+// Four neighbouring elements, the unit of reading and writing: one 16-byte access where the address allows it and all four exist, else one
+// by one. Views may begin at any element, so the address is looked at each time.
 struct alignas(16) Four
 {
     float v[4];
@@ -159,7 +159,7 @@ DEVICE int sum_before(int value, int& total)
     return (warp() > 0 ? before : 0) + inWarp - value;
 }
 
-// ---- Random numbers: Philox 4x32-10 (Salmon et al. 2011), word for word those of RandomNumbers/Philox.cs ---------------------------------
+// ---- Random numbers: Philox 4x32-10 (Salmon et al. 2011), word for word those of RandomNumbers/Philox.cs --------------------------------
 
 // One stream, as the host's RandomKey: number i of the stream is word i mod 4 of block i / 4. 24 bytes, passed by value.
 struct Stream
@@ -201,7 +201,9 @@ struct Stream
         if ((i & 3) == 0)
             return a;
         uint4 b = block((i >> 2) + 1);
-        return (i & 3) == 1 ? make_uint4(a.y, a.z, a.w, b.x) : (i & 3) == 2 ? make_uint4(a.z, a.w, b.x, b.y) : make_uint4(a.w, b.x, b.y, b.z);
+        return (i & 3) == 1 ? make_uint4(a.y, a.z, a.w, b.x)
+            : (i & 3) == 2 ? make_uint4(a.z, a.w, b.x, b.y)
+            : make_uint4(a.w, b.x, b.y, b.z);
     }
 
     DEVICE static float to_uniform(uint32 word) { return (float)(word >> 8) * (1.0f / (1 << 24)); }

@@ -1,8 +1,9 @@
-// Dispatch and combine: rows to their experts and back. Every sum is a gather in the order of the token's choices. A warp a token, or a row.
+// Dispatch and combine: rows to their experts and back. Every sum is a gather in the order of the token's choices. A warp per token, or a
+// row.
 //
-// Bytes: a token's vector is read once and written to all of its rows, or its rows are read once and summed. Only combine_backward, whose rows ask for their
-// token's gradient each, reads that once a choice: 1.2 times the least with two choices a token.
-// A lane takes four columns with one 16-byte access where all rows begin at a multiple of that, else one: V is float4 or float, C counts in V.
+// Bytes: a token's vector is read once and written to all of its rows, or its rows are read once and summed. Only combine_backward, whose
+// rows ask for their token's gradient each, reads that once per choice: 1.2 times the least with two choices per token. A lane takes four
+// columns with one 16-byte access where all rows begin at a multiple of that, else one: V is float4 or float, C counts in V.
 #include "ranking.cuh" // Dropped
 
 DEVICE index_t warp_of_grid() { return first_index() / WarpSize; }
@@ -30,9 +31,9 @@ struct RowsOfToken
     DEVICE RowsOfToken(const int* tokenOffsets, int t) : start(tokenOffsets[t]), end(tokenOffsets[t + 1]) {}
 };
 
-// ---- Dispatch -------------------------------------------------------------------------------------------------------------------------------------
+// ---- Dispatch ---------------------------------------------------------------------------------------------------------------------------
 
-// Rows that are nobody's, behind those of the last token, are shared out among the tokens' warps.
+// Unassigned rows, behind those of the last token, are shared out among the tokens' warps.
 template <class V>
 DEVICE void copy_token(const V* x, const int* tokenOffsets, const int* rowsByToken, int t, int N, int T, int C, V* y)
 {
@@ -65,7 +66,7 @@ KERNEL dispatch_forward(
         copy_token(x, tokenOffsets, rowsByToken, t, N, T, C, y);
 }
 
-// ---- Sums of a token's rows: combine, and the backward of dispatch ----------------------------------------------------------------------------------
+// ---- Sums of a token's rows: combine, and the backward of dispatch ----------------------------------------------------------------------
 
 // y[t] = Σ over the rows n of token t of w[n]·x[n]; without w the plain sum.
 template <class V>
@@ -118,7 +119,7 @@ KERNEL combine_forward(
         sum_rows_of_token(x, w, tokenOffsets, rowsByToken, t, C, y, false);
 }
 
-// ---- Combine's backward ---------------------------------------------------------------------------------------------------------------------------
+// ---- Combine's backward -----------------------------------------------------------------------------------------------------------------
 
 // dx[n] = w[n]·dy[t], where dx is wanted; the lane's share of x[n]·dy[t], where x is given.
 template <class V>
@@ -137,7 +138,7 @@ DEVICE float scale_token(const V* dy, const V* x, float w, int t, int n, int C, 
     return share;
 }
 
-// dx[n] = w[n]·dy[t], dw[n] = x[n]·dy[t], t = tokens[n]; zero for a row that is nobody's.
+// dx[n] = w[n]·dy[t], dw[n] = x[n]·dy[t], t = tokens[n]; zero for an unassigned row.
 KERNEL combine_backward(
     const float* dy,   // (T, C)
     const float* x,    // (N, C)

@@ -1,7 +1,7 @@
 // Functions of one and of two values, element by element. Each input is read once and each output written once, 16 bytes at a time.
 //
-// Flat kernels walk over n elements, four a thread. With a broadcast operand the elements are a matrix (N, C): a row that meets every row stays in
-// registers (rows.cuh); its gradient is a sum over rows, made block by block and added up by sum_rows (reduce.cu).
+// Flat kernels walk over n elements, four per thread. With a broadcast operand the elements are a matrix (N, C): a row that meets every row
+// stays in registers (rows.cuh); its gradient is a sum over rows, made block by block and added up by sum_rows (reduce.cu).
 #include "functions.cuh"
 #include "rows.cuh"
 
@@ -127,7 +127,8 @@ KERNEL binary_backward(int f, const float* dy, const float* a, const float* b, i
     bool readsA = needs_a(f, db), readsB = needs_b(f, da, db);
     for (index_t i = first_four(); i < n; i += four_step())
     {
-        Four gradient = load_four(dy, i, n), left = readsA ? load_four(a, i, n) : four(0.0f), right = readsB ? load_four(b, i, n) : four(1.0f);
+        Four gradient = load_four(dy, i, n), left = readsA ? load_four(a, i, n) : four(0.0f),
+             right = readsB ? load_four(b, i, n) : four(1.0f);
         if (da.wanted())
             da.write_four(i, n, binary_by_a(f, gradient, right));
         if (db.wanted())
@@ -135,7 +136,7 @@ KERNEL binary_backward(int f, const float* dy, const float* a, const float* b, i
     }
 }
 
-// b (C) met every row: da, and the sums of db over rowsPerBlock rows a block. dy, a, da (N, C), b (C), db (blocks of rows, C)
+// b (C) met every row: da, and the sums of db over rowsPerBlock rows per block. dy, a, da (N, C), b (C), db (blocks of rows, C)
 KERNEL binary_backward_row(int f, const float* dy, const float* a, const float* b, int N, int C, int rowsPerBlock, Target da, Target db)
 {
     Tile tile(N, C, rowsPerBlock);

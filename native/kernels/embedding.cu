@@ -1,7 +1,7 @@
 // Rows of a table by id, and back: dtable[v] is the sum of dy over the rows n with ids[n] = v, without atomics.
 //
-// The backward sorts the rows by id first (embedding_sort): each thread has an id and looks for it among all. Then each row of the table is summed
-// (embedding_backward): dy is read once, dtable written once.
+// The backward sorts the rows by id first (embedding_sort): each thread has an id and looks for it among all. Then each row of the table is
+// summed (embedding_backward): dy is read once, dtable written once.
 #include "rows.cuh"
 
 constexpr int IdsAtOnce = 1024;   // that a block looks through together
@@ -22,7 +22,8 @@ KERNEL embedding_forward(const float* table, const int* ids, int N, int V, int C
     }
 }
 
-// Runs body(n, id) in each thread for all ids (N) in order, −1 for what lies beyond. They come through shared memory, where all lanes read the same four.
+// Runs body(n, id) in each thread for all ids (N) in order, −1 for what lies beyond.
+// They come through shared memory, where all lanes read the same four.
 template <class Body>
 DEVICE void each_id(const int* ids, int N, Body body)
 {
@@ -46,8 +47,8 @@ DEVICE void each_id(const int* ids, int N, Body body)
     }
 }
 
-// A stable sort: id v has the rows rows[starts[v]] to before rows[starts[v + 1]], in order. A thread has one id; every block reads all ids twice.
-// ids (N), starts (V + 1), rows (N)
+// A stable sort: id v has the rows rows[starts[v]] to before rows[starts[v + 1]], in order. A thread has one id; every block reads all ids
+// twice. ids (N), starts (V + 1), rows (N)
 KERNEL embedding_sort(const int* ids, int N, int V, int* starts, int* rows)
 {
     int first = blockIdx.x * BlockThreads, mine = first + threadIdx.x, count = 0, below = 0, total;
@@ -78,11 +79,12 @@ DEVICE Four sum_of_rows(const float* dy, const int* rows, int start, int end, in
     return sum;
 }
 
-// dtable[v] = Σ dy[n] over the rows n of id v. dy (N, C), starts (V + 1), rows (N), dtable (V, C). A block has up to 128 columns of some ids, one for each of
-// its slots: a slot sums the rows of its id alone, but where they are many, all slots do it together.
+// dtable[v] = Σ dy[n] over the rows n of id v. dy (N, C), starts (V + 1), rows (N), dtable (V, C). A block has up to 128 columns of some
+// ids, one for each of its slots: a slot sums the rows of its id alone, but where they are many, all slots do it together.
 KERNEL embedding_backward(const float* dy, const int* starts, const int* rows, int V, int C, Target dtable)
 {
-    int width = lanes_of(C), column = 4 * (blockIdx.y * width + threadIdx.x % width), slot = threadIdx.x / width, slots = BlockThreads / width;
+    int width = lanes_of(C), column = 4 * (blockIdx.y * width + threadIdx.x % width), slot = threadIdx.x / width,
+        slots = BlockThreads / width;
     int first = blockIdx.x * slots, id = first + slot;
     if (id < V)
     {

@@ -1,4 +1,5 @@
-// SwiGLU in one pass each way, four elements a thread. Each input is read once and each output written once; the backward takes the sigmoid again.
+// SwiGLU in one pass each way, four elements per thread. Each input is read once and each output written once;
+// the backward takes the sigmoid again.
 #include "functions.cuh"
 
 // y = silu(gate)·up. gate, up, y (n)

@@ -16,8 +16,10 @@ KERNEL noisy_logits_forward(const float* clean, const float* spread, const float
     }
 }
 
-// dclean = dnoisy,  dspread = (dsigma + dnoisy·noise)·sigmoid(spread). dnoisy, dsigma, either may be null, spread, noise, dclean, dspread (n)
-KERNEL noisy_logits_backward(const float* dnoisy, const float* dsigma, const float* spread, const float* noise, int n, Target dclean, Target dspread)
+// dclean = dnoisy,  dspread = (dsigma + dnoisy·noise)·sigmoid(spread).
+// dnoisy, dsigma, either may be null, spread, noise, dclean, dspread (n)
+KERNEL noisy_logits_backward(
+    const float* dnoisy, const float* dsigma, const float* spread, const float* noise, int n, Target dclean, Target dspread)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {

@@ -1,4 +1,5 @@
-// What experts need beside their products: the sum of each one's rows (the gradient of a bias), a row for each of its rows, and weights in bfloat16 made float32.
+// What experts need beside their products: the sum of each one's rows (the gradient of a bias), a row for each of its rows,
+// and weights in bfloat16 made float32.
 #include "experts.cuh"
 
 constexpr int Warps = 8; // of a block
@@ -38,7 +39,7 @@ KERNEL grouped_sum(const float* x, const int* offsets, int C, Target y)
     row.write_four(column, C, sum);
 }
 
-// y[n] = x[e] for the rows n of e, zero for nobody's. x (E, C), offsets (E+1), y (N, C).
+// y[n] = x[e] for the rows n of e, zero for unassigned rows. x (E, C), offsets (E+1), y (N, C).
 // Walks as the epilogue of a product does: the row of an expert stays in registers. Writes y once, reads x once every eight rows at most.
 KERNEL grouped_broadcast(const float* x, const int* offsets, int E, int N, int C, Target y)
 {

@@ -1,7 +1,8 @@
-// RMSNorm and LayerNorm, of x or of a sum s = x + branch. A team of threads has a row (rows.cuh): it reads the row once, keeps it on chip while it
-// reduces, and writes the result; the weights stay on chip from row to row.
+// RMSNorm and LayerNorm, of x or of a sum s = x + branch. A team of threads has a row (rows.cuh): it reads the row once, keeps it on chip
+// while it reduces, and writes the result; the weights stay on chip from row to row.
 //
-// The backward's dw and db are sums over rows: each block adds up its rows on chip and writes one partial row; sum_rows (reduce.cu) adds these.
+// The backward's dw and db are sums over rows: each block adds up its rows on chip and writes one partial row;
+// sum_rows (reduce.cu) adds these.
 #include "rows.cuh"
 
 // The four columns of s = x + branch from c on, which it writes; without a branch, those of x.
@@ -52,7 +53,8 @@ KERNEL rms_norm_forward(const float* x, const float* branch, const float* w, int
     });
 }
 
-// y = (s − mean)·r·w + b, r = 1/√(var(s) + eps), population variance. x, branch, s, y (N, C), w, b (C), b may be none; mean, r (N); s may be branch
+// y = (s − mean)·r·w + b, r = 1/√(var(s) + eps), population variance. x, branch, s, y (N, C), w, b (C), b may be none;
+// mean, r (N); s may be branch
 KERNEL layer_norm_forward(
     const float* x, const float* branch, const float* w, const float* b, int N, int C, float eps, float* s, float* y, float* mean, float* r)
 {
@@ -75,7 +77,8 @@ KERNEL layer_norm_forward(
             sum += sum_four(value);
         }
 
-        // The variance is that of the distances from the mean: the mean of the squares less the square of the mean would lose its digits where the mean is large.
+        // The variance is that of the distances from the mean: the mean of the squares less the square of the mean would lose its digits
+        // where the mean is large.
         float center = team.sum(sum) / C;
         for (int k = 0; team.column(k) < length; k++)
         {
@@ -103,7 +106,8 @@ KERNEL layer_norm_forward(
 
 // ---- Backward ---------------------------------------------------------------------------------------------------------------------------
 
-// The sum of a vector (C) over the rows of a team and, in the end, of the block: on chip, and what does not fit there in the block's partial row.
+// The sum of a vector (C) over the rows of a team and, in the end, of the block:
+// on chip, and what does not fit there in the block's partial row.
 struct ColumnSum
 {
     KeptRow sums;
@@ -135,8 +139,8 @@ struct ColumnSum
     }
 };
 
-// With x̂ = (s − mean)·r, the mean 0 where there is none: ds' = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)) + ds, its first mean only where there are means;
-// dx and dbranch get ds', dw = Σ_n dy·x̂, db = Σ_n dy, both as one partial row a block.
+// With x̂ = (s − mean)·r, the mean 0 where there is none: ds' = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)) + ds,
+// its first mean only where there are means; dx and dbranch get ds', dw = Σ_n dy·x̂, db = Σ_n dy, both as one partial row per block.
 // dy, ds, s, dx, dbranch (N, C), w (C), mean, r (N), dw, db (blocks, C); ds, mean, dw, db may be none; dbranch may be ds
 template <bool Centered>
 DEVICE void norm_backward(
@@ -181,7 +185,8 @@ DEVICE void norm_backward(
         for (int k = 0; team.column(k) < length; k++)
         {
             index_t c = team.column(k);
-            Four slope = gradients.get(k, dy + at, c, C) * weights.get(team, k, w, C), normal = (row.get(k, s + at, c, C) + four(-center)) * scale;
+            Four slope = gradients.get(k, dy + at, c, C) * weights.get(team, k, w, C),
+                 normal = (row.get(k, s + at, c, C) + four(-center)) * scale;
             Four gradient = (slope + four(-meanSlope) + normal * -meanProduct) * scale;
             if (ds != nullptr)
                 gradient = gradient + load_four(ds + at, c, C);

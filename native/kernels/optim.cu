@@ -1,4 +1,5 @@
-// The optimiser and the gradient's norm: w, m and v are read and written once, g is read once, the clip and the bfloat16 copy come on the way.
+// The optimiser and the gradient's norm: w, m and v are read and written once, g is read once,
+// the clip and the bfloat16 copy come on the way.
 #include "rows.cuh"
 
 // sums[block] = the block's part of Σ x², in double. x (n), sums (blocks)
@@ -30,13 +31,13 @@ KERNEL root_of_sum(const double* sums, int count, float* y)
 }
 
 // With g scaled by min(1, clip/norm), 0 for no clip:  m = β₁·m + (1 − β₁)·g,  v = β₂·v + (1 − β₂)·g²,  w = keep·w − rate·m/(√v·root + eps),
-// where rate and root hold the corrections of the moments' start from zero and keep = 1 − learning rate·decay. Nothing changes where the norm is not
-// finite. g, w, m, v (n), norm (1) or none, copy (n) or none
+// where rate and root hold the corrections of the moments' start from zero and keep = 1 − learning rate·decay. Nothing changes where the
+// norm is not finite. g, w, m, v (n), norm (1) or none, copy (n) or none
 KERNEL adamw(
     const float* g, const float* norm, float clip, float beta1, float beta2, float rate, float root, float eps, float keep, int n,
     float* w, float* m, float* v, bfloat16* copy)
 {
-    __shared__ float length; // read once a block
+    __shared__ float length; // read once per block
     if (threadIdx.x == 0)
         length = norm != nullptr ? norm[0] : 0.0f;
     __syncthreads();

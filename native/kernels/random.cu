@@ -1,15 +1,16 @@
-// Random numbers and dropout. A Philox block gives four numbers: a thread takes a block and its four elements. Where the stream's first number stands
-// inside a block, the elements begin there too, so each number is drawn once.
+// Random numbers and dropout. A Philox block gives four numbers: a thread takes a block and its four elements. Where the stream's first
+// number stands inside a block, the elements begin there too, so each number is drawn once.
 #include "common.cuh"
 
-// The elements of Philox block `index`, counted from the block of the stream's first number: `first` is the first of four, below 0 or over the end where the
-// block hangs out.
+// The elements of Philox block `index`, counted from the block of the stream's first number: `first` is the first of four, below 0 or over
+// the end where the block hangs out.
 struct Draw
 {
     index_t first;
     uint4 words;
 
-    DEVICE Draw(const Stream& stream, index_t index) : first(4 * index - (stream.first & 3)), words(stream.block((stream.first >> 2) + index)) {}
+    DEVICE Draw(const Stream& stream, index_t index)
+        : first(4 * index - (stream.first & 3)), words(stream.block((stream.first >> 2) + index)) {}
 
     DEVICE Four uniforms() const
     {

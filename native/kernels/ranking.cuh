@@ -4,9 +4,10 @@
 #include "common.cuh"
 
 constexpr int Dropped = -1;         // a choice that nobody serves, a row that carries no token
-constexpr int ExpertsAtOnce = 4096; // whose counters stand in shared memory together: where there are more, blocks of the next y take the next ones
+constexpr int ExpertsAtOnce =
+    4096; // whose counters stand in shared memory together: where there are more, blocks of the next y take the next ones
 
-// ---- Teams: rows are often shorter than a warp -------------------------------------------------------------------------------------------
+// ---- Teams: rows are often shorter than a warp ------------------------------------------------------------------------------------------
 
 // `lanes` neighbouring lanes of a warp, a power of two, work on one row: member m on columns m, m + lanes, ... . A block has `count` teams.
 struct Team
@@ -28,7 +29,7 @@ struct Team
     template <class T> DEVICE T broadcast(T value, int from) const { return __shfl_sync(AllLanes, value, from, lanes); }
 };
 
-// ---- Ranks: value and place in one number ----------------------------------------------------------------------------------------------------
+// ---- Ranks: value and place in one number -----------------------------------------------------------------------------------------------
 
 // The smaller the larger the value, and among equals the smaller the place: one order without ties, the CPU's. NaN is below every value.
 using Rank = uint64;
@@ -51,8 +52,9 @@ DEVICE Rank rank_of(float value, int place) { return (Rank)~rising_bits(value) <
 DEVICE int place_of(Rank rank) { return (int)(uint32)rank; }
 DEVICE float value_of(Rank rank) { return from_rising_bits(~(uint32)(rank >> 32)); }
 
-// A number that exactly `wanted` of n different ranks do not exceed, 0 < wanted <= n, by halving: the last of the best. Crews of Threads threads, a warp or a
-// block, come here together and all get it; at(i) is rank i, NoRank for one that does not count, and each thread asks for every Threads'th only.
+// A number that exactly `wanted` of n different ranks do not exceed, 0 < wanted <= n, by halving: the last of the best. Crews of Threads
+// threads, a warp or a block, come here together and all get it;
+// at(i) is rank i, NoRank for one that does not count, and each thread asks for every Threads'th only.
 template <int Threads, class At>
 DEVICE Rank last_of_best(int n, int wanted, At at)
 {
@@ -72,7 +74,7 @@ DEVICE Rank last_of_best(int n, int wanted, At at)
     return last;
 }
 
-// ---- The K largest of a row ------------------------------------------------------------------------------------------------------------------
+// ---- The K largest of a row -------------------------------------------------------------------------------------------------------------
 
 // The first rank from `from` on of the E values of a row: the next largest. All lanes of the warp come here.
 DEVICE Rank next_rank(const float* row, int E, Rank from, const Team& team)
@@ -87,7 +89,8 @@ DEVICE Rank next_rank(const float* row, int E, Rank from, const Team& team)
     return team.reduce(next, Least());
 }
 
-// Calls take(k, rank) for the K largest, `largest` and on, each by another member, so that what they write lies side by side. All lanes of the warp come here.
+// Calls take(k, rank) for the K largest, `largest` and on, each by another member, so that what they write lies side by side.
+// All lanes of the warp come here.
 template <class Take>
 DEVICE void take_largest(const float* row, int E, int K, Rank largest, const Team& team, Take take)
 {
@@ -104,7 +107,8 @@ DEVICE void take_largest(const float* row, int E, int K, Rank largest, const Tea
     }
 }
 
-// A row that is looked through K times: in shared memory where a block has room for it (`rows`, or null). Members read back only what they wrote.
+// A row that is looked through K times: in shared memory where a block has room for it (`rows`, or null).
+// Members read back only what they wrote.
 DEVICE const float* stage_row(const float* row, int E, const Team& team, float* rows)
 {
     if (rows == nullptr)

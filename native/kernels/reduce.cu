@@ -3,8 +3,8 @@
 // What is long is summed in two launches of the same kernel: the first sums pieces into scratch memory, the second the pieces.
 #include "rows.cuh"
 
-// y[p, c] = scale·Σ x[n, c] over the rows p·rowsPerBlock to before (p + 1)·rowsPerBlock. x (N, C), y (blocks of rows, C). A block of the grid
-// has a tile: up to 128 columns, one block of rows.
+// y[p, c] = scale·Σ x[n, c] over the rows p·rowsPerBlock to before (p + 1)·rowsPerBlock. x (N, C), y (blocks of rows, C). A block of the
+// grid has a tile: up to 128 columns, one block of rows.
 KERNEL sum_rows(const float* x, float scale, int N, int C, int rowsPerBlock, Target y)
 {
     Tile tile(N, C, rowsPerBlock);

@@ -1,16 +1,18 @@
 // Top-k routing, logits to plan, without a word to the host: a counting sort in three launches, or in one where there are few tokens.
 //
 //   1. choose   each piece of tokens chooses its experts, takes the exponentials of its gates, and counts the choices of each expert
-//   2. sum      one sum over all the counts, expert by expert and piece by piece, makes of each count the first row of that piece with that expert
-//   3. place    each piece takes its choices in order, gives each the next row of its expert, and writes both orders of the plan and the gates
+//   2. sum      one sum over all the counts, expert by expert and piece by piece, makes of each count the first row of that piece with
+//               that expert
+//   3. place    each piece takes its choices in order, gives each the next row of its expert, and writes both orders of the plan and
+//               the gates
 //
-// Pieces are consecutive tokens, so the sort is stable, and no result depends on which block runs first. The table of counts is (E + 1, pieces): row E counts
-// what each piece keeps of any expert, so that the same sum also tells where each piece begins in rowsByToken.
+// Pieces are consecutive tokens, so the sort is stable, and no result depends on which block runs first. The table of counts is (E + 1,
+// pieces): row E counts what each piece keeps of any expert, so that the same sum also tells where each piece begins in rowsByToken.
 //
 // Bytes: logits are read once; the chosen experts and their exponentials are written once and read once more to be placed.
 #include "ranking.cuh"
 
-// ---- 1. Choose and count ----------------------------------------------------------------------------------------------------------------------
+// ---- 1. Choose and count ----------------------------------------------------------------------------------------------------------------
 
 struct Sizes
 {
@@ -24,7 +26,10 @@ struct Chosen
     float* exponentials; // (T, K): exp(logit − the token's largest); a gate is this by the token's sum
     float* sums;         // (T): over the chosen, or over all; null: the exponentials are the gates already
 
-    DEVICE float gate(index_t choice, index_t token) const { return sums == nullptr ? exponentials[choice] : exponentials[choice] / sums[token]; }
+    DEVICE float gate(index_t choice, index_t token) const
+    {
+        return sums == nullptr ? exponentials[choice] : exponentials[choice] / sums[token];
+    }
 };
 
 // The tokens of this block's piece, and the experts whose counters it has.
@@ -64,7 +69,8 @@ DEVICE void write_counts(const Piece& piece, const int* counts, int kept, int E,
 }
 
 // In the dynamic shared memory stand the counters, behind them the rows, if staged.
-DEVICE void choose_piece(const float* logits, int overAll, const Sizes& sizes, int lanes, int staged, int* shared, const Chosen& chosen, int* table)
+DEVICE void choose_piece(
+    const float* logits, int overAll, const Sizes& sizes, int lanes, int staged, int* shared, const Chosen& chosen, int* table)
 {
     int E = sizes.E, K = sizes.K;
     Piece piece(sizes);
@@ -139,9 +145,9 @@ KERNEL route_count(
     write_counts(piece, shared, sum_block<256>(kept), E, table);
 }
 
-// ---- 2. Sum -------------------------------------------------------------------------------------------------------------------------------------
+// ---- 2. Sum -----------------------------------------------------------------------------------------------------------------------------
 
-// Each element becomes the sum of those before it. n is a multiple of 4: what stands behind the table is nobody's.
+// Each element becomes the sum of those before it. n is a multiple of 4: what stands behind the table is not used.
 template <int Threads>
 DEVICE void sum_table(int n, int* table)
 {
@@ -163,7 +169,7 @@ KERNEL route_sum(int n, int* table)
     sum_table<1024>(n, table);
 }
 
-// ---- 3. Place -----------------------------------------------------------------------------------------------------------------------------------
+// ---- 3. Place ---------------------------------------------------------------------------------------------------------------------------
 
 // The plan, as in Assign and RouteForward; what is null is not wanted.
 struct Plan
@@ -176,7 +182,8 @@ struct Plan
     float* weights;    // (N)
 };
 
-// One warp a piece: choices go 32 at a time, and among these an expert's rows follow the lanes. next: shared memory for a counter an expert.
+// One warp per piece: choices go 32 at a time, and among these an expert's rows follow the lanes. next:
+// shared memory for a counter per expert.
 DEVICE void place_piece(const Chosen& chosen, const int* table, const Sizes& sizes, int N, int* next, const Plan& plan)
 {
     int E = sizes.E, K = sizes.K;
@@ -228,7 +235,7 @@ DEVICE void place_piece(const Chosen& chosen, const int* table, const Sizes& siz
         inverse += __popc(served);
     }
 
-    // rows that are left over are nobody's
+    // rows that are left over are unassigned
     if (blockIdx.y == 0)
         for (index_t row = (index_t)kept + blockIdx.x * WarpSize + lane(); row < N; row += gridDim.x * WarpSize)
         {
@@ -251,13 +258,13 @@ KERNEL route_place(
     int* offsets, int* tokens, int* choices, int* rowsByToken, int* tokenOffsets, float* weights)
 {
     extern __shared__ int shared[];
-    place_piece({experts, exponentials, sums}, table, {T, E, K, tokensPerPiece}, N, shared, {offsets, tokens, choices, rowsByToken, tokenOffsets, weights});
+    place_piece({experts, exponentials, sums}, table, {T, E, K, tokensPerPiece}, N, shared,
+        {offsets, tokens, choices, rowsByToken, tokenOffsets, weights});
 }
 
 // All three for one piece, in a single block of 256 threads: few tokens, as when text is generated.
-KERNEL route_small(
-    const float* logits, int overAll, int T, int E, int K, int lanes, int staged, int n,
-    int* experts, float* exponentials, float* sums, int* table, int* offsets, int* tokens, int* rowsByToken, int* tokenOffsets, float* weights)
+KERNEL route_small(const float* logits, int overAll, int T, int E, int K, int lanes, int staged, int n, int* experts, float* exponentials,
+    float* sums, int* table, int* offsets, int* tokens, int* rowsByToken, int* tokenOffsets, float* weights)
 {
     extern __shared__ int shared[];
     Sizes sizes = {T, E, K, T};
@@ -270,10 +277,11 @@ KERNEL route_small(
         place_piece(chosen, table, sizes, T * K, shared, {offsets, tokens, nullptr, rowsByToken, tokenOffsets, weights});
 }
 
-// ---- Backward -----------------------------------------------------------------------------------------------------------------------------------
+// ---- Backward ---------------------------------------------------------------------------------------------------------------------------
 
-// With g the gates of a token, 0 where it did not choose, and dot = Σ g·dg:  dx = g·(dg − dot), or, over all with p the softmax, dx = g·dg − p·dot.
-// One team a token. Dynamic shared memory: two rows of `window` floats a team, for the gates and their gradients of as many experts at a time.
+// With g the gates of a token, 0 where it did not choose, and dot = Σ g·dg:  dx = g·(dg − dot), or, over all with p the softmax, dx = g·dg
+// − p·dot. One team per token. Dynamic shared memory: two rows of `window` floats per team,
+// for the gates and their gradients of as many experts at a time.
 KERNEL route_backward(
     const float* dweights, // (N)
     const float* logits,   // (T, E)
@@ -329,9 +337,9 @@ KERNEL route_backward(
     }
 }
 
-// ---- Columns and elements by index ----------------------------------------------------------------------------------------------------------------
+// ---- Columns and elements by index ------------------------------------------------------------------------------------------------------
 
-// One team a row; dynamic shared memory for a row a team, if staged.
+// One team per row; dynamic shared memory for a row per team, if staged.
 KERNEL top_k(
     const float* x, // (rows, E), a row for each group of each token
     int rows, int groups, int E, int K, int lanes, int staged,
@@ -361,8 +369,8 @@ KERNEL select_columns(
     }
 }
 
-// One team a token; a column may occur twice in it: the member that has the column adds them in their order.
-// Dynamic shared memory: a row of `window` floats a team.
+// One team per token; a column may occur twice in it: the member that has the column adds them in their order.
+// Dynamic shared memory: a row of `window` floats per team.
 KERNEL scatter_columns(
     const float* x,     // (T, K)
     const int* columns, // (T, K)

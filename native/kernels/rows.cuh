@@ -1,9 +1,11 @@
-// How the kernels of matrices (N, C) share them out among threads. A thread takes four neighbouring columns at a time. A block has 256 threads.
+// How the kernels of matrices (N, C) share them out among threads. A thread takes four neighbouring columns at a time. A block has 256
+// threads.
 //
-// By rows, where a row is needed as a whole (norms, softmax): a team of threads has a row, 1 thread to the whole block by the length of the row. A thread
-// keeps its first fours of a row in shared memory; what lies beyond (rows over 2048 columns) it reads again.
+// By rows, where a row is needed as a whole (norms, softmax): a team of threads has a row, 1 thread to the whole block by the length of the
+// row. A thread keeps its first fours of a row in shared memory; what lies beyond (rows over 2048 columns) it reads again.
 //
-// By columns: a thread keeps its columns and walks down the rows. What belongs to a column stays in registers: the vector that meets every row, the sum.
+// By columns: a thread keeps its columns and walks down the rows. What belongs to a column stays in registers:
+// the vector that meets every row, the sum.
 #pragma once
 
 #include "common.cuh"
@@ -71,7 +73,8 @@ DEVICE void each_row(const Team& team, index_t N, Body body)
         body(first + row, first + row < N);
 }
 
-// A row whose beginning is kept in shared memory, each thread its own fours: no barriers. get() reads the rest again from where it came from.
+// A row whose beginning is kept in shared memory, each thread its own fours: no barriers.
+// get() reads the rest again from where it came from.
 struct KeptRow
 {
     Four kept[KeptFours][BlockThreads];
@@ -98,13 +101,17 @@ struct SharedRow
         __syncthreads();
     }
 
-    DEVICE Four get(const Team& team, int k, const float* x, int C) const { return k < KeptFours ? kept[k][team.rank] : load_four(x, team.column(k), C); }
+    DEVICE Four get(const Team& team, int k, const float* x, int C) const
+    {
+        return k < KeptFours ? kept[k][team.rank] : load_four(x, team.column(k), C);
+    }
 };
 
 // ---- By columns -------------------------------------------------------------------------------------------------------------------------
 
-// A grid that goes over (N, C) so that each thread stays in its columns: `for (c = column; c < C; c += columns) for (n = row; n < N; n += rows)`.
-// The outer loop runs once, unless a row has more fours than the grid has threads. A thread that finds no place in a row of threads is idle.
+// A grid that goes over (N, C) so that each thread stays in its columns:
+// `for (c = column; c < C; c += columns) for (n = row; n < N; n += rows)`. The outer loop runs once, unless a row has more fours than the
+// grid has threads. A thread that finds no place in a row of threads is idle.
 struct Walk
 {
     index_t column, columns, row, rows;
@@ -121,8 +128,8 @@ struct Walk
     }
 };
 
-// The sum of the values of the threads t, t + width, t + 2·width, ... of the block, for each t < width, a power of two, in a fixed order; only these
-// threads get it. All threads of the block must come here.
+// The sum of the values of the threads t, t + width, t + 2·width, ... of the block, for each t < width, a power of two, in a fixed order;
+// only these threads get it. All threads of the block must come here.
 DEVICE Four sum_over_slots(Four value, int width)
 {
     __shared__ Four sums[BlockThreads];

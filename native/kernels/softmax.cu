@@ -1,5 +1,5 @@
-// Softmax, log Σ exp and cross-entropy. Every exponential is taken of a value minus the largest one, so none overflows. A team of threads has a row
-// (rows.cuh) and reads it once; the losses' forwards keep log Σ exp only, and their backwards take the exponentials again.
+// Softmax, log Σ exp and cross-entropy. Every exponential is taken of a value minus the largest one, so none overflows. A team of threads
+// has a row (rows.cuh) and reads it once; the losses' forwards keep log Σ exp only, and their backwards take the exponentials again.
 #include "rows.cuh"
 
 constexpr float Lowest = -3.402823466e38f; // below every number but −∞; itself finite, so that Lowest − Lowest is no NaN
@@ -74,8 +74,8 @@ KERNEL softmax_backward(const float* dy, const float* y, int N, int C, Target dx
     });
 }
 
-// log Σ exp(x) of the team's row x (C), of none where it is none. A thread keeps the largest value so far and the sum of the exponentials below it: a larger one
-// rescales the sum. All threads of the block must come here.
+// log Σ exp(x) of the team's row x (C), of none where it is none. A thread keeps the largest value so far and the sum of the exponentials
+// below it: a larger one rescales the sum. All threads of the block must come here.
 DEVICE float log_sum_exp(const Team& team, const float* x, int C, bool exists)
 {
     float largest = Lowest, sum = 0;
@@ -121,10 +121,10 @@ KERNEL log_sum_exp_backward(const float* dy, const float* x, const float* y, int
     }
 }
 
-// ---- Cross-entropy: a row with a target below 0 does not count --------------------------------------------------------------------------------
+// ---- Cross-entropy: a row with a target below 0 does not count --------------------------------------------------------------------------
 
-// loss = mean over the rows that count of logSumExp − logits[target], in double; 0 when none counts; NaN where a target is no column, as a kernel cannot throw.
-// logits (N, V), targets, logSumExp (N), loss (1); one block
+// loss = mean over the rows that count of logSumExp − logits[target], in double; 0 when none counts; NaN where a target is no column, as a
+// kernel cannot throw. logits (N, V), targets, logSumExp (N), loss (1); one block
 KERNEL cross_entropy_mean(const float* logits, const int* targets, const float* logSumExp, int N, int V, float* loss)
 {
     double sum = 0;
@@ -155,8 +155,10 @@ KERNEL cross_entropy_scale(const float* dloss, const int* targets, int N, float*
         scale[0] = dloss[0] / max(1, count);
 }
 
-// dlogits[n] = (exp(logits[n] − logSumExp[n]) − onehot(target))·scale; 0 for a row that does not count. scale (1), logits, dlogits (N, V), targets, logSumExp (N)
-KERNEL cross_entropy_backward(const float* scale, const float* logits, const int* targets, const float* logSumExp, int N, int V, Target dlogits)
+// dlogits[n] = (exp(logits[n] − logSumExp[n]) − onehot(target))·scale; 0 for a row that does not count.
+// scale (1), logits, dlogits (N, V), targets, logSumExp (N)
+KERNEL cross_entropy_backward(
+    const float* scale, const float* logits, const int* targets, const float* logSumExp, int N, int V, Target dlogits)
 {
     float factor = scale[0];
     Walk walk(N, V);
@@ -182,7 +184,7 @@ KERNEL cross_entropy_backward(const float* scale, const float* logits, const int
     }
 }
 
-// ---- z-loss: a row whose mask is 0 does not count; without a mask all do ----------------------------------------------------------------------
+// ---- z-loss: a row whose mask is 0 does not count; without a mask all do ----------------------------------------------------------------
 
 // partial = scale·Σ mask[n]·logSumExp[n]² over the rows of a block. logits (N, E), mask, logSumExp (N), partial (blocks)
 KERNEL z_loss_forward(const float* logits, const float* mask, float scale, int N, int E, float* logSumExp, float* partial)
@@ -203,8 +205,10 @@ KERNEL z_loss_forward(const float* logits, const float* mask, float scale, int N
         partial[blockIdx.x] = scale * sum;
 }
 
-// dlogits[n, e] = 2·scale·dloss·mask[n]·logSumExp[n]·exp(logits[n, e] − logSumExp[n]). dloss (1), logits, dlogits (N, E), mask, logSumExp (N)
-KERNEL z_loss_backward(const float* dloss, const float* logits, const float* mask, const float* logSumExp, float scale, int N, int E, Target dlogits)
+// dlogits[n, e] = 2·scale·dloss·mask[n]·logSumExp[n]·exp(logits[n, e] − logSumExp[n]).
+// dloss (1), logits, dlogits (N, E), mask, logSumExp (N)
+KERNEL z_loss_backward(
+    const float* dloss, const float* logits, const float* mask, const float* logSumExp, float scale, int N, int E, Target dlogits)
 {
     float factor = 2.0f * scale * dloss[0];
     Walk walk(N, E);

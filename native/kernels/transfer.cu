@@ -1,7 +1,7 @@
 // Copies of blocks of columns: slices and concatenation. (Whole views are copied and filled by the driver.)
 //
-// Four neighbouring columns of a row are one piece of work, and threads take pieces one after the other: neighbouring threads have neighbouring
-// pieces. Moves 8 bytes an element, 12 where y is added to.
+// Four neighbouring columns of a row are one piece of work, and threads take pieces one after the other: neighbouring threads have
+// neighbouring pieces. Moves 8 bytes per element, 12 where y is added to.
 #include "common.cuh"
 
 // y[n, yStart + c] = x[n, xStart + c]. x (N, xWidth), y (N, yWidth), c < C.

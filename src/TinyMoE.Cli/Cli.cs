@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using TinyMoE.App;
 using TinyMoE.Cli.Commands;
 
 namespace TinyMoE.Cli;
@@ -63,13 +64,25 @@ internal static class Cli
         return root;
     }
 
+    /// <summary>The option that sets what a use case calls a setting.</summary>
+    private static string NameOf(Setting setting) => setting switch
+    {
+        Setting.Device => "--device",
+        Setting.Folder => "--out",
+        Setting.Resume => "--resume",
+        Setting.Label => "--label",
+        _ => throw new ArgumentOutOfRangeException(nameof(setting), setting, "No option sets it."),
+    };
+
     /// <summary>An error in one line; what nobody expected names its type, and TINYMOE_TRACE=1 shows where it was thrown.</summary>
     private static string Describe(Exception e)
     {
-        string message = e.Message.ReplaceLineEndings(" ").Trim();
+        string text = e is RequestException request ? request.In(NameOf) : e.Message;
+        string message = text.ReplaceLineEndings(" ").Trim();
         if (e is TinyMoEException or IOException or UnauthorizedAccessException)
             return message;
-        string trace = Environment.GetEnvironmentVariable("TINYMOE_TRACE") == "1" ? Environment.NewLine + e : " (TINYMOE_TRACE=1 shows where)";
+        bool showsTrace = Environment.GetEnvironmentVariable("TINYMOE_TRACE") == "1";
+        string trace = showsTrace ? Environment.NewLine + e : " (TINYMOE_TRACE=1 shows where)";
         return $"{e.GetType().Name}: {message}; this is a bug{trace}";
     }
 }

@@ -13,15 +13,21 @@ internal static class Options
     public static Option<string?> Text(string name, string helpName, string description) =>
         new(name) { HelpName = helpName, Description = description };
 
-    public static Option<string[]> Texts(string name, string helpName, string description) =>
-        new(name) { HelpName = helpName + " ...", Description = description, AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.OneOrMore };
+    public static Option<string[]> Texts(string name, string helpName, string description) => new(name)
+    {
+        HelpName = helpName + " ...",
+        Description = description,
+        AllowMultipleArgumentsPerToken = true,
+        Arity = ArgumentArity.OneOrMore,
+    };
 
     /// <summary>A whole number, at least <paramref name="least"/>.</summary>
     public static Option<int?> Whole(string name, int least, string description) => new(name)
     {
         HelpName = "N",
         Description = description,
-        CustomParser = result => Read<int>(result, NumberStyles.AllowLeadingSign, value => value >= least, $"a whole number, at least {least}"),
+        CustomParser = result =>
+            Read<int>(result, NumberStyles.AllowLeadingSign, value => value >= least, $"a whole number, at least {least}"),
     };
 
     /// <summary>A number that is <paramref name="good"/>; <paramref name="needs"/> says so in words.</summary>
@@ -47,11 +53,17 @@ internal static class Options
         },
     };
 
-    public static Option<string?> Run() => new("--run") { HelpName = "DIR", Description = "The folder of a trained run, as in runs/mixtral-tiny.", Required = true };
+    public static Option<string?> Run() => new("--run")
+    {
+        HelpName = "DIR",
+        Description = "The folder of a trained run, as in runs/mixtral-tiny.",
+        Required = true,
+    };
 
-    public static Option<int?> Threads() => Whole("--threads", 1, "Threads of the processor; all cores if not said. The result is the same for any number.");
+    public static Option<int?> Threads() =>
+        Whole("--threads", 1, "Threads of the processor; all cores if not said. The result is the same for any number.");
 
-    public static Option<bool> Json() => Flag("--json", "Print JSON, one object a line, and nothing else.");
+    public static Option<bool> Json() => Flag("--json", "Print JSON, one object per line, and nothing else.");
 
     public static Option<ulong?> Seed(string description) => new("--seed")
     {

@@ -28,11 +28,15 @@ internal static class Usage
     /// <summary>"tinymoe train", "tinymoe".</summary>
     public static string NameOf(Command command) => command is RootCommand ? "tinymoe" : $"tinymoe {command.Name}";
 
-    /// <summary>Looks at the words themselves: the parser would take any option, known or not, for the value of the option before it.</summary>
+    /// <summary>
+    /// Looks at the words themselves: the parser would take any option, known or not, for the value of the option before it.
+    /// </summary>
     private static string? WrongOption(Command command, string[] args)
     {
-        Option[] options = [.. command.Options, .. command.Parents.OfType<Command>().SelectMany(parent => parent.Options).Where(option => option.Recursive)];
-        Dictionary<string, Option> known = options.SelectMany(option => option.Aliases.Prepend(option.Name).Select(name => (name, option))).ToDictionary();
+        IEnumerable<Option> inherited =
+            command.Parents.OfType<Command>().SelectMany(parent => parent.Options).Where(option => option.Recursive);
+        Dictionary<string, Option> known = command.Options.Concat(inherited)
+            .SelectMany(option => option.Aliases.Prepend(option.Name).Select(name => (name, option))).ToDictionary();
         Option? hungry = null;
         foreach (string word in args.TakeWhile(word => word != "--"))
         {

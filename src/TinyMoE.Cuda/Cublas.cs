@@ -27,6 +27,7 @@ internal sealed unsafe class Cublas : IDisposable
 {
     private readonly CudaDevice device;
     private CudaBlasHandle handle;
+    private bool hasGrouped; // it did grouped products before
 
     public Cublas(CudaDevice device, TensorCores tensorCores)
     {
@@ -94,7 +95,8 @@ internal sealed unsafe class Cublas : IDisposable
 
     /// <summary>
     /// All products in one call, each with sizes of its own. The device has their addresses, three arrays of <see cref="GroupedSizes.Count"/> one behind the other:
-    /// of b, of a, of c. False, and nothing done, where this cuBLAS is older than 12.4 and does not know it.
+    /// of b, of a, of c. False, and nothing done, where this cuBLAS is older than 12.4 and does not know it,
+    /// or where the first of these calls fails, whatever its status.
     /// </summary>
     public bool TryMultiplyGrouped(GroupedSizes sizes, nint addresses)
     {
@@ -105,11 +107,9 @@ internal sealed unsafe class Cublas : IDisposable
                 handle, sizes.TransposeB, sizes.TransposeA, sizes.Columns, sizes.Rows, sizes.Inner,
                 sizes.Alpha, At(addresses), sizes.RowB, At(addresses + count * sizeof(nint)), sizes.RowA,
                 sizes.Beta, At(addresses + 2 * count * sizeof(nint)), sizes.Columns, count, sizes.Ones);
-            if (status == CublasStatus.NotSupported)
-                return false;
-            if (status != CublasStatus.Success)
+            if (status != CublasStatus.Success && hasGrouped)
                 throw device.Failure("cublasSgemmGroupedBatched", $" of {count} products", NameOf(status));
-            return true;
+            return hasGrouped = status == CublasStatus.Success;
         }
         catch (EntryPointNotFoundException)
         {

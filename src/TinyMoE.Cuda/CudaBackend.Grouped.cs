@@ -6,6 +6,9 @@ namespace TinyMoE.Cuda;
 // Products of experts. Their sizes are known on the device first; PublishedOffsets has them on the host by the time that they are needed here.
 public sealed unsafe partial class CudaBackend
 {
+    // Products of so many multiply-adds on average are faster by themselves; see GoTogether.
+    private const long MostWorkTogether = 1L << 31, MostWorkTogetherUneven = 1L << 28;
+
     private readonly GroupedSizes groupedSizes = new();
     private Product[] products = [];    // one an expert that has work
     private int productCount;
@@ -122,10 +125,10 @@ public sealed unsafe partial class CudaBackend
             products = new Product[E];
     }
 
-    /// <summary>All products: in one call where this cuBLAS has it, else one by one.</summary>
+    /// <summary>All products: in one call where the options say so and this cuBLAS takes them, else one by one.</summary>
     private void Multiply(ReadOnlySpan<Product> all)
     {
-        if (all.Length > 1 && blasHasGrouped)
+        if (blasHasGrouped && GoTogether(all, options))
         {
             Span<nint> addresses = all.Length <= 128 ? stackalloc nint[3 * all.Length] : new nint[3 * all.Length];
             groupedSizes.Set(all, addresses);
@@ -139,6 +142,37 @@ public sealed unsafe partial class CudaBackend
 
         foreach (ref readonly Product product in all)
             blas.Multiply(product);
+    }
+
+    /// <summary>
+    /// Whether products go into one call. By itself each costs the host 7 to 14 µs, but large ones run faster so. Measured on an H200 with
+    /// cuBLAS 13.1, 8 experts, forward and both backward products, µs in one call / in a call each (docs/cuda.md has more):
+    /// <code>
+    ///  512 rows of an expert,  256 to  512:  float32  178 /  351   TF32   64 / 276
+    /// 2048 rows of an expert,  512 to  512:  float32  769 /  796   TF32  224 / 312
+    /// 4096 rows of an expert, 1024 to 1024:  float32 4533 / 4281   TF32 1138 / 942
+    /// </code>
+    /// In TF32 cuBLAS takes its float32 kernels for the whole call when the inner size of one product is no multiple of 4, as the rows of
+    /// experts are not in the gradient of weights: large ones then take three times as long as by themselves. And it wants the matrices
+    /// aligned to 16 bytes, or reading them may fail, says its documentation: it does not see where they lie when it chooses its kernel.
+    /// </summary>
+    internal static bool GoTogether(ReadOnlySpan<Product> all, CudaOptions options)
+    {
+        if (all.Length < 2 || options.Grouped == GroupedProducts.Loop)
+            return false;
+        (long work, int inner, nint addresses) = (0, 0, 0);
+        foreach (ref readonly Product product in all)
+        {
+            work += (long)product.Rows * product.Columns * product.Inner;
+            inner |= product.Inner;
+            addresses |= product.A | product.B | product.C;
+        }
+
+        bool isTf32 = options.TensorCores == TensorCores.Tf32;
+        if (isTf32 && addresses % 16 != 0)
+            return false;
+        long most = isTf32 && inner % 4 != 0 ? MostWorkTogetherUneven : MostWorkTogether;
+        return options.Grouped == GroupedProducts.Cublas || work / all.Length < most;
     }
 
     private static nint At(Floats view, long element) => view.Address + (nint)(element * sizeof(float));

@@ -13,9 +13,25 @@ public enum TensorCores
     Bfloat16,
 }
 
+/// <summary>How the products of experts, which differ in their rows, are multiplied.</summary>
+public enum GroupedProducts
+{
+    /// <summary>Small ones as <see cref="Cublas"/>, large ones as <see cref="Loop"/>. Sizes alone choose: a run keeps its bits.</summary>
+    Auto,
+
+    /// <summary>One call of cuBLAS for all experts, where it takes them (12.4 or newer); else as <see cref="Loop"/>.</summary>
+    Cublas,
+
+    /// <summary>One call of cuBLAS per expert.</summary>
+    Loop,
+}
+
 /// <summary>What a <see cref="CudaBackend"/> may do.</summary>
 public sealed record CudaOptions
 {
     /// <summary>Tensor cores: off, unless asked for.</summary>
     public TensorCores TensorCores { get; init; }
+
+    /// <summary>The products of experts.</summary>
+    public GroupedProducts Grouped { get; init; }
 }

@@ -16,10 +16,12 @@ internal static class Commands
     /// <summary>Runs one command and returns the exit code.</summary>
     public static int Run(string[] args)
     {
-        ParseResult parsed = Root().Parse(args.Length == 0 ? [Help[0]] : args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        ParserConfiguration parser = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
+        ParseResult parsed = Root().Parse(args.Length == 0 ? [Help[0]] : args, parser);
         if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
         {
-            Console.Error.WriteLine($"benchmarks: {WrongWord(parsed) ?? parsed.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}; try '{parsed.CommandResult.Command.Name} --help'");
+            string wrong = WrongWord(parsed) ?? parsed.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
+            Console.Error.WriteLine($"benchmarks: {wrong}; try '{parsed.CommandResult.Command.Name} --help'");
             return WrongUsage;
         }
         try
@@ -33,7 +35,7 @@ internal static class Commands
         }
     }
 
-    public static Option<bool> Json() => new("--json") { Description = "Print one JSON object a line instead of the table." };
+    public static Option<bool> Json() => new("--json") { Description = "Print one JSON object per line instead of the table." };
 
     public static Option<int> Threads() => Whole("--threads", Environment.ProcessorCount, 1, "Threads of both; all cores if not said.");
 
@@ -71,7 +73,8 @@ internal static class Commands
     }
 
     private static RootCommand Root() => new(
-        "Measures TinyMoE against named peers, in turns in one run. Anything that is no command goes to BenchmarkDotNet: --list flat shows its kernels, --filter '*Attention*' times some.")
+        "Measures TinyMoE against named peers, in turns in one run. Anything that is no command goes to BenchmarkDotNet: "
+            + "--list flat shows its kernels, --filter '*Attention*' times some.")
     {
         MatmulCommand.Create(),
         TrainCommand.Create(),

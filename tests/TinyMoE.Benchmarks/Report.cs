@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>Prints a readable table, or one JSON object a line.</summary>
+/// <summary>Prints a readable table, or one JSON object per line.</summary>
 internal sealed class Report(bool json)
 {
     private static readonly JsonSerializerOptions SnakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };

@@ -42,7 +42,7 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>The model.</summary>
     public Decoder Model { get; }
 
-    /// <summary>Tokens a step.</summary>
+    /// <summary>Tokens per step.</summary>
     public int Tokens => Config.Train.Batch * Config.Model.Context;
 
     /// <summary>The loss of the last step.</summary>

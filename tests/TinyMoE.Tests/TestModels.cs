@@ -18,7 +18,8 @@ internal static class TestModels
     /// <summary>A mixture that trains in milliseconds a step.</summary>
     public static RunConfig Tiny { get; } = new()
     {
-        Model = new ModelConfig { Width = 32, Layers = 2, Heads = 4, KvHeads = 2, Context = 16, Vocabulary = 29 },
+        Model = new ModelConfig { Width = 32, Layers = 2, Context = 16, Vocabulary = 29 },
+        Attention = new AttentionConfig { Heads = 4, KvHeads = 2 },
         Moe = new MoeConfig { Experts = 4, Active = 2, Hidden = 24, BalanceLoss = 0.01f, ZLoss = 0.001f },
         Train = new TrainConfig { Batch = 4, Steps = 30, LearningRate = 3e-3f, Warmup = 5, EvalEvery = 10, EvalWindows = 8 },
     };
@@ -35,27 +36,44 @@ internal static class TestModels
             FeedForward = FeedForwardKind.Relu,
             Biases = true,
             Dropout = 0.1f,
-            KvHeads = 0,
         },
+        Attention = Tiny.Attention with { KvHeads = 0 },
         Moe = Tiny.Moe with { Router = RouterKind.NoisyTopK, BalanceLoss = 0, ZLoss = 0, ImportanceLoss = 0.01f, LoadLoss = 0.01f },
     };
 
     /// <summary>The noisy mixture with experts in attention, three a head, and expert dropout.</summary>
     public static RunConfig TinySwitchHead { get; } = TinyNoisy with
     {
-        Model = TinyNoisy.Model with { Positions = PositionKind.Rope, KvHeads = 2 },
-        Attention = new AttentionConfig { Kind = AttentionKind.SwitchHead, Experts = 3, Active = 2, GateDropout = 0.1f },
+        Model = TinyNoisy.Model with { Positions = PositionKind.Rope },
+        Attention = Tiny.Attention with { Kind = AttentionKind.SwitchHead, Experts = 3, Active = 2, GateDropout = 0.1f },
+    };
+
+    /// <summary>The tiny mixture with all that attention can have: heads of a size of their own, a window in every other layer, a scale, norms, biases.</summary>
+    public static RunConfig TinyHeads { get; } = Tiny with
+    {
+        Attention = new AttentionConfig
+        {
+            Heads = 6,
+            KvHeads = 3,
+            HeadSize = 10,
+            Window = new PerLayer(5, 0),
+            Scale = 0.4f,
+            QueryKeyNorm = QueryKeyNorm.Whole,
+            Biases = true,
+            OutputBias = OutputBias.True,
+        },
     };
 
     /// <summary>The tiny mixture with experts in bfloat16.</summary>
     public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
 
-    /// <summary>"plain", "noisy", "switch-head", "bfloat16", or a preset.</summary>
+    /// <summary>"plain", "noisy", "switch-head", "heads", "bfloat16", or a preset.</summary>
     public static RunConfig Named(string name) => name switch
     {
         "plain" => Tiny,
         "noisy" => TinyNoisy,
         "switch-head" => TinySwitchHead,
+        "heads" => TinyHeads,
         "bfloat16" => TinyBfloat16,
         _ => Presets.Get(name),
     };

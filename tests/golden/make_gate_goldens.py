@@ -1,7 +1,7 @@
 """Writes gates.json: what every router makes of four tokens and four experts, evaluated from the formulas of the papers in float64.
 
 Needs nothing but Python. The logits are those of routers.json. Run once: it refuses to overwrite.
-Letters: T tokens, E experts, K experts a token.
+Letters: T tokens, E experts, K experts per token.
 """
 import json, math, os
 
@@ -48,7 +48,10 @@ def switch():
 
 
 def gshard():
-    """Lepikhin et al. 2020: p of the first two over their sum; the second stays where 2·g exceeds its draw. The loss counts first choices only."""
+    """Lepikhin et al. 2020: p of the first two over their sum; the second stays where 2·g exceeds its draw.
+
+    The loss counts first choices only.
+    """
     choices = [top(row, 2) for row in CLEAN]
     gates = [[P[t][e] / sum(P[t][i] for i in choices[t]) for e in choices[t]] for t in range(T)]
     draws = [0.5, 0.9, 0.7, 0.95]
@@ -71,7 +74,8 @@ def deepseek():
     # Two groups of two experts, of which the one with the larger sum of its two best stays.
     groups = [top([sum(row[:2]), sum(row[2:])], 1)[0] for row in biased]
     grouped = [[2 * g + e for e in top(row[2 * g:2 * g + 2], 2)] for g, row in zip(groups, biased)]
-    return dict(bias=bias, choices=choices, gates=gates, counts=counts, next_bias=next_bias, max_violation=(max(counts) - mean) / mean, grouped_choices=grouped)
+    return dict(bias=bias, choices=choices, gates=gates, counts=counts, next_bias=next_bias,
+                max_violation=(max(counts) - mean) / mean, grouped_choices=grouped)
 
 
 def vmoe():
@@ -93,7 +97,10 @@ def expert_choice():
 
 
 def base():
-    """Lewis et al. 2021: the sigmoid of the best affinity at inference; in training the assignment with one token an expert and the largest sum, by trying all."""
+    """Lewis et al. 2021: the sigmoid of the best affinity at inference.
+
+    In training the assignment with one token per expert and the largest sum, by trying all.
+    """
     from itertools import permutations
     best = max(permutations(range(E)), key=lambda p: sum(CLEAN[t][e] for t, e in enumerate(p)))
     greedy = [top(row, 1) for row in CLEAN]

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Golden files: small models computed by PyTorch in double precision, with every gradient by its autograd.
 
-Needs nothing but PyTorch (1.13 or later) and the standard library; see README.md. Parameters, ids and noise are drawn, rounded to float32 and
-then computed with in float64, so that a golden is the true value and float32 code may be held to 1e-4. Run once, for all or for the names given: it refuses to overwrite.
+Needs nothing but PyTorch (1.13 or later) and the standard library; see README.md. Parameters, ids and noise are drawn, rounded to float32
+and then computed with in float64, so that a golden is the true value and float32 code may be held to 1e-4. Run once, for all or for the
+names given: it refuses to overwrite.
 
 Letters: B batch, T time, N = B*T tokens, C channels, V vocabulary, H heads, D head size, E experts, K experts per token, F hidden size.
 """
@@ -21,7 +22,8 @@ MODELS = {
                       norm="rms", positions="rope", feed_forward="swiglu", tie_embeddings=False),
         "moe": dict(experts=5, active=2, hidden=20, router="top-k", renormalize=True, balance_loss=0.01, z_loss=0.001),
     },
-    # The other switches of the same family: softmax over all logits, a sliding window, tied embeddings, a first layer that is dense, one kv head.
+    # The other switches of the same family: softmax over all logits, a sliding window, tied embeddings, a first layer that is dense,
+    # one kv head.
     "mixtral_plain": {
         "model": dict(width=24, layers=3, heads=3, kv_heads=1, context=11, vocabulary=23, window=4, hidden=36,
                       norm="rms", positions="rope", feed_forward="swiglu", tie_embeddings=True),
@@ -35,8 +37,8 @@ MODELS = {
     },
     # nanoGPT without biases: a dense decoder with GELU, layer norm without bias, learned positions, tied embeddings.
     "nano": {
-        "model": dict(width=32, layers=2, heads=4, context=11, vocabulary=21, hidden=52, norm="layer", positions="learned", feed_forward="gelu",
-                      biases=False, tie_embeddings=True),
+        "model": dict(width=32, layers=2, heads=4, context=11, vocabulary=21, hidden=52, norm="layer", positions="learned",
+                      feed_forward="gelu", biases=False, tie_embeddings=True),
         "moe": dict(experts=0),
     },
 }
@@ -46,7 +48,7 @@ LEAST_GAP = 1e-3   # between values whose order decides a route: float32 must de
 LEAST_KINK = 1e-5  # distance of every ReLU from its kink
 
 
-# ---- Parameters ----------------------------------------------------------------------------------------------------------------------------
+# ---- Parameters --------------------------------------------------------------------------------------------------------------------------
 def parameter_shapes(config):
     """Name -> (shape, mean, standard deviation), under the names that Hugging Face's Mixtral has on disk."""
     m, e = config["model"], config["moe"]
@@ -116,7 +118,7 @@ def draw(config, batch, seed):
     return parameters, ids, targets, noise
 
 
-# ---- Routing, one layer; logits (N, E) -------------------------------------------------------------------------------------------------------
+# ---- Routing, one layer; logits (N, E) ---------------------------------------------------------------------------------------------------
 def top_k_gates(logits, K, renormalize, kinks=None):
     """The chosen experts (N, K) and their gates: softmax over the chosen logits (Mixtral), or over all of them (OLMoE, Switch)."""
     chosen = order(logits, K, range(K - 1, K), kinks)[:, :K]
@@ -124,7 +126,10 @@ def top_k_gates(logits, K, renormalize, kinks=None):
 
 
 def noisy_top_k_gates(clean, raw, draws, K, kinks=None):
-    """Shazeer et al. 2017, appendix A: the experts (N, K), their gates, the noisy logits, and P (N, E), the chance to be chosen on redrawn noise."""
+    """Shazeer et al. 2017, appendix A.
+
+    The experts (N, K), their gates, the noisy logits, and P (N, E), the chance to be chosen on redrawn noise.
+    """
     deviation = F.softplus(raw) + NOISE_EPSILON
     noisy = clean + draws * deviation
     ranked = order(noisy, K, range(K + 1), kinks)
@@ -153,7 +158,7 @@ def spread(chosen, gates, E):
 
 
 def fraction(chosen, E):
-    """f (E): choices of an expert a token; they sum to K. A count: no gradient."""
+    """f (E): choices of an expert per token; they sum to K. A count: no gradient."""
     return torch.bincount(chosen.flatten(), minlength=E).to(torch.get_default_dtype()) / chosen.shape[0]
 
 
@@ -173,7 +178,7 @@ def squared_variation(v):
     return (v - v.mean()).square().mean() / (v.mean().square() + 1e-10)
 
 
-# ---- The decoder -------------------------------------------------------------------------------------------------------------------------------
+# ---- The decoder -------------------------------------------------------------------------------------------------------------------------
 def forward(config, P, ids, targets, noise, kinks=None):
     """Logits (B, T, V) and the losses by name."""
     m, e = config["model"], config["moe"]
@@ -271,7 +276,7 @@ def gradients(config, parameters, ids, targets, noise, kinks=None):
     return logits.detach(), {n: l.detach() for n, l in losses.items()}, {n: l.grad for n, l in leaves.items()}
 
 
-# ---- Checks of the goldens themselves --------------------------------------------------------------------------------------------------------
+# ---- Checks of the goldens themselves ----------------------------------------------------------------------------------------------------
 def is_clear(kinks, grads):
     """Far from every tie and kink, every expert has work, and every parameter a gradient worth comparing."""
     return (min(kinks["gap"], default=1) > LEAST_GAP and min(kinks["relu"], default=1) > LEAST_KINK and min(kinks["rows"], default=2) >= 2
@@ -318,7 +323,7 @@ def check_model(name, config, parameters, ids, targets, noise, logits, grads):
     print(f"{name}: central differences within {worst:.1e}, float32 within {float32:.1e}, smallest of the largest gradients {smallest:.1e}")
 
 
-# ---- Files -------------------------------------------------------------------------------------------------------------------------------------
+# ---- Files -------------------------------------------------------------------------------------------------------------------------------
 def write_safetensors(path, tensors):
     """Eight bytes of length (little-endian), a JSON header padded to eight bytes, the values as float32."""
     header, blob = {"__metadata__": {"format": "pt"}}, b""

@@ -27,11 +27,13 @@ std::vector<float> randomValues(size_t count, unsigned seed) {
 float* at(CUdeviceptr address, long long elements = 0) { return reinterpret_cast<float*>(address) + elements; }
 
 /// C = alpha·op(A)·op(B) + beta·C, column-major.
-void naive(bool transposeA, bool transposeB, int m, int n, int k, float alpha, const float* a, int lda, const float* b, int ldb, float beta, float* c, int ldc) {
+void naive(bool transposeA, bool transposeB, int m, int n, int k, float alpha, const float* a, int lda, const float* b, int ldb, float beta,
+           float* c, int ldc) {
     for (int j = 0; j < n; j++) {
         for (int i = 0; i < m; i++) {
             double sum = 0;
-            for (int p = 0; p < k; p++) sum += double(transposeA ? a[p + i * lda] : a[i + p * lda]) * (transposeB ? b[j + p * ldb] : b[p + j * ldb]);
+            for (int p = 0; p < k; p++)
+                sum += double(transposeA ? a[p + i * lda] : a[i + p * lda]) * (transposeB ? b[j + p * ldb] : b[p + j * ldb]);
             c[i + j * ldc] = static_cast<float>(alpha * sum + (beta == 0 ? 0.0 : double(beta) * c[i + j * ldc]));
         }
     }
@@ -64,8 +66,8 @@ TEST(Gemm_EveryTransposeFormAndOddSizes_EqualsTheNaiveOne) {
             auto c = randomValues(ldc * n, 3);
             const CUdeviceptr da = blas.device.upload(a), db = blas.device.upload(b), dc = blas.device.upload(c);
             const float alpha = 0.5f, beta = form == 3 ? 0.0f : 2.0f;
-            CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasSgemm_v2(blas.handle, ta ? CUBLAS_OP_T : CUBLAS_OP_N, tb ? CUBLAS_OP_T : CUBLAS_OP_N, m, n, k, &alpha, at(da), lda,
-                                                              at(db), ldb, &beta, at(dc), ldc));
+            CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasSgemm_v2(blas.handle, ta ? CUBLAS_OP_T : CUBLAS_OP_N, tb ? CUBLAS_OP_T : CUBLAS_OP_N,
+                                                              m, n, k, &alpha, at(da), lda, at(db), ldb, &beta, at(dc), ldc));
             naive(ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc);
             checkNear(c, blas.device.download<float>(dc, c.size()), 1e-5);
         }
@@ -74,7 +76,8 @@ TEST(Gemm_EveryTransposeFormAndOddSizes_EqualsTheNaiveOne) {
 
 TEST(Gemm_BetaZero_DoesNotReadTheResult) {
     Blas blas;
-    const CUdeviceptr a = blas.device.upload(std::vector<float>{2}), b = blas.device.upload(std::vector<float>{3}), c = blas.device.upload(std::vector<float>{NAN});
+    const CUdeviceptr a = blas.device.upload(std::vector<float>{2}), b = blas.device.upload(std::vector<float>{3}),
+                      c = blas.device.upload(std::vector<float>{NAN});
     cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, at(a), 1, at(b), 1, &zero, at(c), 1);
     CHECK_EQUAL(6.0f, blas.device.download<float>(c, 1)[0]);
 }
@@ -82,15 +85,20 @@ TEST(Gemm_BetaZero_DoesNotReadTheResult) {
 TEST(Gemm_WrongLeadingDimension_IsRefused) {
     Blas blas;
     const CUdeviceptr x = blas.device.upload(randomValues(64, 1));
-    CHECK_EQUAL(CUBLAS_STATUS_INVALID_VALUE, cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, at(x), 3, at(x), 4, &zero, at(x, 32), 4));
-    CHECK_EQUAL(CUBLAS_STATUS_INVALID_VALUE, cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, nullptr, at(x), 4, at(x), 4, &zero, at(x, 32), 4));
-    CHECK_EQUAL(CUBLAS_STATUS_NOT_INITIALIZED, cublasSgemm_v2(nullptr, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, at(x), 4, at(x), 4, &zero, at(x, 32), 4));
+    CHECK_EQUAL(CUBLAS_STATUS_INVALID_VALUE,
+                cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, at(x), 3, at(x), 4, &zero, at(x, 32), 4));
+    CHECK_EQUAL(CUBLAS_STATUS_INVALID_VALUE,
+                cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, nullptr, at(x), 4, at(x), 4, &zero, at(x, 32), 4));
+    CHECK_EQUAL(CUBLAS_STATUS_NOT_INITIALIZED,
+                cublasSgemm_v2(nullptr, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, at(x), 4, at(x), 4, &zero, at(x, 32), 4));
 }
 
 TEST(Gemm_InputPastTheEnd_BreaksTheContextAndIsTold) {
     Blas blas;
-    const CUdeviceptr a = blas.device.upload(randomValues(15, 1)), b = blas.device.upload(randomValues(16, 2)), c = blas.device.upload(randomValues(16, 3));
-    CHECK_EQUAL(CUBLAS_STATUS_EXECUTION_FAILED, cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, at(a), 4, at(b), 4, &zero, at(c), 4));
+    const CUdeviceptr a = blas.device.upload(randomValues(15, 1)), b = blas.device.upload(randomValues(16, 2)),
+                      c = blas.device.upload(randomValues(16, 3));
+    CHECK_EQUAL(CUBLAS_STATUS_EXECUTION_FAILED,
+                cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, at(a), 4, at(b), 4, &zero, at(c), 4));
     CHECK(findings().find("A is not inside one allocation") != std::string::npos);
     CHECK_EQUAL(CUDA_ERROR_ILLEGAL_ADDRESS, cuCtxSynchronize());
 }
@@ -100,8 +108,10 @@ TEST(Gemm_Lazy_RunsWithItsStream) {
     CUstream stream;
     cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
     cublasSetStream_v2(blas.handle, stream);
-    const CUdeviceptr a = blas.device.upload(std::vector<float>{2}), b = blas.device.upload(std::vector<float>{3}), c = blas.device.upload(std::vector<float>{0});
-    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, at(a), 1, at(b), 1, &zero, at(c), 1));
+    const CUdeviceptr a = blas.device.upload(std::vector<float>{2}), b = blas.device.upload(std::vector<float>{3}),
+                      c = blas.device.upload(std::vector<float>{0});
+    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS,
+                cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, at(a), 1, at(b), 1, &zero, at(c), 1));
     CHECK_EQUAL(0.0f, blas.device.download<float>(c, 1)[0]);
     cuStreamSynchronize(stream);
     CHECK_EQUAL(6.0f, blas.device.download<float>(c, 1)[0]);
@@ -112,11 +122,13 @@ TEST(Gemm_StridedBatch_EqualsOneAfterTheOther) {
     const int m = 5, n = 7, k = 6, count = 3;
     const auto a = randomValues(m * k * count, 1), b = randomValues(k * n, 2);
     std::vector<float> c(m * n * count), alone(m * n * count);
-    const CUdeviceptr da = blas.device.upload(a), db = blas.device.upload(b), dc = blas.device.upload(c), dalone = blas.device.upload(alone);
-    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasSgemmStridedBatched(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da), m, m * k, at(db), k, 0, &zero, at(dc), m,
-                                                                 m * n, count));
+    const CUdeviceptr da = blas.device.upload(a), db = blas.device.upload(b), dc = blas.device.upload(c),
+                      dalone = blas.device.upload(alone);
+    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasSgemmStridedBatched(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da), m, m * k,
+                                                                 at(db), k, 0, &zero, at(dc), m, m * n, count));
     for (int i = 0; i < count; i++)
-        cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da, i * m * k), m, at(db), k, &zero, at(dalone, i * m * n), m);
+        cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da, i * m * k), m, at(db), k, &zero, at(dalone, i * m * n),
+                       m);
     CHECK(blas.device.download<float>(dc, c.size()) == blas.device.download<float>(dalone, c.size()));
 }
 
@@ -129,23 +141,25 @@ TEST(Gemm_Bfloat16_SumsInFloat32) {
     for (float& value : b) value = fromBfloat16(b16.emplace_back(toBfloat16(value)));
     naive(false, false, m, n, k, 1, a.data(), m, b.data(), k, 0, c.data(), m);
 
-    const CUdeviceptr da = blas.device.upload(a16), db = blas.device.upload(b16), d32 = blas.device.upload(c), d16 = blas.device.upload(std::vector<uint16_t>(m * n));
-    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da), CUDA_R_16BF, m, at(db), CUDA_R_16BF, k, &zero, at(d32),
-                                                    CUDA_R_32F, m, CUBLAS_COMPUTE_32F, -1));
+    const CUdeviceptr da = blas.device.upload(a16), db = blas.device.upload(b16), d32 = blas.device.upload(c),
+                      d16 = blas.device.upload(std::vector<uint16_t>(m * n));
+    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da), CUDA_R_16BF, m, at(db),
+                                                    CUDA_R_16BF, k, &zero, at(d32), CUDA_R_32F, m, CUBLAS_COMPUTE_32F, -1));
     checkNear(c, blas.device.download<float>(d32, c.size()), 1e-5);
-    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da), CUDA_R_16BF, m, at(db), CUDA_R_16BF, k, &zero, at(d16),
-                                                    CUDA_R_16BF, m, CUBLAS_COMPUTE_32F, -1));
+    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da), CUDA_R_16BF, m, at(db),
+                                                    CUDA_R_16BF, k, &zero, at(d16), CUDA_R_16BF, m, CUBLAS_COMPUTE_32F, -1));
     std::vector<float> rounded;
     for (const uint16_t bits : blas.device.download<uint16_t>(d16, m * n)) rounded.push_back(fromBfloat16(bits));
     checkNear(c, rounded, 0.02);
-    CHECK_EQUAL(CUBLAS_STATUS_NOT_SUPPORTED, cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da), CUDA_R_16BF, m, at(db), CUDA_R_32F, k, &zero,
-                                                          at(d32), CUDA_R_32F, m, CUBLAS_COMPUTE_32F, -1));
+    CHECK_EQUAL(CUBLAS_STATUS_NOT_SUPPORTED, cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, at(da), CUDA_R_16BF, m,
+                                                          at(db), CUDA_R_32F, k, &zero, at(d32), CUDA_R_32F, m, CUBLAS_COMPUTE_32F, -1));
 }
 
 TEST(Gemm_Tf32MathMode_RoundsTheInputs) {
     Blas blas;
     const float fine = 1 + 1.0f / 4096;
-    const CUdeviceptr a = blas.device.upload(std::vector<float>{fine}), b = blas.device.upload(std::vector<float>{1}), c = blas.device.upload(std::vector<float>{0});
+    const CUdeviceptr a = blas.device.upload(std::vector<float>{fine}), b = blas.device.upload(std::vector<float>{1}),
+                      c = blas.device.upload(std::vector<float>{0});
     cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, at(a), 1, at(b), 1, &zero, at(c), 1);
     CHECK_EQUAL(fine, blas.device.download<float>(c, 1)[0]);
     cublasSetMathMode(blas.handle, CUBLAS_TF32_TENSOR_OP_MATH);
@@ -155,7 +169,8 @@ TEST(Gemm_Tf32MathMode_RoundsTheInputs) {
 
 TEST(GemmGrouped_GroupsOfOtherSizes_EqualTheNaiveOnes) {
     Blas blas;
-    const int count = 4, m[] = {6, 6, 6, 6}, n[] = {3, 0, 9, 1}, k[] = {5, 5, 5, 5}, sizes[] = {1, 1, 2, 1}, ld[] = {6, 6, 6, 6}, ldb[] = {5, 5, 5, 5};
+    const int count = 4, m[] = {6, 6, 6, 6}, n[] = {3, 0, 9, 1}, k[] = {5, 5, 5, 5}, sizes[] = {1, 1, 2, 1}, ld[] = {6, 6, 6, 6},
+              ldb[] = {5, 5, 5, 5};
     const cublasOperation_t none[] = {CUBLAS_OP_N, CUBLAS_OP_N, CUBLAS_OP_N, CUBLAS_OP_N};
     const float alpha[] = {1, 1, 2, 1}, beta[] = {0, 0, 1, 0};
     const auto a = randomValues(6 * 5, 1), b = randomValues(5 * 9, 2);
@@ -171,9 +186,11 @@ TEST(GemmGrouped_GroupsOfOtherSizes_EqualTheNaiveOnes) {
             naive(false, false, m[g], n[g], k[g], alpha[g], a.data(), 6, b.data(), 5, beta[g], expected.back().data(), 6);
         }
     }
-    const auto pointers = [&](const std::vector<CUdeviceptr>& all) { return reinterpret_cast<const void* const*>(blas.device.upload(all)); };
-    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasSgemmGroupedBatched(blas.handle, none, none, m, n, k, alpha, pointers(as), ld, pointers(bs), ldb, beta, pointers(cs), ld,
-                                                                 count, sizes));
+    const auto pointers = [&](const std::vector<CUdeviceptr>& all) {
+        return reinterpret_cast<const void* const*>(blas.device.upload(all));
+    };
+    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasSgemmGroupedBatched(blas.handle, none, none, m, n, k, alpha, pointers(as), ld, pointers(bs),
+                                                                 ldb, beta, pointers(cs), ld, count, sizes));
     for (size_t i = 0; i < expected.size(); i++) checkNear(expected[i], blas.device.download<float>(cs[i], 6 * 9), 1e-5);
 }
 
@@ -184,6 +201,6 @@ TEST(GemmGrouped_InAnOldLibrary_IsNotSupported) {
     cublasOperation_t none = CUBLAS_OP_N;
     CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, cublasGetVersion_v2(blas.handle, &version));
     CHECK(version < 120400);
-    CHECK_EQUAL(CUBLAS_STATUS_NOT_SUPPORTED, cublasSgemmGroupedBatched(blas.handle, &none, &none, &size, &size, &size, &value, nullptr, &size, nullptr, &size, &value,
-                                                                       nullptr, &size, 1, &size));
+    CHECK_EQUAL(CUBLAS_STATUS_NOT_SUPPORTED, cublasSgemmGroupedBatched(blas.handle, &none, &none, &size, &size, &size, &value, nullptr,
+                                                                       &size, nullptr, &size, &value, nullptr, &size, 1, &size));
 }

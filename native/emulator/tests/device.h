@@ -42,25 +42,26 @@ CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end);
 CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count, const int* options, void** values);
 CUresult cuModuleUnload(CUmodule module);
 CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name);
-CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY, unsigned blockZ, unsigned dynamicShared,
-                        CUstream stream, void** arguments, void** extra);
+CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
+                        unsigned blockZ, unsigned dynamicShared, CUstream stream, void** arguments, void** extra);
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t* handle);
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle);
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, CUstream stream);
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, int mode);
 cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int* version);
-cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k, const float* alpha, const float* a,
-                              int lda, const float* b, int ldb, const float* beta, float* c, int ldc);
-cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k, const float* alpha,
-                                         const float* a, int lda, long long strideA, const float* b, int ldb, long long strideB, const float* beta, float* c, int ldc,
-                                         long long strideC, int count);
-cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k, const void* alpha, const void* a,
-                            cudaDataType_t typeA, int lda, const void* b, cudaDataType_t typeB, int ldb, const void* beta, void* c, cudaDataType_t typeC, int ldc,
-                            cublasComputeType_t compute, int algorithm);
-cublasStatus_t cublasSgemmGroupedBatched(cublasHandle_t handle, const cublasOperation_t* transposeA, const cublasOperation_t* transposeB, const int* m, const int* n,
-                                         const int* k, const float* alpha, const void* const* a, const int* lda, const void* const* b, const int* ldb, const float* beta,
-                                         const void* const* c, const int* ldc, int count, const int* sizes);
+cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k,
+                              const float* alpha, const float* a, int lda, const float* b, int ldb, const float* beta, float* c, int ldc);
+cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n,
+                                         int k, const float* alpha, const float* a, int lda, long long strideA, const float* b, int ldb,
+                                         long long strideB, const float* beta, float* c, int ldc, long long strideC, int count);
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k,
+                            const void* alpha, const void* a, cudaDataType_t typeA, int lda, const void* b, cudaDataType_t typeB, int ldb,
+                            const void* beta, void* c, cudaDataType_t typeC, int ldc, cublasComputeType_t compute, int algorithm);
+cublasStatus_t cublasSgemmGroupedBatched(cublasHandle_t handle, const cublasOperation_t* transposeA, const cublasOperation_t* transposeB,
+                                         const int* m, const int* n, const int* k, const float* alpha, const void* const* a, const int* lda,
+                                         const void* const* b, const int* ldb, const float* beta, const void* const* c, const int* ldc,
+                                         int count, const int* sizes);
 }
 
 /// Device 0 under the given settings, with its context current; ends both.

@@ -5,15 +5,20 @@
 
 namespace {
 
-// Runs one instruction. Its operands a, b, c are the registers 1, 2, 3 of each kind, its result is register 0 of the kind that `kind` names.
+// Runs one instruction. Its operands a, b, c are the registers 1, 2, 3 of each kind,
+// its result is register 0 of the kind that `kind` names.
 uint64_t evaluate(const std::string& instruction, char kind, uint64_t a, uint64_t b = 0, uint64_t c = 0) {
-    std::string store = kind == 'r' ? "cvt.u64.u32 %d0, %r0;" : kind == 'h' ? "cvt.u64.u16 %d0, %h0;" : kind == 'f' ? "mov.b32 %r0, %f0; cvt.u64.u32 %d0, %r0;"
-        : kind == 'q' ? "mov.b64 %d0, %q0;" : kind == 'p' ? "selp.u64 %d0, 1, 0, %p0;" : "";
+    std::string store = kind == 'r'   ? "cvt.u64.u32 %d0, %r0;"
+                        : kind == 'h' ? "cvt.u64.u16 %d0, %h0;"
+                        : kind == 'f' ? "mov.b32 %r0, %f0; cvt.u64.u32 %d0, %r0;"
+                        : kind == 'q' ? "mov.b64 %d0, %q0;"
+                        : kind == 'p' ? "selp.u64 %d0, 1, 0, %p0;"
+                                      : "";
     std::string load;
     for (char n : {'1', '2', '3'}) {
         std::string d = std::string("%d") + n, r = std::string("%r") + n;
-        load += "ld.global.u64 " + d + ", [%d8+" + std::to_string(8 * (n - '1')) + "]; cvt.u32.u64 " + r + ", " + d + "; cvt.u16.u64 %h" + n + ", " + d
-            + "; mov.b32 %f" + n + ", " + r + "; mov.b64 %q" + n + ", " + d + "; setp.ne.u64 %p" + n + ", " + d + ", 0;\n";
+        load += "ld.global.u64 " + d + ", [%d8+" + std::to_string(8 * (n - '1')) + "]; cvt.u32.u64 " + r + ", " + d + "; cvt.u16.u64 %h" +
+                n + ", " + d + "; mov.b32 %f" + n + ", " + r + "; mov.b64 %q" + n + ", " + d + "; setp.ne.u64 %p" + n + ", " + d + ", 0;\n";
     }
     TestKernel kernel(load + instruction + "\n" + store + "\nst.global.u64 [%d10], %d0;");
     kernel.in = {a, b, c};
@@ -36,7 +41,8 @@ void checkAll(const std::vector<Expectation>& all) {
         uint64_t actual = evaluate(e.instruction, e.kind, e.a, e.b, e.c);
         if (actual != e.expected) {
             std::ostringstream text;
-            text << e.instruction << std::hex << " of " << e.a << ", " << e.b << ", " << e.c << " gives " << actual << ", not " << e.expected;
+            text << e.instruction << std::hex << " of " << e.a << ", " << e.b << ", " << e.c << " gives " << actual << ", not "
+                 << e.expected;
             testing::fail(__FILE__, __LINE__, text.str());
         }
     }

@@ -62,8 +62,8 @@ inline void runWell(TestKernel& kernel, const std::string& settings = "race,stri
 }
 
 /// Checks that the kernel is found out, with these words.
-inline void runBadly(TestKernel& kernel, int error, const std::string& words, const std::string& settings = "race,strict", uint32_t blocks = 1,
-                     uint32_t threads = 64) {
+inline void runBadly(TestKernel& kernel, int error, const std::string& words, const std::string& settings = "race,strict",
+                     uint32_t blocks = 1, uint32_t threads = 64) {
     auto finding = kernel.run(settings, blocks, threads);
     CHECK(finding.has_value());
     CHECK_EQUAL(error, finding->cudaError);

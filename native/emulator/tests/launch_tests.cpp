@@ -5,7 +5,7 @@
 
 namespace {
 
-// out[i] = value for i < count, one thread an element.
+// out[i] = value for i < count, one thread per element.
 const char* const fillPtx = R"(
 .version 7.8
 .target sm_70
@@ -132,7 +132,9 @@ TEST(Module_BadPtx_IsRefusedWithItsLineInTheLog) {
     const int options[] = {5, 6}; // the error log, its size
     void* values[] = {log, reinterpret_cast<void*>(sizeof log)};
     CUmodule module;
-    CHECK_EQUAL(CUDA_ERROR_INVALID_PTX, cuModuleLoadDataEx(&module, ".version 7.8\n.target sm_70\n.address_size 64\n.entry k() {\n frob.u32 %r1;\n}\n", 2, options, values));
+    CHECK_EQUAL(CUDA_ERROR_INVALID_PTX,
+                cuModuleLoadDataEx(&module, ".version 7.8\n.target sm_70\n.address_size 64\n.entry k() {\n frob.u32 %r1;\n}\n", 2, options,
+                                   values));
     CHECK(std::strchr(log, '5') != nullptr);
 }
 

@@ -50,8 +50,9 @@ TEST(Warp_Shuffles_ReadTheirLanes) {
         {"idx", "2, 0x101F", [](uint64_t lane) { return lane / 16 * 16 + 2; }}, // segments of 16
     };
     for (const auto& mode : modes) {
-        TestKernel kernel("shfl.sync." + std::string(mode.mode) + ".b32 %r1|%p1, %r9, " + mode.operands + ", 0xffffffff; cvt.u64.u32 %d1, %r1; "
-            "selp.u64 %d2, 0x100, 0, %p1; or.b64 %d1, %d1, %d2; st.global.u64 [%d10], %d1;");
+        TestKernel kernel("shfl.sync." + std::string(mode.mode) + ".b32 %r1|%p1, %r9, " + mode.operands +
+                          ", 0xffffffff; cvt.u64.u32 %d1, %r1; "
+                          "selp.u64 %d2, 0x100, 0, %p1; or.b64 %d1, %d1, %d2; st.global.u64 [%d10], %d1;");
         runWell(kernel);
         for (uint64_t lane = 0; lane < 32; lane++) {
             CHECK_EQUAL(mode.expected(lane), kernel.out[lane] & 0xFF);
@@ -100,7 +101,8 @@ TEST(Block_BarrierThatCounts_GivesTheCountToAll) {
 
 namespace {
 
-// Each thread writes its word of shared memory a second time; `between` orders that or not; then it reads the word at its own offset ^ `bit`.
+// Each thread writes its word of shared memory a second time; `between` orders that or not;
+// then it reads the word at its own offset ^ `bit`.
 std::string exchange(const std::string& between, const std::string& bit) {
     return "shl.b32 %r1, %r9, 2; mov.u32 %r2, words; add.u32 %r3, %r2, %r1; st.shared.u32 [%r3], 0; bar.sync 0; st.shared.u32 [%r3], %r9;\n"
         + between + "\nxor.b32 %r4, %r1, " + bit
@@ -209,8 +211,10 @@ TEST(Memory_WrongAddresses_AreFound) {
 
 TEST(Counters_OfAKnownKernel_AreRight) {
     // Every second float: all sectors of 256 bytes for half of their bytes. Two lanes of each bank.
-    TestKernel kernel("shl.b32 %r1, %r9, 3; cvt.u64.u32 %d1, %r1; add.u64 %d1, %d1, %d9; st.global.u32 [%d1], %r9; ld.global.u32 %r2, [%d1];"
-        "mov.u32 %r3, words; add.u32 %r3, %r3, %r1; st.shared.u32 [%r3], %r2;", words);
+    TestKernel kernel(
+        "shl.b32 %r1, %r9, 3; cvt.u64.u32 %d1, %r1; add.u64 %d1, %d1, %d9; st.global.u32 [%d1], %r9; ld.global.u32 %r2, [%d1];"
+        "mov.u32 %r3, words; add.u32 %r3, %r3, %r1; st.shared.u32 [%r3], %r2;",
+        words);
     runWell(kernel, "count", 1, 32);
     const emulator::KernelCounters& k = kernel.counters.kernels.at("test");
     CHECK_EQUAL(1u, k.launches);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using TinyMoE.App;
 using TinyMoE.Cli.Output;
 
 namespace TinyMoE.Cli.Commands;
@@ -19,7 +20,11 @@ internal sealed class DoctorCommand
     public static Command Create()
     {
         DoctorCommand doctor = new();
-        CommandWithExamples command = new("doctor", "Show what of CUDA is there, and try every kernel on every card beside the processor.", Examples) { doctor.json };
+        CommandWithExamples command = new(
+            "doctor", "Show what of CUDA is there, and try every kernel on every card beside the processor.", Examples)
+        {
+            doctor.json,
+        };
         command.SetAction(doctor.Run);
         return command;
     }
@@ -51,13 +56,18 @@ internal sealed class DoctorCommand
 
     private static void Write(IAnsiConsole console, DeviceReport device)
     {
+        string blas = device.Blas is null ? "no cuBLAS" : $"cuBLAS {device.Blas}";
         console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{device.Device}: compute capability {device.Device.ComputeCapability}, {(device.Blas is null ? "no cuBLAS" : $"cuBLAS {device.Blas}")}"));
+            CultureInfo.InvariantCulture, $"{device.Device}: compute capability {device.Device.ComputeCapability}, {blas}"));
         if (device.Families.Count > 0)
         {
             Table families = NewTable("kernels of", "cases", "largest error").AddColumn("");
             foreach (FamilyReport family in device.Families)
-                families.AddRow(family.Family, Whole(family.Cases), Error(family.LargestError), family.Wrong.Count == 0 ? "well" : Markup.Escape($"WRONG: {string.Join(", ", family.Wrong)}"));
+            {
+                string verdictOfFamily = family.Wrong.Count == 0 ? "well" : Markup.Escape($"WRONG: {string.Join(", ", family.Wrong)}");
+                families.AddRow(family.Family, Whole(family.Cases), Error(family.LargestError), verdictOfFamily);
+            }
+
             console.Write(families);
         }
 
@@ -82,7 +92,12 @@ internal sealed class DoctorCommand
         ["failure"] = report.Failure,
         ["bindings"] = report.Bindings,
         ["driver"] = report.Driver?.ToString(),
-        ["modules"] = Array(report.Modules, module => new JsonObject { ["file"] = module.File, ["kernels"] = module.Kernels, ["source_sha256"] = module.SourceHash }),
+        ["modules"] = Array(report.Modules, module => new JsonObject
+        {
+            ["file"] = module.File,
+            ["kernels"] = module.Kernels,
+            ["source_sha256"] = module.SourceHash,
+        }),
         ["devices"] = Array(report.Devices, device => new JsonObject
         {
             ["device"] = string.Create(CultureInfo.InvariantCulture, $"cuda:{device.Device.Index}"),
@@ -97,7 +112,8 @@ internal sealed class DoctorCommand
             {
                 ["family"] = family.Family,
                 ["cases"] = family.Cases,
-                ["largest_error"] = double.IsFinite(family.LargestError) ? family.LargestError : null, // JSON has no infinity: a whole number that differs
+                // JSON has no infinity, which stands for a whole number that differs
+                ["largest_error"] = double.IsFinite(family.LargestError) ? family.LargestError : null,
                 ["wrong"] = Array(family.Wrong, name => JsonValue.Create(name)),
             }),
         }),
@@ -107,5 +123,6 @@ internal sealed class DoctorCommand
 
     private static string Whole(int value) => value.ToString(CultureInfo.InvariantCulture);
 
-    private static string Error(double error) => error == 0 ? "0" : double.IsFinite(error) ? error.ToString("0.0e-0", CultureInfo.InvariantCulture) : "a whole number differs";
+    private static string Error(double error) => error == 0 ? "0"
+        : double.IsFinite(error) ? error.ToString("0.0e-0", CultureInfo.InvariantCulture) : "a whole number differs";
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Spectre.Console;
+using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Inspect;
 using TinyMoE.Train;
@@ -16,9 +17,13 @@ internal sealed class EvalCommand
         """;
 
     private readonly Option<string?> run = Options.Run();
-    private readonly Option<string[]> data = Options.Texts("--data", "PATH", "Files, folders or globs of text; its held-out share is measured. The run's own text if not said.");
-    private readonly Option<string?> labels = Options.OneOf("--labels", "What the labels of --data are: those of sources (name=PATH), files or JSON records. As in training if not said.", "source", "file", "record");
-    private readonly Option<int?> windows = Options.Whole("--windows", 1, "Windows of the context length to measure, from the start of the held-out text; all if not said.");
+    private readonly Option<string[]> data = Options.Texts("--data", "PATH",
+        "Files, folders or globs of text; its held-out share is measured. The run's own text if not said.");
+    private readonly Option<string?> labels = Options.OneOf("--labels",
+        "What the labels of --data are: those of sources (name=PATH), files or JSON records. As in training if not said.",
+        "source", "file", "record");
+    private readonly Option<int?> windows = Options.Whole("--windows", 1,
+        "Windows of the context length to measure, from the start of the held-out text; all if not said.");
     private readonly Option<bool> routing = Options.Flag("--routing", "Also draw, layer by layer, which experts are chosen together.");
     private readonly DeviceOptions device = new();
     private readonly Option<bool> json = Options.Json();
@@ -26,7 +31,8 @@ internal sealed class EvalCommand
     public static Command Create()
     {
         EvalCommand eval = new();
-        CommandWithExamples command = new("eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples)
+        CommandWithExamples command = new(
+            "eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples)
         {
             eval.run, eval.data, eval.labels, eval.windows, eval.routing,
         };
@@ -43,8 +49,13 @@ internal sealed class EvalCommand
 
     private int Run(ParseResult parsed)
     {
-        string[]? sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data);
-        EvalResult result = Engine.Eval(new EvalOptions(parsed.GetValue(run)!, sources, parsed.GetValue(labels), parsed.GetValue(windows), device.Read(parsed)));
+        EvaluationResult result = Evaluating.Run(new EvaluationRequest(parsed.GetValue(run)!)
+        {
+            Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
+            Labels = parsed.GetValue(labels),
+            Windows = parsed.GetValue(windows),
+            Device = device.Read(parsed),
+        });
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
             WriteJson(output, result);
@@ -53,7 +64,7 @@ internal sealed class EvalCommand
         return Cli.Done;
     }
 
-    private static void Write(TextWriter output, EvalResult result, bool together)
+    private static void Write(TextWriter output, EvaluationResult result, bool together)
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(Words.Note(note.Text));
@@ -65,7 +76,7 @@ internal sealed class EvalCommand
             CoActivationMap.Write(console, result.Routing);
     }
 
-    private static void WriteJson(TextWriter output, EvalResult result)
+    private static void WriteJson(TextWriter output, EvaluationResult result)
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(MetricsJson.Line(note));

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
 using TinyMoE.Models;
@@ -40,45 +41,48 @@ internal sealed class InfoCommand
 
     private int Run(ParseResult parsed)
     {
-        string? folder = parsed.GetValue(run);
-        RunConfig full = config.Read(parsed, folder is null ? null : Checkpoint.LoadConfig(RunFolder.FindCheckpoint(folder)));
-        full.Validate();
-        full = Engine.WithText(full);
-        ModelSize size = ModelSize.Of(full);
+        ModelInfo info = ModelInfo.Of(config.Read(parsed), parsed.GetValue(run));
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
-            output.WriteLine(ToJson(size, full));
+            output.WriteLine(ToJson(info));
         else
-            Write(Consoles.For(output), folder ?? config.Name(parsed), size, full);
+            Write(Consoles.For(output), info);
         return Cli.Done;
     }
 
-    private static void Write(IAnsiConsole console, string name, ModelSize size, RunConfig full)
+    private static void Write(IAnsiConsole console, ModelInfo info)
     {
-        Table table = new Table().Border(TableBorder.Simple).AddColumn("part").AddColumn(new TableColumn("parameters").RightAligned()).AddColumn(new TableColumn("active for a token").RightAligned());
+        ModelSize size = info.Size;
+        Table table = new Table().Border(TableBorder.Simple)
+            .AddColumn("part")
+            .AddColumn(new TableColumn("parameters").RightAligned())
+            .AddColumn(new TableColumn("active per token").RightAligned());
         foreach (ModelPart part in size.Parts)
             table.AddRow(part.Name, Number(part.Total), Number(part.Active));
         table.AddRow("all", Number(size.TotalParameters), Number(size.ActiveParameters));
-        console.WriteLine(name);
+        console.WriteLine(info.Name);
         console.Write(table);
-        console.WriteLine($"operations a token: {Number(size.ForwardFlopsPerToken)} forward, {Number(3 * size.ForwardFlopsPerToken)} in training");
-        console.WriteLine($"memory: {Words.Mebibytes(size.TrainingBytes)} to train with {full.Train.Batch} windows of {full.Model.Context} tokens, {Words.Mebibytes(size.GenerationBytes)} to generate");
-        foreach (string note in ConfigNotes.Of(full))
-            console.WriteLine(Words.Note(note));
+        string forward = Number(size.ForwardFlopsPerToken), training = Number(3 * size.ForwardFlopsPerToken);
+        console.WriteLine($"operations per token: {forward} forward, {training} in training");
+        console.WriteLine(
+            $"memory: {Words.Mebibytes(size.TrainingBytes)} to train with {info.Config.Train.Batch} windows"
+            + $" of {info.Config.Model.Context} tokens, {Words.Mebibytes(size.GenerationBytes)} to generate");
+        foreach (NoteReport note in info.Notes)
+            console.WriteLine(Words.Note(note.Text));
     }
 
-    private static string ToJson(ModelSize size, RunConfig full) => new JsonObject
+    private static string ToJson(ModelInfo info) => new JsonObject
     {
         ["kind"] = "info",
-        ["parameters"] = size.TotalParameters,
-        ["active_parameters"] = size.ActiveParameters,
-        ["parts"] = new JsonObject(size.Parts.Select(part =>
-            KeyValuePair.Create(part.Name, (JsonNode?)new JsonObject { ["parameters"] = part.Total, ["active_parameters"] = part.Active }))),
-        ["forward_flops_per_token"] = size.ForwardFlopsPerToken,
-        ["training_bytes"] = size.TrainingBytes,
-        ["generation_bytes"] = size.GenerationBytes,
-        ["notes"] = new JsonArray([.. ConfigNotes.Of(full).Select(note => (JsonNode?)note)]),
-        ["config"] = JsonNode.Parse(ConfigJson.Write(full)),
+        ["parameters"] = info.Size.TotalParameters,
+        ["active_parameters"] = info.Size.ActiveParameters,
+        ["parts"] = new JsonObject(info.Size.Parts.Select(part => KeyValuePair.Create(
+            part.Name, (JsonNode?)new JsonObject { ["parameters"] = part.Total, ["active_parameters"] = part.Active }))),
+        ["forward_flops_per_token"] = info.Size.ForwardFlopsPerToken,
+        ["training_bytes"] = info.Size.TrainingBytes,
+        ["generation_bytes"] = info.Size.GenerationBytes,
+        ["notes"] = new JsonArray([.. info.Notes.Select(note => (JsonNode?)note.Text)]),
+        ["config"] = JsonNode.Parse(ConfigJson.Write(info.Config)),
     }.ToJsonString(JsonSerializerOptions.Default);
 
     private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
 using TinyMoE.Train;
@@ -19,14 +20,21 @@ internal sealed class TrainCommand
         """;
 
     private readonly ConfigOptions config = new();
-    private readonly Option<string[]> data = Options.Texts("--data", "PATH", $"Files, folders or globs of text to learn, or {DataConfig.SdkDocs}: the documentation in the installed .NET SDK; name=PATH names one.");
-    private readonly Option<string?> tokenizer = Options.OneOf("--tokenizer", "How text becomes ids: one a character, or one a byte.", "char", "byte");
+    private readonly Option<string[]> data = Options.Texts("--data", "PATH",
+        $"Files, folders or globs of text to learn, or {DataConfig.SdkDocs}: the documentation in the installed .NET SDK;"
+        + " name=PATH names one.");
+
+    private readonly Option<string?> tokenizer = Options.OneOf("--tokenizer",
+        "How text becomes ids: one per character, or one per byte.", "char", "byte");
+
     private readonly Option<int?> steps = Options.Whole("--steps", 1, "Steps to train in all.");
-    private readonly Option<int?> stopAt = Options.Whole("--stop-at", 1, "Stop after step N as Ctrl-C would: save, so that --resume goes on to the last step.");
+    private readonly Option<int?> stopAt = Options.Whole("--stop-at", 1,
+        "Stop after step N as Ctrl-C would: save, so that --resume goes on to the last step.");
     private readonly Option<ulong?> seed = Options.Seed("Seed of every random number; the same seed gives the same model.");
     private readonly DeviceOptions device = new();
     private readonly Option<string?> folder = Options.Text("--out", "DIR", "Folder of the run; runs/PRESET if not said.");
-    private readonly Option<bool> resume = Options.Flag("--resume", "Go on with the run in the folder; with its own configuration if no other is named.");
+    private readonly Option<bool> resume = Options.Flag("--resume",
+        "Go on with the run in the folder; with its own configuration if no other is named.");
     private readonly Option<bool> profile = Options.Flag("--profile", "Show at the end where the time of a step went, kernel by kernel.");
     private readonly Option<bool> json = Options.Json();
 
@@ -35,7 +43,9 @@ internal sealed class TrainCommand
         TrainCommand train = new();
         CommandWithExamples command = new("train", "Train a model and keep it in a folder. Ctrl-C stops it after saving.", Examples);
         train.config.AddTo(command);
-        foreach (Option option in new Option[] { train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.resume, train.profile })
+        Option[] own =
+            [train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.resume, train.profile];
+        foreach (Option option in own)
             command.Add(option);
         train.device.AddTo(command);
         command.Add(train.json);
@@ -45,20 +55,21 @@ internal sealed class TrainCommand
 
     private int Run(ParseResult parsed)
     {
-        TrainOptions options = Read(parsed);
+        TrainingRequest request = Read(parsed);
         bool quiet = parsed.GetValue(json);
         TextWriter output = parsed.InvocationConfiguration.Output;
         using Interrupts interrupts = new();
         Stopwatch clock = Stopwatch.StartNew();
-        (TrainingResult result, TrainingProfile? counted) = Progress.Watch(output, quiet, listener => Engine.Train(options, listener, interrupts.Token));
+        (TrainingResult result, TrainingProfile? counted) =
+            Progress.Watch(output, quiet, listener => Training.Run(request, listener, interrupts.Token));
         if (quiet)
             WriteJson(output, result, counted);
-        else if (options.Profile)
+        else if (request.Profile)
             ProfileTable.Write(Consoles.For(output), counted);
         if (!result.Finished)
-            TrainSummary.Stopped(quiet ? parsed.InvocationConfiguration.Error : output, options, result);
+            TrainSummary.Stopped(quiet ? parsed.InvocationConfiguration.Error : output, request, result);
         else if (!quiet)
-            TrainSummary.Finished(output, options, result, Engine.Sample(options), clock.Elapsed, Engine.SampleLabel(options));
+            TrainSummary.Finished(output, request, result, TextGeneration.Sample(request), clock.Elapsed);
         return interrupts.Token.IsCancellationRequested && !result.Finished ? Cli.Interrupted : Cli.Done;
     }
 
@@ -69,27 +80,20 @@ internal sealed class TrainCommand
             output.WriteLine(MetricsJson.Line(counted));
     }
 
-    private TrainOptions Read(ParseResult parsed)
+    private TrainingRequest Read(ParseResult parsed)
     {
-        string run = parsed.GetValue(folder) ?? Path.Combine("runs", config.Name(parsed));
-        bool goOn = parsed.GetValue(resume);
-        RunFolder kept = new(run);
-        if (!goOn && kept.HasRun)
-            throw new TinyMoEException($"{run} holds a run already; go on with it by --resume, or name another folder by --out");
-        RunConfig own = config.Read(parsed, goOn ? Engine.ConfigOf(kept) : null);
-        RunConfig full = Overlay(own, parsed);
-        full.Validate();
-        return new TrainOptions(full, run, goOn, parsed.GetValue(stopAt), device.Read(parsed), parsed.GetValue(profile));
-    }
-
-    /// <summary>The options that are short for a --set.</summary>
-    private RunConfig Overlay(RunConfig start, ParseResult parsed)
-    {
-        RunConfig changed = start with
+        ConfigChoice choice = config.Read(parsed) with
         {
-            Train = start.Train with { Steps = parsed.GetValue(steps) ?? start.Train.Steps, Seed = parsed.GetValue(seed) ?? start.Train.Seed },
-            Data = start.Data with { Sources = parsed.GetResult(data) is null ? start.Data.Sources : parsed.GetValue(data)! },
+            Steps = parsed.GetValue(steps),
+            Seed = parsed.GetValue(seed),
+            Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
+            Tokenizer = parsed.GetValue(tokenizer),
         };
-        return parsed.GetValue(tokenizer) is { } kind ? changed.With("data.tokenizer", kind) : changed;
+        return Training.Prepare(choice, parsed.GetValue(folder), parsed.GetValue(resume)) with
+        {
+            StopAt = parsed.GetValue(stopAt),
+            Profile = parsed.GetValue(profile),
+            Device = device.Read(parsed),
+        };
     }
 }

@@ -5,7 +5,7 @@ using TinyMoE.Inspect;
 
 namespace TinyMoE.Cli.Output;
 
-/// <summary>Which experts are chosen together: a map a layer, a row and a column an expert, the darker the more tokens.</summary>
+/// <summary>Draws which experts are chosen together: one map per layer, a row and a column per expert, darker for more tokens.</summary>
 internal static class CoActivationMap
 {
     private const string Shades = " ░▒▓█";
@@ -32,7 +32,8 @@ internal static class CoActivationMap
             return;
         }
 
-        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"layer {layer}, experts chosen together (█ {100 * most:F0} % of the tokens)"));
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"layer {layer}, experts chosen together (█ {100 * most:F0} % of the tokens)"));
         StringBuilder line = new();
         for (int e = 0; e < together.Length; e++)
         {

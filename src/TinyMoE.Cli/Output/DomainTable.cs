@@ -4,7 +4,7 @@ using TinyMoE.Inspect;
 
 namespace TinyMoE.Cli.Output;
 
-/// <summary>How the tokens of each domain spread over the experts: a row a domain, a column of bars a layer.</summary>
+/// <summary>Shows how the tokens of each domain spread over the experts: one row per domain, one column of bars per layer.</summary>
 internal static class DomainTable
 {
     private const int WidthOfShare = 8;
@@ -25,7 +25,8 @@ internal static class DomainTable
             for (int domain = 0; domain < domains.Count; domain++)
             {
                 string share = string.Create(CultureInfo.InvariantCulture, $"{100 * domains[domain].Share:F0}%");
-                table.AddRow([Markup.Escape(domains[domain].Label), share, .. layers.Select(layer => RoutingTable.Bars(layer.Domains![domain].Load))]);
+                IEnumerable<string> bars = layers.Select(layer => RoutingTable.Bars(layer.Domains![domain].Load));
+                table.AddRow([Markup.Escape(domains[domain].Label), share, .. bars]);
             }
 
             console.Write(table);

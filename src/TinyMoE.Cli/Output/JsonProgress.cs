@@ -3,7 +3,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;
 
-/// <summary>The lines of metrics.jsonl, as they come.</summary>
+/// <summary>Writes the lines of metrics.jsonl, as they come.</summary>
 internal sealed class JsonProgress(TextWriter output) : ITrainingListener
 {
     public void OnStart(TrainingStart start)

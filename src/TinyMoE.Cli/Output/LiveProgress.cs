@@ -5,7 +5,7 @@ using TinyMoE.Train;
 namespace TinyMoE.Cli.Output;
 
 /// <summary>
-/// One line that is redrawn in place, a few times a second; everything else scrolls above it. (Spectre's own live displays leave
+/// One line that is redrawn in place, a few times per second; everything else scrolls above it. (Spectre's own live displays leave
 /// the ends of longer lines behind what is written above them, and refresh from a thread of their own.)
 /// </summary>
 internal sealed class LiveProgress(IAnsiConsole console) : Progress(console)

@@ -4,7 +4,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;
 
-/// <summary>A line for the first and the last step, for every twentieth part of the run, and every few seconds.</summary>
+/// <summary>Writes a line for the first and the last step, for every twentieth part of the run, and every few seconds.</summary>
 internal sealed class PlainProgress(IAnsiConsole console) : Progress(console)
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);

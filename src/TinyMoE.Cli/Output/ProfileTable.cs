@@ -5,7 +5,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;
 
-/// <summary>Where the time of a training step went: a row a kernel and shape, the most time first.</summary>
+/// <summary>Shows where the time of a training step went: one row per kernel and shape, the most time first.</summary>
 internal static class ProfileTable
 {
     /// <summary>Kernels with a smaller share of the step are one row together.</summary>
@@ -17,12 +17,14 @@ internal static class ProfileTable
         console.WriteLine();
         if (profile is null)
         {
-            console.WriteLine($"no profile: the first {TrainingProfiler.WarmUpSteps} steps warm up and are not measured; train at least {TrainingProfiler.WarmUpSteps + 1}");
+            const int Least = TrainingProfiler.WarmUpSteps + 1;
+            console.WriteLine(
+                $"no profile: the first {TrainingProfiler.WarmUpSteps} steps warm up and are not measured; train at least {Least}");
             return;
         }
 
         Table table = new Table().Border(TableBorder.None).AddColumn("kernel");
-        foreach (string heading in new[] { "calls a step", "ms a step", "share", "GFLOP/s", "GB/s" })
+        foreach (string heading in new[] { "calls per step", "ms per step", "share", "GFLOP/s", "GB/s" })
             table.AddColumn(new TableColumn(heading).RightAligned());
         KernelProfile[] small = [.. profile.Kernels.Where(kernel => kernel.Time < SmallestShare * profile.Time)];
         foreach (KernelProfile kernel in profile.Kernels.SkipLast(small.Length))
@@ -30,14 +32,21 @@ internal static class ProfileTable
         if (small.Length > 0)
             AddRow(table, profile, Sum($"{small.Length} other kernels", small));
         AddRow(table, profile, Sum("all kernels", profile.Kernels));
-        table.AddRow("outside kernels: tape, batches, logging", "", Milliseconds(profile, profile.OutsideKernels), Share(profile, profile.OutsideKernels));
+        TimeSpan outside = profile.OutsideKernels;
+        table.AddRow("outside kernels: tape, batches, logging", "", Milliseconds(profile, outside), Share(profile, outside));
         table.AddRow("step", "", Milliseconds(profile, profile.Time), Share(profile, profile.Time));
-        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"profile of {profile.Steps} steps (rows x columns x inner size of a product; GB/s of what an algorithm must move)"));
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"profile of {profile.Steps} steps (rows x columns x inner size of a product; GB/s of what an algorithm must move)"));
         console.Write(table);
     }
 
     private static KernelProfile Sum(string name, IReadOnlyCollection<KernelProfile> kernels) => new(
-        name, kernels.Sum(k => k.Calls), TimeSpan.FromTicks(kernels.Sum(k => k.Time.Ticks)), kernels.Sum(k => k.Flops), kernels.Sum(k => k.Bytes));
+        name,
+        kernels.Sum(k => k.Calls),
+        TimeSpan.FromTicks(kernels.Sum(k => k.Time.Ticks)),
+        kernels.Sum(k => k.Flops),
+        kernels.Sum(k => k.Bytes));
 
     private static void AddRow(Table table, TrainingProfile profile, KernelProfile kernel) => table.AddRow(
         kernel.Name,
@@ -47,7 +56,9 @@ internal static class ProfileTable
         kernel.GigaflopsPerSecond.ToString("F1", CultureInfo.InvariantCulture),
         kernel.GigabytesPerSecond.ToString("F1", CultureInfo.InvariantCulture));
 
-    private static string Milliseconds(TrainingProfile profile, TimeSpan time) => (time.TotalMilliseconds / profile.Steps).ToString("F2", CultureInfo.InvariantCulture);
+    private static string Milliseconds(TrainingProfile profile, TimeSpan time) =>
+        (time.TotalMilliseconds / profile.Steps).ToString("F2", CultureInfo.InvariantCulture);
 
-    private static string Share(TrainingProfile profile, TimeSpan time) => $"{(time / profile.Time).ToString("P1", CultureInfo.InvariantCulture)}";
+    private static string Share(TrainingProfile profile, TimeSpan time) =>
+        (time / profile.Time).ToString("P1", CultureInfo.InvariantCulture);
 }

@@ -32,8 +32,10 @@ internal abstract class Progress(IAnsiConsole console) : ITrainingListener
     {
         this.start = start;
         clock.Start();
-        Console.WriteLine($"{start.Device}; {Words.Count(start.TotalParameters)} weights, {Words.Count(start.ActiveParameters)} active for a token");
-        Console.WriteLine($"{Words.Count(start.TrainTokens)} tokens to learn, {Words.Count(start.ValidationTokens)} held out, vocabulary {start.Vocabulary}");
+        string weights = Words.Count(start.TotalParameters), active = Words.Count(start.ActiveParameters);
+        Console.WriteLine($"{start.Device}; {weights} weights, {active} active per token");
+        string learned = Words.Count(start.TrainTokens), heldOut = Words.Count(start.ValidationTokens);
+        Console.WriteLine($"{learned} tokens to learn, {heldOut} held out, vocabulary {start.Vocabulary}");
         Console.WriteLine(start.FirstStep == 1 ? $"{start.Steps} steps" : $"going on at step {start.FirstStep} of {start.Steps}");
         foreach (NoteReport note in start.Notes ?? [])
             Console.WriteLine(Words.Note(note.Text));
@@ -62,10 +64,10 @@ internal abstract class Progress(IAnsiConsole console) : ITrainingListener
     {
     }
 
-    /// <summary>Where it is shown.</summary>
+    /// <summary>The console that training is shown on.</summary>
     protected IAnsiConsole Console => console;
 
-    /// <summary>What the run is.</summary>
+    /// <summary>What was told at the start of the run.</summary>
     protected TrainingStart Started => start ?? throw new InvalidOperationException("A step came before the start.");
 
     /// <summary>Takes away what is drawn in place, before a line is written.</summary>

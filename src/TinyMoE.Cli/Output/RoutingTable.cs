@@ -4,7 +4,7 @@ using TinyMoE.Inspect;
 
 namespace TinyMoE.Cli.Output;
 
-/// <summary>How each layer's router spreads the work: a bar and a percentage an expert.</summary>
+/// <summary>Shows how each layer's router spreads the work: one bar and one percentage per expert.</summary>
 internal static class RoutingTable
 {
     /// <summary>Beyond this many experts, or where the line is too short, there are bars only.</summary>
@@ -45,11 +45,12 @@ internal static class RoutingTable
         foreach (RoutingReport layer in routing)
             table.AddRow([.. Loads(layer, percentages), .. measures.Select(measure => measure.Cell(layer))]);
 
-        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"expert load, share of the layer's choices (even: {1.0 / experts:P1}, half a bar)"));
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"expert load, share of the layer's choices (even: {1.0 / experts:P1}, half a bar)"));
         console.Write(table);
     }
 
-    /// <summary>A bar an expert: half high at its even share, full from twice that.</summary>
+    /// <summary>One bar per expert: half high at its even share, full from twice that.</summary>
     public static string Bars(float[] load) => string.Concat(load.Select(share => Bar(share * load.Length)));
 
     private static IEnumerable<string> Loads(RoutingReport layer, bool percentages)
@@ -67,5 +68,6 @@ internal static class RoutingTable
 
     private static string Number(float? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "-";
 
-    private static char Bar(float timesEven) => float.IsFinite(timesEven) ? " ▁▂▃▄▅▆▇█"[(int)Math.Clamp(Math.Round(4 * timesEven), 0, 8)] : '?';
+    private static char Bar(float timesEven) =>
+        float.IsFinite(timesEven) ? " ▁▂▃▄▅▆▇█"[(int)Math.Clamp(Math.Round(4 * timesEven), 0, 8)] : '?';
 }

@@ -3,30 +3,36 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;
 
-/// <summary>Numbers as people read them.</summary>
+/// <summary>Writes numbers, reports and paths as people read them.</summary>
 internal static class Words
 {
     /// <summary>What to type before a command: the program's name, or how it is run from the folder of the sources.</summary>
-    public static string Program { get; } = AppContext.BaseDirectory.Contains(Path.Combine("src", "TinyMoE.Cli", "bin"), StringComparison.Ordinal)
+    public static string Program { get; } = IsBelow(Path.Combine("src", "TinyMoE.Cli", "bin"))
         ? "dotnet run -c Release --project src/TinyMoE.Cli --"
         : "tinymoe";
 
-    /// <summary>"loss 1.5234, perplexity 4.59, 2.198 bits a byte".</summary>
+    /// <summary>"loss 1.5234, perplexity 4.59, 2.198 bits per byte".</summary>
     public static string Of(EvalReport report) =>
-        string.Create(CultureInfo.InvariantCulture, $"loss {report.Loss:F4}, perplexity {report.Perplexity:F2}, {report.BitsPerByte:F3} bits a byte");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"loss {report.Loss:F4}, perplexity {report.Perplexity:F2}, {report.BitsPerByte:F3} bits per byte");
 
     /// <summary>"step  120/600  loss 2.3145  rate 1.80e-3  12.3k tokens/s  1:05 left".</summary>
     public static string Of(StepReport report, int steps, TimeSpan left)
     {
         int width = steps.ToString(CultureInfo.InvariantCulture).Length;
         string step = report.Step.ToString(CultureInfo.InvariantCulture).PadLeft(width);
-        return string.Create(CultureInfo.InvariantCulture,
-            $"step {step}/{steps}  loss {report.Loss:F4}  rate {report.LearningRate:0.00e-0}  {Count(report.TokensPerSecond)} tokens/s  {Of(left)} left");
+        string rate = report.LearningRate.ToString("0.00e-0", CultureInfo.InvariantCulture), speed = Count(report.TokensPerSecond);
+        return string.Create(
+            CultureInfo.InvariantCulture, $"step {step}/{steps}  loss {report.Loss:F4}  rate {rate}  {speed} tokens/s  {Of(left)} left");
     }
 
     /// <summary>"0:42", "12:05", "3:00:00".</summary>
-    public static string Of(TimeSpan time) =>
-        time.ToString(time.TotalHours < 1 ? @"m\:ss" : time.TotalDays < 1 ? @"h\:mm\:ss" : @"d\ \d\a\y\s\ h\:mm", CultureInfo.InvariantCulture);
+    public static string Of(TimeSpan time)
+    {
+        string format = time.TotalHours < 1 ? @"m\:ss" : time.TotalDays < 1 ? @"h\:mm\:ss" : @"d\ \d\a\y\s\ h\:mm";
+        return time.ToString(format, CultureInfo.InvariantCulture);
+    }
 
     /// <summary>"note: moe.router=switch gives a token 1 of 8 experts, whatever moe.active says".</summary>
     public static string Note(string text) => $"note: {text}";
@@ -44,8 +50,11 @@ internal static class Words
 
     /// <summary>"memory: 563.1 MiB at most, 443.1 MiB of it for the model; tinymoe info predicts 425.2 MiB".</summary>
     public static string Of(MemoryReport memory) =>
-        $"memory: {Mebibytes(memory.PeakResidentBytes)} at most, {Mebibytes(memory.PeakPoolBytes)} of it for the model; tinymoe info predicts {Mebibytes(memory.PredictedBytes)}";
+        $"memory: {Mebibytes(memory.PeakResidentBytes)} at most, {Mebibytes(memory.PeakPoolBytes)} of it for the model; "
+        + $"tinymoe info predicts {Mebibytes(memory.PredictedBytes)}";
 
     /// <summary>A path as it is typed in a shell.</summary>
     public static string Quoted(string path) => path.Any(char.IsWhiteSpace) ? $"\"{path}\"" : path;
+
+    private static bool IsBelow(string folder) => AppContext.BaseDirectory.Contains(folder, StringComparison.Ordinal);
 }

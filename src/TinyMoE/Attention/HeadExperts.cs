@@ -8,14 +8,15 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Attention;
 
 /// <summary>
-/// The value or the output projection of SwitchHead attention (Csordás et al. 2023), a mixture of experts in every head.
-/// Head h has E experts W and scores s = x·Sᵀ of the layer's input x; it takes the K largest and weighs them by σ(s), the sigmoid as it is:
-/// values v[h] = Σ σ(s)·W·x, outputs y = Σ over all heads of Σ σ(s)·W·y[h]. Sigmoid gates do not compete, hence no balance loss.
-/// Gate dropout (their expert dropout) hides experts from the choice in training and leaves the gates alone (Csordás, Irie and Schmidhuber 2023).
+/// The value or the output projection of SwitchHead attention (Csordás et al. 2023), a mixture of experts in every head. Head h has E
+/// experts W and scores s = x·Sᵀ of the layer's input x; it takes the K largest and weighs them by σ(s), the sigmoid as it is: values
+/// v[h] = Σ σ(s)·(W·x + b), outputs y = Σ over all heads of Σ σ(s)·(W·y[h] + b), biases b where configured. Sigmoid gates do not compete,
+/// hence no balance loss. Gate dropout (their expert dropout) hides experts from the choice in training and leaves the gates alone
+/// (Csordás, Irie and Schmidhuber 2023).
 /// </summary>
 /// <remarks>
-/// Expert e of head h is expert h·E + e of an <see cref="Assignment"/>. The choices of a token, (T, H·K), are those of its heads, (T·H, K), and both sort into
-/// the same rows: a row can come from a token and go to a head, or the other way round.
+/// Expert e of head h is expert h·E + e of an <see cref="Assignment"/>. The choices of a token, (T, H·K), are those of its heads, (T·H, K),
+/// and both sort into the same rows: a row can come from a token and go to a head, or the other way round.
 /// </remarks>
 internal sealed class HeadExperts
 {
@@ -30,7 +31,8 @@ internal sealed class HeadExperts
     private readonly Parameter? bias;
 
     private HeadExperts(
-        ParameterStore store, string name, ModelConfig model, AttentionConfig config, int heads, int inputs, int outputs, Initializer init, bool hasBias, RandomPurpose dropoutPurpose, int layer)
+        ParameterStore store, string name, ModelConfig model, AttentionConfig config, int heads, int inputs, int outputs, Initializer init,
+        bool hasBias, RandomPurpose dropoutPurpose, int layer)
     {
         (this.config, this.heads, this.dropoutPurpose, this.layer) = (config, heads, dropoutPurpose, layer);
         int C = model.Width, E = heads * config.Experts;
@@ -39,15 +41,22 @@ internal sealed class HeadExperts
         bias = hasBias ? store.Add($"{name}_experts.{{expert}}.bias", (E, outputs), Initializer.Zeros, decays: false) : null;
     }
 
-    /// <summary>The values' experts, in every key and value head: <c>name.v_gate.weight</c> (H·E, C), <c>name.v_experts.{expert}.weight</c> (H·E, D, C).</summary>
+    /// <summary>
+    /// The values' experts, in every key and value head: <c>name.v_gate.weight</c> (H·E, C), <c>name.v_experts.{expert}.weight</c> (H·E,
+    /// D, C), with biases (H·E, D) where configured.
+    /// </summary>
     public static HeadExperts OfValues(ParameterStore store, string name, ModelConfig model, AttentionConfig config, int layer) => new(
-        store, $"{name}.v", model, config, model.KvHeadsOrAll, model.Width, model.HeadSize, new WeightInit(model).Matrix(model.Width),
-        hasBias: false, RandomPurpose.ValueGateDropout, layer);
+        store, $"{name}.v", model, config, config.KvHeadsOrAll, model.Width, config.HeadSizeOrDefault(model.Width),
+        new WeightInit(model).Matrix(model.Width), config.Biases, RandomPurpose.ValueGateDropout, layer);
 
-    /// <summary>The outputs' experts, in every query head: <c>name.o_gate.weight</c> (H·E, C), <c>name.o_experts.{expert}.weight</c> (H·E, C, D), with biases (H·E, C) where the model has them.</summary>
+    /// <summary>
+    /// The outputs' experts, in every query head: <c>name.o_gate.weight</c> (H·E, C), <c>name.o_experts.{expert}.weight</c> (H·E, C, D),
+    /// with biases (H·E, C) where configured.
+    /// </summary>
     public static HeadExperts OfOutputs(ParameterStore store, string name, ModelConfig model, AttentionConfig config, int layer) => new(
-        store, $"{name}.o", model, config, model.Heads, model.HeadSize, model.Width, new WeightInit(model).Residual(model.Width),
-        model.Biases, RandomPurpose.OutputGateDropout, layer);
+        store, $"{name}.o", model, config, config.Heads, config.HeadSizeOrDefault(model.Width), model.Width,
+        new WeightInit(model).Residual(config.QueryWidth(model.Width)), config.HasOutputBias(model),
+        RandomPurpose.OutputGateDropout, layer);
 
     /// <summary>The value of every head. x (T, C), result (T·H, D).</summary>
     public Tensor Values(Tensor x, Pass pass)

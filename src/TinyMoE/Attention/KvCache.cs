@@ -1,49 +1,35 @@
 using TinyMoE.Backends;
-using TinyMoE.Configuration;
 using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Attention;
 
-/// <summary>Keys and values of the tokens seen so far by one sequence: two blocks (context, KvHeads, D) a layer, filled from the front.</summary>
-public sealed class KvCache : IDisposable
+/// <summary>Keys and values of every head: two blocks (capacity, KvHeads, D), filled from the front.</summary>
+internal sealed class KvCache : AttentionCache
 {
     private readonly Backend backend;
-    private readonly DeviceBuffer[] keys;
-    private readonly DeviceBuffer[] values;
     private readonly int rowLength; // KvHeads·D
+    private readonly DeviceBuffer keys;
+    private readonly DeviceBuffer values;
 
-    /// <summary>An empty cache for a model of this shape.</summary>
-    public KvCache(Backend backend, ModelConfig config)
+    public KvCache(Backend backend, int capacity, int rowLength)
+        : base(capacity)
     {
-        this.backend = backend;
-        rowLength = config.KvHeadsOrAll * config.HeadSize;
-        Capacity = config.Context;
-        DeviceBuffer NewBuffer() => backend.Pool.Rent((long)Capacity * rowLength * sizeof(float));
-        keys = [.. Enumerable.Range(0, config.Layers).Select(_ => NewBuffer())];
-        values = [.. Enumerable.Range(0, config.Layers).Select(_ => NewBuffer())];
+        (this.backend, this.rowLength) = (backend, rowLength);
+        keys = backend.Pool.Rent(BytesOf(capacity, rowLength) / 2);
+        values = backend.Pool.Rent(BytesOf(capacity, rowLength) / 2);
     }
 
-    /// <summary>Most tokens it holds.</summary>
-    public int Capacity { get; }
+    /// <summary>What it takes for <paramref name="capacity"/> tokens.</summary>
+    public static long BytesOf(int capacity, int rowLength) => 2L * capacity * rowLength * sizeof(float);
 
-    /// <summary>Tokens it holds.</summary>
-    public int Length { get; private set; }
+    /// <summary>Adds keys and values (1, T, KvHeads, D); returns those of all tokens so far (1, S, KvHeads, D).</summary>
+    public (Tensor Keys, Tensor Values) Append(Tensor k, Tensor v) => (Append(keys, k), Append(values, v));
 
-    /// <summary>Forgets all tokens.</summary>
-    public void Clear() => Length = 0;
-
-    /// <summary>Counts the tokens that every layer has appended.</summary>
-    public void Advance(int tokens) => Length += tokens;
-
-    /// <summary>Adds keys and values (1, T, KvHeads, D) of a layer; returns those of all tokens so far (1, S, KvHeads, D).</summary>
-    internal (Tensor Keys, Tensor Values) Append(int layer, Tensor k, Tensor v) => (Append(keys[layer], k), Append(values[layer], v));
-
-    /// <summary>Gives the memory back.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
-        foreach (DeviceBuffer buffer in keys.Concat(values))
-            backend.Pool.Return(buffer);
+        backend.Pool.Return(keys);
+        backend.Pool.Return(values);
     }
 
     private Tensor Append(DeviceBuffer buffer, Tensor x)

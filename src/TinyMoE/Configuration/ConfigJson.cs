@@ -5,7 +5,9 @@ using System.Text.Json.Serialization;
 
 namespace TinyMoE.Configuration;
 
-/// <summary>Configurations as JSON: <c>{"model": {"width": 128, ...}, "attention": {...}, "moe": {...}, "train": {...}, "data": {...}}</c>.</summary>
+/// <summary>
+/// Configurations as JSON: <c>{"model": {"width": 128, ...}, "attention": {...}, "moe": {...}, "train": {...}, "data": {...}}</c>.
+/// </summary>
 public static class ConfigJson
 {
     /// <summary>snake_case keys, kebab-case values of enums.</summary>
@@ -20,13 +22,15 @@ public static class ConfigJson
     /// <summary>A configuration as indented JSON, with every key.</summary>
     public static string Write(RunConfig config) => JsonSerializer.Serialize(config, Options);
 
-    /// <summary>A configuration from JSON; keys that it lacks keep the values of <paramref name="defaults"/> (null: of the default preset).</summary>
+    /// <summary>
+    /// A configuration from JSON; keys that it lacks keep the values of <paramref name="defaults"/> (null: of the default preset).
+    /// </summary>
     /// <exception cref="TinyMoEException">It is no JSON, names an unknown key twice or at all, or a value is of the wrong kind.</exception>
     public static RunConfig Read(string json, RunConfig? defaults = null)
     {
         if (Parse(json) is not JsonObject groups)
             throw new TinyMoEException("a configuration is a JSON object, like {\"model\": {\"width\": 128}}");
-        List<(ConfigKey, JsonNode)> changes = [];
+        List<ConfigChange> changes = [];
         foreach ((string group, JsonNode? keys) in groups)
         {
             if (!ConfigKeys.Groups.Contains(group))
@@ -35,10 +39,14 @@ public static class ConfigJson
                 throw new TinyMoEException($"{group} needs an object, like {{\"model\": {{\"width\": 128}}}}");
             foreach ((string name, JsonNode? value) in keys.AsObject())
             {
-                ConfigKey key = ConfigKeys.Find($"{group}.{name}");
-                changes.Add((key, key.Read(value)));
+                string written = $"{group}.{name}";
+                ConfigKey key = ConfigKeys.Find(written);
+                if (changes.FirstOrDefault(change => change.Key == key) is { } earlier)
+                    throw new TinyMoEException($"{earlier.Written} and {written} are the same key; keep {key.Path}");
+                changes.Add(new ConfigChange(key, written, key.Read(value)));
             }
         }
+
         return ConfigKeys.Apply(defaults ?? Presets.Get(Presets.Default), changes);
     }
 

@@ -13,6 +13,7 @@ internal sealed class ConfigKey
         Group = NameOf(group);
         Name = NameOf(property);
         Property = property;
+        FormerPath = property.GetCustomAttribute<FormerKeyAttribute>()?.Path;
     }
 
     /// <summary>"model", "attention", "moe", "train" or "data".</summary>
@@ -24,6 +25,9 @@ internal sealed class ConfigKey
     /// <summary>The whole name, "model.width".</summary>
     public string Path => $"{Group}.{Name}";
 
+    /// <summary>The whole name that it had before, "model.heads", which still works; null where it never had another.</summary>
+    public string? FormerPath { get; }
+
     public PropertyInfo Property { get; }
 
     /// <summary>What a value looks like, for messages and tables.</summary>
@@ -32,6 +36,7 @@ internal sealed class ConfigKey
         _ when Type == typeof(int) || Type == typeof(ulong) => "a whole number",
         _ when Type == typeof(float) => "a number",
         _ when Type == typeof(bool) => "true or false",
+        _ when Type == typeof(PerLayer) => "a whole number, or a list of them",
         _ when Type.IsEnum => string.Join(", ", EnumNames),
         _ => "a list of texts",
     };
@@ -63,11 +68,13 @@ internal sealed class ConfigKey
                 ? new JsonArray([.. items.Select(item => item!.DeepClone())])
                 : throw Bad(text);
         }
+
         bool fits = kind switch
         {
-            JsonValueKind.Number => Type == typeof(int) || Type == typeof(ulong) || Type == typeof(float),
-            JsonValueKind.True or JsonValueKind.False => Type == typeof(bool),
+            JsonValueKind.Number => Type == typeof(int) || Type == typeof(ulong) || Type == typeof(float) || Type == typeof(PerLayer),
+            JsonValueKind.True or JsonValueKind.False => Type == typeof(bool) || Type.IsEnum,
             JsonValueKind.String => Type.IsEnum,
+            JsonValueKind.Array => Type == typeof(PerLayer),
             _ => false,
         };
         return fits ? Read(text) : throw Bad(text);
@@ -80,8 +87,10 @@ internal sealed class ConfigKey
         {
             _ when Type == typeof(int) => int.TryParse(text, NumberStyles.AllowLeadingSign, invariant, out int whole) ? whole : null,
             _ when Type == typeof(ulong) => ulong.TryParse(text, NumberStyles.None, invariant, out ulong whole) ? whole : null,
-            _ when Type == typeof(float) => float.TryParse(text, NumberStyles.Float, invariant, out float number) && float.IsFinite(number) ? number : null,
+            _ when Type == typeof(float) =>
+                float.TryParse(text, NumberStyles.Float, invariant, out float number) && float.IsFinite(number) ? number : null,
             _ when Type == typeof(bool) => bool.TryParse(text, out bool flag) ? flag : null,
+            _ when Type == typeof(PerLayer) => PerLayer.Parse(text),
             _ when Type.IsEnum => Enum.GetValues(Type).Cast<object>().FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
             _ => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
         };

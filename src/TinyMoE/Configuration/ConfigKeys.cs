@@ -5,6 +5,12 @@ using System.Text.Json.Nodes;
 
 namespace TinyMoE.Configuration;
 
+/// <summary>A key that a person set.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Written">The name that it was written by, which may be its former one.</param>
+/// <param name="Value">Its value, checked by <see cref="ConfigKey.Read(string)"/>.</param>
+internal sealed record ConfigChange(ConfigKey Key, string Written, JsonNode Value);
+
 /// <summary>All keys of a configuration, taken from the records by reflection: adding a property adds its key everywhere.</summary>
 internal static class ConfigKeys
 {
@@ -19,8 +25,9 @@ internal static class ConfigKeys
     /// <summary>The names of the groups.</summary>
     public static IReadOnlyList<string> Groups { get; } = [.. All.Select(key => key.Group).Distinct()];
 
-    /// <summary>The key of that name; an unknown one is an error that names the nearest.</summary>
-    public static ConfigKey Find(string path) => All.FirstOrDefault(key => key.Path == path) ?? throw Unknown(path);
+    /// <summary>The key of that name, or that had it before; an unknown one is an error that names the nearest.</summary>
+    public static ConfigKey Find(string path) =>
+        All.FirstOrDefault(key => key.Path == path || key.FormerPath == path) ?? throw Unknown(path);
 
     /// <summary>The error about a key nobody knows.</summary>
     public static TinyMoEException Unknown(string path)
@@ -36,19 +43,23 @@ internal static class ConfigKeys
         return new TinyMoEException($"unknown key '{path}'{hint}");
     }
 
-    /// <summary>A copy of a configuration with some values changed; they were checked by <see cref="ConfigKey.Read(string)"/>.</summary>
-    public static RunConfig Apply(RunConfig config, IEnumerable<(ConfigKey Key, JsonNode Value)> changes)
+    /// <summary>A copy of a configuration with some values changed; it remembers which of them were written by a former name.</summary>
+    public static RunConfig Apply(RunConfig config, IReadOnlyList<ConfigChange> changes)
     {
-        JsonObject tree = JsonSerializer.SerializeToNode(config, ConfigJson.Options)!.AsObject();
-        foreach ((ConfigKey key, JsonNode value) in changes)
-            tree[key.Group]![key.Name] = value;
-        return tree.Deserialize<RunConfig>(ConfigJson.Options)!;
+        JsonObject tree = Tree(config);
+        foreach (ConfigChange change in changes)
+            tree[change.Key.Group]![change.Key.Name] = change.Value;
+        IEnumerable<ConfigKey> former = changes.Where(change => change.Written != change.Key.Path).Select(change => change.Key);
+        return tree.Deserialize<RunConfig>(ConfigJson.Options)! with
+        {
+            WrittenByFormerName = [.. config.WrittenByFormerName.Union(former)],
+        };
     }
 
     /// <summary>The keys whose values differ, with both.</summary>
     public static IEnumerable<(string Key, string Before, string After)> Differences(RunConfig before, RunConfig after)
     {
-        JsonObject one = JsonSerializer.SerializeToNode(before, ConfigJson.Options)!.AsObject(), other = JsonSerializer.SerializeToNode(after, ConfigJson.Options)!.AsObject();
+        JsonObject one = Tree(before), other = Tree(after);
         foreach (ConfigKey key in All)
         {
             (string was, string now) = (one[key.Group]![key.Name]!.ToJsonString(), other[key.Group]![key.Name]!.ToJsonString());
@@ -60,15 +71,18 @@ internal static class ConfigKeys
     /// <summary>The table of keys in the README: key, what it takes, its default (the default preset's), what it does.</summary>
     public static string MarkdownTable()
     {
-        JsonObject defaults = JsonSerializer.SerializeToNode(Presets.Get(Presets.Default), ConfigJson.Options)!.AsObject();
+        JsonObject defaults = Tree(Presets.Get(Presets.Default));
         Dictionary<string, string> summaries = XmlSummaries.Of(typeof(RunConfig).Assembly);
         StringBuilder table = new("| key | takes | default | what it does |\n|---|---|---|---|\n");
         foreach (ConfigKey key in All)
         {
-            string standard = defaults[key.Group]![key.Name] is JsonArray list ? string.Join(",", list) : defaults[key.Group]![key.Name]!.ToString();
+            JsonNode value = defaults[key.Group]![key.Name]!;
+            string standard = value is JsonArray list ? string.Join(",", list) : value.ToString();
             string summary = summaries.GetValueOrDefault($"P:{key.Property.DeclaringType!.FullName}.{key.Property.Name}", "");
             table.Append($"| `{key.Path}` | {key.Needs} | {standard} | {summary.Replace("|", "\\|", StringComparison.Ordinal)} |\n");
         }
         return table.ToString();
     }
+
+    private static JsonObject Tree(RunConfig config) => JsonSerializer.SerializeToNode(config, ConfigJson.Options)!.AsObject();
 }

@@ -4,18 +4,22 @@ namespace TinyMoE.Configuration;
 public static class ConfigNotes
 {
     /// <summary>One line each; none for most configurations.</summary>
-    public static IReadOnlyList<string> Of(RunConfig config) => config.Moe.Experts == 0 ? [] : [.. NonCausal(config.Moe), .. Ignored(config.Moe)];
-
-    /// <summary>Whether evaluation and generation look at later tokens: then every loss says so, and text can only be written by computing the whole window for each token.</summary>
-    public static bool LooksAhead(RunConfig config) => config.Moe.Experts > 0 && NonCausal(config.Moe).Any();
+    public static IReadOnlyList<string> Of(RunConfig config) =>
+    [
+        .. config.Moe.Experts == 0 ? [] : NonCausal(config.Moe).Concat(Ignored(config.Moe)).Concat(DependsOnBatch(config)),
+        .. Renamed(config.WrittenByFormerName),
+    ];
 
     private static IEnumerable<string> NonCausal(MoeConfig moe)
     {
-        RouterTraits router = RouterTraits.Of(moe.Router);
-        if (router.Causality == Causality.NonCausal && moe.ChoiceGroup != ChoiceGroup.Position)
-            yield return $"not causal: moe.router={router.Name} looks at later tokens, so these losses are not those of a language model";
-        if (router.Drops && moe.EvalCapacityFactor > 0)
-            yield return $"not causal: moe.eval_capacity_factor={moe.EvalCapacityFactor} makes what a token gets depend on others, later ones too";
+        string router = RouterTraits.Of(moe.Router).Name;
+        if (moe.RouterLooksAhead)
+            yield return $"not causal: moe.router={router} looks at later tokens, so these losses are not those of a language model";
+        if (moe.CapacityLooksAhead)
+        {
+            yield return $"not causal: moe.eval_capacity_factor={moe.EvalCapacityFactor} makes what a token gets depend on others, "
+                + "later ones too";
+        }
     }
 
     private static IEnumerable<string> Ignored(MoeConfig moe)
@@ -25,13 +29,34 @@ public static class ConfigNotes
             yield return $"moe.router={router.Name} gives a token {moe.ActiveOfRouter} of {moe.Experts} experts, whatever moe.active says";
         List<string> idle = [];
         if (!router.HasProbabilities)
-            AddWhere(idle, ("moe.balance_loss", moe.BalanceLoss), ("moe.sequence_loss", moe.SequenceLoss), ("moe.gshard_loss", moe.GshardLoss), ("moe.z_loss", moe.ZLoss), ("moe.importance_loss", moe.ImportanceLoss));
+        {
+            AddWhere(idle, ("moe.balance_loss", moe.BalanceLoss), ("moe.sequence_loss", moe.SequenceLoss));
+            AddWhere(idle, ("moe.gshard_loss", moe.GshardLoss), ("moe.z_loss", moe.ZLoss), ("moe.importance_loss", moe.ImportanceLoss));
+        }
+
         if (!router.HasLogits)
             AddWhere(idle, ("moe.jitter", moe.Jitter), ("moe.logit_noise", moe.LogitNoise), ("moe.gate_dropout", moe.GateDropout));
         if (moe.Router == RouterKind.NoisyTopK)
             AddWhere(idle, ("moe.logit_noise", moe.LogitNoise));
         if (idle.Count > 0)
             yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with moe.router={router.Name}";
+    }
+
+    /// <summary>Experts that fill up over the windows of a batch make an evaluation depend on how many it reads together.</summary>
+    private static IEnumerable<string> DependsOnBatch(RunConfig config)
+    {
+        if (config.Moe.CapacityLooksAhead)
+        {
+            yield return $"moe.eval_capacity_factor={config.Moe.EvalCapacityFactor} lets the loss of an evaluation depend on how many "
+                + $"windows it reads at once (train.batch={config.Train.Batch}): compare such losses at equal train.batch only";
+        }
+    }
+
+    /// <summary>One line for all keys that were written by their former names.</summary>
+    private static IEnumerable<string> Renamed(IReadOnlyList<ConfigKey> keys)
+    {
+        if (keys.Count > 0)
+            yield return string.Join(", ", keys.Select(key => $"{key.FormerPath} is now {key.Path}"));
     }
 
     private static void AddWhere(List<string> idle, params ReadOnlySpan<(string Key, float Value)> keys)

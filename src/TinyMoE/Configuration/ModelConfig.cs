@@ -58,12 +58,6 @@ public sealed record ModelConfig
     /// <summary>Blocks, L.</summary>
     public int Layers { get; init; } = 4;
 
-    /// <summary>Query heads, H; divides the width, and the head size is width/heads.</summary>
-    public int Heads { get; init; } = 4;
-
-    /// <summary>Key and value heads; divides the heads. 0: as many as heads.</summary>
-    public int KvHeads { get; init; }
-
     /// <summary>Most tokens the model sees at once, T.</summary>
     public int Context { get; init; } = 128;
 
@@ -79,19 +73,16 @@ public sealed record ModelConfig
     /// <summary>Rotary or learned positions.</summary>
     public PositionKind Positions { get; init; } = PositionKind.Rope;
 
-    /// <summary>Base of the rotary frequencies.</summary>
-    public float RopeTheta { get; init; } = 10000f;
-
-    /// <summary>How many tokens back attention sees, itself included; 0: all.</summary>
-    public int Window { get; init; }
-
     /// <summary>The feed-forward, in dense layers and in experts.</summary>
     public FeedForwardKind FeedForward { get; init; } = FeedForwardKind.SwiGlu;
 
     /// <summary>Hidden size of dense layers; 0: four times the width.</summary>
     public int Hidden { get; init; }
 
-    /// <summary>Biases in projections, experts, layer norms and the head (never in the router, queries, keys and values).</summary>
+    /// <summary>
+    /// Biases in projections, experts, layer norms and the head (never in the router; those of queries, keys and values are
+    /// attention.biases).
+    /// </summary>
     public bool Biases { get; init; }
 
     /// <summary>The head shares the embedding's weights.</summary>
@@ -105,12 +96,6 @@ public sealed record ModelConfig
 
     /// <summary>Scale of the Switch initialisation.</summary>
     public float InitScale { get; init; } = 0.1f;
-
-    /// <summary>Size of a head, D.</summary>
-    internal int HeadSize => Width / Heads;
-
-    /// <summary>Key and value heads with the default resolved.</summary>
-    internal int KvHeadsOrAll => KvHeads == 0 ? Heads : KvHeads;
 
     /// <summary>Hidden size of a dense layer with the default resolved.</summary>
     internal int HiddenOrDefault => Hidden == 0 ? 4 * Width : Hidden;

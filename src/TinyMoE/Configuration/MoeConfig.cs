@@ -54,7 +54,9 @@ public sealed record MoeConfig
     /// <summary>Experts a layer, E; 0: every layer is dense.</summary>
     public int Experts { get; init; } = 8;
 
-    /// <summary>Experts a token, K. The routers switch and base always take 1, gshard 2, soft all; expert-choice takes this many on average.</summary>
+    /// <summary>
+    /// Experts a token, K. The routers switch and base always take 1, gshard 2, soft all; expert-choice takes this many on average.
+    /// </summary>
     public int Active { get; init; } = 2;
 
     /// <summary>Hidden size of an expert, F; 0: four times the width.</summary>
@@ -63,7 +65,10 @@ public sealed record MoeConfig
     /// <summary>How tokens find experts; see the table of routers.</summary>
     public RouterKind Router { get; init; } = RouterKind.TopK;
 
-    /// <summary>Routers top-k, task and hierarchical: true, gates are the softmax over the chosen logits; false, over all logits (their sum is below 1).</summary>
+    /// <summary>
+    /// Routers top-k, task and hierarchical: true, gates are the softmax over the chosen logits; false, over all logits (their sum is
+    /// below 1).
+    /// </summary>
     public bool Renormalize { get; init; } = true;
 
     /// <summary>Every how many layers one has experts, counted from the first that may.</summary>
@@ -72,7 +77,9 @@ public sealed record MoeConfig
     /// <summary>How many layers at the start are dense.</summary>
     public int FirstDense { get; init; }
 
-    /// <summary>Experts that every token passes besides those it is routed to, each of the hidden size of an expert (Dai et al. 2024).</summary>
+    /// <summary>
+    /// Experts that every token passes besides those it is routed to, each of the hidden size of an expert (Dai et al. 2024).
+    /// </summary>
     public int SharedExperts { get; init; }
 
     /// <summary>The shared experts' output is multiplied by a learned sigmoid gate of the token (Qwen2-MoE).</summary>
@@ -84,7 +91,10 @@ public sealed record MoeConfig
     /// <summary>Groups a token may have experts of; hierarchical takes the same number of experts of each.</summary>
     public int ActiveGroups { get; init; } = 1;
 
-    /// <summary>In training an expert serves at most factor·T·K/E of T tokens, the rest are dropped and pass by the residual alone; 0: nothing is dropped.</summary>
+    /// <summary>
+    /// In training an expert serves at most factor·T·K/E of T tokens, the rest are dropped and pass by the residual alone; 0: nothing is
+    /// dropped.
+    /// </summary>
     public float CapacityFactor { get; init; }
 
     /// <summary>The same for evaluation and generation, where what a token gets then depends on others; 0: nothing is dropped.</summary>
@@ -96,7 +106,10 @@ public sealed record MoeConfig
     /// <summary>Whom a full expert drops.</summary>
     public DropOrder Drop { get; init; } = DropOrder.Position;
 
-    /// <summary>In training, the router's copy of its input is multiplied by uniform numbers from 1 − jitter to 1 + jitter (Fedus et al. 2021: 0.01).</summary>
+    /// <summary>
+    /// In training, the router's copy of its input is multiplied by uniform numbers from 1 − jitter to 1 + jitter (Fedus et al. 2021:
+    /// 0.01).
+    /// </summary>
     public float Jitter { get; init; }
 
     /// <summary>In training, normal noise of standard deviation noise/E is added to the logits (V-MoE, Riquelme et al. 2021: 1).</summary>
@@ -108,7 +121,9 @@ public sealed record MoeConfig
     /// <summary>Dropout of the experts' hidden values, in training (Fedus et al. 2021, section 2.4).</summary>
     public float ExpertDropout { get; init; }
 
-    /// <summary>Chance that a token must do without an expert in its choice, in training: its logit is masked (Csordás et al. 2023).</summary>
+    /// <summary>
+    /// Chance that a token must do without an expert in its choice, in training: its logit is masked (Csordás et al. 2023).
+    /// </summary>
     public float GateDropout { get; init; }
 
     /// <summary>Router deepseek: step of each expert's bias towards an equal load, after every training step (Wang et al. 2024).</summary>
@@ -144,13 +159,18 @@ public sealed record MoeConfig
     /// <summary>Weight of the importance loss, CV² of the summed gates (Shazeer et al. 2017, eq. 7).</summary>
     public float ImportanceLoss { get; init; }
 
-    /// <summary>Weight of the load loss, CV² of the smooth load; needs noisy-top-k or moe.logit_noise (Shazeer et al. 2017, appendix A).</summary>
+    /// <summary>
+    /// Weight of the load loss, CV² of the smooth load; needs noisy-top-k or moe.logit_noise (Shazeer et al. 2017, appendix A).
+    /// </summary>
     public float LoadLoss { get; init; }
 
     /// <summary>How the layers' losses become one.</summary>
     public LayerLosses LayerLosses { get; init; } = LayerLosses.Mean;
 
-    /// <summary>What experts compute in: bfloat16 rounds their weights and activations, sums and master weights stay float32, and so do shared experts (selective precision, Fedus et al. 2021, table 2).</summary>
+    /// <summary>
+    /// What experts compute in: bfloat16 rounds their weights and activations, sums and master weights stay float32, and so do shared
+    /// experts (selective precision, Fedus et al. 2021, table 2).
+    /// </summary>
     public ElementType ExpertPrecision { get; init; }
 
     /// <summary>What the router computes in; bfloat16 is there to be watched failing (Fedus et al. 2021, table 2).</summary>
@@ -158,6 +178,18 @@ public sealed record MoeConfig
 
     /// <summary>Whether layer <paramref name="layer"/> (from 0) has experts.</summary>
     public bool InLayer(int layer) => Experts > 0 && layer >= FirstDense && (layer - FirstDense) % Every == 0;
+
+    /// <summary>
+    /// Whether evaluation and generation look at later tokens: then every loss says so, and text can only be written by computing the
+    /// whole window for each token.
+    /// </summary>
+    internal bool LooksAhead => Experts > 0 && (RouterLooksAhead || CapacityLooksAhead);
+
+    /// <summary>Whether the router looks at later tokens even in evaluation.</summary>
+    internal bool RouterLooksAhead => RouterTraits.Of(Router).Causality == Causality.NonCausal && ChoiceGroup != ChoiceGroup.Position;
+
+    /// <summary>Whether what an expert drops in evaluation depends on later tokens.</summary>
+    internal bool CapacityLooksAhead => RouterTraits.Of(Router).Drops && EvalCapacityFactor > 0;
 
     /// <summary>Whether the router must know the label of every token.</summary>
     internal bool RoutesByLabel => Experts > 0 && Router == RouterKind.Task;

@@ -19,7 +19,9 @@ public static class Presets
         new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), ReLU experts, LayerNorm", ShazeerTiny()),
         new("switch-tiny", "Switch: one expert a token, jitter, capacity factor 1.25, balance loss (Fedus et al. 2021)", SwitchTiny()),
         new("deepseek-tiny", "DeepSeek-V3: sigmoid scores, a bias that balances, 16 fine experts and one that is shared", DeepSeekTiny()),
-        new("switch-head-tiny", "the default with experts in attention too: 4 of values and 4 of outputs in every head, 2 a token (SwitchHead)", SwitchHeadTiny()),
+        new("switch-head-tiny",
+            "the default with experts in attention too: 4 of values and 4 of outputs in every head, 2 a token (SwitchHead)",
+            SwitchHeadTiny()),
         new("bench", "for measuring: 256 wide, 4 layers of 8 SwiGLU experts of 512, 2 a token, context 256", Bench()),
         new("bench-64-experts", "for measuring: the same width and layers with 64 fine experts of 64, 8 a token", Bench64Experts()),
         new("bench-narrow", "for measuring: 128 wide, 8 layers of 8 SwiGLU experts of 344, context 32", BenchNarrow()),
@@ -39,15 +41,23 @@ public static class Presets
         {
             Width = 128,
             Layers = 4,
-            Heads = 4,
-            KvHeads = 2,
             Context = 128,
             Norm = NormKind.Rms,
             Positions = PositionKind.Rope,
             FeedForward = FeedForwardKind.SwiGlu,
             TieEmbeddings = true,
         },
-        Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 256, Router = RouterKind.TopK, Renormalize = true, BalanceLoss = 0.01f, ZLoss = 0.001f },
+        Attention = new AttentionConfig { Heads = 4, KvHeads = 2 },
+        Moe = new MoeConfig
+        {
+            Experts = 8,
+            Active = 2,
+            Hidden = 256,
+            Router = RouterKind.TopK,
+            Renormalize = true,
+            BalanceLoss = 0.01f,
+            ZLoss = 0.001f,
+        },
         Train = new TrainConfig
         {
             Batch = 8,
@@ -75,7 +85,11 @@ public static class Presets
     }
 
     /// <summary>Nothing but attention differs from the default.</summary>
-    private static RunConfig SwitchHeadTiny() => MixtralTiny() with { Attention = new AttentionConfig { Kind = AttentionKind.SwitchHead, Experts = 4, Active = 2 } };
+    private static RunConfig SwitchHeadTiny()
+    {
+        RunConfig tiny = MixtralTiny();
+        return tiny with { Attention = tiny.Attention with { Kind = AttentionKind.SwitchHead, Experts = 4, Active = 2 } };
+    }
 
     private static RunConfig SwitchTiny()
     {
@@ -92,7 +106,17 @@ public static class Presets
         RunConfig tiny = MixtralTiny();
         return tiny with
         {
-            Moe = tiny.Moe with { Router = RouterKind.DeepSeek, Experts = 16, Active = 3, Hidden = 128, SharedExperts = 1, BalanceLoss = 0, SequenceLoss = 1e-4f, ZLoss = 0 },
+            Moe = tiny.Moe with
+            {
+                Router = RouterKind.DeepSeek,
+                Experts = 16,
+                Active = 3,
+                Hidden = 128,
+                SharedExperts = 1,
+                BalanceLoss = 0,
+                SequenceLoss = 1e-4f,
+                ZLoss = 0,
+            },
         };
     }
 
@@ -102,7 +126,8 @@ public static class Presets
         RunConfig tiny = MixtralTiny();
         return tiny with
         {
-            Model = tiny.Model with { Width = 256, Heads = 8, KvHeads = 4, Context = 256 },
+            Model = tiny.Model with { Width = 256, Context = 256 },
+            Attention = tiny.Attention with { Heads = 8, KvHeads = 4 },
             Moe = tiny.Moe with { Hidden = 512, ZLoss = 0 },
             Train = new TrainConfig
             {
@@ -132,7 +157,8 @@ public static class Presets
         RunConfig bench = Bench();
         return bench with
         {
-            Model = bench.Model with { Width = 128, Layers = 8, KvHeads = 8, Context = 32 },
+            Model = bench.Model with { Width = 128, Layers = 8, Context = 32 },
+            Attention = bench.Attention with { KvHeads = 8 },
             Moe = bench.Moe with { Hidden = 344 },
             Train = bench.Train with { Batch = 16 },
         };
@@ -144,7 +170,6 @@ public static class Presets
         {
             Width = 128,
             Layers = 8,
-            Heads = 8,
             Context = 32,
             Norm = NormKind.Layer,
             Positions = PositionKind.Learned,
@@ -153,6 +178,7 @@ public static class Presets
             Dropout = 0.1f,
             Init = InitKind.Kaiming,
         },
+        Attention = new AttentionConfig { Heads = 8 },
         Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 512, Router = RouterKind.NoisyTopK, NoiseEpsilon = 0 },
         Train = new TrainConfig
         {
@@ -176,13 +202,13 @@ public static class Presets
         {
             Width = 128,
             Layers = 4,
-            Heads = 4,
             Context = 64,
             Norm = NormKind.Layer,
             Positions = PositionKind.Learned,
             FeedForward = FeedForwardKind.Gelu,
             TieEmbeddings = true,
         },
+        Attention = new AttentionConfig { Heads = 4 },
         Moe = new MoeConfig { Experts = 0 },
         Train = new TrainConfig
         {

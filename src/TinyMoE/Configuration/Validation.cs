@@ -9,6 +9,7 @@ internal static class Validation
     public static void Check(RunConfig config)
     {
         CheckModel(config.Model);
+        CheckHeads(config.Attention, config.Model);
         CheckAttention(config.Attention);
         CheckMoe(config.Moe, config.Model);
         CheckTrain(config.Train);
@@ -19,49 +20,81 @@ internal static class Validation
     /// <summary>A tensor has at most 2³¹ − 1 elements; here are the largest of the weights and of a step.</summary>
     private static void CheckTensors(RunConfig config)
     {
-        (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
+        (ModelConfig model, AttentionConfig attention, MoeConfig moe) = (config.Model, config.Attention, config.Moe);
         long hidden = model.HiddenOrDefault, expertHidden = moe.Experts == 0 ? 0 : moe.HiddenOrDefault(model.Width);
         long tokens = (long)(config.Train.Batch / config.Train.Accumulation) * model.Context;
         Tensor("model.width·model.width", (long)model.Width * model.Width);
         Tensor("model.context·model.width", (long)model.Context * model.Width);
         Tensor("model.vocabulary·model.width", (long)model.Vocabulary * model.Width);
         Tensor("model.width·model.hidden", model.Width * hidden);
-        if (config.Attention.Kind == AttentionKind.SwitchHead)
+        long queryWidth = (long)attention.Heads * attention.HeadSizeOrDefault(model.Width);
+        if (attention.HeadSize > 0)
         {
-            Tensor("attention.experts·model.width·model.width", (long)config.Attention.Experts * model.Width * model.Width);
-            Tensor("train.batch·model.context·model.heads·attention.active·model.width", tokens * model.Heads * config.Attention.Active * model.Width);
+            Tensor("attention.heads·attention.head_size", queryWidth);
+            Tensor("attention.heads·attention.head_size·model.width", queryWidth * model.Width);
+            Tensor("train.batch·model.context·attention.heads·attention.head_size", tokens * queryWidth);
+        }
+
+        if (attention.Kind == AttentionKind.SwitchHead)
+        {
+            Tensor("attention.experts·(head sizes)·model.width", attention.Experts * queryWidth * model.Width);
+            long rows = tokens * attention.Heads * attention.Active;
+            Tensor("train.batch·model.context·attention.heads·attention.active·model.width", rows * model.Width);
         }
 
         Tensor("moe.experts·model.width", (long)moe.Experts * model.Width);
         Tensor("moe.experts·model.width·moe.hidden", moe.Experts * model.Width * expertHidden);
         Tensor("train.batch·model.context", tokens);
-        Tensor("train.batch·model.context·(hidden size)", tokens * Math.Max(hidden, moe.Experts == 0 ? 0 : moe.ActiveOfRouter * expertHidden));
+        long rowsHidden = moe.Experts == 0 ? 0 : moe.ActiveOfRouter * expertHidden;
+        Tensor("train.batch·model.context·(hidden size)", tokens * Math.Max(hidden, rowsHidden));
         Tensor("train.batch·model.context·model.vocabulary", tokens * model.Vocabulary);
 
         static void Tensor(string keys, long elements) =>
-            Require(elements is >= 0 and <= int.MaxValue, $"{keys} makes a tensor of more than {int.MaxValue} elements; make one of them smaller");
+            Require(elements is >= 0 and <= int.MaxValue,
+                $"{keys} makes a tensor of more than {int.MaxValue} elements; make one of them smaller");
     }
 
     private static void CheckModel(ModelConfig model)
     {
         Size("model.width", model.Width, 1);
         Size("model.layers", model.Layers, 1);
-        Size("model.heads", model.Heads, 1);
-        Size("model.kv_heads", model.KvHeads, 0);
         Size("model.context", model.Context, 1);
         Size("model.vocabulary", model.Vocabulary, 0);
-        Size("model.window", model.Window, 0);
         Size("model.hidden", model.Hidden, 0);
-        Require(model.Width % model.Heads == 0,
-            $"model.heads={model.Heads} does not divide model.width={model.Width}; choose a width that is a multiple of the heads");
-        Require(model.Heads % model.KvHeadsOrAll == 0,
-            $"model.kv_heads={model.KvHeads} does not divide model.heads={model.Heads}; choose a divisor, or 0 for as many as heads");
-        Require(model.Positions != PositionKind.Rope || model.HeadSize % 2 == 0,
-            $"model.positions=rope needs an even head size, and model.width/model.heads={model.HeadSize} is odd; change one of them, or use model.positions=learned");
         Positive("model.norm_epsilon", model.NormEpsilon);
-        Positive("model.rope_theta", model.RopeTheta);
         Positive("model.init_scale", model.InitScale);
         Require(model.Dropout is >= 0 and < 1, $"model.dropout={model.Dropout} must be at least 0 and below 1");
+    }
+
+    /// <summary>Heads, windows and positions; what a later version will add is refused by name.</summary>
+    private static void CheckHeads(AttentionConfig attention, ModelConfig model)
+    {
+        Size("attention.heads", attention.Heads, 1);
+        Size("attention.kv_heads", attention.KvHeads, 0);
+        Size("attention.head_size", attention.HeadSize, 0);
+        foreach (int window in attention.Window.Values)
+            Size("attention.window", window, 0);
+        Require(attention.Window.Values.Count <= model.Layers,
+            $"attention.window={attention.Window} names {attention.Window.Values.Count} layers, more than "
+            + $"model.layers={model.Layers}; leave some out");
+        Require(attention.HeadSize > 0 || model.Width % attention.Heads == 0,
+            $"attention.heads={attention.Heads} does not divide model.width={model.Width}; choose a width that is a multiple "
+            + "of the heads, or set attention.head_size");
+        Require(attention.Heads % attention.KvHeadsOrAll == 0,
+            $"attention.kv_heads={attention.KvHeads} does not divide attention.heads={attention.Heads}; choose a divisor, or "
+            + "0 for as many as heads");
+        int headSize = attention.HeadSizeOrDefault(model.Width);
+        string named = attention.HeadSize > 0 ? "attention.head_size" : "model.width/attention.heads";
+        Require(model.Positions != PositionKind.Rope || headSize % 2 == 0,
+            $"model.positions=rope needs an even head size, and {named}={headSize} is odd; change one of them, or use "
+            + "model.positions=learned");
+        NotNegative("attention.scale", attention.Scale);
+        Positive("attention.rope_theta", attention.RopeTheta);
+        Require(attention.Kind != AttentionKind.Latent, "attention.kind=latent is not there yet; set it full or switch-head");
+        Require(attention.RopeScaling == RopeScaling.None,
+            $"attention.rope_scaling={attention.RopeScaling.ToString().ToLowerInvariant()} is not there yet; set it none");
+        Require(attention.RopeSize == 0, $"attention.rope_size={attention.RopeSize} is not there yet; set it 0");
+        Require(!attention.RopeInterleaved, "attention.rope_interleaved=true is not there yet; set it false");
     }
 
     private static void CheckAttention(AttentionConfig attention)
@@ -71,11 +104,13 @@ internal static class Validation
         Require(attention.GateDropout is >= 0 and < 1, $"attention.gate_dropout={attention.GateDropout} must be at least 0 and below 1");
         bool hasExperts = attention.Kind == AttentionKind.SwitchHead;
         Require(hasExperts || attention.GateDropout == 0,
-            $"attention.gate_dropout={attention.GateDropout} needs the experts of attention.kind=switch-head; set that, or attention.gate_dropout=0");
+            $"attention.gate_dropout={attention.GateDropout} needs the experts of attention.kind=switch-head; set that, or "
+            + "attention.gate_dropout=0");
         Require(!hasExperts || attention.Active <= attention.Experts,
             $"attention.active={attention.Active} is above attention.experts={attention.Experts}; lower it, or add experts");
         Require(attention.Active < attention.Experts || attention.GateDropout == 0,
-            $"attention.gate_dropout={attention.GateDropout} needs attention.active below attention.experts={attention.Experts}, or every expert is taken all the same; set it 0");
+            $"attention.gate_dropout={attention.GateDropout} needs attention.active below "
+            + $"attention.experts={attention.Experts}, or every expert is taken all the same; set it 0");
     }
 
     private static void CheckMoe(MoeConfig moe, ModelConfig model)
@@ -117,13 +152,17 @@ internal static class Validation
         Require(moe.FirstDense < model.Layers,
             $"moe.first_dense={moe.FirstDense} leaves none of model.layers={model.Layers} for the experts; lower it, or set moe.experts=0");
         Require(moe.LoadLoss == 0 || noisy || (moe.LogitNoise > 0 && moe.Router is RouterKind.TopK or RouterKind.Switch),
-            $"moe.load_loss={moe.LoadLoss} needs noise: moe.router=noisy-top-k, or moe.logit_noise above 0 with top-k or switch; set that, or moe.load_loss=0");
+            $"moe.load_loss={moe.LoadLoss} needs noise: moe.router=noisy-top-k, or moe.logit_noise above 0 with top-k or "
+            + "switch; set that, or moe.load_loss=0");
         Require(moe.LoadLoss == 0 || moe.ActiveOfRouter < moe.Experts,
-            $"moe.load_loss={moe.LoadLoss} needs moe.active below moe.experts={moe.Experts}, or every load is the same; set moe.load_loss=0");
+            $"moe.load_loss={moe.LoadLoss} needs moe.active below moe.experts={moe.Experts}, or every load is the same; set "
+            + "moe.load_loss=0");
         Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || moe.Router is not (RouterKind.TopK or RouterKind.Task) || !moe.Renormalize,
-            "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set moe.renormalize=false");
+            "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set "
+            + "moe.renormalize=false");
         Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || !noisy || moe.LoadLoss > 0,
-            "moe.router=noisy-top-k with moe.active=1 makes every gate 1, so the router cannot learn; set moe.active=2, or moe.load_loss above 0");
+            "moe.router=noisy-top-k with moe.active=1 makes every gate 1, so the router cannot learn; set moe.active=2, or "
+            + "moe.load_loss above 0");
 
         Require(moe.Experts % moe.Groups == 0,
             $"moe.groups={moe.Groups} does not divide moe.experts={moe.Experts}; choose a divisor, or 1 for no groups");
@@ -132,18 +171,24 @@ internal static class Validation
         Require(moe.Groups == 1 || moe.Router is RouterKind.Hierarchical or RouterKind.DeepSeek,
             $"moe.groups={moe.Groups} is for the routers hierarchical and deepseek, and {named} has no groups; set moe.groups=1");
         Require(moe.Active <= moe.ActiveGroups * (moe.Experts / moe.Groups) || moe.Groups == 1,
-            $"moe.active={moe.Active} experts do not fit moe.active_groups={moe.ActiveGroups} groups of {moe.Experts / Math.Max(1, moe.Groups)}; raise moe.active_groups, or lower moe.active");
+            $"moe.active={moe.Active} experts do not fit moe.active_groups={moe.ActiveGroups} groups of "
+            + $"{moe.Experts / Math.Max(1, moe.Groups)}; raise moe.active_groups, or lower moe.active");
         Require(moe.Router != RouterKind.Hierarchical || moe.Active % moe.ActiveGroups == 0,
-            $"moe.active={moe.Active} is not the same number of experts of each of moe.active_groups={moe.ActiveGroups} groups; choose a multiple");
+            $"moe.active={moe.Active} is not the same number of experts of each of moe.active_groups={moe.ActiveGroups} "
+            + "groups; choose a multiple");
 
         Require(moe.CapacityFactor == 0 && moe.EvalCapacityFactor == 0 || router.Drops,
-            $"moe.capacity_factor has no meaning with {named}, where every expert's load is fixed; set moe.capacity_factor=0 and moe.eval_capacity_factor=0");
+            $"moe.capacity_factor has no meaning with {named}, where every expert's load is fixed; set moe.capacity_factor=0 "
+            + "and moe.eval_capacity_factor=0");
         Require(moe.Drop != DropOrder.Probability || (moe.CapacityFactor == 0 && moe.EvalCapacityFactor == 0) || router.HasProbabilities,
-            $"moe.drop=probability drops the smallest gates, and {named} has no gate; set moe.drop=position or random, or moe.capacity_factor=0");
+            $"moe.drop=probability drops the smallest gates, and {named} has no gate; set moe.drop=position or random, or "
+            + "moe.capacity_factor=0");
         Require(moe.AllowNonCausal || router.Causality != Causality.NonCausal || moe.ChoiceGroup == ChoiceGroup.Position,
-            $"{named} chooses among tokens that a decoder has not read yet, so its loss is no language model's; to study it set moe.allow_non_causal=true, or moe.choice_group=position");
+            $"{named} chooses among tokens that a decoder has not read yet, so its loss is no language model's; to study it "
+            + "set moe.allow_non_causal=true, or moe.choice_group=position");
         Require(moe.AllowNonCausal || moe.EvalCapacityFactor == 0,
-            $"moe.eval_capacity_factor={moe.EvalCapacityFactor} lets what a token gets depend on other tokens, later ones too; set it to 0, or moe.allow_non_causal=true");
+            $"moe.eval_capacity_factor={moe.EvalCapacityFactor} lets what a token gets depend on other tokens, later ones "
+            + "too; set it to 0, or moe.allow_non_causal=true");
         Require(moe.GshardLoss == 0 || moe.Router is not (RouterKind.ExpertChoice or RouterKind.Soft),
             $"moe.gshard_loss counts first choices, and with {named} tokens do not choose; set moe.gshard_loss=0");
         Require(!moe.SharedGate || moe.SharedExperts > 0, "moe.shared_gate=true needs moe.shared_experts above 0");
@@ -163,7 +208,8 @@ internal static class Validation
         Positive("train.learning_rate", train.LearningRate);
         NotNegative("train.min_learning_rate", train.MinLearningRate);
         Require(train.Schedule == ScheduleKind.Constant || train.MinLearningRate <= train.LearningRate,
-            $"train.min_learning_rate={train.MinLearningRate} is above train.learning_rate={train.LearningRate}; lower it, or set train.schedule=constant");
+            $"train.min_learning_rate={train.MinLearningRate} is above train.learning_rate={train.LearningRate}; lower it, or "
+            + "set train.schedule=constant");
         Require(train.DecayShare is > 0 and <= 1, $"train.decay_share={train.DecayShare} must be above 0 and at most 1");
         NotNegative("train.weight_decay", train.WeightDecay);
         Require(train.Beta1 is >= 0 and < 1, $"train.beta1={train.Beta1} must be at least 0 and below 1");
@@ -176,9 +222,13 @@ internal static class Validation
     {
         Require(data.Sources.Count > 0 && !data.Sources.Any(string.IsNullOrWhiteSpace),
             $"data.sources is empty or has an empty entry; name files, folders or globs of text, or {DataConfig.SdkDocs}");
-        Require(data.Labels != LabelKind.Record || !data.Sources.Any(source => source == DataConfig.SdkDocs || source.EndsWith("=" + DataConfig.SdkDocs, StringComparison.Ordinal)),
-            $"data.labels=record needs files of JSON Lines, and data.sources has {DataConfig.SdkDocs}; name such files, or set data.labels=source");
-        Require(data.Validation is > 0 and < 1, $"data.validation={data.Validation} must be above 0 and below 1: the share of the text that is held out");
+        bool readsDocs = data.Sources.Any(source =>
+            source == DataConfig.SdkDocs || source.EndsWith("=" + DataConfig.SdkDocs, StringComparison.Ordinal));
+        Require(data.Labels != LabelKind.Record || !readsDocs,
+            $"data.labels=record needs files of JSON Lines, and data.sources has {DataConfig.SdkDocs}; name such files, or "
+            + "set data.labels=source");
+        Require(data.Validation is > 0 and < 1,
+            $"data.validation={data.Validation} must be above 0 and below 1: the share of the text that is held out");
     }
 
     private static void Size(string key, int value, int least)
@@ -189,11 +239,13 @@ internal static class Validation
 
     private static void AtLeast(string key, int value, int least) => Require(value >= least, $"{key}={value} must be at least {least}");
 
-    private static void Positive(string key, float value) => Require(float.IsFinite(value) && value > 0, $"{key}={value} must be a number above 0");
+    private static void Positive(string key, float value) =>
+        Require(float.IsFinite(value) && value > 0, $"{key}={value} must be a number above 0");
 
     private static void Share(string key, float value) => Require(value is >= 0 and < 1, $"{key}={value} must be at least 0 and below 1");
 
-    private static void NotNegative(string key, float value) => Require(float.IsFinite(value) && value >= 0, $"{key}={value} must be a number, at least 0");
+    private static void NotNegative(string key, float value) =>
+        Require(float.IsFinite(value) && value >= 0, $"{key}={value} must be a number, at least 0");
 
     private static void Require(bool holds, string otherwise)
     {

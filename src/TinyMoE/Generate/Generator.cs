@@ -1,8 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using TinyMoE.Attention;
 using TinyMoE.Backends;
-using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Tensors;
@@ -10,8 +8,8 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Generate;
 
 /// <summary>
-/// Writes text token by token. With the KV cache each token costs one position; without it the whole window is computed again, which is
-/// slow and kept as the reference: both give the same tokens. A full context starts over from its last half.
+/// Writes text token by token. With the model's cache each token costs one position; without it the whole window is computed again, which
+/// is slow and kept as the reference: both give the same tokens. A full context starts over from its last half.
 /// </summary>
 public sealed class Generator
 {
@@ -20,11 +18,11 @@ public sealed class Generator
     private readonly bool useCache;
 
     /// <summary>
-    /// A generator for <paramref name="model"/>, which lives on <paramref name="backend"/>. A model that looks ahead gets no cache: what it
-    /// thought of earlier tokens changes.
+    /// A generator for <paramref name="model"/>, which lives on <paramref name="backend"/>. A model that looks ahead gets no cache: what
+    /// it thought of earlier tokens changes.
     /// </summary>
     public Generator(Backend backend, Decoder model, bool useCache = true) =>
-        (this.backend, this.model, this.useCache) = (backend, model, useCache && !ConfigNotes.LooksAhead(model.Config));
+        (this.backend, this.model, this.useCache) = (backend, model, useCache && !model.Config.Moe.LooksAhead);
 
     /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
     public int? Label { get; init; }
@@ -41,13 +39,13 @@ public sealed class Generator
         Sampler sampler = new(options, model.Config.Model.Vocabulary);
         float[] logits = new float[model.Config.Model.Vocabulary];
         List<int> window = [.. prompt.Skip(prompt.Count - context)];
-        using KvCache cache = new(backend, model.Config.Model);
+        using DecoderCache? cache = useCache ? model.NewCache() : null;
         for (int index = 0; index < count; index++)
         {
             if (window.Count > context)
             {
                 window.RemoveRange(0, window.Count - Math.Max(1, context / 2));
-                cache.Clear();
+                cache?.Clear();
             }
 
             ReadLogits(window, cache, logits);
@@ -58,14 +56,14 @@ public sealed class Generator
     }
 
     /// <summary>Logits after the last token of the window; the cache holds what was computed before.</summary>
-    private void ReadLogits(List<int> window, KvCache cache, Span<float> logits)
+    private void ReadLogits(List<int> window, DecoderCache? cache, Span<float> logits)
     {
         using Tape tape = backend.NewTape(recording: false);
-        int known = useCache ? cache.Length : 0;
+        int known = cache?.Length ?? 0;
         Ints ids = tape.Ints(CollectionsMarshal.AsSpan(window)[known..]);
         Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
         TokenBatch tokens = new(ids, B: 1, ids.Length) { Labels = labels };
-        DecoderOutput output = model.Forward(tape, tokens, Pass.Inference, useCache ? cache : null, lastOnly: true);
+        DecoderOutput output = model.Forward(tape, tokens, Pass.Inference, cache, lastOnly: true);
         backend.Read(output.Logits.Data, logits);
         if (!TensorPrimitives.IsFiniteAll<float>(logits))
         {

@@ -97,7 +97,7 @@ public sealed class RoutingStatistics
     /// </summary>
     public void Add(Routing routing, TokenMask? mask = null, ReadOnlySpan<int> domains = default)
     {
-        Backend backend = routing.Assignment.Weights.Tape.Backend;
+        Backend backend = routing.Assignment.Gates.Tape.Backend;
         int T = routing.Assignment.TokenCount, K = routing.Choices.Length / T;
         int[] choices = backend.Read(routing.Choices);           // (T, K)
         float[]? counting = mask?.Column.ToArray();              // (T)
@@ -200,9 +200,9 @@ public sealed class RoutingStatistics
 
         public Gates(Assignment assignment)
         {
-            Backend backend = assignment.Weights.Tape.Backend;
+            Backend backend = assignment.Gates.Tape.Backend;
             (tokenOffsets, rowsByToken) = (backend.Read(assignment.TokenOffsets), backend.Read(assignment.RowsByToken));
-            Weights = assignment.Weights.ToArray();
+            Weights = assignment.Gates.ToArray();
             Experts = new int[Weights.Length];
             int[] offsets = backend.Read(assignment.Offsets);
             for (int e = 0; e < assignment.Experts; e++)

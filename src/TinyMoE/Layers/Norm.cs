@@ -12,12 +12,16 @@ public sealed class Norm
     private readonly Parameter weight;
     private readonly Parameter? bias;
 
-    /// <summary>Adds <c>name.weight</c> (ones) and, for LayerNorm with biases, <c>name.bias</c> (zeros) to the store.</summary>
-    public Norm(ParameterStore store, string name, ModelConfig config)
+    /// <summary>
+    /// Adds <c>name.weight</c> (ones) and, for LayerNorm with biases, <c>name.bias</c> (zeros) to the store, for vectors of <paramref
+    /// name="size"/>, or of the width.
+    /// </summary>
+    public Norm(ParameterStore store, string name, ModelConfig config, int? size = null)
     {
         (kind, epsilon) = (config.Norm, config.NormEpsilon);
-        weight = store.Add($"{name}.weight", config.Width, Initializer.Ones);
-        bias = kind == NormKind.Layer && config.Biases ? store.Add($"{name}.bias", config.Width, Initializer.Zeros) : null;
+        int C = size ?? config.Width;
+        weight = store.Add($"{name}.weight", C, Initializer.Ones);
+        bias = kind == NormKind.Layer && config.Biases ? store.Add($"{name}.bias", C, Initializer.Zeros) : null;
     }
 
     /// <summary>Applies it. x (..., C).</summary>

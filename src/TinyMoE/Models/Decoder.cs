@@ -10,8 +10,9 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Models;
 
 /// <summary>
-/// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The feed-forward is
-/// dense or a mixture of experts, layer by layer as configured. Parameters have Hugging Face's Mixtral names; what Mixtral lacks is named in the same spirit.
+/// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The
+/// feed-forward is dense or a mixture of experts, layer by layer as configured. Parameters have Hugging Face's Mixtral names; what
+/// Mixtral lacks is named in the same spirit.
 /// </summary>
 public sealed class Decoder : IDisposable
 {
@@ -23,7 +24,10 @@ public sealed class Decoder : IDisposable
     private readonly Parameter head;
     private readonly Parameter? headBias;
 
-    /// <summary>Builds the model on <paramref name="backend"/> with first weights drawn from the seed; not for <paramref name="training"/> it has no memory for gradients.</summary>
+    /// <summary>
+    /// Builds the model on <paramref name="backend"/> with first weights drawn from the seed; not for <paramref name="training"/> it has
+    /// no memory for gradients.
+    /// </summary>
     public Decoder(Backend backend, RunConfig config, bool training = true)
         : this(new ParameterStore(backend), config)
     {
@@ -40,9 +44,10 @@ public sealed class Decoder : IDisposable
         if (V < 1)
             throw new ArgumentException("model.vocabulary must be set before the model is built.");
         WeightInit init = new(model);
-        rotary = model.Positions == PositionKind.Rope ? new RotaryTable(model.Context, model.HeadSize, model.RopeTheta) : null;
+        bool rotates = model.Positions == PositionKind.Rope;
+        rotary = rotates ? new RotaryTable(model.Context, config.Attention.HeadSizeOrDefault(C), config.Attention.RopeTheta) : null;
         embedding = Parameters.Add("model.embed_tokens.weight", (V, C), init.Embedding());
-        positions = model.Positions == PositionKind.Learned ? Parameters.Add("model.embed_positions.weight", (model.Context, C), init.Embedding()) : null;
+        positions = rotates ? null : Parameters.Add("model.embed_positions.weight", (model.Context, C), init.Embedding());
         blocks = [.. Enumerable.Range(0, model.Layers).Select(layer => new Block(Parameters, config, layer, rotary))];
         norm = new Norm(Parameters, "model.norm", model);
         head = model.TieEmbeddings ? embedding : Parameters.Add("lm_head.weight", (V, C), init.Matrix(C));
@@ -55,17 +60,26 @@ public sealed class Decoder : IDisposable
     /// <summary>Its weights and gradients.</summary>
     public ParameterStore Parameters { get; }
 
-    /// <summary>The parameters that the model of a configuration has, without making them: they have names and shapes but no values.</summary>
+    /// <summary>
+    /// The parameters that the model of a configuration has, without making them: they have names and shapes but no values.
+    /// </summary>
     public static IReadOnlyList<Parameter> Plan(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters.All;
+
+    /// <summary>Bytes that <see cref="NewCache"/> takes for the model of a configuration.</summary>
+    internal static long PlanCache(RunConfig config) =>
+        new Decoder(new ParameterStore(), config).blocks.Sum(block => block.Attention.CacheBytes);
+
+    /// <summary>An empty cache for one sequence.</summary>
+    public DecoderCache NewCache() => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend))]);
 
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
 
     /// <summary>
-    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds. <paramref name="lastOnly"/>: logits of the last token only
-    /// (of one sequence, in inference).
+    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds. <paramref
+    /// name="lastOnly"/>: logits of the last token only (of one sequence, in inference).
     /// </summary>
-    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, KvCache? cache = null, bool lastOnly = false)
+    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false)
     {
         ModelConfig model = Config.Model;
         int B = tokens.B, T = tokens.T;
@@ -84,7 +98,7 @@ public sealed class Decoder : IDisposable
         List<(int Layer, Routing Routing)> routings = new(blocks.Length);
         for (int layer = 0; layer < blocks.Length; layer++)
         {
-            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache); // (B, T, C)
+            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache?[layer]); // (B, T, C)
             if (routing is not null)
                 routings.Add((layer, routing));
         }
@@ -134,7 +148,6 @@ public sealed class Decoder : IDisposable
         private readonly string attentionScope;
         private readonly string feedForwardScope;
         private readonly Norm attentionNorm;
-        private readonly CausalAttention attention;
         private readonly Norm feedForwardNorm;
         private readonly FeedForward? dense;
         private readonly MoeLayer? moe;
@@ -143,9 +156,10 @@ public sealed class Decoder : IDisposable
         {
             string name = $"model.layers.{layer}";
             (dropout, this.layer) = (config.Model.Dropout, layer);
-            (attentionScope, feedForwardScope) = ($"layer {layer}, attention", $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}");
+            attentionScope = $"layer {layer}, attention";
+            feedForwardScope = $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}";
             attentionNorm = new Norm(store, $"{name}.input_layernorm", config.Model);
-            attention = new CausalAttention(store, $"{name}.self_attn", config.Model, config.Attention, layer, rotary);
+            Attention = AttentionFactory.Create(store, $"{name}.self_attn", config.Model, config.Attention, layer, rotary);
             feedForwardNorm = new Norm(store, $"{name}.post_attention_layernorm", config.Model);
             if (config.Moe.InLayer(layer))
                 moe = new MoeLayer(store, $"{name}.block_sparse_moe", config.Model, config.Moe, layer);
@@ -153,15 +167,17 @@ public sealed class Decoder : IDisposable
                 dense = new FeedForward(store, $"{name}.mlp", config.Model);
         }
 
-        public IRouter? Router => moe?.Router;
+        public IAttention Attention { get; }
+
+        public Router? Router => moe?.Router;
 
         /// <summary>x and branch (B, T, C) or null, whose sum is the block's input; the result's sum is its output.</summary>
-        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, RoutingContext context, KvCache? cache)
+        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, RoutingContext context, AttentionCache? cache)
         {
             Pass pass = context.Pass;
             x.Tape.Scope = attentionScope;
             (x, Tensor h) = attentionNorm.Forward(x, branch);
-            branch = attention.Forward(h, pass, cache).Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer));
+            branch = Attention.Forward(h, pass, cache).Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer));
 
             x.Tape.Scope = feedForwardScope;
             (x, h) = feedForwardNorm.Forward(x, branch);

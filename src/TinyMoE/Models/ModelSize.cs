@@ -46,15 +46,18 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
         long products = parts.Where(p => p.Name is not ("embedding" or "norms")).Sum(p => p.Active);
         if (model.TieEmbeddings)
             products += (long)model.Vocabulary * model.Width;
-        double keys = model.Window == 0 ? (model.Context + 1) / 2.0 : Math.Min(model.Window, (model.Context + 1) / 2.0);
-        long flops = 2 * products + (long)(4 * keys * model.Width * model.Layers);
+        double keys = Enumerable.Range(0, model.Layers).Sum(layer => KeysSeen(config.Attention.Window[layer], model.Context));
+        long flops = 2 * products + (long)(4 * keys * config.Attention.QueryWidth(model.Width));
 
         long narrow = plan.Where(p => p.Precision == ElementType.Bfloat16).Sum(p => (long)p.Count); // in training 16 bits more each, else 16 bits fewer
         long weights = plan.Sum(p => (long)p.Count) * sizeof(float);
         long tokens = (long)config.Train.Batch / config.Train.Accumulation * model.Context;
-        long cache = 2L * model.Layers * model.Context * model.KvHeadsOrAll * model.HeadSize * sizeof(float);
-        return new ModelSize(parts, flops, 4 * weights + sizeof(ushort) * narrow + tokens * ActivationsPerToken(config) * sizeof(float), weights - sizeof(ushort) * narrow + cache);
+        long training = 4 * weights + sizeof(ushort) * narrow + tokens * ActivationsPerToken(config) * sizeof(float);
+        return new ModelSize(parts, flops, training, weights - sizeof(ushort) * narrow + Decoder.PlanCache(config));
     }
+
+    /// <summary>Keys that a token sees in the mean, at a full context.</summary>
+    private static double KeysSeen(int window, int context) => window == 0 ? (context + 1) / 2.0 : Math.Min(window, (context + 1) / 2.0);
 
     /// <summary>
     /// Most values that the tape holds for each token at one time: the outputs and saved values of every op, in the order of <see cref="Decoder"/>, and at the end what is
@@ -63,7 +66,9 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
     private static long ActivationsPerToken(RunConfig config)
     {
         (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
-        long C = model.Width, keyWidth = (long)model.KvHeadsOrAll * model.HeadSize;
+        AttentionConfig attention = config.Attention;
+        long C = model.Width, queryWidth = attention.QueryWidth(model.Width), keyWidth = attention.KeyWidth(model.Width);
+        long normed = attention.QueryKeyNorm == QueryKeyNorm.None ? 0 : queryWidth + keyWidth, scaled = attention.Scale == 0 ? 0 : queryWidth;
         long dropout = model.Dropout > 0 ? C : 0;
         int hiddenCopies = model.FeedForward switch { FeedForwardKind.SwiGlu => 3, FeedForwardKind.Gelu => 2, _ => 1 }; // w1·x, w3·x, the activation; of ReLU only that
         long values = C * (model.Positions == PositionKind.Rope ? 1 : 3); // embeddings and their sum
@@ -74,7 +79,8 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
             long sharedHidden = sparse ? (long)moe.SharedExperts * moe.HiddenOrDefault(model.Width) : 0;
             long rows = sparse ? RowsPerToken(moe) : 0;
             hidden = sparse ? rows * moe.HiddenOrDefault(model.Width) : model.HiddenOrDefault;
-            values += C + C + 2 * keyWidth + C + C + dropout;    // norm, q, k, v, attention, projection (the sum takes its place)
+            values += C + queryWidth + 2 * keyWidth + normed + scaled; // norm, q, k, v, norms of q and k, scaled q
+            values += queryWidth + C + dropout;                  // attention, projection (the sum takes its place)
             if (config.Attention.Kind == AttentionKind.SwitchHead)
                 values += HeadExpertValues(config);
             values += C + hiddenCopies * hidden + C + dropout;          // norm, hidden, the branch (the sum takes its place)
@@ -99,7 +105,7 @@ public sealed record ModelSize(IReadOnlyList<ModelPart> Parts, long ForwardFlops
         int dropoutCopies = attention.GateDropout > 0 ? 6 : 0; // uniform numbers, four steps to the mask, the masked scores
         long scores = (1 + dropoutCopies) * (long)attention.Experts;
         long choices = attention.Active * (4L + 7L);             // gates before and after the sigmoid, in two orders; the columns and two plans of three
-        return (model.KvHeadsOrAll + model.Heads) * (scores + choices + attention.Active * (long)(model.Width + model.HeadSize));
+        return (attention.KvHeadsOrAll + attention.Heads) * (scores + choices + attention.Active * (long)(model.Width + attention.HeadSizeOrDefault(model.Width)));
     }
 
     private static string PartOf(string parameter) => parameter switch

@@ -4,75 +4,78 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Moe;
 
 /// <summary>
-/// What every router ends in, and all that the rest of the layer knows of it: N rows in expert order, each one token for one expert with a gate.
-/// Expert e owns rows Offsets[e] to before Offsets[e+1]; row n carries token Tokens[n] with gate Weights[n]. The inverse, rows by token, lets
-/// Combine and the backward of Dispatch gather where others scatter: no float atomics, the same bits every time. N depends on the sizes only: where
-/// choices were dropped, the rows from Offsets[E] on are nobody's (token −1, gate 0) and are zero all the way.
+/// What every router ends in, and all that the rest of the layer knows of it: rows in expert order, each one token for one expert with a gate.
+/// Expert e owns rows Offsets[e] to before Offsets[e+1]; row r carries token Tokens[r] with gate Gates[r]. The inverse, rows by token, lets
+/// Combine and the backward of Dispatch gather where others scatter: no float atomics, the same bits every time. The number of rows depends on the
+/// sizes only: where choices were dropped, the rows from Offsets[E] on are unassigned (token −1, gate 0) and are zero all the way.
 /// </summary>
 public sealed class Assignment
 {
-    private Assignment(int tokens, int experts, int rows, Ints offsets, Ints token, Ints tokenOffsets, Ints rowsByToken, Tensor weights)
+    private Assignment(int tokens, int experts, int rows, Ints offsets, Ints token, Ints tokenOffsets, Ints rowsByToken, Tensor gates)
     {
         (TokenCount, Experts, Rows) = (tokens, experts, rows);
-        (Offsets, Tokens, TokenOffsets, RowsByToken, Weights) = (offsets, token, tokenOffsets, rowsByToken, weights);
+        (Offsets, Tokens, TokenOffsets, RowsByToken, Gates) = (offsets, token, tokenOffsets, rowsByToken, gates);
     }
 
-    /// <summary>Tokens, T.</summary>
+    /// <summary>Tokens, N.</summary>
     public int TokenCount { get; }
 
     /// <summary>Experts, E.</summary>
     public int Experts { get; }
 
-    /// <summary>Rows, N, those that are nobody's included.</summary>
+    /// <summary>Rows, the unassigned ones included.</summary>
     public int Rows { get; }
 
     /// <summary>Where each expert's rows begin (E+1).</summary>
     public Ints Offsets { get; }
 
-    /// <summary>The token of each row, −1 for a row that is nobody's (N).</summary>
+    /// <summary>The token of each row, −1 for an unassigned row (rows).</summary>
     public Ints Tokens { get; }
 
-    /// <summary>Where each token's rows begin in <see cref="RowsByToken"/> (T+1).</summary>
+    /// <summary>Where each token's rows begin in <see cref="RowsByToken"/> (N+1).</summary>
     public Ints TokenOffsets { get; }
 
-    /// <summary>The rows of each token, token by token; as many as are kept (N).</summary>
+    /// <summary>The rows of each token, token by token; as many as are kept (rows).</summary>
     public Ints RowsByToken { get; }
 
-    /// <summary>The differentiable gate of each row (N).</summary>
-    public Tensor Weights { get; }
+    /// <summary>The differentiable gate of each row, 0 for an unassigned one (rows).</summary>
+    public Tensor Gates { get; }
 
     /// <summary>
-    /// Every token goes to its choices, but for those of −1, which are dropped. <paramref name="choices"/> (T, K) are experts, <paramref name="gates"/> (T, K).
-    /// N = T·K, or <paramref name="rows"/> where no more can be kept; rows that are not needed are nobody's.
+    /// Every token goes to its choices, but for those of −1, which are dropped. <paramref name="choices"/> (N, K) are experts, <paramref name="gates"/> (N, K).
+    /// There are N·K rows, or <paramref name="rows"/> where no more can be kept; those that are not needed are unassigned.
     /// </summary>
     public static Assignment FromChoices(Ints choices, Tensor gates, int E, int? rows = null)
     {
-        Tensor weights = gates.Assign(choices, E, rows, out RoutingPlan plan);
-        return new Assignment(gates.Shape[0], E, weights.Count, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, weights);
+        Tensor rowGates = gates.Assign(choices, E, rows, out RoutingPlan plan);
+        return new Assignment(gates.Shape[0], E, rowGates.Count, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, rowGates);
     }
 
-    /// <summary>Top-k routing in one pass: each token goes to the K experts of its largest logits, gated by a softmax over those, or over all. logits (T, E); Choices (T, K).</summary>
+    /// <summary>
+    /// Top-k routing in one pass: each token goes to the K experts of its largest logits, gated by a softmax over those, or over all.
+    /// logits (N, E); Choices (N, K).
+    /// </summary>
     public static (Ints Choices, Assignment Assignment) TopK(Tensor logits, int K, bool overAll)
     {
-        int T = logits.Shape[0], E = logits.Shape[1];
-        Tensor weights = logits.Route(K, overAll, out RoutingPlan plan);
-        return (plan.Choices, new Assignment(T, E, T * K, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, weights));
+        int N = logits.Shape[0], E = logits.Shape[1];
+        Tensor gates = logits.Route(K, overAll, out RoutingPlan plan);
+        return (plan.Choices, new Assignment(N, E, N * K, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, gates));
     }
 
-    /// <summary>The tokens' vectors in expert order. x (T, C), result (N, C).</summary>
+    /// <summary>The tokens' vectors in expert order. x (N, C), result (rows, C).</summary>
     public Tensor Dispatch(Tensor x) => x.Dispatch(Tokens, TokenOffsets, RowsByToken);
 
-    /// <summary>The gated sum of each token's rows. x (N, C), result (T, C).</summary>
-    public Tensor Combine(Tensor x) => x.Combine(Weights, Tokens, TokenOffsets, RowsByToken);
+    /// <summary>The gated sum of each token's rows. x (rows, C), result (N, C).</summary>
+    public Tensor Combine(Tensor x) => x.Combine(Gates, Tokens, TokenOffsets, RowsByToken);
 
     /// <summary>The sum of each expert's gates, its importance; differentiable (E).</summary>
-    public Tensor Importance() => Weights.Reshape((Rows, 1)).GroupedSum(Offsets, Experts).Reshape(Experts);
+    public Tensor Importance() => Gates.Reshape((Rows, 1)).GroupedSum(Offsets, Experts).Reshape(Experts);
 
-    /// <summary>Rows an expert; waits for the device (E).</summary>
+    /// <summary>Rows per expert; waits for the device (E).</summary>
     public int[] ReadCounts()
     {
         int[] offsets = new int[Experts + 1];
-        Weights.Tape.Backend.ReadCounts(Offsets, offsets);
+        Gates.Tape.Backend.ReadCounts(Offsets, offsets);
         return [.. Enumerable.Range(0, Experts).Select(e => offsets[e + 1] - offsets[e])];
     }
 }

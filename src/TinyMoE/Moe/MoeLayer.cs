@@ -19,23 +19,23 @@ public sealed class MoeLayer
     internal MoeLayer(ParameterStore store, string name, ModelConfig model, MoeConfig moe, int layer)
     {
         (config, this.layer) = (moe, layer);
-        Router = RouterFactory.Create(store, name, model, moe, layer);
+        Router = RouterFactory.Create(new RouterSite(store, name, model, moe, layer));
         experts = new Experts(store, name, model, moe);
         shared = moe.SharedExperts == 0 ? null : new SharedExperts(store, name, model, moe);
     }
 
-    /// <summary>Who decides.</summary>
-    public IRouter Router { get; }
+    /// <summary>What decides which tokens go to which experts.</summary>
+    public Router Router { get; }
 
-    /// <summary>x (T, C) to y (T, C), with what the router decided.</summary>
+    /// <summary>x (N, C) to y (N, C), with what the router decided.</summary>
     public (Tensor Y, Routing Routing) Forward(Tensor x, RoutingContext context)
     {
         Routing routing = Router.Route(x, context);
         Assignment assignment = routing.Assignment;
         Dropout dropout = context.Pass.Dropout(config.ExpertDropout, RandomPurpose.ExpertDropout, layer);
-        Tensor rows = assignment.Dispatch(experts.Accept(x));    // (N, C)
-        Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (N, C)
-        Tensor y = assignment.Combine(computed);                 // (T, C)
+        Tensor rows = assignment.Dispatch(experts.Accept(x));    // (rows, C)
+        Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (rows, C)
+        Tensor y = assignment.Combine(computed);                 // (N, C)
         return (shared is null ? y : y.Add(shared.Forward(x)), routing);
     }
 }

@@ -1,23 +1,49 @@
+using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
+using TinyMoE.Moe.Routers;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe;
 
+/// <summary>What a router is built with.</summary>
+/// <param name="Store">Where its parameters and its state go.</param>
+/// <param name="Name">The name of its layer, which its parameters' names begin with.</param>
+/// <param name="Model">The decoder's shape.</param>
+/// <param name="Moe">Experts, router, balance losses.</param>
+/// <param name="Layer">The layer, from 0.</param>
+public sealed record RouterSite(ParameterStore Store, string Name, ModelConfig Model, MoeConfig Moe, int Layer);
+
 /// <summary>Decides which tokens go to which experts. Everything special about a router ends in the <see cref="Assignment"/>.</summary>
-public interface IRouter
+public abstract class Router
 {
-    /// <summary>Routes x (T, C). Noise, jitter and losses only when the pass trains.</summary>
-    Routing Route(Tensor x, RoutingContext context);
+    /// <summary>A router at this site; it adds its parameters to the site's store.</summary>
+    protected Router(RouterSite site)
+    {
+        (Config, Layer) = (site.Moe, site.Layer);
+        Choice = new TokenChoice(site.Moe, site.Layer);
+    }
+
+    /// <summary>Experts, router, balance losses.</summary>
+    protected MoeConfig Config { get; }
+
+    /// <summary>The layer, from 0: it names the router's streams of random numbers.</summary>
+    protected int Layer { get; }
+
+    /// <summary>What is the same for every router once it knows what it wants.</summary>
+    private protected TokenChoice Choice { get; }
+
+    /// <summary>Routes x (N, C). Noise, jitter and losses only when the pass trains.</summary>
+    public abstract Routing Route(Tensor x, RoutingContext context);
 
     /// <summary>After each update of the weights: what a router learns from the loads of the whole step.</summary>
-    void EndStep()
+    public virtual void EndStep()
     {
     }
 
     /// <summary>Before a new run: how often each id occurs in the text to learn (V).</summary>
-    void Prepare(IReadOnlyList<int> frequencies)
+    public virtual void Prepare(IReadOnlyList<int> frequencies)
     {
     }
 }
@@ -30,29 +56,29 @@ public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
     /// <summary>How many tokens count.</summary>
     public int Counting => Tokens.Mask?.Total ?? Tokens.Count;
 
-    /// <summary>The logits with those of padding so far below that the balancing kernels take them as not there. logits, result (T, E).</summary>
+    /// <summary>The logits with those of padding so far below that the balancing kernels take them as not there. logits, result (N, E).</summary>
     internal Tensor WithoutPadding(Tensor logits) => Tokens.Mask is null ? logits : logits.Add(Tokens.Mask.Column.Shift(-1f).Scale(1e35f));
 
-    /// <summary>One sequence of as many tokens as x has rows, with ids of no matter: for a layer used by itself. x (T, C).</summary>
+    /// <summary>One sequence of as many tokens as x has rows, with ids of no matter: for a layer used by itself. x (N, C).</summary>
     public static RoutingContext For(Tensor x, Pass pass)
     {
-        int T = x.Count / x.Shape.Last;
-        return new RoutingContext(pass, new TokenBatch(x.Tape.Ints(new int[T]), 1, T));
+        int N = x.Count / x.Shape.Last;
+        return new RoutingContext(pass, new TokenBatch(x.Tape.Ints(new int[N]), B: 1, T: N));
     }
 }
 
 /// <summary>What a router decided about the tokens of one layer.</summary>
-/// <param name="Assignment">Who goes where, and with which gate.</param>
+/// <param name="Assignment">Which token goes to which expert, and with which gate.</param>
 /// <param name="Scores">What it thinks of every expert.</param>
-/// <param name="Choices">The experts that each token wanted (T, K), before any was full; −1 for none.</param>
+/// <param name="Choices">The experts that each token wanted (N, K), before any was full; −1 for none.</param>
 /// <param name="Losses">The balance losses that are switched on, unweighted; empty outside training.</param>
 public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Choices, IReadOnlyList<BalanceLoss> Losses)
 {
     /// <summary>How many choices of each expert there were before any was dropped: stored, or added to what other layers counted. counts (E).</summary>
     internal void CountWanted(Target counts)
     {
-        int T = Assignment.TokenCount, K = Choices.Length / T;
-        Assignment.Weights.Tape.Backend.CountChoices(Choices, 1, T, K, counted: K, Assignment.Experts, scale: 1f, counts);
+        int N = Assignment.TokenCount, K = Choices.Length / N;
+        Assignment.Gates.Tape.Backend.CountChoices(Choices, 1, N, K, counted: K, Assignment.Experts, scale: 1f, counts);
     }
 }
 
@@ -61,16 +87,16 @@ public sealed class RouterScores
 {
     private Tensor? probabilities;
 
-    /// <summary>Probabilities are the softmax of the logits, unless given. logits, probabilities (T, E).</summary>
+    /// <summary>Probabilities are the softmax of the logits, unless given. logits, probabilities (N, E).</summary>
     internal RouterScores(Tensor? logits, Tensor? probabilities = null) => (Logits, this.probabilities) = (logits, probabilities);
 
     /// <summary>No opinion.</summary>
     internal static RouterScores None { get; } = new(null);
 
-    /// <summary>The logits without noise (T, E); null for a router that has none.</summary>
+    /// <summary>The logits without noise (N, E); null for a router that has none.</summary>
     public Tensor? Logits { get; }
 
-    /// <summary>Probabilities over all experts (T, E); null for a router that has none.</summary>
+    /// <summary>Probabilities over all experts (N, E); null for a router that has none.</summary>
     public Tensor? Probabilities => probabilities ??= Logits?.Softmax();
 }
 

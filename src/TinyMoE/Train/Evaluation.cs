@@ -13,7 +13,7 @@ namespace TinyMoE.Train;
 /// <summary>What an evaluation found.</summary>
 /// <param name="Report">The loss.</param>
 /// <param name="Routing">How the experts shared the work, layer by layer.</param>
-public sealed record EvaluationResult(EvalReport Report, IReadOnlyList<RoutingReport> Routing)
+public sealed record EvaluationOutcome(EvalReport Report, IReadOnlyList<RoutingReport> Routing)
 {
     /// <summary>What the next evaluation is to be compared with.</summary>
     internal RoutingSnapshot Snapshot { get; init; } = RoutingSnapshot.None;
@@ -28,13 +28,13 @@ public static class Evaluation
     /// <summary>
     /// The mean over the sequences of a source of what <paramref name="objective"/> measures: cross-entropy if it is null.
     /// </summary>
-    public static EvaluationResult Run(Backend backend, Decoder model, IEvaluationSource source, int step, IObjective? objective = null) =>
+    public static EvaluationOutcome Run(Backend backend, Decoder model, IEvaluationSource source, int step, IObjective? objective = null) =>
         Run(backend, model, source, step, objective ?? new LanguageModelling(), before: null);
 
     /// <summary>
     /// The same, with the share of tokens whose expert is another than <paramref name="before"/>, in an evaluation of the same sequences.
     /// </summary>
-    internal static EvaluationResult Run(
+    internal static EvaluationOutcome Run(
         Backend backend, Decoder model, IEvaluationSource source, int step, IObjective objective, RoutingSnapshot? before)
     {
         RunConfig config = model.Config;
@@ -72,8 +72,8 @@ public static class Evaluation
         RoutingSnapshot snapshot = new();
         foreach ((int layer, RoutingStatistics gathered) in statistics)
             snapshot.Set(layer, [.. gathered.TopExperts], gathered.Load);
-        EvalReport report = new(step, loss, Math.Exp(loss), bitsPerByte, Causal: !ConfigNotes.LooksAhead(config));
-        return new EvaluationResult(report, [.. statistics.Select(layer => Report(step, layer.Key, layer.Value, domains, before))])
+        EvalReport report = new(step, loss, Math.Exp(loss), bitsPerByte, Causal: !config.Moe.LooksAhead);
+        return new EvaluationOutcome(report, [.. statistics.Select(layer => Report(step, layer.Key, layer.Value, domains, before))])
         {
             Snapshot = snapshot,
         };

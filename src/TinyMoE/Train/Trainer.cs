@@ -158,7 +158,7 @@ public sealed class Trainer : IDisposable
 
     private void Evaluate(MetricsLog metrics)
     {
-        EvaluationResult result = Evaluation.Run(backend, Model, source.ForEvaluation(config), state.Step, objective, lastRouting);
+        EvaluationOutcome result = Evaluation.Run(backend, Model, source.ForEvaluation(config), state.Step, objective, lastRouting);
         WarningReport[] warnings = [.. RoutingWarnings.Of(config.Moe, result.Routing, lastRouting)];
         lastRouting = result.Snapshot;
         metrics.Write(result.Report, result.Routing, warnings);

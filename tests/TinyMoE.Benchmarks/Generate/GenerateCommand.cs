@@ -7,10 +7,18 @@ using TinyMoE.Models;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary><c>generate</c>: tokens a second at batch 1, and how near decoding comes to the machine's read bandwidth, which bounds it.</summary>
+/// <summary>
+/// <c>generate</c>: tokens per second at batch 1, and how near decoding comes to the machine's read bandwidth, which bounds it.
+/// </summary>
 internal sealed class GenerateCommand
 {
-    private readonly Option<string> preset = new("--preset") { HelpName = "NAME", Description = "The model, with random weights; bench if not said.", DefaultValueFactory = _ => "bench" };
+    private readonly Option<string> preset = new("--preset")
+    {
+        HelpName = "NAME",
+        Description = "The model, with random weights; bench if not said.",
+        DefaultValueFactory = _ => "bench",
+    };
+
     private readonly Option<int> prompt = Commands.Whole("--prompt", 128, 1, "Tokens of the prompt.");
     private readonly Option<int> tokens = Commands.Whole("--tokens", 128, 2, "Tokens to write.");
     private readonly Option<int> rounds = Commands.Whole("--rounds", 7, 1, "Texts to write, after one that is not counted.");
@@ -21,7 +29,8 @@ internal sealed class GenerateCommand
     public static Command Create()
     {
         GenerateCommand generate = new();
-        Command command = new("generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
+        Command command = new(
+            "generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
         {
             generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.bfloat16, generate.threads, generate.json,
         };
@@ -46,23 +55,31 @@ internal sealed class GenerateCommand
             (double prefill, double decode, double allocated) = Time(config, promptLength, count, parsed.GetValue(rounds), used);
             double read = 1e-9 * activeBytes / decode, share = read / bandwidth;
             report.Row(
-                $"{used} thread{(used == 1 ? " " : "s")}: prefill {promptLength / prefill,6:F0} tokens/s of {promptLength}; decoding {1 / decode,5:F0} tokens/s, {1e3 * decode:F3} ms a token; {1e-6 * activeBytes:F1} MB of {1e-6 * weightBytes:F1} MB weights read: {read:F1} GB/s, {share:P0} of the {bandwidth:F1} GB/s that memory gives; {allocated:F0} bytes managed a token",
+                $"{used} thread{(used == 1 ? " " : "s")}: prefill {promptLength / prefill,6:F0} tokens/s of {promptLength}; "
+                    + $"decoding {1 / decode,5:F0} tokens/s, {1e3 * decode:F3} ms per token; "
+                    + $"{1e-6 * activeBytes:F1} MB of {1e-6 * weightBytes:F1} MB weights read: {read:F1} GB/s, {share:P0} of the "
+                    + $"{bandwidth:F1} GB/s that memory gives; {allocated:F0} bytes managed per token",
                 new
                 {
-                    Kind = "generate", Preset = parsed.GetValue(preset), Threads = used, Prompt = promptLength, PrefillTokensPerSecond = promptLength / prefill, DecodeTokensPerSecond = 1 / decode,
-                    ActiveBytes = activeBytes, WeightBytes = weightBytes, GigabytesPerSecond = read, BandwidthGigabytesPerSecond = bandwidth, Share = share, AllocatedBytes = allocated,
+                    Kind = "generate", Preset = parsed.GetValue(preset), Threads = used, Prompt = promptLength,
+                    PrefillTokensPerSecond = promptLength / prefill, DecodeTokensPerSecond = 1 / decode,
+                    ActiveBytes = activeBytes, WeightBytes = weightBytes, GigabytesPerSecond = read,
+                    BandwidthGigabytesPerSecond = bandwidth, Share = share, AllocatedBytes = allocated,
                 });
         }
     }
 
     /// <summary>Bytes of the weights that one token's forward pass reads; of an embedding that is not the head too it is a row.</summary>
     private static long ActiveBytes(RunConfig config) =>
-        ModelSize.Of(config).Parts.Where(part => part.Name != "embedding" || config.Model.TieEmbeddings).Sum(part => part.Active * BytesOf(part, config));
+        ModelSize.Of(config).Parts.Where(part => part.Name != "embedding" || config.Model.TieEmbeddings)
+            .Sum(part => part.Active * BytesOf(part, config));
 
-    private static long BytesOf(ModelPart part, RunConfig config) => part.Name == "experts" && config.Moe.ExpertPrecision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
+    private static long BytesOf(ModelPart part, RunConfig config) =>
+        part.Name == "experts" && config.Moe.ExpertPrecision == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
 
     /// <summary>Median seconds of the prompt, and of each token after the first; managed bytes of such a token.</summary>
-    private static (double Prefill, double Decode, double AllocatedBytes) Time(RunConfig config, int promptLength, int count, int rounds, int threads)
+    private static (double Prefill, double Decode, double AllocatedBytes) Time(
+        RunConfig config, int promptLength, int count, int rounds, int threads)
     {
         using CpuBackend backend = new(threads);
         using Decoder model = new(backend, config, training: false);

@@ -4,7 +4,10 @@ using System.Runtime.Intrinsics;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>How fast the processor reads memory: a sum over a buffer far larger than the last-level cache, by vector loads, each thread on its own part.</summary>
+/// <summary>
+/// How fast the processor reads memory: a sum over a buffer far larger than the last-level cache, by vector loads,
+/// each thread on its own part.
+/// </summary>
 internal static unsafe class ReadBandwidth
 {
     private const long Bytes = 1L << 30;

@@ -4,7 +4,10 @@ using TinyMoE.Configuration;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>Kernels at the sizes that they have in a training step of the preset <c>bench</c>, on all cores. One class a family, methods named by where they occur.</summary>
+/// <summary>
+/// Kernels at the sizes that they have in a training step of the preset <c>bench</c>, on all cores. One class per family,
+/// methods named by where they occur.
+/// </summary>
 public abstract class BenchKernels
 {
     private Operands operands = null!;
@@ -16,18 +19,18 @@ public abstract class BenchKernels
 
     protected static int T => Config.Model.Context;
 
-    /// <summary>Tokens a step.</summary>
+    /// <summary>Tokens per step.</summary>
     protected static int N => B * T;
 
     protected static int C => Config.Model.Width;
 
     protected static int V => Config.Model.Vocabulary;
 
-    protected static int H => Config.Model.Heads;
+    protected static int H => Config.Attention.Heads;
 
-    protected static int KvHeads => Config.Model.KvHeads;
+    protected static int KvHeads => Config.Attention.KvHeads;
 
-    protected static int D => C / H;
+    protected static int D => Config.Attention.HeadSizeOrDefault(C);
 
     protected static int E => Config.Moe.Experts;
 

@@ -3,7 +3,9 @@ using TinyMoE.Backends;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>From the assignment to the mixture's output: dispatch, the two products of every expert and what stands between them, combine.</summary>
+/// <summary>
+/// From the assignment to the mixture's output: dispatch, the two products of every expert and what stands between them, combine.
+/// </summary>
 public class ExpertKernels : BenchKernels
 {
     private Floats x, rows, gate, up, hidden, gateGradient, upGradient, down, weights, rowGradient, weightGradient, upWeight, downWeight;
@@ -12,7 +14,8 @@ public class ExpertKernels : BenchKernels
     private protected override void Prepare()
     {
         (x, rows, rowGradient, down) = (Random(N * C), Random(Rows * C), Random(Rows * C), Random(Rows * C));
-        (gate, up, hidden, gateGradient, upGradient) = (Random(Rows * F), Random(Rows * F), Random(Rows * F), Random(Rows * F), Random(Rows * F));
+        (gate, up, hidden, gateGradient, upGradient) =
+            (Random(Rows * F), Random(Rows * F), Random(Rows * F), Random(Rows * F), Random(Rows * F));
         (upWeight, downWeight) = (Random(E * F * C), Random(E * C * F));
         (weights, weightGradient) = (Random(Rows), Random(Rows));
         (offsets, tokens, choiceOfRow, rowsByToken, tokenOffsets) = (Zeros(E + 1), Zeros(Rows), Zeros(Rows), Zeros(Rows), Zeros(N + 1));
@@ -35,7 +38,8 @@ public class ExpertKernels : BenchKernels
     public void ExpertUpBackwardWeight() => Backend.GroupedMatMulBackwardWeight(hidden, rows, offsets, E, Rows, C, F, upWeight);
 
     [Benchmark]
-    public void ExpertUpGated() => Backend.GroupedMatMul(rows, upWeight, offsets, E, Rows, C, F, up, new Epilogue { Gate = gate, Activated = hidden });
+    public void ExpertUpGated() =>
+        Backend.GroupedMatMul(rows, upWeight, offsets, E, Rows, C, F, up, new Epilogue { Gate = gate, Activated = hidden });
 
     [Benchmark]
     public void ExpertSwiGluBackward() => Backend.SwiGluBackward(hidden, gate, up, Rows * F, gateGradient, upGradient);

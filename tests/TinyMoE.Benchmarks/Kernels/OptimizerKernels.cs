@@ -7,7 +7,8 @@ namespace TinyMoE.Benchmarks;
 /// <summary>One update of all weights, and the norm that the clip needs.</summary>
 public class OptimizerKernels : BenchKernels
 {
-    private static readonly AdamWStep Step = new(Step: 100, LearningRate: 1e-6f, Beta1: 0.9f, Beta2: 0.999f, Epsilon: 1e-8f, WeightDecay: 0.01f, Clip: 1f);
+    private static readonly AdamWStep Step =
+        new(Step: 100, LearningRate: 1e-6f, Beta1: 0.9f, Beta2: 0.999f, Epsilon: 1e-8f, WeightDecay: 0.01f, Clip: 1f);
 
     private int weights;
     private Floats w, g, m, v, norm;

@@ -26,8 +26,10 @@ public class RouterKernels : BenchKernels
     public void RouterLogitsBackwardWeight() => Backend.MatMul(logits, true, x, false, 1, E, C, N, weight);
 
     [Benchmark]
-    public void RouterAssignment() => Backend.RouteForward(scores, overAll: false, N, E, K, experts, offsets, tokens, rowsByToken, tokenOffsets, gates);
+    public void RouterAssignment() =>
+        Backend.RouteForward(scores, overAll: false, N, E, K, experts, offsets, tokens, rowsByToken, tokenOffsets, gates);
 
     [Benchmark]
-    public void RouterAssignmentBackward() => Backend.RouteBackward(dgates, scores, gates, overAll: false, experts, rowsByToken, N, E, K, dlogits);
+    public void RouterAssignmentBackward() =>
+        Backend.RouteBackward(dgates, scores, gates, overAll: false, experts, rowsByToken, N, E, K, dlogits);
 }

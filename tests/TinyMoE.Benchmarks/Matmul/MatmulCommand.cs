@@ -4,8 +4,8 @@ using TinyMoE.Backends.Cpu;
 namespace TinyMoE.Benchmarks;
 
 /// <summary>
-/// <c>matmul</c>: the products of the measured models against two peers in one run: the rate of the micro-kernel alone, which nothing built on it
-/// can pass, and OpenBLAS where the system has it. The peers take turns and medians are compared, so that a busy machine slows both.
+/// <c>matmul</c>: the products of the measured models against two peers in one run: the rate of the micro-kernel alone, which nothing built
+/// on it can pass, and OpenBLAS where the system has it. The peers take turns and medians are compared, so that a busy machine slows both.
 /// </summary>
 internal sealed class MatmulCommand
 {
@@ -25,7 +25,8 @@ internal sealed class MatmulCommand
     public static Command Create()
     {
         MatmulCommand matmul = new();
-        Command command = new("matmul", "Matrix products of a training step of the measured models beside OpenBLAS, on 1 and on all threads.")
+        Command command = new(
+            "matmul", "Matrix products of a training step of the measured models beside OpenBLAS, on 1 and on all threads.")
         {
             matmul.shapes, matmul.rounds, matmul.threads, matmul.json,
         };
@@ -42,9 +43,11 @@ internal sealed class MatmulCommand
     {
         Report report = new(parsed.GetValue(json));
         int all = parsed.GetValue(threads);
-        MatmulShape[] training = [.. Chosen(parsed, MatmulShape.Training(Models))], generation = [.. Chosen(parsed, MatmulShape.Generation(Models[0]))];
+        MatmulShape[] training = [.. Chosen(parsed, MatmulShape.Training(Models))],
+            generation = [.. Chosen(parsed, MatmulShape.Generation(Models[0]))];
         if (training.Length + generation.Length == 0)
-            throw new TinyMoEException($"no shape is named like '{string.Join("', '", parsed.GetValue(shapes)!)}'; without --shapes all are listed");
+            throw new TinyMoEException($"no shape is named like '{string.Join("', '", parsed.GetValue(shapes)!)}'; "
+                + $"without --shapes all are listed");
 
         string[] set = [.. OpenBlas.Settings.Where(name => Environment.GetEnvironmentVariable(name) is not null)];
         OpenBlas? peer = OpenBlas.Load();
@@ -52,8 +55,10 @@ internal sealed class MatmulCommand
             report.Note($"{string.Join(" and ", set)} taken out of the environment: OpenBLAS chooses its kernel itself");
         using CpuBackend one = new(threads: 1), many = new(all);
         MatmulTimer timer = new(peer, parsed.GetValue(rounds));
-        report.Note($"{many.Name}; micro-kernel {one.Kernel.Rows}x{one.Kernel.Columns}, {MatmulTimer.MicroKernelRate(one.Kernel):F1} GFLOP/s; {peer?.Description ?? "OpenBLAS not found"}");
-        report.Note($"{"GFLOP/s, median of " + parsed.GetValue(rounds),-76} {"1 thread",8} {"kernel",6} {"OpenBLAS",8} {"ratio",6} | {$"{all} threads",9} {"OpenBLAS",8} {"ratio",6}");
+        report.Note($"{many.Name}; micro-kernel {one.Kernel.Rows}x{one.Kernel.Columns}, "
+            + $"{MatmulTimer.MicroKernelRate(one.Kernel):F1} GFLOP/s; {peer?.Description ?? "OpenBLAS not found"}");
+        report.Note($"{"GFLOP/s, median of " + parsed.GetValue(rounds),-76} {"1 thread",8} {"kernel",6} {"OpenBLAS",8} {"ratio",6} | "
+            + $"{$"{all} threads",9} {"OpenBLAS",8} {"ratio",6}");
 
         Result Measure(MatmulShape shape)
         {
@@ -69,7 +74,8 @@ internal sealed class MatmulCommand
         Summarise(report, results, all);
     }
 
-    private IEnumerable<MatmulShape> Chosen(ParseResult parsed, IEnumerable<MatmulShape> all) => parsed.GetValue(shapes) is { Length: > 0 } wanted
+    private IEnumerable<MatmulShape> Chosen(ParseResult parsed, IEnumerable<MatmulShape> all) =>
+        parsed.GetValue(shapes) is { Length: > 0 } wanted
         ? all.Where(shape => Array.Exists(wanted, text => shape.Name.Contains(text, StringComparison.OrdinalIgnoreCase)))
         : all;
 
@@ -77,27 +83,37 @@ internal sealed class MatmulCommand
     {
         (double? ratioOne, double? ratioAll) = (Result.Ratio(r.One), Result.Ratio(r.All));
         report.Row(
-            $"{r.Shape.Name,-51} {r.Shape.Sizes,-24} {r.One.Ours,8:F1} {r.One.Ours / r.Kernel,6:P0} {Report.Cell(r.One.Peer, 8, 1)} {Report.Cell(ratioOne, 6, 2)} | {r.All.Ours,9:F1} {Report.Cell(r.All.Peer, 8, 1)} {Report.Cell(ratioAll, 6, 2)}",
+            $"{r.Shape.Name,-51} {r.Shape.Sizes,-24} {r.One.Ours,8:F1} {r.One.Ours / r.Kernel,6:P0} {Report.Cell(r.One.Peer, 8, 1)} "
+                + $"{Report.Cell(ratioOne, 6, 2)} | {r.All.Ours,9:F1} {Report.Cell(r.All.Peer, 8, 1)} {Report.Cell(ratioAll, 6, 2)}",
             new
             {
-                Kind = "matmul", r.Shape.Name, r.Shape.Rows, r.Shape.Columns, r.Shape.Inner, r.Shape.TransposeA, r.Shape.TransposeB, Experts = r.Shape.E, r.Kernel,
-                One = r.One.Ours, OneOpenBlas = r.One.Peer, OneRatio = ratioOne, Threads = threads, All = r.All.Ours, AllOpenBlas = r.All.Peer, AllRatio = ratioAll,
+                Kind = "matmul", r.Shape.Name, r.Shape.Rows, r.Shape.Columns, r.Shape.Inner, r.Shape.TransposeA, r.Shape.TransposeB,
+                Experts = r.Shape.E, r.Kernel,
+                One = r.One.Ours, OneOpenBlas = r.One.Peer, OneRatio = ratioOne, Threads = threads, All = r.All.Ours,
+                AllOpenBlas = r.All.Peer, AllRatio = ratioAll,
             });
     }
 
     /// <summary>Over the shapes of training; those of generation are another matter.</summary>
     private static void Summarise(Report report, Result[] results, int threads)
     {
-        foreach ((int count, Func<Result, (double, double?)> rates) in new (int, Func<Result, (double, double?)>)[] { (1, r => r.One), (threads, r => r.All) }.DistinctBy(pair => pair.Item1))
+        (int, Func<Result, (double, double?)>)[] counts = [(1, r => r.One), (threads, r => r.All)];
+        foreach ((int count, Func<Result, (double, double?)> rates) in counts.DistinctBy(pair => pair.Item1))
         {
-            (MatmulShape Shape, double Ratio)[] ratios = [.. results.Where(r => Result.Ratio(rates(r)) is not null).Select(r => (r.Shape, Result.Ratio(rates(r))!.Value))];
+            (MatmulShape Shape, double Ratio)[] ratios =
+                [.. results.Where(r => Result.Ratio(rates(r)) is not null).Select(r => (r.Shape, Result.Ratio(rates(r))!.Value))];
             if (ratios.Length == 0)
                 continue;
             double mean = Measuring.GeometricMean(ratios.Select(r => r.Ratio));
             (MatmulShape worst, double least) = ratios.MinBy(r => r.Ratio);
             report.Row(
-                $"{count} thread{(count == 1 ? "" : "s")}: geometric mean of the ratio {mean:F2} over {ratios.Length} shapes; worst {least:F2}, {worst.Name} {worst.Sizes}",
-                new { Kind = "matmul_mean", Threads = count, GeometricMean = mean, Shapes = ratios.Length, WorstRatio = least, Worst = worst.Name });
+                $"{count} thread{(count == 1 ? "" : "s")}: geometric mean of the ratio {mean:F2} over {ratios.Length} shapes; "
+                    + $"worst {least:F2}, {worst.Name} {worst.Sizes}",
+                new
+                {
+                    Kind = "matmul_mean", Threads = count, GeometricMean = mean, Shapes = ratios.Length, WorstRatio = least,
+                    Worst = worst.Name,
+                });
         }
 
         if (Array.Find(results, r => r.Shape.IsCube) is { } cube)

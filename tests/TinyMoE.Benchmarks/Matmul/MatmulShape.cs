@@ -17,7 +17,8 @@ internal sealed record MatmulShape(string Name, int Rows, int Columns, int Inner
     public int E => Offsets is null ? 1 : Offsets.Length - 1;
 
     /// <summary>"2048x512x256 NT", with the experts where there are several.</summary>
-    public string Sizes => $"{Rows}x{Columns}x{Inner} {(TransposeA ? "T" : "N")}{(TransposeB ? "T" : "N")}{(Offsets is null ? "" : $" /{E}")}";
+    public string Sizes =>
+        $"{Rows}x{Columns}x{Inner} {(TransposeA ? "T" : "N")}{(TransposeB ? "T" : "N")}{(Offsets is null ? "" : $" /{E}")}";
 
     /// <summary>Whether it is the one that the micro-kernel's own rate is compared with.</summary>
     public bool IsCube => Name == Cube;
@@ -32,7 +33,8 @@ internal sealed record MatmulShape(string Name, int Rows, int Columns, int Inner
     public static IEnumerable<MatmulShape> Generation(string preset)
     {
         RunConfig config = TrainingRun.ConfigOf(preset);
-        int[] offsets = [.. Enumerable.Range(0, config.Moe.Experts + 1).Select(e => Math.Min(e, config.Moe.Active))]; // a row for each expert of the token
+        // A row for each expert of the token.
+        int[] offsets = [.. Enumerable.Range(0, config.Moe.Experts + 1).Select(e => Math.Min(e, config.Moe.Active))];
         return Layers(config)
             .Select(layer => layer.IsGrouped
                 ? new MatmulShape($"generation: {layer.Name}", config.Moe.Active, layer.Outputs, layer.Inputs, false, true, offsets)
@@ -54,7 +56,7 @@ internal sealed record MatmulShape(string Name, int Rows, int Columns, int Inner
 
     private static IEnumerable<(string Name, int Inputs, int Outputs, bool IsGrouped)> Layers(RunConfig config)
     {
-        int C = config.Model.Width, keyWidth = config.Model.KvHeadsOrAll * config.Model.HeadSize, F = config.Moe.HiddenOrDefault(C);
+        int C = config.Model.Width, keyWidth = config.Attention.KeyWidth(C), F = config.Moe.HiddenOrDefault(C);
         yield return (keyWidth == C ? "attention q, k, v, o" : "attention q, o", C, C, false);
         if (keyWidth != C)
             yield return ("attention k, v", C, keyWidth, false);
@@ -64,7 +66,9 @@ internal sealed record MatmulShape(string Name, int Rows, int Columns, int Inner
         yield return ("lm_head", C, config.Model.Vocabulary, false);
     }
 
-    /// <summary>Where each expert's rows begin, when the busiest may have three times those of the idlest: as an untrained router deals them.</summary>
+    /// <summary>
+    /// Where each expert's rows begin, when the busiest may have three times those of the idlest: as an untrained router deals them.
+    /// </summary>
     private static int[] Ragged(int rows, int experts)
     {
         Random random = new(experts);

@@ -36,27 +36,32 @@ internal sealed unsafe class MatmulTimer(OpenBlas? peer, int rounds)
             peerSeconds.Add(peerNow);
         }
 
-        return (1e-9 * shape.Operations / Measuring.Median(oursSeconds), peer is null ? null : 1e-9 * shape.Operations / Measuring.Median(peerSeconds));
+        double operations = 1e-9 * shape.Operations;
+        return (operations / Measuring.Median(oursSeconds), peer is null ? null : operations / Measuring.Median(peerSeconds));
     }
 
     /// <summary>GFLOP/s of the micro-kernel on one thread with its operands in the first-level cache.</summary>
     public static double MicroKernelRate(MicroKernel kernel)
     {
         const int Depth = 128, Calls = 2000, Rounds = 7;
-        float* a = stackalloc float[Depth * kernel.Rows], b = stackalloc float[Depth * kernel.Columns], c = stackalloc float[kernel.Rows * kernel.Columns];
+        float* a = stackalloc float[Depth * kernel.Rows], b = stackalloc float[Depth * kernel.Columns],
+            c = stackalloc float[kernel.Rows * kernel.Columns];
         nint aAddress = (nint)a, bAddress = (nint)b, cAddress = (nint)c;
         double seconds = Enumerable.Range(0, Rounds).Min(_ => Measuring.SecondsPerCall(
-            () => kernel.OfWidth(kernel.Columns)(Depth, (float*)aAddress, 1, kernel.Rows, (float*)bAddress, kernel.Columns, (float*)cAddress, kernel.Columns, false), Calls));
+            () => kernel.OfWidth(kernel.Columns)(
+                Depth, (float*)aAddress, 1, kernel.Rows, (float*)bAddress, kernel.Columns, (float*)cAddress, kernel.Columns, false),
+            Calls));
         return 2e-9 * Depth * kernel.Rows * kernel.Columns / seconds;
     }
 
-    private static Action Ours(CpuBackend backend, MatmulShape s, Floats a, Floats b, Floats c, Ints offsets) => (s.Offsets, s.TransposeA, s.TransposeB) switch
-    {
-        (null, _, _) => () => backend.MatMul(a, s.TransposeA, b, s.TransposeB, 1, s.Rows, s.Columns, s.Inner, c),
-        (_, true, _) => () => backend.GroupedMatMulBackwardWeight(a, b, offsets, s.E, s.Inner, inputs: s.Columns, outputs: s.Rows, c),
-        (_, _, true) => () => backend.GroupedMatMul(a, b, offsets, s.E, s.Rows, inputs: s.Inner, outputs: s.Columns, c),
-        _ => () => backend.GroupedMatMulBackwardInput(a, b, offsets, s.E, s.Rows, inputs: s.Columns, outputs: s.Inner, c),
-    };
+    private static Action Ours(CpuBackend backend, MatmulShape s, Floats a, Floats b, Floats c, Ints offsets) =>
+        (s.Offsets, s.TransposeA, s.TransposeB) switch
+        {
+            (null, _, _) => () => backend.MatMul(a, s.TransposeA, b, s.TransposeB, 1, s.Rows, s.Columns, s.Inner, c),
+            (_, true, _) => () => backend.GroupedMatMulBackwardWeight(a, b, offsets, s.E, s.Inner, inputs: s.Columns, outputs: s.Rows, c),
+            (_, _, true) => () => backend.GroupedMatMul(a, b, offsets, s.E, s.Rows, inputs: s.Inner, outputs: s.Columns, c),
+            _ => () => backend.GroupedMatMulBackwardInput(a, b, offsets, s.E, s.Rows, inputs: s.Columns, outputs: s.Inner, c),
+        };
 
     private void Theirs(MatmulShape s, float* a, float* b, float* c)
     {
@@ -66,9 +71,13 @@ internal sealed unsafe class MatmulTimer(OpenBlas? peer, int rounds)
             if (start == end)
                 continue;
             if (s.TransposeA) // (inner, rows)ᵀ·(inner, columns): the experts' inner rows lie one after another
-                peer!.Multiply(true, s.TransposeB, s.Rows, s.Columns, end - start, a + start * s.Rows, s.Rows, b + start * s.Columns, s.Columns, c + e * s.Rows * s.Columns, s.Columns);
+                peer!.Multiply(
+                    true, s.TransposeB, s.Rows, s.Columns, end - start, a + start * s.Rows, s.Rows, b + start * s.Columns, s.Columns,
+                    c + e * s.Rows * s.Columns, s.Columns);
             else
-                peer!.Multiply(false, s.TransposeB, end - start, s.Columns, s.Inner, a + start * s.Inner, s.Inner, b + e * s.Inner * s.Columns, s.TransposeB ? s.Inner : s.Columns, c + start * s.Columns, s.Columns);
+                peer!.Multiply(
+                    false, s.TransposeB, end - start, s.Columns, s.Inner, a + start * s.Inner, s.Inner, b + e * s.Inner * s.Columns,
+                    s.TransposeB ? s.Inner : s.Columns, c + start * s.Columns, s.Columns);
         }
     }
 }

@@ -19,15 +19,21 @@ internal sealed unsafe partial class OpenBlas
     private OpenBlas(nint library)
     {
         setThreads = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(library, "openblas_set_num_threads");
-        multiply = (delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void>)NativeLibrary.GetExport(library, "cblas_sgemm");
-        multiplyVector = (delegate* unmanaged<int, int, int, int, float, float*, int, float*, int, float, float*, int, void>)NativeLibrary.GetExport(library, "cblas_sgemv");
-        Description = $"{Text(library, "openblas_get_config")?.Split(' ') switch { [var name, var version, ..] => $"{name} {version}", _ => "OpenBLAS" }}, kernel {Text(library, "openblas_get_corename") ?? "unknown"}";
+        multiply = (delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void>)
+            NativeLibrary.GetExport(library, "cblas_sgemm");
+        multiplyVector = (delegate* unmanaged<int, int, int, int, float, float*, int, float*, int, float, float*, int, void>)
+            NativeLibrary.GetExport(library, "cblas_sgemv");
+        string[]? words = Text(library, "openblas_get_config")?.Split(' ');
+        string name = words is [string product, string version, ..] ? $"{product} {version}" : "OpenBLAS";
+        Description = $"{name}, kernel {Text(library, "openblas_get_corename") ?? "unknown"}";
     }
 
     /// <summary>Name, version and the kernel it chose.</summary>
     public string Description { get; }
 
-    /// <summary>Loads it where the system has it, without the <see cref="Settings"/>; the environment of the native side is another than .NET's.</summary>
+    /// <summary>
+    /// Loads it where the system has it, without the <see cref="Settings"/>; the environment of the native side is another than .NET's.
+    /// </summary>
     public static OpenBlas? Load()
     {
         foreach (string setting in Settings)
@@ -47,12 +53,17 @@ internal sealed unsafe partial class OpenBlas
     public void SetThreads(int threads) => setThreads(threads);
 
     /// <summary>c = op(a)·op(b); a vector times a matrix by its kernel for that. Row strides are those of what lies in memory.</summary>
-    public void Multiply(bool transposeA, bool transposeB, int rows, int columns, int inner, float* a, int aRow, float* b, int bRow, float* c, int cRow)
+    public void Multiply(
+        bool transposeA, bool transposeB, int rows, int columns, int inner, float* a, int aRow, float* b, int bRow, float* c, int cRow)
     {
         if (rows == 1 && !transposeA)
-            multiplyVector(RowMajor, transposeB ? Plain : Transposed, transposeB ? columns : inner, transposeB ? inner : columns, 1f, b, bRow, a, 1, 0f, c, 1);
+            multiplyVector(
+                RowMajor, transposeB ? Plain : Transposed, transposeB ? columns : inner, transposeB ? inner : columns,
+                1f, b, bRow, a, 1, 0f, c, 1);
         else
-            multiply(RowMajor, transposeA ? Transposed : Plain, transposeB ? Transposed : Plain, rows, columns, inner, 1f, a, aRow, b, bRow, 0f, c, cRow);
+            multiply(
+                RowMajor, transposeA ? Transposed : Plain, transposeB ? Transposed : Plain, rows, columns, inner,
+                1f, a, aRow, b, bRow, 0f, c, cRow);
     }
 
     private static string? Text(nint library, string function) => NativeLibrary.TryGetExport(library, function, out nint address)

@@ -8,13 +8,15 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>One layer's router by itself, in training: logits, choices, the Assignment, losses, and the gradients back to x and to its weights.</summary>
+/// <summary>
+/// One layer's router by itself, in training: logits, choices, the Assignment, losses, and the gradients back to x and to its weights.
+/// </summary>
 internal sealed class RoutingRun : IDisposable
 {
     private readonly Backend backend;
     private readonly RunConfig config;
     private readonly ParameterStore store;
-    private readonly IRouter router;
+    private readonly Router router;
     private readonly float[] input;
     private readonly int[] ids;
     private int step;
@@ -38,7 +40,7 @@ internal sealed class RoutingRun : IDisposable
         Tensor x = tape.Variable((ids.Length, config.Model.Width), input);
         TokenBatch tokens = new(tape.Ints(ids), config.Train.Batch, config.Model.Context);
         Routing routing = router.Route(x, new RoutingContext(new Pass(Training: true, Seed: 1, Step: ++step), tokens));
-        Tensor loss = routing.Assignment.Weights.Sum();
+        Tensor loss = routing.Assignment.Gates.Sum();
         foreach (BalanceLoss balance in routing.Losses)
             loss = loss.Add(balance.Value.Scale(balance.Weight));
         tape.Backward(loss);

@@ -14,7 +14,8 @@ internal sealed class ScalingCommand
     public static Command Create()
     {
         ScalingCommand scaling = new();
-        Command command = new("scaling", "Training time against active work: mixture and dense, many experts and few, twice the tokens, layers, width.")
+        Command command = new(
+            "scaling", "Training time against active work: mixture and dense, many experts and few, twice the tokens, layers, width.")
         {
             scaling.rounds, scaling.threads, scaling.json,
         };
@@ -33,8 +34,13 @@ internal sealed class ScalingCommand
             Model = model with { Hidden = bench.Moe.Active * bench.Moe.HiddenOrDefault(model.Width) },
             Moe = bench.Moe with { Experts = 0, BalanceLoss = 0 },
         };
-        RunConfig even = fine with { Moe = fine.Moe with { Hidden = bench.Moe.Active * bench.Moe.HiddenOrDefault(model.Width) / fine.Moe.Active } };
-        RunConfig wide = bench with { Model = model with { Width = 2 * model.Width, Heads = 2 * model.Heads, KvHeads = 2 * model.KvHeadsOrAll } };
+        RunConfig even =
+            fine with { Moe = fine.Moe with { Hidden = bench.Moe.Active * bench.Moe.HiddenOrDefault(model.Width) / fine.Moe.Active } };
+        RunConfig wide = bench with
+        {
+            Model = model with { Width = 2 * model.Width },
+            Attention = bench.Attention with { Heads = 2 * bench.Attention.Heads, KvHeads = 2 * bench.Attention.KvHeadsOrAll },
+        };
 
         (string Name, RunConfig Base, RunConfig Changed)[] cases =
         [
@@ -51,7 +57,8 @@ internal sealed class ScalingCommand
             Compare(report, backend, name, from, to, parsed.GetValue(rounds));
     }
 
-    private static string Mixture(RunConfig config) => $"{config.Moe.Experts} experts of {config.Moe.HiddenOrDefault(config.Model.Width)}, {config.Moe.Active} a token";
+    private static string Mixture(RunConfig config) =>
+        $"{config.Moe.Experts} experts of {config.Moe.HiddenOrDefault(config.Model.Width)}, {config.Moe.Active} per token";
 
     private static void Compare(Report report, CpuBackend backend, string name, RunConfig from, RunConfig to, int rounds)
     {
@@ -60,9 +67,14 @@ internal sealed class ScalingCommand
         b.WarmUp();
         (double A, double B)[] seconds = [.. Enumerable.Range(0, rounds).Select(_ => (a.Step(), b.Step()))];
         double before = Measuring.Median(seconds.Select(s => s.A)), after = Measuring.Median(seconds.Select(s => s.B));
-        double time = Measuring.Median(seconds.Select(s => s.B / s.A)), work = b.Operations / a.Operations, speed = (double)b.Tokens / a.Tokens / time;
+        double time = Measuring.Median(seconds.Select(s => s.B / s.A)), work = b.Operations / a.Operations,
+            speed = (double)b.Tokens / a.Tokens / time;
         report.Row(
             $"{name,-76} {1e3 * before,8:F1} {1e3 * after,8:F1} {time,6:F2} {work,6:F2} {time / work,9:F2}   {speed:F2} of those before",
-            new { Kind = "scaling", Name = name, BaseSeconds = before, Seconds = after, TimeRatio = time, OperationsRatio = work, TimePerOperationRatio = time / work, TokensPerSecondRatio = speed });
+            new
+            {
+                Kind = "scaling", Name = name, BaseSeconds = before, Seconds = after, TimeRatio = time, OperationsRatio = work,
+                TimePerOperationRatio = time / work, TokensPerSecondRatio = speed,
+            });
     }
 }

@@ -17,14 +17,17 @@ internal static class ChildProcess
     /// <exception cref="TinyMoEException">It cannot be started, or fails.</exception>
     public static string Run(string program, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
     {
-        (int code, string output, string error) = Start(program, arguments, environment) ?? throw new TinyMoEException($"{program} cannot be started");
+        (int code, string output, string error) =
+            Start(program, arguments, environment) ?? throw new TinyMoEException($"{program} cannot be started");
         return code == 0 && LastLine(output) is { } line
             ? line
-            : throw new TinyMoEException($"{Path.GetFileName(program)} {string.Join(' ', arguments)} failed: {LastLine(error) ?? $"exit code {code}"}");
+            : throw new TinyMoEException($"{Path.GetFileName(program)} {string.Join(' ', arguments)} failed: "
+                + $"{LastLine(error) ?? $"exit code {code}"}");
     }
 
     /// <summary>Exit code, output and errors; null where the program is not on this machine.</summary>
-    public static (int Code, string Output, string Error)? Start(string program, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
+    public static (int Code, string Output, string Error)? Start(
+        string program, string[] arguments, IReadOnlyDictionary<string, string?>? environment = null)
     {
         ProcessStartInfo start = new(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach ((string name, string? value) in environment ?? new Dictionary<string, string?>())
@@ -43,5 +46,6 @@ internal static class ChildProcess
         }
     }
 
-    private static string? LastLine(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).LastOrDefault();
+    private static string? LastLine(string text) =>
+        text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).LastOrDefault();
 }

@@ -3,15 +3,18 @@ using TinyMoE.Configuration;
 namespace TinyMoE.Benchmarks;
 
 /// <summary>
-/// The same model trained by PyTorch, in a process of its own, by a script of the folder rivals. PyTorch computes elementwise work on one pool of threads
-/// and calls OpenBLAS, which has another; threads of both that wait by spinning take the cores from each other.
+/// The same model trained by PyTorch, in a process of its own, by a script of the folder rivals. PyTorch computes elementwise work on one
+/// pool of threads and calls OpenBLAS, which has another; threads of both that wait by spinning take the cores from each other.
 /// </summary>
 /// <param name="Name">How it is called in the table.</param>
 /// <param name="TorchThreads">Threads of PyTorch's own pool.</param>
 /// <param name="BlasThreads">Threads of OpenBLAS.</param>
 internal sealed record Rival(string Name, int TorchThreads, int BlasThreads)
 {
-    /// <summary>How the pools are set: both on all threads, which is what one gets by asking PyTorch for that many; or one of them has the threads and the other one thread.</summary>
+    /// <summary>
+    /// How the pools are set: both on all threads, which is what one gets by asking PyTorch for that many;
+    /// or one of them has the threads and the other one thread.
+    /// </summary>
     public static readonly string[] Names = ["both", "blas", "torch"];
 
     /// <summary>The rival of one of the <see cref="Names"/>.</summary>
@@ -31,13 +34,15 @@ internal sealed record Rival(string Name, int TorchThreads, int BlasThreads)
         (ModelConfig model, MoeConfig moe) = (config.Model, config.Moe);
         List<(string Name, double Value)> sizes =
         [
-            ("vocabulary", model.Vocabulary), ("width", model.Width), ("layers", model.Layers), ("heads", model.Heads), ("context", model.Context),
+            ("vocabulary", model.Vocabulary), ("width", model.Width), ("layers", model.Layers), ("heads", config.Attention.Heads),
+            ("context", model.Context),
             ("experts", moe.Experts), ("active", moe.Active), ("hidden", moe.HiddenOrDefault(model.Width)), ("batch", config.Train.Batch),
             ("learning-rate", config.Train.LearningRate), ("steps", steps), ("torch-threads", TorchThreads), ("blas-threads", BlasThreads),
-            isMakeMoe ? ("dropout", model.Dropout) : ("kv-heads", model.KvHeadsOrAll),
+            isMakeMoe ? ("dropout", model.Dropout) : ("kv-heads", config.Attention.KvHeadsOrAll),
         ];
         string script = Path.Combine(AppContext.BaseDirectory, "rivals", isMakeMoe ? "makemoe.py" : "moe.py");
         Dictionary<string, string?> environment = OpenBlas.Settings.ToDictionary(name => name, _ => (string?)null);
-        return Report.Read<TrainingFigures>(ChildProcess.Run(python, [script, .. sizes.SelectMany(size => new[] { $"--{size.Name}", $"{size.Value}" })], environment));
+        string[] arguments = [script, .. sizes.SelectMany(size => new[] { $"--{size.Name}", $"{size.Value}" })];
+        return Report.Read<TrainingFigures>(ChildProcess.Run(python, arguments, environment));
     }
 }

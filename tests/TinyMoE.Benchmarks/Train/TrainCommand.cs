@@ -8,12 +8,16 @@ internal sealed class TrainCommand
 {
     private const double MiB = 1 << 20;
 
-    private readonly Option<string[]> presets = Commands.SomeOf("--preset", "NAME ...", "Models to train", ["bench", "bench-64-experts", "bench-narrow", "makemoe"]);
-    private readonly Option<string[]> rivals = Commands.SomeOf("--rivals", "NAME ...", "Which of PyTorch's two pools of threads has all threads, its own, OpenBLAS's or both", Rival.Names);
-    private readonly Option<int> pairs = Commands.Whole("--pairs", 7, 1, "How often each has its turn; figures are medians over the turns.");
+    private readonly Option<string[]> presets =
+        Commands.SomeOf("--preset", "NAME ...", "Models to train", ["bench", "bench-64-experts", "bench-narrow", "makemoe"]);
+    private readonly Option<string[]> rivals = Commands.SomeOf(
+        "--rivals", "NAME ...", "Which of PyTorch's two pools of threads has all threads, its own, OpenBLAS's or both", Rival.Names);
+    private readonly Option<int> pairs =
+        Commands.Whole("--pairs", 7, 1, "How often each has its turn; figures are medians over the turns.");
     private readonly Option<int> steps = Commands.Whole("--steps", 15, 1, "Steps that are timed in a turn, after two seconds of others.");
     private readonly Option<int> threads = Commands.Threads();
-    private readonly Option<string?> python = new("--python") { HelpName = "PATH", Description = "A Python that has torch; if not said, python3 or /usr/bin/python3." };
+    private readonly Option<string?> python =
+        new("--python") { HelpName = "PATH", Description = "A Python that has torch; if not said, python3 or /usr/bin/python3." };
     private readonly Option<bool> json = Commands.Json();
 
     public static Command Create()
@@ -44,13 +48,15 @@ internal sealed class TrainCommand
         RunConfig config = TrainingRun.ConfigOf(preset);
         int tokens = config.Train.Batch * config.Model.Context;
         double operations = TrainingRun.OperationsOf(config);
-        report.Note($"{preset}: {tokens} tokens and {1e-9 * operations:F1} GFLOP a step; {pairs} turns of {steps} steps on {threads} threads");
+        report.Note(
+            $"{preset}: {tokens} tokens and {1e-9 * operations:F1} GFLOP per step; {pairs} turns of {steps} steps on {threads} threads");
 
         List<TrainingFigures> ours = [];
         List<TrainingFigures>[] theirs = [.. rivals.Select(_ => new List<TrainingFigures>())];
         for (int pair = 0; pair < pairs; pair++)
         {
-            ours.Add(Report.Read<TrainingFigures>(ChildProcess.RunSelf(TrainingChild.Name, "--preset", preset, "--steps", $"{steps}", "--threads", $"{threads}")));
+            ours.Add(Report.Read<TrainingFigures>(ChildProcess.RunSelf(
+                TrainingChild.Name, "--preset", preset, "--steps", $"{steps}", "--threads", $"{threads}")));
             for (int i = 0; i < rivals.Length; i++)
                 theirs[i].Add(rivals[i].Train(python!, preset, config, steps));
         }
@@ -59,11 +65,15 @@ internal sealed class TrainCommand
         double seconds = Middle(ours, f => f.Seconds), peak = Middle(ours, f => f.PeakBytes), rate = 1e-9 * operations / seconds;
         double share = Middle(ours, f => 1e-9 * operations / f.Seconds / f.MatmulRate);
         report.Row(
-            $"  {"TinyMoE",-34} {1e3 * seconds,8:F1} ms {tokens / seconds,8:F0} tokens/s {rate,6:F1} GFLOP/s {peak / MiB,6:F0} MiB   {share:P0} of its own 1024³ product; {Middle(ours, f => f.AllocatedBytes) / 1024:F1} KiB managed and {Middle(ours, f => f.PoolMisses):0.##} pool misses a step",
+            $"  {"TinyMoE",-34} {1e3 * seconds,8:F1} ms {tokens / seconds,8:F0} tokens/s {rate,6:F1} GFLOP/s {peak / MiB,6:F0} MiB   "
+                + $"{share:P0} of its own 1024³ product; {Middle(ours, f => f.AllocatedBytes) / 1024:F1} KiB managed and "
+                + $"{Middle(ours, f => f.PoolMisses):0.##} pool misses per step",
             new
             {
-                Kind = "train", Preset = preset, Threads = threads, Pairs = pairs, Steps = steps, Tokens = tokens, Operations = operations, ours[0].Parameters, Seconds = seconds,
-                TokensPerSecond = tokens / seconds, Gflops = rate, MatmulShare = share, PeakBytes = peak, AllocatedBytes = Middle(ours, f => f.AllocatedBytes), PoolMisses = Middle(ours, f => f.PoolMisses),
+                Kind = "train", Preset = preset, Threads = threads, Pairs = pairs, Steps = steps, Tokens = tokens, Operations = operations,
+                ours[0].Parameters, Seconds = seconds,
+                TokensPerSecond = tokens / seconds, Gflops = rate, MatmulShare = share, PeakBytes = peak,
+                AllocatedBytes = Middle(ours, f => f.AllocatedBytes), PoolMisses = Middle(ours, f => f.PoolMisses),
             });
         for (int i = 0; i < rivals.Length; i++)
         {
@@ -72,11 +82,16 @@ internal sealed class TrainCommand
             bool isFastest = theirSeconds == theirs.Min(other => Middle(other, f => f.Seconds));
             double[] ratios = [.. figures.Zip(ours, (their, our) => their.Seconds / our.Seconds)];
             report.Row(
-                $"  {$"{figures[0].Framework}, threads: {rival.Name}",-34} {1e3 * theirSeconds,8:F1} ms {tokens / theirSeconds,8:F0} tokens/s {1e-9 * operations / theirSeconds,6:F1} GFLOP/s {theirPeak / MiB,6:F0} MiB   ours is {Measuring.Median(ratios):F2} times as fast [{ratios.Min():F2}..{ratios.Max():F2}] in {peak / theirPeak:F2} of the memory{(isFastest ? "; the fastest rival" : "")}",
+                $"  {$"{figures[0].Framework}, threads: {rival.Name}",-34} {1e3 * theirSeconds,8:F1} ms "
+                    + $"{tokens / theirSeconds,8:F0} tokens/s {1e-9 * operations / theirSeconds,6:F1} GFLOP/s {theirPeak / MiB,6:F0} MiB   "
+                    + $"ours is {Measuring.Median(ratios):F2} times as fast [{ratios.Min():F2}..{ratios.Max():F2}] in "
+                    + $"{peak / theirPeak:F2} of the memory{(isFastest ? "; the fastest rival" : "")}",
                 new
                 {
-                    Kind = "train_rival", Preset = preset, Rival = rival.Name, IsFastest = isFastest, figures[0].Framework, rival.TorchThreads, rival.BlasThreads, figures[0].Parameters, Seconds = theirSeconds,
-                    TokensPerSecond = tokens / theirSeconds, PeakBytes = theirPeak, Ratio = Measuring.Median(ratios), RatioLeast = ratios.Min(), RatioMost = ratios.Max(), MemoryShare = peak / theirPeak,
+                    Kind = "train_rival", Preset = preset, Rival = rival.Name, IsFastest = isFastest, figures[0].Framework,
+                    rival.TorchThreads, rival.BlasThreads, figures[0].Parameters, Seconds = theirSeconds,
+                    TokensPerSecond = tokens / theirSeconds, PeakBytes = theirPeak, Ratio = Measuring.Median(ratios),
+                    RatioLeast = ratios.Min(), RatioMost = ratios.Max(), MemoryShare = peak / theirPeak,
                 });
         }
     }

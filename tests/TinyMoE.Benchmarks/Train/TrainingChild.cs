@@ -9,11 +9,12 @@ namespace TinyMoE.Benchmarks;
 /// <param name="Parameters">Weights of the model: the two must train the same.</param>
 /// <param name="Loss">Loss of the last step.</param>
 /// <param name="Framework">Name and version of the rival.</param>
-/// <param name="AllocatedBytes">Managed bytes allocated a step, on all threads.</param>
-/// <param name="PoolMisses">Requests a step for which the memory pool went to the system.</param>
+/// <param name="AllocatedBytes">Managed bytes allocated per step, on all threads.</param>
+/// <param name="PoolMisses">Requests per step for which the memory pool went to the system.</param>
 /// <param name="MatmulRate">GFLOP/s of a product of 1024³ in the same process.</param>
 internal sealed record TrainingFigures(
-    double Seconds, long PeakBytes, long Parameters, double Loss, string? Framework = null, double AllocatedBytes = 0, double PoolMisses = 0, double MatmulRate = 0);
+    double Seconds, long PeakBytes, long Parameters, double Loss, string? Framework = null, double AllocatedBytes = 0,
+    double PoolMisses = 0, double MatmulRate = 0);
 
 /// <summary>The hidden command that trains in a process of its own, so that its peak memory can be compared.</summary>
 internal sealed class TrainingChild
@@ -45,7 +46,8 @@ internal sealed class TrainingChild
         double allocatedBytes = (double)(GC.GetTotalAllocatedBytes(precise: true) - allocated) / seconds.Length;
         double poolMisses = (double)(backend.Pool.Misses - misses) / seconds.Length;
         TrainingFigures figures = new(
-            Measuring.Median(seconds), Measuring.PeakBytes(), run.Model.Parameters.Count, run.Loss, null, allocatedBytes, poolMisses, MatmulRate(backend));
+            Measuring.Median(seconds), Measuring.PeakBytes(), run.Model.Parameters.Count, run.Loss, null, allocatedBytes, poolMisses,
+            MatmulRate(backend));
         Console.WriteLine(Report.Json(figures));
     }
 
@@ -54,7 +56,8 @@ internal sealed class TrainingChild
         const int Size = 1024, Rounds = 15;
         using Operands operands = new(backend);
         Floats a = operands.Random(Size * Size), b = operands.Random(Size * Size), c = operands.Random(Size * Size);
-        double seconds = Measuring.Median(Enumerable.Range(0, Rounds).Select(_ => Measuring.SecondsPerCall(() => backend.MatMul(a, false, b, false, 1, Size, Size, Size, c), 3)));
+        double seconds = Measuring.Median(Enumerable.Range(0, Rounds)
+            .Select(_ => Measuring.SecondsPerCall(() => backend.MatMul(a, false, b, false, 1, Size, Size, Size, c), 3)));
         return 2e-9 * Size * Size * Size / seconds;
     }
 }

@@ -1,7 +1,8 @@
 """
-The peer of the preset `makemoe`: the model of makeMoE (https://github.com/AviSoori1x/makeMoE), written anew in the manner of its notebook, for which
-readability came first: a module for each attention head, a router with trainable noise, and a loop over the experts that picks their tokens
-by boolean masks. Trains a few steps on random ids and prints one JSON object: the median time of a step, its tokens, the peak memory.
+The peer of the preset `makemoe`: the model of makeMoE (https://github.com/AviSoori1x/makeMoE), written anew in the manner of its
+notebook, for which readability came first: a module for each attention head, a router with trainable noise, and a loop over the experts
+that picks their tokens by boolean masks. Trains a few steps on random ids and prints one JSON object: the median time of a step, its
+tokens, the peak memory.
 """
 import argparse
 import os
@@ -80,7 +81,8 @@ class Mixture(nn.Module):
         super().__init__()
         self.router = NoisyRouter()
         self.experts = nn.ModuleList(
-            nn.Sequential(nn.Linear(o.width, o.hidden), nn.ReLU(), nn.Linear(o.hidden, o.width), nn.Dropout(o.dropout)) for _ in range(o.experts)
+            nn.Sequential(nn.Linear(o.width, o.hidden), nn.ReLU(), nn.Linear(o.hidden, o.width), nn.Dropout(o.dropout))
+            for _ in range(o.experts)
         )
 
     def forward(self, x):

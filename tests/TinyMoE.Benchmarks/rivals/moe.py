@@ -1,10 +1,11 @@
 """
-The peer of the presets `bench`, `bench-64-experts` and `bench-narrow`: a decoder with RMSNorm, rotary positions, grouped queries, SwiGLU experts, gates
-that are the softmax over the chosen logits, and the Switch balance loss. As fast as plain PyTorch was made to be; works from PyTorch 1.13 on.
+The peer of the presets `bench`, `bench-64-experts` and `bench-narrow`: a decoder with RMSNorm, rotary positions, grouped queries,
+SwiGLU experts, gates that are the softmax over the chosen logits, and the Switch balance loss. As fast as plain PyTorch was made to be;
+works from PyTorch 1.13 on.
 Trains a few steps on random ids and prints one JSON object: the median time of a step, its tokens, the peak memory.
 
-What was tried, in seconds of processor time a step on one thread of a Zen 5 core (PyTorch 1.13, OpenBLAS 0.3.21, the best of eight), for `bench` and
-`bench-64-experts`; what is here is the first line:
+What was tried, in seconds of processor time per step on one thread of a Zen 5 core (PyTorch 1.13, OpenBLAS 0.3.21, the best of eight),
+for `bench` and `bench-64-experts`; what is here is the first line:
   0.418 0.466  query heads that share a key head in one product, rows added up by index_add
   0.423 0.445  rows gathered by a backward written by hand (--dispatch gather)
   0.433 0.455  keys and values repeated for each query head
@@ -16,8 +17,9 @@ What was tried, in seconds of processor time a step on one thread of a Zen 5 cor
   0.440 0.436  norm and SwiGLU compiled by TorchScript
   0.428 0.443  rotation by complex numbers
   0.519 0.685  experts padded to one length, in one batched product
-So it is all one but for padding: the time goes into products and passes over memory. What does matter is threads. PyTorch computes elementwise work on one
-pool and OpenBLAS has another, and threads of both that wait by spinning take the cores from each other: see --torch-threads and --blas-threads.
+So it is all one but for padding: the time goes into products and passes over memory. What does matter is threads. PyTorch computes
+elementwise work on one pool and OpenBLAS has another, and threads of both that wait by spinning take the cores from each other:
+see --torch-threads and --blas-threads.
 """
 import argparse
 import os
@@ -33,7 +35,8 @@ def arguments():
     )
     for name, value in sizes.items():
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=value)
-    parser.add_argument("--dispatch", choices=["sort", "gather"], default="sort", help="how rows return to their tokens: added up, or gathered and summed")
+    parser.add_argument("--dispatch", choices=["sort", "gather"], default="sort",
+                        help="how rows return to their tokens: added up, or gathered and summed")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--warm-up-seconds", type=float, default=2.0)
     return parser.parse_args()
@@ -54,7 +57,10 @@ def rotate(x, cos, sin):
 
 
 class Gather(torch.autograd.Function):
-    """x[rows], where every row of x is taken `copies` times and `inverse` says by whom: its backward gathers too, where PyTorch's would add row by row."""
+    """x[rows], where every row of x is taken `copies` times and `inverse` says by whom.
+
+    Its backward gathers too, where PyTorch's would add row by row.
+    """
 
     @staticmethod
     def forward(context, x, rows, inverse, copies):

@@ -5,7 +5,10 @@ import time
 
 
 def measure(step, model, o):
-    """Repeats step until it is warm, then times it, and prints one JSON object: the median time, the peak memory, the parameters, the last loss."""
+    """Repeats step until it is warm, then times it, and prints one JSON object.
+
+    It holds the median time, the peak memory, the parameters, the last loss.
+    """
     import torch  # loaded by the caller, after it has said how many threads OpenBLAS has
 
     began, warm, seconds = time.perf_counter(), 0, []

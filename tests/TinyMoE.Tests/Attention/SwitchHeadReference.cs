@@ -5,7 +5,8 @@ namespace TinyMoE.Tests.Attention;
 
 /// <summary>Sizes of a layer of SwitchHead attention: E experts in each of H query heads (KvHeads of values), K of them a token.</summary>
 internal sealed record SwitchHeadSizes(
-    int B, int T, int H, int KvHeads, int D, int E, int K, int Window = 0, bool Biases = false, float GateDropout = 0)
+    int B, int T, int H, int KvHeads, int D, int E, int K,
+    int Window = 0, bool Biases = false, bool QueryKeyValueBiases = false, float GateDropout = 0)
 {
     public int Width => H * D;
 
@@ -19,21 +20,27 @@ internal sealed record SwitchHeadSizes(
 /// <param name="values">Parameters by name, and "x" (B·T, C).</param>
 internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnlyDictionary<string, float[]> values)
 {
-    public Dictionary<string, double[]> Values { get; } = values.ToDictionary(pair => pair.Key, pair => Array.ConvertAll(pair.Value, v => (double)v));
+    public Dictionary<string, double[]> Values { get; } =
+        values.ToDictionary(pair => pair.Key, pair => Array.ConvertAll(pair.Value, v => (double)v));
 
     /// <summary>(B·T, C).</summary>
     public double[] Forward()
     {
         double[][] x = [.. Values["x"].Chunk(s.Width)];          // (B·T)(C)
-        double[][][] q = [.. x.Select((row, n) => Heads(row, "q_proj.weight", s.H, n % s.T))], k = [.. x.Select((row, n) => Heads(row, "k_proj.weight", s.KvHeads, n % s.T))];
+        double[][][] q = [.. x.Select((row, n) => Heads(row, "q_proj", s.H, n % s.T))];
+        double[][][] k = [.. x.Select((row, n) => Heads(row, "k_proj", s.KvHeads, n % s.T))];
         double[][][] v = [.. x.Select((row, n) => Enumerable.Range(0, s.KvHeads).Select(h => Value(row, n, h)).ToArray())]; // (B·T)(KvHeads)(D)
         return [.. x.SelectMany((row, n) => Enumerable.Range(0, s.H).Select(h => Output(row, n, h, Attend(q, k, v, n, h))).Aggregate(Add))];
     }
 
-    /// <summary>Σ over the chosen experts of σ(s)·W·x.</summary>
+    /// <summary>Σ over the chosen experts of σ(s)·(W·x + b).</summary>
     private double[] Value(double[] x, int n, int head) =>
         Choose("v_gate.weight", RandomPurpose.ValueGateDropout, s.KvHeads, x, n, head)
-            .Select(chosen => Scale(chosen.Gate, Product(Expert("v_experts.{expert}.weight", head, chosen.Expert, s.D * s.Width), x)))
+            .Select(chosen =>
+            {
+                double[] value = Product(Expert("v_experts.{expert}.weight", head, chosen.Expert, s.D * s.Width), x);
+                return Scale(chosen.Gate, s.QueryKeyValueBiases ? Add(value, Expert("v_experts.{expert}.bias", head, chosen.Expert, s.D)) : value);
+            })
             .Aggregate(Add);
 
     /// <summary>Σ over the chosen experts of σ(s)·(W·y + b).</summary>
@@ -69,8 +76,13 @@ internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnl
     }
 
     /// <summary>A projection of x, cut into heads, rotated to its position.</summary>
-    private double[][] Heads(double[] x, string weight, int heads, int position) =>
-        [.. Product(Values[weight], x).Chunk(s.D).Take(heads).Select(head => s.Rotates ? Rotate(head, position) : head)];
+    private double[][] Heads(double[] x, string projection, int heads, int position)
+    {
+        double[] all = Product(Values[$"{projection}.weight"], x);
+        if (s.QueryKeyValueBiases)
+            all = Add(all, Values[$"{projection}.bias"]);
+        return [.. all.Chunk(s.D).Take(heads).Select(head => s.Rotates ? Rotate(head, position) : head)];
+    }
 
     private static double[] Rotate(double[] x, int position)
     {

@@ -12,7 +12,7 @@ namespace TinyMoE.Tests.Attention;
 /// <summary>Attention with experts in its heads, the whole layer against <see cref="SwitchHeadReference"/>.</summary>
 public sealed class SwitchHeadTests
 {
-    private static readonly Pass Training = new(Training: true, Seed: 3, Step: 2, Part: 1);
+    private static readonly Pass Training = AttentionLayer.Training;
 
     private static readonly Dictionary<string, SwitchHeadSizes> Sizes = new()
     {
@@ -20,6 +20,7 @@ public sealed class SwitchHeadTests
         ["two heads"] = new(B: 2, T: 5, H: 2, KvHeads: 2, D: 6, E: 3, K: 2),
         ["shared values, window, biases"] = new(B: 2, T: 7, H: 3, KvHeads: 1, D: 4, E: 4, K: 1, Window: 3, Biases: true),
         ["all experts, odd heads"] = new(B: 1, T: 4, H: 4, KvHeads: 2, D: 3, E: 2, K: 2),
+        ["all biases, learned positions"] = new(B: 2, T: 4, H: 2, KvHeads: 1, D: 5, E: 3, K: 2, Biases: true, QueryKeyValueBiases: true),
         ["expert dropout"] = new(B: 2, T: 5, H: 2, KvHeads: 1, D: 6, E: 3, K: 2, GateDropout: 0.5f),
     };
 
@@ -29,37 +30,17 @@ public sealed class SwitchHeadTests
     [MemberData(nameof(Names))]
     public void Forward_AgreesWithDoubleReference(string name)
     {
-        using Layer layer = new(Sizes[name]);
-        AssertClose(layer.Reference(), layer.Forward(Training), 2e-5, "value");
+        using AttentionLayer layer = NewLayer(Sizes[name]);
+        AttentionLayer.AssertClose(NewReference(Sizes[name], layer).Forward(), layer.Forward(Training), 2e-5, "value");
     }
 
     [Theory]
     [MemberData(nameof(Names))]
     public void Backward_AgreesWithCentralDifferencesOfReference(string name)
     {
-        using Layer layer = new(Sizes[name]);
-        Philox random = new(new RandomKey(7, RandomPurpose.Other, Step: 100));
-        float[] dy = [.. Enumerable.Range(0, layer.X.Length).Select(i => 2 * random.Uniform(i) - 1)];
-        Dictionary<string, float[]> gradients = layer.Gradients(dy);
-        SwitchHeadReference reference = layer.NewReference();
-        Assert.Equal(reference.Values.Keys.Order(), gradients.Keys.Order());
-        foreach ((string key, double[] values) in reference.Values)
-        {
-            double[] numeric = new double[values.Length];
-            for (int i = 0; i < values.Length; i++)
-            {
-                const double Step = 1e-5;
-                double at = values[i];
-                values[i] = at + Step;
-                double above = reference.Forward().Zip(dy, (y, d) => y * d).Sum();
-                values[i] = at - Step;
-                double below = reference.Forward().Zip(dy, (y, d) => y * d).Sum();
-                values[i] = at;
-                numeric[i] = (above - below) / (2 * Step);
-            }
-
-            AssertClose(numeric, gradients[key], 1e-4, key);
-        }
+        using AttentionLayer layer = NewLayer(Sizes[name]);
+        SwitchHeadReference reference = NewReference(Sizes[name], layer);
+        layer.AssertGradients(reference.Values, reference.Forward);
     }
 
     [Fact]
@@ -67,7 +48,7 @@ public sealed class SwitchHeadTests
     {
         // Scores of zero give gates of one half, and two of them make one.
         SwitchHeadSizes s = Sizes["two heads"] with { E = 4 };
-        using Layer layer = new(s), full = new(s, AttentionKind.Full);
+        using AttentionLayer layer = NewLayer(s), full = NewLayer(s, AttentionKind.Full);
         int C = s.Width;
         foreach (string name in (string[])["q_proj.weight", "k_proj.weight"])
             layer[name] = full[name];
@@ -75,26 +56,27 @@ public sealed class SwitchHeadTests
         (float[] v, float[] o) = (full["v_proj.weight"], full["o_proj.weight"]);
         layer["v_experts.{expert}.weight"] = [.. Enumerable.Range(0, s.KvHeads * s.E).SelectMany(expert => v.AsSpan(expert / s.E * s.D * C, s.D * C).ToArray())];
         layer["o_experts.{expert}.weight"] = [.. Enumerable.Range(0, s.H * s.E * C * s.D).Select(i => o[i / s.D % C * C + i / (s.D * C * s.E) * s.D + i % s.D])];
-        AssertClose([.. full.Forward(Pass.Inference).Select(y => (double)y)], layer.Forward(Pass.Inference), 1e-6, "value");
+        AttentionLayer.AssertClose([.. full.Forward(Pass.Inference).Select(y => (double)y)], layer.Forward(Pass.Inference), 1e-6, "value");
     }
 
     [Fact]
     public void GateDropout_ActsInTrainingOnly_AndLeavesGatesAlone()
     {
-        using Layer layer = new(Sizes["expert dropout"]), without = new(Sizes["expert dropout"] with { GateDropout = 0 });
+        SwitchHeadSizes sizes = Sizes["expert dropout"];
+        using AttentionLayer layer = NewLayer(sizes), without = NewLayer(sizes with { GateDropout = 0 });
         Assert.Equal(without.Forward(Pass.Inference), layer.Forward(Pass.Inference));
         Assert.NotEqual(without.Forward(Training), layer.Forward(Training));
         Assert.NotEqual(layer.Forward(Training with { Step = 3 }), layer.Forward(Training));
 
-        using Layer all = new(Sizes["expert dropout"] with { K = 3, GateDropout = 0.5f }), plain = new(Sizes["expert dropout"] with { K = 3, GateDropout = 0 });
-        AssertClose([.. plain.Forward(Training).Select(y => (double)y)], all.Forward(Training), 1e-6, "value"); // every expert is taken: only the order changes
+        using AttentionLayer all = NewLayer(sizes with { K = 3 }), plain = NewLayer(sizes with { K = 3, GateDropout = 0 });
+        AttentionLayer.AssertClose([.. plain.Forward(Training).Select(y => (double)y)], all.Forward(Training), 1e-6, "value"); // every expert is taken: only the order changes
     }
 
     [Fact]
     public void ExpertThatNoTokenChose_HasZeroGradient()
     {
         SwitchHeadSizes s = new(B: 1, T: 1, H: 2, KvHeads: 1, D: 4, E: 5, K: 2);
-        using Layer layer = new(s);
+        using AttentionLayer layer = NewLayer(s);
         Dictionary<string, float[]> gradients = layer.Gradients([.. Enumerable.Repeat(1f, s.Width)]);
         foreach ((string name, int heads) in (ReadOnlySpan<(string, int)>)[("v_experts.{expert}.weight", s.KvHeads), ("o_experts.{expert}.weight", s.H)])
         {
@@ -111,13 +93,13 @@ public sealed class SwitchHeadTests
         const int T = 9, H = 3, E = 4, K = 2, C = 12;
         using CpuBackend backend = new(2);
         using ParameterStore store = new(backend);
-        HeadExperts experts = HeadExperts.OfOutputs(store, "a", new ModelConfig { Width = C, Heads = H }, new AttentionConfig { Experts = E, Active = K }, layer: 0);
+        HeadExperts experts = HeadExperts.OfOutputs(store, "a", new ModelConfig { Width = C }, new AttentionConfig { Heads = H, Experts = E, Active = K }, layer: 0);
         store.Allocate(5);
         using Tape tape = backend.NewTape(recording: false);
         (Assignment byToken, Assignment byHead) = experts.Choose(tape.Normal((T, C), new RandomKey(1, RandomPurpose.Other, 0)), Pass.Inference);
         Assert.Equal((T, T * H, T * H * K, T * H * K), (byToken.TokenCount, byHead.TokenCount, byToken.Rows, byHead.Rows));
         Assert.Equal(backend.Read(byToken.Offsets), backend.Read(byHead.Offsets));
-        Assert.Equal(byToken.Weights.ToArray(), byHead.Weights.ToArray());
+        Assert.Equal(byToken.Gates.ToArray(), byHead.Gates.ToArray());
         int[] tokens = backend.Read(byToken.Tokens), heads = backend.Read(byHead.Tokens), offsets = backend.Read(byToken.Offsets);
         Assert.Equal(tokens, heads.Select(head => head / H));
         for (int expert = 0; expert < H * E; expert++)
@@ -127,7 +109,7 @@ public sealed class SwitchHeadTests
     [Fact]
     public void Parameters_AreOneTensorAnExpertInAFile()
     {
-        using Layer layer = new(Sizes["shared values, window, biases"]);
+        using AttentionLayer layer = NewLayer(Sizes["shared values, window, biases"]);
         string[] names = [.. layer.Parameters.SelectMany(p => p.FileTensors()).Select(tensor => $"{tensor.Name} {tensor.Shape}")];
         Assert.Equal(
             [
@@ -139,81 +121,27 @@ public sealed class SwitchHeadTests
             names);
     }
 
-    private static void AssertClose(double[] expected, float[] actual, double tolerance, string what)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        for (int i = 0; i < expected.Length; i++)
+    private static AttentionLayer NewLayer(SwitchHeadSizes sizes, AttentionKind kind = AttentionKind.SwitchHead) => new(
+        new ModelConfig
         {
-            double error = Math.Abs(expected[i] - actual[i]) / (1 + Math.Abs(expected[i]));
-            Assert.True(error <= tolerance, $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9} (error {error:E2}, allowed {tolerance:E2})");
-        }
-    }
-
-    /// <summary>One attention layer with weights large enough to tell tokens apart, and its input.</summary>
-    private sealed class Layer : IDisposable
-    {
-        private readonly CpuBackend backend = new(2);
-        private readonly ParameterStore store;
-        private readonly CausalAttention attention;
-        private readonly RotaryTable? rotary;
-        private readonly SwitchHeadSizes sizes;
-
-        public Layer(SwitchHeadSizes sizes, AttentionKind kind = AttentionKind.SwitchHead)
+            Width = sizes.Width,
+            Layers = 1,
+            Context = sizes.T,
+            Positions = sizes.Rotates ? PositionKind.Rope : PositionKind.Learned,
+            Biases = sizes.Biases,
+        },
+        new AttentionConfig
         {
-            this.sizes = sizes;
-            ModelConfig model = new() { Width = sizes.Width, Layers = 1, Heads = sizes.H, KvHeads = sizes.KvHeads, Context = sizes.T, Window = sizes.Window, Biases = sizes.Biases };
-            AttentionConfig config = new() { Kind = kind, Experts = sizes.E, Active = sizes.K, GateDropout = sizes.GateDropout };
-            rotary = sizes.Rotates ? new RotaryTable(sizes.T, sizes.D, model.RopeTheta) : null;
-            rotary?.Allocate(backend);
-            store = new ParameterStore(backend);
-            attention = new CausalAttention(store, "a", model, config, layer: 0, rotary);
-            store.Allocate(seed: 5);
-            foreach (Parameter parameter in store.All)
-                backend.FillNormal(new RandomKey(9, RandomPurpose.Other, parameter.Offset), parameter.Count, parameter.Data);
-            backend.Affine(store.Weights, 0.5f, 0f, store.Weights.Length, store.Weights);
-            Philox random = new(new RandomKey(2, RandomPurpose.Other, sizes.T));
-            X = [.. Enumerable.Range(0, sizes.B * sizes.T * sizes.Width).Select(i => random.Normal(i))];
-        }
+            Kind = kind,
+            Heads = sizes.H,
+            KvHeads = sizes.KvHeads,
+            Window = sizes.Window,
+            Biases = sizes.QueryKeyValueBiases,
+            Experts = sizes.E,
+            Active = sizes.K,
+            GateDropout = sizes.GateDropout,
+        },
+        sizes.B);
 
-        public float[] X { get; }
-
-        public IReadOnlyList<Parameter> Parameters => store.All;
-
-        public float[] this[string name]
-        {
-            get => backend.Read(Find(name).Data);
-            set => backend.Write<float>(value, Find(name).Data);
-        }
-
-        public float[] Forward(Pass pass)
-        {
-            using Tape tape = backend.NewTape(recording: false);
-            return attention.Forward(tape.Constant((sizes.B, sizes.T, sizes.Width), X), pass).ToArray();
-        }
-
-        /// <summary>Of the input "x" and of every parameter.</summary>
-        public Dictionary<string, float[]> Gradients(float[] dy)
-        {
-            using Tape tape = backend.NewTape();
-            Tensor x = tape.Variable((sizes.B, sizes.T, sizes.Width), X);
-            tape.Backward(attention.Forward(x, Training), dy);
-            store.RequireGradients();
-            return store.All.Select(p => (Name: p.Name[2..], Gradient: backend.Read(p.Grad))).Append(("x", backend.Read(x.Grad))).ToDictionary();
-        }
-
-        public SwitchHeadReference NewReference() =>
-            new(sizes, Training, store.All.Select(p => (Name: p.Name[2..], Values: backend.Read(p.Data))).Append(("x", X)).ToDictionary());
-
-        public double[] Reference() => NewReference().Forward();
-
-        public void Dispose()
-        {
-            store.Dispose();
-            rotary?.Dispose();
-            Assert.Equal(0, backend.Pool.LiveBuffers);
-            backend.Dispose();
-        }
-
-        private Parameter Find(string name) => store.All.Single(p => p.Name == $"a.{name}");
-    }
+    private static SwitchHeadReference NewReference(SwitchHeadSizes sizes, AttentionLayer layer) => new(sizes, Training, layer.Values);
 }

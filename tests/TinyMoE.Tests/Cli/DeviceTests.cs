@@ -12,7 +12,7 @@ public sealed class DeviceTests : IDisposable
 
     private static readonly string[] Small =
     [
-        "--set", "model.width=16", "model.layers=1", "model.heads=2", "model.kv_heads=1", "model.context=8", "moe.experts=4", "moe.hidden=16",
+        "--set", "model.width=16", "model.layers=1", "attention.heads=2", "attention.kv_heads=1", "model.context=8", "moe.experts=4", "moe.hidden=16",
         "train.batch=2", "train.eval_every=3", "train.eval_windows=2", "train.warmup=2",
     ];
 
@@ -48,9 +48,9 @@ public sealed class DeviceTests : IDisposable
     public void Train_StoppedOnCuda_SaysHowToGoOnThere()
     {
         Emulator.Configure("devices=2");
-        CommandLine stopped = Train("stopped", "--device", "cuda:1", "--tensor-cores", "tf32", "--stop-at", "1");
+        CommandLine stopped = Train("stopped", "--device", "cuda:1", "--tensor-cores", "tf32", "--grouped", "loop", "--stop-at", "1");
         Assert.Equal((0, ""), (stopped.ExitCode, stopped.Error));
-        Assert.Contains("--device cuda:1 --tensor-cores tf32", stopped.Output, StringComparison.Ordinal);
+        Assert.Contains("--device cuda:1 --tensor-cores tf32 --grouped loop", stopped.Output, StringComparison.Ordinal);
     }
 
     [EmulatedTheory]

@@ -8,7 +8,7 @@ public sealed class LabelledRunTests : IDisposable
 {
     private static readonly string[] Small =
     [
-        "--set", "model.width=32", "model.layers=2", "model.heads=2", "model.kv_heads=1", "model.context=16", "moe.experts=4", "moe.hidden=32",
+        "--set", "model.width=32", "model.layers=2", "attention.heads=2", "attention.kv_heads=1", "model.context=16", "moe.experts=4", "moe.hidden=32",
         "train.batch=4", "train.eval_every=10", "train.eval_windows=8", "train.warmup=5", "--threads", "2",
     ];
 

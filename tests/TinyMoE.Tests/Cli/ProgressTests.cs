@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using TinyMoE.Cli;
+using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
 using TinyMoE.Inspect;
@@ -15,14 +15,18 @@ public sealed class ProgressTests
     public void Watch_NoTerminal_WritesALineForEveryTwentiethAndTheEvaluation()
     {
         string[] lines = Lines(json: false);
-        Assert.Equal("CPU; 1.23M weights, 456.8k active for a token", lines[0]);
+        Assert.Equal("CPU; 1.23M weights, 456.8k active per token", lines[0]);
         Assert.Equal("90.0k tokens to learn, 10.0k held out, vocabulary 97", lines[1]);
         Assert.Equal(21, lines.Count(line => line.StartsWith("step ", StringComparison.Ordinal)));
-        Assert.Contains(lines, line => line.StartsWith("step   1/100  loss 2.0000  rate 1.00e-3  950 tokens/s  ", StringComparison.Ordinal));
+        const string First = "step   1/100  loss 2.0000  rate 1.00e-3  950 tokens/s  ";
+        Assert.Contains(lines, line => line.StartsWith(First, StringComparison.Ordinal));
         Assert.Equal("note: moe.x has no effect", lines[3]);
         Assert.Contains("warning: layer 1 is collapsing: [nearly] all", lines);
-        Assert.Contains("evaluation at step 100: loss 1.5000, perplexity 4.48, 2.164 bits a byte (best so far)", lines);
-        Assert.Contains(lines, line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is ["1", "█", "75%", "▄", "25%", "0%", "0%", "0.406", "0.75", "2.00", "2"]);
+        Assert.Contains("evaluation at step 100: loss 1.5000, perplexity 4.48, 2.164 bits per byte (best so far)", lines);
+        Assert.Contains(
+            lines,
+            line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                is ["1", "█", "75%", "▄", "25%", "0%", "0%", "0.406", "0.75", "2.00", "2"]);
         Assert.DoesNotContain(lines, line => line.Contains('\u001b', StringComparison.Ordinal));
     }
 
@@ -47,7 +51,8 @@ public sealed class ProgressTests
         RoutingReport layer = new(1, 0, [0.5f, 0.5f], [0.5f, 0.5f], null, 0, 0);
         Assert.DoesNotContain("dropped", Text(console => RoutingTable.Write(console, [layer])), StringComparison.Ordinal);
         Assert.DoesNotContain("changed", Text(console => RoutingTable.Write(console, [layer])), StringComparison.Ordinal);
-        string[] lines = Text(console => RoutingTable.Write(console, [layer with { Dropped = 0.125f, Changed = 0.25f }, layer with { Layer = 1 }])).Split('\n');
+        RoutingReport[] layers = [layer with { Dropped = 0.125f, Changed = 0.25f }, layer with { Layer = 1 }];
+        string[] lines = Text(console => RoutingTable.Write(console, layers)).Split('\n');
         Assert.EndsWith("entropy top gate max over dead dropped changed", lines[1].TrimEnd(), StringComparison.Ordinal);
         Assert.EndsWith("-     0.00     0.00    0   12.5%     25%", lines[2].TrimEnd(), StringComparison.Ordinal);
         Assert.EndsWith("0.0%", lines[3].TrimEnd(), StringComparison.Ordinal);
@@ -56,7 +61,8 @@ public sealed class ProgressTests
     [Fact]
     public void DomainTable_HasARowADomain_AndBarsForEachLayer()
     {
-        RoutingReport layer = new(1, 0, [0.5f, 0.5f], [0.5f, 0.5f], null, 0, 0, Domains: [new DomainLoad("a [b]", 0.75f, [1f, 0f]), new DomainLoad("(3 more)", 0.25f, [0.25f, 0.75f])]);
+        DomainLoad[] domains = [new("a [b]", 0.75f, [1f, 0f]), new("(3 more)", 0.25f, [0.25f, 0.75f])];
+        RoutingReport layer = new(1, 0, [0.5f, 0.5f], [0.5f, 0.5f], null, 0, 0, Domains: domains);
         string[] lines = Text(console => DomainTable.Write(console, [layer, layer with { Layer = 3 }])).Split('\n');
         Assert.Equal(["a", "[b]", "75%", "█", "█"], lines[2].Split(' ', StringSplitOptions.RemoveEmptyEntries));
         Assert.Equal(["(3", "more)", "25%", "▂▆", "▂▆"], lines[3].Split(' ', StringSplitOptions.RemoveEmptyEntries));
@@ -68,10 +74,12 @@ public sealed class ProgressTests
     public void CoActivationMap_ShadesPairs_OrSaysWhyNot()
     {
         RoutingReport layer = new(1, 2, [], [], null, 0, 0, CoActivation: [[0.5f, 0.2f, 0f], [0.2f, 0.5f, 0.1f], [0f, 0.1f, 0.3f]]);
-        string[] lines = Text(console => CoActivationMap.Write(console, [layer])).Split('\n');
+        string[] lines = TextOf(layer).Split('\n');
         Assert.Equal(["layer 2, experts chosen together (█ 20 % of the tokens)", "   0 ··██  ", "   1 ██··▒▒", "   2   ▒▒··"], lines[1..5]);
-        Assert.Contains("no token has two", Text(console => CoActivationMap.Write(console, [layer with { CoActivation = [[0.5f, 0f], [0f, 0.5f]] }])), StringComparison.Ordinal);
-        Assert.Contains("too many", Text(console => CoActivationMap.Write(console, [layer with { CoActivation = null }])), StringComparison.Ordinal);
+        Assert.Contains("no token has two", TextOf(layer with { CoActivation = [[0.5f, 0f], [0f, 0.5f]] }), StringComparison.Ordinal);
+        Assert.Contains("too many", TextOf(layer with { CoActivation = null }), StringComparison.Ordinal);
+
+        static string TextOf(RoutingReport report) => Text(console => CoActivationMap.Write(console, [report]));
     }
 
     [Fact]
@@ -85,11 +93,12 @@ public sealed class ProgressTests
     [Fact]
     public void TrainSummary_FolderWithASpace_IsQuotedInTheCommands()
     {
-        TrainOptions options = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a", Resume: false, StopAt: null, new DeviceChoice(), Profile: false);
+        TrainingRequest request = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a");
         MemoryReport memory = new(7, 500 << 20, 400 << 20, 390 << 20);
         StringWriter stopped = new(), finished = new();
-        TrainSummary.Stopped(stopped, options, new TrainingResult(7, Finished: false, 2.5, 5, memory));
-        TrainSummary.Finished(finished, options, new TrainingResult(600, Finished: true, 1.5, 500, memory), "Returns\nthe value", TimeSpan.FromSeconds(62));
+        TrainSummary.Stopped(stopped, request, new TrainingResult(7, Finished: false, 2.5, 5, memory));
+        TrainingResult done = new(600, Finished: true, 1.5, 500, memory);
+        TrainSummary.Finished(finished, request, done, new TextSample("Returns\nthe value", Label: null), TimeSpan.FromSeconds(62));
         Assert.Contains("stopped after step 7 of 600", stopped.ToString());
         Assert.Contains("tinymoe train --resume --out \"my runs/a\"", stopped.ToString());
         Assert.Contains("600 steps done, this time in 1:02", finished.ToString());
@@ -110,10 +119,12 @@ public sealed class ProgressTests
         StringWriter output = new();
         Progress.Watch(output, json, listener =>
         {
-            listener.OnStart(new TrainingStart("CPU", 1_234_567, 456_789, 90_000, 10_000, 97, 1, 100, [new NoteReport(0, "moe.x has no effect")]));
+            NoteReport note = new(0, "moe.x has no effect");
+            listener.OnStart(new TrainingStart("CPU", 1_234_567, 456_789, 90_000, 10_000, 97, 1, 100, [note]));
             for (int step = 1; step <= 100; step++)
                 listener.OnStep(new StepReport(step, 2f, new Dictionary<string, float>(), 1e-3f, 1f, 950));
-            listener.OnEvaluation(Eval, [new RoutingReport(100, 1, [0.75f, 0.25f, 0, 0], [3, 1, 0, 0], 0.406f, 2f, 2, TopGate: 0.75f)], best: true);
+            RoutingReport routing = new(100, 1, [0.75f, 0.25f, 0, 0], [3, 1, 0, 0], 0.406f, 2f, 2, TopGate: 0.75f);
+            listener.OnEvaluation(Eval, [routing], best: true);
             listener.OnWarning(new WarningReport(100, 1, "layer 1 is collapsing: [nearly] all"));
             listener.OnCheckpoint(100, "somewhere");
             return true;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyMoE.Configuration;
 using TinyMoE.Tests.Files;
 
 namespace TinyMoE.Tests.Cli;
@@ -11,7 +12,7 @@ public sealed class RunTests : IDisposable
     /// <summary>A model that trains in a second.</summary>
     private static readonly string[] Small =
     [
-        "--set", "model.width=32", "model.layers=2", "model.heads=2", "model.kv_heads=1", "model.context=16", "moe.experts=4", "moe.hidden=32",
+        "--set", "model.width=32", "model.layers=2", "attention.heads=2", "attention.kv_heads=1", "model.context=16", "moe.experts=4", "moe.hidden=32",
         "train.batch=4", "train.eval_every=10", "train.eval_windows=8", "train.warmup=5", "--threads", "2",
     ];
 
@@ -93,12 +94,39 @@ public sealed class RunTests : IDisposable
     [Fact]
     public void Train_WithAConfigFile_UsesIt()
     {
-        string config = folder.Write("small.json", """{"model": {"width": 16, "layers": 1, "heads": 2, "kv_heads": 0, "context": 8}, "moe": {"experts": 0}, "train": {"batch": 2, "steps": 3}}""");
+        string config = folder.Write("small.json", """
+            {
+              "model": {"width": 16, "layers": 1, "context": 8}, "attention": {"heads": 2, "kv_heads": 0},
+              "moe": {"experts": 0}, "train": {"batch": 2, "steps": 3}
+            }
+            """);
         CommandLine result = CommandLine.Run("train", "--config", config, "--data", data, "--out", folder["run"], "--tokenizer", "byte");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         JsonElement kept = JsonDocument.Parse(File.ReadAllText(folder["run/last/config.json"])).RootElement;
         Assert.Equal(256, kept.GetProperty("model").GetProperty("vocabulary").GetInt32());
         Assert.Equal(16, kept.GetProperty("model").GetProperty("width").GetInt32());
+    }
+
+    [Fact]
+    public void Train_WithFormerKeys_NamesTheNewOnesOnce_AndKeepsThose()
+    {
+        string config = folder.Write("old.json", """
+            {
+              "model": {"width": 16, "layers": 1, "heads": 2, "kv_heads": 0, "context": 8},
+              "moe": {"experts": 0}, "train": {"batch": 2, "steps": 3}
+            }
+            """);
+        const string Note = "model.heads is now attention.heads, model.kv_heads is now attention.kv_heads, model.window is now attention.window";
+        string[] old = ["--config", config, "--set", "model.window=4"];
+        CommandLine train = CommandLine.Run(["train", .. old, "--data", data, "--out", folder["run"], "--tokenizer", "byte"]);
+        Assert.Equal((0, ""), (train.ExitCode, train.Error));
+        Assert.Equal(2, train.Output.Split("model.heads").Length);
+        Assert.Contains($"note: {Note}", train.Output, StringComparison.Ordinal);
+        Assert.Contains(Note, CommandLine.Run(["info", .. old, "--json"]).Output, StringComparison.Ordinal);
+
+        RunConfig kept = ConfigJson.Load(folder["run/last/config.json"]);
+        Assert.Equal((2, 0, 4), (kept.Attention.Heads, kept.Attention.KvHeads, kept.Attention.Window[0]));
+        Assert.DoesNotContain("is now", CommandLine.Run("info", "--run", folder["run"]).Output, StringComparison.Ordinal);
     }
 
     [Fact]

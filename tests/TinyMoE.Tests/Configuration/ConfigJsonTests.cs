@@ -43,7 +43,7 @@ public sealed class ConfigJsonTests
         Assert.Equal(0.1f, config.Model.Dropout);
         Assert.Equal(ulong.MaxValue, config.Train.Seed);
         Assert.Equal(["poems.txt"], config.Data.Sources);
-        Assert.Equal(2, config.Model.KvHeads);
+        Assert.Equal(2, config.Attention.KvHeads);
         Assert.Equal(Presets.Get(Presets.Default).Moe, config.Moe);
     }
 
@@ -62,6 +62,10 @@ public sealed class ConfigJsonTests
     [InlineData("""{"model":{"norm":"batch"}}""", "model.norm has no 'batch'; known: rms, layer")]
     [InlineData("""{"model":{"norm":0}}""", "model.norm has no '0'; known: rms, layer")]
     [InlineData("""{"data":{"sources":[1]}}""", "data.sources needs a list of texts, not '1'")]
+    [InlineData("""{"attention":{"window":[4,"8"]}}""", "attention.window needs a whole number, or a list of them, not '4, \"8\"'")]
+    [InlineData("""{"attention":{"window":[]}}""", "attention.window needs a whole number, or a list of them, not ''")]
+    [InlineData("""{"attention":{"output_bias":1}}""", "attention.output_bias has no '1'; known: as-model, true, false")]
+    [InlineData("""{"attention":{"heads":2},"model":{"heads":4}}""", "attention.heads and model.heads are the same key; keep attention.heads")]
     [InlineData("""{"model":3}""", """model needs an object, like {"model": {"width": 128}}""")]
     [InlineData("[]", """a configuration is a JSON object, like {"model": {"width": 128}}""")]
     public void Read_WrongInput_SaysWhatAndWhatInstead(string json, string expected) =>

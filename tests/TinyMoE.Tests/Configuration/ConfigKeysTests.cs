@@ -9,6 +9,8 @@ public sealed class ConfigKeysTests
     [Theory]
     [InlineData("model.width", "256")]
     [InlineData("model.feed_forward", "gelu")]
+    [InlineData("attention.window", "8,0")]
+    [InlineData("attention.output_bias", "true")]
     [InlineData("moe.router", "noisy-top-k")]
     [InlineData("moe.renormalize", "false")]
     [InlineData("train.learning_rate", "3e-4")]

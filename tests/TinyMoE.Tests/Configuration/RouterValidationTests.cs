@@ -75,8 +75,22 @@ public sealed class RouterValidationTests
     public void Notes_ModelThatLooksAhead_SaySo(string changes, string note)
     {
         Assert.Contains(ConfigNotes.Of(Changed(changes)), line => line.StartsWith(note, StringComparison.Ordinal));
-        Assert.True(ConfigNotes.LooksAhead(Changed(changes)));
+        Assert.True(Changed(changes).Moe.LooksAhead);
     }
+
+    [Fact]
+    public void Notes_LossThatDependsOnTheBatch_SaySo()
+    {
+        IReadOnlyList<string> notes = ConfigNotes.Of(Changed("moe.eval_capacity_factor=2 moe.allow_non_causal=true train.batch=6"));
+        string note = Assert.Single(notes, note => note.StartsWith("moe.eval_capacity_factor=2", StringComparison.Ordinal));
+        Assert.Contains("train.batch=6", note, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("moe.router=expert-choice moe.choice_group=position")]
+    [InlineData("moe.router=expert-choice moe.choice_group=batch moe.allow_non_causal=true")]
+    public void Notes_LossThatDoesNotDependOnTheBatch_DoNotSpeakOfIt(string changes) =>
+        Assert.DoesNotContain(ConfigNotes.Of(Changed(changes)), note => note.Contains("train.batch", StringComparison.Ordinal));
 
     [Theory]
     [InlineData("moe.router=switch", "1 of 8 experts", "moe.active")]
@@ -92,11 +106,10 @@ public sealed class RouterValidationTests
     [InlineData("moe.experts=0 moe.router=expert-choice moe.eval_capacity_factor=2")]
     [InlineData("moe.router=top-k")]
     [InlineData("moe.router=switch moe.active=1")]
-    [InlineData("moe.router=expert-choice moe.choice_group=position")]
     public void Notes_NothingToSay_AreEmpty(string changes)
     {
         Assert.Empty(ConfigNotes.Of(Changed(changes)));
-        Assert.False(ConfigNotes.LooksAhead(Changed(changes)));
+        Assert.False(Changed(changes).Moe.LooksAhead);
     }
 
     private static RunConfig Changed(string changes) =>

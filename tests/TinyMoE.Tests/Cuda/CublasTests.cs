@@ -4,6 +4,7 @@ using TinyMoE.Cuda;
 using TinyMoE.Memory;
 using Bfloat16s = TinyMoE.Memory.View<ushort>;
 using Floats = TinyMoE.Memory.View<float>;
+using Product = TinyMoE.Cuda.Product;
 
 namespace TinyMoE.Tests.Cuda;
 
@@ -15,6 +16,8 @@ namespace TinyMoE.Tests.Cuda;
 public sealed class CublasTests
 {
     private const double Tolerance = 1e-5;
+
+    private static CudaBackend? loop; // as TestDevice's shared one, which takes experts of these sizes together, but with a call per expert
 
     /// <summary>Rows, columns, inner, batch.</summary>
     public static TheoryData<int, int, int, int> DenseSizes => new()
@@ -158,17 +161,91 @@ public sealed class CublasTests
         }
     }
 
-    /// <summary>The case on the device, with cuBLAS's grouped product and, where the emulator can leave it out, without.</summary>
+    [EmulatedFact]
+    public void GroupedMatMul_OfACublasWithoutGroupedProducts_GoesOneByOne() => Assert.Equal((4, 4), ProductsOfTwo("no_grouped"));
+
+    [EmulatedFact]
+    public void GroupedMatMul_WhereTheFirstCallFails_GoesOneByOne() => Assert.Equal((4, 4), ProductsOfTwo("fail_grouped=1"));
+
+    [EmulatedFact]
+    public void GroupedMatMul_WhereALaterCallFails_SaysSo()
+    {
+        TinyMoEException error = Assert.ThrowsAny<TinyMoEException>(() => ProductsOfTwo("fail_grouped=2"));
+        Assert.Contains("CUBLAS_STATUS_INTERNAL_ERROR", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>cuBLAS wants grouped products in TF32 to begin at multiples of 16 bytes: rows of 4 or 8 numbers do, of 6 do not.</summary>
+    [EmulatedTheory]
+    [InlineData(TensorCores.Off, GroupedProducts.Cublas, 4, 6, 1)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Cublas, 4, 8, 1)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Cublas, 4, 6, 4)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Cublas, 6, 4, 4)]
+    [InlineData(TensorCores.Off, GroupedProducts.Loop, 4, 8, 4)]
+    [InlineData(TensorCores.Off, GroupedProducts.Auto, 4, 6, 1)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Auto, 4, 8, 1)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Auto, 4, 6, 4)]
+    public void GroupedMatMul_GoesOneByOne_WhereAskedOrNotAligned(
+        TensorCores tensorCores, GroupedProducts grouped, int inputs, int outputs, int products)
+    {
+        CudaOptions options = new() { TensorCores = tensorCores, Grouped = grouped };
+        Assert.Equal((products, products), ProductsOfTwo("", options, inputs, outputs));
+    }
+
+    /// <summary>Large ones go by themselves: from 4.3 GFLOP on; in TF32, where an inner size is no multiple of 4, from 0.54 on.</summary>
+    [Theory]
+    [InlineData(TensorCores.Off, 2047, 1024, 1024, true)]
+    [InlineData(TensorCores.Off, 2048, 1024, 1024, false)]
+    [InlineData(TensorCores.Tf32, 2047, 1024, 1024, true)]
+    [InlineData(TensorCores.Tf32, 2048, 1024, 1024, false)]
+    [InlineData(TensorCores.Tf32, 512, 511, 1023, true)]
+    [InlineData(TensorCores.Tf32, 512, 512, 1025, false)]
+    [InlineData(TensorCores.Off, 512, 512, 1025, true)]
+    public void GoTogether_DependsOnTheMeanSize(TensorCores tensorCores, int rows, int columns, int inner, bool together)
+    {
+        Product product = new(0, false, 0, false, 0, false, rows, columns, inner), none = product with { Rows = 0 };
+        CudaOptions options = new() { TensorCores = tensorCores };
+        Assert.Equal(together, CudaBackend.GoTogether([product, product], options));
+        Assert.Equal(together, CudaBackend.GoTogether([product with { Rows = 2 * rows }, none], options));
+        Assert.True(CudaBackend.GoTogether([product, product], options with { Grouped = GroupedProducts.Cublas }));
+        Assert.False(CudaBackend.GoTogether([product], options));
+    }
+
+    /// <summary>Calls of cuBLAS for two products of four experts each, whose first rows are 0, 3, 4 and 15.</summary>
+    private static (int First, int Second) ProductsOfTwo(string settings, CudaOptions? options = null, int inputs = 4, int outputs = 8)
+    {
+        using CudaBackend cuda = TestDevice.NewBackend(settings, options);
+        (int[] offsets, int E, int N) = Plan("3 1 11 2", 1);
+        using KernelData d = new(cuda);
+        Floats x = d.In(N * inputs), w = d.In(E * inputs * outputs), y = d.Out(N * outputs);
+        Ints on = d.In(offsets);
+        int[] marks = [Emulator.Products, 0, 0];
+        for (int i = 1; i < marks.Length; i++)
+        {
+            cuda.GroupedMatMul(x, w, on, E, N, inputs, outputs, y);
+            marks[i] = Emulator.Products;
+        }
+
+        TestDevice.RequireNoFinding();
+        return (marks[1] - marks[0], marks[2] - marks[1]);
+    }
+
+    /// <summary>The case on the device, with experts' products in one call and in one each.</summary>
     private static void AssertAgrees(string name, Action<Backend, KernelData> run, double tolerance = Tolerance)
     {
         KernelCase c = new("cuBLAS", name, run, tolerance);
         using CpuBackend cpu = new(1);
-        foreach (string settings in TestDevice.IsEmulated ? ["", "no_grouped"] : new[] { "" })
+        foreach (GroupedProducts grouped in new[] { GroupedProducts.Auto, GroupedProducts.Loop })
         {
-            double error = c.ErrorOn(TestDevice.SharedBackend(settings), cpu);
-            Assert.True(error <= tolerance, $"{name} ({settings}): {error}");
+            double error = c.ErrorOn(BackendWith(grouped), cpu);
+            Assert.True(error <= tolerance, $"{name} ({grouped}): {error}");
             TestDevice.RequireNoFinding();
         }
+    }
+
+    private static CudaBackend BackendWith(GroupedProducts grouped)
+    {
+        CudaBackend usual = TestDevice.SharedBackend("");
+        return grouped == GroupedProducts.Auto ? usual : loop ??= TestDevice.NewBackend("", new CudaOptions { Grouped = grouped });
     }
 
     private static IEnumerable<(bool TransposeA, bool TransposeB, bool Adds)> Flags() =>

@@ -1,5 +1,4 @@
 using TinyMoE.Cuda;
-using Xunit.Abstractions;
 
 namespace TinyMoE.Tests.Cuda;
 

@@ -3,7 +3,6 @@ using TinyMoE.Cuda;
 using TinyMoE.Data;
 using TinyMoE.Tests.Files;
 using TinyMoE.Train;
-using Xunit.Abstractions;
 
 namespace TinyMoE.Tests.Cuda;
 

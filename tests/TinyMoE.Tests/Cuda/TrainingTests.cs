@@ -131,7 +131,8 @@ public sealed class TrainingTests
     /// <summary>The same model, narrow and short.</summary>
     internal static RunConfig Small(RunConfig config) => config with
     {
-        Model = config.Model with { Width = 32, Layers = 2, Heads = 4, KvHeads = config.Model.KvHeads == 0 ? 0 : 2, Context = 16 },
+        Model = config.Model with { Width = 32, Layers = 2, Context = 16 },
+        Attention = config.Attention with { Heads = 4, KvHeads = config.Attention.KvHeads == 0 ? 0 : 2 },
         Moe = config.Moe with { Hidden = Math.Min(config.Moe.Hidden, 24) },
         Train = config.Train with { Batch = 4, Accumulation = 1, EvalEvery = 1000 },
     };

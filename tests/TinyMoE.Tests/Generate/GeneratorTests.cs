@@ -13,6 +13,7 @@ public sealed class GeneratorTests
     [InlineData("plain")]
     [InlineData("noisy")]
     [InlineData("switch-head")]
+    [InlineData("heads")]
     public void Greedy_WithCache_EqualsWithout(string name)
     {
         // Far beyond the context of 16, so that the window starts over several times.
@@ -101,7 +102,11 @@ public sealed class GeneratorTests
     /// <summary>A model with weights large enough that its greedy text is not one letter.</summary>
     private static Decoder Spread(CpuBackend backend, RunConfig config)
     {
-        Decoder model = new(backend, config with { Model = config.Model with { Biases = false } }); // large biases would drown the text
+        Decoder model = new(backend, config with // large biases would drown the text
+        {
+            Model = config.Model with { Biases = false },
+            Attention = config.Attention with { Biases = false, OutputBias = OutputBias.AsModel },
+        });
         backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), model.Parameters.Weights.Length, model.Parameters.Weights);
         backend.Affine(model.Parameters.Weights, 0.5f, 0f, model.Parameters.Weights.Length, model.Parameters.Weights);
         return model;

@@ -1,4 +1,3 @@
-using TinyMoE.Attention;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
@@ -11,7 +10,8 @@ public sealed class DecoderTests
 {
     private const int T = 16;
 
-    public static TheoryData<string> Variants => ["plain", "noisy", "window", "dense", "tied", "mixed", "bfloat16", "switch-head", "switch-head-window"];
+    public static TheoryData<string> Variants =>
+        ["plain", "noisy", "window", "dense", "tied", "mixed", "bfloat16", "switch-head", "switch-head-window", "heads", "switch-head-heads"];
 
     [Theory]
     [MemberData(nameof(Variants))]
@@ -49,7 +49,7 @@ public sealed class DecoderTests
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public void KvCache_GivesTheLogitsOfTheWholeSequence(string variant)
+    public void Cache_GivesTheLogitsOfTheWholeSequence(string variant)
     {
         RunConfig config = Variant(variant);
         using CpuBackend backend = new(2);
@@ -57,7 +57,7 @@ public sealed class DecoderTests
         int V = config.Model.Vocabulary;
         int[] ids = TestModels.Ids(T, V);
         float[] whole = TestModels.Logits(backend, model, ids, B: 1);
-        using KvCache cache = new(backend, config.Model);
+        using DecoderCache cache = model.NewCache();
         for (int start = 0, length = 5; start < T; start += length, length = 1)
         {
             using Tape tape = backend.NewTape(recording: false);
@@ -147,11 +147,16 @@ public sealed class DecoderTests
         {
             "noisy" => TestModels.TinyNoisy,
             "bfloat16" => TestModels.TinyBfloat16,
-            "window" => tiny with { Model = tiny.Model with { Window = 4, KvHeads = 1 } },
+            "window" => tiny with { Attention = tiny.Attention with { Window = 4, KvHeads = 1 } },
             "dense" => tiny with { Moe = tiny.Moe with { Experts = 0 }, Model = tiny.Model with { FeedForward = FeedForwardKind.Gelu } },
             "tied" => tiny with { Model = tiny.Model with { TieEmbeddings = true, Positions = PositionKind.Learned } },
             "switch-head" => TestModels.TinySwitchHead,
-            "switch-head-window" => tiny with { Model = tiny.Model with { Window = 4 }, Attention = TestModels.TinySwitchHead.Attention with { Active = 1 } },
+            "switch-head-window" => tiny with { Attention = TestModels.TinySwitchHead.Attention with { Window = 4, Active = 1 } },
+            "heads" => TestModels.TinyHeads,
+            "switch-head-heads" => TestModels.TinyHeads with
+            {
+                Attention = TestModels.TinyHeads.Attention with { Kind = AttentionKind.SwitchHead, QueryKeyNorm = QueryKeyNorm.PerHead },
+            },
             "mixed" => tiny with { Model = tiny.Model with { Layers = 4 }, Moe = tiny.Moe with { FirstDense = 1, Every = 2, Renormalize = false } },
             _ => tiny,
         };

@@ -9,7 +9,7 @@ namespace TinyMoE.Tests.Models;
 
 public sealed class ModelSizeTests
 {
-    public static TheoryData<string> Names => ["plain", "noisy", "switch-head", .. Presets.All.Select(preset => preset.Name)];
+    public static TheoryData<string> Names => ["plain", "noisy", "switch-head", "heads", .. Presets.All.Select(preset => preset.Name)];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -26,16 +26,29 @@ public sealed class ModelSizeTests
         Assert.InRange(flops / T / ModelSize.Of(config).ForwardFlopsPerToken, 0.9, 1.1);
     }
 
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("heads")]
+    public void GenerationBytes_AreTheWeightsAndWhatTheCacheTakes(string name)
+    {
+        RunConfig config = TestModels.Named(name);
+        using CpuBackend backend = new(1);
+        using Decoder model = new(backend, config, training: false);
+        long before = backend.Pool.LiveBytes;
+        using DecoderCache cache = model.NewCache();
+        Assert.Equal(backend.Pool.LiveBytes - before, ModelSize.Of(config).GenerationBytes - sizeof(float) * model.Parameters.Count);
+    }
+
     [Fact]
     public void SwitchHead_CountsTheExpertsThatATokenMeets()
     {
         ModelSize size = ModelSize.Of(TestModels.TinySwitchHead);
         ModelPart experts = size.Parts.Single(part => part.Name == "attention experts"), attention = size.Parts.Single(part => part.Name == "attention");
-        ModelConfig model = TestModels.TinySwitchHead.Model;
-        int C = model.Width, D = model.HeadSize, heads = model.Heads + model.KvHeads;
-        Assert.Equal(model.Layers * 3 * (heads * D * C + model.Heads * C), experts.Total);
+        (ModelConfig model, AttentionConfig heads) = (TestModels.TinySwitchHead.Model, TestModels.TinySwitchHead.Attention);
+        int C = model.Width, D = C / heads.Heads, all = heads.Heads + heads.KvHeads;
+        Assert.Equal(model.Layers * 3 * (all * D * C + heads.Heads * C), experts.Total);
         Assert.Equal(experts.Total * 2 / 3, experts.Active);
-        Assert.Equal(model.Layers * (C * C + model.KvHeads * D * C + heads * 3 * C), attention.Total);
+        Assert.Equal(model.Layers * (C * C + heads.KvHeads * D * C + all * 3 * C), attention.Total);
         Assert.Equal(attention.Total, attention.Active);
     }
 }

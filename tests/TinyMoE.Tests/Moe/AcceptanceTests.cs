@@ -1,4 +1,3 @@
-using TinyMoE.Attention;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
@@ -141,7 +140,7 @@ public sealed class AcceptanceTests
         int[] ids = TestModels.Ids(2 * T, V);
         using Tape tape = backend.NewTape();
         DecoderOutput output = model.Forward(tape, RouterModels.Tokens(tape, ids, 2), new Pass(Training: true, Seed: 1, Step: 1));
-        float[] gates = output.Routings[0].Routing.Assignment.Weights.ToArray();
+        float[] gates = output.Routings[0].Routing.Assignment.Gates.ToArray();
         Assert.True(gates.Distinct().Count() > 2 && gates.All(g => g is >= 0 and <= 1));
         tape.Backward(output.Logits.CrossEntropy(tape.Ints(TestModels.Ids(2 * T, V, seed: 2))));
         Assert.All(model.Parameters.All.Where(p => p.Name.Contains("gate.weight", StringComparison.Ordinal) || p.Name.Contains("centroids", StringComparison.Ordinal)),
@@ -193,13 +192,13 @@ public sealed class AcceptanceTests
 
     [Theory]
     [MemberData(nameof(Causal))]
-    public void Item05_KvCache_GivesTheLogitsOfTheWholeSequence(string name)
+    public void Item05_Cache_GivesTheLogitsOfTheWholeSequence(string name)
     {
         using CpuBackend backend = new(2);
         using Decoder model = RouterModels.Spread(backend, RouterModels.Of(name));
         int[] ids = TestModels.Ids(T, V);
         float[] whole = RouterModels.Logits(backend, model, ids, 1);
-        using KvCache cache = new(backend, model.Config.Model);
+        using DecoderCache cache = model.NewCache();
         for (int start = 0, length = 5; start < T; start += length, length = 1)
         {
             using Tape tape = backend.NewTape(recording: false);
@@ -423,7 +422,7 @@ public sealed class AcceptanceTests
     private static void AssertLooksAhead(RunConfig config)
     {
         config.Validate();
-        Assert.True(ConfigNotes.LooksAhead(config));
+        Assert.True(config.Moe.LooksAhead);
         using CpuBackend backend = new(2);
         using Decoder model = RouterModels.Spread(backend, config);
         int[] ids = TestModels.Ids(T, V);

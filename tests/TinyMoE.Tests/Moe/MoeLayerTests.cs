@@ -100,7 +100,7 @@ public sealed class MoeLayerTests
         Routing training = layer.Moe.Forward(input, RoutingContext.For(input, new Pass(Training: true, Seed: 1, Step: 1))).Routing;
         Assert.Equal(["importance", "load"], training.Losses.Select(l => l.Name));
         Routing otherStep = layer.Moe.Forward(input, RoutingContext.For(input, new Pass(Training: true, Seed: 1, Step: 2))).Routing;
-        Assert.NotEqual(training.Assignment.Weights.ToArray(), otherStep.Assignment.Weights.ToArray());
+        Assert.NotEqual(training.Assignment.Gates.ToArray(), otherStep.Assignment.Gates.ToArray());
     }
 
     [Fact]

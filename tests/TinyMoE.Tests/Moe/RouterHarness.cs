@@ -29,7 +29,7 @@ internal sealed class RouterHarness : IDisposable
 {
     private readonly CpuBackend backend = new(1);
     private readonly ParameterStore store;
-    private readonly IRouter router;
+    private readonly Router router;
     private readonly MoeConfig moe;
     private readonly int width;
 
@@ -38,7 +38,7 @@ internal sealed class RouterHarness : IDisposable
         (this.moe, this.width) = (moe, width);
         store = new ParameterStore(backend);
         ModelConfig model = TestModels.Tiny.Model with { Width = width };
-        router = RouterFactory.Create(store, "moe", model, moe, layer: 0);
+        router = RouterFactory.Create(new RouterSite(store, "moe", model, moe, Layer: 0));
         store.Allocate(seed: 5);
         foreach (Parameter parameter in store.All)
         {
@@ -74,7 +74,7 @@ internal sealed class RouterHarness : IDisposable
         Assignment assignment = routing.Assignment;
 
         int[] offsets = backend.Read(assignment.Offsets), rowTokens = backend.Read(assignment.Tokens);
-        float[] weights = assignment.Weights.ToArray(), gates = new float[T * E], drows = new float[assignment.Rows];
+        float[] weights = assignment.Gates.ToArray(), gates = new float[T * E], drows = new float[assignment.Rows];
         for (int e = 0; e < E; e++)
         {
             for (int n = offsets[e]; n < offsets[e + 1]; n++)
@@ -91,7 +91,7 @@ internal sealed class RouterHarness : IDisposable
         if (dgates is null && loss is null)
             return run;
 
-        tape.Backward(loss is null ? assignment.Weights.Multiply(tape.Constant(drows.Length, drows)).Sum() : routing.Losses.Single(l => l.Name == loss).Value);
+        tape.Backward(loss is null ? assignment.Gates.Multiply(tape.Constant(drows.Length, drows)).Sum() : routing.Losses.Single(l => l.Name == loss).Value);
         Dictionary<string, float[]> gradients = new() { ["x"] = input.HasGrad ? backend.Read(input.Grad) : new float[x.Length] };
         foreach (Parameter parameter in store.All)
             gradients[parameter.Name["moe.".Length..]] = parameter.HasGrad ? backend.Read(parameter.Grad) : new float[parameter.Count];

@@ -19,7 +19,7 @@ internal static class RouterModels
     public static IEnumerable<string> All => [.. RouterTraits.All.Select(router => router.Name), ByPosition, ByBatch];
 
     /// <summary>Those that never look ahead outside training.</summary>
-    public static IEnumerable<string> Causal => All.Where(name => !ConfigNotes.LooksAhead(Of(name)));
+    public static IEnumerable<string> Causal => All.Where(name => !Of(name).Moe.LooksAhead);
 
     /// <summary>Those whose choice for a token in inference depends on that token alone.</summary>
     public static IEnumerable<string> BatchInvariant => Causal.Where(name => name != ByPosition);

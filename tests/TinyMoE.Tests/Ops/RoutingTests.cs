@@ -84,7 +84,7 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
         ];
         foreach (var (separate, together) in pairs)
             Assert.Equal(backend.Read(separate), backend.Read(together));
-        Assert.Equal(expected.Weights.ToArray(), weights.ToArray());
+        Assert.Equal(expected.Gates.ToArray(), weights.ToArray());
     }
 
     private static OpCase Route(int T, int E, int K, bool overAll) => new(

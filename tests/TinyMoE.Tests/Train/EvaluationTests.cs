@@ -71,7 +71,7 @@ public sealed class EvaluationTests
         Corpus corpus = TestModels.Corpus();
         using CpuBackend backend = new(2);
         int[] windows = [.. Enumerable.Range(0, 21)];
-        EvaluationResult[] results =
+        EvaluationOutcome[] results =
         [
             .. new[] { 1, 3, 8, 32 }.Select(batch =>
             {

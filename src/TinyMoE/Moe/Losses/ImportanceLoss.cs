@@ -6,7 +6,7 @@ namespace TinyMoE.Moe.Losses;
 /// <summary>
 /// The importance loss (Shazeer et al. 2017, equations 6 and 7): experts should have equal sums of gates.
 /// <code>
-/// importance_e = Σ_t g[t, e]
+/// importance_e = Σ_n g[n, e]
 /// L = CV²(importance) = var/mean²          population variance; 0 when equal, with a gradient of 0 there
 /// </code>
 /// The variance, not the deviation squared: a root has no gradient at 0, which is where a balanced router is. Weight 0.01 (moe.importance_loss).

@@ -9,8 +9,8 @@ namespace TinyMoE.Moe.Losses;
 /// the chance that an expert would be among the top K if its own noise alone were drawn again.
 /// <code>
 /// threshold = the (K+1)-th largest H for an expert that is chosen, the K-th for another
-/// P[t, e]   = Φ((clean − threshold)/σ)
-/// load_e    = Σ_t P[t, e]
+/// P[n, e]   = Φ((clean − threshold)/σ)
+/// load_e    = Σ_n P[n, e]
 /// L         = CV²(load)
 /// </code>
 /// No stop-gradient anywhere, as in Tensor2Tensor: it flows through the clean logits, σ, and the threshold, another expert's H. Weight 0.01 (moe.load_loss).
@@ -21,13 +21,13 @@ public static class LoadLoss
     /// <summary>load (E); result (1).</summary>
     public static Tensor Of(Tensor load) => load.SquaredVariation(ImportanceLoss.Epsilon);
 
-    /// <summary>Shazeer's smooth load of each expert (E). clean, noisy, sigma (T, E), K &lt; E.</summary>
+    /// <summary>Shazeer's smooth load of each expert (E). clean, noisy, sigma (N, E), K &lt; E.</summary>
     public static Tensor SmoothLoad(Tensor clean, Tensor noisy, Tensor sigma, int K, TokenMask? mask = null) => clean.SmoothLoad(noisy, sigma, K, mask?.Column);
 
-    /// <summary>V-MoE's smooth load of each expert (E), for noise of one standard deviation. clean, noisy (T, E).</summary>
+    /// <summary>V-MoE's smooth load of each expert (E), for noise of one standard deviation. clean, noisy (N, E).</summary>
     public static Tensor FixedNoiseLoad(Tensor clean, Tensor noisy, float sigma, int K, TokenMask? mask = null)
     {
-        Tensor threshold = noisy.SelectColumns(noisy.TopK(K), K).SliceColumns(K - 1, 1); // (T, 1)
+        Tensor threshold = noisy.SelectColumns(noisy.TopK(K), K).SliceColumns(K - 1, 1); // (N, 1)
         return clean.Subtract(threshold).Scale(1f / sigma).NormalCdf().SumRows(mask);
     }
 }

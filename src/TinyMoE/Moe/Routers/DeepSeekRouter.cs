@@ -13,71 +13,67 @@ namespace TinyMoE.Moe.Routers;
 /// groups:  of moe.groups, those moe.active_groups with the largest sum of their two best s + b stay in the choice
 /// I = the K largest s + b
 /// g = scaling·s[I]/Σ s[I]                           the bias is not in the gate; K = 1: scaling·s[I]
-/// after every step:  b += γ·sign(mean(c) − c),   c = choices an expert in the whole step, all its parts together
+/// after every step:  b += γ·sign(mean(c) − c),   c = choices per expert in the whole step, all its parts together
 /// </code>
 /// γ = moe.bias_rate, 0.001; scaling = moe.routed_scaling, 2.5 in V3 with 256 experts. The bias begins at 0, has no gradient and no decay, acts in evaluation as it is,
 /// and is part of a checkpoint. Usual companions: shared experts, fine experts, moe.sequence_loss 0.0001. For losses a probability is s/Σs.
 /// </summary>
-public sealed class DeepSeekRouter : IRouter
+public sealed class DeepSeekRouter : GatedRouter
 {
     private const float Epsilon = 1e-20f; // all scores 0: no 0/0
 
-    private readonly MoeConfig config;
     private readonly ParameterStore store;
-    private readonly Gate gate;
     private readonly StateTensor bias;
     private readonly StateTensor counts;
-    private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) and the state <c>name.gate.e_score_correction_bias</c> (E) to the store.</summary>
-    public DeepSeekRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
+    /// <summary>Adds <c>name.gate.weight</c> (E, C) and the state <c>name.gate.e_score_correction_bias</c> (E) to the site's store.</summary>
+    public DeepSeekRouter(RouterSite site)
+        : base(site)
     {
-        (this.config, this.store) = (config, store);
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
-        bias = store.AddState($"{name}.gate.e_score_correction_bias", config.Experts);
-        counts = store.AddState($"{name}.gate.counts", config.Experts, saved: false);
-        choice = new TokenChoice(config, layer);
+        store = site.Store;
+        bias = store.AddState($"{site.Name}.gate.e_score_correction_bias", Config.Experts);
+        counts = store.AddState($"{site.Name}.gate.counts", Config.Experts, saved: false);
     }
 
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
-        int K = config.Active;
-        GateLogits logits = gate.Forward(x, context);            // (T, E)
-        Tensor scores = logits.Noisy.Sigmoid(), cleanScores = logits.Clean == logits.Noisy ? scores : logits.Clean.Sigmoid(); // (T, E)
-        Ints choices = Choose(scores, bias.On(x.Tape), config);  // (T, K)
-        Tensor gates = Gates(scores.SelectColumns(choices, K), config.RoutedScaling);
+        int K = Config.Active;
+        GateLogits logits = Gate.Forward(x, context);            // (N, E)
+        Tensor scores = logits.Noisy.Sigmoid(), cleanScores = logits.Clean == logits.Noisy ? scores : logits.Clean.Sigmoid(); // (N, E)
+        Ints choices = Choose(scores, bias.On(x.Tape), Config);  // (N, K)
+        Tensor gates = Gates(scores.SelectColumns(choices, K), Config.RoutedScaling);
         Tensor probabilities = cleanScores.Share(Epsilon);
-        Routing routing = choice.Choose(new RouterScores(logits.Clean, probabilities), choices, gates, context);
+        Routing routing = Choice.Choose(new RouterScores(logits.Clean, probabilities), choices, gates, context);
         if (context.Pass.Training)
-            x.Tape.Backend.CountChoices(routing.Choices, 1, scores.Shape[0], K, K, config.Experts, 1f, new Target(counts.Data, Adds: true));
+            x.Tape.Backend.CountChoices(routing.Choices, 1, scores.Shape[0], K, K, Config.Experts, 1f, new Target(counts.Data, Adds: true));
         return routing;
     }
 
     /// <inheritdoc/>
-    public void EndStep()
+    public override void EndStep()
     {
-        store.Backend.StepBias(counts.Data, config.Experts, config.BiasRate, bias.Data);
+        store.Backend.StepBias(counts.Data, Config.Experts, Config.BiasRate, bias.Data);
         store.Backend.Fill(counts.Data, 0f);
     }
 
-    /// <summary>The K experts of the largest score + bias within the best groups. scores (T, E), bias (E), result (T, K).</summary>
+    /// <summary>The K experts of the largest score + bias within the best groups. scores (N, E), bias (E), result (N, K).</summary>
     internal static Ints Choose(Tensor scores, Tensor bias, MoeConfig config)
     {
-        int T = scores.Shape[0], E = config.Experts, G = config.Groups, M = E / G;
-        Tensor biased = scores.Add(bias);                        // (T, E)
+        int N = scores.Shape[0], E = config.Experts, G = config.Groups, M = E / G;
+        Tensor biased = scores.Add(bias);                        // (N, E)
         if (config.ActiveGroups < G)
         {
             int top = Math.Min(2, M);
-            Tensor inGroups = biased.Reshape((T * G, M));
-            Tensor groupScores = inGroups.SelectColumns(inGroups.TopK(top), top).SumColumns().Reshape((T, G));
-            Tensor open = scores.Tape.OneHot(groupScores.TopK(config.ActiveGroups), config.ActiveGroups, G); // (T, G), 1 for a group that stays
-            biased = inGroups.Add(open.Reshape((T * G, 1)).Shift(-1f).Scale(1e9f)).Reshape((T, E));
+            Tensor inGroups = biased.Reshape((N * G, M));
+            Tensor groupScores = inGroups.SelectColumns(inGroups.TopK(top), top).SumColumns().Reshape((N, G));
+            Tensor open = scores.Tape.OneHot(groupScores.TopK(config.ActiveGroups), config.ActiveGroups, G); // (N, G), 1 for a group that stays
+            biased = inGroups.Add(open.Reshape((N * G, 1)).Shift(-1f).Scale(1e9f)).Reshape((N, E));
         }
 
         return biased.TopK(config.Active);
     }
 
-    /// <summary>The chosen scores divided by their sum, times the scaling; one score alone is its own gate. chosen, result (T, K).</summary>
+    /// <summary>The chosen scores divided by their sum, times the scaling; one score alone is its own gate. chosen, result (N, K).</summary>
     internal static Tensor Gates(Tensor chosen, float scaling) => chosen.Shape.Last > 1 ? chosen.Share(Epsilon, scaling) : scaling == 1f ? chosen : chosen.Scale(scaling);
 }

@@ -8,39 +8,27 @@ namespace TinyMoE.Moe.Routers;
 /// <summary>
 /// Expert choice (Zhou et al. 2022): experts choose tokens, so that loads are equal by construction and a token may have none, one or many.
 /// <code>
-/// S = softmax(x·Wgᵀ)                        over the experts, (T, E)
+/// S = softmax(x·Wgᵀ)                        over the experts, (N, E)
 /// expert e takes the C tokens with the largest S[·, e],   C = ⌊n·c/E⌋ of a group of n tokens that count, at least 1
-/// gate of token t at expert e = S[t, e]
+/// gate of token t at expert e = S[n, e]
 /// </code>
-/// c, the mean number of experts a token, is moe.active: 2 costs as much as top-2. No balance loss is needed.
+/// c, the mean number of experts per token, is moe.active: 2 costs as much as top-2. No balance loss is needed.
 /// Who is taken depends on all tokens of the group. With groups of a sequence (the default) or of the batch (the paper) that means later ones: a decoder
 /// that is trained so can cheat, hence it is refused unless moe.allow_non_causal is set. moe.choice_group position makes groups of the tokens at one
 /// position of all sequences: causal, but what a sequence gets then depends on its neighbours in the batch, and one that is alone gets every expert.
 /// </summary>
-public sealed class ExpertChoiceRouter : IRouter
+public sealed class ExpertChoiceRouter(RouterSite site) : GatedRouter(site)
 {
-    private readonly MoeConfig config;
-    private readonly Gate gate;
-    private readonly TokenChoice choice;
-
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) to the store.</summary>
-    public ExpertChoiceRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
-    {
-        this.config = config;
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
-        choice = new TokenChoice(config, layer);
-    }
-
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
         TokenBatch tokens = context.Tokens;
-        int E = config.Experts, groups = config.ChoiceGroup switch { ChoiceGroup.Batch => 1, ChoiceGroup.Sequence => tokens.B, _ => tokens.T };
-        GateLogits logits = gate.Forward(x, context);
-        Tensor probabilities = logits.Noisy.Softmax();           // (T, E)
+        int E = Config.Experts, groups = Config.ChoiceGroup switch { ChoiceGroup.Batch => 1, ChoiceGroup.Sequence => tokens.B, _ => tokens.T };
+        GateLogits logits = Gate.Forward(x, context);
+        Tensor probabilities = logits.Noisy.Softmax();           // (N, E)
         Tensor scores = tokens.Mask is null ? probabilities : probabilities.Add(tokens.Mask.Column.Shift(-1f).Scale(2f)); // below 0: never taken
-        Ints choices = scores.ChooseTokens(config.Active, groups, interleaved: config.ChoiceGroup == ChoiceGroup.Position); // (T, E)
-        int most = Math.Max(1, (int)((long)tokens.Count / groups * config.Active / E)); // of a group without padding
-        return choice.Choose(new RouterScores(logits.Clean, probabilities), choices, probabilities, context, rows: groups * E * most);
+        Ints choices = scores.ChooseTokens(Config.Active, groups, interleaved: Config.ChoiceGroup == ChoiceGroup.Position); // (N, E)
+        int most = Math.Max(1, (int)((long)tokens.Count / groups * Config.Active / E)); // of a group without padding
+        return Choice.Choose(new RouterScores(logits.Clean, probabilities), choices, probabilities, context, rows: groups * E * most);
     }
 }

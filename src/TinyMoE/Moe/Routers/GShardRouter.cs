@@ -1,5 +1,3 @@
-using TinyMoE.Configuration;
-using TinyMoE.Layers;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
@@ -17,39 +15,27 @@ namespace TinyMoE.Moe.Routers;
 /// A full expert serves first choices before second ones, earlier tokens before later ones (moe.drop position). g₁ stays as it is when the second is dropped.
 /// The paper's settings: moe.capacity_factor 2 (an expert's share of both choices: 1 here), moe.gshard_loss 0.01.
 /// </summary>
-public sealed class GShardRouter : IRouter
+public sealed class GShardRouter(RouterSite site) : GatedRouter(site)
 {
     private const int K = 2;
 
-    private readonly MoeConfig config;
-    private readonly int layer;
-    private readonly Gate gate;
-    private readonly TokenChoice choice;
-
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) to the store.</summary>
-    public GShardRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
-    {
-        (this.config, this.layer) = (config, layer);
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
-        choice = new TokenChoice(config, layer);
-    }
 
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
-        GateLogits logits = gate.Forward(x, context);
-        int active = config.ActiveOfRouter;
+        GateLogits logits = Gate.Forward(x, context);
+        int active = Config.ActiveOfRouter;
         if (!context.Pass.Training || active < K)
-            return choice.TopK(logits, active, overAll: active < K, context);
+            return Choice.TopK(logits, active, overAll: active < K, context);
 
-        Ints choices = logits.Noisy.TopK(K);                     // (T, 2)
-        Tensor gates = logits.Noisy.SelectColumns(choices, K).Softmax(); // (T, 2)
-        Tensor draws = x.Tape.Uniform((gates.Shape[0], 1), context.Pass.Key(RandomPurpose.SecondExpert, layer));
+        Ints choices = logits.Noisy.TopK(K);                     // (N, 2)
+        Tensor gates = logits.Noisy.SelectColumns(choices, K).Softmax(); // (N, 2)
+        Tensor draws = x.Tape.Uniform((gates.Shape[0], 1), context.Pass.Key(RandomPurpose.SecondExpert, Layer));
         Ints offered = Keep(gates, draws).KeepChoices(choices);
-        return choice.Choose(new RouterScores(logits.Clean), choices, gates, context, offered: offered);
+        return Choice.Choose(new RouterScores(logits.Clean), choices, gates, context, offered: offered);
     }
 
-    /// <summary>Above 0 for a choice that is kept: the first, whose gate is at least ½, always; the second where 2·g₂ exceeds the draw. gates (T, 2), draws (T, 1), result (T, 2).</summary>
+    /// <summary>Above 0 for a choice that is kept: the first, whose gate is at least ½, always; the second where 2·g₂ exceeds the draw. gates (N, 2), draws (N, 1), result (N, 2).</summary>
     internal static Tensor Keep(Tensor gates, Tensor draws)
     {
         Tensor second = gates.SliceColumns(1, 1).Scale(2f).Subtract(draws);

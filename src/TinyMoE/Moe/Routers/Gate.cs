@@ -7,13 +7,14 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe.Routers;
 
-/// <summary>Logits (T, E) as they are, for losses and statistics, and as the choice sees them.</summary>
+/// <summary>Logits (N, E) as they are, for losses and statistics, and as the choice sees them.</summary>
 internal readonly record struct GateLogits(Tensor Clean, Tensor Noisy);
 
 /// <summary>
 /// The learned part of most routers, h = x·Wgᵀ in float32, with what may act on it in training only:
 /// <list type="bullet">
-/// <item>jitter ε: the router's copy of x is multiplied by numbers uniform in [1 − ε, 1 + ε] (Fedus et al. 2021, section 2.2; the text, not the pseudo-code of appendix F, which adds them);</item>
+/// <item>jitter ε: the router's copy of x is multiplied by numbers uniform in [1 − ε, 1 + ε] (Fedus et al. 2021, section 2.2; the text, not the
+/// pseudo-code of appendix F, which adds them);</item>
 /// <item>logit noise s: normal noise of deviation s/E is added to the logits (Riquelme et al. 2021, V-MoE);</item>
 /// <item>gate dropout: a token must do without an expert at random: its logit is masked (Csordás et al. 2023).</item>
 /// </list>
@@ -27,14 +28,15 @@ internal sealed class Gate
     private readonly int layer;
     private readonly Linear linear;
 
-    /// <summary>Adds <c>name.weight</c> (outputs, C) to the store; E outputs unless said.</summary>
-    public Gate(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer, Initializer? initializer = null, int? outputs = null)
+    /// <summary>Adds a matrix of this name (outputs, C) to the site's store; E outputs unless said.</summary>
+    public Gate(RouterSite site, string name, Initializer? initializer = null, int? outputs = null)
     {
-        (this.config, this.layer) = (config, layer);
-        linear = new Linear(store, name, model.Width, outputs ?? config.Experts, initializer ?? new WeightInit(model).Matrix(model.Width));
+        (config, layer) = (site.Moe, site.Layer);
+        int C = site.Model.Width;
+        linear = new Linear(site.Store, $"{site.Name}.{name}", C, outputs ?? config.Experts, initializer ?? new WeightInit(site.Model).Matrix(C));
     }
 
-    /// <summary>x (T, C) to logits (T, E).</summary>
+    /// <summary>x (N, C) to logits (N, E).</summary>
     public GateLogits Forward(Tensor x, RoutingContext context)
     {
         Pass pass = context.Pass;
@@ -52,7 +54,8 @@ internal sealed class Gate
     /// <summary>Standard deviation of the fixed noise.</summary>
     public static float NoiseDeviation(MoeConfig config) => config.LogitNoise / config.Experts;
 
-    private Tensor Jittered(Tensor x, Pass pass) => config.Jitter == 0f ? x : x.Jitter(config.Jitter, pass.Key(RandomPurpose.RouterJitter, layer)); // (T, C)
+    private Tensor Jittered(Tensor x, Pass pass) => // (N, C)
+        config.Jitter == 0f ? x : x.Jitter(config.Jitter, pass.Key(RandomPurpose.RouterJitter, layer));
 
     /// <summary>0, or <see cref="Masked"/> with the chance of gate dropout; like the logits, a constant.</summary>
     private Tensor DropoutMask(Tensor logits, Pass pass)

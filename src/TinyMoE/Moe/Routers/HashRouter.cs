@@ -16,35 +16,32 @@ namespace TinyMoE.Moe.Routers;
 /// </code>
 /// The table is part of a checkpoint.
 /// </summary>
-public sealed class HashRouter : IRouter
+public sealed class HashRouter : Router
 {
-    private readonly MoeConfig config;
     private readonly ParameterStore store;
     private readonly StateTensor table;
-    private readonly TokenChoice choice;
 
-    /// <summary>Adds the state <c>name.hash.table</c> (V, K) to the store.</summary>
-    public HashRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
+    /// <summary>Adds the state <c>name.hash.table</c> (V, K) to the site's store.</summary>
+    public HashRouter(RouterSite site)
+        : base(site)
     {
-        (this.config, this.store) = (config, store);
-        int V = model.Vocabulary;
-        table = store.AddState($"{name}.hash.table", (V, config.Active), seed => RandomTable(seed, layer, V, config.Experts, config.Active));
-        choice = new TokenChoice(config, layer);
+        (store, int V, int E, int K) = (site.Store, site.Model.Vocabulary, Config.Experts, Config.Active);
+        table = store.AddState($"{site.Name}.hash.table", (V, K), seed => RandomTable(seed, Layer, V, E, K));
     }
 
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
         Tape tape = x.Tape;
         Ints choices = tape.LookUpChoices(table.On(tape), context.Tokens.Ids);
-        return choice.Choose(RouterScores.None, choices, TokenChoice.EqualGates(tape, context.Tokens.Count, config.Active), context);
+        return Choice.Choose(RouterScores.None, choices, TokenChoice.EqualGates(tape, context.Tokens.Count, Config.Active), context);
     }
 
     /// <inheritdoc/>
-    public void Prepare(IReadOnlyList<int> frequencies)
+    public override void Prepare(IReadOnlyList<int> frequencies)
     {
-        if (config.Hash == HashKind.Balanced)
-            store.Backend.Write<float>(BalancedTable(frequencies, config.Experts, config.Active), table.Data);
+        if (Config.Hash == HashKind.Balanced)
+            store.Backend.Write<float>(BalancedTable(frequencies, Config.Experts, Config.Active), table.Data);
     }
 
     /// <summary>K different experts for each of V ids, drawn at random.</summary>

@@ -17,39 +17,32 @@ namespace TinyMoE.Moe.Routers;
 /// The noise sees the logits, before any softmax, and only in training. The paper's losses: moe.importance_loss and moe.load_loss, 0.01 here.
 /// Any K; with K = 1 every gate is 1 and only the load loss teaches the router.
 /// </summary>
-public sealed class NoisyTopKRouter : IRouter
+public sealed class NoisyTopKRouter : GatedRouter
 {
-    private readonly MoeConfig config;
-    private readonly int layer;
-    private readonly Gate gate;
     private readonly Linear noise;
-    private readonly TokenChoice choice;
 
     /// <summary>
     /// Adds <c>name.gate.weight</c> and <c>name.noise.weight</c> (E, C), both zero as in the paper: all experts begin equal.
     /// Only the Kaiming initialisation draws them like every other matrix, as makeMoE does.
     /// </summary>
-    public NoisyTopKRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
-    {
-        (this.config, this.layer) = (config, layer);
-        Initializer initializer = model.Init == InitKind.Kaiming ? new WeightInit(model).Matrix(model.Width) : Initializer.Zeros;
-        gate = new Gate(store, $"{name}.gate", model, config with { LogitNoise = 0 }, layer, initializer);
-        noise = new Linear(store, $"{name}.noise", model.Width, config.Experts, initializer);
-        choice = new TokenChoice(config, layer);
-    }
+    public NoisyTopKRouter(RouterSite site)
+        : base(site, new Gate(site with { Moe = site.Moe with { LogitNoise = 0 } }, "gate", First(site.Model))) =>
+        noise = new Linear(site.Store, $"{site.Name}.noise", site.Model.Width, Config.Experts, First(site.Model));
 
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
-        int E = config.Experts, K = config.Active;
-        GateLogits logits = gate.Forward(x, context);            // (T, E)
+        int E = Config.Experts, K = Config.Active;
+        GateLogits logits = Gate.Forward(x, context);            // (N, E)
         if (!context.Pass.Training)
-            return choice.TopK(logits, K, overAll: false, context);
+            return Choice.TopK(logits, K, overAll: false, context);
 
-        (Tensor noisy, Tensor sigma) = logits.Noisy.NoisyLogits(noise.Forward(x), context.Pass.RouterNoise(logits.Clean, layer), config.NoiseEpsilon); // (T, E)
-        IEnumerable<BalanceLoss> load = config.LoadLoss > 0f && K < E
-            ? [new BalanceLoss("load", LoadLoss.Of(LoadLoss.SmoothLoad(logits.Clean, noisy, sigma, K, context.Tokens.Mask)), config.LoadLoss)]
+        (Tensor noisy, Tensor sigma) = logits.Noisy.NoisyLogits(noise.Forward(x), context.Pass.RouterNoise(logits.Clean, Layer), Config.NoiseEpsilon); // (N, E)
+        IEnumerable<BalanceLoss> load = Config.LoadLoss > 0f && K < E
+            ? [new BalanceLoss("load", LoadLoss.Of(LoadLoss.SmoothLoad(logits.Clean, noisy, sigma, K, context.Tokens.Mask)), Config.LoadLoss)]
             : [];
-        return choice.TopK(logits with { Noisy = noisy }, K, overAll: false, context, load);
+        return Choice.TopK(logits with { Noisy = noisy }, K, overAll: false, context, load);
     }
+
+    private static Initializer First(ModelConfig model) => model.Init == InitKind.Kaiming ? new WeightInit(model).Matrix(model.Width) : Initializer.Zeros;
 }

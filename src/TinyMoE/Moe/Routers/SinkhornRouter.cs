@@ -1,5 +1,3 @@
-using TinyMoE.Configuration;
-using TinyMoE.Layers;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
@@ -9,33 +7,21 @@ namespace TinyMoE.Moe.Routers;
 /// Sinkhorn routing (S-BASE: Clark et al. 2022, section 3.1; Megatron): loads are balanced by scaling, not by a loss.
 /// <code>
 /// h = x·Wgᵀ
-/// training:   Π = diag(r)·exp(h)·diag(c) whose rows sum to 1/T and columns to 1/E;  I = the K largest of each row of Π
+/// training:   Π = diag(r)·exp(h)·diag(c) whose rows sum to 1/N and columns to 1/E;  I = the K largest of each row of Π
 /// otherwise:  I = the K largest h
 /// g = softmax(h over all)[I], or for K = 1 σ(h[I])
 /// </code>
 /// Π only chooses: it has no gradient. It looks at the whole batch; evaluation and generation do not.
 /// </summary>
-public sealed class SinkhornRouter : IRouter
+public sealed class SinkhornRouter(RouterSite site) : GatedRouter(site)
 {
-    private readonly MoeConfig config;
-    private readonly Gate gate;
-    private readonly TokenChoice choice;
-
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) to the store.</summary>
-    public SinkhornRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
-    {
-        this.config = config;
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
-        choice = new TokenChoice(config, layer);
-    }
-
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
-        int K = config.Active;
-        GateLogits logits = gate.Forward(x, context);            // (T, E)
+        int K = Config.Active;
+        GateLogits logits = Gate.Forward(x, context);            // (N, E)
         Ints choices = (context.Pass.Training ? context.WithoutPadding(logits.Noisy).Sinkhorn() : logits.Noisy).TopK(K);
         Tensor activated = K == 1 ? logits.Noisy.Sigmoid() : logits.Noisy.Softmax();
-        return choice.Choose(new RouterScores(logits.Clean), choices, activated.SelectColumns(choices, K), context);
+        return Choice.Choose(new RouterScores(logits.Clean), choices, activated.SelectColumns(choices, K), context);
     }
 }

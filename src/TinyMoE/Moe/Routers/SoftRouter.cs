@@ -1,5 +1,3 @@
-using TinyMoE.Configuration;
-using TinyMoE.Layers;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
@@ -12,24 +10,14 @@ namespace TinyMoE.Moe.Routers;
 /// </code>
 /// It costs E/K times as much as sparse routing and is what sparse routing approximates; with K = E top-k routing is the same function.
 /// </summary>
-public sealed class SoftRouter : IRouter
+public sealed class SoftRouter(RouterSite site) : GatedRouter(site)
 {
-    private readonly Gate gate;
-    private readonly TokenChoice choice;
-
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) to the store.</summary>
-    public SoftRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
-    {
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
-        choice = new TokenChoice(config, layer);
-    }
-
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
-        GateLogits logits = gate.Forward(x, context);
-        Tensor gates = logits.Noisy.Softmax();                   // (T, E)
+        GateLogits logits = Gate.Forward(x, context);
+        Tensor gates = logits.Noisy.Softmax();                   // (N, E)
         Ints everyone = gates.ChooseTokens(active: gates.Shape[1]); // each expert takes every token
-        return choice.Choose(new RouterScores(logits.Clean), everyone, gates, context);
+        return Choice.Choose(new RouterScores(logits.Clean), everyone, gates, context);
     }
 }

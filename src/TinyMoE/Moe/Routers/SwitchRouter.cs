@@ -1,11 +1,9 @@
-using TinyMoE.Configuration;
-using TinyMoE.Layers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe.Routers;
 
 /// <summary>
-/// Switch routing (Fedus et al. 2021, "Switch Transformers", section 2.1): one expert a token.
+/// Switch routing (Fedus et al. 2021, "Switch Transformers", section 2.1): one expert per token.
 /// <code>
 /// h = (x ⊙ u)·Wgᵀ                u uniform in [1 − ε, 1 + ε], in training (moe.jitter, 0.01 in the paper)
 /// e = argmax h
@@ -15,18 +13,8 @@ namespace TinyMoE.Moe.Routers;
 /// The paper's settings: moe.capacity_factor 1.25, evaluation 2.0 (here 0, nothing dropped, unless set), moe.balance_loss 0.01, model.init switch with
 /// model.init_scale 0.1, moe.expert_dropout 0.4 in fine-tuning.
 /// </summary>
-public sealed class SwitchRouter : IRouter
+public sealed class SwitchRouter(RouterSite site) : GatedRouter(site)
 {
-    private readonly Gate gate;
-    private readonly TokenChoice choice;
-
-    /// <summary>Adds <c>name.gate.weight</c> (E, C) to the store.</summary>
-    public SwitchRouter(ParameterStore store, string name, ModelConfig model, MoeConfig config, int layer)
-    {
-        gate = new Gate(store, $"{name}.gate", model, config, layer);
-        choice = new TokenChoice(config, layer);
-    }
-
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context) => choice.TopK(gate.Forward(x, context), K: 1, overAll: true, context);
+    public override Routing Route(Tensor x, RoutingContext context) => Choice.TopK(Gate.Forward(x, context), K: 1, overAll: true, context);
 }

@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
@@ -14,22 +13,17 @@ namespace TinyMoE.Moe.Routers;
 /// </code>
 /// Labels come with the data (data.labels). G begins standard normal, so that tasks begin apart.
 /// </summary>
-public sealed class TaskRouter : IRouter
+public sealed class TaskRouter : Router
 {
-    private readonly MoeConfig config;
     private readonly Parameter table;
-    private readonly TokenChoice choice;
 
-    /// <summary>Adds <c>name.task_gate.weight</c> (labels, E) to the store.</summary>
-    public TaskRouter(ParameterStore store, string name, MoeConfig config, int layer)
-    {
-        this.config = config;
-        table = store.Add($"{name}.task_gate.weight", (Math.Max(1, config.Tasks), config.Experts), Initializer.Normal(1f), decays: false);
-        choice = new TokenChoice(config, layer);
-    }
+    /// <summary>Adds <c>name.task_gate.weight</c> (labels, E) to the site's store.</summary>
+    public TaskRouter(RouterSite site)
+        : base(site) => table = site.Store.Add(
+            $"{site.Name}.task_gate.weight", (Math.Max(1, Config.Tasks), Config.Experts), Initializer.Normal(1f), decays: false);
 
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
         Ints labels = context.Tokens.Labels;
         if (labels.IsNone)
@@ -40,8 +34,8 @@ public sealed class TaskRouter : IRouter
 
         if (!context.Pass.Training)
             RequireKnown(context.Tokens.LabelRange(x.Tape));
-        Tensor logits = x.Tape.Embedding(table, labels);         // (T, E)
-        return choice.TopK(new GateLogits(logits, logits), config.Active, overAll: !config.Renormalize || config.Active == 1, context);
+        Tensor logits = x.Tape.Embedding(table, labels);         // (N, E)
+        return Choice.TopK(new GateLogits(logits, logits), Config.Active, overAll: !Config.Renormalize || Config.Active == 1, context);
     }
 
     /// <summary>

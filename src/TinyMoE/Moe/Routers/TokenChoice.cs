@@ -9,14 +9,14 @@ namespace TinyMoE.Moe.Routers;
 /// <summary>
 /// What is the same for every router once it knows what it wants: padding reaches no expert, a full expert drops what comes too much, the rest is an
 /// <see cref="Assignment"/>, and the balance losses of the configuration are added in training.
-/// Capacity (Lepikhin et al. 2020; Fedus et al. 2021): an expert serves at most ⌊factor·T·K/E⌋ of T tokens that count, and not less than moe.min_capacity.
+/// Capacity (Lepikhin et al. 2020; Fedus et al. 2021): an expert serves at most ⌊factor·N·K/E⌋ of N tokens that count, and not less than moe.min_capacity.
 /// </summary>
 internal sealed class TokenChoice(MoeConfig config, int layer)
 {
     private readonly bool drops = RouterTraits.Of(config.Router).Drops;
     private readonly int active = config.ActiveOfRouter;
 
-    /// <summary>The K experts of the largest logits; gates are the softmax over those, or <paramref name="overAll"/>. logits (T, E).</summary>
+    /// <summary>The K experts of the largest logits; gates are the softmax over those, or <paramref name="overAll"/>. logits (N, E).</summary>
     public Routing TopK(GateLogits logits, int K, bool overAll, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses = null)
     {
         RouterScores scores = new(logits.Clean);
@@ -33,16 +33,16 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         return Choose(scores, choices, gates, context, ownLosses: ownLosses);
     }
 
-    /// <summary>These choices with these gates (T, K). <paramref name="rows"/>: most rows that can be needed. <paramref name="offered"/>: what of the choices is asked for, where that is not all.</summary>
+    /// <summary>These choices with these gates (N, K). <paramref name="rows"/>: most rows that can be needed. <paramref name="offered"/>: what of the choices is asked for, where that is not all.</summary>
     public Routing Choose(
         RouterScores scores, Ints choices, Tensor gates, RoutingContext context, int? rows = null, Ints offered = default, IEnumerable<BalanceLoss>? ownLosses = null)
     {
-        int T = gates.Shape[0], K = gates.Shape[1], E = config.Experts;
+        int N = gates.Shape[0], K = gates.Shape[1], E = config.Experts;
         if (offered.IsNone)
             offered = choices;
         if (context.Tokens.Mask is { } mask)
         {
-            Tensor counts = Ones(gates.Tape, gates.Shape).Multiply(mask.Column); // (T, K)
+            Tensor counts = Ones(gates.Tape, gates.Shape).Multiply(mask.Column); // (N, K)
             (choices, offered) = (counts.KeepChoices(choices), counts.KeepChoices(offered));
         }
 
@@ -50,22 +50,22 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         if (capacity < context.Counting)
         {
             offered = gates.Tape.LimitCapacity(offered, K, E, capacity, Priority(gates, context));
-            rows = (int)Math.Min((long)T * K, (long)E * capacity);
+            rows = (int)Math.Min((long)N * K, (long)E * capacity);
         }
 
         Assignment assignment = Assignment.FromChoices(offered, gates, E, rows);
         return Finish(scores, choices, K, assignment, gates, context, ownLosses);
     }
 
-    /// <summary>The gates of a router that has no opinion: 1/K everywhere, a constant (T, K).</summary>
-    public static Tensor EqualGates(Tape tape, int T, int K)
+    /// <summary>The gates of a router that has no opinion: 1/K everywhere, a constant (N, K).</summary>
+    public static Tensor EqualGates(Tape tape, int N, int K)
     {
-        Tensor gates = tape.Constant((T, K));
+        Tensor gates = tape.Constant((N, K));
         tape.Backend.Fill(gates.Data, 1f / K);
         return gates;
     }
 
-    /// <summary>gates (T, K); null where nothing was dropped and the Assignment has them all.</summary>
+    /// <summary>gates (N, K); null where nothing was dropped and the Assignment has them all.</summary>
     private Routing Finish(
         RouterScores scores, Ints choices, int K, Assignment assignment, Tensor? gates, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses)
     {
@@ -86,7 +86,7 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
 
     private int Capacity(RoutingContext context) => drops ? config.CapacityOf(context.Counting, context.Pass.Training) : context.Counting;
 
-    /// <summary>Who goes first at a full expert (T, K); null: who comes first.</summary>
+    /// <summary>Who goes first at a full expert (N, K); null: who comes first.</summary>
     private Tensor? Priority(Tensor gates, RoutingContext context) => config.Drop switch
     {
         DropOrder.Probability => gates,

@@ -1,4 +1,3 @@
-using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Tensors;
 
@@ -10,28 +9,19 @@ namespace TinyMoE.Moe.Routers;
 /// I(t) = (p·K + k) mod E for k &lt; K,  p the position of t in its sequence;  g = 1/K
 /// </code>
 /// </summary>
-public sealed class UniformRouter : IRouter
+public sealed class UniformRouter(RouterSite site) : Router(site)
 {
-    private readonly MoeConfig config;
-    private readonly TokenChoice choice;
     private int[] turns = [];
 
-    /// <summary>Adds nothing to the store.</summary>
-    public UniformRouter(MoeConfig config, int layer)
-    {
-        this.config = config;
-        choice = new TokenChoice(config, layer);
-    }
-
     /// <inheritdoc/>
-    public Routing Route(Tensor x, RoutingContext context)
+    public override Routing Route(Tensor x, RoutingContext context)
     {
         TokenBatch tokens = context.Tokens;
-        int K = config.Active, E = config.Experts;
+        int K = Config.Active, E = Config.Experts;
         if (turns.Length != tokens.Count * K)
             turns = new int[tokens.Count * K];
         for (int i = 0; i < turns.Length; i++)
             turns[i] = (int)(((long)(tokens.Start + i / K % tokens.T) * K + i % K) % E);
-        return choice.Choose(RouterScores.None, x.Tape.Ints(turns), TokenChoice.EqualGates(x.Tape, tokens.Count, K), context);
+        return Choice.Choose(RouterScores.None, x.Tape.Ints(turns), TokenChoice.EqualGates(x.Tape, tokens.Count, K), context);
     }
 }

@@ -1,0 +1,50 @@
+using TinyMoE.Configuration;
+
+namespace TinyMoE.App;
+
+/// <summary>Which configuration: a preset or a file to begin with, and what to change in it.</summary>
+public sealed record ConfigChoice
+{
+    /// <summary>The preset to begin with; null: <see cref="Presets.Default"/>, or the own configuration of a run that goes on.</summary>
+    public string? Preset { get; init; }
+
+    /// <summary>The JSON file to begin with, instead of a preset.</summary>
+    public string? File { get; init; }
+
+    /// <summary>Keys and their new values, applied in order.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Changes { get; init; } = [];
+
+    /// <summary>Steps to train in all; null: those of the configuration.</summary>
+    public int? Steps { get; init; }
+
+    /// <summary>The seed; null: that of the configuration.</summary>
+    public ulong? Seed { get; init; }
+
+    /// <summary>The texts to learn; null: those of the configuration.</summary>
+    public IReadOnlyList<string>? Sources { get; init; }
+
+    /// <summary>How text becomes ids, <c>char</c> or <c>byte</c>; null: as the configuration says.</summary>
+    public string? Tokenizer { get; init; }
+
+    /// <summary>What to call a run of this configuration: the file's name without its ending, or the preset's.</summary>
+    public string Name => File is { } file ? Path.GetFileNameWithoutExtension(file) : Preset ?? Presets.Default;
+
+    /// <summary>
+    /// The configuration with its changes, not validated yet; where neither a preset nor a file is named, it begins with
+    /// <paramref name="otherwise"/>, or with the default preset.
+    /// </summary>
+    /// <exception cref="TinyMoEException">There is no such preset, file or key, or a value does not fit its key.</exception>
+    public RunConfig Resolve(RunConfig? otherwise = null)
+    {
+        RunConfig start = File is { } file ? ConfigJson.Load(file)
+            : Preset is { } preset ? Presets.Get(preset)
+            : otherwise ?? Presets.Get(Presets.Default);
+        RunConfig config = Changes.Aggregate(start, (changed, change) => changed.With(change.Key, change.Value));
+        config = config with
+        {
+            Train = config.Train with { Steps = Steps ?? config.Train.Steps, Seed = Seed ?? config.Train.Seed },
+            Data = config.Data with { Sources = Sources ?? config.Data.Sources },
+        };
+        return Tokenizer is { } tokenizer ? config.With("data.tokenizer", tokenizer) : config;
+    }
+}

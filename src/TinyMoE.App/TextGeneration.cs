@@ -1,0 +1,125 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Generate;
+using TinyMoE.Models;
+using TinyMoE.Tokenizers;
+using TinyMoE.Train;
+
+namespace TinyMoE.App;
+
+/// <summary>What to write.</summary>
+/// <param name="Run">The folder of a run, or of a checkpoint.</param>
+public sealed record GenerationRequest(string Run)
+{
+    /// <summary>The text to go on from; empty: the model begins by itself.</summary>
+    public string Prompt { get; init; } = "";
+
+    /// <summary>How many tokens to write.</summary>
+    public int Tokens { get; init; } = 300;
+
+    /// <summary>How tokens are drawn.</summary>
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>The label to write by, which models of router task need and no others know; null: none.</summary>
+    public string? Label { get; init; }
+
+    /// <summary>What computes.</summary>
+    public DeviceChoice Device { get; init; } = new();
+}
+
+/// <summary>Is told what a model writes; called on the thread that generates.</summary>
+public interface ITextListener
+{
+    /// <summary>Before the model is opened, for each thing that a person should know of the run.</summary>
+    void OnNote(NoteReport note)
+    {
+    }
+
+    /// <summary>For every token, and once at the end: its text, empty while the bytes of a character are incomplete.</summary>
+    void OnText(string text);
+}
+
+/// <summary>A text that a model wrote by itself.</summary>
+/// <param name="Text">The text, without blanks around it.</param>
+/// <param name="Label">The label it was written by; null: none.</param>
+public sealed record TextSample(string Text, string? Label);
+
+/// <summary>Lets a trained model write text.</summary>
+public static class TextGeneration
+{
+    private const int SampleTokens = 400;
+
+    /// <summary>
+    /// Writes text piece by piece to <paramref name="listener"/>, the prompt not included; on <paramref name="stop"/> ends after the
+    /// token in hand.
+    /// </summary>
+    /// <exception cref="TinyMoEException">The run, the device, the prompt or the label cannot be used.</exception>
+    public static void Run(GenerationRequest request, ITextListener listener, CancellationToken stop = default)
+    {
+        string checkpoint = RunFolder.FindCheckpoint(request.Run);
+        foreach (NoteReport note in ModelInfo.NotesOf(Checkpoint.LoadConfig(checkpoint)))
+            listener.OnNote(note);
+        Tokenizer tokenizer = Checkpoint.LoadTokenizer(checkpoint);
+        using Backend backend = request.Device.Open();
+        using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
+        int[] start = request.Prompt.Length > 0 ? tokenizer.Encode(request.Prompt) : tokenizer.Start;
+        TokenDecoder decoder = tokenizer.NewDecoder();
+        Generator generator = new(backend, model) { Label = LabelOf(request, checkpoint, model.Config.Moe) };
+        foreach (int id in generator.Generate(start, request.Tokens, request.Sampling))
+        {
+            listener.OnText(decoder.Push(id));
+            if (stop.IsCancellationRequested)
+                break;
+        }
+
+        listener.OnText(decoder.Flush());
+    }
+
+    /// <summary>A short text by the best model of a run that was trained; by the first label, where its router needs one.</summary>
+    public static TextSample Sample(TrainingRequest trained)
+    {
+        string? label = NeedsLabel(trained.Config.Moe) ? Checkpoint.LoadLabels(RunFolder.FindCheckpoint(trained.Folder))?[0] : null;
+        Collector text = new();
+        Run(
+            new GenerationRequest(trained.Folder)
+            {
+                Tokens = SampleTokens,
+                Sampling = new SamplingOptions { Temperature = 0.6f },
+                Device = trained.Device,
+                Label = label,
+            },
+            text);
+        return new TextSample(text.ToString().Trim(), label);
+    }
+
+    private static bool NeedsLabel(MoeConfig moe) => moe is { Experts: > 0, Router: RouterKind.Task };
+
+    /// <summary>The number of the label to write by, which router task needs and no other knows.</summary>
+    private static int? LabelOf(GenerationRequest request, string checkpoint, MoeConfig moe)
+    {
+        bool needed = NeedsLabel(moe);
+        if (request.Label is null && !needed)
+            return null;
+        if (!needed)
+        {
+            throw new RequestException(
+                $"{Setting.Label} is for models of moe.router=task, and {request.Run} holds none; leave it out");
+        }
+
+        LabelSet labels = Checkpoint.LoadLabels(checkpoint) ?? throw new TinyMoEException(
+            $"{checkpoint} has no labels.json, which moe.router=task needs; the checkpoint is damaged, use another");
+        return request.Label is { } label
+            ? labels.Find(label)
+            : throw new RequestException($"moe.router=task writes by a label; name one by {Setting.Label}: {string.Join(", ", labels)}");
+    }
+
+    private sealed class Collector : ITextListener
+    {
+        private readonly System.Text.StringBuilder text = new();
+
+        public void OnText(string text) => this.text.Append(text);
+
+        public override string ToString() => text.ToString();
+    }
+}

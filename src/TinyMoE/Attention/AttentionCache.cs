@@ -1,0 +1,21 @@
+namespace TinyMoE.Attention;
+
+/// <summary>What the attention of one layer keeps of the tokens seen so far by one sequence.</summary>
+/// <param name="capacity">Most tokens it holds.</param>
+internal abstract class AttentionCache(int capacity) : IDisposable
+{
+    /// <summary>Most tokens it holds.</summary>
+    public int Capacity { get; } = capacity;
+
+    /// <summary>Tokens it holds.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Counts tokens that were appended.</summary>
+    public void Advance(int tokens) => Length += tokens;
+
+    /// <summary>Forgets all tokens.</summary>
+    public void Clear() => Length = 0;
+
+    /// <summary>Gives the memory back.</summary>
+    public abstract void Dispose();
+}

@@ -1,0 +1,82 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Layers;
+using TinyMoE.Ops;
+using TinyMoE.RandomNumbers;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Attention;
+
+/// <summary>
+/// Causal self-attention by heads with grouped queries (Ainslie et al. 2023), and where configured norms of queries and keys, rotary
+/// positions and a sliding window. Its kinds differ in what projects values and outputs.
+/// </summary>
+internal abstract class HeadAttention : IAttention
+{
+    private readonly ModelConfig model;
+    private readonly AttentionConfig attention;
+    private readonly int layer;
+    private readonly int headSize;
+    private readonly float queryFactor; // makes the 1/√D of the kernel the scale that is configured
+    private readonly RotaryTable? rotary;
+    private readonly Linear query;
+    private readonly Linear key;
+    private readonly Norm? queryNorm;
+    private readonly Norm? keyNorm;
+
+    protected HeadAttention(ParameterStore store, string name, ModelConfig model, AttentionConfig attention, int layer, RotaryTable? rotary)
+    {
+        (this.model, this.attention, this.layer, this.rotary) = (model, attention, layer, rotary);
+        int C = model.Width, queryWidth = attention.QueryWidth(C), keyWidth = attention.KeyWidth(C);
+        headSize = attention.HeadSizeOrDefault(C);
+        queryFactor = attention.Scale == 0 ? 1f : (float)(attention.Scale * Math.Sqrt(headSize));
+        Initializer init = new WeightInit(model).Matrix(C);
+        query = new Linear(store, $"{name}.q_proj", C, queryWidth, init, attention.Biases);
+        key = new Linear(store, $"{name}.k_proj", C, keyWidth, init, attention.Biases);
+        if (attention.QueryKeyNorm == QueryKeyNorm.None)
+            return;
+        bool whole = attention.QueryKeyNorm == QueryKeyNorm.Whole;
+        queryNorm = new Norm(store, $"{name}.q_norm", model, whole ? queryWidth : headSize);
+        keyNorm = new Norm(store, $"{name}.k_norm", model, whole ? keyWidth : headSize);
+    }
+
+    public long CacheBytes => KvCache.BytesOf(model.Context, attention.KeyWidth(model.Width));
+
+    public AttentionCache NewCache(Backend backend) => new KvCache(backend, model.Context, attention.KeyWidth(model.Width));
+
+    public Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null)
+    {
+        int B = x.Shape[0], T = x.Shape[1], C = x.Shape[2], H = attention.Heads, D = headSize, kvHeads = attention.KvHeadsOrAll;
+        Tensor q = Heads(query, queryNorm, x, H);                // (B, T, H, D)
+        Tensor k = Heads(key, keyNorm, x, kvHeads);              // (B, T, KvHeads, D)
+        Tensor tokens = x.Reshape((B * T, C));
+        Tensor v = Values(tokens, pass).Reshape((B, T, kvHeads, D));
+        if (rotary is not null)
+            (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0);
+        if (queryFactor != 1f)
+            q = q.Scale(queryFactor);
+        if (cache is not null)
+            (k, v) = ((KvCache)cache).Append(k, v);              // (1, S, KvHeads, D)
+        Dropout dropout = pass.Dropout(model.Dropout, RandomPurpose.AttentionDropout, layer);
+        Tensor y = q.Attention(k, v, attention.Window[layer], dropout); // (B, T, H, D)
+        return Outputs(y.Reshape((B * T * H, D)), tokens, pass).Reshape(x.Shape);
+    }
+
+    /// <summary>The values of every head. x (B·T, C), result (B·T·KvHeads, D) in any shape.</summary>
+    protected abstract Tensor Values(Tensor x, Pass pass);
+
+    /// <summary>
+    /// What all heads together say. y (B·T·H, D) is what they attended to, x (B·T, C) the layer's input; result (B·T, C).
+    /// </summary>
+    protected abstract Tensor Outputs(Tensor y, Tensor x, Pass pass);
+
+    /// <summary>A projection cut into heads, normed before or after the cut. x (B, T, C), result (B, T, heads, D).</summary>
+    private Tensor Heads(Linear projection, Norm? norm, Tensor x, int heads)
+    {
+        Tensor y = projection.Forward(x);                        // (B, T, heads·D)
+        Shape shape = (x.Shape[0], x.Shape[1], heads, headSize);
+        if (norm is null)
+            return y.Reshape(shape);
+        return norm.Forward(attention.QueryKeyNorm == QueryKeyNorm.Whole ? y : y.Reshape(shape)).Reshape(shape);
+    }
+}

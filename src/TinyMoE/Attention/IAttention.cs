@@ -1,0 +1,32 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Layers;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Attention;
+
+/// <summary>The attention of one layer, of any kind.</summary>
+internal interface IAttention
+{
+    /// <summary>Bytes of a cache of a whole context.</summary>
+    long CacheBytes { get; }
+
+    /// <summary>x, result (B, T, C). With a cache of its own making, x continues the sequence that the cache holds.</summary>
+    Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null);
+
+    /// <summary>An empty cache for one sequence.</summary>
+    AttentionCache NewCache(Backend backend);
+}
+
+/// <summary>Makes the attention that a configuration names.</summary>
+internal static class AttentionFactory
+{
+    public static IAttention Create(
+        ParameterStore store, string name, ModelConfig model, AttentionConfig attention, int layer, RotaryTable? rotary) =>
+        attention.Kind switch
+        {
+            AttentionKind.Full => new FullAttention(store, name, model, attention, layer, rotary),
+            AttentionKind.SwitchHead => new SwitchHeadAttention(store, name, model, attention, layer, rotary),
+            _ => throw new InvalidOperationException($"No attention {attention.Kind}."),
+        };
+}

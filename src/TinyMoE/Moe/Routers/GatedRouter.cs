@@ -1,0 +1,18 @@
+namespace TinyMoE.Moe.Routers;
+
+/// <summary>A router that learns a logit for every token and expert, h = x·Wgᵀ with <c>name.gate.weight</c> (E, C): what most of them begin with.</summary>
+public abstract class GatedRouter : Router
+{
+    /// <summary>A router with the gate that its configuration asks for.</summary>
+    protected GatedRouter(RouterSite site)
+        : this(site, new Gate(site, "gate"))
+    {
+    }
+
+    /// <summary>A router with a gate of its own.</summary>
+    private protected GatedRouter(RouterSite site, Gate gate)
+        : base(site) => Gate = gate;
+
+    /// <summary>The logits.</summary>
+    private protected Gate Gate { get; }
+}

@@ -1,0 +1,131 @@
+using TinyMoE.Attention;
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Configuration;
+using TinyMoE.Layers;
+using TinyMoE.RandomNumbers;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Tests.Attention;
+
+/// <summary>One attention layer with weights large enough to tell tokens apart, and an input of B sequences of a whole context.</summary>
+internal sealed class AttentionLayer : IDisposable
+{
+    public static readonly Pass Training = new(Training: true, Seed: 3, Step: 2, Part: 1);
+
+    private readonly CpuBackend backend = new(2);
+    private readonly ParameterStore store;
+    private readonly IAttention attention;
+    private readonly RotaryTable? rotary;
+    private readonly Shape shape;
+
+    public AttentionLayer(ModelConfig model, AttentionConfig config, int B, int layer = 0)
+    {
+        shape = (B, model.Context, model.Width);
+        if (model.Positions == PositionKind.Rope)
+            rotary = new RotaryTable(model.Context, config.HeadSizeOrDefault(model.Width), config.RopeTheta);
+        rotary?.Allocate(backend);
+        store = new ParameterStore(backend);
+        attention = AttentionFactory.Create(store, "a", model, config, layer, rotary);
+        store.Allocate(seed: 5);
+        foreach (Parameter parameter in store.All)
+            backend.FillNormal(new RandomKey(9, RandomPurpose.Other, parameter.Offset), parameter.Count, parameter.Data);
+        backend.Affine(store.Weights, 0.5f, 0f, store.Weights.Length, store.Weights);
+        Philox random = new(new RandomKey(2, RandomPurpose.Other, model.Context));
+        X = [.. Enumerable.Range(0, shape.Count).Select(i => random.Normal(i))];
+    }
+
+    public float[] X { get; }
+
+    public IReadOnlyList<Parameter> Parameters => store.All;
+
+    /// <summary>The parameters by their names in the layer, and the input as "x".</summary>
+    public Dictionary<string, float[]> Values => store.All.Select(p => (p.Name[2..], backend.Read(p.Data))).Append(("x", X)).ToDictionary();
+
+    public float[] this[string name]
+    {
+        get => backend.Read(Find(name).Data);
+        set => backend.Write<float>(value, Find(name).Data);
+    }
+
+    public float[] Forward(Pass pass)
+    {
+        using Tape tape = backend.NewTape(recording: false);
+        return attention.Forward(tape.Constant(shape, X), pass).ToArray();
+    }
+
+    /// <summary>The first sequence token by token through a cache.</summary>
+    public float[] ForwardByToken()
+    {
+        using AttentionCache cache = attention.NewCache(backend);
+        List<float> y = [];
+        foreach (float[] x in X[..(shape.Count / shape[0])].Chunk(shape[2]))
+        {
+            using Tape tape = backend.NewTape(recording: false);
+            y.AddRange(attention.Forward(tape.Constant((1, 1, shape[2]), x), Pass.Inference, cache).ToArray());
+            cache.Advance(1);
+        }
+
+        return [.. y];
+    }
+
+    /// <summary>Of the input "x" and of every parameter.</summary>
+    public Dictionary<string, float[]> Gradients(float[] dy)
+    {
+        using Tape tape = backend.NewTape();
+        Tensor x = tape.Variable(shape, X);
+        tape.Backward(attention.Forward(x, Training), dy);
+        store.RequireGradients();
+        return store.All.Select(p => (p.Name[2..], backend.Read(p.Grad))).Append(("x", backend.Read(x.Grad))).ToDictionary();
+    }
+
+    /// <summary>
+    /// Every gradient against central differences of a reference, which reads its parameters and its input from <paramref name="values"/>.
+    /// </summary>
+    public void AssertGradients(Dictionary<string, double[]> values, Func<double[]> reference)
+    {
+        Philox random = new(new RandomKey(7, RandomPurpose.Other, Step: 100));
+        float[] dy = [.. Enumerable.Range(0, X.Length).Select(i => 2 * random.Uniform(i) - 1)];
+        Dictionary<string, float[]> gradients = Gradients(dy);
+        Assert.Equal(values.Keys.Order(), gradients.Keys.Order());
+        foreach ((string key, double[] at) in values)
+        {
+            double[] numeric = new double[at.Length];
+            for (int i = 0; i < at.Length; i++)
+            {
+                const double Step = 1e-5;
+                double value = at[i];
+                double Loss(double moved)
+                {
+                    at[i] = moved;
+                    return reference().Zip(dy, (y, d) => y * d).Sum();
+                }
+
+                numeric[i] = (Loss(value + Step) - Loss(value - Step)) / (2 * Step);
+                at[i] = value;
+            }
+
+            AssertClose(numeric, gradients[key], 1e-4, key);
+        }
+    }
+
+    public static void AssertClose(double[] expected, float[] actual, double tolerance, string what)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            double error = Math.Abs(expected[i] - actual[i]) / (1 + Math.Abs(expected[i]));
+            string message = $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9} (error {error:E2}, allowed {tolerance:E2})";
+            Assert.True(error <= tolerance, message);
+        }
+    }
+
+    public void Dispose()
+    {
+        store.Dispose();
+        rotary?.Dispose();
+        Assert.Equal(0, backend.Pool.LiveBuffers);
+        backend.Dispose();
+    }
+
+    private Parameter Find(string name) => store.All.Single(p => p.Name == $"a.{name}");
+}

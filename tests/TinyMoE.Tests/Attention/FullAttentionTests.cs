@@ -1,0 +1,95 @@
+using TinyMoE.Configuration;
+using TinyMoE.Layers;
+
+namespace TinyMoE.Tests.Attention;
+
+/// <summary>All that attention can be configured to be, a whole layer against its formulas in double precision.</summary>
+public sealed class FullAttentionTests
+{
+    private static readonly ModelConfig Model = new() { Width = 12, Layers = 2, Context = 6 };
+
+    private static readonly AttentionConfig Grouped = new() { Heads = 4, KvHeads = 2, HeadSize = 4 };
+
+    private static readonly Dictionary<string, (ModelConfig Model, AttentionConfig Attention, int Layer)> Cases = new()
+    {
+        ["plain"] = (Model, new AttentionConfig { Heads = 3 }, 0),
+        ["large heads"] = (Model, new AttentionConfig { Heads = 2, KvHeads = 1, HeadSize = 10 }, 0),
+        ["small odd heads"] = (Model with { Positions = PositionKind.Learned }, new AttentionConfig { Heads = 5, HeadSize = 3 }, 0),
+        ["biases of queries, keys and values"] = (Model, new AttentionConfig { Heads = 2, KvHeads = 1, Biases = true }, 0),
+        ["all biases"] = (Model, Grouped with { Biases = true, OutputBias = OutputBias.True }, 0),
+        ["biases of the model, not of the output"] = (Model with { Biases = true }, Grouped with { OutputBias = OutputBias.False }, 0),
+        ["norm of the whole"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.Whole }, 0),
+        ["norm of each head"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.PerHead }, 0),
+        ["layer norm of each head"] = (
+            Model with { Norm = NormKind.Layer, Biases = true }, Grouped with { Biases = true, QueryKeyNorm = QueryKeyNorm.PerHead }, 0),
+        ["scale"] = (Model, new AttentionConfig { Heads = 2, KvHeads = 1, HeadSize = 8, Scale = 0.11f, RopeTheta = 100 }, 0),
+        ["window of its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(1, 3) }, 1),
+        ["no window in its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(3, 0) }, 1),
+    };
+
+    public static TheoryData<string> Names => [.. Cases.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Forward_AgreesWithDoubleReference(string name)
+    {
+        using AttentionLayer layer = NewLayer(name);
+        AttentionLayer.AssertClose(NewReference(name, layer).Forward(), layer.Forward(Pass.Inference), 2e-5, "value");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Backward_AgreesWithCentralDifferencesOfReference(string name)
+    {
+        using AttentionLayer layer = NewLayer(name);
+        AttentionReference reference = NewReference(name, layer);
+        layer.AssertGradients(reference.Values, reference.Forward);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Cache_TokenByToken_AgreesWithTheWholeSequence(string name)
+    {
+        using AttentionLayer layer = NewLayer(name);
+        float[] y = layer.ForwardByToken();
+        AttentionLayer.AssertClose([.. layer.Forward(Pass.Inference)[..y.Length].Select(v => (double)v)], y, 1e-5, "value");
+    }
+
+    [Fact]
+    public void Parameters_HaveTheSizesOfTheConfiguration()
+    {
+        AttentionConfig attention = Grouped with { Heads = 6, Biases = true, OutputBias = OutputBias.True, QueryKeyNorm = QueryKeyNorm.Whole };
+        using AttentionLayer layer = new(Model, attention, B: 1);
+        Assert.Equal(
+            [
+                "a.q_proj.weight (24, 12)", "a.q_proj.bias (24)", "a.k_proj.weight (8, 12)", "a.k_proj.bias (8)",
+                "a.q_norm.weight (24)", "a.k_norm.weight (8)",
+                "a.v_proj.weight (8, 12)", "a.v_proj.bias (8)", "a.o_proj.weight (12, 24)", "a.o_proj.bias (12)",
+            ],
+            layer.Parameters.Select(p => $"{p.Name} {p.Shape}"));
+    }
+
+    [Fact]
+    public void QueryKeyNorm_WholeAndPerHead_Differ()
+    {
+        using AttentionLayer whole = NewLayer("norm of the whole"), each = NewLayer("norm of each head");
+        foreach (string name in (string[])["q_proj.weight", "k_proj.weight", "v_proj.weight", "o_proj.weight"])
+            each[name] = whole[name];
+        foreach (AttentionLayer layer in (AttentionLayer[])[whole, each])
+        {
+            layer["q_norm.weight"] = [.. layer["q_norm.weight"].Select(_ => 1f)];
+            layer["k_norm.weight"] = [.. layer["k_norm.weight"].Select(_ => 1f)];
+        }
+
+        Assert.NotEqual(whole.Forward(Pass.Inference), each.Forward(Pass.Inference));
+    }
+
+    private static AttentionLayer NewLayer(string name) => new(Cases[name].Model, Cases[name].Attention, B: 2, Cases[name].Layer);
+
+    private static AttentionReference NewReference(string name, AttentionLayer layer)
+    {
+        (ModelConfig model, AttentionConfig attention, int index) = Cases[name];
+        IReadOnlyList<int> windows = attention.Window.Values;
+        return new(model, attention, windows[index % windows.Count], layer.Values);
+    }
+}

@@ -1,0 +1,108 @@
+using TinyMoE.Tests.Cli;
+using TinyMoE.Tests.Files;
+
+namespace TinyMoE.Tests.Docs;
+
+/// <summary>
+/// The files and runs that commands of the docs speak of, small, in a temporary folder; and the commands made to fit them: a training takes
+/// two steps of a tiny model, with the command's own settings on top, and what is in a run's folder was trained once.
+/// </summary>
+public sealed class DocRuns : IDisposable
+{
+    /// <summary>Sizes that train in a moment; what a command sets itself comes after and wins.</summary>
+    private static readonly string[] Tiny =
+    [
+        "--set", "model.width=32", "model.layers=1", "model.context=16", "moe.hidden=16",
+        "train.batch=2", "train.eval_windows=2", "train.warmup=1",
+    ];
+
+    /// <summary>All that can be typed, so that any prompt is in the vocabulary.</summary>
+    private static readonly string Printable = string.Concat(Enumerable.Range(' ', '~' - ' ' + 1).Select(c => (char)c)) + "\n";
+
+    private readonly TemporaryFolder folder = new();
+    private readonly HashSet<string> trained = [];
+    private int outs;
+
+    public DocRuns()
+    {
+        string text = string.Concat(Enumerable.Repeat(Printable + "Returns the value of the thing.\n", 20));
+        string[] texts = ["poems.txt", "new.txt", "books/one.txt", "books/old/two.txt", "poems/first.txt", "poems/second.txt", "logs.bin"];
+        foreach (string file in texts)
+            folder.Write(file, text);
+        IEnumerable<string> records = Enumerable.Range(0, 60).Select(i => $$"""{"text": "the cat sat on the mat", "label": "{{i % 3}}"}""");
+        folder.Write("chats.jsonl", string.Join('\n', records));
+        folder.Write("small.json", """{"model": {"width": 64}, "moe": {"experts": 4}}""");
+    }
+
+    /// <summary>Runs a command of the docs on what is here.</summary>
+    internal CommandLine Run(DocCommand command)
+    {
+        if (command.Words is [])
+            return CommandLine.Run();
+        List<string> words = [];
+        string option = "";
+        foreach (string word in command.Words)
+        {
+            option = word.StartsWith('-') ? word : option;
+            words.Add(option is "--run" or "--data" or "--config" ? Placed(command, word) : word);
+        }
+
+        return CommandLine.Run(words[0] == "train" && !words.Contains("--help") ? Training(words, command) : [.. words]);
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    /// <summary>A word with the path in it, if any, moved here.</summary>
+    private string Placed(DocCommand command, string word)
+    {
+        int start = word.IndexOf('=', StringComparison.Ordinal) + 1;
+        string path = word[start..], first = path.Split('/')[0];
+        if (path == "DIR" || first == "runs")
+            return Trained(command.ValueOf("--label") is null ? "mixtral-tiny" : "poems");
+        bool isHere = first.Length > 0 && (File.Exists(folder[first]) || Directory.Exists(folder[first]));
+        return isHere ? word[..start] + folder[path] : word;
+    }
+
+    /// <summary>A training of two steps, or as many as a profile needs, in a folder here, the tiny sizes below its own.</summary>
+    private string[] Training(List<string> words, DocCommand command)
+    {
+        bool resume = words.Contains("--resume"), stops = Drop(words, "--stop-at");
+        Drop(words, "--steps");
+        Drop(words, "--out");
+        words.AddRange(["--out", resume ? Trained($"stopped-{outs++}") : folder[$"out-{outs++}"]]);
+        if (resume)
+            return [.. words];
+        words.AddRange(["--steps", words.Contains("--profile") ? "7" : stops ? "4" : "2"]);
+        if (stops)
+            words.AddRange(["--stop-at", "2"]);
+        if (command.Words.Count > 1 && !words.Contains("--data"))
+            words.AddRange(["--data", folder["poems.txt"]]);
+        return [words[0], .. Tiny, .. words[1..]];
+    }
+
+    /// <summary>Takes an option and its value out; whether it was there.</summary>
+    private static bool Drop(List<string> words, string option)
+    {
+        int place = words.IndexOf(option);
+        if (place >= 0)
+            words.RemoveRange(place, 2);
+        return place >= 0;
+    }
+
+    /// <summary>A run that is trained once: to write and measure with, one of the labels poems and prose, one that stopped.</summary>
+    private string Trained(string name)
+    {
+        string run = folder[$"trained/{name}"];
+        if (!trained.Add(name))
+            return run;
+        string[] special = name switch
+        {
+            "poems" => ["--data", "poems=" + folder["poems"], "prose=" + folder["books"], "--set", "moe.router=task"],
+            "mixtral-tiny" => ["--data", folder["poems.txt"]],
+            _ => ["--data", folder["poems.txt"], "--stop-at", "1"],
+        };
+        CommandLine result = CommandLine.Run(["train", "--out", run, "--steps", "2", .. Tiny, .. special]);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        return run;
+    }
+}

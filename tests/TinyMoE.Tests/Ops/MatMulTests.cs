@@ -27,7 +27,8 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
             LinearThen("LinearActivated GELU", N, 19, 35, x => x[0].LinearActivated(x[1], Unary.Gelu, x[2]),
                 (z, _) => z * ElementwiseTests.NormalCdf(z)),
             LinearThen(
-                "LinearGated", N, 19, 35, x => x[0].LinearGated(x[3], x[1], x[2]), (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
+                "LinearGated", N, 19, 35, x => x[0].LinearGated(x[3], x[1], x[2]),
+                (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
         }),
     ];
 

@@ -23,7 +23,7 @@ public sealed unsafe partial class CpuBackend : Backend
     internal CpuBackend(int threads, MemoryPool pool)
     {
         if (threads < 0)
-            throw new TinyMoEException($"The number of threads is 0 (one a core) or more, not {threads}.");
+            throw new TinyMoEException($"The number of threads is 0 (one per core) or more, not {threads}.");
         workers = new Workers(threads == 0 ? Environment.ProcessorCount : threads);
         Pool = pool;
     }

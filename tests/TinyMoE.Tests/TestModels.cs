@@ -24,7 +24,9 @@ internal static class TestModels
         Train = new TrainConfig { Batch = 4, Steps = 30, LearningRate = 3e-3f, Warmup = 5, EvalEvery = 10, EvalWindows = 8 },
     };
 
-    /// <summary>The tiny mixture with all that draws random numbers: noisy routing, dropout, learned positions, layer norm, biases.</summary>
+    /// <summary>
+    /// The tiny mixture with all that draws random numbers: noisy routing, dropout, learned positions, layer norm, biases.
+    /// </summary>
     public static RunConfig TinyNoisy { get; } = Tiny with
     {
         Model = Tiny.Model with
@@ -81,14 +83,16 @@ internal static class TestModels
     {
         string[] words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
         Philox random = new(new RandomKey(3, RandomPurpose.Other, Step: 0));
-        string text = string.Join(' ', Enumerable.Range(0, 800).SelectMany(i => Enumerable.Range(random.Below(7, i), 3).Select(n => words[n])));
+        IEnumerable<int> numbers = Enumerable.Range(0, 800).SelectMany(i => Enumerable.Range(random.Below(7, i), 3));
+        string text = string.Join(' ', numbers.Select(n => words[n]));
         byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(text);
         Tokenizer tokenizer = Tokenizer.For(kind, utf8);
         return new Corpus(tokenizer, tokenizer.EncodeUtf8(utf8, "the test text"), 0.1f);
     }
 
     /// <summary>The configuration with the corpus' vocabulary.</summary>
-    public static RunConfig For(this RunConfig config, Corpus corpus) => config with { Model = config.Model with { Vocabulary = corpus.Tokenizer.Vocabulary } };
+    public static RunConfig For(this RunConfig config, Corpus corpus) =>
+        config with { Model = config.Model with { Vocabulary = corpus.Tokenizer.Vocabulary } };
 
     /// <summary>Ids drawn from the vocabulary.</summary>
     public static int[] Ids(int count, int vocabulary, int seed = 1)

@@ -5,7 +5,6 @@ using System.Text.Json;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Families;
-using TinyMoE.Files;
 using TinyMoE.Generate;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
@@ -97,7 +96,7 @@ public sealed class MappedModelTests : IDisposable
         Write(path, dense, ElementType.Float32, (_, values) => values.Clear());
         using CpuBackend backend = new(1);
         using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map: true);
-        string refused = OneLine.Of(() => new Decoder(backend, TestModels.Tiny, training: false, weights: weights));
+        string refused = OneLine.Of(() => _ = new Decoder(backend, TestModels.Tiny, training: false, weights: weights));
         Assert.Contains("no tensor model.layers.0.block_sparse_moe.gate.weight", refused);
         Assert.Equal(0, backend.Pool.LiveBuffers);
         Assert.Contains("does not have", OneLine.Of(weights.RequireAllUsed));

@@ -35,10 +35,7 @@ public static class Study
     {
         StudyConfig study = StudyConfig.Load(path);
         Corpus corpus = Corpus.Load(study.Variants[0].Config.Data);  // all variants read the same text
-        RunConfig[] configs =
-        [
-            .. study.Variants.Select(variant => variant.Config.WithVocabulary(corpus.Tokenizer.Vocabulary).WithLabels(corpus.Labels.Count)),
-        ];
+        RunConfig[] configs = [.. study.Variants.Select(variant => corpus.Complete(variant.Config))];
         foreach (RunConfig config in configs)
             config.Validate();
         List<RunOutcome>[] runs = [.. configs.Select(_ => new List<RunOutcome>())];
@@ -49,9 +46,10 @@ public static class Study
             {
                 RunOutcome outcome = Train(backend, configs[i] with { Train = configs[i].Train with { Seed = seed } }, corpus);
                 runs[i].Add(outcome);
+                string problem = outcome.Problem is null ? "" : $"; {outcome.Problem}";
                 progress.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{study.Variants[i].Name}, seed {seed}: validation loss {outcome.Loss:F4}, {outcome.TokensPerSecond:N0} tokens/s"
-                        + $"{(outcome.Problem is null ? "" : $"; {outcome.Problem}")}"));
+                    $"{study.Variants[i].Name}, seed {seed}: validation loss {outcome.Loss:F4}, "
+                    + $"{outcome.TokensPerSecond:N0} tokens/s{problem}"));
             }
         }
 
@@ -87,9 +85,9 @@ public static class Study
             problem);
     }
 
-    /// <summary>A table as a README has it: one row a variant.</summary>
-    private static void WriteTable(TextWriter output, IReadOnlyList<VariantOutcome> variants,
-        (string Heading, Func<VariantOutcome, string> Cell)[] columns)
+    /// <summary>A table as a README has it: one row per variant.</summary>
+    private static void WriteTable(
+        TextWriter output, IReadOnlyList<VariantOutcome> variants, (string Heading, Func<VariantOutcome, string> Cell)[] columns)
     {
         output.WriteLine($"| {string.Join(" | ", columns.Select(column => column.Heading))} |");
         output.WriteLine($"|{string.Join("|", columns.Select((_, i) => i == 0 ? "---" : "---:"))}|");

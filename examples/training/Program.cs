@@ -18,7 +18,7 @@ if (args.Length > 0)
     config = config with { Data = config.Data with { Sources = args } };
 
 Corpus corpus = Corpus.Load(config.Data);
-config = config.WithVocabulary(corpus.Tokenizer.Vocabulary);
+config = corpus.Complete(config);
 config.Validate();
 
 using CpuBackend backend = new();

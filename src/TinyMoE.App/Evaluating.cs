@@ -28,8 +28,8 @@ public sealed record EvaluationRequest(string Run)
 /// <param name="Report">The loss.</param>
 /// <param name="Routing">How the experts of each layer shared the work; empty for a dense model.</param>
 /// <param name="Windows">How many windows were measured.</param>
-/// <param name="Notes">What a person should know of the run's configuration.</param>
-public sealed record EvaluationOutcome(
+/// <param name="Notes">What a person should know of the run's configuration and of its loss.</param>
+public sealed record EvaluationResult(
     EvalReport Report, IReadOnlyList<RoutingReport> Routing, int Windows, IReadOnlyList<NoteReport> Notes);
 
 /// <summary>Measures how well a trained model predicts text.</summary>
@@ -37,7 +37,7 @@ public static class Evaluating
 {
     /// <summary>Evaluates the best model of a run on the first windows of held-out text.</summary>
     /// <exception cref="TinyMoEException">The run, the text or the device cannot be used.</exception>
-    public static EvaluationOutcome Run(EvaluationRequest request)
+    public static EvaluationResult Run(EvaluationRequest request)
     {
         string checkpoint = RunFolder.FindCheckpoint(request.Run);
         RunConfig config = Checkpoint.LoadConfig(checkpoint);
@@ -49,8 +49,11 @@ public static class Evaluating
         using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
         int all = corpus.ValidationWindows(config.Model.Context);
         int[] windows = [.. Enumerable.Range(0, Math.Min(request.Windows ?? all, all))];
-        (EvalReport report, IReadOnlyList<RoutingReport> routing) =
-            Evaluation.Run(backend, model, corpus, windows, Checkpoint.LoadStep(checkpoint));
-        return new EvaluationOutcome(report, routing, windows.Length, ModelInfo.NotesOf(config));
+        (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(
+            backend, model, corpus.ForEvaluation(config.Model.Context, windows), Checkpoint.LoadStep(checkpoint));
+        IReadOnlyList<NoteReport> notes = ModelInfo.NotesOf(config);
+        if (!double.IsFinite(report.Loss))
+            notes = [.. notes, new NoteReport(0, "the loss is not finite: the model's weights are damaged, or its training went wrong")];
+        return new EvaluationResult(report, routing, windows.Length, notes);
     }
 }

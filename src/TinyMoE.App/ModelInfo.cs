@@ -33,9 +33,7 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
         bool needsLabels = config.Moe is { Experts: > 0, Router: RouterKind.Task, Tasks: 0 };
         if (!needsLabels && config.Model.Vocabulary > 0)
             return config;
-        if (!needsLabels && config.Data.Tokenizer == TokenizerKind.Byte)
-            return config.WithVocabulary(new ByteTokenizer().Vocabulary);
-        Corpus corpus = Corpus.Load(config.Data);
-        return config.WithVocabulary(corpus.Tokenizer.Vocabulary).WithLabels(corpus.Labels.Count);
+        int vocabulary = TokenizerType.Of(config.Data.Tokenizer).Vocabulary; // 0: the text tells
+        return !needsLabels && vocabulary > 0 ? config.WithVocabulary(vocabulary) : Corpus.Load(config.Data).Complete(config);
     }
 }

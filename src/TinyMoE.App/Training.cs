@@ -57,11 +57,13 @@ public static class Training
         RunFolder folder = new(request.Folder);
         CheckFolder(folder, request.Resume);
         Corpus corpus = Corpus.Load(request.Config.Data, request.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
-        RunConfig config = request.Config.WithVocabulary(corpus.Tokenizer.Vocabulary);
         using Backend device = request.Device.Open();
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
-        using Trainer trainer = new(profiling ?? device, config, corpus, folder, listener, request.Resume) { Profiler = profiler };
+        using Trainer trainer = new(profiling ?? device, request.Config, corpus, folder, listener, request.Resume)
+        {
+            Profiler = profiler,
+        };
         TrainingResult result = trainer.Run(request.StopAt ?? int.MaxValue, stop);
         return new TrainingOutcome(result, profiler?.Profile);
     }

@@ -31,7 +31,7 @@ internal sealed class TrainingRun : IDisposable
         byte[] text = Text(config.Model.Vocabulary);
         Tokenizer tokenizer = Tokenizer.For(config.Data.Tokenizer, text);
         corpus = new Corpus(tokenizer, tokenizer.EncodeUtf8(text, "random text"), config.Data.Validation);
-        Model = new Decoder(backend, config.WithVocabulary(tokenizer.Vocabulary));
+        Model = new Decoder(backend, corpus.Complete(config));
         optimizer = new AdamW(Model.Parameters, config.Train);
         (inputs, targets) = (new int[Tokens / config.Train.Accumulation], new int[Tokens / config.Train.Accumulation]);
     }
@@ -59,7 +59,7 @@ internal sealed class TrainingRun : IDisposable
     public static RunConfig ConfigOf(string preset)
     {
         RunConfig config = Presets.Get(preset);
-        return config.WithVocabulary(config.Data.Tokenizer == TokenizerKind.Byte ? 256 : CharVocabulary);
+        return config.WithVocabulary(TokenizerType.Of(config.Data.Tokenizer).Vocabulary is > 0 and int known ? known : CharVocabulary);
     }
 
     /// <summary>One step; returns its seconds.</summary>
@@ -73,8 +73,8 @@ internal sealed class TrainingRun : IDisposable
             int B = train.Batch / train.Accumulation;
             corpus.TrainBatch(train.Seed, step, first: part * B, Config.Model.Context, inputs, targets);
             using Tape tape = backend.NewTape();
-            DecoderOutput output =
-                Model.Forward(tape, tape.Ints(inputs), B, Config.Model.Context, new Pass(Training: true, train.Seed, step, part));
+            Pass pass = new(Training: true, train.Seed, step, part);
+            DecoderOutput output = Model.Forward(tape, tape.Ints(inputs), B, Config.Model.Context, pass);
             Objective objective = Objective.Of(output, tape.Ints(targets));
             Loss = objective.Total.Item();
             tape.Backward(objective.Total.Scale(1f / train.Accumulation));

@@ -86,9 +86,8 @@ internal static class TestModels
     {
         string[] words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
         Philox random = new(new RandomKey(3, RandomPurpose.Other, Step: 0));
-        IEnumerable<string> counted = Enumerable.Range(0, 800)
-            .SelectMany(i => Enumerable.Range(random.Below(7, i), 3).Select(n => words[n]));
-        string text = string.Join(' ', counted);
+        IEnumerable<int> numbers = Enumerable.Range(0, 800).SelectMany(i => Enumerable.Range(random.Below(7, i), 3));
+        string text = string.Join(' ', numbers.Select(n => words[n]));
         byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(text);
         Tokenizer tokenizer = Tokenizer.For(kind, utf8);
         return new Corpus(tokenizer, tokenizer.EncodeUtf8(utf8, "the test text"), 0.1f);

@@ -49,7 +49,7 @@ internal sealed class EvalCommand
 
     private int Run(ParseResult parsed)
     {
-        EvaluationOutcome result = Evaluating.Run(new EvaluationRequest(parsed.GetValue(run)!)
+        EvaluationResult result = Evaluating.Run(new EvaluationRequest(parsed.GetValue(run)!)
         {
             Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
             Labels = parsed.GetValue(labels),
@@ -64,7 +64,7 @@ internal sealed class EvalCommand
         return Cli.Done;
     }
 
-    private static void Write(TextWriter output, EvaluationOutcome result, bool together)
+    private static void Write(TextWriter output, EvaluationResult result, bool together)
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(Words.Note(note.Text));
@@ -76,7 +76,7 @@ internal sealed class EvalCommand
             CoActivationMap.Write(console, result.Routing);
     }
 
-    private static void WriteJson(TextWriter output, EvaluationOutcome result)
+    private static void WriteJson(TextWriter output, EvaluationResult result)
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(MetricsJson.Line(note));

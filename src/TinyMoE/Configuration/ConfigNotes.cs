@@ -42,14 +42,14 @@ public static class ConfigNotes
             yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with moe.router={router.Name}";
     }
 
-    /// <summary>Groups of tokens that span the windows of a batch make an evaluation depend on how many it reads at once.</summary>
+    /// <summary>Experts that fill up over the windows of a batch make an evaluation depend on how many it reads together.</summary>
     private static IEnumerable<string> DependsOnBatch(RunConfig config)
     {
-        if (config.Moe.Router != RouterKind.ExpertChoice || config.Moe.ChoiceGroup == ChoiceGroup.Sequence)
-            yield break;
-        string group = config.Moe.ChoiceGroup.ToString().ToLowerInvariant();
-        yield return $"moe.choice_group={group} lets the loss of an evaluation depend on how many windows it reads at once "
-            + $"(train.batch={config.Train.Batch}): compare such losses at equal train.batch only";
+        if (config.Moe.CapacityLooksAhead)
+        {
+            yield return $"moe.eval_capacity_factor={config.Moe.EvalCapacityFactor} lets the loss of an evaluation depend on how many "
+                + $"windows it reads at once (train.batch={config.Train.Batch}): compare such losses at equal train.batch only";
+        }
     }
 
     /// <summary>One line for all keys that were written by their former names.</summary>

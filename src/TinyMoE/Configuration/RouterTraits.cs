@@ -100,9 +100,9 @@ public sealed record RouterTraits(
         {
             Remarks = "An expert takes max(1, ⌊N·K/E⌋) of a group of N tokens that count, whatever `moe.min_capacity` says; "
                 + "gates are p over all experts. "
-                + "With `moe.choice_group` `batch` or `position` a group spans the windows that are read together, so the loss of "
-                + "an evaluation depends on how many it reads at once (`train.batch`; the last batch may be smaller): compare such losses "
-                + "at equal `train.batch` only.",
+                + "An evaluation is the same for any `train.batch`: with `moe.choice_group` `batch` each window is a group of its own; "
+                + "with `position`, where one alone would get every expert, windows are grouped evenly, at least eight together and "
+                + "as many as give every expert whole tokens.",
         },
         new(RouterKind.Base, "balanced linear assignment by auction in training, the best expert otherwise; sigmoid gate",
             "Lewis et al. 2021", Active: 1, Drops: false, Causality: Causality.CausalInInference),

@@ -8,11 +8,11 @@ using TinyMoE.Tokenizers;
 namespace TinyMoE.Data;
 
 /// <summary>
-/// The ids that a run trains on and is judged by, each with the label of the text that it comes from. What is held out for validation is the last share of every
-/// source, or of every label's text: see <see cref="HeldOut"/>. A window is T + 1 ids in a row: T inputs, and as targets the T ids one place later; it may cross
-/// from one text into the next.
+/// The ids that a run trains on and is judged by, each with the label of the text that it comes from. What is held out for validation is
+/// the last share of every source, or of every label's text: see <see cref="HeldOut"/>. A window is T + 1 ids in a row: T inputs, and as
+/// targets the T ids one place later; it may cross from one text into the next.
 /// </summary>
-public sealed class Corpus
+public sealed partial class Corpus
 {
     private const int BlockSize = 4096;
 
@@ -34,7 +34,10 @@ public sealed class Corpus
     {
     }
 
-    /// <summary>The corpus of these ids with the labels of their stretches; of every part the last <paramref name="validationShare"/> is for validation.</summary>
+    /// <summary>
+    /// The corpus of these ids with the labels of their stretches; of every part the last <paramref name="validationShare"/> is for
+    /// validation.
+    /// </summary>
     internal Corpus(Tokenizer tokenizer, TokenIds ids, float validationShare, LabelSet names, IReadOnlyList<Stretch> stretches)
     {
         if (validationShare is not (> 0 and < 1))
@@ -61,24 +64,24 @@ public sealed class Corpus
     public LabelSet Labels { get; }
 
     /// <summary>
-    /// SHA-256 of the vocabulary, the ids and the split, and of a text with several parts the labels' numbers, in hexadecimal: two corpora are the same to a model
-    /// if their fingerprints are.
+    /// SHA-256 of the vocabulary, the ids and the split, and of a text with several parts the labels' numbers, in hexadecimal: two corpora
+    /// are the same to a model if their fingerprints are.
     /// </summary>
     public string Fingerprint { get; }
 
     /// <summary>
-    /// Reads the text that <paramref name="data"/> names; with an <paramref name="existing"/> tokenizer, of a trained model, its ids are used. Labels that the model
-    /// knows by name (<paramref name="known"/>) keep their numbers, others are numbered behind them.
+    /// Reads the text that <paramref name="data"/> names; with an <paramref name="existing"/> tokenizer, of a trained model, its ids are
+    /// used. Labels that the model knows by name (<paramref name="known"/>) keep their numbers, others are numbered behind them.
     /// </summary>
     public static Corpus Load(DataConfig data, Tokenizer? existing = null, LabelSet? known = null)
     {
         Configuration.Validation.CheckData(data);
-        TokenizerKind kind = existing?.Kind ?? data.Tokenizer;
+        TokenizerType type = existing?.Type ?? TokenizerType.Of(data.Tokenizer);
         using LabelledText text = new(known);
-        TextSource.Read(data.Sources, data.Labels, kind, text);
-        Tokenizer tokenizer = existing ?? Tokenizer.For(kind, text.Text.Bytes);
-        TokenIds ids = tokenizer.EncodeUtf8(text.Text.Bytes, string.Join(", ", data.Sources));
-        return new Corpus(tokenizer, ids, data.Validation, text.Labels, text.InTokens(tokenizer));
+        TextSource.Read(data.Sources, data.Labels, type.Cleaning, text);
+        Tokenizer tokenizer = existing ?? type.Learn(text.Text.Bytes);
+        (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, string.Join(", ", data.Sources));
+        return new Corpus(tokenizer, ids, data.Validation, text.Labels, stretches);
     }
 
     /// <summary>How often each id occurs in the part to train on: (V) counts.</summary>
@@ -104,19 +107,24 @@ public sealed class Corpus
     }
 
     /// <summary>
-    /// Windows <paramref name="first"/>, first + 1, ... of a step's batch, as many as <paramref name="inputs"/> has room for; window i of a step is the same whatever else is asked for.
+    /// Windows <paramref name="first"/>, first + 1, ... of a step's batch, as many as <paramref name="inputs"/> has room for; window i of a
+    /// step is the same whatever else is asked for.
     /// </summary>
     /// <param name="seed">The run's seed.</param>
     /// <param name="step">The training step.</param>
     /// <param name="first">The first window, from 0.</param>
-    /// <param name="context">Ids a window, T.</param>
+    /// <param name="context">Ids per window, T.</param>
     /// <param name="inputs">Receives (B, T) ids.</param>
     /// <param name="targets">Receives (B, T) ids, those one place later.</param>
     /// <param name="labels">Receives the (B, T) labels of the inputs; none if empty.</param>
     public void TrainBatch(ulong seed, int step, int first, int context, Span<int> inputs, Span<int> targets, Span<int> labels = default)
     {
         if (inputs.Length % context != 0 || targets.Length != inputs.Length)
-            throw new ArgumentException($"Inputs and targets have room for whole windows of {context}, not for {inputs.Length} and {targets.Length} ids.");
+        {
+            throw new ArgumentException(
+                $"Inputs and targets have room for whole windows of {context}, not for {inputs.Length} and {targets.Length} ids.");
+        }
+
         CheckLabels(inputs, labels);
         CheckWindow(Train.Length, context, "training");
         Philox random = new(new RandomKey(seed, RandomPurpose.Batch, step));
@@ -131,8 +139,9 @@ public sealed class Corpus
     public int ValidationWindows(int context) => Math.Max(0, (Validation.Length - 1) / context);
 
     /// <summary>
-    /// Window <paramref name="index"/> of the validation part: <paramref name="inputs"/> and <paramref name="targets"/> receive (T) ids each, <paramref name="labels"/>
-    /// the (T) labels of the inputs, or none if empty.
+    /// Window <paramref name="index"/> of the validation part: <paramref name="inputs"/> and <paramref name="targets"/> receive (T) ids
+    /// each,
+    /// <paramref name="labels"/> the (T) labels of the inputs, or none if empty.
     /// </summary>
     public void ValidationWindow(int index, Span<int> inputs, Span<int> targets, Span<int> labels = default)
     {
@@ -167,15 +176,18 @@ public sealed class Corpus
     private static void CheckWindow(int length, int context, string part)
     {
         if (length <= context)
-            throw new TinyMoEException($"The {part} part of the text has {length} tokens, and a context of {context} needs at least {context + 1}: use a longer text, a smaller model.context or another data.validation.");
+        {
+            throw new TinyMoEException($"The {part} part of the text has {length} tokens, and a context of {context} needs at least "
+                + $"{context + 1}: use a longer text, a smaller model.context or another data.validation.");
+        }
     }
 
     private string ComputeFingerprint(bool withLabels)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"{Tokenizer.Kind} {Tokenizer.Vocabulary} {Train.Length} {Validation.Length}\n"));
-        for (int id = 0; id < Tokenizer.Vocabulary; id++)
-            hash.AppendData(Tokenizer.Bytes(id));
+        string kind = char.ToUpperInvariant(Tokenizer.Type.Name[0]) + Tokenizer.Type.Name[1..]; // as checkpoints have it from of old
+        hash.AppendData(Encoding.UTF8.GetBytes($"{kind} {Tokenizer.Vocabulary} {Train.Length} {Validation.Length}\n"));
+        Tokenizer.AppendVocabulary(hash);
         int[] block = new int[BlockSize];
         for (int start = 0; start < ids.Length; start += block.Length)
         {

@@ -1,8 +1,8 @@
 namespace TinyMoE.Data;
 
 /// <summary>
-/// The domains of the built-in text: the first two names of each type's namespace (System.Collections, Microsoft.Win32). The largest seven are labels, all others
-/// together are <c>other</c>.
+/// The domains of the built-in text: the first two names of each type's namespace (System.Collections, Microsoft.Win32). The largest seven
+/// are labels, all others together are <c>other</c>.
 /// </summary>
 internal sealed class DocDomains
 {
@@ -10,7 +10,7 @@ internal sealed class DocDomains
     private const string Other = "other";
 
     private readonly HashSet<string> types;
-    private readonly List<(string Domain, int End)> stretches = []; // one a type, in the order of the text
+    private readonly List<(string Domain, int End)> stretches = []; // one per type, in the order of the text
     private readonly Dictionary<string, int> sizes = [];            // bytes, by domain
     private int start;
 
@@ -29,12 +29,14 @@ internal sealed class DocDomains
     /// <summary>Labels the text.</summary>
     public void Label(LabelledText text, int? part)
     {
-        HashSet<string> largest = [.. sizes.OrderByDescending(size => size.Value).ThenBy(size => size.Key, StringComparer.Ordinal).Take(Largest).Select(size => size.Key)];
+        var bySize = sizes.OrderByDescending(size => size.Value).ThenBy(size => size.Key, StringComparer.Ordinal);
+        HashSet<string> largest = [.. bySize.Take(Largest).Select(size => size.Key)];
         foreach ((string domain, int end) in stretches)
             text.Label(end, largest.Contains(domain) ? domain : Other, part);
     }
 
-    // The names before those of the outermost type: in System.Environment.SpecialFolder, System.Environment is a type and System the namespace.
+    // The names before those of the outermost type: in System.Environment.SpecialFolder, System.Environment is a type and System the
+    // namespace.
     private string Of(string type)
     {
         string[] names = type.Split('.');

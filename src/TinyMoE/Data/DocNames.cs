@@ -3,7 +3,10 @@ namespace TinyMoE.Data;
 /// <summary>Documentation ids (<c>M:System.Collections.Generic.List`1.Add(`0)</c>) as people write names (<c>List.Add</c>).</summary>
 internal static class DocNames
 {
-    /// <summary>The readable name: a type without its namespace, a member with its type, a constructor as its type, a namespace in full; without generic arity and parameters.</summary>
+    /// <summary>
+    /// The readable name: a type without its namespace, a member with its type, a constructor as its type, a namespace in full; without
+    /// generic arity and parameters.
+    /// </summary>
     public static string Readable(string id)
     {
         (char kind, string[] names) = Split(id);

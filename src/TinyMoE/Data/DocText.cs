@@ -12,7 +12,9 @@ internal readonly record struct DocMember(string Type, View<byte> Id, int First,
 
 /// <summary>A paragraph of plain ASCII English.</summary>
 /// <param name="Line">It with its label ("List.Add: ", "Returns: ", "index: ", or none).</param>
-/// <param name="Sense">What it is known again by: it with its label, but a summary without the member's name, since overloads share theirs.</param>
+/// <param name="Sense">
+/// What it is known again by: it with its label, but a summary without the member's name, since overloads share theirs.
+/// </param>
 internal readonly record struct DocParagraph(View<byte> Line, View<byte> Sense);
 
 /// <summary>What documentation files say: all their text in one native buffer, and where in it each id and each paragraph is.</summary>
@@ -55,7 +57,9 @@ internal sealed class DocText : IDisposable
         members.Add((type, start, text.Length, paragraphs.Count));
     }
 
-    /// <summary>Adds a paragraph with the label that it begins with, or none; <paramref name="labelIsMember"/>: the label is the member's own name.</summary>
+    /// <summary>
+    /// Adds a paragraph with the label that it begins with, or none; <paramref name="labelIsMember"/>: the label is the member's own name.
+    /// </summary>
     public void Add(string label, string paragraph, bool labelIsMember)
     {
         int start = text.Length;

@@ -1,8 +1,9 @@
 namespace TinyMoE.Data;
 
 /// <summary>
-/// Chooses what is held out: the last share of every part of the text (a source, or all text of a label), so that no part is missing from training or from
-/// validation. Ids to train on come first, ids held out behind them, both in the order of the text; of a text of one part that is the text itself.
+/// Chooses what is held out: the last share of every part of the text (a source, or all text of a label), so that no part is missing from
+/// training or from validation. Ids to train on come first, ids held out behind them, both in the order of the text; of a text of one part
+/// that is the text itself.
 /// </summary>
 internal static class HeldOut
 {

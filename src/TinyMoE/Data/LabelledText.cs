@@ -26,8 +26,8 @@ internal sealed class LabelledText : IDisposable
     public LabelSet Labels => new(names);
 
     /// <summary>
-    /// Labels what follows the last labelled byte up to before <paramref name="end"/>; it belongs to that part of the text, or, if null, to the part that is all text
-    /// with its label.
+    /// Labels what follows the last labelled byte up to before <paramref name="end"/>; it belongs to that part of the text, or, if null, to
+    /// the part that is all text with its label.
     /// </summary>
     public void Label(int end, string name, int? part)
     {
@@ -42,19 +42,15 @@ internal sealed class LabelledText : IDisposable
             stretches.Add(stretch);
     }
 
-    /// <summary>The stretches in tokens.</summary>
-    public List<Stretch> InTokens(Tokenizer tokenizer)
+    /// <summary>
+    /// The ids of the text, and the stretches in tokens: a token is of the stretch that its first byte is in. One that stands for no bytes
+    /// is of the stretch that goes on where it stands, at the end of the text of the last.
+    /// </summary>
+    public (TokenIds Ids, List<Stretch> Stretches) Encode(Tokenizer tokenizer, string where)
     {
-        List<Stretch> tokens = new(stretches.Count);
-        int start = 0;
-        foreach (Stretch bytes in stretches)
-        {
-            int length = tokenizer.Count(Text.Bytes.Slice(bytes.Start, bytes.Length));
-            tokens.Add(bytes with { Start = start, Length = length });
-            start += length;
-        }
-
-        return tokens;
+        StretchSink sink = new(new TokenIds.Writer(tokenizer.GuessCount(Text.Bytes), tokenizer.Vocabulary), [.. stretches]);
+        tokenizer.Encode(Text.Bytes, where, ref sink);
+        return sink.Finish();
     }
 
     /// <summary>Gives the text's memory back.</summary>
@@ -69,5 +65,36 @@ internal sealed class LabelledText : IDisposable
         }
 
         return label;
+    }
+
+    /// <summary>Packs ids and counts how many there are of each stretch, so that no token's place has to be kept.</summary>
+    private struct StretchSink(TokenIds.Writer ids, Stretch[] bytes) : ITokenSink
+    {
+        private readonly List<Stretch> tokens = new(bytes.Length);
+        private TokenIds.Writer ids = ids;
+        private int end = bytes.Length > 1 ? bytes[0].End : int.MaxValue; // of the stretch in hand, in bytes; the last one takes all
+        private int count, begun;                                        // tokens, and of them before the stretch in hand
+
+        public void Add(int id, int start)
+        {
+            while (start >= end)
+                NextStretch();
+            ids.Add(id);
+            count++;
+        }
+
+        public (TokenIds Ids, List<Stretch> Stretches) Finish()
+        {
+            while (tokens.Count < bytes.Length)
+                NextStretch();
+            return (ids.Written, tokens);
+        }
+
+        private void NextStretch()
+        {
+            tokens.Add(bytes[tokens.Count] with { Start = begun, Length = count - begun });
+            begun = count;
+            end = tokens.Count < bytes.Length - 1 ? bytes[tokens.Count].End : int.MaxValue;
+        }
     }
 }

@@ -1,18 +1,21 @@
 using System.Text.Json;
 using System.Text.Unicode;
-using TinyMoE.Configuration;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Data;
 
 /// <summary>
-/// Reads JSON Lines: a record a line, <c>{"text": "...", "label": "..."}</c>, other members ignored, empty lines too. Texts follow each other, each ended by \n.
-/// What is not a record is an error with its line.
+/// Reads JSON Lines: one record per line, <c>{"text": "...", "label": "..."}</c>, other members ignored, empty lines too. Texts follow each
+/// other, each ended by \n. What is not a record is an error with its line.
 /// </summary>
 internal static class RecordReader
 {
-    /// <summary>Adds the texts of a file's lines with their labels.</summary>
-    public static void Append(LabelledText text, ReadOnlySpan<byte> lines, string file, TokenizerKind kind)
+    private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
+
+    /// <summary>Adds the cleaned texts of a file's lines with their labels; a byte order mark is none of them.</summary>
+    public static void Append(LabelledText text, ReadOnlySpan<byte> lines, string file, TextCleaning cleaning)
     {
+        lines = lines[(lines.StartsWith(Mark) ? Mark.Length : 0)..];
         int number = 0;
         foreach (Range range in lines.Split((byte)'\n'))
         {
@@ -23,8 +26,7 @@ internal static class RecordReader
             int start = text.Text.Length;
             TextSource.RequireRoom(text.Text, line.Length, file);
             string label = Read(line, text.Text, $"{file}, line {number},");
-            if (kind == TokenizerKind.Char)
-                text.Text.Truncate(start + TextSource.PlainLineEnds(text.Text.Bytes[start..]));
+            text.Text.Truncate(start + cleaning.CleanText(text.Text.Bytes[start..]));
             TextSource.EndLine(text.Text, start);
             text.Label(text.Text.Length, label, part: null);
         }
@@ -45,7 +47,8 @@ internal static class RecordReader
                 FormatException => e.Message,
                 _ => "it has half of a surrogate pair, which is no character",
             };
-            throw new TinyMoEException($"{where} is not a record: {reason}; write {{\"text\": \"...\", \"label\": \"...\"}}, or take labels from sources or files (data.labels; eval: --labels).", e);
+            throw new TinyMoEException($"{where} is not a record: {reason}; write {{\"text\": \"...\", \"label\": \"...\"}}, or take "
+                + "labels from sources or files (data.labels; eval: --labels).", e);
         }
     }
 

@@ -5,24 +5,24 @@ using TinyMoE.Memory;
 namespace TinyMoE.Data;
 
 /// <summary>
-/// The built-in text: the English API documentation that comes with the .NET SDK, some eight million characters. It differs between versions of the SDK.
-/// One stretch a type, its members in the order of the file, one paragraph a line, an empty line between types:
+/// The built-in text: the English API documentation that comes with the .NET SDK, some eight million characters. It differs between
+/// versions of the SDK. One stretch per type, its members in the order of the file, one paragraph per line, an empty line between types:
 /// <code>
 /// BitArray: Manages a compact array of bit values, ...
 /// BitArray.Get: Gets the value of the bit at a specific position in the BitArray.
 /// index: The zero-based index of the value to get.
 /// Returns: The value of the bit at position index.
 /// </code>
-/// Types are ordered by a hash of their names, so that the end of the text, which validates, is of the same kind as the rest. A paragraph that
-/// has occurred is not repeated: the documentation says "The collection is read-only." hundreds of times. The characters are ASCII.
+/// Types are ordered by a hash of their names, so that the end of the text, which validates, is of the same kind as the rest. A paragraph
+/// that has occurred is not repeated: the documentation says "The collection is read-only." hundreds of times. The characters are ASCII.
 /// </summary>
 internal static class SdkDocs
 {
     private const string Signatures = "System.Runtime.Intrinsics.xml"; // C signatures and instruction names, hardly a sentence
 
     /// <summary>
-    /// Adds the text, in ASCII, to what is there, with the label, or with those of <see cref="DocDomains"/> if null; it belongs to that part of the text, or to its
-    /// label's.
+    /// Adds the text, in ASCII, to what is there, with the label, or with those of <see cref="DocDomains"/> if null; it belongs to that
+    /// part of the text, or to its label's.
     /// </summary>
     public static void Append(LabelledText text, string? label, int? part)
     {
@@ -45,7 +45,9 @@ internal static class SdkDocs
         }
         catch (Exception e) when (e is XmlException || FileProblem.Is(e))
         {
-            throw new TinyMoEException($"Cannot read the documentation of the .NET SDK in {Path.GetDirectoryName(files[0])}: {FileProblem.Reason(e)}. Pass a text with --data FILE instead.", e);
+            throw new TinyMoEException(
+                $"Cannot read the documentation of the .NET SDK in {Path.GetDirectoryName(files[0])}: {FileProblem.Reason(e)}. "
+                + "Pass a text with --data FILE instead.", e);
         }
 
         Dictionary<string, List<int>> types = [];

@@ -20,10 +20,12 @@ internal static class SdkLocator
             .OrderByDescending(folder => Number(folder))
             .ThenBy(folder => Path.GetFileName(folder).Contains('-')) // a release before its previews
             .ThenByDescending(Path.GetFileName, StringComparer.Ordinal)
-            .SelectMany(folder => Directory.Exists(Path.Combine(folder, "ref")) ? Directory.GetDirectories(Path.Combine(folder, "ref")) : [])
+            .Select(folder => Path.Combine(folder, "ref"))
+            .SelectMany(folder => Directory.Exists(folder) ? Directory.GetDirectories(folder) : [])
             .Select(folder => Directory.GetFiles(folder, "*.xml").Order(StringComparer.Ordinal).ToArray());
         return packs.FirstOrDefault(files => files.Length > 0)
-            ?? throw new TinyMoEException("The documentation of the .NET SDK (packs/Microsoft.NETCore.App.Ref) was not found: install the .NET SDK, set DOTNET_ROOT to its folder, or pass a text with --data FILE.");
+            ?? throw new TinyMoEException("The documentation of the .NET SDK (packs/Microsoft.NETCore.App.Ref) was not found: install the "
+                + ".NET SDK, set DOTNET_ROOT to its folder, or pass a text with --data FILE.");
     }
 
     private static IEnumerable<string> Roots()
@@ -32,10 +34,11 @@ internal static class SdkLocator
         [
             Environment.GetEnvironmentVariable("DOTNET_ROOT"),
             Path.GetDirectoryName(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH")),
-            Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")), // shared/Microsoft.NETCore.App/10.0.0
+            Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")), // of shared/NAME/10.0.0
         ];
         string command = OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet";
-        foreach (string folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
+        string path = Environment.GetEnvironmentVariable("PATH") ?? "";
+        foreach (string folder in path.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries))
         {
             FileInfo host = new(Path.Combine(folder, command));
             if (host.Exists)

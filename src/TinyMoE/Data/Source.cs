@@ -2,18 +2,25 @@ using TinyMoE.Configuration;
 
 namespace TinyMoE.Data;
 
-/// <summary>An entry of <see cref="DataConfig.Sources"/>: a path, a glob or <see cref="DataConfig.SdkDocs"/>, alone or as <c>name=path</c>.</summary>
+/// <summary>
+/// An entry of <see cref="DataConfig.Sources"/>: a path, a glob or <see cref="DataConfig.SdkDocs"/>, alone or as <c>name=path</c>.
+/// </summary>
 /// <param name="Path">What to read.</param>
-/// <param name="GivenName">What it is called, null if nobody said.</param>
+/// <param name="GivenName">What it is called; null if it has no name of its own.</param>
 internal readonly record struct Source(string Path, string? GivenName)
 {
     /// <summary>Whether it is the built-in text.</summary>
     public bool IsSdkDocs => Path == DataConfig.SdkDocs;
 
-    /// <summary>Its name: the given one, else the last name of the path, of a file without extension, of a glob the last before a wildcard.</summary>
+    /// <summary>
+    /// Its name: the given one, else the last name of the path, of a file without extension, of a glob the last before a wildcard.
+    /// </summary>
     public string Name => GivenName ?? NameOf(Path);
 
-    /// <summary>The source that an entry names. What exists is a path, even with an = in its name; so is <c>./a=b</c>, since names have no separators.</summary>
+    /// <summary>
+    /// The source that an entry names. What exists is a path, even with an = in its name; so is <c>./a=b</c>, since names have no
+    /// separators.
+    /// </summary>
     public static Source Parse(string entry)
     {
         int equals = entry.IndexOf('=', StringComparison.Ordinal);

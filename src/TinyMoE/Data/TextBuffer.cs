@@ -4,7 +4,10 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Data;
 
-/// <summary>Bytes of text that grow at their end. Their memory is native: when the text has become ids it goes back to the system, where a collector would keep the pages.</summary>
+/// <summary>
+/// Bytes of text that grow at their end. Their memory is native: when the text has become ids it goes back to the system, where a collector
+/// would keep the pages.
+/// </summary>
 internal sealed unsafe class TextBuffer : IDisposable
 {
     private byte* start;

@@ -1,32 +1,29 @@
 using System.IO.Enumeration;
-using System.Text;
-using System.Text.Unicode;
 using TinyMoE.Configuration;
 using TinyMoE.Files;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Data;
 
 /// <summary>
-/// Finds and reads what <see cref="DataConfig.Sources"/> names, in the order given; within a source, files are in the ordinal order of their paths.
+/// Finds and reads what <see cref="DataConfig.Sources"/> names, in the order given; within a source, files are in the ordinal order of
+/// their paths.
 /// <list type="bullet">
 /// <item>a file;</item>
 /// <item>a folder: every file below it;</item>
 /// <item>a glob: <c>*</c> and <c>?</c> match inside one name, <c>**</c> any number of folders (<c>docs/**/*.md</c>), case counts;</item>
 /// <item><see cref="DataConfig.SdkDocs"/>: <see cref="Data.SdkDocs"/>.</item>
 /// </list>
-/// Folders and globs leave out what is hidden, empty, or behind a link to a folder; nothing else is left out: a file that is not text is an error.
-/// A file that two sources name counts once. For the char tokenizer the text must be UTF-8, loses byte order marks, has its line ends made \n, and every
-/// file ends in one; for the byte tokenizer the bytes are taken as they are. <see cref="Source"/> has how sources are named, <see cref="RecordReader"/> how
-/// files are read with <see cref="LabelKind.Record"/>.
+/// Folders and globs leave out what is hidden, empty, or behind a link to a folder; nothing else is left out: a file that is not what the
+/// tokenizer's <see cref="TextCleaning"/> wants is an error. A file that two sources name counts once. <see cref="Source"/> has how sources
+/// are named, <see cref="RecordReader"/> how files are read with <see cref="LabelKind.Record"/>.
 /// </summary>
 internal static class TextSource
 {
     private const int BlockSize = 1 << 18;
 
-    private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
-
-    /// <summary>Adds all of the text, labelled; never nothing.</summary>
-    public static void Read(IReadOnlyList<string> sources, LabelKind labels, TokenizerKind kind, LabelledText text)
+    /// <summary>Adds all of the text, cleaned and labelled; never nothing.</summary>
+    public static void Read(IReadOnlyList<string> sources, LabelKind labels, TextCleaning cleaning, LabelledText text)
     {
         if (sources.Count == 0)
             throw new TinyMoEException("There is no text to read: name a file, a folder, a glob or sdk-docs with --data.");
@@ -35,10 +32,15 @@ internal static class TextSource
         {
             Source source = Source.Parse(sources[i]);
             if (source.GivenName is not null && labels != LabelKind.Source)
-                throw new TinyMoEException($"{sources[i]} gives a source a name, and the labels are those of every {labels.ToString().ToLowerInvariant()}: name {source.Path} alone, or set data.labels=source.");
+            {
+                string kind = labels.ToString().ToLowerInvariant();
+                throw new TinyMoEException($"{sources[i]} gives a source a name, and the labels are those of every {kind}: "
+                    + $"name {source.Path} alone, or set data.labels=source.");
+            }
+
             int? part = labels == LabelKind.Source ? i : null; // what the last share is held out of: a source, or all text of a label
             if (!source.IsSdkDocs)
-                ReadFiles(source, labels, kind, part, text, seen);
+                ReadFiles(source, labels, cleaning, part, text, seen);
             else if (seen.Add(source.Path))
                 SdkDocs.Append(text, labels == LabelKind.Source ? source.GivenName : source.Name, part);
         }
@@ -53,9 +55,11 @@ internal static class TextSource
         {
             string[] files = Directory.Exists(source) ? Enumerate(source, ["**"])
                 : Source.IsPattern(source) ? Glob(source)
-                : throw new TinyMoEException($"There is no file or folder {source}: check the path, or use sdk-docs for the built-in text.");
-            return files.Length > 0 ? files
-                : throw new TinyMoEException(Directory.Exists(source) ? $"The folder {source} holds no files." : $"No file matches {source}: check the pattern (** matches any number of folders).");
+                : throw new TinyMoEException(
+                    $"There is no file or folder {source}: check the path, or use sdk-docs for the built-in text.");
+            return files.Length > 0 ? files : throw new TinyMoEException(Directory.Exists(source)
+                ? $"The folder {source} holds no files."
+                : $"No file matches {source}: check the pattern (** matches any number of folders).");
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
@@ -77,7 +81,8 @@ internal static class TextSource
             throw new TinyMoEException($"The text is longer than {Array.MaxLength} bytes at {file}: name fewer files.");
     }
 
-    private static void ReadFiles(Source source, LabelKind labels, TokenizerKind kind, int? part, LabelledText text, HashSet<string> seen)
+    private static void ReadFiles(
+        Source source, LabelKind labels, TextCleaning cleaning, int? part, LabelledText text, HashSet<string> seen)
     {
         int before = text.Text.Length;
         bool empty = true;
@@ -86,11 +91,11 @@ internal static class TextSource
             bool repeated = !seen.Add(Path.GetFullPath(file));
             if (!repeated && labels == LabelKind.Record)
             {
-                AppendRecords(text, file, kind);
+                AppendRecords(text, file, cleaning);
             }
             else if (!repeated)
             {
-                AppendFile(text.Text, file, kind);
+                AppendFile(text.Text, file, cleaning);
                 text.Label(text.Text.Length, labels == LabelKind.File ? Source.NameOfFile(file) : source.Name, part);
             }
 
@@ -98,24 +103,27 @@ internal static class TextSource
         }
 
         if (empty)
-            throw new TinyMoEException(File.Exists(source.Path) ? $"{source.Path} is empty: name a file with text." : $"All files of {source.Path} are empty: name files with text.");
+        {
+            throw new TinyMoEException(File.Exists(source.Path)
+                ? $"{source.Path} is empty: name a file with text."
+                : $"All files of {source.Path} are empty: name files with text.");
+        }
     }
 
-    private static void AppendFile(TextBuffer text, string file, TokenizerKind kind)
+    private static void AppendFile(TextBuffer text, string file, TextCleaning cleaning)
     {
         int start = text.Length;
         ReadFile(text, file);
-        if (kind == TokenizerKind.Byte)
-            return;
-        text.Truncate(start + Clean(text.Bytes[start..], file));
-        EndLine(text, start);
+        text.Truncate(start + cleaning.CleanFile(text.Bytes[start..], file));
+        if (cleaning.EndsFiles)
+            EndLine(text, start);
     }
 
-    private static void AppendRecords(LabelledText text, string file, TokenizerKind kind)
+    private static void AppendRecords(LabelledText text, string file, TextCleaning cleaning)
     {
         using TextBuffer lines = new();
         ReadFile(lines, file);
-        RecordReader.Append(text, lines.Bytes[(lines.Bytes.StartsWith(Mark) ? Mark.Length : 0)..], file, kind);
+        RecordReader.Append(text, lines.Bytes, file, cleaning);
     }
 
     private static void ReadFile(TextBuffer text, string file)
@@ -137,37 +145,6 @@ internal static class TextSource
         {
             throw new TinyMoEException($"Cannot read {file}: {FileProblem.Reason(e)}.", e);
         }
-    }
-
-    // Checks that it is UTF-8, takes the mark away and makes \r\n to \n, in place; gives the length that is left.
-    private static int Clean(Span<byte> content, string file)
-    {
-        if (!Utf8.IsValid(content))
-            throw new TinyMoEException($"{file} is not UTF-8 text at byte {FirstInvalid(content)}: convert it, leave it out with a glob such as folder/**/*.txt, or use --tokenizer byte.");
-        int mark = content.StartsWith(Mark) ? Mark.Length : 0;
-        content[mark..].CopyTo(content);
-        return PlainLineEnds(content[..^mark]);
-    }
-
-    /// <summary>Makes \r\n to \n, in place; gives the length that is left.</summary>
-    internal static int PlainLineEnds(Span<byte> content)
-    {
-        int to = 0;
-        for (int from = 0; from < content.Length; from++)
-        {
-            if (content[from] != '\r' || from + 1 == content.Length || content[from + 1] != '\n')
-                content[to++] = content[from];
-        }
-
-        return to;
-    }
-
-    private static int FirstInvalid(ReadOnlySpan<byte> content)
-    {
-        int at = 0;
-        while (Rune.DecodeFromUtf8(content[at..], out _, out int length) == System.Buffers.OperationStatus.Done)
-            at += length;
-        return at;
     }
 
     // The folders before the first wildcard are walked from, the rest is matched name by name.

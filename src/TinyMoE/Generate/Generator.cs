@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using TinyMoE.Backends;
 using TinyMoE.Layers;
@@ -29,6 +30,7 @@ public sealed class Generator
     /// <summary>
     /// The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen.
     /// </summary>
+    /// <exception cref="TinyMoEException">The model computes what is not finite.</exception>
     public IEnumerable<int> Generate(IReadOnlyList<int> prompt, int count, SamplingOptions options)
     {
         if (prompt.Count == 0)
@@ -63,5 +65,10 @@ public sealed class Generator
         TokenBatch tokens = new(ids, B: 1, ids.Length) { Labels = labels };
         DecoderOutput output = model.Forward(tape, tokens, Pass.Inference, cache, lastOnly: true);
         backend.Read(output.Logits.Data, logits);
+        if (!TensorPrimitives.IsFiniteAll<float>(logits))
+        {
+            throw new TinyMoEException("The model's logits are not finite, so there is no text to write: its weights are damaged, or its "
+                + "training went wrong.");
+        }
     }
 }

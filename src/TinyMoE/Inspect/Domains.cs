@@ -2,7 +2,9 @@ using TinyMoE.Data;
 
 namespace TinyMoE.Inspect;
 
-/// <summary>The labels of the text of an evaluation: the most frequent by name, the rest together, since a text can have a label for every record.</summary>
+/// <summary>
+/// The labels of the text of an evaluation: the most frequent by name, the rest together, since a text can have a label for every record.
+/// </summary>
 internal sealed class Domains
 {
     private const int MostByName = 12;
@@ -17,21 +19,14 @@ internal sealed class Domains
     /// <summary>Each one's share of the tokens.</summary>
     public IReadOnlyList<float> Shares { get; }
 
-    /// <summary>The domains of these validation windows, the largest first; null where all tokens have the same label.</summary>
-    public static Domains? Of(Corpus corpus, IReadOnlyList<int> windows, int context)
+    /// <summary>The domains of what is evaluated, the largest first; null where all tokens have the same label.</summary>
+    public static Domains? Of(IEvaluationSource source)
     {
-        if (corpus.Labels.Count == 1)
+        if (source.Labels.Count == 1)
             return null;
-        long[] counts = new long[corpus.Labels.Count];
-        int[] ids = new int[context], labels = new int[context];
-        foreach (int window in windows)
-        {
-            corpus.ValidationWindow(window, ids, ids, labels);
-            foreach (int label in labels)
-                counts[label]++;
-        }
-
-        int[] order = [.. Enumerable.Range(0, counts.Length).Where(label => counts[label] > 0).OrderByDescending(label => counts[label]).ThenBy(label => label)];
+        long[] counts = source.CountLabels();
+        IEnumerable<int> seen = Enumerable.Range(0, counts.Length).Where(label => counts[label] > 0);
+        int[] order = [.. seen.OrderByDescending(label => counts[label]).ThenBy(label => label)];
         if (order.Length < 2)
             return null;
         int[] named = [.. order.Take(MostByName)];
@@ -39,7 +34,7 @@ internal sealed class Domains
         Array.Fill(domainOf, named.Length);
         for (int domain = 0; domain < named.Length; domain++)
             domainOf[named[domain]] = domain;
-        List<string> names = [.. named.Select(label => corpus.Labels[label])];
+        List<string> names = [.. named.Select(label => source.Labels[label])];
         List<long> sizes = [.. named.Select(label => counts[label])];
         if (order.Length > named.Length)
         {

@@ -14,7 +14,10 @@ namespace TinyMoE.Inspect;
 /// <param name="LogitNorm">Mean Euclidean norm of a token's logits.</param>
 /// <param name="LogSumExp">Mean log Σ exp of a token's logits.</param>
 /// <param name="Changed">Share of the tokens whose top expert is another than in the evaluation before; null in the first.</param>
-/// <param name="CoActivation">(E, E), share of tokens that chose both experts; on the diagonal, that chose the one. Null beyond <see cref="RoutingStatistics.MostExpertsTogether"/> experts.</param>
+/// <param name="CoActivation">
+/// (E, E), share of tokens that chose both experts; on the diagonal, that chose the one. Null beyond
+/// <see cref="RoutingStatistics.MostExpertsTogether"/> experts.
+/// </param>
 /// <param name="Domains">The load of each domain, the largest domain first; null where all text has one label.</param>
 public sealed record RoutingReport(
     int Step, int Layer, float[] Load, float[] Importance, float? Entropy, float MaxViolation, int Dead,

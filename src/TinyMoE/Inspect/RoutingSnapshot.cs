@@ -4,8 +4,9 @@ using TinyMoE.Files;
 namespace TinyMoE.Inspect;
 
 /// <summary>
-/// What the last evaluation of a run saw of its routers, for the next one to be compared with: <c>routing.safetensors</c> of a checkpoint, with
-/// <c>layers.I.top_expert</c> (tokens) and <c>layers.I.load</c> (E) of each layer I, so that a resumed run tells the same as one that never stopped.
+/// What the last evaluation of a run saw of its routers, for the next one to be compared with: <c>routing.safetensors</c> of a checkpoint,
+/// with <c>layers.I.top_expert</c> (tokens) and <c>layers.I.load</c> (E) of each layer I, so that a resumed run tells the same as one that
+/// never stopped.
 /// </summary>
 internal sealed class RoutingSnapshot
 {
@@ -16,7 +17,10 @@ internal sealed class RoutingSnapshot
     /// <summary>Before the first evaluation.</summary>
     public static RoutingSnapshot None => new();
 
-    /// <summary>Reads what <see cref="Save"/> wrote; none where there is no file, in a checkpoint from before the first evaluation or of a dense model.</summary>
+    /// <summary>
+    /// Reads what <see cref="Save"/> wrote; none where there is no file, in a checkpoint from before the first evaluation or of a dense
+    /// model.
+    /// </summary>
     public static RoutingSnapshot Load(string path)
     {
         RoutingSnapshot snapshot = new();
@@ -26,8 +30,13 @@ internal sealed class RoutingSnapshot
         foreach (string name in file.Tensors.Keys.Where(name => name.EndsWith(LoadSuffix, StringComparison.Ordinal)))
         {
             string prefix = name[..^LoadSuffix.Length];
-            if (!prefix.StartsWith(Prefix, StringComparison.Ordinal) || !int.TryParse(prefix.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int layer))
-                throw new TinyMoEException($"{path} does not hold what an evaluation saw of routers; the checkpoint is damaged, use another.");
+            if (!prefix.StartsWith(Prefix, StringComparison.Ordinal)
+                || !int.TryParse(prefix.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int layer))
+            {
+                throw new TinyMoEException(
+                    $"{path} does not hold what an evaluation saw of routers; the checkpoint is damaged, use another.");
+            }
+
             snapshot.Set(layer, [.. Read(file, prefix + TopExpertSuffix).Select(e => (int)e)], Read(file, name));
         }
 
@@ -48,7 +57,8 @@ internal sealed class RoutingSnapshot
     public IReadOnlyList<int> TopExperts(int layer) => layers.TryGetValue(layer, out var seen) ? seen.TopExperts : [];
 
     /// <summary>Whether the layer was seen, and no token chose this expert.</summary>
-    public bool IsDead(int layer, int expert) => layers.TryGetValue(layer, out var seen) && expert < seen.Load.Length && seen.Load[expert] == 0f;
+    public bool IsDead(int layer, int expert) =>
+        layers.TryGetValue(layer, out var seen) && expert < seen.Load.Length && seen.Load[expert] == 0f;
 
     private static IEnumerable<SafetensorsItem> Items(int layer, int[] topExperts, float[] load)
     {

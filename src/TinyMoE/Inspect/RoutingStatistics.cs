@@ -6,7 +6,9 @@ using TinyMoE.Ops;
 
 namespace TinyMoE.Inspect;
 
-/// <summary>How the router of one layer spread tokens over its E experts, gathered over the batches of an evaluation. Padding counts in nothing.</summary>
+/// <summary>
+/// How the router of one layer spread tokens over its E experts, gathered over the batches of an evaluation. Padding counts in nothing.
+/// </summary>
 public sealed class RoutingStatistics
 {
     /// <summary>With more experts than this, which of them are active together is not counted.</summary>
@@ -24,7 +26,10 @@ public sealed class RoutingStatistics
     private double entropy, gateEntropy, topGate, logitNorm, logSumExp;
     private bool hasProbabilities, hasLogits;
 
-    /// <summary>Nothing gathered yet, for <paramref name="experts"/> experts; loads apart for each of <paramref name="domains"/>; <see cref="TopExperts"/> only if <paramref name="keepTopExperts"/>.</summary>
+    /// <summary>
+    /// Nothing gathered yet, for <paramref name="experts"/> experts; loads apart for each of <paramref name="domains"/>;
+    /// <see cref="TopExperts"/> only if <paramref name="keepTopExperts"/>.
+    /// </summary>
     public RoutingStatistics(int experts, int domains = 0, bool keepTopExperts = false)
     {
         this.experts = experts;
@@ -37,18 +42,23 @@ public sealed class RoutingStatistics
     public float[] Load => Shares(counts);
 
     /// <summary>Each expert's share of the gates; they sum to 1.</summary>
-    public float[] Importance => importance.Sum() is > 0 and double sum ? [.. importance.Select(gates => (float)(gates / sum))] : new float[experts];
+    public float[] Importance =>
+        importance.Sum() is > 0 and double sum ? [.. importance.Select(gates => (float)(gates / sum))] : new float[experts];
 
-    /// <summary>Mean over tokens of the entropy of the router's probabilities, in nats; log E when it is undecided, null for a router that has none.</summary>
+    /// <summary>
+    /// Mean over tokens of the entropy of the router's probabilities, in nats; log E when it is undecided, null for a router that has none.
+    /// </summary>
     public float? Entropy => hasProbabilities ? Mean(entropy, tokens) : null;
 
-    /// <summary>Mean over tokens with a gate of the entropy of their gates divided by their sum, in nats; log K when they are equal.</summary>
+    /// <summary>
+    /// Mean over tokens with a gate of the entropy of their gates divided by their sum, in nats; log K when they are equal.
+    /// </summary>
     public float GateEntropy => Mean(gateEntropy, scored);
 
     /// <summary>Mean over tokens of the largest gate; 0 for a token that no expert serves.</summary>
     public float TopGate => Mean(topGate, tokens);
 
-    /// <summary>(max − mean)/mean of the choices an expert; 0 when balanced (Wang et al. 2024).</summary>
+    /// <summary>(max − mean)/mean of the choices per expert; 0 when balanced (Wang et al. 2024).</summary>
     public float MaxViolation => counts.Sum() == 0 ? 0f : (float)(counts.Max() / counts.Average() - 1);
 
     /// <summary>Experts that no token chose.</summary>
@@ -63,7 +73,10 @@ public sealed class RoutingStatistics
     /// <summary>Mean over tokens of log Σ exp h, h the logits; null for a router that has none.</summary>
     public float? LogSumExp => hasLogits ? Mean(logSumExp, tokens) : null;
 
-    /// <summary>(E, E): the share of tokens that chose both experts; on the diagonal that chose the one. Null beyond <see cref="MostExpertsTogether"/> experts.</summary>
+    /// <summary>
+    /// (E, E): the share of tokens that chose both experts; on the diagonal that chose the one. Null beyond
+    /// <see cref="MostExpertsTogether"/> experts.
+    /// </summary>
     public float[][]? CoActivation => together?.Chunk(experts).Select(row => row.Select(count => Mean(count, tokens)).ToArray()).ToArray();
 
     /// <summary>The expert of each token's largest gate, the lower among equals, −1 for none; in the order of the tokens.</summary>
@@ -72,12 +85,16 @@ public sealed class RoutingStatistics
     /// <summary>Each expert's share of the choices of one domain's tokens (E).</summary>
     public float[] LoadOf(int domain) => Shares(byDomain.AsSpan(domain * experts, experts));
 
-    /// <summary>The share of tokens whose top expert was another one in <paramref name="before"/>; null where those are not the same tokens.</summary>
+    /// <summary>
+    /// The share of tokens whose top expert was another one in <paramref name="before"/>; null where those are not the same tokens.
+    /// </summary>
     public float? ChangedSince(IReadOnlyList<int> before) => TopExperts.Count == 0 || before.Count != TopExperts.Count
         ? null
         : Mean(TopExperts.Zip(before).Count(pair => pair.First != pair.Second), before.Count);
 
-    /// <summary>Adds a batch of T tokens; waits for the device. <paramref name="domains"/>: the domain of each (T), if there are any.</summary>
+    /// <summary>
+    /// Adds a batch of T tokens; waits for the device. <paramref name="domains"/>: the domain of each (T), if there are any.
+    /// </summary>
     public void Add(Routing routing, TokenMask? mask = null, ReadOnlySpan<int> domains = default)
     {
         Backend backend = routing.Assignment.Gates.Tape.Backend;
@@ -184,7 +201,8 @@ public sealed class RoutingStatistics
         public Gates(Assignment assignment)
         {
             Backend backend = assignment.Gates.Tape.Backend;
-            (tokenOffsets, rowsByToken, Weights) = (backend.Read(assignment.TokenOffsets), backend.Read(assignment.RowsByToken), assignment.Gates.ToArray());
+            (tokenOffsets, rowsByToken) = (backend.Read(assignment.TokenOffsets), backend.Read(assignment.RowsByToken));
+            Weights = assignment.Gates.ToArray();
             Experts = new int[Weights.Length];
             int[] offsets = backend.Read(assignment.Offsets);
             for (int e = 0; e < assignment.Experts; e++)
@@ -198,7 +216,9 @@ public sealed class RoutingStatistics
         public ReadOnlySpan<int> RowsOf(int t) => rowsByToken.AsSpan(tokenOffsets[t]..tokenOffsets[t + 1]);
     }
 
-    /// <summary>A router's scores on the host, as far as it has them (T, E), log Σ exp of the logits (T) and the logarithms of the probabilities.</summary>
+    /// <summary>
+    /// A router's scores on the host, as far as it has them (T, E), log Σ exp of the logits (T) and the logarithms of the probabilities.
+    /// </summary>
     private readonly struct Scores
     {
         private const float Smallest = 1e-37f;                   // p·log p is 0 from here on, not a NaN

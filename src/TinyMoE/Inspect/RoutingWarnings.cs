@@ -3,7 +3,9 @@ using TinyMoE.Configuration;
 
 namespace TinyMoE.Inspect;
 
-/// <summary>Finds layers whose routers go wrong: nearly all tokens to few experts, experts that learn nothing, logits that explode.</summary>
+/// <summary>
+/// Finds layers whose routers go wrong: nearly all tokens to few experts, experts that learn nothing, logits that explode.
+/// </summary>
 internal static class RoutingWarnings
 {
     /// <summary>Share of the largest violation there can be, E/K − 1, where one expert has all tokens.</summary>
@@ -15,7 +17,10 @@ internal static class RoutingWarnings
     private const float LargestLogSumExp = 50f;
     private const int MostNamed = 8;
 
-    /// <summary>The warnings of an evaluation; <paramref name="before"/> is what the one before it saw. Routers whose choice is not learned from the text have none.</summary>
+    /// <summary>
+    /// The warnings of an evaluation; <paramref name="before"/> is what the one before it saw. Routers whose choice is not learned from the
+    /// text have none.
+    /// </summary>
     public static IEnumerable<WarningReport> Of(MoeConfig moe, IReadOnlyList<RoutingReport> routing, RoutingSnapshot before)
     {
         if (moe.Experts == 0 || !RouterTraits.Of(moe.Router).HasLogits)
@@ -23,11 +28,18 @@ internal static class RoutingWarnings
         foreach (RoutingReport layer in routing)
         {
             if (Collapse(moe, layer, before) is { } seen)
-                yield return new WarningReport(layer.Step, layer.Layer, $"layer {layer.Layer} is collapsing: {seen}; {Balance(moe)}, or lower train.learning_rate");
+            {
+                yield return new WarningReport(
+                    layer.Step, layer.Layer, $"layer {layer.Layer} is collapsing: {seen}; {Balance(moe)}, or lower train.learning_rate");
+            }
+
             if (layer.LogSumExp > LargestLogSumExp)
             {
                 yield return new WarningReport(
-                    layer.Step, layer.Layer, $"layer {layer.Layer}: the router's logits explode, their log Σ exp is {Number(layer.LogSumExp.Value)}; {Raise("moe.z_loss", moe.ZLoss, 0.001f)}, or lower train.learning_rate");
+                    layer.Step,
+                    layer.Layer,
+                    $"layer {layer.Layer}: the router's logits explode, their log Σ exp is {Number(layer.LogSumExp.Value)}; "
+                    + $"{Raise("moe.z_loss", moe.ZLoss, 0.001f)}, or lower train.learning_rate");
             }
         }
     }
@@ -40,16 +52,20 @@ internal static class RoutingWarnings
             return $"no token chose {Named(dead)} in two evaluations in a row";
         if (largest <= 0f)
             return null;
-        string most = $"expert {Array.IndexOf(layer.Load, layer.Load.Max())} has {Percent(layer.Load.Max())} of the choices, {Number((layer.MaxViolation + 1f))} times its share";
+        float load = layer.Load.Max();
+        string most = $"expert {Array.IndexOf(layer.Load, load)} has {Percent(load)} of the choices, "
+            + $"{Number(layer.MaxViolation + 1f)} times its share";
         if (layer.MaxViolation > NearlyAll * largest)
             return most;
-        return layer.Entropy < Decided * MathF.Log(moe.Experts) && layer.MaxViolation > Uneven * largest ? $"the entropy is {Number(layer.Entropy.Value)}, and {most}" : null;
+        bool decided = layer.Entropy < Decided * MathF.Log(moe.Experts) && layer.MaxViolation > Uneven * largest;
+        return decided ? $"the entropy is {Number(layer.Entropy!.Value)}, and {most}" : null;
     }
 
     private static string Balance(MoeConfig moe) => moe.Router switch
     {
         RouterKind.DeepSeek => $"{Raise("moe.bias_rate", moe.BiasRate, 0.001f)} or {Raise("moe.sequence_loss", moe.SequenceLoss, 0.0001f)}",
-        RouterKind.NoisyTopK => $"{Raise("moe.importance_loss", moe.ImportanceLoss, 0.01f)} and {Raise("moe.load_loss", moe.LoadLoss, 0.01f)}, try moe.router=deepseek",
+        RouterKind.NoisyTopK => $"{Raise("moe.importance_loss", moe.ImportanceLoss, 0.01f)} and "
+            + $"{Raise("moe.load_loss", moe.LoadLoss, 0.01f)}, try moe.router=deepseek",
         _ => $"{Raise("moe.balance_loss", moe.BalanceLoss, 0.01f)}, try moe.router=deepseek",
     };
 
@@ -59,7 +75,9 @@ internal static class RoutingWarnings
     private static string Named(int[] experts)
     {
         string names = string.Join(", ", experts.Take(MostNamed));
-        return experts.Length == 1 ? $"expert {names}" : experts.Length <= MostNamed ? $"experts {names}" : $"experts {names} and {experts.Length - MostNamed} more";
+        return experts.Length == 1 ? $"expert {names}"
+            : experts.Length <= MostNamed ? $"experts {names}"
+            : $"experts {names} and {experts.Length - MostNamed} more";
     }
 
     private static string Percent(float share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:F0} %");

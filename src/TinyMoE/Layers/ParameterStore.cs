@@ -236,6 +236,10 @@ public sealed class ParameterStore : IDisposable
     public string? FindNonFiniteGradient() =>
         parameters.FirstOrDefault(p => p.HasGrad && !Array.TrueForAll(Backend.Read(p.Grad), float.IsFinite))?.Name;
 
+    /// <summary>The first parameter with a float32 weight that is not finite, or null; waits for the device.</summary>
+    public string? FindNonFiniteWeight() =>
+        parameters.FirstOrDefault(p => !p.Data.IsNone && !Array.TrueForAll(Backend.Read(p.Data), float.IsFinite))?.Name;
+
     /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {

@@ -9,6 +9,7 @@ namespace TinyMoE.Layers;
 public sealed class TokenBatch
 {
     private Ints positions;
+    private (int Least, int Largest)? labelRange;
 
     /// <summary>B sequences of T tokens. ids (B·T).</summary>
     public TokenBatch(Ints ids, int B, int T)
@@ -37,6 +38,18 @@ public sealed class TokenBatch
     /// Which tokens count; null: all. The others are padding: they reach no expert and count in no loss, no load and no capacity.
     /// </summary>
     public TokenMask? Mask { get; init; }
+
+    /// <summary>The least and the largest label of the batch: read once, whoever asks; waits for the device.</summary>
+    internal (int Least, int Largest) LabelRange(Tape tape)
+    {
+        if (labelRange is null)
+        {
+            int[] labels = tape.Backend.Read(Labels);
+            labelRange = (labels.Min(), labels.Max());
+        }
+
+        return labelRange.Value;
+    }
 
     /// <summary>The position of the first token of each sequence: 0, or what a KV cache holds already.</summary>
     internal int Start { get; set; }

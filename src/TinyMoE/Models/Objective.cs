@@ -10,14 +10,17 @@ namespace TinyMoE.Models;
 /// <param name="Parts">Unweighted losses by name: <c>cross_entropy</c>, then each balance loss over the MoE layers.</param>
 public sealed record Objective(Tensor Total, IReadOnlyList<(string Name, Tensor Value)> Parts)
 {
+    /// <summary>The name of the part that every objective of this kind has.</summary>
+    public const string CrossEntropy = "cross_entropy";
+
     /// <summary>
-    /// Cross-entropy of the logits with the targets (N, −1 counts in nothing), plus Σ weight·mean (or sum) over MoE layers of each
-    /// balance loss.
+    /// Cross-entropy of the logits with the targets (N, −1 counts in nothing), plus Σ weight·mean (or sum) over MoE layers of each balance
+    /// loss.
     /// </summary>
     public static Objective Of(DecoderOutput output, Ints targets, LayerLosses layers = LayerLosses.Mean)
     {
         output.Logits.Tape.Scope = "loss";
-        List<(string Name, Tensor Value)> parts = [("cross_entropy", output.Logits.CrossEntropy(targets))]; // (1) each
+        List<(string Name, Tensor Value)> parts = [(CrossEntropy, output.Logits.CrossEntropy(targets))]; // (1) each
         IReadOnlyList<BalanceLoss> kinds = output.Routings.Count == 0 ? [] : output.Routings[0].Routing.Losses; // every layer has the same
         for (int kind = 0; kind < kinds.Count; kind++)
         {

@@ -1,10 +1,10 @@
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using TinyMoE.Configuration;
 
 namespace TinyMoE.Tokenizers;
 
-/// <summary>One id a Unicode scalar value, in rising order of code points.</summary>
+/// <summary>One id per Unicode scalar value, in rising order of code points.</summary>
 public sealed class CharTokenizer : Tokenizer
 {
     private const int CodePoints = 0x110000;
@@ -22,26 +22,37 @@ public sealed class CharTokenizer : Tokenizer
             ids[runes[id].Value] = id;
     }
 
+    /// <summary>What it is called and how it is made.</summary>
+    public static TokenizerType Description { get; } = new(
+        "char",
+        """{"kind":"char","symbols":[...]} with single characters in rising order""",
+        TextCleaning.Lines,
+        Of,
+        json => Of(json.GetProperty("symbols").EnumerateArray().Select(symbol => symbol.GetString())));
+
+    /// <inheritdoc/>
+    public override TokenizerType Type => Description;
+
     /// <inheritdoc/>
     public override int Vocabulary => symbols.Length;
 
     /// <inheritdoc/>
-    public override TokenizerKind Kind => TokenizerKind.Char;
-
-    /// <inheritdoc/>
-    public override TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where)
+    public override void Encode<TSink>(ReadOnlySpan<byte> utf8, string where, ref TSink sink)
     {
-        TokenIds.Writer encoded = new(Count(utf8), Vocabulary);
+        int end = utf8.Length;
         for (int i = 0; !utf8.IsEmpty; i++)
         {
+            int start = end - utf8.Length;
             Rune rune = Next(ref utf8);
             int id = rune.Value < ids.Length ? ids[rune.Value] : Unknown;
             if (id == Unknown)
-                throw new TinyMoEException($"The character {Name(rune)} at position {i} of {where} is not among the {Vocabulary} that the tokenizer knows: remove it, or train with --tokenizer byte.");
-            encoded.Add(id);
-        }
+            {
+                throw new TinyMoEException($"The character {Name(rune)} at position {i} of {where} is not among the {Vocabulary} "
+                    + "that the tokenizer knows: remove it, or train with --tokenizer byte.");
+            }
 
-        return encoded.Written;
+            sink.Add(id, start);
+        }
     }
 
     /// <inheritdoc/>
@@ -56,7 +67,8 @@ public sealed class CharTokenizer : Tokenizer
         return count;
     }
 
-    internal override int Count(ReadOnlySpan<byte> utf8)
+    /// <summary>How many characters a text has, which is no guess: a long text is packed into memory of its size.</summary>
+    public override int GuessCount(ReadOnlySpan<byte> utf8)
     {
         int count = 0;
         for (; !utf8.IsEmpty; count++)
@@ -75,7 +87,9 @@ public sealed class CharTokenizer : Tokenizer
         return new CharTokenizer([.. Enumerable.Range(0, CodePoints).Where(value => occurs[value]).Select(value => new Rune(value))]);
     }
 
-    /// <summary>The tokenizer with these symbols; throws a <see cref="FormatException"/> unless they are single characters in rising order.</summary>
+    /// <summary>
+    /// The tokenizer with these symbols; throws a <see cref="FormatException"/> unless they are single characters in rising order.
+    /// </summary>
     internal static CharTokenizer Of(IEnumerable<string?> symbols)
     {
         List<Rune> runes = [];
@@ -91,12 +105,20 @@ public sealed class CharTokenizer : Tokenizer
         return runes.Count > 0 ? new CharTokenizer(runes) : throw new FormatException();
     }
 
-    private protected override void WriteSymbols(Utf8JsonWriter json)
+    /// <inheritdoc/>
+    protected override void WriteMembers(Utf8JsonWriter json)
     {
         json.WriteStartArray("symbols");
         foreach (byte[] symbol in symbols)
             json.WriteStringValue(symbol);
         json.WriteEndArray();
+    }
+
+    // UTF-8 itself says where a character ends.
+    internal override void AppendVocabulary(IncrementalHash hash)
+    {
+        foreach (byte[] symbol in symbols)
+            hash.AppendData(symbol);
     }
 
     // The first character; bytes that are not UTF-8 read as U+FFFD.

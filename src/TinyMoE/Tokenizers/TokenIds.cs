@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace TinyMoE.Tokenizers;
 
 /// <summary>
-/// Ids of tokens one after another, in as many bytes each as the vocabulary needs: one up to 256 ids, two up to 65,536, four above.
+/// Ids of tokens one after another, each in as many bytes as the vocabulary needs: one up to 256 ids, two up to 65,536, four above.
 /// A text of characters stays about as long as it was.
 /// </summary>
 public readonly struct TokenIds
@@ -75,17 +75,19 @@ public readonly struct TokenIds
 
     private static int SizeIn(int vocabulary) => vocabulary <= 1 << 8 ? 1 : vocabulary <= 1 << 16 ? 2 : 4;
 
-    /// <summary>Packs ids one by one; it has room for as many as it was made for.</summary>
+    /// <summary>Packs ids one by one; it has room for as many as it was made for, and makes more where it must.</summary>
     internal struct Writer(int count, int vocabulary)
     {
         private readonly int size = SizeIn(vocabulary);
-        private readonly byte[] packed = new byte[(long)count * SizeIn(vocabulary)];
+        private byte[] packed = new byte[(long)count * SizeIn(vocabulary)];
         private int end;
 
         public readonly TokenIds Written => new(packed.AsMemory(0, end), size);
 
         public void Add(int id)
         {
+            if (end + size > packed.Length)
+                Grow();
             Span<byte> place = packed.AsSpan(end, size);
             switch (size)
             {
@@ -101,6 +103,15 @@ public readonly struct TokenIds
             }
 
             end += size;
+        }
+
+        // By half: a text that was guessed too short leaves a third of its memory empty at most.
+        private void Grow()
+        {
+            long wanted = Math.Min(Array.MaxLength / size * size, end + Math.Max(16L, end / size / 2) * size);
+            if (wanted < end + size)
+                throw new TinyMoEException($"The text has more than {Array.MaxLength / size} tokens: name fewer files.");
+            Array.Resize(ref packed, (int)wanted);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using TinyMoE.Configuration;
@@ -5,37 +6,35 @@ using TinyMoE.Files;
 
 namespace TinyMoE.Tokenizers;
 
-/// <summary>Text to ids and back. Every id stands for a fixed, non-empty string of bytes, so that losses can be told in bits per byte.</summary>
+/// <summary>
+/// Text to ids and back. Every id stands for a fixed string of bytes, so that losses can be told in bits per byte; a special token stands
+/// for none.
+/// </summary>
 public abstract class Tokenizer
 {
+    /// <summary>What kind of tokenizer it is.</summary>
+    public abstract TokenizerType Type { get; }
+
     /// <summary>Number of ids, V; ids are 0..V-1.</summary>
     public abstract int Vocabulary { get; }
 
-    /// <summary>How text is cut.</summary>
-    public abstract TokenizerKind Kind { get; }
-
-    /// <summary>The tokenizer of this kind for a text in UTF-8; of kind char, it knows the characters that occur.</summary>
-    public static Tokenizer For(TokenizerKind kind, ReadOnlySpan<byte> utf8) => kind switch
-    {
-        TokenizerKind.Char => CharTokenizer.Of(utf8),
-        TokenizerKind.Byte => new ByteTokenizer(),
-        _ => throw new ArgumentOutOfRangeException(nameof(kind)),
-    };
+    /// <summary>The tokenizer of this kind for a text in UTF-8, from which it may learn its vocabulary.</summary>
+    public static Tokenizer For(TokenizerKind kind, ReadOnlySpan<byte> utf8) => TokenizerType.Of(kind).Learn(utf8);
 
     /// <summary>Reads what <see cref="Save"/> wrote; throws a <see cref="TinyMoEException"/> for anything else.</summary>
-    public static Tokenizer Load(string path)
+    public static Tokenizer Load(string path) => Load(path, TokenizerType.All);
+
+    /// <summary>Reads a tokenizer of one of these types.</summary>
+    internal static Tokenizer Load(string path, IReadOnlyList<TokenizerType> types)
     {
         try
         {
             using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
             JsonElement root = json.RootElement;
             string? kind = root.GetProperty("kind").GetString();
-            return kind switch
-            {
-                "byte" => new ByteTokenizer(),
-                "char" => CharTokenizer.Of(root.GetProperty("symbols").EnumerateArray().Select(symbol => symbol.GetString())),
-                _ => throw new TinyMoEException($"{path} has a tokenizer of kind '{kind}'; 'char' and 'byte' are known."),
-            };
+            TokenizerType type = types.FirstOrDefault(type => type.Name == kind) ?? throw new TinyMoEException(
+                $"{path} has a tokenizer of kind '{kind}'; {string.Join(" and ", types.Select(type => $"'{type.Name}'"))} are known.");
+            return type.Read(root);
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
@@ -43,7 +42,8 @@ public abstract class Tokenizer
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
-            throw new TinyMoEException($"{path} is not a tokenizer file; expected is {{\"kind\":\"char\",\"symbols\":[...]}} with single characters in rising order, or {{\"kind\":\"byte\"}}.", e);
+            string forms = string.Join(", or ", types.Select(type => type.Form));
+            throw new TinyMoEException($"{path} is not a tokenizer file; expected is {forms}.", e);
         }
     }
 
@@ -52,42 +52,71 @@ public abstract class Tokenizer
     {
         using Utf8JsonWriter json = new(stream);
         json.WriteStartObject();
-        json.WriteString("kind", Kind == TokenizerKind.Char ? "char" : "byte");
-        WriteSymbols(json);
+        json.WriteString("kind", Type.Name);
+        WriteMembers(json);
         json.WriteEndObject();
     });
 
-    /// <summary>The ids of a text, for the char tokenizer with \r\n as \n; characters that it does not know throw a <see cref="TinyMoEException"/>.</summary>
-    public int[] Encode(string text) =>
-        EncodeUtf8(Encoding.UTF8.GetBytes(Kind == TokenizerKind.Char ? text.Replace("\r\n", "\n", StringComparison.Ordinal) : text), "the text").ToArray();
+    /// <summary>
+    /// The ids of a text, cleaned as this tokenizer wants text; what it cannot say throws a <see cref="TinyMoEException"/>.
+    /// </summary>
+    public int[] Encode(string text)
+    {
+        byte[] utf8 = Encoding.UTF8.GetBytes(text);
+        return EncodeUtf8(utf8.AsSpan(0, Type.Cleaning.CleanText(utf8)), "the text").ToArray();
+    }
 
-    /// <summary>The ids of a text in UTF-8; <paramref name="where"/> names it in errors.</summary>
-    public abstract TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where);
+    /// <summary>The ids of a clean text in UTF-8; <paramref name="where"/> names it in errors.</summary>
+    public TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where)
+    {
+        PackingSink sink = new(new TokenIds.Writer(GuessCount(utf8), Vocabulary));
+        Encode(utf8, where, ref sink);
+        return sink.Ids.Written;
+    }
 
-    /// <summary>How many ids a text in UTF-8 has.</summary>
-    internal abstract int Count(ReadOnlySpan<byte> utf8);
+    /// <summary>
+    /// Gives a sink the tokens of a clean text in UTF-8, in order, each with its first byte; <paramref name="where"/> names the text in
+    /// errors.
+    /// </summary>
+    public abstract void Encode<TSink>(ReadOnlySpan<byte> utf8, string where, ref TSink sink)
+        where TSink : struct, ITokenSink;
 
-    /// <summary>The bytes that an id stands for.</summary>
+    /// <summary>About how many ids a text in UTF-8 has: room is made for so many, and for more as they come.</summary>
+    public virtual int GuessCount(ReadOnlySpan<byte> utf8) => utf8.Length / 4 + 1;
+
+    /// <summary>The bytes that an id stands for; a special token has none.</summary>
     public abstract ReadOnlySpan<byte> Bytes(int id);
 
     /// <summary>How many bytes an id stands for.</summary>
     public int ByteCount(int id) => Bytes(id).Length;
 
     /// <summary>How many bytes these ids stand for.</summary>
-    public abstract long ByteCount(ReadOnlySpan<int> ids);
+    public virtual long ByteCount(ReadOnlySpan<int> ids)
+    {
+        long count = 0;
+        foreach (int id in ids)
+            count += Bytes(id).Length;
+        return count;
+    }
 
-    /// <summary>What text begins with when there is no prompt: a new line, or the first symbol where there is none.</summary>
-    public int[] Start
+    /// <summary>
+    /// What text begins with when there is no prompt: a new line, or where there is none the first id that stands for bytes.
+    /// </summary>
+    public virtual int[] Start
     {
         get
         {
+            int first = -1;
             for (int id = 0; id < Vocabulary; id++)
             {
-                if (Bytes(id) is [(byte)'\n'])
+                ReadOnlySpan<byte> bytes = Bytes(id);
+                if (bytes is [(byte)'\n'])
                     return [id];
+                if (first < 0 && !bytes.IsEmpty)
+                    first = id;
             }
 
-            return [0];
+            return [Math.Max(0, first)];
         }
     }
 
@@ -104,52 +133,27 @@ public abstract class Tokenizer
         return text.Append(decoder.Flush()).ToString();
     }
 
-    private protected virtual void WriteSymbols(Utf8JsonWriter json)
+    /// <summary>Writes what a file of this kind holds beside its kind.</summary>
+    protected virtual void WriteMembers(Utf8JsonWriter json)
     {
     }
-}
 
-/// <summary>Turns ids into text as they come: a character appears as soon as its last byte does.</summary>
-public sealed class TokenDecoder
-{
-    private readonly Tokenizer tokenizer;
-    private readonly Decoder decoder = Encoding.UTF8.GetDecoder();
-    private readonly char[] text = new char[16];
-
-    internal TokenDecoder(Tokenizer tokenizer) => this.tokenizer = tokenizer;
-
-    /// <summary>The text that is complete with <paramref name="id"/>, often one character, perhaps none; invalid bytes become U+FFFD.</summary>
-    public string Push(int id) => new(text, 0, decoder.GetChars(tokenizer.Bytes(id), text, flush: false));
-
-    /// <summary>Ends the text: U+FFFD for an unfinished character, else nothing.</summary>
-    public string Flush() => new(text, 0, decoder.GetChars([], text, flush: true));
-}
-
-/// <summary>Ids 0 to 255 are the bytes.</summary>
-public sealed class ByteTokenizer : Tokenizer
-{
-    private static readonly byte[] All = [.. Enumerable.Range(0, 256).Select(value => (byte)value)];
-
-    /// <inheritdoc/>
-    public override int Vocabulary => 256;
-
-    /// <inheritdoc/>
-    public override TokenizerKind Kind => TokenizerKind.Byte;
-
-    /// <inheritdoc/>
-    public override TokenIds EncodeUtf8(ReadOnlySpan<byte> utf8, string where)
+    /// <summary>Adds the bytes of all ids to a hash, so that two vocabularies that differ differ there too.</summary>
+    internal virtual void AppendVocabulary(IncrementalHash hash)
     {
-        TokenIds.Writer ids = new(utf8.Length, Vocabulary);
-        foreach (byte value in utf8)
-            ids.Add(value);
-        return ids.Written;
+        for (int id = 0; id < Vocabulary; id++)
+        {
+            ReadOnlySpan<byte> bytes = Bytes(id);
+            hash.AppendData(BitConverter.GetBytes(bytes.Length));
+            hash.AppendData(bytes);
+        }
     }
 
-    internal override int Count(ReadOnlySpan<byte> utf8) => utf8.Length;
+    /// <summary>Keeps the ids, packed.</summary>
+    private struct PackingSink(TokenIds.Writer ids) : ITokenSink
+    {
+        public TokenIds.Writer Ids = ids;
 
-    /// <inheritdoc/>
-    public override ReadOnlySpan<byte> Bytes(int id) => All.AsSpan(id, 1);
-
-    /// <inheritdoc/>
-    public override long ByteCount(ReadOnlySpan<int> ids) => ids.Length;
+        public void Add(int id, int start) => Ids.Add(id);
+    }
 }

@@ -14,11 +14,10 @@ namespace TinyMoE.Train;
 
 /// <summary>
 /// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (the names of <see cref="TensorNames"/>, which are Hugging
-/// Face's of Mixtral, and what routers keep), <c>optimizer.safetensors</c>
-/// (for each tensor NAME of the model NAME.m and NAME.v), <c>state.json</c>, <c>tokenizer.json</c>, <c>labels.json</c>, and of a mixture
-/// after its first evaluation
-/// <c>routing.safetensors</c> (what that saw of the routers). It is written beside, flushed and renamed: a crash at any moment leaves the
-/// one before whole.
+/// Face's of Mixtral, and what routers keep), <c>optimizer.safetensors</c> (for each tensor NAME of the model that trains NAME.m and
+/// NAME.v), <c>state.json</c>, what the source of batches keeps (of a text <c>tokenizer.json</c> and <c>labels.json</c>), and of a mixture
+/// after its first evaluation <c>routing.safetensors</c> (what that saw of the routers). It is written beside, flushed and renamed: a crash
+/// at any moment leaves the one before whole.
 /// </summary>
 public static class Checkpoint
 {
@@ -26,8 +25,6 @@ public static class Checkpoint
     private const string ModelFile = "model.safetensors";
     private const string OptimizerFile = "optimizer.safetensors";
     private const string StateFile = "state.json";
-    private const string TokenizerFile = "tokenizer.json";
-    private const string LabelsFile = "labels.json";
     private const string RoutingFile = "routing.safetensors";
 
     /// <summary>Whether there is a checkpoint, finishing or undoing a save that was cut off.</summary>
@@ -46,11 +43,10 @@ public static class Checkpoint
     }
 
     /// <summary>Reads the tokenizer of a checkpoint.</summary>
-    public static Tokenizer LoadTokenizer(string folder) => Tokenizer.Load(Path.Combine(folder, TokenizerFile));
+    public static Tokenizer LoadTokenizer(string folder) => Corpus.LoadTokenizer(folder);
 
     /// <summary>Reads the labels of the text that a checkpoint was trained on; null in one from before texts had labels.</summary>
-    public static LabelSet? LoadLabels(string folder) =>
-        Path.Combine(folder, LabelsFile) is string path && File.Exists(path) ? LabelSet.Load(path) : null;
+    public static LabelSet? LoadLabels(string folder) => Corpus.LoadLabels(folder);
 
     /// <summary>Reads how many steps a checkpoint was trained.</summary>
     public static int LoadStep(string folder) => TrainingState.Load(Path.Combine(folder, StateFile)).Step;
@@ -73,38 +69,56 @@ public static class Checkpoint
         }
     }
 
-    internal static void Save(string folder, Decoder model, AdamW optimizer, Corpus corpus, TrainingState state, RoutingSnapshot routing) =>
-        AtomicFolder.Replace(folder, place =>
-        {
-            AtomicFile.WriteText(Path.Combine(place, ConfigFile), ConfigJson.Write(model.Config));
-            SafetensorsWriter.Write(
-                Path.Combine(place, ModelFile), [.. Items(model, "", moments: default), .. States(model)],
-                new Dictionary<string, string> { ["format"] = "pt" });
-            SafetensorsWriter.Write(
-                Path.Combine(place, OptimizerFile),
-                [.. Items(model, ".m", optimizer.FirstMoments), .. Items(model, ".v", optimizer.SecondMoments)]);
-            state.Save(Path.Combine(place, StateFile));
-            corpus.Tokenizer.Save(Path.Combine(place, TokenizerFile));
-            corpus.Labels.Save(Path.Combine(place, LabelsFile));
-            routing.Save(Path.Combine(place, RoutingFile));
-        });
+    /// <summary>Writes a checkpoint of these parts, each of which writes its files into the folder that it is given.</summary>
+    internal static void Save(string folder, params Action<string>[] parts) => AtomicFolder.Replace(folder, place =>
+    {
+        foreach (Action<string> part in parts)
+            part(place);
+    });
+
+    /// <summary>The part that is a model: its configuration, its weights and what its routers keep.</summary>
+    internal static Action<string> Model(Decoder model) => place =>
+    {
+        AtomicFile.WriteText(Path.Combine(place, ConfigFile), ConfigJson.Write(model.Config));
+        SafetensorsWriter.Write(
+            Path.Combine(place, ModelFile),
+            [.. Items(model, "", moments: default), .. States(model)],
+            new Dictionary<string, string> { ["format"] = "pt" });
+    };
+
+    /// <summary>The part that is an optimiser's moments.</summary>
+    internal static Action<string> Moments(Decoder model, AdamW optimizer) => place => SafetensorsWriter.Write(
+        Path.Combine(place, OptimizerFile),
+        [.. Items(model, ".m", optimizer.FirstMoments), .. Items(model, ".v", optimizer.SecondMoments)]);
+
+    /// <summary>The part that is the run's own state.</summary>
+    internal static Action<string> State(TrainingState state) => place => state.Save(Path.Combine(place, StateFile));
+
+    /// <summary>The part that is what the last evaluation saw of the routers.</summary>
+    internal static Action<string> Routing(RoutingSnapshot routing) => place => routing.Save(Path.Combine(place, RoutingFile));
 
     internal static RoutingSnapshot LoadRouting(string folder) => RoutingSnapshot.Load(Path.Combine(folder, RoutingFile));
 
-    internal static TrainingState Load(string folder, Decoder model, AdamW optimizer, string fingerprint)
+    /// <summary>Reads the state of a run that goes on with what this fingerprint names.</summary>
+    internal static TrainingState LoadState(string folder, string fingerprint)
     {
         TrainingState state = TrainingState.Load(Path.Combine(folder, StateFile));
         if (state.Fingerprint != fingerprint)
         {
-            throw new TinyMoEException(
-                $"The text is not the one that the run in {folder} was trained on; resume with the same --data, or begin anew with another --out.");
+            throw new TinyMoEException($"The text is not the one that the run in {folder} was trained on; resume with the same --data, or "
+                + "begin anew with another --out.");
         }
 
+        return state;
+    }
+
+    /// <summary>Reads the weights and moments of a run that goes on with the configuration of <paramref name="model"/>.</summary>
+    internal static void Load(string folder, Decoder model, AdamW optimizer)
+    {
         RequireSame(LoadConfig(folder), model.Config, folder);
         LoadWeights(Path.Combine(folder, ModelFile), model);
         LoadMoments(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
         LoadMoments(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
-        return state;
     }
 
     /// <summary>
@@ -116,8 +130,8 @@ public static class Checkpoint
         {
             if (key is not ("train.steps" or "data.sources"))
             {
-                throw new TinyMoEException(
-                    $"The run in {folder} has {key}={before}, not {after}; resume with its own configuration, or begin anew with another --out.");
+                throw new TinyMoEException($"The run in {folder} has {key}={before}, not {after}; resume with its own configuration, or "
+                    + "begin anew with another --out.");
             }
         }
     }

@@ -5,7 +5,10 @@ using TinyMoE.Inspect;
 
 namespace TinyMoE.Train;
 
-/// <summary>Reports as one-line JSON objects, the lines of <c>metrics.jsonl</c> and of <c>--json</c>. What is not a number is a text: "NaN", "Infinity", "-Infinity".</summary>
+/// <summary>
+/// Reports as one-line JSON objects, the lines of <c>metrics.jsonl</c> and of <c>--json</c>. What is not a number is a text: "NaN",
+/// "Infinity", "-Infinity".
+/// </summary>
 public static class MetricsJson
 {
     private static readonly JsonSerializerOptions Options = new()
@@ -18,17 +21,24 @@ public static class MetricsJson
 
     private static readonly JsonSerializerOptions WithNulls = new(Options) { DefaultIgnoreCondition = JsonIgnoreCondition.Never };
 
-    /// <summary><c>{"kind":"train","step":..,"loss":..,"losses":{..},"learning_rate":..,"gradient_norm":..,"tokens_per_second":..}</c>, and <c>"dropped":..</c> with a capacity factor.</summary>
-    public static string Line(StepReport r) =>
-        JsonSerializer.Serialize(new { Kind = "train", r.Step, r.Loss, r.Losses, r.LearningRate, r.GradientNorm, r.TokensPerSecond, r.Dropped }, Options);
-
-    /// <summary><c>{"kind":"eval","step":..,"loss":..,"perplexity":..,"bits_per_byte":..}</c>, and <c>"causal":false</c> of a model that looks ahead.</summary>
-    public static string Line(EvalReport r) =>
-        JsonSerializer.Serialize(new { Kind = "eval", r.Step, r.Loss, r.Perplexity, r.BitsPerByte, Causal = r.Causal ? (bool?)null : false }, Options);
+    /// <summary>
+    /// <c>{"kind":"train","step":..,"loss":..,"losses":{..},"learning_rate":..,"gradient_norm":..,"tokens_per_second":..}</c>, and
+    /// <c>"dropped":..</c> with a capacity factor.
+    /// </summary>
+    public static string Line(StepReport r) => JsonSerializer.Serialize(
+        new { Kind = "train", r.Step, r.Loss, r.Losses, r.LearningRate, r.GradientNorm, r.TokensPerSecond, r.Dropped }, Options);
 
     /// <summary>
-    /// <c>{"kind":"routing","step":..,"layer":..,"load":[..],"importance":[..],"entropy":..,"gate_entropy":..,"top_gate":..,"max_violation":..,"dead":..,"dropped":..,"logit_norm":..,
-    /// "log_sum_exp":..,"changed":..,"co_activation":[[..],..],"domains":[{"label":..,"share":..,"load":[..]},..]}</c>; what a router has none of is null. Both tables are rounded to 5 decimals.
+    /// <c>{"kind":"eval","step":..,"loss":..,"perplexity":..,"bits_per_byte":..}</c>, and <c>"causal":false</c> of a model that looks
+    /// ahead.
+    /// </summary>
+    public static string Line(EvalReport r) => JsonSerializer.Serialize(
+        new { Kind = "eval", r.Step, r.Loss, r.Perplexity, r.BitsPerByte, Causal = r.Causal ? (bool?)null : false }, Options);
+
+    /// <summary>
+    /// <c>{"kind":"routing","step":..,"layer":..,"load":[..],"importance":[..],"entropy":..,"gate_entropy":..,"top_gate":..,
+    /// "max_violation":..,"dead":..,"dropped":..,"logit_norm":..,"log_sum_exp":..,"changed":..,"co_activation":[[..],..],
+    /// "domains":[{"label":..,"share":..,"load":[..]},..]}</c>; what a router has none of is null. Both tables are rounded to 5 decimals.
     /// </summary>
     public static string Line(RoutingReport r) => JsonSerializer.Serialize(
         new
@@ -62,7 +72,10 @@ public static class MetricsJson
     public static string Line(MemoryReport r) =>
         JsonSerializer.Serialize(new { Kind = "memory", r.Step, r.PeakResidentBytes, r.PeakPoolBytes, r.PredictedBytes }, Options);
 
-    /// <summary><c>{"kind":"profile","steps":..,"seconds":..,"outside_kernels":..,"profile":[{"kernel":..,"calls":..,"seconds":..,"flops":..,"bytes":..},..]}</c>, sums over the steps.</summary>
+    /// <summary>
+    /// <c>{"kind":"profile","steps":..,"seconds":..,"outside_kernels":..,
+    /// "profile":[{"kernel":..,"calls":..,"seconds":..,"flops":..,"bytes":..},..]}</c>, sums over the steps.
+    /// </summary>
     public static string Line(TrainingProfile r) => JsonSerializer.Serialize(
         new
         {
@@ -70,7 +83,8 @@ public static class MetricsJson
             r.Steps,
             Seconds = r.Time.TotalSeconds,
             OutsideKernels = r.OutsideKernels.TotalSeconds,
-            Profile = r.Kernels.Select(kernel => new { Kernel = kernel.Name, kernel.Calls, Seconds = kernel.Time.TotalSeconds, kernel.Flops, kernel.Bytes }),
+            Profile = r.Kernels.Select(kernel =>
+                new { Kernel = kernel.Name, kernel.Calls, Seconds = kernel.Time.TotalSeconds, kernel.Flops, kernel.Bytes }),
         },
         Options);
 

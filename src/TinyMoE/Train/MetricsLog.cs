@@ -6,7 +6,10 @@ using TinyMoE.Inspect;
 
 namespace TinyMoE.Train;
 
-/// <summary>Writes <c>metrics.jsonl</c>. Opened after step s, it first drops the lines of later steps and a line that was cut off: those steps will be done again.</summary>
+/// <summary>
+/// Writes <c>metrics.jsonl</c>. Opened after step s, it first drops the lines of later steps and a line that was cut off: those steps will
+/// be done again.
+/// </summary>
 internal sealed class MetricsLog : IDisposable
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(2);
@@ -85,7 +88,8 @@ internal sealed class MetricsLog : IDisposable
         catch (Exception e) when (FileProblem.Is(e))
         {
             unwritten.Clear();                                   // or Dispose would try again and hide this error
-            throw new TinyMoEException($"Cannot write {path}: {FileProblem.Reason(e)}. Make room, or give another --out; the last checkpoint is kept and --resume goes on from it.", e);
+            throw new TinyMoEException($"Cannot write {path}: {FileProblem.Reason(e)}. Make room, or give another --out; the last "
+                + "checkpoint is kept and --resume goes on from it.", e);
         }
     }
 }

@@ -10,13 +10,15 @@ public sealed record RunFolder(string Root)
     /// <summary>The newest checkpoint; resuming goes on from it.</summary>
     public string Last => Path.Combine(Root, "last");
 
-    /// <summary>One JSON object a line: training steps, evaluations, routing, memory.</summary>
+    /// <summary>One JSON object per line: training steps, evaluations, routing, memory.</summary>
     public string Metrics => Path.Combine(Root, "metrics.jsonl");
 
     /// <summary>Whether there is a run to resume.</summary>
     public bool HasRun => Checkpoint.Exists(Last);
 
-    /// <summary>The checkpoint to evaluate or to generate from: the run's best, else its last; or the folder itself where it is a checkpoint.</summary>
+    /// <summary>
+    /// The checkpoint to evaluate or to generate from: the run's best, else its last; or the folder itself where it is a checkpoint.
+    /// </summary>
     /// <exception cref="TinyMoEException">There is none.</exception>
     public static string FindCheckpoint(string folder)
     {

@@ -1,43 +1,70 @@
 using System.Runtime.InteropServices;
 using TinyMoE.Backends;
 using TinyMoE.Memory;
+using TinyMoE.Models;
+using TinyMoE.Moe;
+using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Train;
 
-/// <summary>What a step has to tell, losses and the gradient's norm: gathered on the device, so that the host waits for it once a step.</summary>
+/// <summary>What a step came to.</summary>
+/// <param name="Losses">The parts of the loss by name, in the order of the objective, and then <c>total</c>.</param>
+/// <param name="GradientNorm">Norm of the whole gradient before it was clipped.</param>
+/// <param name="Dropped">Share of the choices that no expert served; null where none were counted.</param>
+internal sealed record StepTotals(Dictionary<string, float> Losses, float GradientNorm, float? Dropped)
+{
+    /// <summary>The loss that was trained on.</summary>
+    public float Total => Losses[StepNumbers.Total];
+}
+
+/// <summary>
+/// Gathers on the device what a step has to tell, its losses, the gradient's norm and the choices of the routers, so that the host waits
+/// for it once per step.
+/// </summary>
 internal sealed class StepNumbers(Backend backend) : IDisposable
 {
-    private const int Capacity = 32;
+    /// <summary>The name of the loss that is trained on, the weighted sum of the parts.</summary>
+    public const string Total = "total";
+
+    private const int NormPlace = 0, WantedPlace = 1, FirstLoss = 2, Capacity = 32; // places in the buffer; losses have the rest of it
 
     private readonly DeviceBuffer buffer = backend.Pool.Rent(Capacity * sizeof(float));
-    private readonly List<string> names = [];
+    private readonly List<string> names = []; // of the losses
     private readonly float[] values = new float[Capacity];
     private readonly List<Floats> sources = []; // what waits to be gathered: from where, times what, to where
     private readonly List<float> scales = [];
     private readonly List<Target> places = [];
+    private bool hasWanted;
+    private long served;
 
     /// <summary>Forgets the step before.</summary>
-    public void Clear() => names.Clear();
-
-    /// <summary>Adds scale·<paramref name="value"/> to the number of this name, at the next <see cref="Gather"/>; the first one stores it. value (1).</summary>
-    public void Add(string name, Floats value, float scale = 1f)
+    public void Clear()
     {
-        int place = names.IndexOf(name);
-        bool isNew = place < 0;
-        if (isNew)
-        {
-            place = names.Count;
-            names.Add(name);
-        }
-
-        sources.Add(value);
-        scales.Add(scale);
-        places.Add(new Target(buffer.As<float>(Capacity).Slice(place, 1), Adds: !isNew));
+        names.Clear();
+        (hasWanted, served) = (false, 0);
     }
 
-    /// <summary>Adds scale·<paramref name="value"/> to the number of this name. value (1).</summary>
-    public void Add(string name, Tensor value, float scale = 1f) => Add(name, value.Data, scale);
+    /// <summary>Adds the parts of a loss and their sum, each times <paramref name="scale"/>.</summary>
+    public void AddLosses(Objective loss, float scale)
+    {
+        foreach ((string name, Tensor value) in loss.Parts)
+            AddLoss(name, value.Data, scale);
+        AddLoss(Total, loss.Total.Data, scale);
+    }
+
+    /// <summary>Adds how many choices all layers made and how many found their expert; waits for the device.</summary>
+    public void AddChoices(Tape tape, IReadOnlyList<(int Layer, Routing Routing)> routings)
+    {
+        if (routings.Count == 0)
+            return;
+        Tensor counts = tape.Constant(routings[0].Routing.Assignment.Experts);
+        for (int i = 0; i < routings.Count; i++)
+            routings[i].Routing.CountWanted(new Target(counts.Data, Adds: i > 0));
+        Add(WantedPlace, counts.Sum().Data, 1f, adds: hasWanted);
+        hasWanted = true;
+        served += routings.Sum(layer => layer.Routing.Assignment.ReadCounts().Sum());
+    }
 
     /// <summary>Takes what was added from where it is, all in one pass: to be called before its memory goes.</summary>
     public void Gather()
@@ -48,17 +75,40 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
         places.Clear();
     }
 
-    /// <summary>The numbers by name, in the order they came; waits for the device.</summary>
-    public Dictionary<string, float> Read()
+    /// <summary>The sums of the step, with this norm of its gradient (1); waits for the device.</summary>
+    public StepTotals Read(Floats gradientNorm)
     {
+        Add(NormPlace, gradientNorm, 1f, adds: false);
         Gather();
-        backend.Read(buffer.As<float>(names.Count), values.AsSpan(0, names.Count));
-        Dictionary<string, float> numbers = new(names.Count);
+        int count = FirstLoss + names.Count;
+        backend.Read(buffer.As<float>(count), values.AsSpan(0, count));
+        Dictionary<string, float> losses = new(names.Count);
         for (int i = 0; i < names.Count; i++)
-            numbers.Add(names[i], values[i]);
-        return numbers;
+            losses.Add(names[i], values[FirstLoss + i]);
+        return new StepTotals(losses, values[NormPlace], hasWanted ? 1f - served / values[WantedPlace] : null);
     }
 
     /// <summary>Gives the device's memory back.</summary>
     public void Dispose() => backend.Pool.Return(buffer);
+
+    private void AddLoss(string name, Floats value, float scale)
+    {
+        int loss = names.IndexOf(name);
+        bool isNew = loss < 0;
+        if (isNew)
+        {
+            loss = names.Count;
+            names.Add(name);
+        }
+
+        Add(FirstLoss + loss, value, scale, adds: !isNew);
+    }
+
+    // Adds scale·value to a place at the next Gather, or stores it there. value (1).
+    private void Add(int place, Floats value, float scale, bool adds)
+    {
+        sources.Add(value);
+        scales.Add(scale);
+        places.Add(new Target(buffer.As<float>(Capacity).Slice(place, 1), adds));
+    }
 }

@@ -3,7 +3,9 @@ using TinyMoE.Backends.Profiling;
 
 namespace TinyMoE.Train;
 
-/// <summary>Where the time of a training step goes: counts kernels inside the steps that follow the warm-up, so neither evaluations nor checkpoints.</summary>
+/// <summary>
+/// Where the time of a training step goes: counts kernels inside the steps that follow the warm-up, so neither evaluations nor checkpoints.
+/// </summary>
 public sealed class TrainingProfiler
 {
     /// <summary>Steps that are not counted: code is compiled and memory is taken in them.</summary>
@@ -23,7 +25,8 @@ public sealed class TrainingProfiler
     }
 
     /// <summary>What was counted, or null when the run was over before the warm-up was.</summary>
-    public TrainingProfile? Profile => counted == 0 ? null : new TrainingProfile(counted, Stopwatch.GetElapsedTime(0, ticks), backend.Kernels);
+    public TrainingProfile? Profile =>
+        counted == 0 ? null : new TrainingProfile(counted, Stopwatch.GetElapsedTime(0, ticks), backend.Kernels);
 
     internal void BeginStep()
     {

@@ -11,25 +11,44 @@ namespace TinyMoE.Train;
 /// <param name="Vocabulary">Symbols of the tokenizer.</param>
 /// <param name="FirstStep">The first step to come: 1, or later in a resumed run.</param>
 /// <param name="Steps">The last step.</param>
-/// <param name="Notes">What a person should know of the configuration (<see cref="Configuration.ConfigNotes"/>); null or empty: nothing.</param>
+/// <param name="Notes">
+/// What a person should know of the configuration (<see cref="Configuration.ConfigNotes"/>); null or empty: nothing.
+/// </param>
 public sealed record TrainingStart(
-    string Device, long TotalParameters, long ActiveParameters, int TrainTokens, int ValidationTokens, int Vocabulary, int FirstStep, int Steps,
+    string Device,
+    long TotalParameters,
+    long ActiveParameters,
+    int TrainTokens,
+    int ValidationTokens,
+    int Vocabulary,
+    int FirstStep,
+    int Steps,
     IReadOnlyList<NoteReport>? Notes = null);
 
 /// <summary>One training step.</summary>
 /// <param name="Step">The step, from 1.</param>
-/// <param name="Loss">Mean cross-entropy of the batch in nats a token, without the balance losses.</param>
-/// <param name="Losses">All losses by name, unweighted: <c>cross_entropy</c>, each balance loss, and <c>total</c>, the weighted sum that is trained on.</param>
+/// <param name="Loss">
+/// What the objective calls the loss, as mean over the batch in nats per token: of language modelling the cross-entropy.
+/// </param>
+/// <param name="Losses">
+/// All losses by name, unweighted: <c>cross_entropy</c>, each balance loss, and <c>total</c>, the weighted sum that is trained on.
+/// </param>
 /// <param name="LearningRate">The learning rate of the step.</param>
 /// <param name="GradientNorm">Norm of the whole gradient before it was clipped.</param>
 /// <param name="TokensPerSecond">Speed of the step.</param>
 /// <param name="Dropped">With a capacity factor: share of the choices that found their expert full, over all layers; else null.</param>
 public sealed record StepReport(
-    int Step, float Loss, IReadOnlyDictionary<string, float> Losses, float LearningRate, float GradientNorm, double TokensPerSecond, float? Dropped = null);
+    int Step,
+    float Loss,
+    IReadOnlyDictionary<string, float> Losses,
+    float LearningRate,
+    float GradientNorm,
+    double TokensPerSecond,
+    float? Dropped = null);
 
 /// <summary>One evaluation on held-out text.</summary>
 /// <param name="Step">The step after which it was made.</param>
-/// <param name="Loss">Mean cross-entropy in nats a token.</param>
+/// <param name="Loss">Mean cross-entropy in nats per token.</param>
 /// <param name="Perplexity">e to the loss.</param>
 /// <param name="BitsPerByte">The loss in bits, per byte of the text: comparable between tokenizers.</param>
 /// <param name="Causal">False for a model that looks at later tokens: the loss is not that of a language model.</param>

@@ -38,7 +38,8 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
             {
                 string found = string.Concat(format.GetRawText().Take(40).Select(c => char.IsControl(c) ? ' ' : c));
                 throw new TinyMoEException(
-                    $"{path}: the checkpoint has format {found}, and this version of tinymoe reads formats up to {NewestFormat}; use a newer one.");
+                    $"{path}: the checkpoint has format {found}, and this version of tinymoe reads formats up to {NewestFormat}; "
+                    + "use a newer one.");
             }
         }
         catch (JsonException)

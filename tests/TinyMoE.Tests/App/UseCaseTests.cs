@@ -44,7 +44,7 @@ public sealed class UseCaseTests : IDisposable
             ],
             recorder.Events);
 
-        EvaluationOutcome few = Evaluating.Run(new EvaluationRequest(folder["run"]) { Windows = 3 });
+        EvaluationResult few = Evaluating.Run(new EvaluationRequest(folder["run"]) { Windows = 3 });
         Assert.Equal((outcome.Result.BestStep, 3, 2), (few.Report.Step, few.Windows, few.Routing.Count));
         Assert.Empty(few.Notes);
 

@@ -59,7 +59,7 @@ public sealed partial class FamiliesTests
     private static IEnumerable<string> Files(string folder, string pattern) =>
         Directory.GetFiles(folder, pattern).Select(file => Path.GetFileName(file));
 
-    [GeneratedRegex(@"public abstract [\w<>]+ (\w+)")]
+    [GeneratedRegex(@"public abstract [\w<>]+ (\w+)[<(]")]
     private static partial Regex Kernel();
 
     [GeneratedRegex("(?<=[a-z])[A-Z]")]

@@ -1,6 +1,7 @@
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tests.Tokenizers;
 using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Tests.Data;
@@ -60,7 +61,8 @@ public sealed class CorpusLabelsTests : IDisposable
     [Fact]
     public void Load_RecordsInTurn_HoldOutTheEndOfEachLabel()
     {
-        string records = string.Concat(Enumerable.Range(0, 20).Select(i => $$"""{"text": "{{(char)('a' + i)}}é", "label": "{{(i % 2 == 0 ? "even" : "odd")}}"}""" + "\n"));
+        string records = string.Concat(Enumerable.Range(0, 20).Select(i =>
+            $$"""{"text": "{{(char)('a' + i)}}é", "label": "{{(i % 2 == 0 ? "even" : "odd")}}"}""" + "\n"));
         string path = folder.Write("r.jsonl", records);
 
         Corpus corpus = Corpus.Load(new DataConfig { Sources = [path], Labels = LabelKind.Record, Validation = 0.2f });
@@ -77,7 +79,8 @@ public sealed class CorpusLabelsTests : IDisposable
     {
         string prose = folder.Write("prose.txt", Lines("a", 10)), poems = folder.Write("poems.txt", Lines("b", 10));
 
-        Corpus corpus = Corpus.Load(new DataConfig { Sources = [prose, poems], Validation = 0.5f }, known: new LabelSet(["poems", "letters"]));
+        DataConfig data = new() { Sources = [prose, poems], Validation = 0.5f };
+        Corpus corpus = Corpus.Load(data, known: new LabelSet(["poems", "letters"]));
 
         Assert.Equal(["poems", "letters", "prose"], corpus.Labels);
         Assert.Equal(Pattern((2, 10), (0, 9)), TrainLabels(corpus));
@@ -149,12 +152,47 @@ public sealed class CorpusLabelsTests : IDisposable
     }
 
     [Fact]
+    public void Encode_TokensAcrossStretches_HaveTheLabelOfTheirFirstByte()
+    {
+        MergeTokenizer tokenizer = new("abc", "\ne", "é");
+        using LabelledText text = new();
+        foreach ((string piece, string label) in new[] { ("xab", "one"), ("c\n", "two"), ("e", "none of it"), ("é", "one"), ("y", "two") })
+        {
+            text.Text.Append(System.Text.Encoding.UTF8.GetBytes(piece));
+            text.Label(text.Text.Length, label, part: null);
+        }
+
+        (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, "the text");
+
+        // begin x | abc begins in "one", so all of it does | \ne begins in "two" | é | y
+        int[] expected = [MergeTokenizer.Begin, 2 + 'x', tokenizer.IdOf("abc"), tokenizer.IdOf("\ne"), tokenizer.IdOf("é"), 2 + 'y'];
+        Assert.Equal(expected, ids.ToArray());
+        Assert.Equal([new Stretch(0, 3, 0, 0), new(3, 1, 1, 1), new(4, 0, 2, 2), new(4, 1, 0, 0), new(5, 1, 1, 1)], stretches);
+
+        Corpus corpus = new(tokenizer, ids, 0.5f, text.Labels, stretches);
+        Assert.Equal([MergeTokenizer.Begin, 2 + 'x', tokenizer.IdOf("\ne")], corpus.Train.ToArray());
+        Assert.Equal([tokenizer.IdOf("abc"), tokenizer.IdOf("é"), 2 + 'y'], corpus.Validation.ToArray());
+        Assert.Equal([0, 0], ValidationLabels(corpus, 2));
+    }
+
+    [Fact]
+    public void Fingerprint_OfPiecesCutElsewhere_Differs()
+    {
+        int[] ids = [.. Enumerable.Range(0, 50)];
+
+        Assert.NotEqual(Fingerprint("ab", "c"), Fingerprint("a", "bc"));
+
+        string Fingerprint(params string[] pieces) => new Corpus(new MergeTokenizer(pieces), ids, 0.1f).Fingerprint;
+    }
+
+    [Fact]
     public void Load_ANameWhereLabelsAreOfFiles_IsAClearError()
     {
         string path = folder.Write("a.txt", "text");
 
-        Assert.Contains("data.labels=source", OneLine.Of(() => Corpus.Load(new DataConfig { Sources = ["x=" + path], Labels = LabelKind.File })));
-        Assert.Contains("sdk-docs", Assert.Throws<TinyMoEException>(() => Corpus.Load(new DataConfig { Labels = LabelKind.Record })).Message);
+        DataConfig named = new() { Sources = ["x=" + path], Labels = LabelKind.File }, builtIn = new() { Labels = LabelKind.Record };
+        Assert.Contains("data.labels=source", OneLine.Of(() => Corpus.Load(named)));
+        Assert.Contains("sdk-docs", Assert.Throws<TinyMoEException>(() => Corpus.Load(builtIn)).Message);
     }
 
     [Fact]
@@ -174,7 +212,8 @@ public sealed class CorpusLabelsTests : IDisposable
 
     private static string Lines(string line, int count) => string.Concat(Enumerable.Repeat(line + "\n", count));
 
-    private static int[] Pattern(params (int Label, int Count)[] runs) => [.. runs.SelectMany(run => Enumerable.Repeat(run.Label, run.Count))];
+    private static int[] Pattern(params (int Label, int Count)[] runs) =>
+        [.. runs.SelectMany(run => Enumerable.Repeat(run.Label, run.Count))];
 
     private static string Text(Corpus corpus, TokenIds ids) => corpus.Tokenizer.Decode(ids.ToArray());
 

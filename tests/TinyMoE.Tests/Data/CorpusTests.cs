@@ -29,8 +29,10 @@ public sealed class CorpusTests : IDisposable
         string path = folder.Write("a.txt", "bbbb\r\n");
 
         Assert.Equal("bbbb\r\n", Text(Corpus.Load(new DataConfig { Sources = [path] }, new ByteTokenizer())));
-        Assert.Equal([2, 2, 2, 2], Corpus.Load(new DataConfig { Sources = [path], Tokenizer = TokenizerKind.Byte }, Tokenizer.For(TokenizerKind.Char, "a\nb"u8)).Train.ToArray());
-        Assert.Contains($"'b' (U+0062) at position 0 of {path}", OneLine.Of(() => Corpus.Load(new DataConfig { Sources = [path] }, Tokenizer.For(TokenizerKind.Char, "a"u8))));
+        Tokenizer three = Tokenizer.For(TokenizerKind.Char, "a\nb"u8), one = Tokenizer.For(TokenizerKind.Char, "a"u8);
+        DataConfig bytes = new() { Sources = [path], Tokenizer = TokenizerKind.Byte }, chars = new() { Sources = [path] };
+        Assert.Equal([2, 2, 2, 2], Corpus.Load(bytes, three).Train.ToArray());
+        Assert.Contains($"'b' (U+0062) at position 0 of {path}", OneLine.Of(() => Corpus.Load(chars, one)));
     }
 
     [Fact]
@@ -63,7 +65,9 @@ public sealed class CorpusTests : IDisposable
         Corpus corpus = Numbers(100);
 
         corpus.CheckContext(9);
-        Assert.StartsWith("The validation part of the text has 10 tokens, and a context of 10 needs at least 11", OneLine.Of(() => corpus.CheckContext(10)));
+        Assert.StartsWith(
+            "The validation part of the text has 10 tokens, and a context of 10 needs at least 11",
+            OneLine.Of(() => corpus.CheckContext(10)));
         Assert.StartsWith("The training part of the text has 90 tokens", OneLine.Of(() => corpus.CheckContext(90)));
         Assert.StartsWith("The training part", OneLine.Of(() => corpus.TrainBatch(1, 0, 0, 90, new int[90], new int[90])));
         Assert.StartsWith("The validation part", OneLine.Of(() => corpus.ValidationWindow(0, new int[10], new int[10])));

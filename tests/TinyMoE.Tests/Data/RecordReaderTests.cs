@@ -2,6 +2,7 @@ using System.Text;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Tests.Data;
 
@@ -28,7 +29,8 @@ public sealed class RecordReaderTests : IDisposable
 
         Assert.Equal(expected, Encoding.UTF8.GetString(text.Text.Bytes));
         Assert.Equal(["first", "second"], text.Labels);
-        Assert.Equal([new Stretch(0, first, 0, 0), new Stretch(first, second, 1, 1), new Stretch(first + second, last, 0, 0)], text.Stretches);
+        Stretch[] expectedStretches = [new(0, first, 0, 0), new(first, second, 1, 1), new(first + second, last, 0, 0)];
+        Assert.Equal(expectedStretches, text.Stretches);
     }
 
     [Theory]
@@ -63,12 +65,14 @@ public sealed class RecordReaderTests : IDisposable
 
     [Fact]
     public void Read_NoText_IsAClearError() =>
-        Assert.Contains("is empty: name a file with text", OneLine.Of(() => Read(folder.Write("a.jsonl", "{\"text\":\"\",\"label\":\"b\"}\n"), TokenizerKind.Char)));
+        Assert.Contains(
+            "is empty: name a file with text",
+            OneLine.Of(() => Read(folder.Write("a.jsonl", "{\"text\":\"\",\"label\":\"b\"}\n"), TokenizerKind.Char)));
 
     private static LabelledText Read(string path, TokenizerKind kind)
     {
         LabelledText text = new();
-        TextSource.Read([path], LabelKind.Record, kind, text);
+        TextSource.Read([path], LabelKind.Record, TokenizerType.Of(kind).Cleaning, text);
         return text;
     }
 }

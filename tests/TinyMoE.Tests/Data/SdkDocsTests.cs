@@ -15,7 +15,8 @@ public sealed class SdkDocsTests : IDisposable
     [InlineData("T:System.Collections.Generic.List`1", "List", "System.Collections.Generic.List")]
     [InlineData("M:System.Collections.Generic.List`1.Add(`0)", "List.Add", "System.Collections.Generic.List")]
     [InlineData("M:System.Collections.BitArray.#ctor(System.Boolean[])", "BitArray", "System.Collections.BitArray")]
-    [InlineData("M:System.Linq.Enumerable.Count``1(System.Collections.Generic.IEnumerable{``0})", "Enumerable.Count", "System.Linq.Enumerable")]
+    [InlineData(
+        "M:System.Linq.Enumerable.Count``1(System.Collections.Generic.IEnumerable{``0})", "Enumerable.Count", "System.Linq.Enumerable")]
     [InlineData("M:System.Decimal.op_Addition(System.Decimal,System.Decimal)", "Decimal.Addition", "System.Decimal")]
     [InlineData("M:System.Int32.System#IConvertible#ToByte(System.IFormatProvider)", "Int32.ToByte", "System.Int32")]
     [InlineData("M:System.Byte.op_Explicit(System.Byte)~System.Char", "Byte.Explicit", "System.Byte")]
@@ -39,7 +40,8 @@ public sealed class SdkDocsTests : IDisposable
                 <typeparam name="T">The type of the contents.</typeparam>
               </member>
               <member name="M:N.Box`1.Put(`0)">
-                <summary><para>Puts <paramref name="item" /> into the <see cref="T:N.Box`1" />.</para><para>void put_box(T t);</para><para>It is x<sup>2</sup> ≤ <c>y</c>.</para></summary>
+                <summary><para>Puts <paramref name="item" /> into the <see cref="T:N.Box`1" />.</para><para>void put_box(T t);</para>
+                <para>It is x<sup>2</sup> ≤ <c>y</c>.</para></summary>
                 <param name="item">What to put in.</param>
                 <returns><list type="table"><listheader><term>Value</term><description>Meaning</description></listheader>
                   <item><term>1</term><description>It did fit.</description></item></list></returns>
@@ -103,7 +105,8 @@ public sealed class SdkDocsTests : IDisposable
     public void Corpus_OfTheInstalledSdk_IsMegabytesOfAscii()
     {
         Corpus corpus = Corpus.Load(new DataConfig());
-        string start = corpus.Tokenizer.Decode(corpus.Train[..300_000].ToArray()), end = corpus.Tokenizer.Decode(corpus.Validation[^300_000..].ToArray());
+        string start = corpus.Tokenizer.Decode(corpus.Train[..300_000].ToArray());
+        string end = corpus.Tokenizer.Decode(corpus.Validation[^300_000..].ToArray());
 
         Assert.InRange(corpus.Train.Length + corpus.Validation.Length, 3_000_000, 30_000_000);
         Assert.InRange(corpus.Tokenizer.Vocabulary, 80, 96);
@@ -117,7 +120,11 @@ public sealed class SdkDocsTests : IDisposable
     public void Domains_AreTheFirstTwoNamesOfNamespaces_TheLargestSevenAndOther()
     {
         // Types by falling size; Outer holds Inner, and only Inner has much to say.
-        string[] types = ["System.A.B.C.Type", "System.Outer.Inner", "M.One", "System.D.Type", "System.E.Type", "System.F.Type", "System.G.Type", "System.H.Type", "Win.H.Type"];
+        string[] types =
+        [
+            "System.A.B.C.Type", "System.Outer.Inner", "M.One", "System.D.Type", "System.E.Type", "System.F.Type", "System.G.Type",
+            "System.H.Type", "Win.H.Type",
+        ];
         DocDomains domains = new([.. types, "System.Outer"]);
         using LabelledText text = new();
 

@@ -20,7 +20,8 @@ public sealed class SourceTests : IDisposable
     [InlineData("texts/a=b.txt", null, "texts/a=b.txt")]
     [InlineData("*=b.txt", null, "*=b.txt")]
     [InlineData("plain.txt", null, "plain.txt")]
-    public void Parse_NameAndPath_AreApart(string entry, string? name, string path) => Assert.Equal(new Source(path, name), Source.Parse(entry));
+    public void Parse_NameAndPath_AreApart(string entry, string? name, string path) =>
+        Assert.Equal(new Source(path, name), Source.Parse(entry));
 
     [Fact]
     public void Parse_WhatExists_IsAPath()

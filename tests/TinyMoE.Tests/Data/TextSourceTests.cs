@@ -2,6 +2,7 @@ using System.Text;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Tests.Data;
 
@@ -111,7 +112,7 @@ public sealed class TextSourceTests : IDisposable
     private static byte[] Read(string[] sources, TokenizerKind kind)
     {
         using LabelledText text = new();
-        TextSource.Read(sources, LabelKind.Source, kind, text);
+        TextSource.Read(sources, LabelKind.Source, TokenizerType.Of(kind).Cleaning, text);
         return text.Text.Bytes.ToArray();
     }
 }

@@ -4,6 +4,7 @@ using TinyMoE.Generate;
 using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.RandomNumbers;
+using TinyMoE.Tests.Files;
 
 namespace TinyMoE.Tests.Generate;
 
@@ -31,7 +32,8 @@ public sealed class GeneratorTests
     {
         using CpuBackend backend = new(2);
         using Decoder model = Spread(backend, TestModels.Tiny);
-        int[] Draw(ulong seed) => [.. new Generator(backend, model).Generate([5], 40, new SamplingOptions { Temperature = 1, Seed = seed })];
+        int[] Draw(ulong seed) =>
+            [.. new Generator(backend, model).Generate([5], 40, new SamplingOptions { Temperature = 1, Seed = seed })];
         Assert.Equal(Draw(1), Draw(1));
         Assert.NotEqual(Draw(1), Draw(2));
     }
@@ -86,6 +88,16 @@ public sealed class GeneratorTests
         float[] logits = new float[40];
         logits[7] = logits[31] = 2f;
         Assert.Equal(7, sampler.Choose(logits, 0));
+    }
+
+    [Fact]
+    public void Generate_FromWeightsThatAreNotFinite_IsAClearError()
+    {
+        using CpuBackend backend = new(1);
+        using Decoder model = Spread(backend, TestModels.Tiny);
+        backend.Affine(model.Parameters.Weights.All, float.NaN, 0f, model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
+        string error = OneLine.Of(() => _ = new Generator(backend, model).Generate([1, 2], 3, new SamplingOptions()).ToArray());
+        Assert.StartsWith("The model's logits are not finite", error, StringComparison.Ordinal);
     }
 
     /// <summary>A model with weights large enough that its greedy text is not one letter.</summary>

@@ -38,7 +38,7 @@ public sealed class OldCheckpointTests : IDisposable
         int[] windows = [.. Enumerable.Range(0, corpus.ValidationWindows(model.Config.Model.Context))];
 
         int step = Checkpoint.LoadStep(checkpoint);
-        double loss = Evaluation.Run(backend, model, corpus, windows, step).Report.Loss;
+        double loss = Evaluation.Run(backend, model, corpus.ForEvaluation(model.Config.Model.Context, windows), step).Report.Loss;
 
         Assert.Equal(expected.GetProperty("eval").GetProperty("step").GetInt32(), step);
         AssertClose(expected.GetProperty("eval").GetProperty("loss").GetDouble(), loss, Tolerance, "loss of the evaluation");

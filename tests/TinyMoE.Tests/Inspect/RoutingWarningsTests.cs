@@ -22,7 +22,9 @@ public sealed class RoutingWarningsTests
         WarningReport warning = Assert.Single(RoutingWarnings.Of(TopTwoOfEight, [Report(load)], Seen(before)));
         Assert.Equal((20, 3), (warning.Step, warning.Layer));
         Assert.Equal(
-            "layer 3 is collapsing: no token chose experts 0, 3, 6, 7 in two evaluations in a row; set moe.balance_loss=0.01, try moe.router=deepseek, or lower train.learning_rate", warning.Text);
+            "layer 3 is collapsing: no token chose experts 0, 3, 6, 7 in two evaluations in a row; set moe.balance_loss=0.01, "
+            + "try moe.router=deepseek, or lower train.learning_rate",
+            warning.Text);
     }
 
     [Fact]
@@ -40,17 +42,22 @@ public sealed class RoutingWarningsTests
     {
         // Top 2 of 8: an expert has at most half of the choices, 4 times its share; the line is at 3.25 times
         float[] load = [.. Enumerable.Repeat((1 - most) / 7, 7), most];
-        WarningReport[] warnings = [.. RoutingWarnings.Of(TopTwoOfEight with { BalanceLoss = 0.001f }, [Report(load)], RoutingSnapshot.None)];
+        MoeConfig balanced = TopTwoOfEight with { BalanceLoss = 0.001f };
+        WarningReport[] warnings = [.. RoutingWarnings.Of(balanced, [Report(load)], RoutingSnapshot.None)];
         Assert.Equal(warns, warnings.Length == 1);
-        Assert.All(warnings, warning => Assert.Contains("expert 7 has 42 % of the choices, 3.36 times its share; raise moe.balance_loss=0.001", warning.Text, StringComparison.Ordinal));
+        const string Text = "expert 7 has 42 % of the choices, 3.36 times its share; raise moe.balance_loss=0.001";
+        Assert.All(warnings, warning => Assert.Contains(Text, warning.Text, StringComparison.Ordinal));
     }
 
     [Fact]
     public void Entropy_NearZero_WarnsIfLoadsAreUneven()
     {
         float[] uneven = [.. Enumerable.Repeat(0.7f / 7, 7), 0.3f], even = [.. Enumerable.Repeat(1 / 8f, 8)];
-        Assert.Contains("the entropy is 0.01", Assert.Single(RoutingWarnings.Of(TopTwoOfEight, [Report(uneven) with { Entropy = 0.01f }], RoutingSnapshot.None)).Text, StringComparison.Ordinal);
-        Assert.Empty(RoutingWarnings.Of(TopTwoOfEight, [Report(uneven) with { Entropy = 0.5f }, Report(even) with { Entropy = 0.01f }], RoutingSnapshot.None));
+        RoutingReport[] decided = [Report(uneven) with { Entropy = 0.01f }];
+        RoutingReport[] fine = [Report(uneven) with { Entropy = 0.5f }, Report(even) with { Entropy = 0.01f }];
+        WarningReport warning = Assert.Single(RoutingWarnings.Of(TopTwoOfEight, decided, RoutingSnapshot.None));
+        Assert.Contains("the entropy is 0.01", warning.Text, StringComparison.Ordinal);
+        Assert.Empty(RoutingWarnings.Of(TopTwoOfEight, fine, RoutingSnapshot.None));
     }
 
     [Fact]
@@ -58,7 +65,9 @@ public sealed class RoutingWarningsTests
     {
         RoutingReport report = Report([.. Enumerable.Repeat(1 / 8f, 8)]) with { LogSumExp = 61.5f };
         WarningReport warning = Assert.Single(RoutingWarnings.Of(TopTwoOfEight, [report], RoutingSnapshot.None));
-        Assert.Equal("layer 3: the router's logits explode, their log Σ exp is 61.5; set moe.z_loss=0.001, or lower train.learning_rate", warning.Text);
+        Assert.Equal(
+            "layer 3: the router's logits explode, their log Σ exp is 61.5; set moe.z_loss=0.001, or lower train.learning_rate",
+            warning.Text);
     }
 
     [Theory]
@@ -82,5 +91,6 @@ public sealed class RoutingWarningsTests
         return snapshot;
     }
 
-    private static RoutingReport Report(float[] load) => new(20, 3, load, load, Entropy: 1f, MaxViolation: load.Max() * load.Length - 1f, Dead: load.Count(share => share == 0f));
+    private static RoutingReport Report(float[] load) => new(
+        20, 3, load, load, Entropy: 1f, MaxViolation: load.Max() * load.Length - 1f, Dead: load.Count(share => share == 0f));
 }

@@ -29,7 +29,8 @@ public sealed class TokenizerTests : IDisposable
     {
         Tokenizer tokenizer = Char("ab");
 
-        Assert.StartsWith("The character 'é' (U+00E9) at position 2 of the text is not among the 2", OneLine.Of(() => tokenizer.Encode("abé")));
+        Assert.StartsWith(
+            "The character 'é' (U+00E9) at position 2 of the text is not among the 2", OneLine.Of(() => tokenizer.Encode("abé")));
         Assert.StartsWith("The character U+000A at position 1", OneLine.Of(() => tokenizer.Encode("a\nb")));
         Assert.Contains("U+FFFD", OneLine.Of(() => tokenizer.Encode("a\ud800"))); // half a surrogate pair
     }
@@ -86,7 +87,8 @@ public sealed class TokenizerTests : IDisposable
         tokenizer.Save(path);
         Tokenizer loaded = Tokenizer.Load(path);
 
-        Assert.Equal(kind, loaded.Kind);
+        Assert.Same(TokenizerType.Of(kind), loaded.Type);
+        Assert.Same(tokenizer.Type, loaded.Type);
         Assert.Equal(tokenizer.Vocabulary, loaded.Vocabulary);
         Assert.Equal(tokenizer.Encode(Text), loaded.Encode(Text));
         Assert.Equal(Text, loaded.Decode(loaded.Encode(Text)));
@@ -116,5 +118,38 @@ public sealed class TokenizerTests : IDisposable
     [Fact]
     public void Load_NoFile_SaysSo() => Assert.Contains("no such file", OneLine.Of(() => Tokenizer.Load(folder["none.json"])));
 
+    [Theory]
+    [InlineData(TokenizerKind.Char)]
+    [InlineData(TokenizerKind.Byte)]
+    public void Encode_Offsets_AreThoseOfTheFirstBytes(TokenizerKind kind)
+    {
+        byte[] text = Encoding.UTF8.GetBytes("aé€😀\nb");
+        Tokenizer tokenizer = Tokenizer.For(kind, text);
+        OffsetSink sink = new([]);
+
+        tokenizer.Encode(text, "the text", ref sink);
+
+        int end = 0;
+        foreach ((int id, int start) in sink.Tokens)
+        {
+            Assert.Equal(end, start);
+            Assert.True(text.AsSpan(start).StartsWith(tokenizer.Bytes(id)));
+            end += tokenizer.ByteCount(id);
+        }
+
+        Assert.Equal(text.Length, end);
+    }
+
+    [Fact]
+    public void Of_EveryKindOfTheConfiguration_HasItsType() =>
+        Assert.Equal(["char", "byte"], Enum.GetValues<TokenizerKind>().Select(kind => TokenizerType.Of(kind).Name));
+
     private static Tokenizer Char(string text) => Tokenizer.For(TokenizerKind.Char, Encoding.UTF8.GetBytes(text));
+
+    private readonly struct OffsetSink(List<(int Id, int Start)> tokens) : ITokenSink
+    {
+        public List<(int Id, int Start)> Tokens => tokens;
+
+        public void Add(int id, int start) => tokens.Add((id, start));
+    }
 }

@@ -50,7 +50,8 @@ public sealed class CheckpointFormatTests : IDisposable
     {
         Corpus corpus = TestModels.Corpus();
         using CpuBackend backend = new(1);
-        using Trainer trainer = new(backend, TestModels.Tiny.For(corpus), corpus, new RunFolder(folder["a"]), new RecordingListener(), resume);
+        RunFolder run = new(folder["a"]);
+        using Trainer trainer = new(backend, TestModels.Tiny.For(corpus), corpus, run, new RecordingListener(), resume);
         trainer.Run(stopAt: resume ? 2 : 1);
     }
 }

@@ -21,7 +21,8 @@ public sealed class ExpertPrecisionTests
         {
             RunConfig config = With(TestModels.Named(name), precision);
             RecordingListener listener = new();
-            Train(config with { Train = config.Train with { Steps = 200, EvalEvery = 200, EvalWindows = 0 } }, folder[$"{precision}"], listener);
+            TrainConfig train = config.Train with { Steps = 200, EvalEvery = 200, EvalWindows = 0 };
+            Train(config with { Train = train }, folder[$"{precision}"], listener);
             return listener.Evaluations[^1].Loss;
         })];
         Assert.NotEqual(losses[0], losses[1]);
@@ -39,7 +40,8 @@ public sealed class ExpertPrecisionTests
         using CpuBackend trained = new(2), loaded = new(2), float32 = new(2);
         using Trainer trainer = new(trained, narrow.For(corpus), corpus, new RunFolder(folder["narrow"]), new RecordingListener());
         trainer.Run();
-        using Decoder model = Checkpoint.LoadModel(folder["narrow/last"], loaded), other = Checkpoint.LoadModel(folder["wide/last"], float32);
+        using Decoder model = Checkpoint.LoadModel(folder["narrow/last"], loaded);
+        using Decoder other = Checkpoint.LoadModel(folder["wide/last"], float32);
 
         long experts = Experts(model).Sum(p => (long)p.Count), all = model.Parameters.Count;
         const int MostRounding = 32 * 64; // of each parameter to a cache line
@@ -54,7 +56,7 @@ public sealed class ExpertPrecisionTests
     public void Bfloat16_EveryExpertMatrixAndNothingElse()
     {
         RunConfig config = With(TestModels.TinyNoisy, ElementType.Bfloat16); // with biases
-        Assert.All(Decoder.Plan(config), p => Assert.Equal(p.Part == ModelPart.Experts && p.Shape.Rank == 3, p.Precision == ElementType.Bfloat16));
+        Assert.All(Decoder.Plan(config), p => Assert.Equal(IsOfExperts(p), p.Precision == ElementType.Bfloat16));
     }
 
     [Fact]
@@ -65,20 +67,24 @@ public sealed class ExpertPrecisionTests
         using CpuBackend backend = new(2);
         Trainer? trainer = null;
         RecordingListener listener = new() { Then = _ => AssertFresh(trainer!.Model) };
-        using (trainer = new(backend, With(TestModels.Tiny, ElementType.Bfloat16).For(corpus), corpus, new RunFolder(folder["a"]), listener))
+        RunConfig narrow = With(TestModels.Tiny, ElementType.Bfloat16).For(corpus);
+        using (trainer = new(backend, narrow, corpus, new RunFolder(folder["a"]), listener))
         {
             AssertFresh(trainer.Model);
             trainer.Run(stopAt: 3);
             Assert.Equal(3, listener.Steps.Count);
         }
 
-        void AssertFresh(Decoder model) =>
-            Assert.All(Experts(model), p => Assert.Equal(Array.ConvertAll(backend.Read(p.Data), Bfloat16.Narrow), backend.Read(p.Bfloat16)));
+        void AssertFresh(Decoder model) => Assert.All(
+            Experts(model), p => Assert.Equal(Array.ConvertAll(backend.Read(p.Data), Bfloat16.Narrow), backend.Read(p.Bfloat16)));
     }
 
-    private static Parameter[] Experts(Decoder model) => [.. model.Parameters.All.Where(p => p.Part == ModelPart.Experts && p.Shape.Rank == 3)];
+    private static Parameter[] Experts(Decoder model) => [.. model.Parameters.All.Where(IsOfExperts)];
 
-    private static RunConfig With(RunConfig config, ElementType precision) => config with { Moe = config.Moe with { ExpertPrecision = precision } };
+    private static bool IsOfExperts(Parameter p) => p.Part == ModelPart.Experts && p.Shape.Rank == 3;
+
+    private static RunConfig With(RunConfig config, ElementType precision) =>
+        config with { Moe = config.Moe with { ExpertPrecision = precision } };
 
     private static void Train(RunConfig config, string folder, RecordingListener listener)
     {

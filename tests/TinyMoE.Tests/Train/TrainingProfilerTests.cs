@@ -30,8 +30,10 @@ public sealed class TrainingProfilerTests : IDisposable
     {
         TrainingProfile profile = Train("plain", "run", profiler: true, stopAt: 12)!; // evaluates after step 10
         Assert.Equal(12 - TrainingProfiler.WarmUpSteps, profile.Steps);
-        Assert.Equal(TestModels.Tiny.Model.Layers * profile.Steps, profile.Kernels.Where(k => k.Name.StartsWith("AttentionForward ", StringComparison.Ordinal)).Sum(k => k.Calls));
-        Assert.Equal(profile.Steps, profile.Kernels.Where(k => k.Name.StartsWith("CrossEntropyForward ", StringComparison.Ordinal)).Sum(k => k.Calls));
+        Assert.Equal(TestModels.Tiny.Model.Layers * profile.Steps, Calls("AttentionForward"));
+        Assert.Equal(profile.Steps, Calls("CrossEntropyForward"));
+        long Calls(string kernel) =>
+            profile.Kernels.Where(k => k.Name.StartsWith($"{kernel} ", StringComparison.Ordinal)).Sum(k => k.Calls);
         Assert.InRange(profile.OutsideKernels, TimeSpan.Zero, profile.Time);
         Assert.Equal(profile.Kernels.OrderByDescending(k => k.Time), profile.Kernels);
     }
@@ -46,7 +48,10 @@ public sealed class TrainingProfilerTests : IDisposable
         using CpuBackend cpu = new(2);
         ProfilingBackend profiling = new(cpu);
         TrainingProfiler? watching = profiler ? new TrainingProfiler(profiling) : null;
-        using Trainer trainer = new(profiler ? profiling : cpu, config, corpus, new RunFolder(folder[run]), new RecordingListener()) { Profiler = watching };
+        using Trainer trainer = new(profiler ? profiling : cpu, config, corpus, new RunFolder(folder[run]), new RecordingListener())
+        {
+            Profiler = watching,
+        };
         trainer.Run(stopAt);
         return watching?.Profile;
     }

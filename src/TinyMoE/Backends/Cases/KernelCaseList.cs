@@ -4,7 +4,7 @@ namespace TinyMoE.Backends.Cases;
 /// costs measures.</summary>
 internal static class KernelCaseList
 {
-    private static readonly KernelCases[] Families =
+    private static readonly KernelCases[] All =
     [
         .. typeof(KernelCases).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(KernelCases)) && !type.IsAbstract)
             .Select(type => (KernelCases)Activator.CreateInstance(type)!)
@@ -13,5 +13,5 @@ internal static class KernelCaseList
 
     /// <summary>The cases of all families at these sizes; outputs are stored,
     /// or <paramref name="adds"/> where they can be added to.</summary>
-    public static IEnumerable<KernelCase> Of(KernelSizes sizes, bool adds = false) => Families.SelectMany(family => family.Of(sizes, adds));
+    public static IEnumerable<KernelCase> Of(KernelSizes sizes, bool adds = false) => All.SelectMany(family => family.Of(sizes, adds));
 }

@@ -1,0 +1,80 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Unicode;
+
+namespace TinyMoE.Tokenizers;
+
+/// <summary>What becomes of the bytes of a text before a tokenizer cuts them.</summary>
+public abstract class TextCleaning
+{
+    /// <summary>Every byte counts: a text stays as it is, and may be anything.</summary>
+    public static TextCleaning None { get; } = new NoCleaning();
+
+    /// <summary>Text is UTF-8 in lines: a byte order mark goes, \r\n becomes \n, and a file ends with \n.</summary>
+    public static TextCleaning Lines { get; } = new LineCleaning();
+
+    private TextCleaning()
+    {
+    }
+
+    /// <summary>Whether every file ends with \n.</summary>
+    public abstract bool EndsFiles { get; }
+
+    /// <summary>Cleans the contents of a file in place; gives the length that is left.</summary>
+    /// <exception cref="TinyMoEException">It is not the text that the tokenizer needs; <paramref name="where"/> names the file.</exception>
+    public abstract int CleanFile(Span<byte> content, string where);
+
+    /// <summary>Cleans a piece of text that is known to be UTF-8, such as a record, in place; gives the length that is left.</summary>
+    public abstract int CleanText(Span<byte> text);
+
+    /// <summary>Nothing is done.</summary>
+    private sealed class NoCleaning : TextCleaning
+    {
+        public override bool EndsFiles => false;
+
+        public override int CleanFile(Span<byte> content, string where) => content.Length;
+
+        public override int CleanText(Span<byte> text) => text.Length;
+    }
+
+    /// <summary>Lines that end with \n.</summary>
+    private sealed class LineCleaning : TextCleaning
+    {
+        private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
+
+        public override bool EndsFiles => true;
+
+        public override int CleanFile(Span<byte> content, string where)
+        {
+            if (!Utf8.IsValid(content))
+            {
+                throw new TinyMoEException($"{where} is not UTF-8 text at byte {FirstInvalid(content)}: convert it, leave it out with a "
+                    + "glob such as folder/**/*.txt, or use --tokenizer byte.");
+            }
+
+            int mark = content.StartsWith(Mark) ? Mark.Length : 0;
+            content[mark..].CopyTo(content);
+            return CleanText(content[..^mark]);
+        }
+
+        public override int CleanText(Span<byte> text)
+        {
+            int to = 0;
+            for (int from = 0; from < text.Length; from++)
+            {
+                if (text[from] != '\r' || from + 1 == text.Length || text[from + 1] != '\n')
+                    text[to++] = text[from];
+            }
+
+            return to;
+        }
+
+        private static int FirstInvalid(ReadOnlySpan<byte> content)
+        {
+            int at = 0;
+            while (Rune.DecodeFromUtf8(content[at..], out _, out int length) == OperationStatus.Done)
+                at += length;
+            return at;
+        }
+    }
+}

@@ -425,9 +425,11 @@ public sealed class AcceptanceTests
         float[] logits = name == RouterModels.ByBatch // each window is a group of its own
             ? [.. inputs.Chunk(T).SelectMany(window => RouterModels.Logits(backend, model, window, 1))]
             : RouterModels.Logits(backend, model, inputs, 4);
-        double expected = targets.Select((target, n) => Math.Log(logits.Skip(n * vocabulary).Take(vocabulary).Sum(v => Math.Exp(v))) - logits[n * vocabulary + target]).Average();
+        float[][] rows = [.. logits.Chunk(vocabulary)];
+        double expected = targets.Zip(rows, (target, row) => Math.Log(row.Sum(v => Math.Exp(v))) - row[target]).Average();
 
-        (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, model, corpus.ForEvaluation(T, windows), step: 1);
+        (EvalReport report, IReadOnlyList<RoutingReport> routing) =
+            Evaluation.Run(backend, model, corpus.ForEvaluation(T, windows), step: 1);
         Assert.Equal(expected, report.Loss, 1e-4);
         Assert.Equal([0, 1], routing.Select(layer => layer.Layer));
         Assert.All(routing, layer =>

@@ -60,7 +60,10 @@ public sealed class FullAttentionTests
     {
         AttentionConfig attention = Grouped with
         {
-            Heads = 6, Biases = true, OutputBias = OutputBias.True, QueryKeyNorm = QueryKeyNorm.Whole,
+            Heads = 6,
+            Biases = true,
+            OutputBias = OutputBias.True,
+            QueryKeyNorm = QueryKeyNorm.Whole,
         };
         using AttentionLayer layer = new(Model, attention, B: 1);
         Assert.Equal(

@@ -62,7 +62,12 @@ internal static class RouterModels
             Model = config.Model with { Dropout = 0.3f },
             Moe = config.Moe with
             {
-                Jitter = 0.1f, LogitNoise = 1, GateDropout = 0.3f, ExpertDropout = 0.3f, CapacityFactor = drops ? 0.5f : 0, MinCapacity = 1,
+                Jitter = 0.1f,
+                LogitNoise = 1,
+                GateDropout = 0.3f,
+                ExpertDropout = 0.3f,
+                CapacityFactor = drops ? 0.5f : 0,
+                MinCapacity = 1,
                 Drop = DropOrder.Random,
             },
         };

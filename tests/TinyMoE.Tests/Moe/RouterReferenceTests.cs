@@ -39,7 +39,10 @@ public sealed class RouterReferenceTests
         ["expert-choice, batch"] = Moe with { Router = RouterKind.ExpertChoice, GshardLoss = 0, ChoiceGroup = ChoiceGroup.Batch },
         ["expert-choice, position"] = Moe with
         {
-            Router = RouterKind.ExpertChoice, GshardLoss = 0, ChoiceGroup = ChoiceGroup.Position, Active = 3,
+            Router = RouterKind.ExpertChoice,
+            GshardLoss = 0,
+            ChoiceGroup = ChoiceGroup.Position,
+            Active = 3,
         },
         ["base"] = Moe with { Router = RouterKind.Base },
         ["sinkhorn"] = Moe with { Router = RouterKind.Sinkhorn },
@@ -52,7 +55,11 @@ public sealed class RouterReferenceTests
         ["hierarchical, one of two groups"] = Moe with { Router = RouterKind.Hierarchical, Groups = 3, ActiveGroups = 2 },
         ["hierarchical, over all"] = Moe with
         {
-            Router = RouterKind.Hierarchical, Groups = 3, ActiveGroups = 2, Active = 4, Renormalize = false,
+            Router = RouterKind.Hierarchical,
+            Groups = 3,
+            ActiveGroups = 2,
+            Active = 4,
+            Renormalize = false,
         },
         ["hierarchical, one group"] = Moe with { Router = RouterKind.Hierarchical },
         ["deepseek"] = Moe with { Router = RouterKind.DeepSeek, RoutedScaling = 2.5f },
@@ -143,11 +150,11 @@ public sealed class RouterReferenceTests
     {
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
-            {
-                Assert.True(
-                    Math.Abs(expected[i] - actual[i]) <= 2e-5 * (1 + Math.Abs(expected[i])),
-                    $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9}");
-            }
+        {
+            Assert.True(
+                Math.Abs(expected[i] - actual[i]) <= 2e-5 * (1 + Math.Abs(expected[i])),
+                $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9}");
+        }
     }
 
     /// <summary>Two sequences of five tokens, perhaps with padding, the same random numbers for router and reference.</summary>

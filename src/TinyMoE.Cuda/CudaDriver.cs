@@ -22,7 +22,7 @@ public static class CudaDriver
         }
     }
 
-    /// <summary>Who provides the ManagedCuda API in this build: Subset or ManagedCuda.</summary>
+    /// <summary>The provider of the ManagedCuda API in this build: Subset or ManagedCuda.</summary>
     public static string Bindings => typeof(Driver).Assembly.GetName().Name == "ManagedCuda.Subset" ? "Subset" : "ManagedCuda";
 
     /// <summary>All devices that the driver sees, by number.</summary>

@@ -82,7 +82,7 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
             });
     }
 
-    /// <summary>The same where the branch is an activation, whose memory the sum takes over.</summary>
+    /// <summary>A norm of a sum where the branch is an activation, whose memory the sum takes over.</summary>
     private static OpCase InPlace(OpCase norm) =>
         norm with { Name = $"{norm.Name}, in place", Op = x => norm.Op([x[0], x[1].Scale(1f), .. x.Skip(2)]) };
 

@@ -24,7 +24,7 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
         Assert.Throws<ArgumentException>(() => x.Rope(table.Data, table.Data, start: 2));
     }
 
-    /// <summary>The same of activations, whose memory the op takes over.</summary>
+    /// <summary>A case of activations, whose memory the op takes over.</summary>
     private static OpCase InPlace(OpCase rope) =>
         rope with { Name = $"{rope.Name} in place", Op = x => rope.Op([.. x.Select(input => input.Scale(1f))]) };
 

@@ -25,15 +25,15 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
     [InlineData(3, 67, 67)]
     [InlineData(2, 500, 120)]
     [InlineData(9000, 5, 1)]
-    public void TopK_RandomRowsWithEquals_AgreesWithStableSort(int T, int E, int K)
+    public void TopK_RandomRowsWithEquals_AgreesWithStableSort(int N, int E, int K)
     {
         Philox random = new(new RandomKey(5, RandomPurpose.Other, Step: E));
-        float[] x = [.. Enumerable.Range(0, T * E).Select(i => (float)random.Below(E, i))]; // some are equal
+        float[] x = [.. Enumerable.Range(0, N * E).Select(i => (float)random.Below(E, i))]; // some are equal
         using CpuBackend backend = new(threads: 2);
         using Tape tape = backend.NewTape();
-        int[] columns = backend.Read(tape.Constant((T, E), x).TopK(K));
-        for (int t = 0; t < T; t++)
-            Assert.Equal(Enumerable.Range(0, E).OrderByDescending(e => x[t * E + e]).Take(K), columns[(t * K)..((t + 1) * K)]);
+        int[] columns = backend.Read(tape.Constant((N, E), x).TopK(K));
+        for (int n = 0; n < N; n++)
+            Assert.Equal(Enumerable.Range(0, E).OrderByDescending(e => x[n * E + e]).Take(K), columns[(n * K)..((n + 1) * K)]);
     }
 
     [Fact]
@@ -69,12 +69,12 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
     [InlineData(1, 8, 2, false)]
     [InlineData(1301, 64, 8, false)] // several pieces
     [InlineData(1301, 5, 1, true)]
-    public void Route_IsTopKAndSoftmaxAndAssignInOne(int T, int E, int K, bool overAll)
+    public void Route_IsTopKAndSoftmaxAndAssignInOne(int N, int E, int K, bool overAll)
     {
         using CpuBackend backend = new(threads: 3);
         using Tape tape = backend.NewTape();
-        Tensor x = tape.Variable((T, E), tape.Normal((T, E), new RandomKey(6, RandomPurpose.Other, 0)).ToArray());
-        Tensor same = tape.Variable((T, E), x.ToArray());
+        Tensor x = tape.Variable((N, E), tape.Normal((N, E), new RandomKey(6, RandomPurpose.Other, 0)).ToArray());
+        Tensor same = tape.Variable((N, E), x.ToArray());
         Tensor weights = x.Route(K, overAll, out RoutingPlan plan);
 
         Ints choices = same.TopK(K);
@@ -90,8 +90,8 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
         Assert.Equal(expected.Gates.ToArray(), weights.ToArray());
     }
 
-    private static OpCase Route(int T, int E, int K, bool overAll) => new(
-        $"Route {T}x{E} to {K} over all {overAll}", [(T, E)], x => x[0].Route(K, overAll, out _),
+    private static OpCase Route(int N, int E, int K, bool overAll) => new(
+        $"Route {N}x{E} to {K} over all {overAll}", [(N, E)], x => x[0].Route(K, overAll, out _),
         x =>
         {
             // the gates of each expert's rows in the order of the tokens
@@ -106,26 +106,26 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
             return [.. rows.OrderBy(row => row.Expert).Select(row => row.Gate)];
         });
 
-    private static OpCase SelectColumns(int T, int E, int K, bool dropped = false)
+    private static OpCase SelectColumns(int N, int E, int K, bool dropped = false)
     {
-        int[] columns = [.. Enumerable.Range(0, T * K).Select(i => dropped && i % 3 == 0 ? -1 : i * 5 % E)];
-        return new($"SelectColumns {T}x{E} to {K}{(dropped ? " some dropped" : "")}", [(T, E)],
+        int[] columns = [.. Enumerable.Range(0, N * K).Select(i => dropped && i % 3 == 0 ? -1 : i * 5 % E)];
+        return new($"SelectColumns {N}x{E} to {K}{(dropped ? " some dropped" : "")}", [(N, E)],
             x => x[0].SelectColumns(x[0].Tape.Ints(columns), K),
             x => [.. columns.Select((column, i) => column < 0 ? 0 : x[0][i / K * E + column])]);
     }
 
-    private static OpCase SelectTopK(int T, int E, int K, int groups = 1) => new(
-        $"TopK {T}x{groups}x{E} of {K}", [(T, groups * E)], x => x[0].SelectColumns(x[0].TopK(K, groups), groups * K),
-        x => [.. Enumerable.Range(0, T * groups).SelectMany(row => x[0].Skip(row * E).Take(E).OrderDescending().Take(K))]);
+    private static OpCase SelectTopK(int N, int E, int K, int groups = 1) => new(
+        $"TopK {N}x{groups}x{E} of {K}", [(N, groups * E)], x => x[0].SelectColumns(x[0].TopK(K, groups), groups * K),
+        x => [.. Enumerable.Range(0, N * groups).SelectMany(row => x[0].Skip(row * E).Take(E).OrderDescending().Take(K))]);
 
-    private static OpCase ScatterColumns(int T, int E, int K, bool dropped = false)
+    private static OpCase ScatterColumns(int N, int E, int K, bool dropped = false)
     {
-        int[] columns = [.. Enumerable.Range(0, T * K).Select(i => dropped && i % 3 == 1 ? -1 : i * i % E)]; // some occur twice in a row
-        return new($"ScatterColumns {T}x{K} to {E}{(dropped ? " some dropped" : "")}", [(T, K)],
+        int[] columns = [.. Enumerable.Range(0, N * K).Select(i => dropped && i % 3 == 1 ? -1 : i * i % E)]; // some occur twice in a row
+        return new($"ScatterColumns {N}x{K} to {E}{(dropped ? " some dropped" : "")}", [(N, K)],
             x => x[0].ScatterColumns(x[0].Tape.Ints(columns), E),
             x =>
             {
-                double[] y = new double[T * E];
+                double[] y = new double[N * E];
                 for (int i = 0; i < columns.Length; i++)
                 {
                     if (columns[i] >= 0)
@@ -137,15 +137,15 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
     }
 
     /// <summary>The gates in expert order; every so many choices one is dropped, none when 0, and the last rows are unassigned.</summary>
-    private static OpCase Assign(int T, int E, int K, int dropped)
+    private static OpCase Assign(int N, int E, int K, int dropped)
     {
-        int[] choices = [.. Enumerable.Range(0, T * K).Select(i => dropped > 0 && i % dropped == 1 ? -1 : i * 3 % E)];
-        return new($"Assign {T}x{K} to {E}{(dropped > 0 ? " some dropped" : "")}", [(T, K)],
+        int[] choices = [.. Enumerable.Range(0, N * K).Select(i => dropped > 0 && i % dropped == 1 ? -1 : i * 3 % E)];
+        return new($"Assign {N}x{K} to {E}{(dropped > 0 ? " some dropped" : "")}", [(N, K)],
             x => x[0].Assign(x[0].Tape.Ints(choices), E, null, out _),
             x =>
             {
-                double[] rows = [.. Enumerable.Range(0, T * K).Where(i => choices[i] >= 0).OrderBy(i => choices[i]).Select(i => x[0][i])];
-                return [.. rows, .. new double[T * K - rows.Length]];
+                double[] rows = [.. Enumerable.Range(0, N * K).Where(i => choices[i] >= 0).OrderBy(i => choices[i]).Select(i => x[0][i])];
+                return [.. rows, .. new double[N * K - rows.Length]];
             });
     }
 }

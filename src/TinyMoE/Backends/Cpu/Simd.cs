@@ -40,7 +40,7 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Writes the first <paramref name="left"/> lanes, if not all.</summary>
     static abstract void Store(TVector value, float* destination, int left);
 
-    /// <summary>The same, or adds to what is there.</summary>
+    /// <summary>Stores the first <paramref name="left"/> lanes, or adds them to what is there.</summary>
     static abstract void Write(TVector value, float* destination, int left, bool adds);
 
     static abstract TVector Broadcast(float value);

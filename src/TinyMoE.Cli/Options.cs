@@ -38,7 +38,7 @@ internal static class Options
         CustomParser = result => Read<float>(result, NumberStyles.Float, value => float.IsFinite(value) && good(value), needs),
     };
 
-    /// <summary>One of a few words.</summary>
+    /// <summary>An option whose value is one of a few words.</summary>
     public static Option<string?> OneOf(string name, string description, params string[] words) => new(name)
     {
         HelpName = string.Join('|', words),

@@ -18,7 +18,7 @@ public enum AttentionKind
 /// <summary>What is normed between the projections of queries and keys and their positions.</summary>
 public enum QueryKeyNorm
 {
-    /// <summary>Nothing.</summary>
+    /// <summary>Nothing is normed.</summary>
     None,
 
     /// <summary>The whole projection, all heads together, with a weight for each element (OLMoE).</summary>
@@ -31,7 +31,7 @@ public enum QueryKeyNorm
 /// <summary>How rotary frequencies are changed for contexts longer than those a model was trained on.</summary>
 public enum RopeScaling
 {
-    /// <summary>Not at all.</summary>
+    /// <summary>They are not changed.</summary>
     None,
 
     /// <summary>All divided by one factor; not there yet.</summary>
@@ -54,10 +54,10 @@ public enum OutputBias
     /// <summary>As <c>model.biases</c> says.</summary>
     AsModel,
 
-    /// <summary>It has one.</summary>
+    /// <summary>It has a bias.</summary>
     True,
 
-    /// <summary>It has none.</summary>
+    /// <summary>It has no bias.</summary>
     False,
 }
 
@@ -116,10 +116,10 @@ public sealed record AttentionConfig
     /// <summary>Rotary pairs are neighbours (2i, 2i + 1), not half a head apart (i, i + D/2); only false is there yet.</summary>
     public bool RopeInterleaved { get; init; }
 
-    /// <summary>Experts a head, E; the values have theirs in every key and value head, the outputs in every query head.</summary>
+    /// <summary>Experts per head, E; the values have theirs in every key and value head, the outputs in every query head.</summary>
     public int Experts { get; init; } = 4;
 
-    /// <summary>Experts a token takes in each head, K.</summary>
+    /// <summary>Experts per token in each head, K.</summary>
     public int Active { get; init; } = 2;
 
     /// <summary>Chance that an expert cannot be chosen by a token, in training.</summary>

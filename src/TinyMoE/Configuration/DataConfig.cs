@@ -4,10 +4,10 @@ namespace TinyMoE.Configuration;
 /// <summary>How text becomes ids.</summary>
 public enum TokenizerKind
 {
-    /// <summary>One id a Unicode character that occurs in the data.</summary>
+    /// <summary>One id per Unicode character that occurs in the data.</summary>
     Char,
 
-    /// <summary>One id a byte; anything goes.</summary>
+    /// <summary>One id per byte; anything goes.</summary>
     Byte,
 }
 
@@ -36,7 +36,7 @@ public sealed record DataConfig
     /// <summary>A token's label: the source it comes from, its file, or what its record says (files are then JSON Lines of text and label).</summary>
     public LabelKind Labels { get; init; } = LabelKind.Source;
 
-    /// <summary>The tokenizer.</summary>
+    /// <summary>What cuts text into tokens: Unicode characters or bytes.</summary>
     public TokenizerKind Tokenizer { get; init; } = TokenizerKind.Char;
 
     /// <summary>Share of the text, at the end of every source (or of every label's text), that is held out for validation.</summary>

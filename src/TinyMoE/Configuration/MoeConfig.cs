@@ -18,13 +18,13 @@ public enum DropOrder
 /// <summary>Among which tokens an expert chooses (router expert-choice).</summary>
 public enum ChoiceGroup
 {
-    /// <summary>The tokens of one sequence.</summary>
+    /// <summary>Among the tokens of one sequence.</summary>
     Sequence,
 
-    /// <summary>All tokens of the batch, as in the paper.</summary>
+    /// <summary>Among all tokens of the batch, as in the paper.</summary>
     Batch,
 
-    /// <summary>The tokens that stand at the same position of their sequences: causal.</summary>
+    /// <summary>Among the tokens that stand at the same position of their sequences: causal.</summary>
     Position,
 }
 
@@ -41,21 +41,21 @@ public enum HashKind
 /// <summary>How the layers' balance losses become one.</summary>
 public enum LayerLosses
 {
-    /// <summary>Their mean over the MoE layers.</summary>
+    /// <summary>The mean over the MoE layers.</summary>
     Mean,
 
-    /// <summary>Their sum.</summary>
+    /// <summary>The sum over the MoE layers.</summary>
     Sum,
 }
 
 /// <summary>Experts, router, balance losses. Keys <c>moe.*</c>.</summary>
 public sealed record MoeConfig
 {
-    /// <summary>Experts a layer, E; 0: every layer is dense.</summary>
+    /// <summary>Experts per layer, E; 0: every layer is dense.</summary>
     public int Experts { get; init; } = 8;
 
     /// <summary>
-    /// Experts a token, K. The routers switch and base always take 1, gshard 2, soft all; expert-choice takes this many on average.
+    /// Experts per token, K. The routers switch and base always take 1, gshard 2, soft all; expert-choice takes this many on average.
     /// </summary>
     public int Active { get; init; } = 2;
 
@@ -103,7 +103,7 @@ public sealed record MoeConfig
     /// <summary>Least capacity of an expert, in tokens.</summary>
     public int MinCapacity { get; init; } = 4;
 
-    /// <summary>Whom a full expert drops.</summary>
+    /// <summary>Which choices a full expert drops.</summary>
     public DropOrder Drop { get; init; } = DropOrder.Position;
 
     /// <summary>
@@ -197,7 +197,7 @@ public sealed record MoeConfig
     /// <summary>Hidden size of an expert with the default resolved.</summary>
     internal int HiddenOrDefault(int width) => Hidden == 0 ? 4 * width : Hidden;
 
-    /// <summary>Experts a token, where the router may have its own number.</summary>
+    /// <summary>Experts per token, where the router may have its own number.</summary>
     internal int ActiveOfRouter => RouterTraits.Of(Router).Active is { } own ? Math.Min(own, Experts) : Active;
 
     /// <summary>Most tokens of <paramref name="tokens"/> that an expert serves; all of them where nothing is dropped.</summary>

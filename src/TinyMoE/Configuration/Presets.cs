@@ -13,17 +13,17 @@ public static class Presets
     /// <summary>All presets, the default first.</summary>
     public static IReadOnlyList<Preset> All { get; } =
     [
-        new(Default, "a small Mixtral, 4 layers of 8 SwiGLU experts, 2 a token; RoPE, RMSNorm, grouped queries", MixtralTiny()),
+        new(Default, "a small Mixtral, 4 layers of 8 SwiGLU experts, 2 per token; RoPE, RMSNorm, grouped queries", MixtralTiny()),
         new("makemoe", "makeMoE's model, 8 layers of 8 ReLU experts, noisy top-2, no balance loss", MakeMoe()),
         new("nano", "nanoGPT's small character model, dense; the one to compare a mixture with", Nano()),
         new("shazeer-tiny", "noisy top-2 with importance and load losses (Shazeer et al. 2017), ReLU experts, LayerNorm", ShazeerTiny()),
-        new("switch-tiny", "Switch: one expert a token, jitter, capacity factor 1.25, balance loss (Fedus et al. 2021)", SwitchTiny()),
+        new("switch-tiny", "Switch: one expert per token, jitter, capacity factor 1.25, balance loss (Fedus et al. 2021)", SwitchTiny()),
         new("deepseek-tiny", "DeepSeek-V3: sigmoid scores, a bias that balances, 16 fine experts and one that is shared", DeepSeekTiny()),
         new("switch-head-tiny",
-            "the default with experts in attention too: 4 of values and 4 of outputs in every head, 2 a token (SwitchHead)",
+            "the default with experts in attention too: 4 of values and 4 of outputs in every head, 2 per token (SwitchHead)",
             SwitchHeadTiny()),
-        new("bench", "for measuring: 256 wide, 4 layers of 8 SwiGLU experts of 512, 2 a token, context 256", Bench()),
-        new("bench-64-experts", "for measuring: the same width and layers with 64 fine experts of 64, 8 a token", Bench64Experts()),
+        new("bench", "for measuring: 256 wide, 4 layers of 8 SwiGLU experts of 512, 2 per token, context 256", Bench()),
+        new("bench-64-experts", "for measuring: the same width and layers with 64 fine experts of 64, 8 per token", Bench64Experts()),
         new("bench-narrow", "for measuring: 128 wide, 8 layers of 8 SwiGLU experts of 344, context 32", BenchNarrow()),
     ];
 

@@ -3,7 +3,7 @@ namespace TinyMoE.Configuration;
 /// <summary>How the learning rate moves after the warm-up.</summary>
 public enum ScheduleKind
 {
-    /// <summary>It stays.</summary>
+    /// <summary>The learning rate stays as it is.</summary>
     Constant,
 
     /// <summary>Half a cosine down to the minimum at the last step.</summary>
@@ -16,10 +16,10 @@ public enum ScheduleKind
 /// <summary>Batches, schedule, optimiser, evaluation. Keys <c>train.*</c>.</summary>
 public sealed record TrainConfig
 {
-    /// <summary>Windows of text a step, B.</summary>
+    /// <summary>Windows of text per step, B.</summary>
     public int Batch { get; init; } = 16;
 
-    /// <summary>Parts a step's batch is computed in, one after another, with the gradients added; divides the batch.</summary>
+    /// <summary>Number of parts that a step's batch is computed in, one after another, with the gradients added; divides the batch.</summary>
     public int Accumulation { get; init; } = 1;
 
     /// <summary>Steps, each one update of the weights.</summary>
@@ -31,7 +31,7 @@ public sealed record TrainConfig
     /// <summary>Learning rate at the end of a decaying schedule.</summary>
     public float MinLearningRate { get; init; } = 1e-4f;
 
-    /// <summary>The schedule.</summary>
+    /// <summary>How the learning rate moves after the warm-up.</summary>
     public ScheduleKind Schedule { get; init; } = ScheduleKind.Cosine;
 
     /// <summary>Steps over which the learning rate rises from zero.</summary>
@@ -61,7 +61,7 @@ public sealed record TrainConfig
     /// <summary>Steps between evaluations; one more comes at the end.</summary>
     public int EvalEvery { get; init; } = 250;
 
-    /// <summary>Validation windows an evaluation reads, evenly spread; 0: all.</summary>
+    /// <summary>Validation windows that an evaluation reads, evenly spread; 0: all.</summary>
     public int EvalWindows { get; init; } = 64;
 
     /// <summary>Steps between checkpoints; 0: at evaluations.</summary>

@@ -12,7 +12,8 @@ public sealed class DeviceTests : IDisposable
 
     private static readonly string[] Small =
     [
-        "--set", "model.width=16", "model.layers=1", "attention.heads=2", "attention.kv_heads=1", "model.context=8", "moe.experts=4", "moe.hidden=16",
+        "--set", "model.width=16", "model.layers=1", "model.context=8", "attention.heads=2", "attention.kv_heads=1",
+        "moe.experts=4", "moe.hidden=16",
         "train.batch=2", "train.eval_every=3", "train.eval_windows=2", "train.warmup=2",
     ];
 
@@ -32,9 +33,10 @@ public sealed class DeviceTests : IDisposable
         Assert.Contains("cuda:0", cuda.Output, StringComparison.Ordinal);
         Assert.Equal(LossOf(cpu.Output), LossOf(cuda.Output), 1e-4);
 
-        CommandLine eval = CommandLine.Run("eval", "--run", folder["cuda"], "--windows", "2", "--device", "cuda:0", "--tensor-cores", "off", "--json");
+        string[] evaluate = ["eval", "--run", folder["cuda"], "--windows", "2", "--json"];
+        CommandLine eval = CommandLine.Run([.. evaluate, "--device", "cuda:0", "--tensor-cores", "off"]);
         Assert.Equal((0, ""), (eval.ExitCode, eval.Error));
-        Assert.Equal(LossOf(CommandLine.Run("eval", "--run", folder["cuda"], "--windows", "2", "--json").Output), LossOf(eval.Output), 1e-4);
+        Assert.Equal(LossOf(CommandLine.Run(evaluate).Output), LossOf(eval.Output), 1e-4);
 
         string[] generate = ["generate", "--run", folder["cuda"], "--prompt", "the cat", "--tokens", "10", "--temperature", "0"];
         CommandLine text = CommandLine.Run([.. generate, "--device", "cuda"]);
@@ -83,7 +85,12 @@ public sealed class DeviceTests : IDisposable
         Emulator.Configure("devices=2");
         CommandLine result = CommandLine.Run("doctor");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
-        foreach (string expected in new[] { "bindings: ", "driver: CUDA ", "attention.ptx", "cuda:0 (", "cuda:1 (", "cuBLAS ", "Attention ", "Routing ", "it computes what the processor computes" })
+        string[] told =
+        [
+            "bindings: ", "driver: CUDA ", "attention.ptx", "cuda:0 (", "cuda:1 (", "cuBLAS ", "Attention ", "Routing ",
+            "it computes what the processor computes",
+        ];
+        foreach (string expected in told)
             Assert.Contains(expected, result.Output, StringComparison.Ordinal);
         Assert.Equal(0, Emulator.Allocations);
     }
@@ -94,10 +101,16 @@ public sealed class DeviceTests : IDisposable
         Emulator.Configure("");
         CommandLine result = CommandLine.Run("doctor", "--json");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
-        JsonElement report = JsonDocument.Parse(result.Output).RootElement, device = Assert.Single(report.GetProperty("devices").EnumerateArray());
-        Assert.Equal(("doctor", "cuda:0", false), (report.GetProperty("kind").GetString(), device.GetProperty("device").GetString(), device.GetProperty("failed").GetBoolean()));
-        Assert.All(device.GetProperty("families").EnumerateArray(), family => Assert.InRange(family.GetProperty("largest_error").GetDouble(), 0, 1e-4));
-        Assert.All(report.GetProperty("modules").EnumerateArray(), module => Assert.Equal(64, module.GetProperty("source_sha256").GetString()!.Length));
+        JsonElement report = JsonDocument.Parse(result.Output).RootElement;
+        Assert.Equal("doctor", report.GetProperty("kind").GetString());
+        JsonElement device = Assert.Single(report.GetProperty("devices").EnumerateArray());
+        Assert.Equal(("cuda:0", false), (device.GetProperty("device").GetString(), device.GetProperty("failed").GetBoolean()));
+        Assert.All(
+            device.GetProperty("families").EnumerateArray(),
+            family => Assert.InRange(family.GetProperty("largest_error").GetDouble(), 0, 1e-4));
+        Assert.All(
+            report.GetProperty("modules").EnumerateArray(),
+            module => Assert.Equal(64, module.GetProperty("source_sha256").GetString()!.Length));
     }
 
     [EmulatedTheory]
@@ -113,7 +126,8 @@ public sealed class DeviceTests : IDisposable
         Assert.Contains(message, result.Output, StringComparison.Ordinal);
     }
 
-    private CommandLine Train(string run, params string[] options) => CommandLine.Run(["train", "--data", data, "--out", folder[run], "--steps", "3", .. Small, .. options]);
+    private CommandLine Train(string run, params string[] options) =>
+        CommandLine.Run(["train", "--data", data, "--out", folder[run], "--steps", "3", .. Small, .. options]);
 
     /// <summary>The loss of the first evaluation, of the table or of the JSON.</summary>
     private static double LossOf(string output)

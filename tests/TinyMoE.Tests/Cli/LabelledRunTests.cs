@@ -8,7 +8,8 @@ public sealed class LabelledRunTests : IDisposable
 {
     private static readonly string[] Small =
     [
-        "--set", "model.width=32", "model.layers=2", "attention.heads=2", "attention.kv_heads=1", "model.context=16", "moe.experts=4", "moe.hidden=32",
+        "--set", "model.width=32", "model.layers=2", "model.context=16", "attention.heads=2", "attention.kv_heads=1",
+        "moe.experts=4", "moe.hidden=32",
         "train.batch=4", "train.eval_every=10", "train.eval_windows=8", "train.warmup=5", "--threads", "2",
     ];
 
@@ -37,7 +38,9 @@ public sealed class LabelledRunTests : IDisposable
         // All tokens of a label go to the same expert
         JsonNode layer = JsonNode.Parse(CommandLine.Run("eval", "--run", folder["whole"], "--json").Output.Split('\n')[1])!;
         Assert.Equal(["cats", "dogs"], layer["domains"]!.AsArray().Select(domain => domain!["label"]!.GetValue<string>()).Order());
-        Assert.All(layer["domains"]!.AsArray(), domain => Assert.Equal(1f, domain!["load"]!.AsArray().Max(share => share!.GetValue<float>())));
+        Assert.All(
+            layer["domains"]!.AsArray(),
+            domain => Assert.Equal(1f, domain!["load"]!.AsArray().Max(share => share!.GetValue<float>())));
         Assert.Contains("expert load by domain", CommandLine.Run("eval", "--run", folder["whole"]).Output, StringComparison.Ordinal);
 
         string[] generate = ["generate", "--run", folder["whole"], "--prompt", "the ", "--tokens", "30", "--label"];
@@ -47,7 +50,8 @@ public sealed class LabelledRunTests : IDisposable
         AssertFails("name one by --label: cats, dogs", CommandLine.Run(generate[..^1]));
 
         string text = folder.Write("c.txt", string.Concat(Enumerable.Repeat("a cat sat\n", 90)));
-        AssertFails("knows no label 'birds'; known: cats, dogs", CommandLine.Run("eval", "--run", folder["whole"], "--data", "birds=" + text));
+        CommandLine birds = CommandLine.Run("eval", "--run", folder["whole"], "--data", "birds=" + text);
+        AssertFails("knows no label 'birds'; known: cats, dogs", birds);
         Assert.Equal(0, CommandLine.Run("eval", "--run", folder["whole"], "--data", "dogs=" + text).ExitCode);
     }
 
@@ -97,7 +101,8 @@ public sealed class LabelledRunTests : IDisposable
         Assert.Contains("note: not causal: moe.router=expert-choice", train.Output, StringComparison.Ordinal);
         string[] metrics = File.ReadAllLines(folder["run/metrics.jsonl"]);
         Assert.StartsWith("""{"kind":"note","step":0,"text":"not causal""", metrics[0], StringComparison.Ordinal);
-        Assert.Contains(metrics, line => line.Contains("\"kind\":\"eval\"", StringComparison.Ordinal) && line.EndsWith(",\"causal\":false}", StringComparison.Ordinal));
+        string evaluation = metrics.First(line => line.Contains("\"kind\":\"eval\"", StringComparison.Ordinal));
+        Assert.EndsWith(",\"causal\":false}", evaluation, StringComparison.Ordinal);
         CommandLine json = Train("json", [.. looksAhead, "--json"]);
         Assert.Equal(File.ReadAllText(folder["json/metrics.jsonl"]), json.Output);
 
@@ -114,15 +119,20 @@ public sealed class LabelledRunTests : IDisposable
     public void Eval_Routing_DrawsWhichExpertsAreChosenTogether()
     {
         Train("run", "--steps", "2");
-        Assert.Contains("layer 1, experts chosen together", CommandLine.Run("eval", "--run", folder["run"], "--routing").Output, StringComparison.Ordinal);
-        Assert.DoesNotContain("chosen together", CommandLine.Run("eval", "--run", folder["run"]).Output, StringComparison.Ordinal);
+        string[] eval = ["eval", "--run", folder["run"]];
+        string drawn = CommandLine.Run([.. eval, "--routing"]).Output;
+        Assert.Contains("layer 1, experts chosen together", drawn, StringComparison.Ordinal);
+        Assert.DoesNotContain("chosen together", CommandLine.Run(eval).Output, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Eval_ManyLabels_NamesTheLargest()
     {
-        string records = folder.Write("r.jsonl", string.Concat(Enumerable.Range(0, 600).Select(i => $$"""{"text": "the cat sat on the mat, and again", "label": "l{{i % 20}}"}""" + "\n")));
-        CommandLine train = CommandLine.Run(["train", "--data", records, "--out", folder["run"], "--steps", "10", .. Small, "--set", "data.labels=record", "train.eval_windows=0"]);
+        IEnumerable<string> lines = Enumerable.Range(0, 600)
+            .Select(i => $$"""{"text": "the cat sat on the mat, and again", "label": "l{{i % 20}}"}""" + "\n");
+        string records = folder.Write("r.jsonl", string.Concat(lines));
+        string[] byLabel = ["--set", "data.labels=record", "train.eval_windows=0"];
+        CommandLine train = CommandLine.Run(["train", "--data", records, "--out", folder["run"], "--steps", "10", .. Small, .. byLabel]);
         Assert.Equal((0, ""), (train.ExitCode, train.Error));
         JsonArray domains = JsonNode.Parse(Routing("run")[^1])!["domains"]!.AsArray();
         Assert.Equal(13, domains.Count);
@@ -138,7 +148,13 @@ public sealed class LabelledRunTests : IDisposable
         Assert.Contains(message, Assert.Single(result.ErrorLines), StringComparison.Ordinal);
     }
 
-    private string[] Routing(string run) => [.. File.ReadAllLines(folder[$"{run}/metrics.jsonl"]).Where(line => line.Contains("\"kind\":\"routing\"", StringComparison.Ordinal))];
+    /// <summary>The lines of the run's metrics that tell how tokens were routed.</summary>
+    private string[] Routing(string run)
+    {
+        string[] metrics = File.ReadAllLines(folder[$"{run}/metrics.jsonl"]);
+        return Array.FindAll(metrics, line => line.Contains("\"kind\":\"routing\"", StringComparison.Ordinal));
+    }
 
-    private CommandLine Train(string run, params string[] more) => CommandLine.Run(["train", "--data", .. sources, "--out", folder[run], .. Small, .. more]);
+    private CommandLine Train(string run, params string[] more) =>
+        CommandLine.Run(["train", "--data", .. sources, "--out", folder[run], .. Small, .. more]);
 }

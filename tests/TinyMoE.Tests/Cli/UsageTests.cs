@@ -23,7 +23,8 @@ public sealed class UsageTests
     [InlineData("eval|--run|x|--tensor-cores|tf32", "--tensor-cores is for a card; it needs --device cuda", "tinymoe eval")]
     [InlineData("train|--grouped|loop", "--grouped is for a card; it needs --device cuda", "tinymoe train")]
     [InlineData("train|--device|cuda|--grouped|own", "--grouped has no 'own'; known: auto, cublas, loop", "tinymoe train")]
-    [InlineData("generate|--run|x|--device|cuda|--tensor-cores|fp8", "--tensor-cores has no 'fp8'; known: off, tf32, bfloat16", "tinymoe generate")]
+    [InlineData(
+        "generate|--run|x|--device|cuda|--tensor-cores|fp8", "--tensor-cores has no 'fp8'; known: off, tf32, bfloat16", "tinymoe generate")]
     [InlineData("train|--seed|-1", "--seed needs a whole number, at least 0, not '-1'", "tinymoe train")]
     [InlineData("train|--tokenizer|bpe", "--tokenizer has no 'bpe'; known: char, byte", "tinymoe train")]
     [InlineData("train|--preset|nano|--config|x.json", "--preset and --config exclude each other; name one", "tinymoe train")]

@@ -140,8 +140,9 @@ public sealed class MappedModelTests : IDisposable
 
     private static long AnonymousBytes()
     {
-        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Replace('\t', ' ');
-        return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal));
+        string kibibytes = line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1];
+        return 1024 * long.Parse(kibibytes, CultureInfo.InvariantCulture);
     }
 
     private static bool MayBeNarrow(Parameter parameter) => parameter.Decays && parameter.Part != ModelPart.Router;

@@ -47,7 +47,8 @@ public sealed class GoldenModelTests
         {
             foreach ((string tensor, Shape tensorShape, int start) in TensorNames.Of(model.Config.Model).Of(parameter))
             {
-                AssertClose(golden[$"grad/{tensor}"], backend.Read(parameter.Grad.Slice(start, tensorShape.Count)), $"gradient of {tensor}");
+                float[] gradient = backend.Read(parameter.Grad.Slice(start, tensorShape.Count));
+                AssertClose(golden[$"grad/{tensor}"], gradient, $"gradient of {tensor}");
                 unseen.Remove(tensor);
             }
         }
@@ -75,7 +76,9 @@ public sealed class GoldenModelTests
         for (int i = 0; i < expected.Length; i++)
         {
             double error = Math.Abs(expected[i] - (double)actual[i]) / scale;
-            Assert.True(error <= Tolerance, $"{what} [{i}]: PyTorch {expected[i]:G9}, ours {actual[i]:G9} (error {error:E2} of the largest value {scale:G4})");
+            Assert.True(
+                error <= Tolerance,
+                $"{what} [{i}]: PyTorch {expected[i]:G9}, ours {actual[i]:G9} (error {error:E2} of the largest value {scale:G4})");
         }
     }
 }

@@ -49,8 +49,9 @@ public sealed class CheckpointFormatTests : IDisposable
     private void Train(bool resume)
     {
         Corpus corpus = TestModels.Corpus();
+        RunFolder run = new(folder["a"]);
         using CpuBackend backend = new(1);
-        using Trainer trainer = new(backend, TestModels.Tiny.For(corpus), corpus, new RunFolder(folder["a"]), new RecordingListener(), resume);
+        using Trainer trainer = new(backend, TestModels.Tiny.For(corpus), corpus, run, new RecordingListener(), resume);
         trainer.Run(stopAt: resume ? 2 : 1);
     }
 }

@@ -5,14 +5,19 @@ namespace TinyMoE.Tests;
 /// <summary>Words that sources and documents do without: rates are told by "per", and rows without an expert are unassigned.</summary>
 public sealed partial class WordingTests
 {
-    /// <summary>What is counted: a number, or a word for many of something.</summary>
-    private const string Counted =
-        @"(?:(?:\d+(?:\.\d+)?|one)(?:\ (?!(?:for|of|in|to|on|as|at|by|with|from|than|is|if|when|and|or)\b)[\p{L}µ]+)?|\p{L}*(?:rows|bits|tokens|bytes|steps|experts|values|operations|choices|heads"
-        + @"|ids|windows|calls|layers|floats|products|lines|objects|vectors))";
+    /// <summary>A number with or without what it counts, as in "2" or "7 µs"; "1 for a token" is no rate.</summary>
+    private const string Number =
+        @"(?:\d+(?:\.\d+)?|one)(?:\ (?!(?:for|of|in|to|on|as|at|by|with|from|than|is|if|when|and|or)\b)[\p{L}µ]+)?";
 
-    /// <summary>What it is counted by.</summary>
+    /// <summary>A word for many of something, as in "rows".</summary>
+    private const string Many =
+        "(?:rows|bits|tokens|bytes|steps|experts|values|operations|choices|heads"
+        + "|ids|windows|calls|layers|floats|products|lines|objects|vectors|threads)";
+
+    /// <summary>What something is counted by.</summary>
     private const string Unit =
-        "(?:expert|byte|token|second|step|row|head|thread|layer|line|sequence|position|character|lane|block|file|family|window|batch|element)";
+        "(?:expert|byte|token|second|step|row|head|thread|layer|line"
+        + "|sequence|position|character|lane|block|file|family|window|batch|element)";
 
     /// <summary>Blanks, and the end of a line with what begins the next in a comment.</summary>
     private const string Blank = @"(?:[ \t]|\r?\n[ \t]*(?:///?[ \t])?)+";
@@ -63,7 +68,8 @@ public sealed partial class WordingTests
         from match in Rate().Matches(text).Concat(Nobodys().Matches(text))
         select $"{file}:{1 + text.AsSpan(0, match.Index).Count('\n')} says '{match.Value}'";
 
-    [GeneratedRegex(@"(?<![\w.])" + Counted + Blank + "an?" + Blank + Unit + @"\b" + ClauseEnd, RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        @"(?<![\w.])(?:" + Number + "|" + Many + ")" + Blank + "an?" + Blank + Unit + @"\b" + ClauseEnd, RegexOptions.IgnoreCase)]
     private static partial Regex Rate();
 
     [GeneratedRegex("nobody's", RegexOptions.IgnoreCase)]

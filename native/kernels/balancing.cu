@@ -100,6 +100,7 @@ DEVICE void seat(int expert, int seats, const Rank* list, const Experts& experts
     }
 
     lowest = reduce_warp(lowest, Most());
+    __syncwarp(); // every lane has read the number of bids, which the first one now replaces
     if (lane() == 0 && bids >= seats)
         experts.prices[expert] = value_of(lowest);
     if (lane() == 0)

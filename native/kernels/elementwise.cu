@@ -49,7 +49,7 @@ KERNEL affine(const float* x, float scale, float shift, int n, Target y)
 
 // ---- Two values -------------------------------------------------------------------------------------------------------------------------
 
-// The order of the enums in Backends/KernelArguments.cs.
+// The order of the enums in Backends/Backend.Elementwise.cs.
 enum Binary { Plus, Minus, Times, Over };
 enum Broadcast { None, Row, Column };
 

@@ -4,7 +4,7 @@
 
 #include "common.cuh"
 
-// The order of the enum Unary in Backends/KernelArguments.cs.
+// The order of the enum Unary in Backends/Backend.Elementwise.cs.
 enum Unary { Exp, Log, Sqrt, Square, Sigmoid, Tanh, Relu, Gelu, Silu, Softplus, NormalCdf };
 
 DEVICE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }

@@ -1,5 +1,4 @@
-// What experts need beside their products: the sum of each one's rows (the gradient of a bias), a row for each of its rows,
-// and weights in bfloat16 made float32.
+// What experts need beside their products: the sum of each one's rows (the gradient of a bias), and a row for each of its rows.
 #include "experts.cuh"
 
 constexpr int Warps = 8; // of a block
@@ -61,27 +60,5 @@ KERNEL grouped_broadcast(const float* x, const int* offsets, int E, int N, int C
             return;
         Target row = {y.data + (index_t)n * C, y.adds};
         row.write_four(column, C, value);
-    }
-}
-
-// y = x as float32. x, y (n).
-KERNEL widen_bfloat16(const bfloat16* x, index_t n, float* y)
-{
-    for (index_t i = first_four(); i < n; i += four_step())
-    {
-        Four value = four(0.0f);
-        if (i + 4 <= n && is_aligned(x + i, 8))
-        {
-            ushort4 all = *(const ushort4*)(x + i);
-            value = {from_bfloat16(all.x), from_bfloat16(all.y), from_bfloat16(all.z), from_bfloat16(all.w)};
-        }
-        else
-        {
-#pragma unroll
-            for (int j = 0; j < 4; j++)
-                value[j] = i + j < n ? from_bfloat16(x[i + j]) : 0.0f;
-        }
-
-        store_four(y, i, n, value);
     }
 }

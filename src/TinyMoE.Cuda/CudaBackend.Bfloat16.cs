@@ -2,7 +2,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// native/kernels/bfloat16.cu, and widen_bfloat16 of grouped.cu
+// native/kernels/bfloat16.cu
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>

@@ -30,7 +30,11 @@ internal static class AtomicFile
         {
             Remove(temporary);
             if (FileProblem.Is(e))
-                throw new TinyMoEException($"Cannot write the file {path}: {FileProblem.Reason(e)}. Choose another place; what was there before is kept.", e);
+            {
+                throw new TinyMoEException(
+                    $"Cannot write the file {path}: {FileProblem.Reason(e)}. Choose another place; what was there before is kept.", e);
+            }
+
             throw;
         }
     }

@@ -43,7 +43,11 @@ internal static class AtomicFolder
         {
             Undo(place, filling, leaving);
             if (FileProblem.Is(e))
-                throw new TinyMoEException($"Cannot write the folder {path}: {FileProblem.Reason(e)}. Choose another place; what was there before is kept.", e);
+            {
+                throw new TinyMoEException(
+                    $"Cannot write the folder {path}: {FileProblem.Reason(e)}. Choose another place; what was there before is kept.", e);
+            }
+
             throw;
         }
 
@@ -71,7 +75,10 @@ internal static class AtomicFolder
         catch (Exception e) when (FileProblem.Is(e))
         {
             if (!Directory.Exists(place))
-                throw new TinyMoEException($"Cannot finish the interrupted write of {path}: {FileProblem.Reason(e)}. Rename {path}{Filling} to {path} by hand.", e);
+            {
+                throw new TinyMoEException(
+                    $"Cannot finish the interrupted write of {path}: {FileProblem.Reason(e)}. Rename {path}{Filling} to {path} by hand.", e);
+            }
         }
     }
 

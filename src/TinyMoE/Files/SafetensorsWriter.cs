@@ -40,7 +40,7 @@ public static class SafetensorsWriter
                 ReadOnlySpan<float> values = item.Values();
                 long count = Count(item);
                 if (values.Length != count)
-                    throw new ArgumentException($"Tensor {item.Name} has {count} elements by its shape, but {values.Length} values were given.");
+                    throw new ArgumentException($"Tensor {item.Name} has {count} elements by its shape, but got {values.Length} values.");
                 file.Write(MemoryMarshal.AsBytes(values));
             }
         }

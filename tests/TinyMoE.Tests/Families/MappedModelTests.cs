@@ -5,7 +5,6 @@ using System.Text.Json;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Families;
-using TinyMoE.Files;
 using TinyMoE.Generate;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
@@ -17,6 +16,7 @@ using Decoder = TinyMoE.Models.Decoder;
 namespace TinyMoE.Tests.Families;
 
 /// <summary>Models whose weights stay in a file.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class MappedModelTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -96,7 +96,7 @@ public sealed class MappedModelTests : IDisposable
         Write(path, dense, ElementType.Float32, (_, values) => values.Clear());
         using CpuBackend backend = new(1);
         using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map: true);
-        string refused = OneLine.Of(() => new Decoder(backend, TestModels.Tiny, training: false, weights: weights));
+        string refused = OneLine.Of(() => _ = new Decoder(backend, TestModels.Tiny, training: false, weights: weights));
         Assert.Contains("no tensor model.layers.0.block_sparse_moe.gate.weight", refused);
         Assert.Equal(0, backend.Pool.LiveBuffers);
         Assert.Contains("does not have", OneLine.Of(weights.RequireAllUsed));
@@ -141,7 +141,7 @@ public sealed class MappedModelTests : IDisposable
     private static long AnonymousBytes()
     {
         string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal));
-        string kibibytes = line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1];
+        string kibibytes = line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1];
         return 1024 * long.Parse(kibibytes, CultureInfo.InvariantCulture);
     }
 

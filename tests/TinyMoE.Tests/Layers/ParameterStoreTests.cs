@@ -11,6 +11,7 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Layers;
 
+[Collection(AloneCollection.Name)]
 public sealed class ParameterStoreTests
 {
     private static readonly TrainConfig Unclipped = new() { Clip = 0f, WeightDecay = 0.1f };

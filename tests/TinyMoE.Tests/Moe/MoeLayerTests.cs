@@ -24,7 +24,8 @@ public sealed class MoeLayerTests
         for (int e = 0; e < 4; e++)
         {
             Ints everyTokenToE = tape.Ints([.. Enumerable.Range(0, 5).Select(i => i > e ? 7 : 0)]);
-            Tensor h = input.GroupedLinear(layer["experts.gate.weight"], everyTokenToE).SwiGlu(input.GroupedLinear(layer["experts.up.weight"], everyTokenToE));
+            Tensor h = input.GroupedLinear(layer["experts.gate.weight"], everyTokenToE)
+                .SwiGlu(input.GroupedLinear(layer["experts.up.weight"], everyTokenToE));
             float[] output = h.GroupedLinear(layer["experts.down.weight"], everyTokenToE).Multiply(gates.SliceColumns(e, 1)).ToArray();
             for (int i = 0; i < expected.Length; i++)
                 expected[i] += output[i];

@@ -49,8 +49,8 @@ public sealed class CheckpointFormatTests : IDisposable
     private void Train(bool resume)
     {
         Corpus corpus = TestModels.Corpus();
-        RunFolder run = new(folder["a"]);
         using CpuBackend backend = new(1);
+        RunFolder run = new(folder["a"]);
         using Trainer trainer = new(backend, TestModels.Tiny.For(corpus), corpus, run, new RecordingListener(), resume);
         trainer.Run(stopAt: resume ? 2 : 1);
     }

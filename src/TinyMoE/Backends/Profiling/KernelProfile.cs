@@ -6,7 +6,9 @@ namespace TinyMoE.Backends.Profiling;
 /// <param name="Time">Time in it, all calls together.</param>
 /// <param name="Flops">Floating-point operations, all calls together.</param>
 /// <param name="Bytes">Bytes that must be moved, all calls together.</param>
-/// <param name="ProductFlops">Those of <paramref name="Flops"/> that are multiplications and additions of matrix products and attention, without what follows them.</param>
+/// <param name="ProductFlops">
+/// Those of <paramref name="Flops"/> that are multiplications and additions of matrix products and attention, without what follows them.
+/// </param>
 public sealed record KernelProfile(string Name, long Calls, TimeSpan Time, double Flops, double Bytes, double ProductFlops = 0)
 {
     /// <summary>10⁹ floating-point operations per second.</summary>

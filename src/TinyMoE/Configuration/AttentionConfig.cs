@@ -18,7 +18,7 @@ public enum AttentionKind
 /// <summary>What is normed between the projections of queries and keys and their positions.</summary>
 public enum QueryKeyNorm
 {
-    /// <summary>Nothing is normed.</summary>
+    /// <summary>Queries and keys stay as they are projected.</summary>
     None,
 
     /// <summary>The whole projection, all heads together, with a weight for each element (OLMoE).</summary>
@@ -31,7 +31,7 @@ public enum QueryKeyNorm
 /// <summary>How rotary frequencies are changed for contexts longer than those a model was trained on.</summary>
 public enum RopeScaling
 {
-    /// <summary>They are not changed.</summary>
+    /// <summary>Frequencies stay as the base gives them.</summary>
     None,
 
     /// <summary>All divided by one factor; not there yet.</summary>
@@ -54,10 +54,10 @@ public enum OutputBias
     /// <summary>As <c>model.biases</c> says.</summary>
     AsModel,
 
-    /// <summary>It has a bias.</summary>
+    /// <summary>The projection has a bias.</summary>
     True,
 
-    /// <summary>It has no bias.</summary>
+    /// <summary>The projection has no bias.</summary>
     False,
 }
 

@@ -2,7 +2,7 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Configuration;
 
-/// <summary>Which choices an expert that is full drops.</summary>
+/// <summary>The order in which a full expert drops choices.</summary>
 public enum DropOrder
 {
     /// <summary>Later tokens first; all second choices before any first choice (Lepikhin et al. 2020).</summary>
@@ -15,7 +15,7 @@ public enum DropOrder
     Random,
 }
 
-/// <summary>Among which tokens an expert chooses (router expert-choice).</summary>
+/// <summary>The tokens among which an expert chooses (router expert-choice).</summary>
 public enum ChoiceGroup
 {
     /// <summary>Among the tokens of one sequence.</summary>
@@ -44,7 +44,7 @@ public enum LayerLosses
     /// <summary>The mean over the MoE layers.</summary>
     Mean,
 
-    /// <summary>The sum over the MoE layers.</summary>
+    /// <summary>The sum of the layers' losses.</summary>
     Sum,
 }
 
@@ -92,18 +92,18 @@ public sealed record MoeConfig
     public int ActiveGroups { get; init; } = 1;
 
     /// <summary>
-    /// In training an expert serves at most factor·T·K/E of T tokens, the rest are dropped and pass by the residual alone; 0: nothing is
+    /// In training an expert serves at most factor·N·K/E of N tokens, the rest are dropped and pass by the residual alone; 0: nothing is
     /// dropped.
     /// </summary>
     public float CapacityFactor { get; init; }
 
-    /// <summary>The same for evaluation and generation, where what a token gets then depends on others; 0: nothing is dropped.</summary>
+    /// <summary>The capacity factor outside training: what a token gets then depends on others; 0: nothing is dropped.</summary>
     public float EvalCapacityFactor { get; init; }
 
     /// <summary>Least capacity of an expert, in tokens.</summary>
     public int MinCapacity { get; init; } = 4;
 
-    /// <summary>Which choices a full expert drops.</summary>
+    /// <summary>The choices that a full expert drops first.</summary>
     public DropOrder Drop { get; init; } = DropOrder.Position;
 
     /// <summary>
@@ -138,7 +138,7 @@ public sealed record MoeConfig
     /// <summary>Router task: number of labels; 0: as many as the text has.</summary>
     public int Tasks { get; init; }
 
-    /// <summary>Router expert-choice: among which tokens an expert chooses.</summary>
+    /// <summary>Router expert-choice: the tokens among which an expert chooses.</summary>
     public ChoiceGroup ChoiceGroup { get; init; } = ChoiceGroup.Sequence;
 
     /// <summary>Allows a router that looks at later tokens: its loss is not that of a language model, and it cannot write.</summary>

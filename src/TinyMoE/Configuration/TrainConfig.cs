@@ -3,13 +3,16 @@ namespace TinyMoE.Configuration;
 /// <summary>How the learning rate moves after the warm-up.</summary>
 public enum ScheduleKind
 {
-    /// <summary>The learning rate stays as it is.</summary>
+    /// <summary>The rate stays after the warm-up.</summary>
     Constant,
 
     /// <summary>Half a cosine down to the minimum at the last step.</summary>
     Cosine,
 
-    /// <summary>Warm-up, stable, decay: it stays, then falls to the minimum over the last <see cref="TrainConfig.DecayShare"/> of the steps as 1 − √.</summary>
+    /// <summary>
+    /// Warm-up, stable, decay: the rate stays, then falls to the minimum over the
+    /// last <see cref="TrainConfig.DecayShare"/> of the steps as 1 − √.
+    /// </summary>
     Wsd,
 }
 
@@ -19,7 +22,7 @@ public sealed record TrainConfig
     /// <summary>Windows of text per step, B.</summary>
     public int Batch { get; init; } = 16;
 
-    /// <summary>Number of parts that a step's batch is computed in, one after another, with the gradients added; divides the batch.</summary>
+    /// <summary>Parts a step's batch is computed in, one after another, with the gradients added; divides the batch.</summary>
     public int Accumulation { get; init; } = 1;
 
     /// <summary>Steps, each one update of the weights.</summary>

@@ -8,7 +8,7 @@ public sealed class LabelledRunTests : IDisposable
 {
     private static readonly string[] Small =
     [
-        "--set", "model.width=32", "model.layers=2", "model.context=16", "attention.heads=2", "attention.kv_heads=1",
+        "--set", "model.width=32", "model.layers=2", "attention.heads=2", "attention.kv_heads=1", "model.context=16",
         "moe.experts=4", "moe.hidden=32",
         "train.batch=4", "train.eval_every=10", "train.eval_windows=8", "train.warmup=5", "--threads", "2",
     ];
@@ -50,8 +50,9 @@ public sealed class LabelledRunTests : IDisposable
         AssertFails("name one by --label: cats, dogs", CommandLine.Run(generate[..^1]));
 
         string text = folder.Write("c.txt", string.Concat(Enumerable.Repeat("a cat sat\n", 90)));
-        CommandLine birds = CommandLine.Run("eval", "--run", folder["whole"], "--data", "birds=" + text);
-        AssertFails("knows no label 'birds'; known: cats, dogs", birds);
+        AssertFails(
+            "knows no label 'birds'; known: cats, dogs",
+            CommandLine.Run("eval", "--run", folder["whole"], "--data", "birds=" + text));
         Assert.Equal(0, CommandLine.Run("eval", "--run", folder["whole"], "--data", "dogs=" + text).ExitCode);
     }
 
@@ -119,20 +120,21 @@ public sealed class LabelledRunTests : IDisposable
     public void Eval_Routing_DrawsWhichExpertsAreChosenTogether()
     {
         Train("run", "--steps", "2");
-        string[] eval = ["eval", "--run", folder["run"]];
-        string drawn = CommandLine.Run([.. eval, "--routing"]).Output;
-        Assert.Contains("layer 1, experts chosen together", drawn, StringComparison.Ordinal);
-        Assert.DoesNotContain("chosen together", CommandLine.Run(eval).Output, StringComparison.Ordinal);
+        CommandLine routing = CommandLine.Run("eval", "--run", folder["run"], "--routing");
+        Assert.Contains("layer 1, experts chosen together", routing.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("chosen together", CommandLine.Run("eval", "--run", folder["run"]).Output, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Eval_ManyLabels_NamesTheLargest()
     {
-        IEnumerable<string> lines = Enumerable.Range(0, 600)
-            .Select(i => $$"""{"text": "the cat sat on the mat, and again", "label": "l{{i % 20}}"}""" + "\n");
-        string records = folder.Write("r.jsonl", string.Concat(lines));
-        string[] byLabel = ["--set", "data.labels=record", "train.eval_windows=0"];
-        CommandLine train = CommandLine.Run(["train", "--data", records, "--out", folder["run"], "--steps", "10", .. Small, .. byLabel]);
+        string records = folder.Write("r.jsonl", string.Concat(Enumerable.Range(0, 600).Select(
+            i => $$"""{"text": "the cat sat on the mat, and again", "label": "l{{i % 20}}"}""" + "\n")));
+        CommandLine train = CommandLine.Run(
+        [
+            "train", "--data", records, "--out", folder["run"], "--steps", "10", .. Small,
+            "--set", "data.labels=record", "train.eval_windows=0",
+        ]);
         Assert.Equal((0, ""), (train.ExitCode, train.Error));
         JsonArray domains = JsonNode.Parse(Routing("run")[^1])!["domains"]!.AsArray();
         Assert.Equal(13, domains.Count);
@@ -148,12 +150,11 @@ public sealed class LabelledRunTests : IDisposable
         Assert.Contains(message, Assert.Single(result.ErrorLines), StringComparison.Ordinal);
     }
 
-    /// <summary>The lines of the run's metrics that tell how tokens were routed.</summary>
-    private string[] Routing(string run)
-    {
-        string[] metrics = File.ReadAllLines(folder[$"{run}/metrics.jsonl"]);
-        return Array.FindAll(metrics, line => line.Contains("\"kind\":\"routing\"", StringComparison.Ordinal));
-    }
+    private string[] Routing(string run) =>
+    [
+        .. File.ReadAllLines(folder[$"{run}/metrics.jsonl"])
+            .Where(line => line.Contains("\"kind\":\"routing\"", StringComparison.Ordinal)),
+    ];
 
     private CommandLine Train(string run, params string[] more) =>
         CommandLine.Run(["train", "--data", .. sources, "--out", folder[run], .. Small, .. more]);

@@ -11,10 +11,10 @@ public sealed class DecoderTests
     private const int T = 16;
 
     public static TheoryData<string> Variants =>
-    [
-        "plain", "noisy", "window", "dense", "tied", "mixed", "bfloat16", "heads",
-        "switch-head", "switch-head-window", "switch-head-heads",
-    ];
+        [
+            "plain", "noisy", "window", "dense", "tied", "mixed", "bfloat16", "switch-head", "switch-head-window", "heads",
+            "switch-head-heads",
+        ];
 
     [Theory]
     [MemberData(nameof(Variants))]

@@ -27,6 +27,7 @@ public sealed class DeviceTests : IDisposable
     public void TrainEvalGenerate_OnCuda_GiveWhatTheProcessorGives()
     {
         Emulator.Configure("");
+        int before = Emulator.Allocations;
         CommandLine cuda = Train("cuda", "--device", "cuda"), cpu = Train("cpu", "--device", "cpu", "--threads", "1");
         Assert.Equal((0, ""), (cuda.ExitCode, cuda.Error));
         Assert.Contains("cuda:0", cuda.Output, StringComparison.Ordinal);
@@ -40,7 +41,7 @@ public sealed class DeviceTests : IDisposable
         CommandLine text = CommandLine.Run([.. generate, "--device", "cuda"]);
         Assert.Equal((0, ""), (text.ExitCode, text.Error));
         Assert.Equal(CommandLine.Run(generate).Output, text.Output);
-        Assert.Equal(0, Emulator.Allocations);
+        Assert.Equal(before, Emulator.Allocations); // other tests may share a backend that lives on
         TestDevice.RequireNoFinding();
     }
 
@@ -81,11 +82,12 @@ public sealed class DeviceTests : IDisposable
     public void Doctor_OnDevicesThatWork_FindsEveryFamilyWell()
     {
         Emulator.Configure("devices=2");
+        int before = Emulator.Allocations;
         CommandLine result = CommandLine.Run("doctor");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         foreach (string expected in new[] { "bindings: ", "driver: CUDA ", "attention.ptx", "cuda:0 (", "cuda:1 (", "cuBLAS ", "Attention ", "Routing ", "it computes what the processor computes" })
             Assert.Contains(expected, result.Output, StringComparison.Ordinal);
-        Assert.Equal(0, Emulator.Allocations);
+        Assert.Equal(before, Emulator.Allocations); // other tests may share a backend that lives on
     }
 
     [EmulatedFact]

@@ -12,8 +12,8 @@ namespace TinyMoE.App;
 public sealed record DoctorReport(
     string Bindings, IReadOnlyList<PtxModule> Modules, Version? Driver, IReadOnlyList<DeviceReport> Devices, string? Failure, bool Failed);
 
-/// <summary>One file of native/ptx.</summary>
-/// <param name="File">Its name.</param>
+/// <summary>The state of one file of native/ptx.</summary>
+/// <param name="File">The name of the file.</param>
 /// <param name="Kernels">How many kernels it has.</param>
 /// <param name="SourceHash">The hash of the source it was made from: SHA-256, in hexadecimal.</param>
 public sealed record PtxModule(string File, int Kernels, string SourceHash);
@@ -32,7 +32,7 @@ public sealed record DeviceReport(
 }
 
 /// <summary>A report on one family of kernels on a device, compared with the processor.</summary>
-/// <param name="Family">Its name.</param>
+/// <param name="Family">The name of the family.</param>
 /// <param name="Cases">How many cases were tried.</param>
 /// <param name="LargestError">The largest error, relative to 1 + |value|; infinite where a whole number differs.</param>
 /// <param name="Wrong">The cases beyond their tolerance.</param>

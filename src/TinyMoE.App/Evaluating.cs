@@ -24,7 +24,7 @@ public sealed record EvaluationRequest(string Run)
     public DeviceChoice Device { get; init; } = new();
 }
 
-/// <summary>The findings of an evaluation.</summary>
+/// <summary>The loss of an evaluation, and how the model's routers spread its tokens.</summary>
 /// <param name="Report">The loss.</param>
 /// <param name="Routing">How the experts of each layer shared the work; empty for a dense model.</param>
 /// <param name="Windows">How many windows were measured.</param>

@@ -24,7 +24,7 @@ public sealed record TrainingRequest(RunConfig Config, string Folder)
     public DeviceChoice Device { get; init; } = new();
 }
 
-/// <summary>How a training ended.</summary>
+/// <summary>The end of a training: its result and its profile.</summary>
 /// <param name="Result">The last step, the best loss, the memory.</param>
 /// <param name="Profile">Where the time went; null: not asked for, or too few steps to measure.</param>
 public sealed record TrainingOutcome(TrainingResult Result, TrainingProfile? Profile);

@@ -7,11 +7,11 @@ namespace TinyMoE.Cli;
 /// <summary>A command whose help ends with examples.</summary>
 internal sealed class CommandWithExamples(string name, string description, string examples) : Command(name, description)
 {
-    /// <summary>Lines to type, with what they do.</summary>
+    /// <summary>Lines to type, each with what it does.</summary>
     public string Examples { get; } = examples;
 }
 
-/// <summary>The usual help, then the command's examples.</summary>
+/// <summary>Prints the usual help, then the command's examples.</summary>
 internal sealed class HelpWithExamples : SynchronousCommandLineAction
 {
     private const string RootExamples = """

@@ -25,7 +25,7 @@ internal static class Usage
         return parsed.Errors.Count == 0 ? null : Describe(parsed.Errors[0]);
     }
 
-    /// <summary>"tinymoe train", "tinymoe".</summary>
+    /// <summary>The words that call a command: "tinymoe train", "tinymoe".</summary>
     public static string NameOf(Command command) => command is RootCommand ? "tinymoe" : $"tinymoe {command.Name}";
 
     /// <summary>

@@ -54,8 +54,8 @@ public sealed class LineLengthTests
         Assert.Equal(["a.md:5 has 142 columns"], TooLong("a.md", ["```", wide, "```", "text", wide]));
     }
 
-    /// <summary>Paths from the root, with slashes.</summary>
-    private static IEnumerable<string> TextFiles(string root) =>
+    /// <summary>The files that are checked: paths from the root, with slashes.</summary>
+    internal static IEnumerable<string> TextFiles(string root) =>
         FilesBelow(new DirectoryInfo(root))
             .Select(file => Path.GetRelativePath(root, file.FullName).Replace(Path.DirectorySeparatorChar, '/'))
             .Where(file => Array.Exists(Endings, ending => file.EndsWith(ending, StringComparison.Ordinal)));

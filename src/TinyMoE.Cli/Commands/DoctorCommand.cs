@@ -8,7 +8,7 @@ using TinyMoE.Cli.Output;
 
 namespace TinyMoE.Cli.Commands;
 
-/// <summary><c>tinymoe doctor</c></summary>
+/// <summary><c>tinymoe doctor</c>: tests the devices and prints the findings.</summary>
 internal sealed class DoctorCommand
 {
     private const string Examples = """

@@ -7,7 +7,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Commands;
 
-/// <summary><c>tinymoe eval</c></summary>
+/// <summary><c>tinymoe eval</c>: prints the loss and the routing of a trained model.</summary>
 internal sealed class EvalCommand
 {
     private const string Examples = """

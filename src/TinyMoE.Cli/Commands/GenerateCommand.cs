@@ -6,7 +6,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Commands;
 
-/// <summary><c>tinymoe generate</c></summary>
+/// <summary><c>tinymoe generate</c>: writes text with a trained model.</summary>
 internal sealed class GenerateCommand
 {
     private const string Examples = """

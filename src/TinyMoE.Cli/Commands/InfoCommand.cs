@@ -11,7 +11,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Commands;
 
-/// <summary><c>tinymoe info</c></summary>
+/// <summary><c>tinymoe info</c>: prints the size of a model without training it.</summary>
 internal sealed class InfoCommand
 {
     private const string Examples = """

@@ -7,7 +7,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Commands;
 
-/// <summary><c>tinymoe train</c></summary>
+/// <summary><c>tinymoe train</c>: trains a model and shows how it goes.</summary>
 internal sealed class TrainCommand
 {
     private const string Examples = """

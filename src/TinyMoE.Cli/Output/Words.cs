@@ -17,7 +17,7 @@ internal static class Words
             CultureInfo.InvariantCulture,
             $"loss {report.Loss:F4}, perplexity {report.Perplexity:F2}, {report.BitsPerByte:F3} bits per byte");
 
-    /// <summary>"step  120/600  loss 2.3145  rate 1.80e-3  12.3k tokens/s  1:05 left".</summary>
+    /// <summary>A step in one line: "step  120/600  loss 2.3145  rate 1.80e-3  12.3k tokens/s  1:05 left".</summary>
     public static string Of(StepReport report, int steps, TimeSpan left)
     {
         int width = steps.ToString(CultureInfo.InvariantCulture).Length;
@@ -27,7 +27,7 @@ internal static class Words
             CultureInfo.InvariantCulture, $"step {step}/{steps}  loss {report.Loss:F4}  rate {rate}  {speed} tokens/s  {Of(left)} left");
     }
 
-    /// <summary>"0:42", "12:05", "3:00:00".</summary>
+    /// <summary>A time as a clock shows it: "0:42", "12:05", "3:00:00".</summary>
     public static string Of(TimeSpan time)
     {
         string format = time.TotalHours < 1 ? @"m\:ss" : time.TotalDays < 1 ? @"h\:mm\:ss" : @"d\ \d\a\y\s\ h\:mm";
@@ -37,7 +37,7 @@ internal static class Words
     /// <summary>"note: moe.router=switch gives a token 1 of 8 experts, whatever moe.active says".</summary>
     public static string Note(string text) => $"note: {text}";
 
-    /// <summary>"950", "12.3k", "1.24M".</summary>
+    /// <summary>A number in few digits: "950", "12.3k", "1.24M".</summary>
     public static string Count(double value) => value switch
     {
         >= 1e6 => string.Create(CultureInfo.InvariantCulture, $"{value / 1e6:F2}M"),
@@ -45,7 +45,7 @@ internal static class Words
         _ => string.Create(CultureInfo.InvariantCulture, $"{value:F0}"),
     };
 
-    /// <summary>"425.2 MiB".</summary>
+    /// <summary>Bytes in mebibytes: "425.2 MiB".</summary>
     public static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1024.0 * 1024.0):F1} MiB");
 
     /// <summary>"memory: 563.1 MiB at most, 443.1 MiB of it for the model; tinymoe info predicts 425.2 MiB".</summary>

@@ -41,7 +41,7 @@ public sealed record DataConfig
     /// </summary>
     public LabelKind Labels { get; init; } = LabelKind.Source;
 
-    /// <summary>The tokenizer.</summary>
+    /// <summary>What cuts text into tokens: Unicode characters or bytes.</summary>
     public TokenizerKind Tokenizer { get; init; } = TokenizerKind.Char;
 
     /// <summary>Share of the text, at the end of every source (or of every label's text), that is held out for validation.</summary>

@@ -18,7 +18,7 @@ public enum PositionKind
     /// <summary>Rotated queries and keys (Su et al. 2021), the half-rotation of Llama and Mixtral.</summary>
     Rope,
 
-    /// <summary>A learned vector a position.</summary>
+    /// <summary>A learned vector per position.</summary>
     Learned,
 }
 

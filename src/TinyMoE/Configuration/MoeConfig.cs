@@ -18,13 +18,13 @@ public enum DropOrder
 /// <summary>The tokens among which an expert chooses (router expert-choice).</summary>
 public enum ChoiceGroup
 {
-    /// <summary>The tokens of one sequence.</summary>
+    /// <summary>Among the tokens of one sequence.</summary>
     Sequence,
 
-    /// <summary>All tokens of the batch, as in the paper.</summary>
+    /// <summary>Among all tokens of the batch, as in the paper.</summary>
     Batch,
 
-    /// <summary>The tokens that stand at the same position of their sequences: causal.</summary>
+    /// <summary>Among the tokens that stand at the same position of their sequences: causal.</summary>
     Position,
 }
 
@@ -41,7 +41,7 @@ public enum HashKind
 /// <summary>How the layers' balance losses become one.</summary>
 public enum LayerLosses
 {
-    /// <summary>Their mean over the MoE layers.</summary>
+    /// <summary>The mean over the MoE layers.</summary>
     Mean,
 
     /// <summary>The sum of the layers' losses.</summary>
@@ -192,7 +192,7 @@ public sealed record MoeConfig
     internal bool CapacityLooksAhead => RouterTraits.Of(Router).Drops && EvalCapacityFactor > 0;
 
     /// <summary>Whether the router must know the label of every token.</summary>
-    internal bool RoutesByLabel => Experts > 0 && Router == RouterKind.Task;
+    internal bool RoutesByLabel => Experts > 0 && RouterTraits.Of(Router).RoutesByLabel;
 
     /// <summary>Hidden size of an expert with the default resolved.</summary>
     internal int HiddenOrDefault(int width) => Hidden == 0 ? 4 * width : Hidden;

@@ -34,7 +34,7 @@ public sealed record TrainConfig
     /// <summary>Learning rate at the end of a decaying schedule.</summary>
     public float MinLearningRate { get; init; } = 1e-4f;
 
-    /// <summary>The schedule.</summary>
+    /// <summary>How the learning rate moves after the warm-up.</summary>
     public ScheduleKind Schedule { get; init; } = ScheduleKind.Cosine;
 
     /// <summary>Steps over which the learning rate rises from zero.</summary>
@@ -64,7 +64,7 @@ public sealed record TrainConfig
     /// <summary>Steps between evaluations; one more comes at the end.</summary>
     public int EvalEvery { get; init; } = 250;
 
-    /// <summary>Validation windows an evaluation reads, evenly spread; 0: all.</summary>
+    /// <summary>Validation windows that an evaluation reads, evenly spread; 0: all.</summary>
     public int EvalWindows { get; init; } = 64;
 
     /// <summary>Steps between checkpoints; 0: at evaluations.</summary>

@@ -7,7 +7,7 @@ namespace TinyMoE.Data;
 /// <param name="Targets">(B·T), the id that it is to give after each token; -1 counts in no loss.</param>
 public sealed record Batch(TokenBatch Tokens, Ints Targets);
 
-/// <summary>A batch of an evaluation.</summary>
+/// <summary>A batch that a model is judged by, with what its report needs besides.</summary>
 /// <param name="Batch">What the model reads, and what it is to give.</param>
 /// <param name="Labels">(B·T), the labels of the tokens on the host; the caller may change them.</param>
 /// <param name="TargetBytes">How many bytes of text the targets stand for.</param>

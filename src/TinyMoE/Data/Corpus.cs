@@ -51,16 +51,16 @@ public sealed partial class Corpus
         Fingerprint = ComputeFingerprint(inParts);
     }
 
-    /// <summary>How the text became ids.</summary>
+    /// <summary>The tokenizer that made ids of the text.</summary>
     public Tokenizer Tokenizer { get; }
 
     /// <summary>The ids to train on.</summary>
     public TokenIds Train => ids.Slice(0, split);
 
-    /// <summary>The ids held out.</summary>
+    /// <summary>The ids held out for validation.</summary>
     public TokenIds Validation => ids[split..];
 
-    /// <summary>What labels are called. A label that the text does not have may be among them: one that a model knows.</summary>
+    /// <summary>The names of the labels. A label that the text does not have may be among them: one that a model knows.</summary>
     public LabelSet Labels { get; }
 
     /// <summary>
@@ -140,8 +140,7 @@ public sealed partial class Corpus
 
     /// <summary>
     /// Window <paramref name="index"/> of the validation part: <paramref name="inputs"/> and <paramref name="targets"/> receive (T) ids
-    /// each,
-    /// <paramref name="labels"/> the (T) labels of the inputs, or none if empty.
+    /// each, <paramref name="labels"/> the (T) labels of the inputs, or none if empty.
     /// </summary>
     public void ValidationWindow(int index, Span<int> inputs, Span<int> targets, Span<int> labels = default)
     {

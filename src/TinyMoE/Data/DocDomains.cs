@@ -26,7 +26,7 @@ internal sealed class DocDomains
         start = end;
     }
 
-    /// <summary>Labels the text.</summary>
+    /// <summary>Adds the stretches of the text, each with its domain as label.</summary>
     public void Label(LabelledText text, int? part)
     {
         var bySize = sizes.OrderByDescending(size => size.Value).ThenBy(size => size.Key, StringComparer.Ordinal);

@@ -11,9 +11,9 @@ namespace TinyMoE.Data;
 internal readonly record struct DocMember(string Type, View<byte> Id, int First, int End);
 
 /// <summary>A paragraph of plain ASCII English.</summary>
-/// <param name="Line">It with its label ("List.Add: ", "Returns: ", "index: ", or none).</param>
+/// <param name="Line">The paragraph with its label ("List.Add: ", "Returns: ", "index: ", or none).</param>
 /// <param name="Sense">
-/// What it is known again by: it with its label, but a summary without the member's name, since overloads share theirs.
+/// What tells whether two paragraphs say the same: the line, but of a summary without the member's name, since overloads share theirs.
 /// </param>
 internal readonly record struct DocParagraph(View<byte> Line, View<byte> Sense);
 
@@ -29,17 +29,17 @@ internal sealed class DocText : IDisposable
     /// <summary>How many members there are, each with a paragraph at least.</summary>
     public int MemberCount => members.Count;
 
-    /// <summary>How many paragraphs there are.</summary>
+    /// <summary>The number of paragraphs of all members.</summary>
     public int ParagraphCount => paragraphs.Count;
 
-    /// <summary>The members, in the order they were added, are by number.</summary>
+    /// <summary>The member of that number, in the order they were added.</summary>
     public DocMember Member(int index)
     {
         (string type, int id, int idEnd, int first) = members[index];
         return new DocMember(type, text.View(id, idEnd), first, index + 1 < members.Count ? members[index + 1].First : paragraphs.Count);
     }
 
-    /// <summary>The paragraphs of all members are by number.</summary>
+    /// <summary>The paragraph of that number, counted over all members.</summary>
     public DocParagraph Paragraph(int index)
     {
         (int line, int sense, int end) = paragraphs[index];

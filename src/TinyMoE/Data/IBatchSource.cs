@@ -12,10 +12,10 @@ public interface IBatchSource
     /// <summary>Names exactly what it gives: two sources with the same fingerprint are the same to a model.</summary>
     string Fingerprint { get; }
 
-    /// <summary>Tokens to train on.</summary>
+    /// <summary>Number of tokens to train on.</summary>
     int TrainTokens { get; }
 
-    /// <summary>Tokens held out.</summary>
+    /// <summary>Number of tokens held out for validation.</summary>
     int ValidationTokens { get; }
 
     /// <summary>
@@ -47,13 +47,13 @@ public interface IBatchSource
 /// <summary>Held-out sequences, each of T tokens, that a model is judged by.</summary>
 public interface IEvaluationSource
 {
-    /// <summary>How many sequences there are.</summary>
+    /// <summary>Number of held-out sequences.</summary>
     int Sequences { get; }
 
     /// <summary>Tokens per sequence, T.</summary>
     int Context { get; }
 
-    /// <summary>What labels are called.</summary>
+    /// <summary>The names of the labels.</summary>
     LabelSet Labels { get; }
 
     /// <summary>How many tokens each label has, over all sequences.</summary>

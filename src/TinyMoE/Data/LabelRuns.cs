@@ -44,7 +44,7 @@ internal sealed class LabelRuns
         }
     }
 
-    /// <summary>Adds them to a hash.</summary>
+    /// <summary>Adds the runs to a hash.</summary>
     public void AppendTo(IncrementalHash hash)
     {
         hash.AppendData(MemoryMarshal.AsBytes<int>(starts));

@@ -20,7 +20,7 @@ public sealed class LabelSet : IReadOnlyList<string>
             throw new ArgumentException("Labels have names, at least one, and no name twice.", nameof(names));
     }
 
-    /// <summary>How many labels there are.</summary>
+    /// <summary>Number of labels.</summary>
     public int Count => names.Length;
 
     /// <summary>The name of a label.</summary>

@@ -16,7 +16,7 @@ internal sealed class LabelledText : IDisposable
             LabelOf(name);
     }
 
-    /// <summary>The text.</summary>
+    /// <summary>The bytes of the text, in UTF-8 or as they were read.</summary>
     public TextBuffer Text { get; } = new();
 
     /// <summary>The stretches in bytes, one behind the other.</summary>

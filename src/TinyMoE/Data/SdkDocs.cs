@@ -104,7 +104,7 @@ internal static class SdkDocs
         return hash ^ (hash >> 33);
     }
 
-    /// <summary>Views are equal where their bytes are.</summary>
+    /// <summary>Compares views by their bytes, not by where these lie.</summary>
     private sealed class SameBytes : IEqualityComparer<View<byte>>
     {
         public static SameBytes Comparer { get; } = new();

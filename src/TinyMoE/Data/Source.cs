@@ -9,7 +9,7 @@ namespace TinyMoE.Data;
 /// <param name="GivenName">What it is called; null if it has no name of its own.</param>
 internal readonly record struct Source(string Path, string? GivenName)
 {
-    /// <summary>Whether it is the built-in text.</summary>
+    /// <summary>Whether the source is the built-in text.</summary>
     public bool IsSdkDocs => Path == DataConfig.SdkDocs;
 
     /// <summary>

@@ -39,7 +39,7 @@ internal sealed unsafe class TextBuffer : IDisposable
     /// <summary>Keeps the first <paramref name="length"/> bytes.</summary>
     public void Truncate(int length) => Length = Math.Min(Length, length);
 
-    /// <summary>Adds bytes.</summary>
+    /// <summary>Adds bytes behind what is there.</summary>
     public void Append(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Extend(bytes.Length));
 
     /// <summary>Adds characters in an encoding.</summary>

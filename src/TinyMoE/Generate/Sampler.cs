@@ -3,19 +3,19 @@ using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Generate;
 
-/// <summary>How the next token is chosen.</summary>
+/// <summary>Settings for choosing the next token from its logits.</summary>
 public sealed record SamplingOptions
 {
     /// <summary>Divides the logits; 0: always the likeliest token (greedy).</summary>
     public float Temperature { get; init; } = 0.8f;
 
-    /// <summary>Only the k likeliest tokens; 0: all.</summary>
+    /// <summary>Number of likeliest tokens that are chosen from, k; 0: all.</summary>
     public int TopK { get; init; }
 
-    /// <summary>Only the fewest tokens whose probabilities sum to at least p (nucleus, Holtzman et al. 2020); 1: all.</summary>
+    /// <summary>Chosen from are the fewest tokens whose probabilities sum to at least p (nucleus, Holtzman et al. 2020); 1: all.</summary>
     public float TopP { get; init; } = 1f;
 
-    /// <summary>Seed of the choices.</summary>
+    /// <summary>Seed of the random numbers that choose.</summary>
     public ulong Seed { get; init; } = 1;
 }
 

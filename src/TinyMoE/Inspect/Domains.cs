@@ -13,10 +13,10 @@ internal sealed class Domains
 
     private Domains(int[] domainOf, string[] names, float[] shares) => (this.domainOf, Names, Shares) = (domainOf, names, shares);
 
-    /// <summary>What they are called.</summary>
+    /// <summary>The names of the domains, the largest first; "(3 more)" for the rest.</summary>
     public IReadOnlyList<string> Names { get; }
 
-    /// <summary>Each one's share of the tokens.</summary>
+    /// <summary>The share of the tokens that each domain has.</summary>
     public IReadOnlyList<float> Shares { get; }
 
     /// <summary>The domains of what is evaluated, the largest first; null where all tokens have the same label.</summary>
@@ -46,7 +46,7 @@ internal sealed class Domains
         return new Domains(domainOf, [.. names], [.. sizes.Select(size => (float)(size / all))]);
     }
 
-    /// <summary>Labels to domains, in place.</summary>
+    /// <summary>Replaces each label by its domain, in place.</summary>
     public void Replace(Span<int> labels)
     {
         foreach (ref int label in labels)

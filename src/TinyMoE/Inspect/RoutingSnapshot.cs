@@ -14,7 +14,7 @@ internal sealed class RoutingSnapshot
 
     private readonly SortedDictionary<int, (int[] TopExperts, float[] Load)> layers = [];
 
-    /// <summary>Before the first evaluation.</summary>
+    /// <summary>The empty snapshot that a run has before its first evaluation.</summary>
     public static RoutingSnapshot None => new();
 
     /// <summary>
@@ -43,7 +43,7 @@ internal sealed class RoutingSnapshot
         return snapshot;
     }
 
-    /// <summary>Writes it as a file, or nothing if it is empty.</summary>
+    /// <summary>Writes the snapshot as a file, or nothing if it is empty.</summary>
     public void Save(string path)
     {
         if (layers.Count > 0)

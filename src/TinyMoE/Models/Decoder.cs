@@ -136,6 +136,9 @@ public sealed class Decoder : IDisposable
             block.Router?.EndStep();
     }
 
+    /// <summary>Whether a router must know, before a new run, how often each id occurs in the text to learn.</summary>
+    public bool WantsFrequencies => Array.Exists(blocks, block => block.Router is { WantsFrequencies: true });
+
     /// <summary>Before a new run: tells the routers how often each id occurs in the text to learn (V).</summary>
     public void Prepare(IReadOnlyList<int> frequencies)
     {

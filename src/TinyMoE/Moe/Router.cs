@@ -42,6 +42,9 @@ public abstract class Router
     {
     }
 
+    /// <summary>Whether it must be told, before a new run, how often each id occurs in the text to learn.</summary>
+    public virtual bool WantsFrequencies => false;
+
     /// <summary>Before a new run: how often each id occurs in the text to learn (V).</summary>
     public virtual void Prepare(IReadOnlyList<int> frequencies)
     {

@@ -2,14 +2,14 @@ using System.Security.Cryptography;
 
 namespace TinyMoE.Tokenizers;
 
-/// <summary>Ids 0 to 255 are the bytes.</summary>
+/// <summary>Cuts a text into its bytes, with ids 0 to 255.</summary>
 public sealed class ByteTokenizer : Tokenizer
 {
     private const int Values = 256;
 
     private static readonly byte[] All = [.. Enumerable.Range(0, Values).Select(value => (byte)value)];
 
-    /// <summary>What it is called and how it is made.</summary>
+    /// <summary>The kind of this tokenizer: its name and how it is made.</summary>
     public static TokenizerType Description { get; } = new(
         "byte", """{"kind":"byte"}""", TextCleaning.None, _ => new ByteTokenizer(), _ => new ByteTokenizer(), Vocabulary: Values);
 

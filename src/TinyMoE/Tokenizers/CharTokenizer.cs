@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace TinyMoE.Tokenizers;
 
-/// <summary>One id per Unicode scalar value, in rising order of code points.</summary>
+/// <summary>Cuts a text into Unicode scalar values, with one id for each, in rising order of code points.</summary>
 public sealed class CharTokenizer : Tokenizer
 {
     private const int CodePoints = 0x110000;
@@ -22,7 +22,7 @@ public sealed class CharTokenizer : Tokenizer
             ids[runes[id].Value] = id;
     }
 
-    /// <summary>What it is called and how it is made.</summary>
+    /// <summary>The kind of this tokenizer: its name and how it is made.</summary>
     public static TokenizerType Description { get; } = new(
         "char",
         """{"kind":"char","symbols":[...]} with single characters in rising order""",

@@ -27,7 +27,7 @@ public abstract class TextCleaning
     /// <summary>Cleans a piece of text that is known to be UTF-8, such as a record, in place; gives the length that is left.</summary>
     public abstract int CleanText(Span<byte> text);
 
-    /// <summary>Nothing is done.</summary>
+    /// <summary>Leaves a text as it is.</summary>
     private sealed class NoCleaning : TextCleaning
     {
         public override bool EndsFiles => false;
@@ -37,7 +37,7 @@ public abstract class TextCleaning
         public override int CleanText(Span<byte> text) => text.Length;
     }
 
-    /// <summary>Lines that end with \n.</summary>
+    /// <summary>Makes every line end with \n.</summary>
     private sealed class LineCleaning : TextCleaning
     {
         private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];

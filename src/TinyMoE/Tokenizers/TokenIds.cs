@@ -13,7 +13,7 @@ public readonly struct TokenIds
 
     private TokenIds(ReadOnlyMemory<byte> packed, int size) => (this.packed, this.size) = (packed, size);
 
-    /// <summary>How many there are.</summary>
+    /// <summary>Number of ids.</summary>
     public int Length => size == 0 ? 0 : packed.Length / size;
 
     /// <summary>The id at a place.</summary>
@@ -38,7 +38,7 @@ public readonly struct TokenIds
         return ids;
     }
 
-    /// <summary>Ids of a vocabulary, packed.</summary>
+    /// <summary>Packs ids of a vocabulary of that many.</summary>
     public static TokenIds Of(ReadOnlySpan<int> ids, int vocabulary)
     {
         Writer writer = new(ids.Length, vocabulary);

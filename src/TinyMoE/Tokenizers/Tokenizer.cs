@@ -12,7 +12,7 @@ namespace TinyMoE.Tokenizers;
 /// </summary>
 public abstract class Tokenizer
 {
-    /// <summary>What kind of tokenizer it is.</summary>
+    /// <summary>The kind of this tokenizer.</summary>
     public abstract TokenizerType Type { get; }
 
     /// <summary>Number of ids, V; ids are 0..V-1.</summary>
@@ -149,7 +149,7 @@ public abstract class Tokenizer
         }
     }
 
-    /// <summary>Keeps the ids, packed.</summary>
+    /// <summary>Takes the ids and packs them.</summary>
     private struct PackingSink(TokenIds.Writer ids) : ITokenSink
     {
         public TokenIds.Writer Ids = ids;

@@ -10,7 +10,7 @@ using TinyMoE.Train.Objectives;
 
 namespace TinyMoE.Train;
 
-/// <summary>What an evaluation found.</summary>
+/// <summary>The loss of an evaluation and how the routers spread its tokens.</summary>
 /// <param name="Report">The loss.</param>
 /// <param name="Routing">How the experts shared the work, layer by layer.</param>
 public sealed record EvaluationOutcome(EvalReport Report, IReadOnlyList<RoutingReport> Routing)

@@ -8,7 +8,7 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Train;
 
-/// <summary>What a step came to.</summary>
+/// <summary>The losses of a training step and what else it has to tell.</summary>
 /// <param name="Losses">The parts of the loss by name, in the order of the objective, and then <c>total</c>.</param>
 /// <param name="GradientNorm">Norm of the whole gradient before it was clipped.</param>
 /// <param name="Dropped">Share of the choices that no expert served; null where none were counted.</param>
@@ -38,7 +38,7 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     private bool hasWanted;
     private long served;
 
-    /// <summary>Forgets the step before.</summary>
+    /// <summary>Forgets the numbers of the step before.</summary>
     public void Clear()
     {
         names.Clear();

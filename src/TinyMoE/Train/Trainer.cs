@@ -11,12 +11,12 @@ using TinyMoE.Train.Objectives;
 
 namespace TinyMoE.Train;
 
-/// <summary>How a run ended.</summary>
+/// <summary>The state in which a run ended, and the memory that it took.</summary>
 /// <param name="Step">The last step done.</param>
 /// <param name="Finished">False when it was stopped before its last step.</param>
 /// <param name="BestLoss">The lowest validation loss, infinite when there was no evaluation.</param>
-/// <param name="BestStep">Its step.</param>
-/// <param name="Memory">What it took.</param>
+/// <param name="BestStep">The step of the best evaluation.</param>
+/// <param name="Memory">The memory that the run took.</param>
 public sealed record TrainingResult(int Step, bool Finished, double BestLoss, int BestStep, MemoryReport Memory);
 
 /// <summary>
@@ -62,7 +62,7 @@ public sealed class Trainer : IDisposable
             Checkpoint.Load(folder.Last, Model, optimizer);
             lastRouting = Checkpoint.LoadRouting(folder.Last);
         }
-        else if (config.Moe is { Experts: > 0, Router: RouterKind.Hash, Hash: HashKind.Balanced })
+        else if (Model.WantsFrequencies)
         {
             Model.Prepare(source.TrainFrequencies());
         }

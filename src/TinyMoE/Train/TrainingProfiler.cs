@@ -49,7 +49,7 @@ public sealed class TrainingProfiler
 
 /// <summary>Where the time of training steps went.</summary>
 /// <param name="Steps">How many steps were counted.</param>
-/// <param name="Time">Their time, together.</param>
+/// <param name="Time">The time of these steps together.</param>
 /// <param name="Kernels">The kernels, the most time first.</param>
 public sealed record TrainingProfile(int Steps, TimeSpan Time, IReadOnlyList<KernelProfile> Kernels)
 {

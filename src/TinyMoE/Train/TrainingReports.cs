@@ -2,10 +2,10 @@ using TinyMoE.Inspect;
 
 namespace TinyMoE.Train;
 
-/// <summary>What a run is, told once before its first step.</summary>
+/// <summary>Device, sizes and notes of a run, told once before its first step.</summary>
 /// <param name="Device">Where it computes, in words.</param>
-/// <param name="TotalParameters">All weights.</param>
-/// <param name="ActiveParameters">The weights that one token passes.</param>
+/// <param name="TotalParameters">Number of all weights.</param>
+/// <param name="ActiveParameters">Number of the weights that one token passes.</param>
 /// <param name="TrainTokens">Tokens of the training text.</param>
 /// <param name="ValidationTokens">Tokens of the held-out text.</param>
 /// <param name="Vocabulary">Symbols of the tokenizer.</param>
@@ -25,7 +25,7 @@ public sealed record TrainingStart(
     int Steps,
     IReadOnlyList<NoteReport>? Notes = null);
 
-/// <summary>One training step.</summary>
+/// <summary>Losses, gradient norm and speed of one training step.</summary>
 /// <param name="Step">The step, from 1.</param>
 /// <param name="Loss">
 /// What the objective calls the loss, as mean over the batch in nats per token: of language modelling the cross-entropy.
@@ -35,7 +35,7 @@ public sealed record TrainingStart(
 /// </param>
 /// <param name="LearningRate">The learning rate of the step.</param>
 /// <param name="GradientNorm">Norm of the whole gradient before it was clipped.</param>
-/// <param name="TokensPerSecond">Speed of the step.</param>
+/// <param name="TokensPerSecond">Tokens trained on per second in this step.</param>
 /// <param name="Dropped">With a capacity factor: share of the choices that found their expert full, over all layers; else null.</param>
 public sealed record StepReport(
     int Step,
@@ -46,17 +46,17 @@ public sealed record StepReport(
     double TokensPerSecond,
     float? Dropped = null);
 
-/// <summary>One evaluation on held-out text.</summary>
+/// <summary>The loss of one evaluation on held-out text.</summary>
 /// <param name="Step">The step after which it was made.</param>
 /// <param name="Loss">Mean cross-entropy in nats per token.</param>
-/// <param name="Perplexity">e to the loss.</param>
+/// <param name="Perplexity">e to the power of the loss.</param>
 /// <param name="BitsPerByte">The loss in bits, per byte of the text: comparable between tokenizers.</param>
 /// <param name="Causal">False for a model that looks at later tokens: the loss is not that of a language model.</param>
 public sealed record EvalReport(int Step, double Loss, double Perplexity, double BitsPerByte, bool Causal = true);
 
-/// <summary>What a person should know of a run.</summary>
+/// <summary>A note on a run that a person should know.</summary>
 /// <param name="Step">The step after which it holds; 0 from the start.</param>
-/// <param name="Text">One line.</param>
+/// <param name="Text">The note, in one line.</param>
 public sealed record NoteReport(int Step, string Text);
 
 /// <summary>What a run took of the machine's memory, beside what was predicted; of the process that made the steps.</summary>
@@ -69,20 +69,20 @@ public sealed record MemoryReport(int Step, long PeakResidentBytes, long PeakPoo
 /// <summary>Is told how training goes; called on the training thread, between steps.</summary>
 public interface ITrainingListener
 {
-    /// <summary>Before the first step.</summary>
+    /// <summary>Called before the first step.</summary>
     void OnStart(TrainingStart start);
 
-    /// <summary>After every step.</summary>
+    /// <summary>Called after every step.</summary>
     void OnStep(StepReport r);
 
-    /// <summary>After an evaluation; <paramref name="best"/>: it is the best of the run so far.</summary>
+    /// <summary>Called after an evaluation; <paramref name="best"/>: it is the best of the run so far.</summary>
     void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best);
 
-    /// <summary>After an evaluation, for each layer whose router goes wrong.</summary>
+    /// <summary>Called after an evaluation, for each layer whose router goes wrong.</summary>
     void OnWarning(WarningReport warning)
     {
     }
 
-    /// <summary>After a checkpoint was written.</summary>
+    /// <summary>Called after a checkpoint was written.</summary>
     void OnCheckpoint(int step, string path);
 }

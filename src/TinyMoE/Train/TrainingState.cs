@@ -7,7 +7,7 @@ namespace TinyMoE.Train;
 /// <param name="Step">Steps done.</param>
 /// <param name="SavedStep">Step of the last saved checkpoint.</param>
 /// <param name="BestLoss">Lowest validation loss so far; null before the first evaluation.</param>
-/// <param name="BestStep">Its step.</param>
+/// <param name="BestStep">The step of the best evaluation.</param>
 /// <param name="Fingerprint">Names the exact text and vocabulary that the run trains on.</param>
 /// <param name="Format">The version of the checkpoint's format; 0 in one from before it had any.</param>
 internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, int BestStep, string Fingerprint, int Format = 0)

@@ -2,12 +2,16 @@ using TinyMoE.Files;
 
 namespace TinyMoE.Tests.Golden;
 
-/// <summary>A golden of tests/golden: one small model's configuration, weights, batch, logits, losses and gradients by PyTorch (names in the README there).</summary>
+/// <summary>
+/// A golden of tests/golden: one small model's configuration, weights, batch, logits, losses and gradients by PyTorch (names in the
+/// README there).
+/// </summary>
 internal sealed class GoldenFile
 {
     private readonly Dictionary<string, (int[] Shape, float[] Values)> tensors;
 
-    private GoldenFile(string config, Dictionary<string, (int[] Shape, float[] Values)> tensors) => (Config, this.tensors) = (config, tensors);
+    private GoldenFile(string config, Dictionary<string, (int[] Shape, float[] Values)> tensors) =>
+        (Config, this.tensors) = (config, tensors);
 
     /// <summary>The run configuration of the model, JSON.</summary>
     public string Config { get; }
@@ -33,7 +37,9 @@ internal sealed class GoldenFile
     /// <summary>Whether there is a tensor <paramref name="name"/>.</summary>
     public bool Has(string name) => tensors.ContainsKey(name);
 
-    /// <summary>The names after <paramref name="prefix"/> of the tensors that begin with it: <c>NamesUnder("param/")</c> are the parameters.</summary>
+    /// <summary>
+    /// The names after <paramref name="prefix"/> of the tensors that begin with it: <c>NamesUnder("param/")</c> are the parameters.
+    /// </summary>
     public IEnumerable<string> NamesUnder(string prefix) =>
         Names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).Select(name => name[prefix.Length..]);
 

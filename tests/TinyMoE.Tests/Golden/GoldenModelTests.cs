@@ -76,8 +76,9 @@ public sealed class GoldenModelTests
         for (int i = 0; i < expected.Length; i++)
         {
             double error = Math.Abs(expected[i] - (double)actual[i]) / scale;
-            string message = $"{what} [{i}]: PyTorch {expected[i]:G9}, ours {actual[i]:G9} (error {error:E2} of the largest value {scale:G4})";
-            Assert.True(error <= Tolerance, message);
+            Assert.True(
+                error <= Tolerance,
+                $"{what} [{i}]: PyTorch {expected[i]:G9}, ours {actual[i]:G9} (error {error:E2} of the largest value {scale:G4})");
         }
     }
 }

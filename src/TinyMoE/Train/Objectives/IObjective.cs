@@ -18,7 +18,7 @@ public interface IObjective
     ObjectiveResult Forward(Tape tape, Decoder model, Batch batch, Pass pass);
 }
 
-/// <summary>What an objective made of a model and a batch.</summary>
+/// <summary>The loss of a batch, and what the routers decided on its way.</summary>
 /// <param name="Loss">The loss that backward starts from, and its parts.</param>
 /// <param name="Routings">What the router of each MoE layer decided.</param>
 public sealed record ObjectiveResult(Objective Loss, IReadOnlyList<(int Layer, Routing Routing)> Routings)

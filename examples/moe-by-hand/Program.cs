@@ -13,7 +13,7 @@ using TinyMoE.Optim;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
-const int Kinds = 4, E = 4, K = 1, C = 8, T = 256, Steps = 600;
+const int Kinds = 4, E = 4, K = 1, C = 8, N = 256, Steps = 600;
 
 using CpuBackend backend = new();
 using ParameterStore parameters = new(backend);
@@ -27,17 +27,17 @@ for (int step = 1; step <= Steps; step++)
 {
     (float[] tokens, float[] answers, int[] kinds) = Batch(step);
     using Tape tape = backend.NewTape();
-    Tensor x = tape.Constant((T, C), tokens), target = tape.Constant((T, C), answers);
+    Tensor x = tape.Constant((N, C), tokens), target = tape.Constant((N, C), answers);
 
-    Tensor logits = x.Linear(gate);                                        // (T, E)
-    var choices = logits.TopK(K);                     // (T, K): the experts of each token
-    Tensor probabilities = logits.Softmax();                               // (T, E)
-    Tensor gates = probabilities.SelectColumns(choices, K);                // (T, K): how much each counts
-    Assignment assignment = Assignment.FromChoices(choices, gates, E);     // the same as T·K rows, sorted by expert
+    Tensor logits = x.Linear(gate);                                        // (N, E)
+    var choices = logits.TopK(K);                     // (N, K): the experts of each token
+    Tensor probabilities = logits.Softmax();                               // (N, E)
+    Tensor gates = probabilities.SelectColumns(choices, K);                // (N, K): how much each counts
+    Assignment assignment = Assignment.FromChoices(choices, gates, E);     // the same as N·K rows, sorted by expert
 
-    Tensor rows = assignment.Dispatch(x);                                  // (T·K, C)
-    Tensor computed = rows.GroupedLinear(experts, assignment.Offsets);     // (T·K, C): each expert on its own rows
-    Tensor y = assignment.Combine(computed);                               // (T, C)
+    Tensor rows = assignment.Dispatch(x);                                  // (N·K, C)
+    Tensor computed = rows.GroupedLinear(experts, assignment.Offsets);     // (N·K, C): each expert on its own rows
+    Tensor y = assignment.Combine(computed);                               // (N, C)
 
     Tensor error = y.Subtract(target).Square().Mean();                     // (1)
     Tensor loss = error.Add(SwitchLoss.Of(probabilities, choices, K, active: K).Scale(0.1f));
@@ -50,14 +50,14 @@ for (int step = 1; step <= Steps; step++)
     optimizer.Step(step, learningRate: 0.01f);
 }
 
-// T tokens near the centre of their kind, and what their kind's map makes of them.
+// N tokens near the centre of their kind, and what their kind's map makes of them.
 (float[] Tokens, float[] Answers, int[] Kinds) Batch(int step)
 {
-    float[] noise = Normals(step + 1, T * C), tokens = new float[T * C], answers = new float[T * C];
-    int[] kinds = [.. Enumerable.Range(0, T).Select(t => t % Kinds)];
-    for (int i = 0; i < T * C; i++)
+    float[] noise = Normals(step + 1, N * C), tokens = new float[N * C], answers = new float[N * C];
+    int[] kinds = [.. Enumerable.Range(0, N).Select(n => n % Kinds)];
+    for (int i = 0; i < N * C; i++)
         tokens[i] = centers[kinds[i / C] * C + i % C] + 0.7f * noise[i];
-    for (int i = 0; i < T * C; i++)
+    for (int i = 0; i < N * C; i++)
     {
         for (int c = 0; c < C; c++)
             answers[i] += maps[(kinds[i / C] * C + i % C) * C + c] * tokens[i / C * C + c] / MathF.Sqrt(C);

@@ -14,11 +14,11 @@ public static class CudaBlasNativeMethods
     [DllImport(Library)]
     public static extern CublasStatus cublasCreate_v2(ref CudaBlasHandle handle);
 
-    /// <summary>Closes it.</summary>
+    /// <summary>Closes the library.</summary>
     [DllImport(Library)]
     public static extern CublasStatus cublasDestroy_v2(CudaBlasHandle handle);
 
-    /// <summary>Its version, 10000·major + 100·minor + patch.</summary>
+    /// <summary>The library's version, 10000·major + 100·minor + patch.</summary>
     [DllImport(Library)]
     public static extern CublasStatus cublasGetVersion_v2(CudaBlasHandle handle, ref int version);
 
@@ -36,17 +36,22 @@ public static class CudaBlasNativeMethods
         CudaBlasHandle handle, Operation transa, Operation transb, int m, int n, int k,
         [In] ref float alpha, CUdeviceptr A, int lda, CUdeviceptr B, int ldb, [In] ref float beta, CUdeviceptr C, int ldc);
 
-    /// <summary>The same for each of a batch whose matrices lie at even distances.</summary>
+    /// <summary>A float32 product for each of a batch whose matrices lie at even distances.</summary>
     [DllImport(Library)]
     public static extern CublasStatus cublasSgemmStridedBatched(
         CudaBlasHandle handle, Operation transa, Operation transb, int m, int n, int k,
-        ref float alpha, CUdeviceptr A, int lda, long strideA, CUdeviceptr B, int ldb, long strideB, ref float beta, CUdeviceptr C, int ldc, long strideC, int batchCount);
+        ref float alpha, CUdeviceptr A, int lda, long strideA, CUdeviceptr B, int ldb, long strideB,
+        ref float beta, CUdeviceptr C, int ldc, long strideC, int batchCount);
 
-    /// <summary>The same for groups of products, each with sizes of its own. Sizes lie on the host, the arrays of addresses on the device. From cuBLAS 12.4 on.</summary>
+    /// <summary>
+    /// Float32 products in groups, each with sizes of its own. Sizes lie
+    /// on the host, the arrays of addresses on the device. From cuBLAS 12.4 on.
+    /// </summary>
     [DllImport(Library)]
     public static extern CublasStatus cublasSgemmGroupedBatched(
         CudaBlasHandle handle, Operation[] transa_array, Operation[] transb_array, int[] m_array, int[] n_array, int[] k_array,
-        float[] alpha_array, CUdeviceptr Aarray, int[] lda_array, CUdeviceptr Barray, int[] ldb_array, float[] beta_array, CUdeviceptr Carray, int[] ldc_array,
+        float[] alpha_array, CUdeviceptr Aarray, int[] lda_array, CUdeviceptr Barray, int[] ldb_array,
+        float[] beta_array, CUdeviceptr Carray, int[] ldc_array,
         int group_count, int[] group_size);
 
     /// <summary>A product of matrices of any types; alpha and beta are addresses of scalars of the type that is computed in.</summary>

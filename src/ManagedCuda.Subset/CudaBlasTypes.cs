@@ -1,6 +1,6 @@
 namespace ManagedCuda.CudaBlas;
 
-/// <summary>What a call of cuBLAS says.</summary>
+/// <summary>The result of a call of cuBLAS.</summary>
 public enum CublasStatus
 {
     /// <summary>It went well.</summary>
@@ -24,17 +24,17 @@ public enum CublasStatus
     /// <summary>The kernel failed.</summary>
     ExecutionFailed = 13,
 
-    /// <summary>Anything else.</summary>
+    /// <summary>An error inside the library.</summary>
     InternalError = 14,
 
     /// <summary>This version does not know it.</summary>
     NotSupported = 15,
 
-    /// <summary>The licence.</summary>
+    /// <summary>The licence is not valid.</summary>
     LicenseError = 16,
 }
 
-/// <summary>What is done to an operand.</summary>
+/// <summary>How a product reads an operand.</summary>
 public enum Operation
 {
     /// <summary>It is taken as it lies.</summary>
@@ -47,24 +47,24 @@ public enum Operation
 /// <summary>What tensor cores may do to float32 operands.</summary>
 public enum Math
 {
-    /// <summary>Nothing.</summary>
+    /// <summary>Tensor cores compute no products of float32.</summary>
     DefaultMath = 0,
 
-    /// <summary>Round them to TF32.</summary>
+    /// <summary>Operands may be rounded to TF32.</summary>
     TF32TensorOpMath = 3,
 }
 
-/// <summary>What a product adds up in.</summary>
+/// <summary>The type that a product is added up in.</summary>
 public enum ComputeType
 {
     /// <summary>float.</summary>
     Compute32F = 68,
 }
 
-/// <summary>Which algorithm: the library's own choice.</summary>
+/// <summary>The algorithm of a product.</summary>
 public enum GemmAlgo
 {
-    /// <summary>Its choice.</summary>
+    /// <summary>The library's own choice.</summary>
     Default = -1,
 }
 

@@ -31,15 +31,15 @@ public static class DriverAPINativeMethods
         [DllImport(Library)]
         public static extern CUResult cuDeviceGetCount(ref int count);
 
-        /// <summary>Its name, ASCII with a NUL behind it.</summary>
+        /// <summary>The device's name, ASCII with a NUL behind it.</summary>
         [DllImport(Library)]
         public static extern CUResult cuDeviceGetName([Out] byte[] name, int len, CUdevice dev);
 
-        /// <summary>Its memory in bytes.</summary>
+        /// <summary>The device's memory in bytes.</summary>
         [DllImport(Library)]
         public static extern CUResult cuDeviceTotalMem_v2(ref SizeT bytes, CUdevice dev);
 
-        /// <summary>One of its properties.</summary>
+        /// <summary>One property of the device.</summary>
         [DllImport(Library)]
         public static extern CUResult cuDeviceGetAttribute(ref int pi, CUDeviceAttribute attrib, CUdevice dev);
     }

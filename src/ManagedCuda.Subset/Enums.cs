@@ -2,7 +2,7 @@ namespace ManagedCuda.BasicTypes;
 
 // Numbers of the driver API, those that TinyMoE.Cuda names. A result of another number keeps it.
 
-/// <summary>What a driver call says.</summary>
+/// <summary>The result of a call of the driver.</summary>
 public enum CUResult
 {
     /// <summary>It went well.</summary>
@@ -46,7 +46,7 @@ public enum CUStreamFlags : uint
     /// <summary>In step with the default stream.</summary>
     None = 0,
 
-    /// <summary>On its own.</summary>
+    /// <summary>The stream does not wait for the default stream.</summary>
     NonBlocking = 1,
 }
 

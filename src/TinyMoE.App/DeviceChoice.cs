@@ -37,7 +37,7 @@ public sealed record DeviceRequest(
     /// <summary>The name that takes the first card where one is usable, else the processor.</summary>
     public const string Auto = "auto";
 
-    /// <summary>All names, in words.</summary>
+    /// <summary>All names of devices, in words.</summary>
     public const string Known = "cpu, cuda, cuda:N (N from 0), auto";
 
     /// <summary>Whether a device can have this name.</summary>

@@ -30,7 +30,7 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
     /// <summary>The configuration with what only its text tells: the vocabulary, and with router task the number of labels.</summary>
     private static RunConfig WithText(RunConfig config)
     {
-        bool needsLabels = config.Moe is { Experts: > 0, Router: RouterKind.Task, Tasks: 0 };
+        bool needsLabels = config.Moe is { RoutesByLabel: true, Tasks: 0 };
         if (!needsLabels && config.Model.Vocabulary > 0)
             return config;
         int vocabulary = TokenizerType.Of(config.Data.Tokenizer).Vocabulary; // 0: the text tells

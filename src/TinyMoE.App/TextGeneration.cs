@@ -79,7 +79,7 @@ public static class TextGeneration
     /// <summary>A short text by the best model of a run that was trained; by the first label, where its router needs one.</summary>
     public static TextSample Sample(TrainingRequest trained)
     {
-        string? label = NeedsLabel(trained.Config.Moe) ? Checkpoint.LoadLabels(RunFolder.FindCheckpoint(trained.Folder))?[0] : null;
+        string? label = trained.Config.Moe.RoutesByLabel ? Checkpoint.LoadLabels(RunFolder.FindCheckpoint(trained.Folder))?[0] : null;
         Collector text = new();
         Run(
             new GenerationRequest(trained.Folder)
@@ -93,12 +93,10 @@ public static class TextGeneration
         return new TextSample(text.ToString().Trim(), label);
     }
 
-    private static bool NeedsLabel(MoeConfig moe) => moe is { Experts: > 0, Router: RouterKind.Task };
-
     /// <summary>The number of the label to write by, which router task needs and no other knows.</summary>
     private static int? LabelOf(GenerationRequest request, string checkpoint, MoeConfig moe)
     {
-        bool needed = NeedsLabel(moe);
+        bool needed = moe.RoutesByLabel;
         if (request.Label is null && !needed)
             return null;
         if (!needed)

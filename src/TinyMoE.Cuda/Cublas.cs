@@ -60,7 +60,7 @@ internal sealed unsafe class Cublas : IDisposable
         }
     }
 
-    /// <summary>Its version.</summary>
+    /// <summary>The version of the library.</summary>
     public Version Version { get; }
 
     /// <summary>A product of float32 matrices.</summary>

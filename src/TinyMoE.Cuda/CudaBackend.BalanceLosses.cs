@@ -39,12 +39,12 @@ public sealed unsafe partial class CudaBackend
 
     /// <inheritdoc/>
     public override void SmoothLoadForward(
-        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
+        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int N, int E, int K, Floats load)
     {
-        int rows = RowsPerBlock(T, E), blocks = Math.Max(1, Ceiling.Divide(T, rows));
+        int rows = RowsPerBlock(N, E), blocks = Math.Max(1, Ceiling.Divide(N, rows));
         DeviceBuffer scratch = Pool.Rent((long)blocks * E * sizeof(float));
         Floats partials = scratch.As<float>(blocks * E);         // (blocks, E)
-        Launch("smooth_load_forward", TileGrid(E, blocks), clean, noisy, sigma, best, mask, T, E, K, rows,
+        Launch("smooth_load_forward", TileGrid(E, blocks), clean, noisy, sigma, best, mask, N, E, K, rows,
             (Target)(blocks > 1 ? partials : load));
         if (blocks > 1)
             AddPartials(partials, blocks, E, load);
@@ -53,10 +53,10 @@ public sealed unsafe partial class CudaBackend
 
     /// <inheritdoc/>
     public override void SmoothLoadBackward(
-        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy,
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int N, int E, int K, Target dclean, Target dnoisy,
         Target dsigma)
     {
         if (!dclean.IsNone || !dnoisy.IsNone || !dsigma.IsNone)
-            Launch("smooth_load_backward", TeamGrid(T, E), dload, clean, noisy, sigma, best, mask, T, E, K, dclean, dnoisy, dsigma);
+            Launch("smooth_load_backward", TeamGrid(N, E), dload, clean, noisy, sigma, best, mask, N, E, K, dclean, dnoisy, dsigma);
     }
 }

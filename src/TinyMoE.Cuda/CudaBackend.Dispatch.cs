@@ -8,27 +8,27 @@ public sealed unsafe partial class CudaBackend
     private const int WarpsPerBlock = Grid.BlockSize / WarpSize;
 
     /// <inheritdoc/>
-    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y)
+    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
     {
-        if (N > 0)
-            Launch("dispatch_forward", Grid.Rows(T, WarpsPerBlock), x, tokenOffsets, rowsByToken, N, T, C, y);
+        if (rows > 0)
+            Launch("dispatch_forward", Grid.Rows(N, WarpsPerBlock), x, tokenOffsets, rowsByToken, rows, N, C, y);
     }
 
     /// <inheritdoc/>
-    public override void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Target dx)
+    public override void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Target dx)
     {
         if (!dx.IsNone)
-            Launch("dispatch_backward", Grid.Rows(T, WarpsPerBlock), dy, tokenOffsets, rowsByToken, T, C, dx);
+            Launch("dispatch_backward", Grid.Rows(N, WarpsPerBlock), dy, tokenOffsets, rowsByToken, N, C, dx);
     }
 
     /// <inheritdoc/>
-    public override void CombineForward(Floats x, Floats w, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y) =>
-        Launch("combine_forward", Grid.Rows(T, WarpsPerBlock), x, w, tokenOffsets, rowsByToken, T, C, y);
+    public override void CombineForward(Floats x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y) =>
+        Launch("combine_forward", Grid.Rows(N, WarpsPerBlock), x, gates, tokenOffsets, rowsByToken, N, C, y);
 
     /// <inheritdoc/>
-    public override void CombineBackward(Floats dy, Floats x, Floats w, Ints tokens, int N, int T, int C, Target dx, Target dw)
+    public override void CombineBackward(Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates)
     {
-        if (!dx.IsNone || !dw.IsNone)
-            Launch("combine_backward", Grid.Rows(N, WarpsPerBlock), dy, x, w, tokens, N, C, dx, dw);
+        if (!dx.IsNone || !dgates.IsNone)
+            Launch("combine_backward", Grid.Rows(rows, WarpsPerBlock), dy, x, gates, tokens, rows, C, dx, dgates);
     }
 }

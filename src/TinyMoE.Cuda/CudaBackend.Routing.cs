@@ -10,9 +10,9 @@ public sealed unsafe partial class CudaBackend
     private const int ExpertsAtOnce = 4096; // as in ranking.cuh
 
     /// <inheritdoc/>
-    public override void TopK(Floats x, int T, int groups, int E, int K, Ints columns)
+    public override void TopK(Floats x, int N, int groups, int E, int K, Ints columns)
     {
-        int rows = T * groups, lanes = LanesOf(E);
+        int rows = N * groups, lanes = LanesOf(E);
         StagedRows staged = new(E, lanes, besides: 0);
         Launch("top_k", Grid.Rows(rows, staged.Threads / lanes) with { Threads = staged.Threads, SharedBytes = staged.Bytes }, x, rows,
             groups, E, K, lanes, staged.Fit, columns);
@@ -20,38 +20,38 @@ public sealed unsafe partial class CudaBackend
 
     /// <inheritdoc/>
     public override void Assign(
-        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
-        Floats gates = default, Floats weights = default)
+        Ints experts, int N, int E, int K, int rows, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
+        Floats gates = default, Floats rowGates = default)
     {
-        SortByExpert(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets, gates, weights);
+        SortByExpert(experts, N, E, K, rows, offsets, tokens, choices, rowsByToken, tokenOffsets, gates, rowGates);
         PublishOffsets(offsets);
     }
 
     /// <inheritdoc/>
     public override void RouteForward(
-        Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
-        Floats weights)
+        Floats logits, bool overAll, int N, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
+        Floats rowGates)
     {
-        SortPlan sort = new(T, E);
+        SortPlan sort = new(N, E);
         int lanes = LanesOf(E);
         StagedRows staged = new(E, lanes, besides: sort.CounterBytes);
         DeviceBuffer tableScratch = Pool.Rent((long)sort.TableLength * sizeof(int));
-        DeviceBuffer exponentialScratch = Pool.Rent((long)T * K * sizeof(float)), sumScratch = Pool.Rent((long)T * sizeof(float));
+        DeviceBuffer exponentialScratch = Pool.Rent((long)N * K * sizeof(float)), sumScratch = Pool.Rent((long)N * sizeof(float));
         Ints table = tableScratch.As<int>(sort.TableLength);
-        Floats exponentials = exponentialScratch.As<float>(T * K), sums = sumScratch.As<float>(T);
+        Floats exponentials = exponentialScratch.As<float>(N * K), sums = sumScratch.As<float>(N);
         if (sort is { Pieces: 1, ExpertRuns: 1 } && staged.Threads == Grid.BlockSize)
         {
-            Launch("route_small", new Grid(1, SharedBytes: sort.CounterBytes + staged.Bytes), logits, overAll, T, E, K, lanes, staged.Fit,
+            Launch("route_small", new Grid(1, SharedBytes: sort.CounterBytes + staged.Bytes), logits, overAll, N, E, K, lanes, staged.Fit,
                 sort.TableLength,
-                experts, exponentials, sums, table, offsets, tokens, rowsByToken, tokenOffsets, weights);
+                experts, exponentials, sums, table, offsets, tokens, rowsByToken, tokenOffsets, rowGates);
         }
         else
         {
-            Launch("route_choose", sort.Grid(staged.Threads, staged.Bytes), logits, overAll, T, E, K, lanes, sort.TokensPerPiece,
+            Launch("route_choose", sort.Grid(staged.Threads, staged.Bytes), logits, overAll, N, E, K, lanes, sort.TokensPerPiece,
                 staged.Fit, experts, exponentials, sums, table);
             Launch("route_sum", new Grid(1, Threads: 1024), sort.TableLength, table);
-            Launch("route_place", sort.Grid(WarpSize), experts, exponentials, sums, table, T, E, K, T * K, sort.TokensPerPiece,
-                offsets, tokens, default(Ints), rowsByToken, tokenOffsets, weights);
+            Launch("route_place", sort.Grid(WarpSize), experts, exponentials, sums, table, N, E, K, N * K, sort.TokensPerPiece,
+                offsets, tokens, default(Ints), rowsByToken, tokenOffsets, rowGates);
         }
 
         Pool.Return(sumScratch);
@@ -62,31 +62,31 @@ public sealed unsafe partial class CudaBackend
 
     /// <inheritdoc/>
     public override void RouteBackward(
-        Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
+        Floats drowGates, Floats logits, Floats rowGates, bool overAll, Ints experts, Ints rowsByToken, int N, int E, int K, Target dlogits)
     {
         if (dlogits.IsNone)
             return;
         const int MostColumns = 512;
         int lanes = LanesOf(E), teams = Grid.BlockSize / lanes, window = Math.Min(E, MostColumns);
-        Launch("route_backward", Grid.Rows(T, teams) with { SharedBytes = teams * 2 * window * sizeof(float) },
-            dweights, logits, weights, overAll, experts, rowsByToken, T, E, K, lanes, window, dlogits);
+        Launch("route_backward", Grid.Rows(N, teams) with { SharedBytes = teams * 2 * window * sizeof(float) },
+            drowGates, logits, rowGates, overAll, experts, rowsByToken, N, E, K, lanes, window, dlogits);
     }
 
     /// <inheritdoc/>
-    public override void SelectColumns(Floats x, Ints columns, int T, int E, int K, Target y)
+    public override void SelectColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        if (!y.IsNone && T * K > 0)
-            Launch("select_columns", Grid.Elements((long)T * K, each: 1), x, columns, T, E, K, y);
+        if (!y.IsNone && N * K > 0)
+            Launch("select_columns", Grid.Elements((long)N * K, each: 1), x, columns, N, E, K, y);
     }
 
     /// <inheritdoc/>
-    public override void ScatterColumns(Floats x, Ints columns, int T, int E, int K, Target y)
+    public override void ScatterColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
         if (y.IsNone)
             return;
         const int MostColumns = 1024;
         int lanes = LanesOf(E), teams = Grid.BlockSize / lanes, window = Math.Min(E, MostColumns);
-        Launch("scatter_columns", Grid.Rows(T, teams) with { SharedBytes = teams * window * sizeof(float) }, x, columns, T, E, K, lanes,
+        Launch("scatter_columns", Grid.Rows(N, teams) with { SharedBytes = teams * window * sizeof(float) }, x, columns, N, E, K, lanes,
             window, y);
     }
 
@@ -101,18 +101,18 @@ public sealed unsafe partial class CudaBackend
             Launch("scatter", Grid.Elements(n, each: 1), x, indices, n, y);
     }
 
-    /// <summary>The plan of Assign; of tokens, rowsByToken, tokenOffsets and weights only those that are wanted.</summary>
+    /// <summary>The plan of Assign; of tokens, rowsByToken, tokenOffsets and rowGates only those that are wanted.</summary>
     private void SortByExpert(
-        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
-        Floats gates = default, Floats weights = default)
+        Ints experts, int N, int E, int K, int rows, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
+        Floats gates = default, Floats rowGates = default)
     {
-        SortPlan sort = new(T, E);
+        SortPlan sort = new(N, E);
         DeviceBuffer scratch = Pool.Rent((long)sort.TableLength * sizeof(int));
         Ints table = scratch.As<int>(sort.TableLength);
-        Launch("route_count", sort.Grid(Grid.BlockSize), experts, T, E, K, sort.TokensPerPiece, table);
+        Launch("route_count", sort.Grid(Grid.BlockSize), experts, N, E, K, sort.TokensPerPiece, table);
         Launch("route_sum", new Grid(1, Threads: 1024), sort.TableLength, table);
-        Launch("route_place", sort.Grid(WarpSize), experts, gates, default(Floats), table, T, E, K, N, sort.TokensPerPiece,
-            offsets, tokens, choices, rowsByToken, tokenOffsets, weights);
+        Launch("route_place", sort.Grid(WarpSize), experts, gates, default(Floats), table, N, E, K, rows, sort.TokensPerPiece,
+            offsets, tokens, choices, rowsByToken, tokenOffsets, rowGates);
         Pool.Return(scratch);
     }
 
@@ -125,10 +125,10 @@ public sealed unsafe partial class CudaBackend
     {
         private const int LeastTokens = 32, MostPieces = 512;
 
-        public SortPlan(int T, int E)
+        public SortPlan(int N, int E)
         {
-            TokensPerPiece = Math.Max(LeastTokens, Ceiling.Divide(T, MostPieces));
-            Pieces = Math.Max(1, Ceiling.Divide(T, TokensPerPiece));
+            TokensPerPiece = Math.Max(LeastTokens, Ceiling.Divide(N, MostPieces));
+            Pieces = Math.Max(1, Ceiling.Divide(N, TokensPerPiece));
             TableLength = ((E + 1) * Pieces + 3) / 4 * 4;
             ExpertRuns = Ceiling.Divide(E, ExpertsAtOnce);
             CounterBytes = Math.Min(E, ExpertsAtOnce) * sizeof(int);
@@ -151,7 +151,7 @@ public sealed unsafe partial class CudaBackend
             new(Pieces, ExpertRuns, Threads: threads, SharedBytes: CounterBytes + sharedBytes);
     }
 
-    /// <summary>Shared memory for a row of E values a team, in blocks of as many warps as
+    /// <summary>Shared memory for a row of E values per team, in blocks of as many warps as
     /// fit; a row that does not fit at all is read from global memory each time.</summary>
     private readonly struct StagedRows
     {

@@ -38,7 +38,7 @@ internal sealed class CudaDevice : IDisposable
         }
     }
 
-    /// <summary>What it is.</summary>
+    /// <summary>The device's name and properties.</summary>
     public CudaDeviceInfo Info { get; }
 
     /// <summary>The stream of every kernel, product and upload: memory order is launch order.</summary>

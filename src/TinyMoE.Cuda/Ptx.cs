@@ -6,7 +6,7 @@ namespace TinyMoE.Cuda;
 /// <summary>One file of native/ptx, as it is embedded in this assembly.</summary>
 internal sealed record Ptx(string File, string Text)
 {
-    /// <summary>All of them, by name.</summary>
+    /// <summary>All files of native/ptx, by name.</summary>
     public static IReadOnlyList<Ptx> All { get; } =
     [
         .. typeof(Ptx).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".ptx", StringComparison.Ordinal)).Order(

@@ -5,9 +5,9 @@ namespace TinyMoE.Cuda;
 /// publishes them, and the copy stream fetches them as soon as that kernel is done, while the main stream goes on. The first
 /// product that asks waits for this copy alone; all later ones find it here.
 /// <para>
-/// The copy stream reads the offsets where
-/// they lie. That memory may be given to another tensor before the copy ran, when nobody asked for it: the copy is then wrong,
-/// and still unused. What writes offsets anew, <see cref="Publish"/> or <see cref="Forget"/>, also drops the old copy.
+/// The copy stream reads the offsets where they lie. That memory may be given to another tensor
+/// before the copy ran, when nobody asked for it: the copy is then wrong, and still unused. What
+/// writes offsets anew, <see cref="Publish"/> or <see cref="Forget"/>, also drops the old copy.
 /// </para>
 /// </summary>
 internal sealed unsafe class PublishedOffsets(CudaDevice device) : IDisposable

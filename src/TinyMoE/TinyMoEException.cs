@@ -1,6 +1,8 @@
 namespace TinyMoE;
 
-/// <summary>A mistake a person can mend (bad input, a broken file, an impossible configuration). The message is one line: what, where, what to do.</summary>
+/// <summary>
+/// A mistake a person can mend (bad input, a broken file, an impossible configuration). The message is one line: what, where, what to do.
+/// </summary>
 public class TinyMoEException : Exception
 {
     /// <summary>Creates the error with its one-line message.</summary>

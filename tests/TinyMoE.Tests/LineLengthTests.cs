@@ -16,7 +16,7 @@ public sealed class LineLengthTests
     private static readonly string[] Allowed = [];
 
     /// <summary>Folders and files whose long lines are still to be wrapped; this list goes with the last of them.</summary>
-    private static readonly string[] StillToWrap = ["src/TinyMoE", "src/TinyMoE.Cuda", "src/ManagedCuda.Subset", "tests/TinyMoE.Tests"];
+    private static readonly string[] StillToWrap = ["tests/TinyMoE.Tests/Golden"];
 
     [Fact]
     public void Lines_OfTheRepository_HaveAtMost140Columns()

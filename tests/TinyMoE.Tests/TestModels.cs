@@ -15,7 +15,7 @@ namespace TinyMoE.Tests;
 /// <summary>Small models and texts that many tests share.</summary>
 internal static class TestModels
 {
-    /// <summary>A mixture that trains in milliseconds a step.</summary>
+    /// <summary>A mixture that trains in milliseconds per step.</summary>
     public static RunConfig Tiny { get; } = new()
     {
         Model = new ModelConfig { Width = 32, Layers = 2, Context = 16, Vocabulary = 29 },
@@ -48,7 +48,10 @@ internal static class TestModels
         Attention = Tiny.Attention with { Kind = AttentionKind.SwitchHead, Experts = 3, Active = 2, GateDropout = 0.1f },
     };
 
-    /// <summary>The tiny mixture with all that attention can have: heads of a size of their own, a window in every other layer, a scale, norms, biases.</summary>
+    /// <summary>
+    /// The tiny mixture with all that attention can have: heads of a size
+    /// of their own, a window in every other layer, a scale, norms, biases.
+    /// </summary>
     public static RunConfig TinyHeads { get; } = Tiny with
     {
         Attention = new AttentionConfig

@@ -15,12 +15,12 @@ namespace TinyMoE.Attention;
 /// (Csordás, Irie and Schmidhuber 2023).
 /// </summary>
 /// <remarks>
-/// Expert e of head h is expert h·E + e of an <see cref="Assignment"/>. The choices of a token, (T, H·K), are those of its heads, (T·H, K),
+/// Expert e of head h is expert h·E + e of an <see cref="Assignment"/>. The choices of a token, (N, H·K), are those of its heads, (N·H, K),
 /// and both sort into the same rows: a row can come from a token and go to a head, or the other way round.
 /// </remarks>
 internal sealed class HeadExperts
 {
-    private const float Hidden = 1e38f; // far below every score, even times the smallest step of a uniform number
+    private const float Unreachable = 1e38f; // far below every score, even times the smallest step of a uniform number
 
     private readonly AttentionConfig config;
     private readonly int heads;
@@ -59,30 +59,30 @@ internal sealed class HeadExperts
         new WeightInit(model).Residual(config.QueryWidth(model.Width)), config.HasOutputBias(model),
         RandomPurpose.OutputGateDropout, layer);
 
-    /// <summary>The value of every head. x (T, C), result (T·H, D).</summary>
+    /// <summary>The value of every head. x (N, C), result (N·H, D).</summary>
     public Tensor Values(Tensor x, Pass pass)
     {
         (Assignment byToken, Assignment byHead) = Choose(x, pass);
-        Tensor rows = byToken.Dispatch(x);                       // (T·H·K, C)
-        return byHead.Combine(rows.GroupedLinear(weight, byToken.Offsets, bias)); // (T·H, D)
+        Tensor rows = byToken.Dispatch(x);                       // (N·H·K, C)
+        return byHead.Combine(rows.GroupedLinear(weight, byToken.Offsets, bias)); // (N·H, D)
     }
 
-    /// <summary>The sum of what all heads say. y (T·H, D) is what they attended to, x (T, C) the layer's input; result (T, C).</summary>
+    /// <summary>The sum of what all heads say. y (N·H, D) is what they attended to, x (N, C) the layer's input; result (N, C).</summary>
     public Tensor Outputs(Tensor y, Tensor x, Pass pass)
     {
         (Assignment byToken, Assignment byHead) = Choose(x, pass);
-        Tensor rows = byHead.Dispatch(y);                        // (T·H·K, D)
-        return byToken.Combine(rows.GroupedLinear(weight, byHead.Offsets, bias)); // (T, C)
+        Tensor rows = byHead.Dispatch(y);                        // (N·H·K, D)
+        return byToken.Combine(rows.GroupedLinear(weight, byHead.Offsets, bias)); // (N, C)
     }
 
-    /// <summary>The experts of each head of each token x (T, C): the same rows, seen from the T tokens and from their T·H heads.</summary>
+    /// <summary>The experts of each head of each token x (N, C): the same rows, seen from the N tokens and from their N·H heads.</summary>
     internal (Assignment ByToken, Assignment ByHead) Choose(Tensor x, Pass pass)
     {
-        int T = x.Shape[0], H = heads, E = H * config.Experts, K = config.Active;
-        Tensor scores = gate.Forward(x);                         // (T, H·E)
-        Ints choices = Eligible(scores, pass).TopK(K, groups: H); // (T, H·K)
-        Tensor gates = scores.SelectColumns(choices, H * K).Sigmoid(); // (T, H·K)
-        return (Assignment.FromChoices(choices, gates, E), Assignment.FromChoices(choices, gates.Reshape((T * H, K)), E));
+        int N = x.Shape[0], H = heads, E = H * config.Experts, K = config.Active;
+        Tensor scores = gate.Forward(x);                         // (N, H·E)
+        Ints choices = Eligible(scores, pass).TopK(K, groups: H); // (N, H·K)
+        Tensor gates = scores.SelectColumns(choices, H * K).Sigmoid(); // (N, H·K)
+        return (Assignment.FromChoices(choices, gates, E), Assignment.FromChoices(choices, gates.Reshape((N * H, K)), E));
     }
 
     /// <summary>The scores, with those that dropout hides far below all others: they are chosen only where fewer than K are left.</summary>
@@ -90,7 +90,7 @@ internal sealed class HeadExperts
     {
         if (!pass.Training || config.GateDropout == 0f)
             return scores;
-        Tensor uniform = scores.Tape.Uniform(scores.Shape, pass.Key(dropoutPurpose, layer)); // (T, H·E)
-        return scores.Add(uniform.Scale(-1f).Shift(config.GateDropout).Relu().Scale(-Hidden));
+        Tensor uniform = scores.Tape.Uniform(scores.Shape, pass.Key(dropoutPurpose, layer)); // (N, H·E)
+        return scores.Add(uniform.Scale(-1f).Shift(config.GateDropout).Relu().Scale(-Unreachable));
     }
 }

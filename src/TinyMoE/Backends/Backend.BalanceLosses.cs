@@ -19,15 +19,15 @@ public abstract partial class Backend
     public abstract void SquaredVariationBackward(Floats dy, Floats x, float eps, int n, Target dx);
 
     /// <summary>
-    /// load[e] = Σ_t mask[t]·Φ((clean[t, e] − threshold)/sigma[t, e]); the threshold is the (K+1)-th
-    /// largest of noisy[t] for one of the K largest, the K-th for another. clean, noisy, sigma (T,
-    /// E), best (T, K+1), the columns of the largest of noisy, largest first, mask (T), load (E).
+    /// load[e] = Σ_n mask[n]·Φ((clean[n, e] − threshold)/sigma[n, e]); the threshold is the (K+1)-th
+    /// largest of noisy[n] for one of the K largest, the K-th for another. clean, noisy, sigma (N,
+    /// E), best (N, K+1), the columns of the largest of noisy, largest first, mask (N), load (E).
     /// </summary>
     public abstract void SmoothLoadForward(
-        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load);
+        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int N, int E, int K, Floats load);
 
-    /// <summary>dload (E), clean, noisy, sigma, dclean, dnoisy, dsigma (T, E), best (T, K+1), mask (T).</summary>
+    /// <summary>dload (E), clean, noisy, sigma, dclean, dnoisy, dsigma (N, E), best (N, K+1), mask (N).</summary>
     public abstract void SmoothLoadBackward(
-        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy,
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int N, int E, int K, Target dclean, Target dnoisy,
         Target dsigma);
 }

@@ -14,7 +14,10 @@ public enum TokenizerKind
 /// <summary>What a token's label, its domain or task, is.</summary>
 public enum LabelKind
 {
-    /// <summary>The source that it comes from: its name in <c>name=path</c>, else the last name of the path; in the built-in corpus, the namespace.</summary>
+    /// <summary>
+    /// The source that it comes from: its name in <c>name=path</c>, else
+    /// the last name of the path; in the built-in corpus, the namespace.
+    /// </summary>
     Source,
 
     /// <summary>The name of its file without extension.</summary>
@@ -33,7 +36,9 @@ public sealed record DataConfig
     /// <summary>Files, folders or globs of text, or <see cref="SdkDocs"/>; <c>name=path</c> names one.</summary>
     public IReadOnlyList<string> Sources { get; init; } = [SdkDocs];
 
-    /// <summary>A token's label: the source it comes from, its file, or what its record says (files are then JSON Lines of text and label).</summary>
+    /// <summary>
+    /// A token's label: the source it comes from, its file, or what its record says (files are then JSON Lines of text and label).
+    /// </summary>
     public LabelKind Labels { get; init; } = LabelKind.Source;
 
     /// <summary>What cuts text into tokens: Unicode characters or bytes.</summary>

@@ -25,14 +25,14 @@ public enum PositionKind
 /// <summary>The feed-forward network, dense or of an expert.</summary>
 public enum FeedForwardKind
 {
-    /// <summary>w2·(silu(w1·x)·(w3·x)) (Shazeer 2020).</summary>
+    /// <summary>down·(silu(gate·x)·(up·x)) (Shazeer 2020).</summary>
     [JsonStringEnumMemberName("swiglu")]
     SwiGlu,
 
-    /// <summary>w2·gelu(w1·x).</summary>
+    /// <summary>down·gelu(up·x).</summary>
     Gelu,
 
-    /// <summary>w2·relu(w1·x).</summary>
+    /// <summary>down·relu(up·x).</summary>
     Relu,
 }
 

@@ -192,7 +192,7 @@ public sealed record MoeConfig
     internal bool CapacityLooksAhead => RouterTraits.Of(Router).Drops && EvalCapacityFactor > 0;
 
     /// <summary>Whether the router must know the label of every token.</summary>
-    internal bool RoutesByLabel => Experts > 0 && Router == RouterKind.Task;
+    internal bool RoutesByLabel => Experts > 0 && RouterTraits.Of(Router).RoutesByLabel;
 
     /// <summary>Hidden size of an expert with the default resolved.</summary>
     internal int HiddenOrDefault(int width) => Hidden == 0 ? 4 * width : Hidden;

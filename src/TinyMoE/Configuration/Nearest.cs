@@ -20,7 +20,9 @@ internal static class Nearest
         return nearest;
     }
 
-    /// <summary>Typing errors between two words; one for a missing ending or a missing or wrong group ("width", "train.width" for "model.width").</summary>
+    /// <summary>
+    /// Typing errors between two words; one for a missing ending or a missing or wrong group ("width", "train.width" for "model.width").
+    /// </summary>
     private static int Errors(string word, string candidate)
     {
         int errors = Distance(word, candidate);
@@ -33,7 +35,9 @@ internal static class Nearest
 
     private static string LastPart(string path) => path[(path.LastIndexOf('.') + 1)..];
 
-    /// <summary>Insertions, deletions, substitutions and swaps of neighbours that make one word of the other (optimal string alignment).</summary>
+    /// <summary>
+    /// Insertions, deletions, substitutions and swaps of neighbours that make one word of the other (optimal string alignment).
+    /// </summary>
     private static int Distance(string a, string b)
     {
         int[,] d = new int[a.Length + 1, b.Length + 1];

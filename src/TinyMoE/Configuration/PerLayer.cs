@@ -18,7 +18,7 @@ public sealed class PerLayer : IEquatable<PerLayer>
     /// <summary>The numbers before they repeat.</summary>
     public IReadOnlyList<int> Values { get; }
 
-    /// <summary>That of a layer, counted from 0.</summary>
+    /// <summary>The number of a layer, counted from 0.</summary>
     public int this[int layer] => Values[layer % Values.Count];
 
     /// <summary>The same number for all layers.</summary>

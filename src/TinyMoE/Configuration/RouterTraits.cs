@@ -54,7 +54,7 @@ public enum RouterKind
 /// <summary>Whether what a token gets may depend on tokens after it.</summary>
 public enum Causality
 {
-    /// <summary>Never.</summary>
+    /// <summary>Never: a decoder sees the past alone.</summary>
     Causal,
 
     /// <summary>In training only, where the whole batch is balanced; evaluation and generation are causal.</summary>
@@ -119,6 +119,7 @@ public sealed record RouterTraits(
         },
         new(RouterKind.Task, "by the label of the text, with a learned gate per label", "Kudugunta et al. 2021", HasLogits: false)
         {
+            RoutesByLabel = true,
             Remarks = "Chooses and gates as top-k does, on the logits of the label.",
         },
         new(RouterKind.Soft, "every expert on every token: the dense mixture that sparse ones are measured by", "Jacobs et al. 1991",
@@ -143,6 +144,9 @@ public sealed record RouterTraits(
             Remarks = "The position is that in the window, not in the text.",
         },
     ];
+
+    /// <summary>Whether it must know the label of every token.</summary>
+    public bool RoutesByLabel { get; init; }
 
     /// <summary>What its formula leaves open and how it is settled here, in Markdown; empty where nothing is open.</summary>
     public string Remarks { get; init; } = "";

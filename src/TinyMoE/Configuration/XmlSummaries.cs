@@ -14,8 +14,10 @@ internal static class XmlSummaries
             return [];
         return XDocument.Load(file).Descendants("member").ToDictionary(
             member => member.Attribute("name")!.Value,
-            member => string.Join(' ', string.Concat((member.Element("summary")?.Nodes() ?? []).Select(Text)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+            member => OneLine(string.Concat((member.Element("summary")?.Nodes() ?? []).Select(Text))));
     }
+
+    private static string OneLine(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     private static string Text(XNode node) => node switch
     {

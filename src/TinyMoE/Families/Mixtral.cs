@@ -5,10 +5,13 @@ namespace TinyMoE.Families;
 /// <summary>
 /// Hugging Face's names of Mixtral's tensors, which our checkpoints have; what Mixtral lacks is named in the same spirit.
 /// </summary>
-internal static class Mixtral
+internal sealed class Mixtral : Family
 {
+    /// <inheritdoc/>
+    public override string Name => "mixtral";
+
     /// <summary>The names for a model. Of a gated network the gate is w1 and up is w3; without a gate up is w1.</summary>
-    public static TensorNames Names(ModelConfig model)
+    public override TensorNames Names(ModelConfig model)
     {
         const string Block = "model.layers.{layer}", Attention = $"{Block}.self_attn", Moe = $"{Block}.block_sparse_moe";
         Dictionary<string, string> names = new()

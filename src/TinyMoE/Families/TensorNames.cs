@@ -14,8 +14,8 @@ public sealed record FileTensor(string Name, Shape Shape, int Start);
 /// <summary>What the files of a family call a model's tensors.</summary>
 /// <remarks>
 /// A table of templates by the name in the model, with or without the last word (<c>weight</c>, <c>bias</c>). <c>{layer}</c> stands for
-/// the layer. <c>{expert}</c> says
-/// that the file has a tensor for each expert where the model has one stack; the stack's leading dimension is the experts'.
+/// the layer. <c>{expert}</c> says that the file has a tensor for each expert where the model has one stack; the stack's leading dimension
+/// is the experts'.
 /// </remarks>
 public sealed class TensorNames
 {
@@ -27,7 +27,7 @@ public sealed class TensorNames
     internal TensorNames(IReadOnlyDictionary<string, string> templates) => this.templates = templates;
 
     /// <summary>The names of a model's own checkpoints.</summary>
-    public static TensorNames Of(ModelConfig model) => Mixtral.Names(model);
+    public static TensorNames Of(ModelConfig model) => Family.Own.Names(model);
 
     /// <summary>The tensors that a parameter is in a file, in the order of its elements.</summary>
     public IEnumerable<FileTensor> Of(Parameter parameter)

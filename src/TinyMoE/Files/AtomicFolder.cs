@@ -77,7 +77,8 @@ internal static class AtomicFolder
             if (!Directory.Exists(place))
             {
                 throw new TinyMoEException(
-                    $"Cannot finish the interrupted write of {path}: {FileProblem.Reason(e)}. Rename {path}{Filling} to {path} by hand.", e);
+                    $"Cannot finish the interrupted write of {path}: {FileProblem.Reason(e)}. "
+                    + $"Rename {path}{Filling} to {path} by hand.", e);
             }
         }
     }

@@ -26,10 +26,9 @@ public sealed record SafetensorsEntry(string Name, ElementType Type, IReadOnlyLi
 }
 
 /// <summary>
-/// Reads safetensors files with tensors in float32 and bfloat16. Opening believes nothing: lengths, JSON, types, shapes and offsets must
-/// fit together and cover the file
-/// exactly, or a <see cref="TinyMoEException"/> names the file and the tensor. Values are read in pieces, or where they lie in a mapping
-/// of the file.
+/// Reads safetensors files with tensors in float32 and bfloat16. Opening believes nothing: lengths, JSON,
+/// types, shapes and offsets must fit together and cover the file exactly, or a <see cref="TinyMoEException"/>
+/// names the file and the tensor. Values are read in pieces, or where they lie in a mapping of the file.
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {

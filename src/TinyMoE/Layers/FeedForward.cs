@@ -7,10 +7,9 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Layers;
 
 /// <summary>
-/// A feed-forward network, down·(silu(gate·x)·(up·x)), down·gelu(up·x) or down·relu(up·x): one for all rows, or a stack of experts, each
-/// on its own rows.
-/// gate, up (F, C), down (C, F); of E experts gate, up (E, F, C), down (E, C, F). Matrices of experts may compute in bfloat16; biases are
-/// float32.
+/// A feed-forward network, down·(silu(gate·x)·(up·x)), down·gelu(up·x) or down·relu(up·x): one for all
+/// rows, or a stack of experts, each on its own rows. gate, up (F, C), down (C, F); of E experts gate,
+/// up (E, F, C), down (E, C, F). Matrices of experts may compute in bfloat16; biases are float32.
 /// </summary>
 public sealed class FeedForward
 {

@@ -7,9 +7,8 @@ namespace TinyMoE.Layers;
 
 /// <summary>
 /// y = x·Wᵀ (+ b): one matrix for all rows, W (outputs, inputs), b (outputs), or a stack of them, one per expert, each on its own rows, W
-/// (E, outputs, inputs), b (E, outputs).
-/// A stack is told with every call which rows are whose: offsets (E+1), expert e has rows offsets[e] to before offsets[e+1] of x (N,
-/// inputs).
+/// (E, outputs, inputs), b (E, outputs). A stack is told with every call which rows are whose: offsets (E+1), expert e has rows
+/// offsets[e] to before offsets[e+1] of x (N, inputs).
 /// </summary>
 public sealed class Linear
 {
@@ -34,7 +33,7 @@ public sealed class Linear
     public Tensor Forward(Tensor x, Ints offsets = default) =>
         offsets.IsNone ? x.Linear(weight, bias) : x.GroupedLinear(weight, offsets, bias);
 
-    /// <summary>It in bfloat16: x, W and the result are rounded, sums are float32; without the bias, and of one matrix only.</summary>
+    /// <summary>The map in bfloat16: x, W and the result are rounded, sums are float32; without the bias, and of one matrix only.</summary>
     internal Tensor ForwardInBfloat16(Tensor x) =>
         x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true).RoundToBfloat16();
 

@@ -18,7 +18,7 @@ public enum ModelPart
     /// <summary>The experts inside attention (SwitchHead).</summary>
     AttentionExperts,
 
-    /// <summary>What decides about the experts of a layer.</summary>
+    /// <summary>The router of a layer: what decides between its experts.</summary>
     Router,
 
     /// <summary>The experts that tokens are routed to.</summary>

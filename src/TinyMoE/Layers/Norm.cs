@@ -13,8 +13,8 @@ public sealed class Norm
     private readonly Parameter? bias;
 
     /// <summary>
-    /// Adds <c>name.weight</c> (ones) and, for LayerNorm with biases, <c>name.bias</c> (zeros) to the store, for vectors of <paramref
-    /// name="size"/>, or of the width.
+    /// Adds <c>name.weight</c> (ones) and, for LayerNorm with biases, <c>name.bias</c>
+    /// (zeros) to the store, for vectors of <paramref name="size"/>, or of the width.
     /// </summary>
     public Norm(ParameterStore store, string name, ModelConfig config, int? size = null)
     {

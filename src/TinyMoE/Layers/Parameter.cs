@@ -4,9 +4,8 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Layers;
 
 /// <summary>
-/// A model's tensor. One that trains is a named view into the <see cref="ParameterStore"/>'s flat blocks of weights and gradients; a
-/// frozen one has storage of its own, in its own
-/// element type, and no gradient.
+/// A model's tensor. One that trains is a named view into the <see cref="ParameterStore"/>'s flat blocks of
+/// weights and gradients; a frozen one has storage of its own, in its own element type, and no gradient.
 /// </summary>
 public sealed class Parameter : Tensor
 {
@@ -24,7 +23,7 @@ public sealed class Parameter : Tensor
     /// <summary>The part of the model that it belongs to.</summary>
     public ModelPart Part { get; }
 
-    /// <summary>How it begins.</summary>
+    /// <summary>Draws its first values.</summary>
     public Initializer Initializer { get; }
 
     /// <summary>Whether weight decay acts on it where it trains: matrices yes, vectors no.</summary>

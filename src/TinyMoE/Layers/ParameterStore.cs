@@ -7,10 +7,9 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Layers;
 
 /// <summary>
-/// All parameters of a model. Those that train lie in two flat blocks, weights and gradients: those that decay first, so that the
-/// optimiser and the gradient's norm are
-/// a few long passes; and before all others those that compute in bfloat16, which have their 16-bit values in a third block. A frozen
-/// parameter has storage of its own.
+/// All parameters of a model. Those that train lie in two flat blocks, weights and gradients: those that decay
+/// first, so that the optimiser and the gradient's norm are a few long passes; and before all others those that
+/// compute in bfloat16, which have their 16-bit values in a third block. A frozen parameter has storage of its own.
 /// Layers add parameters as they are built; <see cref="Allocate"/> then gives each its place and first values.
 /// </summary>
 public sealed class ParameterStore : IDisposable

@@ -25,7 +25,7 @@ public sealed class TokenBatch
     /// <summary>Sequences.</summary>
     public int B { get; }
 
-    /// <summary>Tokens a sequence.</summary>
+    /// <summary>Tokens per sequence.</summary>
     public int T { get; }
 
     /// <summary>All tokens, B·T.</summary>

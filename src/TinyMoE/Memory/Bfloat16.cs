@@ -12,6 +12,6 @@ internal static class Bfloat16
         return float.IsNaN(value) ? NaN : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
-    /// <summary>Exact.</summary>
+    /// <summary>The float of the same value, exactly.</summary>
     public static float Widen(ushort value) => BitConverter.UInt32BitsToSingle((uint)value << 16);
 }

@@ -2,8 +2,7 @@ namespace TinyMoE.Memory;
 
 /// <summary>
 /// One run of elements in device memory that may be longer than a <see cref="View{T}"/> can say: a model's weights, their gradients or
-/// their moments.
-/// The empty block means "none". Kernels see views into it; a pass over all of it goes by <see cref="FlatBlock.Chunks"/>.
+/// their moments. The empty block means "none". Kernels see views into it; a pass over all of it goes by <see cref="FlatBlock.Chunks"/>.
 /// </summary>
 /// <typeparam name="T">The element: <see cref="float"/> or, for bfloat16, <see cref="ushort"/>.</typeparam>
 public readonly struct FlatBlock<T>
@@ -37,7 +36,7 @@ public readonly struct FlatBlock<T>
     }
 }
 
-/// <summary>How long blocks are walked.</summary>
+/// <summary>Passes over long blocks, chunk by chunk.</summary>
 internal static class FlatBlock
 {
     /// <summary>Most elements of a chunk: kernels count elements in 32 bits, and round them up to whole pieces.</summary>

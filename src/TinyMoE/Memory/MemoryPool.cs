@@ -31,7 +31,7 @@ public sealed class DeviceBuffer
 
     internal bool Rented { get; set; }
 
-    /// <summary>Who rented it: a method, or the layer on a tape.</summary>
+    /// <summary>The origin of the rent: a method, or the layer on a tape.</summary>
     internal string Origin { get; set; } = "";
 
     /// <summary>The next buffer of the <see cref="BufferChain"/> that this one is in.</summary>
@@ -144,7 +144,7 @@ public sealed class MemoryPool : IDisposable
         return freed;
     }
 
-    /// <summary>Who has rented the most: bytes and buffers by origin, the largest first.</summary>
+    /// <summary>The origins that have rented the most: bytes and buffers by origin, the largest first.</summary>
     internal IReadOnlyList<(string Origin, long Bytes, int Buffers)> LargestOrigins(int count) =>
     [
         .. all.Where(buffer => buffer.Rented).GroupBy(buffer => buffer.Origin)

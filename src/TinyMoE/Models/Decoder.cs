@@ -66,7 +66,7 @@ public sealed class Decoder : IDisposable
         headBias = model.Biases ? Parameters.Add("head.bias", V, Initializer.Zeros, ModelPart.Head) : null;
     }
 
-    /// <summary>What it was built from.</summary>
+    /// <summary>The configuration that it was built from.</summary>
     public RunConfig Config { get; }
 
     /// <summary>Its weights and gradients.</summary>
@@ -93,8 +93,8 @@ public sealed class Decoder : IDisposable
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
 
     /// <summary>
-    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache holds. <paramref
-    /// name="lastOnly"/>: logits of the last token only (of one sequence, in inference).
+    /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache
+    /// holds. <paramref name="lastOnly"/>: logits of the last token only (of one sequence, in inference).
     /// </summary>
     public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false)
     {
@@ -135,6 +135,9 @@ public sealed class Decoder : IDisposable
         foreach (Block block in blocks)
             block.Router?.EndStep();
     }
+
+    /// <summary>Whether a router must know, before a new run, how often each id occurs in the text to learn.</summary>
+    public bool WantsFrequencies => Array.Exists(blocks, block => block.Router is { WantsFrequencies: true });
 
     /// <summary>Before a new run: tells the routers how often each id occurs in the text to learn (V).</summary>
     public void Prepare(IReadOnlyList<int> frequencies)
@@ -206,7 +209,7 @@ public sealed class Decoder : IDisposable
     }
 }
 
-/// <summary>What a forward pass gives.</summary>
+/// <summary>The results of a forward pass.</summary>
 /// <param name="Logits">(N, V), N = B·T, or 1 for the last token only.</param>
 /// <param name="Routings">What the router of each MoE layer decided.</param>
 public sealed record DecoderOutput(Tensor Logits, IReadOnlyList<(int Layer, Routing Routing)> Routings);

@@ -17,7 +17,7 @@ public sealed class DecoderCache : IDisposable
     /// <summary>Tokens it holds.</summary>
     public int Length => layers[0].Length;
 
-    /// <summary>That of a layer.</summary>
+    /// <summary>The cache of a layer.</summary>
     internal AttentionCache this[int layer] => layers[layer];
 
     /// <summary>Forgets all tokens.</summary>

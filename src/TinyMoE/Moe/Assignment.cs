@@ -4,10 +4,11 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Moe;
 
 /// <summary>
-/// What every router ends in, and all that the rest of the layer knows of it: rows in expert order, each one token for one expert with a gate.
-/// Expert e owns rows Offsets[e] to before Offsets[e+1]; row r carries token Tokens[r] with gate Gates[r]. The inverse, rows by token, lets
-/// Combine and the backward of Dispatch gather where others scatter: no float atomics, the same bits every time. The number of rows depends on the
-/// sizes only: where choices were dropped, the rows from Offsets[E] on are unassigned (token −1, gate 0) and are zero all the way.
+/// What every router ends in, and all that the rest of the layer knows of it: rows in expert order, each one token
+/// for one expert with a gate. Expert e owns rows Offsets[e] to before Offsets[e+1]; row r carries token Tokens[r]
+/// with gate Gates[r]. The inverse, rows by token, lets Combine and the backward of Dispatch gather where others
+/// scatter: no float atomics, the same bits every time. The number of rows depends on the sizes only: where
+/// choices were dropped, the rows from Offsets[E] on are unassigned (token −1, gate 0) and are zero all the way.
 /// </summary>
 public sealed class Assignment
 {
@@ -42,8 +43,9 @@ public sealed class Assignment
     public Tensor Gates { get; }
 
     /// <summary>
-    /// Every token goes to its choices, but for those of −1, which are dropped. <paramref name="choices"/> (N, K) are experts, <paramref name="gates"/> (N, K).
-    /// There are N·K rows, or <paramref name="rows"/> where no more can be kept; those that are not needed are unassigned.
+    /// Every token goes to its choices, but for those of −1, which are dropped. <paramref name="choices"/>
+    /// (N, K) are experts, <paramref name="gates"/> (N, K). There are N·K rows, or <paramref name="rows"/>
+    /// where no more can be kept; those that are not needed are unassigned.
     /// </summary>
     public static Assignment FromChoices(Ints choices, Tensor gates, int E, int? rows = null)
     {

@@ -31,7 +31,7 @@ public abstract class Router
     /// <summary>The layer, from 0: it names the router's streams of random numbers.</summary>
     protected int Layer { get; }
 
-    /// <summary>What is the same for every router once it knows what it wants.</summary>
+    /// <summary>The steps from choices and gates to an Assignment, which every router shares.</summary>
     private protected TokenChoice Choice { get; }
 
     /// <summary>Routes x (N, C). Noise, jitter and losses only when the pass trains.</summary>
@@ -41,6 +41,9 @@ public abstract class Router
     public virtual void EndStep()
     {
     }
+
+    /// <summary>Whether it must be told, before a new run, how often each id occurs in the text to learn.</summary>
+    public virtual bool WantsFrequencies => false;
 
     /// <summary>Before a new run: how often each id occurs in the text to learn (V).</summary>
     public virtual void Prepare(IReadOnlyList<int> frequencies)
@@ -92,7 +95,7 @@ public sealed class RouterScores
     /// <summary>Probabilities are the softmax of the logits, unless given. logits, probabilities (N, E).</summary>
     internal RouterScores(Tensor? logits, Tensor? probabilities = null) => (Logits, this.probabilities) = (logits, probabilities);
 
-    /// <summary>No opinion.</summary>
+    /// <summary>The scores of a router without an opinion.</summary>
     internal static RouterScores None { get; } = new(null);
 
     /// <summary>The logits without noise (N, E); null for a router that has none.</summary>

@@ -40,28 +40,28 @@ public static partial class Ops
     }
 
     /// <summary>
-    /// The smooth load of each expert (Shazeer et al. 2017, appendix A): load[e] = Σ_t mask[t]·Φ((clean[t,
-    /// e] − threshold)/sigma[t, e]), the threshold being the (K+1)-th largest of noisy[t] where e is among
-    /// its K largest, the K-th largest where not. clean, noisy, sigma (T, E), K below E, result (E).
+    /// The smooth load of each expert (Shazeer et al. 2017, appendix A): load[e] = Σ_n mask[n]·Φ((clean[n,
+    /// e] − threshold)/sigma[n, e]), the threshold being the (K+1)-th largest of noisy[n] where e is among
+    /// its K largest, the K-th largest where not. clean, noisy, sigma (N, E), K below E, result (E).
     /// </summary>
     public static Tensor SmoothLoad(this Tensor clean, Tensor noisy, Tensor sigma, int K, Tensor? mask = null)
     {
-        int E = clean.Shape.Last, T = clean.Count / E;
+        int E = clean.Shape.Last, N = clean.Count / E;
         Check.That(nameof(SmoothLoad), K >= 1 && K < E, $"K is 1 to {E - 1} (of {E} experts one is left out), not {K}");
         Check.Shape(nameof(SmoothLoad), noisy, clean.Shape);
         Check.Shape(nameof(SmoothLoad), sigma, clean.Shape);
         if (mask is not null)
-            Check.Count(nameof(SmoothLoad), mask, T);
+            Check.Count(nameof(SmoothLoad), mask, N);
 
         Tape tape = clean.Tape;
-        Floats counting = mask?.Data ?? default;                 // (T)
-        Ints best = noisy.TopK(K + 1);                           // (T, K+1), largest first
+        Floats counting = mask?.Data ?? default;                 // (N)
+        Ints best = noisy.TopK(K + 1);                           // (N, K+1), largest first
         Tensor y = tape.New(E);
-        tape.Backend.SmoothLoadForward(clean.Data, noisy.Data, sigma.Data, best, counting, T, E, K, y.Data);
+        tape.Backend.SmoothLoadForward(clean.Data, noisy.Data, sigma.Data, best, counting, N, E, K, y.Data);
 
         // with z = (clean − threshold)/σ and dz = dy·φ(z):  dclean = dz/σ,   dσ = −dz·z/σ,   dthreshold = −Σ dz/σ over those that it is for
         return tape.Record(nameof(SmoothLoad), y, () => tape.Backend.SmoothLoadBackward(
-            y.Grad, clean.Data, noisy.Data, sigma.Data, best, counting, T, E, K, clean.GradTarget(), noisy.GradTarget(),
+            y.Grad, clean.Data, noisy.Data, sigma.Data, best, counting, N, E, K, clean.GradTarget(), noisy.GradTarget(),
             sigma.GradTarget()));
     }
 }

@@ -9,7 +9,7 @@ public static partial class Ops
     /// it stays in float32 memory, and its gradient is rounded too.</summary>
     public static Tensor RoundToBfloat16(this Tensor x) => x.Tape.RoundToBfloat16(x);
 
-    /// <summary>The same of a parameter, which rides on no tape; one that is kept in bfloat16 is itself.</summary>
+    /// <summary>The values in bfloat16 of a parameter, which rides on no tape; one that is kept in bfloat16 is itself.</summary>
     public static Tensor RoundToBfloat16(this Tape tape, Tensor x)
     {
         if (x.Weights.Type == ElementType.Bfloat16)

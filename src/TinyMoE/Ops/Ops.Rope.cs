@@ -22,7 +22,7 @@ public static partial class Ops
         return x.Tape.Record(nameof(Rope), y, () => rotation.Turn(y.Grad, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
     }
 
-    /// <summary>The same of queries and keys in one pass. q, result (B, T, H, D), k, result (B, T, KvHeads, D). Uses both up.</summary>
+    /// <summary>Turns queries and keys in one pass. q, result (B, T, H, D), k, result (B, T, KvHeads, D). Uses both up.</summary>
     public static (Tensor Q, Tensor K) Rope(this Tensor q, Tensor k, Floats cos, Floats sin, int start = 0)
     {
         Rotation rotation = new(q, cos, sin, start);

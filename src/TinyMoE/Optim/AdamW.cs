@@ -38,9 +38,8 @@ public sealed class AdamW
     public Floats GradientNorm { get; }
 
     /// <summary>
-    /// Updates the weights. <paramref name="step"/> counts from 1; a gradient longer than <see cref="TrainConfig.Clip"/> is shortened to
-    /// it, and one that is not finite
-    /// changes nothing.
+    /// Updates the weights. <paramref name="step"/> counts from 1; a gradient longer than
+    /// <see cref="TrainConfig.Clip"/> is shortened to it, and one that is not finite changes nothing.
     /// </summary>
     public void Step(int step, float learningRate)
     {

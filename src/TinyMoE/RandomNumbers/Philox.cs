@@ -43,7 +43,9 @@ public readonly struct Philox
     /// <summary>Number <paramref name="index"/>, uniform in [0, 1), a multiple of 2⁻²⁴.</summary>
     public float Uniform(long index) => ToUniform(Word(index));
 
-    /// <summary>Number <paramref name="index"/> of the standard normal distribution: Box and Muller on the words of a block, two by two.</summary>
+    /// <summary>
+    /// Number <paramref name="index"/> of the standard normal distribution: Box and Muller on the words of a block, two by two.
+    /// </summary>
     public float Normal(long index)
     {
         (uint a, uint b, uint c, uint d) = Block(index >> 2);
@@ -111,12 +113,13 @@ public readonly struct Philox
     }
 
     /// <summary>
-    /// Blocks <paramref name="block"/> to +3. A 64-bit lane holds one 32-bit word of one block in its lower half; the upper half is left to hold
-    /// anything, because the multiplication (32x32 bits to 64) does not look at it.
+    /// Blocks <paramref name="block"/> to +3. A 64-bit lane holds one 32-bit word of one block in its lower half;
+    /// the upper half is left to hold anything, because the multiplication (32x32 bits to 64) does not look at it.
     /// </summary>
     private void FourBlocks(long block, ref uint words)
     {
-        Vector256<ulong> c0 = Vector256.Create((ulong)block) + Vector256.Create(0UL, 2, 1, 3), c1 = c0 >>> 32; // lanes in the order that the interleaving below undoes
+        // lanes in the order that the interleaving below undoes
+        Vector256<ulong> c0 = Vector256.Create((ulong)block) + Vector256.Create(0UL, 2, 1, 3), c1 = c0 >>> 32;
         Vector256<ulong> c2 = Vector256.Create((ulong)step), c3 = Vector256.Create((ulong)place);
         Vector256<ulong> k0 = Vector256.Create((ulong)key0), k1 = Vector256.Create((ulong)key1);
         for (int round = 0; round < 10; round++)
@@ -128,28 +131,35 @@ public readonly struct Philox
         }
 
         Vector256<ulong> lower = Vector256.Create(0xFFFFFFFFUL), even = Vector256.Create(ulong.MaxValue, 0, ulong.MaxValue, 0);
-        Vector256<ulong> first = (c0 & lower) | (c1 << 32), second = (c2 & lower) | (c3 << 32); // words 0 and 1, 2 and 3, of blocks 0, 2, 1, 3
-        Vector256.ConditionalSelect(even, first, Vector256.Shuffle(second, Vector256.Create(0UL, 0, 2, 2))).AsUInt32().StoreUnsafe(ref words);
-        Vector256.ConditionalSelect(even, Vector256.Shuffle(first, Vector256.Create(1UL, 1, 3, 3)), second).AsUInt32().StoreUnsafe(ref words, 8);
+        // words 0 and 1, 2 and 3, of blocks 0, 2, 1, 3
+        Vector256<ulong> first = (c0 & lower) | (c1 << 32), second = (c2 & lower) | (c3 << 32);
+        Vector256<ulong> firstBlocks = Vector256.ConditionalSelect(even, first, Vector256.Shuffle(second, Vector256.Create(0UL, 0, 2, 2)));
+        Vector256<ulong> lastBlocks = Vector256.ConditionalSelect(even, Vector256.Shuffle(first, Vector256.Create(1UL, 1, 3, 3)), second);
+        firstBlocks.AsUInt32().StoreUnsafe(ref words);
+        lastBlocks.AsUInt32().StoreUnsafe(ref words, 8);
     }
 
     /// <summary>Blocks <paramref name="block"/> to +7, as <see cref="FourBlocks"/> in registers of twice the width.</summary>
     private void EightBlocks(long block, ref uint words)
     {
-        Vector512<ulong> c0 = Vector512.Create((ulong)block) + Vector512.Create(0UL, 4, 1, 5, 2, 6, 3, 7), c1 = c0 >>> 32; // lanes in the order that the interleaving below undoes
+        // lanes in the order that the interleaving below undoes
+        Vector512<ulong> c0 = Vector512.Create((ulong)block) + Vector512.Create(0UL, 4, 1, 5, 2, 6, 3, 7), c1 = c0 >>> 32;
         Vector512<ulong> c2 = Vector512.Create((ulong)step), c3 = Vector512.Create((ulong)place);
         Vector512<ulong> k0 = Vector512.Create((ulong)key0), k1 = Vector512.Create((ulong)key1);
-        Vector512<uint> multiplier0 = Vector512.Create((ulong)Multiplier0).AsUInt32(), multiplier1 = Vector512.Create((ulong)Multiplier1).AsUInt32();
+        Vector512<uint> multiplier0 = Vector512.Create((ulong)Multiplier0).AsUInt32();
+        Vector512<uint> multiplier1 = Vector512.Create((ulong)Multiplier1).AsUInt32();
         for (int round = 0; round < 10; round++)
         {
-            Vector512<ulong> product0 = Avx512F.Multiply(c0.AsUInt32(), multiplier0), product1 = Avx512F.Multiply(c2.AsUInt32(), multiplier1);
+            Vector512<ulong> product0 = Avx512F.Multiply(c0.AsUInt32(), multiplier0);
+            Vector512<ulong> product1 = Avx512F.Multiply(c2.AsUInt32(), multiplier1);
             (c0, c1, c2, c3) = ((product1 >>> 32) ^ c1 ^ k0, product1, (product0 >>> 32) ^ c3 ^ k1, product0);
             k0 += Vector512.Create((ulong)Weyl0);
             k1 += Vector512.Create((ulong)Weyl1);
         }
 
         Vector512<ulong> lower = Vector512.Create(0xFFFFFFFFUL);
-        Vector512<ulong> first = (c0 & lower) | (c1 << 32), second = (c2 & lower) | (c3 << 32); // words 0 and 1, 2 and 3, of blocks 0, 4, 1, 5, 2, 6, 3, 7
+        // words 0 and 1, 2 and 3, of blocks 0, 4, 1, 5, 2, 6, 3, 7
+        Vector512<ulong> first = (c0 & lower) | (c1 << 32), second = (c2 & lower) | (c3 << 32);
         Avx512F.UnpackLow(first, second).AsUInt32().StoreUnsafe(ref words);
         Avx512F.UnpackHigh(first, second).AsUInt32().StoreUnsafe(ref words, 16);
     }

@@ -6,7 +6,7 @@ public enum RandomPurpose
     /// <summary>Initial weights.</summary>
     Initialization = 1,
 
-    /// <summary>Which windows of the text make a batch.</summary>
+    /// <summary>The choice of the windows of text that make a batch.</summary>
     Batch = 2,
 
     /// <summary>Noise on router logits.</summary>
@@ -30,13 +30,13 @@ public enum RandomPurpose
     /// <summary>Jitter of a router's input.</summary>
     RouterJitter = 9,
 
-    /// <summary>Which experts a token must do without.</summary>
+    /// <summary>The experts that a token must do without.</summary>
     GateDropout = 10,
 
     /// <summary>Whether a second expert is kept.</summary>
     SecondExpert = 11,
 
-    /// <summary>Who goes first at a full expert.</summary>
+    /// <summary>The order of choices at a full expert.</summary>
     DropOrder = 12,
 
     /// <summary>Experts of the random router.</summary>
@@ -45,10 +45,10 @@ public enum RandomPurpose
     /// <summary>Dropout of hidden values of experts.</summary>
     ExpertDropout = 14,
 
-    /// <summary>Which experts of the values of attention cannot be chosen.</summary>
+    /// <summary>The experts of the values of attention that cannot be chosen.</summary>
     ValueGateDropout = 20,
 
-    /// <summary>Which experts of the outputs of attention cannot be chosen.</summary>
+    /// <summary>The experts of the outputs of attention that cannot be chosen.</summary>
     OutputGateDropout = 21,
 }
 

@@ -17,7 +17,7 @@ public sealed class Tape : IDisposable
 
     internal Tape(Backend backend, bool recording) => (Backend, Recording) = (backend, recording);
 
-    /// <summary>Who computes.</summary>
+    /// <summary>The backend that computes.</summary>
     public Backend Backend { get; }
 
     /// <summary>Whether ops are recorded for backward.</summary>

@@ -2,7 +2,7 @@ using TinyMoE.Backends;
 
 namespace TinyMoE.Tensors;
 
-/// <summary>Where tapes come from.</summary>
+/// <summary>Opens tapes on a backend.</summary>
 public static class TapeExtensions
 {
     /// <summary>A tape for one step on <paramref name="backend"/>; <paramref name="recording"/> false serves inference.</summary>

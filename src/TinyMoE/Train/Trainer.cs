@@ -62,7 +62,7 @@ public sealed class Trainer : IDisposable
             Checkpoint.Load(folder.Last, Model, optimizer);
             lastRouting = Checkpoint.LoadRouting(folder.Last);
         }
-        else if (config.Moe is { Experts: > 0, Router: RouterKind.Hash, Hash: HashKind.Balanced })
+        else if (Model.WantsFrequencies)
         {
             Model.Prepare(source.TrainFrequencies());
         }

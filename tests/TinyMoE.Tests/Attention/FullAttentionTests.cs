@@ -58,7 +58,13 @@ public sealed class FullAttentionTests
     [Fact]
     public void Parameters_HaveTheSizesOfTheConfiguration()
     {
-        AttentionConfig attention = Grouped with { Heads = 6, Biases = true, OutputBias = OutputBias.True, QueryKeyNorm = QueryKeyNorm.Whole };
+        AttentionConfig attention = Grouped with
+        {
+            Heads = 6,
+            Biases = true,
+            OutputBias = OutputBias.True,
+            QueryKeyNorm = QueryKeyNorm.Whole,
+        };
         using AttentionLayer layer = new(Model, attention, B: 1);
         Assert.Equal(
             [

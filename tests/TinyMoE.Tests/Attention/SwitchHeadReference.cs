@@ -29,7 +29,8 @@ internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnl
         double[][] x = [.. Values["x"].Chunk(s.Width)];          // (B·T)(C)
         double[][][] q = [.. x.Select((row, n) => Heads(row, "query", s.H, n % s.T))];
         double[][][] k = [.. x.Select((row, n) => Heads(row, "key", s.KvHeads, n % s.T))];
-        double[][][] v = [.. x.Select((row, n) => Enumerable.Range(0, s.KvHeads).Select(h => Value(row, n, h)).ToArray())]; // (B·T)(KvHeads)(D)
+        // (B·T)(KvHeads)(D)
+        double[][][] v = [.. x.Select((row, n) => Enumerable.Range(0, s.KvHeads).Select(h => Value(row, n, h)).ToArray())];
         return [.. x.SelectMany((row, n) => Enumerable.Range(0, s.H).Select(h => Output(row, n, h, Attend(q, k, v, n, h))).Aggregate(Add))];
     }
 
@@ -39,7 +40,9 @@ internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnl
             .Select(chosen =>
             {
                 double[] value = Product(Expert("value_experts.weight", head, chosen.Expert, s.D * s.Width), x);
-                return Scale(chosen.Gate, s.QueryKeyValueBiases ? Add(value, Expert("value_experts.bias", head, chosen.Expert, s.D)) : value);
+                if (s.QueryKeyValueBiases)
+                    value = Add(value, Expert("value_experts.bias", head, chosen.Expert, s.D));
+                return Scale(chosen.Gate, value);
             })
             .Aggregate(Add);
 
@@ -53,7 +56,9 @@ internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnl
             })
             .Aggregate(Add);
 
-    /// <summary>The K experts of the largest scores among those that dropout leaves; where it leaves fewer, those it came nearest to leaving.</summary>
+    /// <summary>
+    /// The K experts of the largest scores among those that dropout leaves; where it leaves fewer, those it came nearest to leaving.
+    /// </summary>
     private IEnumerable<(int Expert, double Gate)> Choose(string gate, RandomPurpose purpose, int heads, double[] x, int n, int head)
     {
         double[] scores = Product(Values[gate].AsSpan(head * s.E * s.Width, s.E * s.Width).ToArray(), x);
@@ -94,7 +99,8 @@ internal sealed class SwitchHeadReference(SwitchHeadSizes s, Pass pass, IReadOnl
         })];
     }
 
-    private double[] Expert(string name, int head, int expert, int size) => Values[name].AsSpan((head * s.E + expert) * size, size).ToArray();
+    private double[] Expert(string name, int head, int expert, int size) =>
+        Values[name].AsSpan((head * s.E + expert) * size, size).ToArray();
 
     private static double[] Product(double[] matrix, double[] x) => [.. matrix.Chunk(x.Length).Select(row => Dot(row, x))];
 

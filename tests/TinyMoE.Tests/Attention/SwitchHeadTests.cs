@@ -55,8 +55,11 @@ public sealed class SwitchHeadTests
             layer[name] = full[name];
         (layer["value_router.weight"], layer["output_router.weight"]) = (new float[s.KvHeads * s.E * C], new float[s.H * s.E * C]);
         (float[] v, float[] o) = (full["value.weight"], full["output.weight"]);
-        layer["value_experts.weight"] = [.. Enumerable.Range(0, s.KvHeads * s.E).SelectMany(expert => v.AsSpan(expert / s.E * s.D * C, s.D * C).ToArray())];
-        layer["output_experts.weight"] = [.. Enumerable.Range(0, s.H * s.E * C * s.D).Select(i => o[i / s.D % C * C + i / (s.D * C * s.E) * s.D + i % s.D])];
+        int headSize = s.D * C;
+        layer["value_experts.weight"] =
+            [.. Enumerable.Range(0, s.KvHeads * s.E).SelectMany(expert => v.AsSpan(expert / s.E * headSize, headSize).ToArray())];
+        layer["output_experts.weight"] =
+            [.. Enumerable.Range(0, s.H * s.E * headSize).Select(i => o[i / s.D % C * C + i / (headSize * s.E) * s.D + i % s.D])];
         AttentionLayer.AssertClose([.. full.Forward(Pass.Inference).Select(y => (double)y)], layer.Forward(Pass.Inference), 1e-6, "value");
     }
 
@@ -70,7 +73,8 @@ public sealed class SwitchHeadTests
         Assert.NotEqual(layer.Forward(Training with { Step = 3 }), layer.Forward(Training));
 
         using AttentionLayer all = NewLayer(sizes with { K = 3 }), plain = NewLayer(sizes with { K = 3, GateDropout = 0 });
-        AttentionLayer.AssertClose([.. plain.Forward(Training).Select(y => (double)y)], all.Forward(Training), 1e-6, "value"); // every expert is taken: only the order changes
+        // every expert is taken: only the order changes
+        AttentionLayer.AssertClose([.. plain.Forward(Training).Select(y => (double)y)], all.Forward(Training), 1e-6, "value");
     }
 
     [Fact]
@@ -79,7 +83,8 @@ public sealed class SwitchHeadTests
         SwitchHeadSizes s = new(B: 1, T: 1, H: 2, KvHeads: 1, D: 4, E: 5, K: 2);
         using AttentionLayer layer = NewLayer(s);
         Dictionary<string, float[]> gradients = layer.Gradients([.. Enumerable.Repeat(1f, s.Width)]);
-        foreach ((string name, int heads) in (ReadOnlySpan<(string, int)>)[("value_experts.weight", s.KvHeads), ("output_experts.weight", s.H)])
+        (string Name, int Heads)[] stacks = [("value_experts.weight", s.KvHeads), ("output_experts.weight", s.H)];
+        foreach ((string name, int heads) in stacks)
         {
             float[][] experts = [.. gradients[name].Chunk(s.Width * s.D)];
             Assert.All(gradients[name], g => Assert.True(float.IsFinite(g)));
@@ -94,10 +99,13 @@ public sealed class SwitchHeadTests
         const int T = 9, H = 3, E = 4, K = 2, C = 12;
         using CpuBackend backend = new(2);
         using ParameterStore store = new(backend);
-        HeadExperts experts = HeadExperts.OfOutputs(store, "a", new ModelConfig { Width = C }, new AttentionConfig { Heads = H, Experts = E, Active = K }, layer: 0);
+        ModelConfig model = new() { Width = C };
+        AttentionConfig attention = new() { Heads = H, Experts = E, Active = K };
+        HeadExperts experts = HeadExperts.OfOutputs(store, "a", model, attention, layer: 0);
         store.Allocate(5);
         using Tape tape = backend.NewTape(recording: false);
-        (Assignment byToken, Assignment byHead) = experts.Choose(tape.Normal((T, C), new RandomKey(1, RandomPurpose.Other, 0)), Pass.Inference);
+        Tensor x = tape.Normal((T, C), new RandomKey(1, RandomPurpose.Other, 0));
+        (Assignment byToken, Assignment byHead) = experts.Choose(x, Pass.Inference);
         Assert.Equal((T, T * H, T * H * K, T * H * K), (byToken.TokenCount, byHead.TokenCount, byToken.Rows, byHead.Rows));
         Assert.Equal(backend.Read(byToken.Offsets), backend.Read(byHead.Offsets));
         Assert.Equal(byToken.Gates.ToArray(), byHead.Gates.ToArray());
@@ -112,7 +120,8 @@ public sealed class SwitchHeadTests
     {
         using AttentionLayer layer = NewLayer(Sizes["shared values, window, biases"]);
         TensorNames names = TensorNames.Of(new ModelConfig());
-        string[] tensors = [.. layer.Parameters.SelectMany(names.Of).Select(tensor => $"{tensor.Name["model.layers.0.self_attn.".Length..]} {tensor.Shape}")];
+        int prefix = "model.layers.0.self_attn.".Length;
+        string[] tensors = [.. layer.Parameters.SelectMany(names.Of).Select(tensor => $"{tensor.Name[prefix..]} {tensor.Shape}")];
         Assert.Equal(
             [
                 "q_proj.weight (12, 12)", "k_proj.weight (4, 12)",

@@ -35,7 +35,7 @@ public sealed class AssignTests
         Assert.ThrowsAny<Exception>(() => Assign([0, 3], T: 2, E: 3, K: 1));
 
     [Fact]
-    public void Assign_DroppedChoices_AreInNoRow_AndTheRowsLeftOverAreNobodys()
+    public void Assign_DroppedChoices_AreInNoRow_AndTheRowsLeftOverAreUnassigned()
     {
         Plan plan = Assign([1, -1, -1, -1, 0, 1], T: 3, E: 2, K: 2);
         Assert.Equal([0, 1, 3], plan.Offsets);
@@ -56,10 +56,10 @@ public sealed class AssignTests
         int[] sorted = [.. Enumerable.Range(0, T * K).Where(choice => experts[choice] >= 0).OrderBy(choice => experts[choice])];
         Assert.True(sorted.Length <= N);
         Plan plan = Assign(experts, T, E, K, N);
-        int[] nobody = [.. Enumerable.Repeat(-1, N - sorted.Length)];
+        int[] unassigned = [.. Enumerable.Repeat(-1, N - sorted.Length)];
         Assert.Equal(Enumerable.Range(0, E + 1).Select(e => experts.Count(expert => expert >= 0 && expert < e)), plan.Offsets);
-        Assert.Equal([.. sorted, .. nobody], plan.Choices);
-        Assert.Equal([.. sorted.Select(choice => choice / K), .. nobody], plan.Tokens);
+        Assert.Equal([.. sorted, .. unassigned], plan.Choices);
+        Assert.Equal([.. sorted.Select(choice => choice / K), .. unassigned], plan.Tokens);
         int[] tokenOffsets = new int[T + 1];
         for (int i = 0; i < T * K; i++)
             tokenOffsets[i / K + 1] += experts[i] >= 0 ? 1 : 0;

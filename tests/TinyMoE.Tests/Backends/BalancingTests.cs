@@ -29,7 +29,7 @@ public sealed class BalancingTests
             double best = Best(scores, E, 0, [.. Enumerable.Repeat(Ceiling.Divide(T, E), E)]),
                 found = choices.Select((e, t) => (double)scores[t * E + e]).Sum();
             float step = Math.Max(1e-4f, (scores.Max() - scores.Min()) / 50);
-            Assert.InRange(found, best - T * step, best + 1e-5); // an auction is within one bid step a token
+            Assert.InRange(found, best - T * step, best + 1e-5); // an auction is within one bid step per token
         }
     }
 

@@ -162,7 +162,7 @@ public sealed class ChoicesTests : IDisposable
         single.Dispose();
     }
 
-    /// <summary>K different experts a token, some dropped.</summary>
+    /// <summary>K different experts per token, some dropped.</summary>
     private static int[] Choices(int T, int E, int K, bool dropped = true)
     {
         Philox random = new(new RandomKey(21, RandomPurpose.Other, Step: T));

@@ -28,6 +28,7 @@ public sealed class DeviceTests : IDisposable
     public void TrainEvalGenerate_OnCuda_GiveWhatTheProcessorGives()
     {
         Emulator.Configure("");
+        int before = Emulator.Allocations;
         CommandLine cuda = Train("cuda", "--device", "cuda"), cpu = Train("cpu", "--device", "cpu", "--threads", "1");
         Assert.Equal((0, ""), (cuda.ExitCode, cuda.Error));
         Assert.Contains("cuda:0", cuda.Output, StringComparison.Ordinal);
@@ -43,7 +44,7 @@ public sealed class DeviceTests : IDisposable
         CommandLine text = CommandLine.Run([.. generate, "--device", "cuda"]);
         Assert.Equal((0, ""), (text.ExitCode, text.Error));
         Assert.Equal(CommandLine.Run(generate).Output, text.Output);
-        Assert.Equal(0, Emulator.Allocations);
+        Assert.Equal(before, Emulator.Allocations); // other tests may share a backend that lives on
         TestDevice.RequireNoFinding();
     }
 
@@ -84,6 +85,7 @@ public sealed class DeviceTests : IDisposable
     public void Doctor_OnDevicesThatWork_FindsEveryFamilyWell()
     {
         Emulator.Configure("devices=2");
+        int before = Emulator.Allocations;
         CommandLine result = CommandLine.Run("doctor");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         string[] told =
@@ -93,7 +95,7 @@ public sealed class DeviceTests : IDisposable
         ];
         foreach (string expected in told)
             Assert.Contains(expected, result.Output, StringComparison.Ordinal);
-        Assert.Equal(0, Emulator.Allocations);
+        Assert.Equal(before, Emulator.Allocations); // other tests may share a backend that lives on
     }
 
     [EmulatedFact]

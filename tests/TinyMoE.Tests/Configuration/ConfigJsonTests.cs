@@ -20,7 +20,8 @@ public sealed class ConfigJsonTests
         string json = ConfigJson.Write(Presets.Get("shazeer-tiny"));
         foreach (string expected in new[]
         {
-            "\"kv_heads\": 2", "\"norm\": \"layer\"", "\"positions\": \"rope\"", "\"feed_forward\": \"relu\"", "\"router\": \"noisy-top-k\"",
+            "\"kv_heads\": 2", "\"norm\": \"layer\"", "\"positions\": \"rope\"", "\"feed_forward\": \"relu\"",
+            "\"router\": \"noisy-top-k\"",
             "\"z_loss\": 0", "\"beta1\": 0.9", "\"schedule\": \"cosine\"", "\"tokenizer\": \"char\"", "\"tie_embeddings\": true",
         })
             Assert.Contains(expected, json);
@@ -65,7 +66,9 @@ public sealed class ConfigJsonTests
     [InlineData("""{"attention":{"window":[4,"8"]}}""", "attention.window needs a whole number, or a list of them, not '4, \"8\"'")]
     [InlineData("""{"attention":{"window":[]}}""", "attention.window needs a whole number, or a list of them, not ''")]
     [InlineData("""{"attention":{"output_bias":1}}""", "attention.output_bias has no '1'; known: as-model, true, false")]
-    [InlineData("""{"attention":{"heads":2},"model":{"heads":4}}""", "attention.heads and model.heads are the same key; keep attention.heads")]
+    [InlineData(
+        """{"attention":{"heads":2},"model":{"heads":4}}""",
+        "attention.heads and model.heads are the same key; keep attention.heads")]
     [InlineData("""{"model":3}""", """model needs an object, like {"model": {"width": 128}}""")]
     [InlineData("[]", """a configuration is a JSON object, like {"model": {"width": 128}}""")]
     public void Read_WrongInput_SaysWhatAndWhatInstead(string json, string expected) =>
@@ -90,7 +93,8 @@ public sealed class ConfigJsonTests
         File.WriteAllText(path, """{"moe":{"expert":4}}""");
         try
         {
-            Assert.Equal($"{path}: unknown key 'moe.expert'; did you mean 'moe.experts'?", Assert.Throws<TinyMoEException>(() => ConfigJson.Load(path)).Message);
+            TinyMoEException error = Assert.Throws<TinyMoEException>(() => ConfigJson.Load(path));
+            Assert.Equal($"{path}: unknown key 'moe.expert'; did you mean 'moe.experts'?", error.Message);
         }
         finally
         {

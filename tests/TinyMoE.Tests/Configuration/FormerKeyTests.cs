@@ -70,7 +70,8 @@ public sealed class FormerKeyTests
         RunConfig config = Presets.Get(Presets.Default);
         Assert.Equal(config, ConfigJson.Read(ConfigJson.Write(config)));
         Assert.Equal(config.GetHashCode(), ConfigJson.Read(ConfigJson.Write(config)).GetHashCode());
-        string[] changes = ["model.width=64", "attention.window=8,0", "moe.active=1", "train.seed=9", "data.sources=a,b", "data.validation=0.2"];
+        string[] changes =
+            ["model.width=64", "attention.window=8,0", "moe.active=1", "train.seed=9", "data.sources=a,b", "data.validation=0.2"];
         foreach (string change in changes)
             Assert.NotEqual(config, config.With(change.Split('=')[0], change.Split('=')[1]));
     }

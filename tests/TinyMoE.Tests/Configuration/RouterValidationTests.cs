@@ -17,7 +17,8 @@ public sealed class RouterValidationTests
     [InlineData("moe.router=base moe.capacity_factor=1", "moe.capacity_factor", "moe.router=base")]
     [InlineData("moe.router=soft moe.capacity_factor=1", "moe.capacity_factor", "moe.router=soft")]
     [InlineData("moe.router=soft moe.eval_capacity_factor=1 moe.allow_non_causal=true", "moe.eval_capacity_factor", "moe.router=soft")]
-    [InlineData("moe.router=expert-choice moe.allow_non_causal=true moe.capacity_factor=1", "moe.capacity_factor", "moe.router=expert-choice")]
+    [InlineData(
+        "moe.router=expert-choice moe.allow_non_causal=true moe.capacity_factor=1", "moe.capacity_factor", "moe.router=expert-choice")]
     [InlineData("moe.router=hash moe.capacity_factor=1 moe.drop=probability", "moe.drop=probability", "moe.router=hash")]
     [InlineData("moe.router=uniform moe.capacity_factor=1 moe.drop=probability", "moe.drop=probability", "moe.router=uniform")]
     [InlineData("moe.load_loss=0.01", "moe.load_loss", "noisy-top-k", "moe.logit_noise")]
@@ -96,7 +97,9 @@ public sealed class RouterValidationTests
     [InlineData("moe.router=switch", "1 of 8 experts", "moe.active")]
     [InlineData("moe.router=soft", "8 of 8 experts", "moe.active")]
     [InlineData("moe.router=hash moe.balance_loss=0.01 moe.z_loss=0", "moe.balance_loss has no effect with moe.router=hash")]
-    [InlineData("moe.router=random moe.balance_loss=0.01 moe.z_loss=0.001 moe.jitter=0.1", "moe.balance_loss, moe.z_loss, moe.jitter have no effect with moe.router=random")]
+    [InlineData(
+        "moe.router=random moe.balance_loss=0.01 moe.z_loss=0.001 moe.jitter=0.1",
+        "moe.balance_loss, moe.z_loss, moe.jitter have no effect with moe.router=random")]
     [InlineData("moe.router=task moe.tasks=2 moe.logit_noise=1", "moe.logit_noise has no effect with moe.router=task")]
     [InlineData("moe.router=noisy-top-k moe.logit_noise=1", "moe.logit_noise has no effect with moe.router=noisy-top-k")]
     public void Notes_WhatARouterDoesNotHeed_IsNamed(string changes, params string[] named) =>
@@ -113,5 +116,6 @@ public sealed class RouterValidationTests
     }
 
     private static RunConfig Changed(string changes) =>
-        changes.Split(' ').Select(change => change.Split('=', 2)).Aggregate(Presets.Get(Presets.Default), (config, change) => config.With(change[0], change[1]));
+        changes.Split(' ').Select(change => change.Split('=', 2))
+            .Aggregate(Presets.Get(Presets.Default), (config, change) => config.With(change[0], change[1]));
 }

@@ -109,5 +109,6 @@ public sealed class ValidationTests
     }
 
     private static RunConfig Changed(string changes) =>
-        changes.Split(' ').Select(change => change.Split('=', 2)).Aggregate(Presets.Get(Presets.Default), (config, change) => config.With(change[0], change[1]));
+        changes.Split(' ').Select(change => change.Split('=', 2))
+            .Aggregate(Presets.Get(Presets.Default), (config, change) => config.With(change[0], change[1]));
 }

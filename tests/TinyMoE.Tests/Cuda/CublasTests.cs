@@ -36,13 +36,13 @@ public sealed class CublasTests
         { 0, 10, 3, 1 },    // nothing at all
     };
 
-    /// <summary>Rows of each expert, and of nobody behind them; inputs, outputs.</summary>
+    /// <summary>Rows of each expert, and unassigned ones behind them; inputs, outputs.</summary>
     public static TheoryData<string, int, int, int> Plans => new()
     {
         { "4 4 4 4", 0, 8, 16 },
         { "3 0 11 1 0", 0, 37, 23 },  // experts without rows
-        { "0 0 5", 6, 9, 4 },         // rows of nobody
-        { "0 0 0", 7, 9, 4 },         // all rows of nobody
+        { "0 0 5", 6, 9, 4 },         // unassigned rows
+        { "0 0 0", 7, 9, 4 },         // unassigned rows only
         { "21", 0, 7, 5 },            // one expert
         { "0 64 0 0 33 2 70 1", 3, 65, 67 },
         { "2 3", 1, 0, 4 },           // a sum over nothing
@@ -78,9 +78,9 @@ public sealed class CublasTests
 
     [CudaTheory]
     [MemberData(nameof(Plans))]
-    public void GroupedProducts_AgreeWithCpu(string rows, int nobody, int inputs, int outputs)
+    public void GroupedProducts_AgreeWithCpu(string rows, int unassigned, int inputs, int outputs)
     {
-        (int[] offsets, int E, int N) = Plan(rows, nobody);
+        (int[] offsets, int E, int N) = Plan(rows, unassigned);
         foreach (bool adds in new[] { false, true })
         {
             foreach (ElementType precision in Enum.GetValues<ElementType>())
@@ -105,9 +105,9 @@ public sealed class CublasTests
 
     [CudaTheory]
     [MemberData(nameof(Plans))]
-    public void GroupedMatMul_WithEveryEpilogue_AgreesWithCpu(string rows, int nobody, int inputs, int outputs)
+    public void GroupedMatMul_WithEveryEpilogue_AgreesWithCpu(string rows, int unassigned, int inputs, int outputs)
     {
-        (int[] offsets, int E, int N) = Plan(rows, nobody);
+        (int[] offsets, int E, int N) = Plan(rows, unassigned);
         foreach (Tail tail in Tail.All)
         {
             AssertAgrees($"{tail}", (b, d) =>
@@ -275,13 +275,13 @@ public sealed class CublasTests
         return packed;
     }
 
-    private static (int[] Offsets, int E, int N) Plan(string rows, int nobody)
+    private static (int[] Offsets, int E, int N) Plan(string rows, int unassigned)
     {
         int[] counts = [.. rows.Split(' ').Select(int.Parse)];
         int[] offsets = new int[counts.Length + 1];
         for (int e = 0; e < counts.Length; e++)
             offsets[e + 1] = offsets[e] + counts[e];
-        return (offsets, counts.Length, offsets[^1] + nobody);
+        return (offsets, counts.Length, offsets[^1] + unassigned);
     }
 
     /// <summary>One epilogue: which of its parts are there.</summary>

@@ -34,7 +34,9 @@ public sealed class EmulatedTheoryAttribute : TheoryAttribute
         : base(sourceFile, sourceLine) => Skip = TestDevice.WhyNone ?? TestDevice.WhyNotEmulated;
 }
 
-/// <summary>Tests that use the CUDA device: one class after the other, since the emulator's settings and counts are the process's.</summary>
+/// <summary>
+/// Tests that use the CUDA device: one class after the other, since the emulator's settings and counts are the process's.
+/// </summary>
 [CollectionDefinition(Name)]
 public sealed class CudaCollection
 {

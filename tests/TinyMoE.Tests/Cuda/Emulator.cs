@@ -35,7 +35,8 @@ internal static unsafe class Emulator
     public static void ChooseLibraries(string folder)
     {
         Environment.SetEnvironmentVariable("TINYMOE_CUDA_LIBRARY", DriverPath(folder));
-        Environment.SetEnvironmentVariable("TINYMOE_CUBLAS_LIBRARY", Path.Combine(folder, OperatingSystem.IsWindows() ? "cublas64_12.dll" : "libcublas.so.12"));
+        string cublas = OperatingSystem.IsWindows() ? "cublas64_12.dll" : "libcublas.so.12";
+        Environment.SetEnvironmentVariable("TINYMOE_CUBLAS_LIBRARY", Path.Combine(folder, cublas));
     }
 
     /// <summary>Begins anew with these settings (see native/emulator/README.md): all counts are zero, no finding is kept.</summary>

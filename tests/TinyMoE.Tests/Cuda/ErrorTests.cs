@@ -14,7 +14,8 @@ public sealed class ErrorTests
     public void NoDevice_IsTold() => AssertOpeningFails("no_device", 0, "No CUDA device", "nvidia-smi", "use the CPU");
 
     [EmulatedFact]
-    public void OldDriver_IsTold() => AssertOpeningFails("old_driver", 0, "CUDA driver is too old", "knows CUDA 10.2", "needs 11.8", "Update the driver");
+    public void OldDriver_IsTold() =>
+        AssertOpeningFails("old_driver", 0, "CUDA driver is too old", "knows CUDA 10.2", "needs 11.8", "Update the driver");
 
     [EmulatedFact]
     public void DeviceThatIsNotThere_IsTold()
@@ -42,10 +43,12 @@ public sealed class ErrorTests
     }
 
     [EmulatedFact]
-    public void MissingDriver_IsTold() => AssertTells(OpenWithout("TINYMOE_CUDA_LIBRARY"), "No CUDA driver", "libcuda.so.1", "Install", "use the CPU");
+    public void MissingDriver_IsTold() =>
+        AssertTells(OpenWithout("TINYMOE_CUDA_LIBRARY"), "No CUDA driver", "libcuda.so.1", "Install", "use the CPU");
 
     [EmulatedFact]
-    public void MissingCublas_IsTold() => AssertTells(OpenWithout("TINYMOE_CUBLAS_LIBRARY"), "No cuBLAS", "libcublas.so.12", "Install", "use the CPU");
+    public void MissingCublas_IsTold() =>
+        AssertTells(OpenWithout("TINYMOE_CUBLAS_LIBRARY"), "No cuBLAS", "libcublas.so.12", "Install", "use the CPU");
 
     [EmulatedFact]
     public void OutOfMemory_TellsWhatWasAskedForAndWhatIsLive()
@@ -54,7 +57,8 @@ public sealed class ErrorTests
         DeviceBuffer large = cuda.Pool.Rent(20 << 20, "the large one"), small = cuda.Pool.Rent(3 << 20, "the small one");
         AssertTells(
             Assert.ThrowsAny<TinyMoEException>(() => cuda.Pool.Rent(500 << 20)),
-            "Out of memory on cuda:0", "500 MiB were asked for", "of 512 MiB are free", "23 MiB are live in 2 buffers", "the large one 20 MiB in 1, the small one 3 MiB in 1", "smaller batch");
+            "Out of memory on cuda:0", "500 MiB were asked for", "of 512 MiB are free", "23 MiB are live in 2 buffers",
+            "the large one 20 MiB in 1, the small one 3 MiB in 1", "smaller batch");
         cuda.Pool.Return(large);
         cuda.Pool.Return(small);
         cuda.Pool.Return(cuda.Pool.Rent(380 << 20)); // the pool gave back what it only kept for later
@@ -79,7 +83,8 @@ public sealed class ErrorTests
         Emulator.Configure("fail_launch=1");
         AssertTells(
             Record(() => CopyTwice(cuda, x, y)),
-            "The launch of copy_columns (1 x 1 x 1 blocks of 256 threads) failed on cuda:0", "CUDA_ERROR_", "memory left unknown: the device no longer answers");
+            "The launch of copy_columns (1 x 1 x 1 blocks of 256 threads) failed on cuda:0", "CUDA_ERROR_",
+            "memory left unknown: the device no longer answers");
         Emulator.Configure("");
         cuda.Pool.Return(buffer);
     }
@@ -115,7 +120,10 @@ public sealed class ErrorTests
         }
     }
 
-    /// <summary>The error of opening a device with a library that cannot be loaded: bindings and backend are loaded a second time, since a process finds its libraries once.</summary>
+    /// <summary>
+    /// The error of opening a device with a library that cannot be loaded: bindings
+    /// and backend are loaded a second time, since a process finds its libraries once.
+    /// </summary>
     private static Exception? OpenWithout(string variable)
     {
         Emulator.Configure("");
@@ -123,8 +131,10 @@ public sealed class ErrorTests
         Environment.SetEnvironmentVariable(variable, Path.Combine(AppContext.BaseDirectory, "no-such-library"));
         try
         {
-            Type backend = new SecondBindings().LoadFromAssemblyName(typeof(CudaBackend).Assembly.GetName()).GetType(typeof(CudaBackend).FullName!)!;
-            return Record(() => Activator.CreateInstance(backend, 0, null)) is TargetInvocationException wrapped ? wrapped.InnerException : null;
+            Assembly bindings = new SecondBindings().LoadFromAssemblyName(typeof(CudaBackend).Assembly.GetName());
+            Type backend = bindings.GetType(typeof(CudaBackend).FullName!)!;
+            Exception? error = Record(() => Activator.CreateInstance(backend, 0, null));
+            return (error as TargetInvocationException)?.InnerException;
         }
         finally
         {
@@ -145,6 +155,8 @@ public sealed class ErrorTests
     private sealed class SecondBindings : AssemblyLoadContext
     {
         protected override Assembly? Load(AssemblyName assemblyName) =>
-            assemblyName.Name is "TinyMoE.Cuda" or "ManagedCuda.Subset" ? LoadFromAssemblyPath(Path.Combine(AppContext.BaseDirectory, assemblyName.Name + ".dll")) : null;
+            assemblyName.Name is "TinyMoE.Cuda" or "ManagedCuda.Subset"
+                ? LoadFromAssemblyPath(Path.Combine(AppContext.BaseDirectory, assemblyName.Name + ".dll"))
+                : null;
     }
 }

@@ -11,10 +11,12 @@ public sealed class KernelCostTests(ITestOutputHelper output)
     {
         List<string> wrong = [];
         IReadOnlyList<KernelCost> costs = KernelCosts.Measure();
-        Assert.Equal(Ptx.All.SelectMany(ptx => ptx.Kernels()).Select(kernel => kernel.Name).Order(StringComparer.Ordinal), costs.Select(cost => cost.Kernel).Distinct());
+        IEnumerable<string> kernels = Ptx.All.SelectMany(ptx => ptx.Kernels()).Select(kernel => kernel.Name).Order(StringComparer.Ordinal);
+        Assert.Equal(kernels, costs.Select(cost => cost.Kernel).Distinct());
         foreach (KernelCost cost in costs)
         {
-            string line = $"{cost.Kernel,-34} {cost.Case,-50} traffic {cost.Traffic:F3}  sectors {cost.Coalescing:F2}  conflicts {cost.BankConflicts}  local {cost.LocalBytes}  instructions {cost.ThreadInstructions:N0}";
+            string line = $"{cost.Kernel,-34} {cost.Case,-50} traffic {cost.Traffic:F3}  sectors {cost.Coalescing:F2}  " +
+                $"conflicts {cost.BankConflicts}  local {cost.LocalBytes}  instructions {cost.ThreadInstructions:N0}";
             output.WriteLine(line);
             if (cost.Traffic > KernelCosts.MostTrafficOf(cost.Kernel) || cost.BankConflicts > 0 || cost.LocalBytes > 0)
                 wrong.Add(line);

@@ -4,7 +4,9 @@ using TinyMoE.Tests.Ops;
 
 namespace TinyMoE.Tests.Cuda;
 
-/// <summary>Every op case of every family on the CUDA device, against the double-precision reference and the CPU: values, gradients, accumulation.</summary>
+/// <summary>
+/// Every op case of every family on the CUDA device, against the double-precision reference and the CPU: values, gradients, accumulation.
+/// </summary>
 [Collection(CudaCollection.Name)]
 public sealed class OpCaseTests
 {
@@ -28,12 +30,15 @@ public sealed class OpCaseTests
         OpRun expected = OpRun.Of(c, cpu), once = OpRun.Of(c, cuda), twice = OpRun.Of(c, cuda, uses: 2);
 
         double tolerance = c.Tolerance;
-        OpRun.AssertClose(c.Reference(Array.ConvertAll(c.Values(), values => Array.ConvertAll(values, v => (double)v))), once.Output, tolerance, "value");
+        double[][] inputs = Array.ConvertAll(c.Values(), values => Array.ConvertAll(values, v => (double)v));
+        OpRun.AssertClose(c.Reference(inputs), once.Output, tolerance, "value");
         double gradientTolerance = c.GradientTolerance ?? c.Tolerance * 5;
         for (int input = 0; input < once.Grads.Length; input++)
         {
-            OpRun.AssertClose(Array.ConvertAll(expected.Grads[input], g => (double)g), once.Grads[input], gradientTolerance, $"gradient of input {input}");
-            OpRun.AssertClose(Array.ConvertAll(once.Grads[input], g => 2.0 * g), twice.Grads[input], 1e-5, $"accumulated gradient of input {input}");
+            double[] gradient = Array.ConvertAll(expected.Grads[input], g => (double)g);
+            OpRun.AssertClose(gradient, once.Grads[input], gradientTolerance, $"gradient of input {input}");
+            double[] doubled = Array.ConvertAll(once.Grads[input], g => 2.0 * g);
+            OpRun.AssertClose(doubled, twice.Grads[input], 1e-5, $"accumulated gradient of input {input}");
         }
 
         TestDevice.RequireNoFinding();

@@ -6,18 +6,20 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Cuda;
 
-/// <summary>What a training step costs beside its arithmetic: waits, launches, memory. Counted by the emulated driver, at its entry points.</summary>
+/// <summary>
+/// What a training step costs beside its arithmetic: waits, launches, memory. Counted by the emulated driver, at its entry points.
+/// </summary>
 [Collection(CudaCollection.Name)]
 public sealed class StepCostTests(ITestOutputHelper output)
 {
     private const int WarmUp = 3, Measured = 4, MostLayers = 8, MostLaunchesPerLayer = 40, MostManagedBytes = 64 * 1024;
 
-    /// <summary>Launches a layer of presets whose layers do more than attention and one mixture.</summary>
+    /// <summary>Launches per layer of presets whose layers do more than attention and one mixture.</summary>
     private static readonly Dictionary<string, (int Most, string Why)> OwnBounds = new()
     {
         ["switch-tiny"] = (43, "a full expert drops: the choices are sorted once more to see which, and counted"),
         ["deepseek-tiny"] = (48, "shared experts, a bias of the choice, and two divisions of scores by their sum"),
-        ["switch-head-tiny"] = (67, "two more mixtures a layer, in attention, each with two plans"),
+        ["switch-head-tiny"] = (67, "two more mixtures per layer, in attention, each with two plans"),
     };
 
     public static TheoryData<string> Models => [.. Presets.All.Select(preset => preset.Name)];
@@ -34,18 +36,24 @@ public sealed class StepCostTests(ITestOutputHelper output)
         List<(int Waits, int Launches, int Products, int Allocations, long Bytes, long Misses)> marks = [];
         RecordingListener listener = new()
         {
-            Then = _ => marks.Add((Emulator.Synchronizations, Emulator.Launches, Emulator.Products, Emulator.AllocationCalls, GC.GetAllocatedBytesForCurrentThread(), cuda.Pool.Misses)),
+            Then = _ => marks.Add((
+                Emulator.Synchronizations, Emulator.Launches, Emulator.Products, Emulator.AllocationCalls,
+                GC.GetAllocatedBytesForCurrentThread(), cuda.Pool.Misses)),
         };
         using Trainer trainer = new(cuda, config, corpus, new RunFolder(folder["a"]), listener);
         trainer.Run(stopAt: WarmUp + Measured);
 
         (var before, var after) = (marks[WarmUp - 1], marks[^1]);
-        int layers = config.Model.Layers, mixturesOfLayer = config.Attention.Kind == AttentionKind.SwitchHead ? 3 : 1; // of values and of outputs too
+        // of values and of outputs too
+        int layers = config.Model.Layers, mixturesOfLayer = config.Attention.Kind == AttentionKind.SwitchHead ? 3 : 1;
         int mixtures = config.Moe.Experts > 0 ? mixturesOfLayer * layers : 0;
         double waits = (after.Waits - before.Waits) / (double)Measured;
-        double launches = (after.Launches - before.Launches) / (double)Measured / layers, products = (after.Products - before.Products) / (double)Measured / layers;
+        double launches = (after.Launches - before.Launches) / (double)Measured / layers;
+        double products = (after.Products - before.Products) / (double)Measured / layers;
         long bytes = (after.Bytes - before.Bytes) / Measured;
-        output.WriteLine($"{name}: {waits} waits a step ({mixtures} mixtures), {layers} layers, {launches:F1} launches and {products:F1} products a layer, {bytes:N0} managed bytes, {after.Allocations - before.Allocations} device allocations");
+        output.WriteLine(
+            $"{name}: {waits} waits per step ({mixtures} mixtures), {layers} layers, {launches:F1} launches and {products:F1} products " +
+            $"per layer, {bytes:N0} managed bytes, {after.Allocations - before.Allocations} device allocations");
         Assert.InRange(waits, 0, 1 + mixtures);
         Assert.InRange(launches, 0, OwnBounds.TryGetValue(name, out (int Most, string) own) ? own.Most : MostLaunchesPerLayer);
         Assert.InRange(bytes, 0, MostManagedBytes);

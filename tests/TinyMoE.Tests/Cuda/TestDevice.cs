@@ -4,8 +4,8 @@ using TinyMoE.Cuda;
 namespace TinyMoE.Tests.Cuda;
 
 /// <summary>
-/// Which CUDA device the tests run on: the emulated one, which building this project builds, or, with the environment variable TINYMOE_TEST_CUDA=real, NVIDIA's
-/// driver and cuBLAS. A process can hold one driver only, so a machine with a card runs the tests twice.
+/// Which CUDA device the tests run on: the emulated one, which building this project builds, or, with the environment variable
+/// TINYMOE_TEST_CUDA=real, NVIDIA's driver and cuBLAS. A process can hold one driver only, so a machine with a card runs the tests twice.
 /// </summary>
 internal static class TestDevice
 {

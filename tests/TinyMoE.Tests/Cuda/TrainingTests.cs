@@ -107,8 +107,8 @@ public sealed class TrainingTests
         {
             Assert.Equal(a.Losses.Keys, b.Losses.Keys);
             foreach ((string name, float loss) in a.Losses)
-                Assert.True(Math.Abs(loss - b.Losses[name]) <= LossTolerance * Math.Max(1, Math.Abs(loss)), $"step {a.Step}: {name} is {b.Losses[name]:G9}, on the other device {loss:G9}");
-            Assert.True(Math.Abs(a.GradientNorm - b.GradientNorm) <= 1e-3 * a.GradientNorm, $"step {a.Step}: the gradient's norm is {b.GradientNorm:G9}, on the other device {a.GradientNorm:G9}");
+                AssertNear(loss, b.Losses[name], LossTolerance * Math.Max(1, Math.Abs(loss)), $"step {a.Step}: {name}");
+            AssertNear(a.GradientNorm, b.GradientNorm, 1e-3 * a.GradientNorm, $"step {a.Step}: the gradient's norm");
         }
     }
 
@@ -116,8 +116,11 @@ public sealed class TrainingTests
     {
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance, $"{what} {i}: {actual[i]:G9}, on the other device {expected[i]:G9}, allowed {tolerance:G3}");
+            AssertNear(expected[i], actual[i], tolerance, $"{what} {i}");
     }
+
+    private static void AssertNear(double expected, double actual, double tolerance, string what) => Assert.True(
+        Math.Abs(expected - actual) <= tolerance, $"{what}: {actual:G9}, on the other device {expected:G9}, allowed {tolerance:G3}");
 
     private static List<StepReport> Train(Backend backend, RunConfig config, string folder, int stopAt, bool resume = false)
     {

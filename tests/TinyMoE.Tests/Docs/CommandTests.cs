@@ -13,7 +13,7 @@ public sealed class CommandTests(DocRuns runs) : IClassFixture<DocRuns>
     public void Command_OfTheDocs_Runs(string line) => DocCommands.Check(runs, line);
 }
 
-/// <summary>The same on the emulated CUDA device for commands that may use one. Where there is none their options are looked up.</summary>
+/// <summary>Every command of tinymoe that may use a CUDA device, on the emulated one; without it their options are looked up.</summary>
 [Collection(CudaCollection.Name)]
 public sealed class CudaCommandTests(DocRuns runs) : IClassFixture<DocRuns>
 {
@@ -39,7 +39,7 @@ public sealed class CudaCommandTests(DocRuns runs) : IClassFixture<DocRuns>
     }
 }
 
-/// <summary>What both have in common.</summary>
+/// <summary>The checks that both devices have in common.</summary>
 internal static class DocCommands
 {
     public static IEnumerable<DocCommand> Of(bool cuda) => DocCommand.All.Where(command => command.IsTinymoe && command.UsesCuda == cuda);

@@ -3,10 +3,14 @@ using TinyMoE.Examples.UnderstandingMoe;
 
 namespace TinyMoE.Tests.Examples;
 
-/// <summary>The example understanding-moe with a sixteenth of the examples and half of the steps: too few for its accuracy, enough for what it shows.</summary>
+/// <summary>
+/// The example understanding-moe with a sixteenth of the examples and
+/// half of the steps: too few for its accuracy, enough for what it shows.
+/// </summary>
 public sealed class UnderstandingMoeTests
 {
-    private static readonly Setting Published = Setting.Load(Path.Combine(FloorsTests.RepositoryRoot(), "examples", "understanding-moe", "config.json"));
+    private static readonly Setting Published =
+        Setting.Load(Path.Combine(FloorsTests.RepositoryRoot(), "examples", "understanding-moe", "config.json"));
 
     private static readonly Setting Small = Published with
     {
@@ -19,7 +23,8 @@ public sealed class UnderstandingMoeTests
     public void NonlinearMixture_BeatsTheSingleModel_AndSplitsTheClusters()
     {
         using CpuBackend backend = new();
-        Outcome single = Experiment.Run(backend, ModelKind.SingleNonlinear, Small, seed: 1), mixture = Experiment.Run(backend, ModelKind.MixtureOfNonlinear, Small, seed: 1);
+        Outcome single = Experiment.Run(backend, ModelKind.SingleNonlinear, Small, seed: 1);
+        Outcome mixture = Experiment.Run(backend, ModelKind.MixtureOfNonlinear, Small, seed: 1);
         Assert.InRange(mixture.TestAccuracy, 0.95, 1.0);
         Assert.InRange(single.TestAccuracy, 0.0, 0.85);
         Assert.InRange(mixture.DispatchEntropy, 0.0, 0.5);
@@ -38,7 +43,8 @@ public sealed class UnderstandingMoeTests
         for (int i = 0; i < train.Count; i++)
         {
             int patch = Small.Data.Patch, at = i * train.Width;
-            float[] lengths = [.. Enumerable.Range(0, Dataset.Patches).Select(p => MathF.Sqrt(train.Values.AsSpan(at + p * patch, patch).ToArray().Sum(value => value * value)))];
+            float[][] patches = [.. train.Values.AsSpan(at, Dataset.Patches * patch).ToArray().Chunk(patch)];
+            float[] lengths = [.. patches.Select(values => MathF.Sqrt(values.Sum(value => value * value)))];
             Assert.All(lengths, length => Assert.InRange(length, 0.499f * Small.Data.Scale, 3.001f * Small.Data.Scale));
         }
     }

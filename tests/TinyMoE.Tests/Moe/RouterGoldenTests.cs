@@ -8,7 +8,9 @@ using TinyMoE.Tests.Golden;
 
 namespace TinyMoE.Tests.Moe;
 
-/// <summary>Four tokens, four experts: every gate and loss, and the losses' gradients, against numbers evaluated in double precision.</summary>
+/// <summary>
+/// Four tokens, four experts: every gate and loss, and the losses' gradients, against numbers evaluated in double precision.
+/// </summary>
 public sealed class RouterGoldenTests : IDisposable
 {
     private const float Tolerance = 1e-5f;

@@ -18,7 +18,7 @@ internal sealed record RouterTokens(int Sequences, int[] Labels, bool[]? Counts 
 /// <summary>What a router made of some tokens.</summary>
 /// <param name="Gates">The gate of each token at each expert, 0 where it does not go (T, E).</param>
 /// <param name="Choices">What each token wanted (T, K).</param>
-/// <param name="Counts">Rows an expert.</param>
+/// <param name="Counts">Rows per expert.</param>
 /// <param name="Losses">The balance losses by name.</param>
 /// <param name="Gradients">The gradient of the objective by x and by each parameter.</param>
 internal sealed record RouterRun(
@@ -50,15 +50,20 @@ internal sealed class RouterHarness : IDisposable
     /// <summary>The values of each parameter, by its name without the layer's.</summary>
     public Dictionary<string, float[]> Parameters => store.All.ToDictionary(p => p.Name["moe.".Length..], p => backend.Read(p.Data));
 
-    public void Set(string parameter, float[] values) => backend.Write<float>(values, store.All.Single(p => p.Name == $"moe.{parameter}").Data);
+    public void Set(string parameter, float[] values) =>
+        backend.Write<float>(values, store.All.Single(p => p.Name == $"moe.{parameter}").Data);
 
     public float[] State(string name) => backend.Read(store.States.Single(s => s.Name == $"moe.{name}").Data);
 
-    public void SetState(string name, float[] values) => backend.Write<float>(values, store.States.Single(s => s.Name == $"moe.{name}").Data);
+    public void SetState(string name, float[] values) =>
+        backend.Write<float>(values, store.States.Single(s => s.Name == $"moe.{name}").Data);
 
     public void EndStep() => router.EndStep();
 
-    /// <summary>Routes x (T, C). The objective is the loss of that name, or, without a name, Σ gates·<paramref name="dgates"/> (T, E), the gradient by the gates.</summary>
+    /// <summary>
+    /// Routes x (T, C). The objective is the loss of that name, or, without a
+    /// name, Σ gates·<paramref name="dgates"/> (T, E), the gradient by the gates.
+    /// </summary>
     public RouterRun Run(float[] x, Pass pass, RouterTokens tokens, string? loss = null, float[]? dgates = null)
     {
         int T = x.Length / width, E = moe.Experts;
@@ -74,24 +79,26 @@ internal sealed class RouterHarness : IDisposable
         Assignment assignment = routing.Assignment;
 
         int[] offsets = backend.Read(assignment.Offsets), rowTokens = backend.Read(assignment.Tokens);
-        float[] weights = assignment.Gates.ToArray(), gates = new float[T * E], drows = new float[assignment.Rows];
+        float[] rowGates = assignment.Gates.ToArray(), gates = new float[T * E], drows = new float[assignment.Rows];
         for (int e = 0; e < E; e++)
         {
             for (int n = offsets[e]; n < offsets[e + 1]; n++)
             {
-                gates[rowTokens[n] * E + e] += weights[n];
+                gates[rowTokens[n] * E + e] += rowGates[n];
                 drows[n] = dgates?[rowTokens[n] * E + e] ?? 0f;
             }
         }
 
         for (int n = offsets[E]; n < assignment.Rows; n++)
-            Assert.Equal((-1, 0f), (rowTokens[n], weights[n]));  // nobody's rows
+            Assert.Equal((-1, 0f), (rowTokens[n], rowGates[n]));  // unassigned rows
         Dictionary<string, float> losses = routing.Losses.ToDictionary(l => l.Name, l => l.Value.Item());
         RouterRun run = new(gates, backend.Read(routing.Choices), assignment.ReadCounts(), losses, new Dictionary<string, float[]>());
         if (dgates is null && loss is null)
             return run;
 
-        tape.Backward(loss is null ? assignment.Gates.Multiply(tape.Constant(drows.Length, drows)).Sum() : routing.Losses.Single(l => l.Name == loss).Value);
+        tape.Backward(loss is null
+            ? assignment.Gates.Multiply(tape.Constant(drows.Length, drows)).Sum()
+            : routing.Losses.Single(l => l.Name == loss).Value);
         Dictionary<string, float[]> gradients = new() { ["x"] = input.HasGrad ? backend.Read(input.Grad) : new float[x.Length] };
         foreach (Parameter parameter in store.All)
             gradients[parameter.Name["moe.".Length..]] = parameter.HasGrad ? backend.Read(parameter.Grad) : new float[parameter.Count];

@@ -9,7 +9,10 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Moe;
 
-/// <summary>The small model with each router, by the router's name; expert choice also among the tokens of one position, which is causal, and of the batch.</summary>
+/// <summary>
+/// The small model with each router, by the router's name; expert choice
+/// also among the tokens of one position, which is causal, and of the batch.
+/// </summary>
 internal static class RouterModels
 {
     public const string ByPosition = "expert-choice by position";
@@ -28,7 +31,9 @@ internal static class RouterModels
     public static RunConfig Of(string name)
     {
         RunConfig tiny = TestModels.Tiny;
-        MoeConfig moe = tiny.Moe with { Router = RouterTraits.All.First(router => name == router.Name || name.StartsWith(router.Name + " ", StringComparison.Ordinal)).Kind };
+        RouterTraits traits = RouterTraits.All.First(
+            router => name == router.Name || name.StartsWith(router.Name + " ", StringComparison.Ordinal));
+        MoeConfig moe = tiny.Moe with { Router = traits.Kind };
         moe = moe.Router switch
         {
             RouterKind.NoisyTopK => moe with { ImportanceLoss = 0.01f, LoadLoss = 0.01f },
@@ -55,12 +60,24 @@ internal static class RouterModels
         return config with
         {
             Model = config.Model with { Dropout = 0.3f },
-            Moe = config.Moe with { Jitter = 0.1f, LogitNoise = 1, GateDropout = 0.3f, ExpertDropout = 0.3f, CapacityFactor = drops ? 0.5f : 0, MinCapacity = 1, Drop = DropOrder.Random },
+            Moe = config.Moe with
+            {
+                Jitter = 0.1f,
+                LogitNoise = 1,
+                GateDropout = 0.3f,
+                ExpertDropout = 0.3f,
+                CapacityFactor = drops ? 0.5f : 0,
+                MinCapacity = 1,
+                Drop = DropOrder.Random,
+            },
         };
     }
 
     public static RunConfig Without(this RunConfig config, bool balanceLosses) => balanceLosses
-        ? config with { Moe = config.Moe with { BalanceLoss = 0, SequenceLoss = 0, GshardLoss = 0, ZLoss = 0, ImportanceLoss = 0, LoadLoss = 0 } }
+        ? config with
+        {
+            Moe = config.Moe with { BalanceLoss = 0, SequenceLoss = 0, GshardLoss = 0, ZLoss = 0, ImportanceLoss = 0, LoadLoss = 0 },
+        }
         : config;
 
     /// <summary>A model with weights large enough to tell tokens apart.</summary>
@@ -72,7 +89,10 @@ internal static class RouterModels
         return model;
     }
 
-    /// <summary>B sequences as a batch; the label of a token follows from its id. <paramref name="counting"/>: of each sequence only so many tokens count.</summary>
+    /// <summary>
+    /// B sequences as a batch; the label of a token follows from its id.
+    /// <paramref name="counting"/>: of each sequence only so many tokens count.
+    /// </summary>
     public static TokenBatch Tokens(Tape tape, int[] ids, int B, int? counting = null)
     {
         int T = ids.Length / B;
@@ -90,7 +110,9 @@ internal static class RouterModels
         return model.Forward(tape, Tokens(tape, ids, B), Pass.Inference).Logits.ToArray();
     }
 
-    /// <summary>The gradient of the step's objective with the ids as targets, computed in so many parts; in the layout of the weights.</summary>
+    /// <summary>
+    /// The gradient of the step's objective with the ids as targets, computed in so many parts; in the layout of the weights.
+    /// </summary>
     public static float[] Gradients(CpuBackend backend, Decoder model, int[] ids, int B, int parts)
     {
         model.Parameters.ZeroGrad();
@@ -106,5 +128,8 @@ internal static class RouterModels
 
     /// <summary>The values that a router keeps, by the end of their name.</summary>
     public static float[] State(this Decoder model, string name) =>
-        [.. model.Parameters.States.Where(s => s.Name.EndsWith(name, StringComparison.Ordinal)).SelectMany(s => model.Parameters.Backend.Read(s.Data))];
+        [
+            .. model.Parameters.States.Where(s => s.Name.EndsWith(name, StringComparison.Ordinal))
+                .SelectMany(s => model.Parameters.Backend.Read(s.Data)),
+        ];
 }

@@ -11,10 +11,12 @@ namespace TinyMoE.Tests.Moe;
 internal sealed record RouterValues(double[][] Gates, IReadOnlyDictionary<string, Func<double>> Losses, Func<double> Gap);
 
 /// <summary>
-/// Every router in double precision, written token by token from the formulas of the papers, with nothing of the engine but its random numbers. Assignments that have no gradient and many
-/// optima (the auction) or no opinion at all (a table, random, in turn) are given to it, as choices (T, K).
+/// Every router in double precision, written token by token from the formulas of the papers, with
+/// nothing of the engine but its random numbers. Assignments that have no gradient and many optima
+/// (the auction) or no opinion at all (a table, random, in turn) are given to it, as choices (T, K).
 /// </summary>
-internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, RouterTokens tokens, float[] noise, int[] givenChoices, double[] bias)
+internal sealed class RouterReference(
+    MoeConfig moe, int width, Pass pass, RouterTokens tokens, float[] noise, int[] givenChoices, double[] bias)
 {
     private readonly int E = moe.Experts;
     private double gap = double.PositiveInfinity;
@@ -24,9 +26,7 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         gap = double.PositiveInfinity;
         int T = x.Length / width;
         double[][] rows = [.. x.Chunk(width)], jittered = Jittered(rows);
-        double[][] clean = moe.Router == RouterKind.Task ? [.. tokens.Labels.Select(label => parameters["router.tasks.weight"][(label * E)..((label + 1) * E)])]
-            : parameters.TryGetValue(moe.Router == RouterKind.Base ? "router.centroids.weight" : "router.weight", out double[]? weight) ? Linear(jittered, weight)
-            : [];
+        double[][] clean = CleanLogits(jittered, parameters);
         double[][] noisy = Noisy(clean), deviations = [];
         if (moe.Router == RouterKind.NoisyTopK && pass.Training)
         {
@@ -46,7 +46,8 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
             losses["balance"] = () => Balance(p, wanted, Counting(Enumerable.Range(0, T)), counted: int.MaxValue, moe.ActiveOfRouter);
             losses["gshard"] = () => Balance(p, wanted, Counting(Enumerable.Range(0, T)), counted: 1, active: 1);
             int length = T / tokens.Sequences;
-            int[][] sequences = [.. Enumerable.Range(0, tokens.Sequences).Select(b => Counting(Enumerable.Range(b * length, length))).Where(s => s.Length > 0)];
+            int[][] sequences = [.. Enumerable.Range(0, tokens.Sequences)
+                .Select(b => Counting(Enumerable.Range(b * length, length))).Where(s => s.Length > 0)];
             losses["sequence"] = () => sequences.Average(sequence => Balance(p, wanted, sequence, int.MaxValue, moe.ActiveOfRouter));
             losses["z"] = () => Counting(Enumerable.Range(0, T)).Average(t => Math.Pow(Math.Log(clean[t].Sum(Math.Exp)), 2));
             losses["importance"] = () => Variation(Columns(Dense(wanted, gates), Enumerable.Range(0, T)));
@@ -57,6 +58,15 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         return new RouterValues(Dense(LimitCapacity(offered, gates), gates), losses, () => gap);
     }
 
+    /// <summary>The logits before noise (T, E): given by label, learned, or none.</summary>
+    private double[][] CleanLogits(double[][] x, IReadOnlyDictionary<string, double[]> parameters)
+    {
+        if (moe.Router == RouterKind.Task)
+            return [.. tokens.Labels.Select(label => parameters["router.tasks.weight"][(label * E)..((label + 1) * E)])];
+        string name = moe.Router == RouterKind.Base ? "router.centroids.weight" : "router.weight";
+        return parameters.TryGetValue(name, out double[]? weight) ? Linear(x, weight) : [];
+    }
+
     private (int[][] Choices, double[][] Gates) Choose(double[][] logits, double[][] groupLogits, int T)
     {
         int K = moe.ActiveOfRouter;
@@ -64,7 +74,8 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         {
             case RouterKind.TopK or RouterKind.NoisyTopK or RouterKind.GShard or RouterKind.Task or RouterKind.Switch:
             case RouterKind.Hierarchical when groupLogits.Length == 0:
-                bool overAll = moe.Router == RouterKind.Switch || (moe.Router is RouterKind.TopK or RouterKind.Task or RouterKind.Hierarchical && (K == 1 || !moe.Renormalize));
+                bool heedsRenormalize = moe.Router is RouterKind.TopK or RouterKind.Task or RouterKind.Hierarchical;
+                bool overAll = moe.Router == RouterKind.Switch || (heedsRenormalize && (K == 1 || !moe.Renormalize));
                 int[][] best = [.. logits.Select(row => Top(row, K))];
                 return (best, [.. logits.Zip(best, (row, chosen) => overAll ? Pick(Softmax(row), chosen) : Softmax(Pick(row, chosen)))]);
             case RouterKind.Soft:
@@ -84,7 +95,8 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
             case RouterKind.DeepSeek:
                 double[][] s = Map(logits, (_, _, v) => Sigmoid(v));
                 int[][] picked = [.. s.Select(row => TopOfGroups(row, K))];
-                return (picked, [.. s.Zip(picked, (row, chosen) => Pick(row, chosen)).Select(g => g.Select(v => moe.RoutedScaling * v / (K == 1 ? 1 : g.Sum())).ToArray())]);
+                double[][] own = [.. s.Zip(picked, (row, chosen) => Pick(row, chosen))];
+                return (picked, Map(own, (t, _, v) => moe.RoutedScaling * v / (K == 1 ? 1 : own[t].Sum())));
             default:
                 return ([.. givenChoices.Chunk(K)], [.. Enumerable.Range(0, T).Select(_ => Enumerable.Repeat(1.0 / K, K).ToArray())]);
         }
@@ -128,7 +140,13 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
     {
         int T = scores.Length, length = T / tokens.Sequences;
         int[][] choices = [.. scores.Select(_ => Enumerable.Repeat(-1, E).ToArray())];
-        foreach (IGrouping<int, int> all in Enumerable.Range(0, T).GroupBy(t => moe.ChoiceGroup switch { ChoiceGroup.Batch => 0, ChoiceGroup.Sequence => t / length, _ => t % length }))
+        IEnumerable<IGrouping<int, int>> groups = Enumerable.Range(0, T).GroupBy(t => moe.ChoiceGroup switch
+        {
+            ChoiceGroup.Batch => 0,
+            ChoiceGroup.Sequence => t / length,
+            _ => t % length,
+        });
+        foreach (IGrouping<int, int> all in groups)
         {
             int[] group = Counting(all);
             int capacity = Math.Min(group.Length, Math.Max(1, group.Length * moe.Active / E));
@@ -182,15 +200,17 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         for (int e = 0; e < E; e++)
         {
             var wanted = Enumerable.Range(0, T * K).Where(i => offered[i / K][i % K] == e)
-                .OrderByDescending(i => moe.Drop switch { DropOrder.Probability => gates[i / K][i % K], DropOrder.Random => random.Uniform(i), _ => 0 })
+                .OrderByDescending(i => moe.Drop switch { DropOrder.Probability => Gate(i), DropOrder.Random => random.Uniform(i), _ => 0 })
                 .ThenBy(i => i % K).ThenBy(i => i / K).ToArray();
             if (wanted.Length > capacity && moe.Drop == DropOrder.Probability)
-                gap = Math.Min(gap, Math.Abs(gates[wanted[capacity - 1] / K][wanted[capacity - 1] % K] - gates[wanted[capacity] / K][wanted[capacity] % K]));
+                gap = Math.Min(gap, Math.Abs(Gate(wanted[capacity - 1]) - Gate(wanted[capacity])));
             foreach (int i in wanted.Take(capacity))
                 kept[i / K][i % K] = e;
         }
 
         return kept;
+
+        double Gate(int i) => gates[i / K][i % K];
     }
 
     private double[][] Jittered(double[][] x)
@@ -206,14 +226,16 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         if (!pass.Training)
             return logits;
         Philox random = new(pass.Key(RandomPurpose.GateDropout, 0));
-        return Map(logits, (t, e, v) => v + (moe.LogitNoise > 0 ? moe.LogitNoise / E * noise[t * E + e] : 0) - (moe.GateDropout > 0 && random.Uniform(t * E + e) < moe.GateDropout ? 1e9 : 0));
+        double[][] masked = Map(
+            logits, (t, e, v) => moe.GateDropout > 0 && random.Uniform(t * E + e) < moe.GateDropout ? v - 1e9 : v);
+        return moe.LogitNoise > 0 ? Map(masked, (t, e, v) => v + moe.LogitNoise / E * noise[t * E + e]) : masked;
     }
 
     private double[][] Probabilities(double[][] clean, double[][] groupLogits) => moe.Router switch
     {
         RouterKind.DeepSeek => [.. clean.Select(row => row.Select(Sigmoid).ToArray()).Select(s => s.Select(v => v / s.Sum()).ToArray())],
-        RouterKind.Hierarchical when groupLogits.Length > 0 =>
-            [.. clean.Zip(groupLogits, (row, outer) => row.Chunk(E / moe.Groups).Zip(Softmax(outer), (inside, p) => Softmax(inside).Select(v => p * v)).SelectMany(v => v).ToArray())],
+        RouterKind.Hierarchical when groupLogits.Length > 0 => [.. clean.Zip(groupLogits, (row, outer) => row.Chunk(E / moe.Groups)
+            .Zip(Softmax(outer), (inside, p) => Softmax(inside).Select(v => p * v)).SelectMany(v => v).ToArray())],
         _ => [.. clean.Select(Softmax)],
     };
 
@@ -222,7 +244,8 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
     {
         double n = over.Length;
         double[] mean = Columns(p, over);
-        return Enumerable.Range(0, E).Sum(e => E / (double)active * (over.Sum(t => choices[t].Take(counted).Count(c => c == e)) / n) * (mean[e] / n));
+        double Share(int e) => over.Sum(t => choices[t].Take(counted).Count(c => c == e)) / n;
+        return Enumerable.Range(0, E).Sum(e => E / (double)active * Share(e) * (mean[e] / n));
     }
 
     private double Load(double[][] clean, double[][] noisy, double[][] deviations)
@@ -243,7 +266,9 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         return Variation(load);
     }
 
-    private int[][] WithoutPadding(int[][] choices) => tokens.Counts is not { } counts ? choices : [.. choices.Select((row, t) => counts[t] ? row : [.. row.Select(_ => -1)])];
+    private int[][] WithoutPadding(int[][] choices) => tokens.Counts is not { } counts
+        ? choices
+        : [.. choices.Select((row, t) => counts[t] ? row : [.. row.Select(_ => -1)])];
 
     private int[] Counting(IEnumerable<int> some) => [.. some.Where(t => tokens.Counts?[t] ?? true)];
 
@@ -254,7 +279,8 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
 
     private static double Variation(double[] v) => v.Average(a => Math.Pow(a - v.Average(), 2)) / (Math.Pow(v.Average(), 2) + 1e-10);
 
-    private double[][] Linear(double[][] x, double[] w) => [.. x.Select(row => w.Chunk(width).Select(v => row.Zip(v, (a, b) => a * b).Sum()).ToArray())];
+    private double[][] Linear(double[][] x, double[] w) =>
+        [.. x.Select(row => w.Chunk(width).Select(v => row.Zip(v, (a, b) => a * b).Sum()).ToArray())];
 
     /// <summary>The K largest, the lower among equals.</summary>
     private int[] Top(double[] row, int K)
@@ -265,7 +291,8 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
         return order[..K];
     }
 
-    private static double[][] Map(double[][] x, Func<int, int, double, double> f) => [.. x.Select((row, t) => row.Select((v, i) => f(t, i, v)).ToArray())];
+    private static double[][] Map(double[][] x, Func<int, int, double, double> f) =>
+        [.. x.Select((row, t) => row.Select((v, i) => f(t, i, v)).ToArray())];
 
     private static double[] Pick(double[] row, int[] chosen) => [.. chosen.Select(e => row[e])];
 
@@ -277,7 +304,9 @@ internal sealed class RouterReference(MoeConfig moe, int width, Pass pass, Route
 
     private static double Sigmoid(double v) => 1 / (1 + Math.Exp(-v));
 
-    /// <summary>Φ(z) by the series of its odd powers (Abramowitz and Stegun 26.2.11), exact to double precision where it is not 0 or 1.</summary>
+    /// <summary>
+    /// Φ(z) by the series of its odd powers (Abramowitz and Stegun 26.2.11), exact to double precision where it is not 0 or 1.
+    /// </summary>
     private static double NormalCdf(double z)
     {
         if (Math.Abs(z) > 8)

@@ -4,13 +4,19 @@ using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Tests.Moe;
 
-/// <summary>Every router and every loss against <see cref="RouterReference"/>: gates, losses, and the gradient of each by x and by every parameter, with and without padding.</summary>
+/// <summary>
+/// Every router and every loss against <see cref="RouterReference"/>: gates, losses,
+/// and the gradient of each by x and by every parameter, with and without padding.
+/// </summary>
 public sealed class RouterReferenceTests
 {
     private const int E = 6, C = 4, B = 2, T = 10;
     private const double LeastGap = 1e-4;                        // a nearer decision could fall differently in float32
 
-    private static readonly MoeConfig Moe = new() { Experts = E, Active = 2, BalanceLoss = 1, SequenceLoss = 1, GshardLoss = 1, ZLoss = 1, ImportanceLoss = 1, MinCapacity = 1 };
+    private static readonly MoeConfig Moe = new()
+    {
+        Experts = E, Active = 2, BalanceLoss = 1, SequenceLoss = 1, GshardLoss = 1, ZLoss = 1, ImportanceLoss = 1, MinCapacity = 1,
+    };
 
     private static readonly Dictionary<string, MoeConfig> Cases = new()
     {
@@ -31,7 +37,13 @@ public sealed class RouterReferenceTests
         ["gshard, full"] = Moe with { Router = RouterKind.GShard, CapacityFactor = 0.6f },
         ["expert-choice, sequence"] = Moe with { Router = RouterKind.ExpertChoice, GshardLoss = 0 },
         ["expert-choice, batch"] = Moe with { Router = RouterKind.ExpertChoice, GshardLoss = 0, ChoiceGroup = ChoiceGroup.Batch },
-        ["expert-choice, position"] = Moe with { Router = RouterKind.ExpertChoice, GshardLoss = 0, ChoiceGroup = ChoiceGroup.Position, Active = 3 },
+        ["expert-choice, position"] = Moe with
+        {
+            Router = RouterKind.ExpertChoice,
+            GshardLoss = 0,
+            ChoiceGroup = ChoiceGroup.Position,
+            Active = 3,
+        },
         ["base"] = Moe with { Router = RouterKind.Base },
         ["sinkhorn"] = Moe with { Router = RouterKind.Sinkhorn },
         ["sinkhorn, one"] = Moe with { Router = RouterKind.Sinkhorn, Active = 1 },
@@ -41,7 +53,14 @@ public sealed class RouterReferenceTests
         ["soft"] = Moe with { Router = RouterKind.Soft, GshardLoss = 0 },
         ["hierarchical, two of both groups"] = Moe with { Router = RouterKind.Hierarchical, Groups = 2, ActiveGroups = 2, Active = 4 },
         ["hierarchical, one of two groups"] = Moe with { Router = RouterKind.Hierarchical, Groups = 3, ActiveGroups = 2 },
-        ["hierarchical, over all"] = Moe with { Router = RouterKind.Hierarchical, Groups = 3, ActiveGroups = 2, Active = 4, Renormalize = false },
+        ["hierarchical, over all"] = Moe with
+        {
+            Router = RouterKind.Hierarchical,
+            Groups = 3,
+            ActiveGroups = 2,
+            Active = 4,
+            Renormalize = false,
+        },
         ["hierarchical, one group"] = Moe with { Router = RouterKind.Hierarchical },
         ["deepseek"] = Moe with { Router = RouterKind.DeepSeek, RoutedScaling = 2.5f },
         ["deepseek, groups, noise"] = Moe with { Router = RouterKind.DeepSeek, Groups = 3, ActiveGroups = 2, LogitNoise = 1 },
@@ -66,7 +85,8 @@ public sealed class RouterReferenceTests
     }
 
     [Fact]
-    public void Cases_HaveEveryRouter() => Assert.Equal(RouterTraits.All.Select(r => r.Kind).Order(), Cases.Values.Select(c => c.Router).Distinct().Order());
+    public void Cases_HaveEveryRouter() =>
+        Assert.Equal(RouterTraits.All.Select(r => r.Kind).Order(), Cases.Values.Select(c => c.Router).Distinct().Order());
 
     [Theory]
     [MemberData(nameof(CasesAndPadding))]
@@ -130,7 +150,11 @@ public sealed class RouterReferenceTests
     {
         Assert.Equal(expected.Length, actual.Length);
         for (int i = 0; i < expected.Length; i++)
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= 2e-5 * (1 + Math.Abs(expected[i])), $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9}");
+        {
+            Assert.True(
+                Math.Abs(expected[i] - actual[i]) <= 2e-5 * (1 + Math.Abs(expected[i])),
+                $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9}");
+        }
     }
 
     /// <summary>Two sequences of five tokens, perhaps with padding, the same random numbers for router and reference.</summary>
@@ -149,7 +173,8 @@ public sealed class RouterReferenceTests
             harness = new RouterHarness(moe, C);
             noise = Random(1, T * E);
             pass = new Pass(training, Seed: 3, Step: 2) { FrozenRouterNoise = new Dictionary<int, float[]> { [0] = noise } };
-            tokens = new RouterTokens(B, [.. Enumerable.Range(0, T).Select(t => t * 5 % 3)], padding ? [.. Enumerable.Range(0, T).Select(t => t is not (4 or 8 or 9))] : null);
+            bool[]? counts = padding ? [.. Enumerable.Range(0, T).Select(t => t is not (4 or 8 or 9))] : null;
+            tokens = new RouterTokens(B, [.. Enumerable.Range(0, T).Select(t => t * 5 % 3)], counts);
             X = [.. Random(2, T * C).Select(v => (double)v)];
             Parameters = harness.Parameters.ToDictionary(p => p.Key, p => Array.ConvertAll(p.Value, v => (double)v));
             if (moe.Router != RouterKind.DeepSeek)
@@ -169,7 +194,8 @@ public sealed class RouterReferenceTests
             return [.. Enumerable.Range(0, count).Select(i => random.Normal(i))];
         }
 
-        public RouterRun Run(string? loss = null, float[]? dgates = null) => harness.Run([.. X.Select(v => (float)v)], pass, tokens, loss, dgates);
+        public RouterRun Run(string? loss = null, float[]? dgates = null) =>
+            harness.Run([.. X.Select(v => (float)v)], pass, tokens, loss, dgates);
 
         public RouterReference Reference(int[] choices) => new(moe, C, pass, tokens, noise, choices, bias);
 

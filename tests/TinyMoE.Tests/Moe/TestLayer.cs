@@ -56,14 +56,18 @@ internal sealed class TestLayer : IDisposable
         return (output, counts);
     }
 
-    /// <summary>Forward and backward of one sequence in training, from the sum of squares and the balance losses; every gradient is checked to be finite.</summary>
+    /// <summary>
+    /// Forward and backward of one sequence in training, from the sum of
+    /// squares and the balance losses; every gradient is checked to be finite.
+    /// </summary>
     public (float[] Y, int[] Counts) Train(float[] x)
     {
         int T = x.Length / C;
         store.ZeroGrad();
         using Tape tape = Backend.NewTape();
         Tensor input = tape.Variable((T, C), x);
-        (Tensor y, Routing routing) = Moe.Forward(input, new RoutingContext(new Pass(Training: true, Seed: 1, Step: 1), RouterModels.Tokens(tape, [.. Enumerable.Range(0, T)], 1)));
+        TokenBatch tokens = RouterModels.Tokens(tape, [.. Enumerable.Range(0, T)], 1);
+        (Tensor y, Routing routing) = Moe.Forward(input, new RoutingContext(new Pass(Training: true, Seed: 1, Step: 1), tokens));
         (float[] output, int[] counts) = (y.ToArray(), routing.Assignment.ReadCounts());
         tape.Backward(routing.Losses.Aggregate(y.Square().Sum(), (sum, loss) => sum.Add(loss.Value)));
         Assert.All(output.Concat(Backend.Read(input.Grad)), v => Assert.True(float.IsFinite(v)));

@@ -63,7 +63,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         float[] whole = Run(sizes, Dropout.None, values);
         for (int t = 0; t < sizes.T; t++)
         {
-            float[] one = Run(sizes with { T = 1, S = t + 1 }, Dropout.None, [values[0][(t * 32)..((t + 1) * 32)], values[1][..((t + 1) * 16)], values[2][..((t + 1) * 16)]]);
+            float[][] seen = [values[0][(t * 32)..((t + 1) * 32)], values[1][..((t + 1) * 16)], values[2][..((t + 1) * 16)]];
+            float[] one = Run(sizes with { T = 1, S = t + 1 }, Dropout.None, seen);
             Assert.All(one, (value, i) => Assert.Equal(whole[t * 32 + i], value, 1e-5f));
         }
     }

@@ -8,9 +8,11 @@ public sealed class BalanceLossesTests : OpTests<BalanceLossesTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>
     [
-        .. new[] { (1, 1, 1), (1, 5, 3), (3, 7, 37), (2, 300, 8) }.SelectMany(s => new[] { Balance(s.Item1, s.Item2, s.Item3, false), Balance(s.Item1, s.Item2, s.Item3, true) }),
+        .. new[] { (1, 1, 1), (1, 5, 3), (3, 7, 37), (2, 300, 8) }
+            .SelectMany(s => new[] { Balance(s.Item1, s.Item2, s.Item3, false), Balance(s.Item1, s.Item2, s.Item3, true) }),
         .. new[] { 1, 5, 37, 600 }.Select(Variation),
-        .. new[] { (1, 2, 1), (7, 5, 2), (9, 37, 4), (3, 300, 2), (90, 8, 7) }.SelectMany(s => new[] { Load(s.Item1, s.Item2, s.Item3, false), Load(s.Item1, s.Item2, s.Item3, true) }),
+        .. new[] { (1, 2, 1), (7, 5, 2), (9, 37, 4), (3, 300, 2), (90, 8, 7) }
+            .SelectMany(s => new[] { Load(s.Item1, s.Item2, s.Item3, false), Load(s.Item1, s.Item2, s.Item3, true) }),
     ];
 
     [Fact]
@@ -58,7 +60,8 @@ public sealed class BalanceLossesTests : OpTests<BalanceLossesTests>, IOpCases
                     for (int rank = 0; rank < E; rank++)
                     {
                         int i = t * E + order[rank];
-                        load[order[rank]] += mask[t] * ElementwiseTests.NormalCdf((x[0][i] - x[1][t * E + order[rank < K ? K : K - 1]]) / x[2][i]);
+                        double threshold = x[1][t * E + order[rank < K ? K : K - 1]];
+                        load[order[rank]] += mask[t] * ElementwiseTests.NormalCdf((x[0][i] - threshold) / x[2][i]);
                     }
                 }
 

@@ -9,8 +9,8 @@ using Floats = TinyMoE.Memory.View<float>;
 namespace TinyMoE.Tests.Ops;
 
 /// <summary>
-/// The op cases allow for one rounding to bfloat16 of the result and a few of the gradient, since a sum in double may round to the neighbour of a sum in float;
-/// the tests below them compare to the bit with the float32 kernels on values that were rounded before.
+/// The op cases allow for one rounding to bfloat16 of the result and a few of the gradient, since a sum in double may round to the
+/// neighbour of a sum in float; the tests below them compare to the bit with the float32 kernels on values that were rounded before.
 /// </summary>
 public sealed class Bfloat16Tests : OpTests<Bfloat16Tests>, IOpCases
 {
@@ -19,13 +19,16 @@ public sealed class Bfloat16Tests : OpTests<Bfloat16Tests>, IOpCases
     public static IEnumerable<OpCase> Cases =>
     [
         .. new[] { 1, 37, 260 }.Select(n => new OpCase(
-            $"RoundToBfloat16 {n}", [n], x => x[0].RoundToBfloat16(), x => Array.ConvertAll(x[0], Round), Smooth: x => x[0], GradientTolerance: OneRounding)),
+            $"RoundToBfloat16 {n}", [n], x => x[0].RoundToBfloat16(), x => Array.ConvertAll(x[0], Round),
+            Smooth: x => x[0], GradientTolerance: OneRounding)),
         .. new int[][] { [5, 11, 2], [1, 0, 2], [0, 9, 0, 4] }.SelectMany(loads => new[]
         {
             Grouped("Linear", loads, (x, w, o) => x[0].GroupedLinear(w, o, x[2]), (z, _) => z),
             Grouped("Activated ReLU", loads, (x, w, o) => x[0].GroupedLinearActivated(w, o, Unary.Relu, x[2]), (z, _) => Math.Max(z, 0)),
-            Grouped("Activated GELU", loads, (x, w, o) => x[0].GroupedLinearActivated(w, o, Unary.Gelu, x[2]), (z, _) => z * ElementwiseTests.NormalCdf(z)),
-            Grouped("Gated", loads, (x, w, o) => x[0].GroupedLinearGated(x[3], w, o, x[2]), (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
+            Grouped("Activated GELU", loads, (x, w, o) => x[0].GroupedLinearActivated(w, o, Unary.Gelu, x[2]),
+                (z, _) => z * ElementwiseTests.NormalCdf(z)),
+            Grouped("Gated", loads, (x, w, o) => x[0].GroupedLinearGated(x[3], w, o, x[2]),
+                (z, gate) => z * gate / (1 + Math.Exp(-gate)), gated: true),
         }),
     ];
 
@@ -39,8 +42,9 @@ public sealed class Bfloat16Tests : OpTests<Bfloat16Tests>, IOpCases
         foreach (int[] loads in (int[][])[[0, 203, 3, 41, 0], [1, 0, 2, 0, 1], [300, 0, 0, 260, 7]])
         {
             const int E = 5, Inputs = 67, Outputs = 301;
-            int nobody = 3, N = loads.Sum() + nobody;
-            float[] x = MatMulTests.Values(N * Inputs, 1), w = MatMulTests.Values(E * Outputs * Inputs, 2), dy = MatMulTests.Values(N * Outputs, 3);
+            int unassigned = 3, N = loads.Sum() + unassigned;
+            float[] x = MatMulTests.Values(N * Inputs, 1), w = MatMulTests.Values(E * Outputs * Inputs, 2);
+            float[] dy = MatMulTests.Values(N * Outputs, 3);
 
             using GuardedAllocator allocator = new();
             using CpuBackend backend = new(threads, new MemoryPool(allocator, granularity: 2)) { Kernel = MatMulTests.Kernel(bits) };
@@ -70,9 +74,11 @@ public sealed class Bfloat16Tests : OpTests<Bfloat16Tests>, IOpCases
     public void GroupedMaps_InBfloat16_SameBitsAsFloat32OnRoundedValues(string map)
     {
         const int N = 60, Inputs = 37, Outputs = 53, E = 2;
-        float[] x = MatMulTests.Values(N * Inputs, 1), w = MatMulTests.Values(E * Outputs * Inputs, 2), bias = MatMulTests.Values(E * Outputs, 3), gate = MatMulTests.Values(N * Outputs, 4);
+        float[] x = MatMulTests.Values(N * Inputs, 1), w = MatMulTests.Values(E * Outputs * Inputs, 2);
+        float[] bias = MatMulTests.Values(E * Outputs, 3), gate = MatMulTests.Values(N * Outputs, 4);
         float[] dy = MatMulTests.Values(N * Outputs, 5), roundedDy = Array.ConvertAll(dy, Round);
-        Result narrow = Run(bfloat16: true, w, dy), wide = Run(bfloat16: false, Array.ConvertAll(w, Round), map == "linear" ? roundedDy : dy);
+        float[] wideDy = map == "linear" ? roundedDy : dy;
+        Result narrow = Run(bfloat16: true, w, dy), wide = Run(bfloat16: false, Array.ConvertAll(w, Round), wideDy);
         Assert.Equal(Array.ConvertAll(wide.Y, Round), narrow.Y);
         if (map == "linear")
         {
@@ -90,7 +96,8 @@ public sealed class Bfloat16Tests : OpTests<Bfloat16Tests>, IOpCases
             using CpuBackend backend = new(2);
             using Tape tape = backend.NewTape();
             View<int> offsets = tape.Ints([0, 23, N]);
-            Tensor xs = tape.Variable((N, Inputs), x), ws = tape.Variable((E, Outputs, Inputs), w), biases = tape.Variable((E, Outputs), bias), gates = tape.Variable((N, Outputs), gate);
+            Tensor xs = tape.Variable((N, Inputs), x), ws = tape.Variable((E, Outputs, Inputs), w);
+            Tensor biases = tape.Variable((E, Outputs), bias), gates = tape.Variable((N, Outputs), gate);
             if (bfloat16)
                 ws = tape.WithBfloat16(ws);
             Tensor y = map switch
@@ -101,7 +108,8 @@ public sealed class Bfloat16Tests : OpTests<Bfloat16Tests>, IOpCases
             };
             float[] values = y.ToArray();
             tape.Backward(y, dy);
-            return new Result(values, backend.Read(xs.Grad), backend.Read(ws.Grad), backend.Read(biases.Grad), map == "gated" ? backend.Read(gates.Grad) : []);
+            float[] dgate = map == "gated" ? backend.Read(gates.Grad) : [];
+            return new Result(values, backend.Read(xs.Grad), backend.Read(ws.Grad), backend.Read(biases.Grad), dgate);
         }
     }
 

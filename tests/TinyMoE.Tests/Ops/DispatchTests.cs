@@ -7,43 +7,45 @@ public sealed class DispatchTests : OpTests<DispatchTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>
     [
-        Dispatch(5, 37, 8), Dispatch(1, 1, 0), Dispatch(5, 17, 1100), Dispatch(5, 37, 8, nobody: 3), Dispatch(101, 3, 250, nobody: 49), Dispatch(2, 5, 4, nobody: 4),
-        Combine(5, 19, 8), Combine(3, 1, 0), Combine(600, 31, 4), Combine(5, 19, 8, nobody: 3), Combine(101, 3, 250, nobody: 49), Combine(2, 5, 4, nobody: 4),
+        Dispatch(5, 37, 8), Dispatch(1, 1, 0), Dispatch(5, 17, 1100),
+        Dispatch(5, 37, 8, unassigned: 3), Dispatch(101, 3, 250, unassigned: 49), Dispatch(2, 5, 4, unassigned: 4),
+        Combine(5, 19, 8), Combine(3, 1, 0), Combine(600, 31, 4),
+        Combine(5, 19, 8, unassigned: 3), Combine(101, 3, 250, unassigned: 49), Combine(2, 5, 4, unassigned: 4),
     ];
 
-    private static OpCase Dispatch(int T, int C, int N, int nobody = 0)
+    private static OpCase Dispatch(int T, int C, int N, int unassigned = 0)
     {
-        Plan plan = new(T, N, nobody);
+        Plan plan = new(T, N, unassigned);
         return new($"Dispatch {T}x{C} to {N}{plan.Named}", [(T, C)],
             x => x[0].Dispatch(x[0].Tape.Ints(plan.Tokens), x[0].Tape.Ints(plan.TokenOffsets), x[0].Tape.Ints(plan.RowsByToken)),
             x => [.. plan.Tokens.SelectMany(t => t < 0 ? new double[C] : x[0].Skip(t * C).Take(C))]);
     }
 
-    private static OpCase Combine(int T, int C, int N, int nobody = 0)
+    private static OpCase Combine(int T, int C, int N, int unassigned = 0)
     {
-        Plan plan = new(T, N, nobody);
+        Plan plan = new(T, N, unassigned);
         return new($"Combine {N}x{C} to {T}{plan.Named}", [(N, C), N],
             x => x[0].Combine(x[1], x[0].Tape.Ints(plan.Tokens), x[0].Tape.Ints(plan.TokenOffsets), x[0].Tape.Ints(plan.RowsByToken)),
             x =>
             {
                 double[] y = new double[T * C];
-                for (int i = 0; i < (N - nobody) * C; i++)
+                for (int i = 0; i < (N - unassigned) * C; i++)
                     y[plan.Tokens[i / C] * C + i % C] += x[1][i / C] * x[0][i];
                 return y;
             });
     }
 
-    /// <summary>N rows that carry tokens drawn at random: some tokens have several rows, some have none; the last are nobody's.</summary>
+    /// <summary>N rows that carry tokens drawn at random: some tokens have several rows, some have none; the last are unassigned.</summary>
     private sealed class Plan
     {
-        public Plan(int T, int N, int nobody)
+        public Plan(int T, int N, int unassigned)
         {
             Philox random = new(new RandomKey(3, RandomPurpose.Other, Step: T));
-            int kept = N - nobody;
+            int kept = N - unassigned;
             Tokens = [.. Enumerable.Range(0, N).Select(i => i < kept ? random.Below(T, i) : -1)];
-            RowsByToken = [.. Enumerable.Range(0, kept).OrderBy(n => Tokens[n]), .. Enumerable.Repeat(-1, nobody)];
+            RowsByToken = [.. Enumerable.Range(0, kept).OrderBy(n => Tokens[n]), .. Enumerable.Repeat(-1, unassigned)];
             TokenOffsets = [.. Enumerable.Range(0, T + 1).Select(t => Tokens.Take(kept).Count(token => token < t))];
-            Named = nobody == 0 ? "" : $" {nobody} nobody's";
+            Named = unassigned == 0 ? "" : $" {unassigned} unassigned";
         }
 
         public string Named { get; }

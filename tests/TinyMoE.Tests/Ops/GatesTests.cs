@@ -13,8 +13,10 @@ public sealed class GatesTests : OpTests<GatesTests>, IOpCases
         Share(size.Item1, size.Item2),
     });
 
-    private static OpCase Noisy(int N, int E, string wanted, Func<(Tensor Noisy, Tensor Sigma), Tensor> op, Func<double, double, double> reference) => new(
-        $"NoisyLogits {N}x{E} {wanted}", [new Operand((N, E), WantsGrad: wanted != "sigma"), new Operand((N, E), -3, 3), new Operand((N, E), -2, 2, WantsGrad: false)],
+    private static OpCase Noisy(
+        int N, int E, string wanted, Func<(Tensor Noisy, Tensor Sigma), Tensor> op, Func<double, double, double> reference) => new(
+        $"NoisyLogits {N}x{E} {wanted}",
+        [new Operand((N, E), WantsGrad: wanted != "sigma"), new Operand((N, E), -3, 3), new Operand((N, E), -2, 2, WantsGrad: false)],
         x => op(x[0].NoisyLogits(x[1], x[2], 0.1f)),
         x => [.. Enumerable.Range(0, N * E).Select(i =>
         {

@@ -13,20 +13,20 @@ public sealed class GroupedTests : OpTests<GroupedTests>, IOpCases
     // one, more experts than rows, fewer and more than the thin path's rows.
     private static readonly int[][] Loads = [[5, 11, 2], [0, 7, 0, 3, 0], [9, 0, 0], [0, 0, 13], [1, 0, 1, 0, 0, 1], [4, 4, 5, 1]];
 
-    // Behind the experts' rows some that are nobody's: fewer and more than the thin path's rows in all, and with no expert's row at all.
-    private static readonly (int[] Loads, int Nobody)[] Dropped = [([5, 0, 11], 7), ([1, 2], 3), ([0, 0], 5), ([0, 9, 4], 1)];
+    // Behind the experts' rows some unassigned ones: fewer and more than the thin path's rows in all, and with no expert's row at all.
+    private static readonly (int[] Loads, int Unassigned)[] Dropped = [([5, 0, 11], 7), ([1, 2], 3), ([0, 0], 5), ([0, 9, 4], 1)];
 
     public static IEnumerable<OpCase> Cases =>
     [
         .. Dropped.SelectMany(d => new[]
         {
-            GroupedLinear(d.Loads, inputs: 9, outputs: 7, withBias: false, d.Nobody),
-            GroupedLinear(d.Loads, inputs: 17, outputs: 19, withBias: true, d.Nobody),
+            GroupedLinear(d.Loads, inputs: 9, outputs: 7, withBias: false, d.Unassigned),
+            GroupedLinear(d.Loads, inputs: 17, outputs: 19, withBias: true, d.Unassigned),
             GroupedLinearThen("GroupedLinearActivated SiLU", d.Loads, 17, 19, (x, o) =>
-            x[0].GroupedLinearActivated(x[1], o, Unary.Silu, x[2]), (z, _) => z / (1 + Math.Exp(-z)), nobody: d.Nobody),
+            x[0].GroupedLinearActivated(x[1], o, Unary.Silu, x[2]), (z, _) => z / (1 + Math.Exp(-z)), unassigned: d.Unassigned),
             GroupedLinearThen("GroupedLinearGated", d.Loads, 17, 19, (x, o) => x[0].GroupedLinearGated(x[3], x[1], o, x[2]), (z, gate) =>
-            z * gate / (1 + Math.Exp(-gate)), gated: true, d.Nobody),
-            GroupedSum(d.Loads, C: 5, d.Nobody),
+            z * gate / (1 + Math.Exp(-gate)), gated: true, d.Unassigned),
+            GroupedSum(d.Loads, C: 5, d.Unassigned),
         }),
         .. Loads.Select(loads => GroupedLinear(loads, inputs: 9, outputs: 7, withBias: false)),
         GroupedLinear([6, 0, 18, 1], inputs: 17, outputs: 19, withBias: true),
@@ -114,29 +114,29 @@ public sealed class GroupedTests : OpTests<GroupedTests>, IOpCases
 
     private static int[] Offsets(int[] loads) => [0, .. loads.Select((_, e) => loads.Take(e + 1).Sum())];
 
-    private static OpCase GroupedLinear(int[] loads, int inputs, int outputs, bool withBias, int nobody = 0)
+    private static OpCase GroupedLinear(int[] loads, int inputs, int outputs, bool withBias, int unassigned = 0)
     {
-        int E = loads.Length, N = loads.Sum() + nobody;
+        int E = loads.Length, N = loads.Sum() + unassigned;
         return new OpCase(
-            $"GroupedLinear {Rows(loads, nobody)} rows {inputs} to {outputs}{(withBias ? " with bias" : "")}",
+            $"GroupedLinear {Rows(loads, unassigned)} rows {inputs} to {outputs}{(withBias ? " with bias" : "")}",
             [(N, inputs), (E, outputs, inputs), .. withBias ? [(Operand)(E, outputs)] : Array.Empty<Operand>()],
             x => x[0].GroupedLinear(x[1], x[0].Tape.Ints(Offsets(loads)), withBias ? x[2] : null),
             x => [.. Linear(loads, x[0], x[1], withBias ? x[2] : new double[E * outputs], inputs, outputs),
-            .. new double[nobody * outputs]]);
+            .. new double[unassigned * outputs]]);
     }
 
     /// <summary>What follows a linear map in the same pass: f(z, gate) with z[n] = w[e]·x[n] + bias[e].</summary>
     private static OpCase GroupedLinearThen(
         string name, int[] loads, int inputs, int outputs, Func<Tensor[], View<int>, Tensor> op, Func<double, double, double> f,
-        bool gated = false, int nobody = 0)
+        bool gated = false, int unassigned = 0)
     {
-        int E = loads.Length, N = loads.Sum() + nobody;
+        int E = loads.Length, N = loads.Sum() + unassigned;
         return new OpCase(
-            $"{name} {Rows(loads, nobody)} rows {inputs} to {outputs}",
+            $"{name} {Rows(loads, unassigned)} rows {inputs} to {outputs}",
             [(N, inputs), (E, outputs, inputs), (E, outputs), .. gated ? [(Operand)(N, outputs)] : Array.Empty<Operand>()],
             x => op(x, x[0].Tape.Ints(Offsets(loads))),
             x => [.. Linear(loads, x[0], x[1], x[2], inputs, outputs).Zip(gated ? x[3] : new double[N * outputs], f),
-            .. new double[nobody * outputs]]);
+            .. new double[unassigned * outputs]]);
     }
 
     private static double[] Linear(int[] loads, double[] x, double[] w, double[] bias, int inputs, int outputs) =>
@@ -147,10 +147,11 @@ public sealed class GroupedTests : OpTests<GroupedTests>, IOpCases
                 v + b),
     ];
 
-    private static string Rows(int[] loads, int nobody) => string.Join('+', loads) + (nobody > 0 ? $" and {nobody} of nobody" : "");
+    private static string Rows(int[] loads, int unassigned) =>
+        string.Join('+', loads) + (unassigned > 0 ? $" and {unassigned} unassigned" : "");
 
-    private static OpCase GroupedSum(int[] loads, int C, int nobody = 0) => new(
-        $"GroupedSum {Rows(loads, nobody)} rows {C}", [(loads.Sum() + nobody, C)],
+    private static OpCase GroupedSum(int[] loads, int C, int unassigned = 0) => new(
+        $"GroupedSum {Rows(loads, unassigned)} rows {C}", [(loads.Sum() + unassigned, C)],
         x => x[0].GroupedSum(x[0].Tape.Ints(Offsets(loads)), loads.Length),
         x => OfEachExpert(
         loads, x[0], C, x[0], 0, (xe, _, n) => [.. Enumerable.Range(0, C).Select(c => Enumerable.Range(0, n).Sum(i => xe[i * C + c]))]));

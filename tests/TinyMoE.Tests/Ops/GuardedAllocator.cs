@@ -3,7 +3,10 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Tests.Ops;
 
-/// <summary>Host memory filled with NaN, between two guards that must stay as they were: finds reads of what was never written and writes past the ends.</summary>
+/// <summary>
+/// Host memory filled with NaN, between two guards that must stay as they
+/// were: finds reads of what was never written and writes past the ends.
+/// </summary>
 internal sealed unsafe class GuardedAllocator : IDeviceAllocator, IDisposable
 {
     private const int GuardBytes = 256;

@@ -36,7 +36,8 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
             using CpuBackend backend = new(threads);
             using Tape tape = backend.NewTape();
             RandomKey key = new(1, RandomPurpose.Other, 0);
-            Tensor x = tape.Variable((N, C), tape.Normal(N * C, key).ToArray()), w = tape.Variable(C, tape.Uniform(C, key).ToArray()), b = tape.Variable(C, new float[C]);
+            Tensor x = tape.Variable((N, C), tape.Normal(N * C, key).ToArray());
+            Tensor w = tape.Variable(C, tape.Uniform(C, key).ToArray()), b = tape.Variable(C, new float[C]);
             tape.Backward(x.LayerNorm(w, b).Add(x.RmsNorm(w)), tape.Normal(N * C, key with { Step = 1 }).ToArray());
             return (float[])[.. backend.Read(x.Grad), .. backend.Read(w.Grad), .. backend.Read(b.Grad)];
         })];
@@ -54,12 +55,16 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
         Assert.Equal(0.4472136, y[2], 1e-6);
     }
 
-    private static OpCase AddRmsNorm(int N, int C, UseOf use) => AddNorm("AddRmsNorm", RmsNorm(N, C), use, x => x[0].AddRmsNorm(x[1], x[2], 1e-5f));
+    private static OpCase AddRmsNorm(int N, int C, UseOf use) =>
+        AddNorm("AddRmsNorm", RmsNorm(N, C), use, x => x[0].AddRmsNorm(x[1], x[2], 1e-5f));
 
     private static OpCase AddLayerNorm(int N, int C, UseOf use) =>
         AddNorm("AddLayerNorm", LayerNorm(N, C, bias: true), use, x => x[0].AddLayerNorm(x[1], x[2], x[3], 1e-3f));
 
-    /// <summary>The norm of a sum from the case of the norm: y·2 + s, or one of them. Inputs: x, branch, and the norm's parameters, which only the norm gives a gradient.</summary>
+    /// <summary>
+    /// The norm of a sum from the case of the norm: y·2 + s, or one of them. Inputs:
+    /// x, branch, and the norm's parameters, which only the norm gives a gradient.
+    /// </summary>
     private static OpCase AddNorm(string name, OpCase norm, UseOf use, Func<Tensor[], (Tensor Sum, Tensor Y)> op)
     {
         Operand[] parameters = [.. norm.Inputs.Skip(1).Select(input => input with { WantsGrad = use != UseOf.Sum })];
@@ -78,7 +83,8 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
     }
 
     /// <summary>The same where the branch is an activation, whose memory the sum takes over.</summary>
-    private static OpCase InPlace(OpCase norm) => norm with { Name = $"{norm.Name}, in place", Op = x => norm.Op([x[0], x[1].Scale(1f), .. x.Skip(2)]) };
+    private static OpCase InPlace(OpCase norm) =>
+        norm with { Name = $"{norm.Name}, in place", Op = x => norm.Op([x[0], x[1].Scale(1f), .. x.Skip(2)]) };
 
     private static OpCase RmsNorm(int N, int C) => new(
         $"RmsNorm {N}x{C}", [(N, C), C], x => x[0].RmsNorm(x[1], 1e-5f),

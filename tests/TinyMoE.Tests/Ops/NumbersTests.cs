@@ -30,10 +30,12 @@ public sealed class NumbersTests : OpTests<NumbersTests>, IOpCases
         Assert.Throws<ArgumentException>(() => Array.Empty<Tensor>().SumNumbers());
     }
 
-    private static OpCase Sum(int n) => new($"SumNumbers {n}", Numbers(n), x => x.SumNumbers(0.3f), x => [0.3 * x.Sum(number => number[0])]);
+    private static OpCase Sum(int n) => new(
+        $"SumNumbers {n}", Numbers(n), x => x.SumNumbers(0.3f), x => [0.3 * x.Sum(number => number[0])]);
 
     private static OpCase WeightedSum(int n) => new(
-        $"SumNumbers {n} weighted", Numbers(n), x => x.SumNumbers([.. x.Select((_, i) => i - 1.5f)]), x => [x.Select((number, i) => (i - 1.5) * number[0]).Sum()]);
+        $"SumNumbers {n} weighted", Numbers(n), x => x.SumNumbers([.. x.Select((_, i) => i - 1.5f)]),
+        x => [x.Select((number, i) => (i - 1.5) * number[0]).Sum()]);
 
     private static Operand[] Numbers(int n) => [.. Enumerable.Repeat<Operand>(1, n)];
 }

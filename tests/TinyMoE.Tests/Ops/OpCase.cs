@@ -20,8 +20,8 @@ public sealed record Operand(Shape Shape, double Low = -1, double High = 1, bool
 }
 
 /// <summary>
-/// One op at one shape: from it come the comparison with a naive double-precision reference, the gradient check against central differences of that
-/// reference, and the checks of accumulation, threads, memory bounds and leaks (see <see cref="OpTests{TFamily}"/>).
+/// One op at one shape: from it come the comparison with a naive double-precision reference, the gradient check against central
+/// differences of that reference, and the checks of accumulation, threads, memory bounds and leaks (see <see cref="OpTests{TFamily}"/>).
 /// </summary>
 /// <param name="Name">Op and sizes, as "RmsNorm 5x37".</param>
 /// <param name="Inputs">The float inputs.</param>
@@ -45,7 +45,8 @@ public sealed record OpCase(
         return [.. Inputs.Select((input, i) =>
         {
             Philox random = new(new RandomKey(seed, RandomPurpose.Other, Step: i));
-            return Enumerable.Range(0, input.Shape.Count).Select(j => (float)(input.Low + (input.High - input.Low) * random.Uniform(j))).ToArray();
+            IEnumerable<double> draws = Enumerable.Range(0, input.Shape.Count).Select(j => (double)random.Uniform(j));
+            return draws.Select(draw => (float)(input.Low + (input.High - input.Low) * draw)).ToArray();
         })];
     }
 }

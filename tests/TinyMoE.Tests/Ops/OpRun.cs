@@ -10,7 +10,9 @@ namespace TinyMoE.Tests.Ops;
 /// <param name="Grads">The gradient of each input; empty for one that wants none.</param>
 public sealed record OpRun(float[] Output, float[] Dy, float[][] Grads)
 {
-    /// <summary>Runs a case forward and backward, <paramref name="uses"/> times on one tape, and makes sure that no buffer stays out.</summary>
+    /// <summary>
+    /// Runs a case forward and backward, <paramref name="uses"/> times on one tape, and makes sure that no buffer stays out.
+    /// </summary>
     public static OpRun Of(OpCase c, Backend backend, int uses = 1)
     {
         OpRun run;
@@ -47,7 +49,9 @@ public sealed record OpRun(float[] Output, float[] Dy, float[][] Grads)
         for (int i = 0; i < expected.Length; i++)
         {
             double error = Math.Abs(expected[i] - actual[i]) / (1 + Math.Abs(expected[i]));
-            Assert.True(error <= tolerance, $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9} (error {error:E2}, allowed {tolerance:E2})");
+            Assert.True(
+                error <= tolerance,
+                $"{what} [{i}]: expected {expected[i]:G9}, got {actual[i]:G9} (error {error:E2}, allowed {tolerance:E2})");
         }
     }
 }

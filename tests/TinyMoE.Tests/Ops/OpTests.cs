@@ -57,7 +57,10 @@ public abstract class OpTests<TFamily>
         OpCase c = ByName[name];
         OpRun once = Run(c, threads: 1), twice = Run(c, threads: 1, uses: 2);
         for (int input = 0; input < once.Grads.Length; input++)
-            OpRun.AssertClose([.. once.Grads[input].Select(g => 2.0 * g)], twice.Grads[input], 1e-5, $"accumulated gradient of input {input}");
+        {
+            double[] doubled = [.. once.Grads[input].Select(g => 2.0 * g)];
+            OpRun.AssertClose(doubled, twice.Grads[input], 1e-5, $"accumulated gradient of input {input}");
+        }
     }
 
     [Theory]

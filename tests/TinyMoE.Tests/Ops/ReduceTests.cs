@@ -49,8 +49,10 @@ public sealed class ReduceTests : OpTests<ReduceTests>, IOpCases
     }
 
     private static OpCase Rows(string name, int N, int C, Func<Tensor, Tensor> op, double scale) => new(
-        $"{name} {N}x{C}", [(N, C)], x => op(x[0]), x => [.. Enumerable.Range(0, C).Select(c => scale * Enumerable.Range(0, N).Sum(n => x[0][n * C + c]))]);
+        $"{name} {N}x{C}", [(N, C)], x => op(x[0]),
+        x => [.. Enumerable.Range(0, C).Select(c => scale * Enumerable.Range(0, N).Sum(n => x[0][n * C + c]))]);
 
     private static OpCase Columns(string name, int N, int C, Func<Tensor, Tensor> op, double scale) => new(
-        $"{name} {N}x{C}", [(N, C)], x => op(x[0]), x => [.. Enumerable.Range(0, N).Select(n => scale * Enumerable.Range(0, C).Sum(c => x[0][n * C + c]))]);
+        $"{name} {N}x{C}", [(N, C)], x => op(x[0]),
+        x => [.. Enumerable.Range(0, N).Select(n => scale * Enumerable.Range(0, C).Sum(c => x[0][n * C + c]))]);
 }

@@ -9,7 +9,8 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>
     [
-        Rope(1, 1, 1, 2, 0), Rope(2, 5, 3, 6, 0), Rope(1, 4, 2, 16, 3), Rope(2, 3, 1, 34, 1), Rope(1, 9, 2, 64, 0), InPlace(Rope(2, 5, 3, 6, 0)), InPlace(Rope(2, 3, 1, 34, 1)),
+        Rope(1, 1, 1, 2, 0), Rope(2, 5, 3, 6, 0), Rope(1, 4, 2, 16, 3), Rope(2, 3, 1, 34, 1), Rope(1, 9, 2, 64, 0),
+        InPlace(Rope(2, 5, 3, 6, 0)), InPlace(Rope(2, 3, 1, 34, 1)),
         Pair(2, 5, 4, 2, 6, 0), Pair(1, 4, 3, 1, 34, 3), InPlace(Pair(2, 5, 4, 2, 6, 0)),
         Pair(2, 3, 2, 2, 6, 1, wantsK: false), InPlace(Pair(2, 3, 2, 1, 6, 1, wantsQ: false)),
     ];
@@ -24,16 +25,18 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
     }
 
     /// <summary>The same of activations, whose memory the op takes over.</summary>
-    private static OpCase InPlace(OpCase rope) => rope with { Name = $"{rope.Name} in place", Op = x => rope.Op([.. x.Select(input => input.Scale(1f))]) };
+    private static OpCase InPlace(OpCase rope) =>
+        rope with { Name = $"{rope.Name} in place", Op = x => rope.Op([.. x.Select(input => input.Scale(1f))]) };
 
     private static OpCase Rope(int B, int T, int H, int D, int start)
     {
         double[] angles = Angles(start + T, D);
         return new($"Rope {B}x{T}x{H}x{D} from {start}", [(B, T, H, D)],
-            x => x[0].Rope(Table(x[0].Tape, angles, Math.Cos), Table(x[0].Tape, angles, Math.Sin), start), x => Turned(x[0], angles, T, H, D, start));
+            x => x[0].Rope(Table(x[0].Tape, angles, Math.Cos), Table(x[0].Tape, angles, Math.Sin), start),
+            x => Turned(x[0], angles, T, H, D, start));
     }
 
-    /// <summary>Queries and keys together; the result has those that are wanted side by side, a row a token.</summary>
+    /// <summary>Queries and keys together; the result has those that are wanted side by side, one row per token.</summary>
     private static OpCase Pair(int B, int T, int H, int KvHeads, int D, int start, bool wantsQ = true, bool wantsK = true)
     {
         double[] angles = Angles(start + T, D);
@@ -47,14 +50,20 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
             },
             x =>
             {
-                double[] q = wantsQ ? Turned(x[0], angles, T, H, D, start) : [], k = wantsK ? Turned(x[1], angles, T, KvHeads, D, start) : [];
-                return [.. Enumerable.Range(0, B * T).SelectMany(n => (double[])[.. q.AsSpan(wantsQ ? n * H * D : 0, wantsQ ? H * D : 0), .. k.AsSpan(wantsK ? n * KvHeads * D : 0, wantsK ? KvHeads * D : 0)])];
+                double[][] q = [.. Turned(x[0], angles, T, H, D, start).Chunk(H * D)];
+                double[][] k = [.. Turned(x[1], angles, T, KvHeads, D, start).Chunk(KvHeads * D)];
+                return [.. Enumerable.Range(0, B * T).SelectMany(n => (double[])[.. wantsQ ? q[n] : [], .. wantsK ? k[n] : []])];
             });
     }
 
-    private static double[] Angles(int positions, int D) => [.. Enumerable.Range(0, positions * (D / 2)).Select(i => i / (D / 2) * Math.Pow(100, -(i % (D / 2)) / (D / 2.0)))];
+    private static double[] Angles(int positions, int D)
+    {
+        int pairs = D / 2;
+        return [.. Enumerable.Range(0, positions * pairs).Select(i => i / pairs * Math.Pow(100, -(i % pairs) / (D / 2.0)))];
+    }
 
-    private static Floats Table(Tape tape, double[] angles, Func<double, double> f) => tape.Constant(angles.Length, Array.ConvertAll(angles, a => (float)f(a))).Data;
+    private static Floats Table(Tape tape, double[] angles, Func<double, double> f) =>
+        tape.Constant(angles.Length, Array.ConvertAll(angles, a => (float)f(a))).Data;
 
     private static double[] Turned(double[] x, double[] angles, int T, int H, int D, int start)
     {

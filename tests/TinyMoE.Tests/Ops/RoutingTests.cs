@@ -13,7 +13,8 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
         SelectColumns(5, 7, 3), SelectColumns(1, 1, 1),
         SelectTopK(6, 5, 2), SelectTopK(3, 9, 9), SelectTopK(5, 3, 2, groups: 7), SelectTopK(2, 11, 11, groups: 2),
         ScatterColumns(5, 7, 3), ScatterColumns(9, 3701, 2),
-        SelectColumns(5, 7, 3, dropped: true), SelectColumns(301, 3, 2, dropped: true), ScatterColumns(5, 7, 3, dropped: true), ScatterColumns(301, 3, 2, dropped: true),
+        SelectColumns(5, 7, 3, dropped: true), SelectColumns(301, 3, 2, dropped: true),
+        ScatterColumns(5, 7, 3, dropped: true), ScatterColumns(301, 3, 2, dropped: true),
         Assign(1, 1, 1, 0), Assign(7, 5, 2, 0), Assign(7, 5, 2, 3), Assign(301, 3, 2, 2),
         Route(7, 5, 2, overAll: false), Route(7, 5, 2, overAll: true), Route(3, 67, 9, overAll: false), Route(3, 67, 9, overAll: true),
         Route(1, 1, 1, overAll: true), Route(5, 3, 1, overAll: false), Route(4, 6, 6, overAll: true),
@@ -72,11 +73,13 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
     {
         using CpuBackend backend = new(threads: 3);
         using Tape tape = backend.NewTape();
-        Tensor x = tape.Variable((T, E), tape.Normal((T, E), new RandomKey(6, RandomPurpose.Other, 0)).ToArray()), same = tape.Variable((T, E), x.ToArray());
+        Tensor x = tape.Variable((T, E), tape.Normal((T, E), new RandomKey(6, RandomPurpose.Other, 0)).ToArray());
+        Tensor same = tape.Variable((T, E), x.ToArray());
         Tensor weights = x.Route(K, overAll, out RoutingPlan plan);
 
         Ints choices = same.TopK(K);
-        Assignment expected = Assignment.FromChoices(choices, overAll ? same.Softmax().SelectColumns(choices, K) : same.SelectColumns(choices, K).Softmax(), E);
+        Tensor gates = overAll ? same.Softmax().SelectColumns(choices, K) : same.SelectColumns(choices, K).Softmax();
+        Assignment expected = Assignment.FromChoices(choices, gates, E);
         (Ints, Ints)[] pairs =
         [
             (choices, plan.Choices), (expected.Offsets, plan.Offsets), (expected.Tokens, plan.Tokens),
@@ -106,7 +109,8 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
     private static OpCase SelectColumns(int T, int E, int K, bool dropped = false)
     {
         int[] columns = [.. Enumerable.Range(0, T * K).Select(i => dropped && i % 3 == 0 ? -1 : i * 5 % E)];
-        return new($"SelectColumns {T}x{E} to {K}{(dropped ? " some dropped" : "")}", [(T, E)], x => x[0].SelectColumns(x[0].Tape.Ints(columns), K),
+        return new($"SelectColumns {T}x{E} to {K}{(dropped ? " some dropped" : "")}", [(T, E)],
+            x => x[0].SelectColumns(x[0].Tape.Ints(columns), K),
             x => [.. columns.Select((column, i) => column < 0 ? 0 : x[0][i / K * E + column])]);
     }
 
@@ -117,7 +121,8 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
     private static OpCase ScatterColumns(int T, int E, int K, bool dropped = false)
     {
         int[] columns = [.. Enumerable.Range(0, T * K).Select(i => dropped && i % 3 == 1 ? -1 : i * i % E)]; // some occur twice in a row
-        return new($"ScatterColumns {T}x{K} to {E}{(dropped ? " some dropped" : "")}", [(T, K)], x => x[0].ScatterColumns(x[0].Tape.Ints(columns), E),
+        return new($"ScatterColumns {T}x{K} to {E}{(dropped ? " some dropped" : "")}", [(T, K)],
+            x => x[0].ScatterColumns(x[0].Tape.Ints(columns), E),
             x =>
             {
                 double[] y = new double[T * E];
@@ -131,11 +136,12 @@ public sealed class RoutingTests : OpTests<RoutingTests>, IOpCases
             });
     }
 
-    /// <summary>The gates in expert order; every so many choices one is dropped, none when 0, and the last rows are nobody's.</summary>
+    /// <summary>The gates in expert order; every so many choices one is dropped, none when 0, and the last rows are unassigned.</summary>
     private static OpCase Assign(int T, int E, int K, int dropped)
     {
         int[] choices = [.. Enumerable.Range(0, T * K).Select(i => dropped > 0 && i % dropped == 1 ? -1 : i * 3 % E)];
-        return new($"Assign {T}x{K} to {E}{(dropped > 0 ? " some dropped" : "")}", [(T, K)], x => x[0].Assign(x[0].Tape.Ints(choices), E, null, out _),
+        return new($"Assign {T}x{K} to {E}{(dropped > 0 ? " some dropped" : "")}", [(T, K)],
+            x => x[0].Assign(x[0].Tape.Ints(choices), E, null, out _),
             x =>
             {
                 double[] rows = [.. Enumerable.Range(0, T * K).Where(i => choices[i] >= 0).OrderBy(i => choices[i]).Select(i => x[0][i])];

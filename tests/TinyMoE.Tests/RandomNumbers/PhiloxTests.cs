@@ -8,7 +8,9 @@ public sealed class PhiloxTests
     [Theory]
     [InlineData(0u, 0u, 0u, 0u, 0u, 0u, 0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u)]
     [InlineData(~0u, ~0u, ~0u, ~0u, ~0u, ~0u, 0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu)]
-    [InlineData(0x243f6a88u, 0x85a308d3u, 0x13198a2eu, 0x03707344u, 0xa4093822u, 0x299f31d0u, 0xd16cfe09u, 0x94fdccebu, 0x5001e420u, 0x24126ea1u)]
+    [InlineData(
+        0x243f6a88u, 0x85a308d3u, 0x13198a2eu, 0x03707344u, 0xa4093822u, 0x299f31d0u,
+        0xd16cfe09u, 0x94fdccebu, 0x5001e420u, 0x24126ea1u)]
     public void Rounds_KnownAnswers_Match(uint c0, uint c1, uint c2, uint c3, uint k0, uint k1, uint a, uint b, uint c, uint d) =>
         Assert.Equal((a, b, c, d), Philox.Rounds(c0, c1, c2, c3, k0, k1));
 
@@ -76,7 +78,11 @@ public sealed class PhiloxTests
     [Fact]
     public void Keys_AnyPartDiffers_DifferentStreams()
     {
-        RandomKey[] keys = [Key, Key with { Seed = 8 }, Key with { Seed = Key.Seed | 1UL << 40 }, Key with { Purpose = RandomPurpose.Batch }, Key with { Step = 4 }, Key with { Layer = 1 }];
+        RandomKey[] keys =
+        [
+            Key, Key with { Seed = 8 }, Key with { Seed = Key.Seed | 1UL << 40 }, Key with { Purpose = RandomPurpose.Batch },
+            Key with { Step = 4 }, Key with { Layer = 1 },
+        ];
         (uint, uint, uint, uint)[] blocks = [.. keys.Select(key => new Philox(key).Block(0))];
         Assert.Equal(keys.Length, blocks.Distinct().Count());
     }

@@ -9,12 +9,13 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void BalanceLossForward(Floats p, Floats shares, Floats mask, float scale, int groups, int N, int E, Floats loss)
     {
-        int T = N / groups;
+        int size = N / groups; // tokens of a group
         DeviceBuffer scratch = Pool.Rent((long)groups * E * sizeof(float));
         Floats sums = scratch.As<float>(groups * E);             // (groups, E)
         for (int g = 0; g < groups; g++)
         {
-            SumOverRows(T, E, (p, mask, first: g * T, E), sums.Slice(g * E, E), Target.None, scale, static (start, end, in s, partial, _) =>
+            Floats total = sums.Slice(g * E, E);
+            SumOverRows(size, E, (p, mask, first: g * size, E), total, Target.None, scale, static (start, end, in s, partial, _) =>
             {
                 Span<float> sum = partial.Span;
                 for (int n = s.first + start; n < s.first + end; n++)
@@ -38,12 +39,12 @@ public sealed unsafe partial class CpuBackend
         DeviceBuffer scratch = Pool.Rent((long)groups * E * sizeof(float));
         Floats gradients = scratch.As<float>(groups * E);        // (groups, E), dloss·shares
         TensorPrimitives.Multiply(shares.Span, *dloss.Pointer, gradients.Span);
-        ForRows(N, E, (gradients, mask, scale, T: N / groups, N, E, dp), static (piece, in s) =>
+        ForRows(N, E, (gradients, mask, scale, size: N / groups, N, E, dp), static (piece, in s) =>
         {
             var (start, end) = RowRange(piece, s.N, s.E);
             for (int n = start; n < end; n++)
             {
-                Span<float> gradient = Row(s.gradients, n / s.T, s.E), dp = Row(s.dp.View, n, s.E);
+                Span<float> gradient = Row(s.gradients, n / s.size, s.E), dp = Row(s.dp.View, n, s.E);
                 if (!Counts(s.mask, n))
                     ClearUnless(s.dp.Adds, dp);
                 else if (s.dp.Adds)
@@ -87,22 +88,22 @@ public sealed unsafe partial class CpuBackend
 
     /// <inheritdoc/>
     public override void SmoothLoadForward(
-        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
+        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int N, int E, int K, Floats load)
     {
         SmoothLoadLoop loop =
             new() { Clean = clean, Noisy = noisy, Sigma = sigma, Best = best, Mask = mask, E = E, K = K, Workers = workers };
-        SumOverRows(T, E, loop, load, Target.None, 1f, static (start, end, in loop, sum, _) =>
+        SumOverRows(N, E, loop, load, Target.None, 1f, static (start, end, in loop, sum, _) =>
             Simd.Run(loop with { Load = sum }, start, end, loop.E));
     }
 
     /// <inheritdoc/>
     public override void SmoothLoadBackward(
-        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy,
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int N, int E, int K, Target dclean, Target dnoisy,
         Target dsigma)
     {
         SmoothLoadLoop loop =
             new() { Clean = clean, Noisy = noisy, Sigma = sigma, Best = best, Mask = mask, E = E, K = K, Workers = workers };
-        ForRows(T, E, new SmoothLoadBackwardLoop(loop, dload, dclean, dnoisy, dsigma));
+        ForRows(N, E, new SmoothLoadBackwardLoop(loop, dload, dclean, dnoisy, dsigma));
     }
 
     /// <summary>Whether row n counts. mask (N), or empty.</summary>
@@ -153,27 +154,27 @@ public sealed unsafe partial class CpuBackend
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             float* chosen = Address(Workers.ThreadScratch(E));
-            for (int t = start; t < end; t++)
+            for (int n = start; n < end; n++)
             {
-                if (!Counts(Mask, t))
+                if (!Counts(Mask, n))
                     continue;
-                var (thresholdIn, thresholdOut) = Thresholds<TSimd, TVector>(t, chosen);
+                var (thresholdIn, thresholdOut) = Thresholds<TSimd, TVector>(n, chosen);
                 for (int e = 0; e < E; e += TSimd.Count)
                 {
-                    TVector excess = Excess<TSimd, TVector>(t, e, chosen, thresholdIn, thresholdOut);
-                    TVector chance = SimdMath.NormalCdf<TSimd, TVector>(TSimd.Divide(excess, SigmaAt<TSimd, TVector>(t, e)), out _);
+                    TVector excess = Excess<TSimd, TVector>(n, e, chosen, thresholdIn, thresholdOut);
+                    TVector chance = SimdMath.NormalCdf<TSimd, TVector>(TSimd.Divide(excess, SigmaAt<TSimd, TVector>(n, e)), out _);
                     TSimd.Write(chance, Load.Pointer + e, E - e, adds: true);
                 }
             }
         }
 
-        /// <summary>Marks who is chosen by token t; what a chosen one and another is measured by.</summary>
-        public (TVector In, TVector Out) Thresholds<TSimd, TVector>(int t, float* chosen)
+        /// <summary>Marks who is chosen by token n; what a chosen one and another is measured by.</summary>
+        public (TVector In, TVector Out) Thresholds<TSimd, TVector>(int n, float* chosen)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            int* best = Best.Pointer + t * (K + 1);
-            float* noisy = Noisy.Pointer + t * E;
+            int* best = Best.Pointer + n * (K + 1);
+            float* noisy = Noisy.Pointer + n * E;
             new Span<float>(chosen, E).Clear();
             for (int k = 0; k < K; k++)
                 chosen[best[k]] = 1f;
@@ -181,17 +182,17 @@ public sealed unsafe partial class CpuBackend
         }
 
         /// <summary>clean − threshold.</summary>
-        public TVector Excess<TSimd, TVector>(int t, int e, float* chosen, TVector thresholdIn, TVector thresholdOut)
+        public TVector Excess<TSimd, TVector>(int n, int e, float* chosen, TVector thresholdIn, TVector thresholdOut)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             TVector threshold = TSimd.WhereLess(TSimd.Broadcast(0f), TSimd.Load(chosen + e, E - e), thresholdIn, thresholdOut);
-            return TSimd.Subtract(TSimd.Load(Clean.Pointer + t * E + e, E - e), threshold);
+            return TSimd.Subtract(TSimd.Load(Clean.Pointer + n * E + e, E - e), threshold);
         }
 
-        public TVector SigmaAt<TSimd, TVector>(int t, int e)
+        public TVector SigmaAt<TSimd, TVector>(int n, int e)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => TSimd.Load(Sigma.Pointer + t * E + e, E - e, fill: 1f);
+            where TVector : struct => TSimd.Load(Sigma.Pointer + n * E + e, E - e, fill: 1f);
     }
 
     /// <summary>
@@ -206,17 +207,17 @@ public sealed unsafe partial class CpuBackend
             int E = Forward.E, K = Forward.K;
             float* chosen = Address(Forward.Workers.ThreadScratch(2 * E)), gradients = chosen + E;
             TVector zero = TSimd.Broadcast(0f), one = TSimd.Broadcast(1f);
-            for (int t = start; t < end; t++)
+            for (int n = start; n < end; n++)
             {
-                float* dclean = At(Dclean, t * E), dsigma = At(Dsigma, t * E), dnoisy = At(Dnoisy, t * E);
-                bool counts = Counts(Forward.Mask, t);
-                var (thresholdIn, thresholdOut) = Forward.Thresholds<TSimd, TVector>(t, chosen);
+                float* dclean = At(Dclean, n * E), dsigma = At(Dsigma, n * E), dnoisy = At(Dnoisy, n * E);
+                bool counts = Counts(Forward.Mask, n);
+                var (thresholdIn, thresholdOut) = Forward.Thresholds<TSimd, TVector>(n, chosen);
                 TVector sumIn = zero, sumOut = zero;
                 for (int e = 0; e < E; e += TSimd.Count)
                 {
                     int left = E - e;
                     TVector excess = Forward.Excess<TSimd, TVector>(
-                        t, e, chosen, thresholdIn, thresholdOut), sigma = Forward.SigmaAt<TSimd, TVector>(t, e);
+                        n, e, chosen, thresholdIn, thresholdOut), sigma = Forward.SigmaAt<TSimd, TVector>(n, e);
                     _ = SimdMath.NormalCdf<TSimd, TVector>(TSimd.Divide(excess, sigma), out TVector density);
                     TVector dz = counts ? TSimd.Multiply(TSimd.Load(Dload.Pointer + e, left), density) : zero,
                         dexcess = TSimd.Divide(dz, sigma);
@@ -232,7 +233,7 @@ public sealed unsafe partial class CpuBackend
 
                 if (dnoisy is null)
                     continue;
-                int* best = Forward.Best.Pointer + t * (K + 1);
+                int* best = Forward.Best.Pointer + n * (K + 1);
                 new Span<float>(gradients, E).Clear();
                 gradients[best[K]] = TSimd.Sum(sumIn);
                 gradients[best[K - 1]] = TSimd.Sum(sumOut);

@@ -19,22 +19,22 @@ public sealed unsafe partial class CpuBackend
     /// keeps that expert as good as its second best, and a step more. An expert keeps its highest bids; the lowest of
     /// them is its price once its seats are taken. Who is still outside after the last round takes the best free seat.
     /// </remarks>
-    public override void AssignBalanced(Floats scores, int T, int E, Ints choices)
+    public override void AssignBalanced(Floats scores, int N, int E, Ints choices)
     {
-        DeviceBuffer bidScratch = Pool.Rent((long)T * sizeof(float)), priceScratch = Pool.Rent((long)E * sizeof(float)),
-            wantScratch = Pool.Rent((long)T * sizeof(int));
-        Floats bids = bidScratch.As<float>(T), prices = priceScratch.As<float>(E);
-        Ints wants = wantScratch.As<int>(T);                     // the expert a token sits at or bids for
+        DeviceBuffer bidScratch = Pool.Rent((long)N * sizeof(float)), priceScratch = Pool.Rent((long)E * sizeof(float)),
+            wantScratch = Pool.Rent((long)N * sizeof(int));
+        Floats bids = bidScratch.As<float>(N), prices = priceScratch.As<float>(E);
+        Ints wants = wantScratch.As<int>(N);                     // the expert a token sits at or bids for
         prices.Span.Clear();
         float low = float.PositiveInfinity, high = float.NegativeInfinity;
         int present = 0;
-        for (int t = 0; t < T; t++)
+        for (int n = 0; n < N; n++)
         {
-            choices.Pointer[t] = wants.Pointer[t] = Dropped;
-            if (!IsPresent(scores, t, E))
+            choices.Pointer[n] = wants.Pointer[n] = Dropped;
+            if (!IsPresent(scores, n, E))
                 continue;
             present++;
-            foreach (float score in Row(scores, t, E))
+            foreach (float score in Row(scores, n, E))
             {
                 if (score > Masked)
                     (low, high) = (Math.Min(low, score), Math.Max(high, score));
@@ -45,47 +45,47 @@ public sealed unsafe partial class CpuBackend
         float step = Math.Max(LeastBidStep, (high - low) / BidStepsOfRange);
         for (int round = 0; round < AuctionRounds && outside > 0; round++)
         {
-            ForRows(T, E, (scores, T, E, step, choices, prices, bids, wants), static (piece, in s) =>
+            ForRows(N, E, (scores, N, E, step, choices, prices, bids, wants), static (piece, in s) =>
             {
-                var (start, end) = RowRange(piece, s.T, s.E);
-                for (int t = start; t < end; t++)
+                var (start, end) = RowRange(piece, s.N, s.E);
+                for (int n = start; n < end; n++)
                 {
-                    if (s.choices.Pointer[t] == Dropped && IsPresent(s.scores, t, s.E))
-                        (s.wants.Pointer[t], s.bids.Pointer[t]) = Bid(s.scores.Pointer + (nint)t * s.E, s.prices.Pointer, s.E, s.step);
+                    if (s.choices.Pointer[n] == Dropped && IsPresent(s.scores, n, s.E))
+                        (s.wants.Pointer[n], s.bids.Pointer[n]) = Bid(s.scores.Pointer + (nint)n * s.E, s.prices.Pointer, s.E, s.step);
                 }
             });
-            workers.For(E, (T, seats, choices, prices, bids, wants, workers), static (expert, in s) =>
-                s.prices.Pointer[expert] = Seat(expert, s.T, s.seats, s.wants, s.bids, s.choices, s.prices.Pointer[expert], s.workers));
+            workers.For(E, (N, seats, choices, prices, bids, wants, workers), static (expert, in s) =>
+                s.prices.Pointer[expert] = Seat(expert, s.N, s.seats, s.wants, s.bids, s.choices, s.prices.Pointer[expert], s.workers));
             outside = present;
-            for (int t = 0; t < T; t++)
-                outside -= choices.Pointer[t] == Dropped ? 0 : 1;
+            for (int n = 0; n < N; n++)
+                outside -= choices.Pointer[n] == Dropped ? 0 : 1;
         }
 
         if (outside > 0)
-            TakeFreeSeats(scores, T, E, seats, choices);
+            TakeFreeSeats(scores, N, E, seats, choices);
         Pool.Return(wantScratch);
         Pool.Return(priceScratch);
         Pool.Return(bidScratch);
     }
 
     /// <inheritdoc/>
-    public override void Sinkhorn(Floats logits, int T, int E, Floats plan)
+    public override void Sinkhorn(Floats logits, int N, int E, Floats plan)
     {
-        int pieces = Ceiling.Divide(T, TokensPerPiece);
-        DeviceBuffer rowScratch = Pool.Rent((long)T * sizeof(float)), columnScratch = Pool.Rent((long)(pieces + 1) * E * sizeof(float));
-        // r (T); c (E), then the sums of each piece (pieces, E)
-        Floats rows = rowScratch.As<float>(T), columns = columnScratch.As<float>((pieces + 1) * E);
+        int pieces = Ceiling.Divide(N, TokensPerPiece);
+        DeviceBuffer rowScratch = Pool.Rent((long)N * sizeof(float)), columnScratch = Pool.Rent((long)(pieces + 1) * E * sizeof(float));
+        // r (N); c (E), then the sums of each piece (pieces, E)
+        Floats rows = rowScratch.As<float>(N), columns = columnScratch.As<float>((pieces + 1) * E);
         int present = 0;
-        for (int t = 0; t < T; t++)
-            present += IsPresent(logits, t, E) ? 1 : 0;
+        for (int n = 0; n < N; n++)
+            present += IsPresent(logits, n, E) ? 1 : 0;
 
         // exp(logits − the row's largest): r takes the factor back
-        workers.For(pieces, (logits, T, E, plan), static (piece, in s) =>
+        workers.For(pieces, (logits, N, E, plan), static (piece, in s) =>
         {
-            for (int t = piece * TokensPerPiece; t < Math.Min(s.T, (piece + 1) * TokensPerPiece); t++)
+            for (int n = piece * TokensPerPiece; n < Math.Min(s.N, (piece + 1) * TokensPerPiece); n++)
             {
-                Span<float> x = Row(s.logits, t, s.E), y = Row(s.plan, t, s.E);
-                if (!IsPresent(s.logits, t, s.E))
+                Span<float> x = Row(s.logits, n, s.E), y = Row(s.plan, n, s.E);
+                if (!IsPresent(s.logits, n, s.E))
                 {
                     y.Clear();
                     continue;
@@ -101,17 +101,17 @@ public sealed unsafe partial class CpuBackend
         float change = float.PositiveInfinity;
         for (int round = 0; round < SinkhornRounds && change > SinkhornTolerance; round++)
         {
-            workers.For(pieces, (T, E, present, plan, rows, columns), static (piece, in s) =>
+            workers.For(pieces, (N, E, present, plan, rows, columns), static (piece, in s) =>
             {
                 Span<float> c = Row(s.columns, 0, s.E), sums = Row(s.columns, piece + 1, s.E);
                 sums.Clear();
-                for (int t = piece * TokensPerPiece; t < Math.Min(s.T, (piece + 1) * TokensPerPiece); t++)
+                for (int n = piece * TokensPerPiece; n < Math.Min(s.N, (piece + 1) * TokensPerPiece); n++)
                 {
-                    Span<float> x = Row(s.plan, t, s.E);
+                    Span<float> x = Row(s.plan, n, s.E);
                     float sum = 0f;
                     for (int e = 0; e < x.Length; e++)
                         sum += c[e] * x[e];
-                    float r = s.rows.Pointer[t] = 1f / (s.present * (sum + SinkhornEpsilon));
+                    float r = s.rows.Pointer[n] = 1f / (s.present * (sum + SinkhornEpsilon));
                     for (int e = 0; e < x.Length; e++)
                         sums[e] += r * x[e];
                 }
@@ -128,11 +128,11 @@ public sealed unsafe partial class CpuBackend
             }
         }
 
-        for (int t = 0; t < T; t++)
+        for (int n = 0; n < N; n++)
         {
-            Span<float> y = Row(plan, t, E);
+            Span<float> y = Row(plan, n, E);
             for (int e = 0; e < E; e++)
-                y[e] *= rows.Pointer[t] * columns.Pointer[e];
+                y[e] *= rows.Pointer[n] * columns.Pointer[e];
         }
 
         Pool.Return(columnScratch);
@@ -149,7 +149,7 @@ public sealed unsafe partial class CpuBackend
             bias.Pointer[e] += rate * Math.Sign(sum / E - counts.Pointer[e]);
     }
 
-    private static bool IsPresent(Floats scores, int t, int E) => !(scores.Pointer[(nint)t * E] < Absent);
+    private static bool IsPresent(Floats scores, int n, int E) => !(scores.Pointer[(nint)n * E] < Absent);
 
     private static (int Expert, float Bid) Bid(float* scores, float* prices, int E, float step)
     {
@@ -168,16 +168,16 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>Seats the highest bids for an expert, unseats the others; its price from now on.</summary>
-    private static float Seat(int expert, int T, int seats, Ints wants, Floats bids, Ints choices, float price, Workers workers)
+    private static float Seat(int expert, int N, int seats, Ints wants, Floats bids, Ints choices, float price, Workers workers)
     {
-        Span<ulong> ranks = Ranks(workers, T);
+        Span<ulong> ranks = Ranks(workers, N);
         int found = 0;
-        for (int t = 0; t < T; t++)
+        for (int n = 0; n < N; n++)
         {
-            if (wants.Pointer[t] != expert)
+            if (wants.Pointer[n] != expert)
                 continue;
-            choices.Pointer[t] = Dropped;
-            ranks[found++] = Rank(bids.Pointer[t], t);
+            choices.Pointer[n] = Dropped;
+            ranks[found++] = Rank(bids.Pointer[n], n);
         }
 
         if (found > seats)
@@ -186,15 +186,15 @@ public sealed unsafe partial class CpuBackend
         float lowest = float.PositiveInfinity;
         foreach (ulong rank in ranks[..seated])
         {
-            int t = PlaceOf(rank);
-            choices.Pointer[t] = expert;
-            lowest = Math.Min(lowest, bids.Pointer[t]);
+            int n = PlaceOf(rank);
+            choices.Pointer[n] = expert;
+            lowest = Math.Min(lowest, bids.Pointer[n]);
         }
 
         return found < seats ? price : lowest;
     }
 
-    private static void TakeFreeSeats(Floats scores, int T, int E, int seats, Ints choices)
+    private static void TakeFreeSeats(Floats scores, int N, int E, int seats, Ints choices)
     {
         Span<int> free = stackalloc int[E];
         free.Fill(seats);
@@ -204,18 +204,18 @@ public sealed unsafe partial class CpuBackend
                 free[expert]--;
         }
 
-        for (int t = 0; t < T; t++)
+        for (int n = 0; n < N; n++)
         {
-            if (choices.Pointer[t] != Dropped || !IsPresent(scores, t, E))
+            if (choices.Pointer[n] != Dropped || !IsPresent(scores, n, E))
                 continue;
             int best = Dropped;
             for (int e = 0; e < E; e++)
             {
-                if (free[e] > 0 && (best == Dropped || scores.Pointer[(nint)t * E + e] > scores.Pointer[(nint)t * E + best]))
+                if (free[e] > 0 && (best == Dropped || scores.Pointer[(nint)n * E + e] > scores.Pointer[(nint)n * E + best]))
                     best = e;
             }
 
-            choices.Pointer[t] = best;
+            choices.Pointer[n] = best;
             free[best]--;
         }
     }

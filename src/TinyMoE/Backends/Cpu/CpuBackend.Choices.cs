@@ -11,16 +11,16 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void CountChoices(Ints choices, int groups, int T, int K, int counted, int E, float scale, Target counts)
+    public override void CountChoices(Ints choices, int groups, int N, int K, int counted, int E, float scale, Target counts)
     {
         if (counts.IsNone)
             return;
-        workers.For(groups, (choices, T, K, counted, E, scale, counts, workers), static (group, in s) =>
+        workers.For(groups, (choices, N, K, counted, E, scale, counts, workers), static (group, in s) =>
         {
             Span<int> sums = MemoryMarshal.Cast<float, int>(s.workers.ThreadScratch(s.E))[..s.E];
             sums.Clear();
-            int* choices = s.choices.Pointer + (nint)group * s.T * s.K;
-            for (int t = 0; t < s.T; t++, choices += s.K)
+            int* choices = s.choices.Pointer + (nint)group * s.N * s.K;
+            for (int n = 0; n < s.N; n++, choices += s.K)
             {
                 for (int k = 0; k < s.counted; k++)
                 {
@@ -47,20 +47,20 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void LimitCapacity(Ints choices, Floats priority, int T, int E, int K, int capacity, Ints kept)
+    public override void LimitCapacity(Ints choices, Floats priority, int N, int E, int K, int capacity, Ints kept)
     {
         kept.Span.Fill(Dropped);
-        workers.For(E, (choices, priority, T, K, capacity, kept, workers), static (expert, in s) =>
+        workers.For(E, (choices, priority, N, K, capacity, kept, workers), static (expert, in s) =>
         {
-            Span<ulong> ranks = Ranks(s.workers, s.T * s.K);
+            Span<ulong> ranks = Ranks(s.workers, s.N * s.K);
             int wanted = 0;
             for (int k = 0; k < s.K; k++)
             {
-                for (int t = 0; t < s.T; t++)
+                for (int n = 0; n < s.N; n++)
                 {
-                    int choice = t * s.K + k;
+                    int choice = n * s.K + k;
                     if (s.choices.Pointer[choice] == expert)
-                        ranks[wanted++] = Rank(s.priority.IsNone ? 0f : s.priority.Pointer[choice], k * s.T + t);
+                        ranks[wanted++] = Rank(s.priority.IsNone ? 0f : s.priority.Pointer[choice], k * s.N + n);
                 }
             }
 
@@ -68,27 +68,27 @@ public sealed unsafe partial class CpuBackend
                 ranks[..wanted].Sort();
             foreach (ulong rank in ranks[..Math.Min(wanted, s.capacity)])
             {
-                var (k, t) = Math.DivRem(PlaceOf(rank), s.T);
-                s.kept.Pointer[t * s.K + k] = expert;
+                var (k, n) = Math.DivRem(PlaceOf(rank), s.N);
+                s.kept.Pointer[n * s.K + k] = expert;
             }
         });
     }
 
     /// <inheritdoc/>
-    public override void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int active, Ints choices)
+    public override void ChooseTokens(Floats scores, int N, int E, int groups, bool interleaved, int active, Ints choices)
     {
         choices.Span.Fill(Dropped);
-        workers.For(groups * E, (scores, T, E, groups, interleaved, active, choices, workers), static (piece, in s) =>
+        workers.For(groups * E, (scores, N, E, groups, interleaved, active, choices, workers), static (piece, in s) =>
         {
             var (group, expert) = Math.DivRem(piece, s.E);
-            int size = s.T / s.groups, first = s.interleaved ? group : group * size, step = s.interleaved ? s.groups : 1, found = 0;
+            int size = s.N / s.groups, first = s.interleaved ? group : group * size, step = s.interleaved ? s.groups : 1, found = 0;
             Span<ulong> ranks = Ranks(s.workers, size);
             for (int i = 0; i < size; i++)
             {
-                int t = first + i * step;
-                float score = s.scores.Pointer[t * s.E + expert];
+                int n = first + i * step;
+                float score = s.scores.Pointer[n * s.E + expert];
                 if (!(score < 0f))
-                    ranks[found++] = Rank(score, t);
+                    ranks[found++] = Rank(score, n);
             }
 
             int capacity = Math.Min(found, Math.Max(1, (int)((long)found * s.active / s.E)));
@@ -100,29 +100,29 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void LookUpChoices(Floats table, Ints ids, int T, int V, int K, Ints choices)
+    public override void LookUpChoices(Floats table, Ints ids, int N, int V, int K, Ints choices)
     {
-        for (int t = 0; t < T; t++)
+        for (int n = 0; n < N; n++)
         {
-            Span<float> experts = Row(table, ids.Span[t], K);
+            Span<float> experts = Row(table, ids.Span[n], K);
             for (int k = 0; k < K; k++)
-                choices.Pointer[t * K + k] = (int)experts[k];
+                choices.Pointer[n * K + k] = (int)experts[k];
         }
     }
 
     /// <inheritdoc/>
-    public override void ChooseInGroups(Ints groups, Ints best, int T, int G, int M, int A, int K, Ints choices)
+    public override void ChooseInGroups(Ints groups, Ints best, int N, int G, int M, int A, int K, Ints choices)
     {
-        ForRows(T, A * K, (groups, best, T, G, M, A, K, choices), static (piece, in s) =>
+        ForRows(N, A * K, (groups, best, N, G, M, A, K, choices), static (piece, in s) =>
         {
-            var (start, end) = RowRange(piece, s.T, s.A * s.K);
-            for (int t = start; t < end; t++)
+            var (start, end) = RowRange(piece, s.N, s.A * s.K);
+            for (int n = start; n < end; n++)
             {
                 for (int a = 0; a < s.A; a++)
                 {
-                    int group = s.groups.Pointer[t * s.A + a];
+                    int group = s.groups.Pointer[n * s.A + a];
                     for (int k = 0; k < s.K; k++)
-                        s.choices.Pointer[(t * s.A + a) * s.K + k] = group * s.M + s.best.Pointer[(t * s.G + group) * s.K + k];
+                        s.choices.Pointer[(n * s.A + a) * s.K + k] = group * s.M + s.best.Pointer[(n * s.G + group) * s.K + k];
                 }
             }
         });

@@ -7,125 +7,125 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y)
+    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
     {
-        ForRows(N, C, (x, tokens, N, C, y), static (piece, in s) =>
+        ForRows(rows, C, (x, tokens, rows, C, y), static (piece, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            for (int n = start; n < end; n++)
+            var (start, end) = RowRange(piece, s.rows, s.C);
+            for (int r = start; r < end; r++)
             {
-                int t = s.tokens.Span[n];
-                if (t == Dropped)
-                    Row(s.y, n, s.C).Clear();
+                int n = s.tokens.Span[r];
+                if (n == Dropped)
+                    Row(s.y, r, s.C).Clear();
                 else
-                    Row(s.x, t, s.C).CopyTo(Row(s.y, n, s.C));
+                    Row(s.x, n, s.C).CopyTo(Row(s.y, r, s.C));
             }
         });
     }
 
     /// <inheritdoc/>
-    public override void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Target dx)
+    public override void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Target dx)
     {
         if (dx.IsNone)
             return;
-        ForRows(T, C, (dy, tokenOffsets, rowsByToken, T, C, dx), static (piece, in s) =>
+        ForRows(N, C, (dy, tokenOffsets, rowsByToken, N, C, dx), static (piece, in s) =>
         {
-            var (start, end) = RowRange(piece, s.T, s.C);
-            for (int t = start; t < end; t++)
+            var (start, end) = RowRange(piece, s.N, s.C);
+            for (int n = start; n < end; n++)
             {
-                Span<float> dx = Row(s.dx.View, t, s.C);
-                Span<int> rows = RowsOf(t, s.tokenOffsets, s.rowsByToken);
+                Span<float> dx = Row(s.dx.View, n, s.C);
+                Span<int> own = RowsOf(n, s.tokenOffsets, s.rowsByToken);
                 if (!s.dx.Adds)
                 {
-                    if (rows.IsEmpty)
+                    if (own.IsEmpty)
                     {
                         dx.Clear();
                         continue;
                     }
 
-                    Row(s.dy, rows[0], s.C).CopyTo(dx);
-                    rows = rows[1..];
+                    Row(s.dy, own[0], s.C).CopyTo(dx);
+                    own = own[1..];
                 }
 
-                foreach (int n in rows)
-                    TensorPrimitives.Add(dx, Row(s.dy, n, s.C), dx);
+                foreach (int r in own)
+                    TensorPrimitives.Add(dx, Row(s.dy, r, s.C), dx);
             }
         });
     }
 
     /// <inheritdoc/>
-    public override void CombineForward(Floats x, Floats w, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y)
+    public override void CombineForward(Floats x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
     {
-        ForRows(T, C, (x, w, tokenOffsets, rowsByToken, T, C, y), static (piece, in s) =>
+        ForRows(N, C, (x, gates, tokenOffsets, rowsByToken, N, C, y), static (piece, in s) =>
         {
-            var (start, end) = RowRange(piece, s.T, s.C);
-            for (int t = start; t < end; t++)
+            var (start, end) = RowRange(piece, s.N, s.C);
+            for (int n = start; n < end; n++)
             {
-                Span<float> y = Row(s.y, t, s.C);
-                Span<int> rows = RowsOf(t, s.tokenOffsets, s.rowsByToken);
-                if (rows.IsEmpty)
+                Span<float> y = Row(s.y, n, s.C);
+                Span<int> own = RowsOf(n, s.tokenOffsets, s.rowsByToken);
+                if (own.IsEmpty)
                 {
                     y.Clear();
                     continue;
                 }
 
-                TensorPrimitives.Multiply(Row(s.x, rows[0], s.C), s.w.Span[rows[0]], y);
-                foreach (int n in rows[1..])
-                    TensorPrimitives.FusedMultiplyAdd(Row(s.x, n, s.C), s.w.Span[n], y, y);
+                TensorPrimitives.Multiply(Row(s.x, own[0], s.C), s.gates.Span[own[0]], y);
+                foreach (int r in own[1..])
+                    TensorPrimitives.FusedMultiplyAdd(Row(s.x, r, s.C), s.gates.Span[r], y, y);
             }
         });
     }
 
     /// <inheritdoc/>
-    public override void CombineBackward(Floats dy, Floats x, Floats w, Ints tokens, int N, int T, int C, Target dx, Target dw)
+    public override void CombineBackward(Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates)
     {
-        ForRows(N, C, (dy, x, w, tokens, N, C, dx, dw), static (piece, in s) =>
+        ForRows(rows, C, (dy, x, gates, tokens, rows, C, dx, dgates), static (piece, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            for (int n = start; n < end; n++)
+            var (start, end) = RowRange(piece, s.rows, s.C);
+            for (int r = start; r < end; r++)
             {
-                int t = s.tokens.Span[n];
-                if (t == Dropped)
+                int n = s.tokens.Span[r];
+                if (n == Dropped)
                 {
-                    ClearUnlessAdds(s.dx, n, s.C);
-                    ClearUnlessAdds(s.dw, n, 1);
+                    ClearUnlessAdds(s.dx, r, s.C);
+                    ClearUnlessAdds(s.dgates, r, 1);
                     continue;
                 }
 
-                Span<float> dy = Row(s.dy, t, s.C);
-                float w = s.w.Span[n];
-                if (!s.dw.IsNone)
+                Span<float> dy = Row(s.dy, n, s.C);
+                float gate = s.gates.Span[r];
+                if (!s.dgates.IsNone)
                 {
-                    ref float dw = ref s.dw.View.Span[n];
-                    float dot = TensorPrimitives.Dot<float>(Row(s.x, n, s.C), dy);
-                    dw = s.dw.Adds ? dw + dot : dot;
+                    ref float dgate = ref s.dgates.View.Span[r];
+                    float dot = TensorPrimitives.Dot<float>(Row(s.x, r, s.C), dy);
+                    dgate = s.dgates.Adds ? dgate + dot : dot;
                 }
 
                 if (s.dx.IsNone)
                     continue;
-                Span<float> dx = Row(s.dx.View, n, s.C);
+                Span<float> dx = Row(s.dx.View, r, s.C);
                 if (s.dx.Adds)
-                    TensorPrimitives.FusedMultiplyAdd(dy, w, dx, dx);
+                    TensorPrimitives.FusedMultiplyAdd(dy, gate, dx, dx);
                 else
-                    TensorPrimitives.Multiply(dy, w, dx);
+                    TensorPrimitives.Multiply(dy, gate, dx);
             }
         });
     }
 
     /// <summary>The gradient of an unassigned row.</summary>
-    private static void ClearUnlessAdds(Target target, int n, int C)
+    private static void ClearUnlessAdds(Target target, int r, int C)
     {
         if (!target.IsNone && !target.Adds)
-            Row(target.View, n, C).Clear();
+            Row(target.View, r, C).Clear();
     }
 
-    /// <summary>Row <paramref name="n"/> of a matrix with C columns.</summary>
-    private static Span<float> Row(Floats matrix, int n, int C) => matrix.Slice(n * C, C).Span;
+    /// <summary>Row <paramref name="r"/> of a matrix with C columns.</summary>
+    private static Span<float> Row(Floats matrix, int r, int C) => matrix.Slice(r * C, C).Span;
 
-    /// <summary>The rows that carry token <paramref name="t"/>.</summary>
-    private static Span<int> RowsOf(int t, Ints tokenOffsets, Ints rowsByToken)
+    /// <summary>The rows that carry token <paramref name="n"/>.</summary>
+    private static Span<int> RowsOf(int n, Ints tokenOffsets, Ints rowsByToken)
     {
-        int first = tokenOffsets.Span[t];
-        return rowsByToken.Slice(first, tokenOffsets.Span[t + 1] - first).Span;
+        int first = tokenOffsets.Span[n];
+        return rowsByToken.Slice(first, tokenOffsets.Span[n + 1] - first).Span;
     }
 }

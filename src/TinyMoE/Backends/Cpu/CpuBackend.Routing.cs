@@ -14,9 +14,9 @@ public sealed unsafe partial class CpuBackend
     private const int Dropped = -1; // a choice that no expert serves
 
     /// <inheritdoc/>
-    public override void TopK(Floats x, int T, int groups, int E, int K, Ints columns)
+    public override void TopK(Floats x, int N, int groups, int E, int K, Ints columns)
     {
-        int rows = T * groups;                                   // a group is a row of its own
+        int rows = N * groups;                                   // a group is a row of its own
         ForRows(rows, E, (x, rows, groups, E, K, columns), static (piece, in s) =>
         {
             var (start, end) = RowRange(piece, s.rows, s.E);
@@ -34,60 +34,60 @@ public sealed unsafe partial class CpuBackend
 
     /// <inheritdoc/>
     public override void Assign(
-        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
-        Floats gates = default, Floats weights = default)
+        Ints experts, int N, int E, int K, int rows, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
+        Floats gates = default, Floats rowGates = default)
     {
-        DeviceBuffer scratch = Pool.Rent((long)Ceiling.Divide(T, TokensPerPiece) * E * sizeof(int));
-        Ints counts = scratch.As<int>(Ceiling.Divide(T, TokensPerPiece) * E); // (pieces, E)
-        workers.For(Ceiling.Divide(T, TokensPerPiece), (experts, T, E, K, counts), static (piece, in s) =>
-            Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span));
-        Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, gates, weights);
+        DeviceBuffer scratch = Pool.Rent((long)Ceiling.Divide(N, TokensPerPiece) * E * sizeof(int));
+        Ints counts = scratch.As<int>(Ceiling.Divide(N, TokensPerPiece) * E); // (pieces, E)
+        workers.For(Ceiling.Divide(N, TokensPerPiece), (experts, N, E, K, counts), static (piece, in s) =>
+            Count(TokenChoices(s.experts, piece, s.N, s.K), s.counts.Slice(piece * s.E, s.E).Span));
+        Place(experts, N, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, gates, rowGates);
         int kept = offsets.Pointer[E];
-        if (!weights.IsNone)
-            weights.Slice(kept, N - kept).Span.Clear();
-        tokens.Slice(kept, N - kept).Span.Fill(-1);
-        choices.Slice(kept, N - kept).Span.Fill(-1);
+        if (!rowGates.IsNone)
+            rowGates.Slice(kept, rows - kept).Span.Clear();
+        tokens.Slice(kept, rows - kept).Span.Fill(-1);
+        choices.Slice(kept, rows - kept).Span.Fill(-1);
         Pool.Return(scratch);
     }
 
     /// <inheritdoc/>
     public override void RouteForward(
-        Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
-        Floats weights)
+        Floats logits, bool overAll, int N, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
+        Floats rowGates)
     {
-        int pieces = Ceiling.Divide(T, TokensPerPiece);
-        DeviceBuffer scratch = Pool.Rent((long)pieces * E * sizeof(int)), gateScratch = Pool.Rent((long)T * K * sizeof(float));
+        int pieces = Ceiling.Divide(N, TokensPerPiece);
+        DeviceBuffer scratch = Pool.Rent((long)pieces * E * sizeof(int)), gateScratch = Pool.Rent((long)N * K * sizeof(float));
         Ints counts = scratch.As<int>(pieces * E);               // (pieces, E)
-        Floats gates = gateScratch.As<float>(T * K);             // (T, K)
+        Floats gates = gateScratch.As<float>(N * K);             // (N, K)
         workers.For(
-            pieces, (loop: new RouteLoop(logits, overAll, E, K, experts, gates, workers), experts, T, E, K, counts), static (piece, in s) =>
+            pieces, (loop: new RouteLoop(logits, overAll, E, K, experts, gates, workers), experts, N, E, K, counts), static (piece, in s) =>
         {
-            Simd.Run(in s.loop, piece * TokensPerPiece, Math.Min(s.T, (piece + 1) * TokensPerPiece), s.E);
-            Count(TokenChoices(s.experts, piece, s.T, s.K), s.counts.Slice(piece * s.E, s.E).Span);
+            Simd.Run(in s.loop, piece * TokensPerPiece, Math.Min(s.N, (piece + 1) * TokensPerPiece), s.E);
+            Count(TokenChoices(s.experts, piece, s.N, s.K), s.counts.Slice(piece * s.E, s.E).Span);
         });
-        Place(experts, T, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, default, gates, weights);
+        Place(experts, N, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, default, gates, rowGates);
         Pool.Return(gateScratch);
         Pool.Return(scratch);
     }
 
     /// <inheritdoc/>
     public override void RouteBackward(
-        Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
+        Floats drowGates, Floats logits, Floats rowGates, bool overAll, Ints experts, Ints rowsByToken, int N, int E, int K, Target dlogits)
     {
         if (!dlogits.IsNone)
-            ForRows(T, E, new RouteBackwardLoop(dweights, logits, weights, overAll, experts, rowsByToken, E, K, dlogits));
+            ForRows(N, E, new RouteBackwardLoop(drowGates, logits, rowGates, overAll, experts, rowsByToken, E, K, dlogits));
     }
 
     /// <inheritdoc/>
-    public override void SelectColumns(Floats x, Ints columns, int T, int E, int K, Target y)
+    public override void SelectColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        ForRows(T, K, (x, columns, T, E, K, y), static (piece, in s) =>
+        ForRows(N, K, (x, columns, N, E, K, y), static (piece, in s) =>
         {
-            var (start, end) = RowRange(piece, s.T, s.K);
-            for (int t = start; t < end; t++)
+            var (start, end) = RowRange(piece, s.N, s.K);
+            for (int n = start; n < end; n++)
             {
-                Span<float> x = s.x.Slice(t * s.E, s.E).Span, y = s.y.View.Slice(t * s.K, s.K).Span;
-                Span<int> columns = s.columns.Slice(t * s.K, s.K).Span;
+                Span<float> x = s.x.Slice(n * s.E, s.E).Span, y = s.y.View.Slice(n * s.K, s.K).Span;
+                Span<int> columns = s.columns.Slice(n * s.K, s.K).Span;
                 for (int k = 0; k < columns.Length; k++)
                 {
                     float value = columns[k] < 0 ? 0f : x[columns[k]];
@@ -98,15 +98,15 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void ScatterColumns(Floats x, Ints columns, int T, int E, int K, Target y)
+    public override void ScatterColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        ForRows(T, E, (x, columns, T, E, K, y), static (piece, in s) =>
+        ForRows(N, E, (x, columns, N, E, K, y), static (piece, in s) =>
         {
-            var (start, end) = RowRange(piece, s.T, s.E);
-            for (int t = start; t < end; t++)
+            var (start, end) = RowRange(piece, s.N, s.E);
+            for (int n = start; n < end; n++)
             {
-                Span<float> x = s.x.Slice(t * s.K, s.K).Span, y = s.y.View.Slice(t * s.E, s.E).Span;
-                Span<int> columns = s.columns.Slice(t * s.K, s.K).Span;
+                Span<float> x = s.x.Slice(n * s.K, s.K).Span, y = s.y.View.Slice(n * s.E, s.E).Span;
+                Span<int> columns = s.columns.Slice(n * s.K, s.K).Span;
                 if (!s.y.Adds)
                     y.Clear();
                 for (int k = 0; k < columns.Length; k++)
@@ -193,23 +193,23 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>From the counts of each piece (pieces, E), which it uses up, to the
-    /// plan; choices, and gates with weights, only where they are wanted.</summary>
+    /// plan; choices, and gates with rowGates, only where they are wanted.</summary>
     private void Place(
-        Ints experts, int T, int E, int K, Ints counts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Ints choices,
-        Floats gates, Floats weights)
+        Ints experts, int N, int E, int K, Ints counts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Ints choices,
+        Floats gates, Floats rowGates)
     {
         // counts (pieces, E) is summed both ways. Along a piece: how many choices the tokens before it kept, which is
         // where its tokens begin in rowsByToken. Down an expert: how many rows it has in the pieces before, which is where
         // this piece continues its rows. Then every piece can be placed by itself, and the plan is that of one thread.
         int inverse = 0, row = 0;
-        for (int t = 0, i = 0; t < T; t += TokensPerPiece)
+        for (int n = 0, i = 0; n < N; n += TokensPerPiece)
         {
-            tokenOffsets.Pointer[t] = inverse;                   // where each piece begins in rowsByToken
+            tokenOffsets.Pointer[n] = inverse;                   // where each piece begins in rowsByToken
             for (int e = 0; e < E; e++)
                 inverse += counts.Pointer[i++];
         }
 
-        tokenOffsets.Pointer[T] = inverse;
+        tokenOffsets.Pointer[N] = inverse;
         for (int e = 0; e < E; e++)
         {
             offsets.Pointer[e] = row;
@@ -218,36 +218,36 @@ public sealed unsafe partial class CpuBackend
         }
 
         offsets.Pointer[E] = row;
-        workers.For(Ceiling.Divide(T, TokensPerPiece),
-            (experts, T, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, weights), static (piece, in s) =>
+        workers.For(Ceiling.Divide(N, TokensPerPiece),
+            (experts, N, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, rowGates), static (piece, in s) =>
         {
             int* next = s.counts.Pointer + piece * s.E;
-            int start = piece * TokensPerPiece, end = Math.Min(s.T, start + TokensPerPiece), inverse = s.tokenOffsets.Pointer[start];
-            for (int t = start; t < end; t++)
+            int start = piece * TokensPerPiece, end = Math.Min(s.N, start + TokensPerPiece), inverse = s.tokenOffsets.Pointer[start];
+            for (int n = start; n < end; n++)
             {
-                s.tokenOffsets.Pointer[t] = inverse;
-                for (int choice = t * s.K; choice < (t + 1) * s.K; choice++)
+                s.tokenOffsets.Pointer[n] = inverse;
+                for (int choice = n * s.K; choice < (n + 1) * s.K; choice++)
                 {
                     int expert = s.experts.Pointer[choice];
                     if (expert == Dropped)
                         continue;
                     int row = next[expert]++;
-                    s.tokens.Pointer[row] = t;
+                    s.tokens.Pointer[row] = n;
                     s.rowsByToken.Pointer[inverse++] = row;
                     if (!s.choices.IsNone)
                         s.choices.Pointer[row] = choice;
-                    if (!s.weights.IsNone)
-                        s.weights.Pointer[row] = s.gates.Pointer[choice];
+                    if (!s.rowGates.IsNone)
+                        s.rowGates.Pointer[row] = s.gates.Pointer[choice];
                 }
             }
         });
     }
 
     /// <summary>The choices of one piece of tokens.</summary>
-    private static ReadOnlySpan<int> TokenChoices(Ints experts, int piece, int T, int K)
+    private static ReadOnlySpan<int> TokenChoices(Ints experts, int piece, int N, int K)
     {
         int start = piece * TokensPerPiece;
-        return experts.Slice(start * K, Math.Min(TokensPerPiece, T - start) * K).Span;
+        return experts.Slice(start * K, Math.Min(TokensPerPiece, N - start) * K).Span;
     }
 
     /// <summary>The experts of each token and their gates: the softmax over
@@ -258,10 +258,10 @@ public sealed unsafe partial class CpuBackend
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             float* kept = Address(Workers.ThreadScratch(E)); // the K largest logits of a token, or the softmax over all
-            for (int t = start; t < end; t++)
+            for (int n = start; n < end; n++)
             {
-                float* x = Logits.Pointer + t * E, gates = Gates.Pointer + t * K;
-                int* chosen = Experts.Pointer + t * K;
+                float* x = Logits.Pointer + n * E, gates = Gates.Pointer + n * K;
+                int* chosen = Experts.Pointer + n * K;
                 KeepLargest(x, E, K, kept, chosen);
                 if (!OverAll)
                 {
@@ -279,25 +279,25 @@ public sealed unsafe partial class CpuBackend
     /// <summary>With g the gates and dot = Σ_k g[k]·dg[k]: of a chosen logit
     /// g·(dg − dot); of another, when it is in the softmax, −p·dot.</summary>
     private readonly record struct RouteBackwardLoop(
-        Floats Dweights, Floats Logits, Floats Weights, bool OverAll, Ints Experts, Ints RowsByToken, int E, int K, Target Dlogits)
+        Floats DrowGates, Floats Logits, Floats RowGates, bool OverAll, Ints Experts, Ints RowsByToken, int E, int K, Target Dlogits)
         : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             int E = this.E, K = this.K;
-            float* weights = Weights.Pointer, dweights = Dweights.Pointer;
-            for (int t = start; t < end; t++)
+            float* rowGates = RowGates.Pointer, drowGates = DrowGates.Pointer;
+            for (int n = start; n < end; n++)
             {
-                float* dx = Dlogits.View.Pointer + t * E;
-                int* chosen = Experts.Pointer + t * K, rows = RowsByToken.Pointer + t * K;
+                float* dx = Dlogits.View.Pointer + n * E;
+                int* chosen = Experts.Pointer + n * K, rows = RowsByToken.Pointer + n * K;
                 float dot = 0f;
                 for (int k = 0; k < K; k++)
-                    dot += weights[rows[k]] * dweights[rows[k]];
+                    dot += rowGates[rows[k]] * drowGates[rows[k]];
                 if (OverAll)
                 {
                     // p[e] = exp(x[e] − log Σ exp), and the largest gate knows the sum
-                    float* x = Logits.Pointer + t * E;
-                    ScaledSoftmax<TSimd, TVector>(x, x[chosen[0]] - MathF.Log(weights[rows[0]]), -dot, E, dx, Dlogits.Adds);
+                    float* x = Logits.Pointer + n * E;
+                    ScaledSoftmax<TSimd, TVector>(x, x[chosen[0]] - MathF.Log(rowGates[rows[0]]), -dot, E, dx, Dlogits.Adds);
                 }
                 else if (!Dlogits.Adds)
                 {
@@ -306,7 +306,7 @@ public sealed unsafe partial class CpuBackend
 
                 float others = OverAll ? 0f : dot;
                 for (int k = 0; k < K; k++)
-                    dx[chosen[k]] += weights[rows[k]] * (dweights[rows[k]] - others);
+                    dx[chosen[k]] += rowGates[rows[k]] * (drowGates[rows[k]] - others);
             }
         }
     }

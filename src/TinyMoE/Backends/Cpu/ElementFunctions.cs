@@ -27,12 +27,12 @@ internal interface IBinary
 /// <summary>A function of two values whose gradient needs the values.</summary>
 internal interface IProduct : IBinary
 {
-    /// <summary>da.</summary>
+    /// <summary>da, the gradient by a.</summary>
     static abstract TVector ByA<TSimd, TVector>(TVector dy, TVector b)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;
 
-    /// <summary>db.</summary>
+    /// <summary>db, the gradient by b.</summary>
     static abstract TVector ByB<TSimd, TVector>(TVector dy, TVector a, TVector b)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;

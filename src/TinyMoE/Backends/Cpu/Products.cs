@@ -67,14 +67,14 @@ internal readonly unsafe record struct Products(
     /// in place too, its lines, side by side, share no places in the cache.</summary>
     public const int RowsWorthPacking = 128;
 
-    /// <summary>What the offsets cut.</summary>
+    /// <summary>The dimension that the offsets cut.</summary>
     public Ragged Ragged { get; init; }
 
     /// <summary>Product i owns rows, or steps of the inner dimension, Offsets[i]
     /// to Offsets[i+1]; (Count+1), empty when nothing is ragged.</summary>
     public Ints Offsets { get; init; }
 
-    /// <summary>What is done to each tile.</summary>
+    /// <summary>The step that finishes each tile.</summary>
     public Epilogue Epilogue { get; init; }
 
     /// <summary>Rows of a tile: a multiple of the micro-kernel's, or all of a thin product.</summary>
@@ -111,7 +111,7 @@ internal readonly unsafe record struct Products(
         }
     }
 
-    /// <summary>The same with tiles chosen: rows are cut into long stretches, then columns,
+    /// <summary>These products with tiles chosen: rows are cut into long stretches, then columns,
     /// then each again where tiles are still too few; a thin product only by columns.</summary>
     public Products Cut()
     {

@@ -108,7 +108,7 @@ internal interface IVectorLoop
 /// <summary>Work that is not a loop over elements, its operands being its fields, written once for every vector width.</summary>
 internal interface IVectorWork
 {
-    /// <summary>All of it.</summary>
+    /// <summary>Does all of the work, in vectors of this width.</summary>
     void Run<TSimd, TVector>()
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;

@@ -35,21 +35,21 @@ public sealed partial class ProfilingBackend
 
     /// <inheritdoc/>
     public override void SmoothLoadForward(
-        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Floats load)
+        Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int N, int E, int K, Floats load)
     {
-        using (Time(new(nameof(SmoothLoadForward), T, E, K), flops: 4.0 * T * E, values: 2.0 * T * E + T * (K + 3.0) + mask.Length + E))
-            device?.SmoothLoadForward(clean, noisy, sigma, best, mask, T, E, K, load);
+        using (Time(new(nameof(SmoothLoadForward), N, E, K), flops: 4.0 * N * E, values: 2.0 * N * E + N * (K + 3.0) + mask.Length + E))
+            device?.SmoothLoadForward(clean, noisy, sigma, best, mask, N, E, K, load);
     }
 
     /// <inheritdoc/>
     public override void SmoothLoadBackward(
-        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int T, int E, int K, Target dclean, Target dnoisy,
+        Floats dload, Floats clean, Floats noisy, Floats sigma, Ints best, Floats mask, int N, int E, int K, Target dclean, Target dnoisy,
             Target dsigma)
     {
         using (Time(
-            new(nameof(SmoothLoadBackward), T, E, K), flops: 10.0 * T * E,
-            values: 2.0 * T * E + T * (K + 3.0) + mask.Length + E + Out(dclean, Area(T, E)) + Out(dnoisy, Area(T, E)) + Out(dsigma,
-                Area(T, E))))
-            device?.SmoothLoadBackward(dload, clean, noisy, sigma, best, mask, T, E, K, dclean, dnoisy, dsigma);
+            new(nameof(SmoothLoadBackward), N, E, K), flops: 10.0 * N * E,
+            values: 2.0 * N * E + N * (K + 3.0) + mask.Length + E + Out(dclean, Area(N, E)) + Out(dnoisy, Area(N, E)) + Out(dsigma,
+                Area(N, E))))
+            device?.SmoothLoadBackward(dload, clean, noisy, sigma, best, mask, N, E, K, dclean, dnoisy, dsigma);
     }
 }

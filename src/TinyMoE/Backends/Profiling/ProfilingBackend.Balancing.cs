@@ -3,17 +3,17 @@ namespace TinyMoE.Backends.Profiling;
 public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
-    public override void AssignBalanced(Floats scores, int T, int E, Ints choices)
+    public override void AssignBalanced(Floats scores, int N, int E, Ints choices)
     {
-        using (Time(new(nameof(AssignBalanced), T, E), flops: Area(T, E), values: Area(T, E) + T))
-            device?.AssignBalanced(scores, T, E, choices);
+        using (Time(new(nameof(AssignBalanced), N, E), flops: Area(N, E), values: Area(N, E) + N))
+            device?.AssignBalanced(scores, N, E, choices);
     }
 
     /// <inheritdoc/>
-    public override void Sinkhorn(Floats logits, int T, int E, Floats plan)
+    public override void Sinkhorn(Floats logits, int N, int E, Floats plan)
     {
-        using (Time(new(nameof(Sinkhorn), T, E), flops: 4 * Area(T, E), values: 2 * Area(T, E)))
-            device?.Sinkhorn(logits, T, E, plan);
+        using (Time(new(nameof(Sinkhorn), N, E), flops: 4 * Area(N, E), values: 2 * Area(N, E)))
+            device?.Sinkhorn(logits, N, E, plan);
     }
 
     /// <inheritdoc/>

@@ -5,11 +5,11 @@ namespace TinyMoE.Backends.Profiling;
 public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
-    public override void CountChoices(Ints choices, int groups, int T, int K, int counted, int E, float scale, Target counts)
+    public override void CountChoices(Ints choices, int groups, int N, int K, int counted, int E, float scale, Target counts)
     {
-        using (Time(new(nameof(CountChoices), groups * T, K, E), flops: 0,
-            values: Area(groups * T, counted) + Out(counts, Area(groups, E))))
-            device?.CountChoices(choices, groups, T, K, counted, E, scale, counts);
+        using (Time(new(nameof(CountChoices), groups * N, K, E), flops: 0,
+            values: Area(groups * N, counted) + Out(counts, Area(groups, E))))
+            device?.CountChoices(choices, groups, N, K, counted, E, scale, counts);
     }
 
     /// <inheritdoc/>
@@ -20,30 +20,30 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void LimitCapacity(Ints choices, Floats priority, int T, int E, int K, int capacity, Ints kept)
+    public override void LimitCapacity(Ints choices, Floats priority, int N, int E, int K, int capacity, Ints kept)
     {
-        using (Time(new(nameof(LimitCapacity), T, E, K), flops: 0, values: (priority.IsNone ? 2 : 3) * Area(T, K)))
-            device?.LimitCapacity(choices, priority, T, E, K, capacity, kept);
+        using (Time(new(nameof(LimitCapacity), N, E, K), flops: 0, values: (priority.IsNone ? 2 : 3) * Area(N, K)))
+            device?.LimitCapacity(choices, priority, N, E, K, capacity, kept);
     }
 
     /// <inheritdoc/>
-    public override void ChooseTokens(Floats scores, int T, int E, int groups, bool interleaved, int active, Ints choices)
+    public override void ChooseTokens(Floats scores, int N, int E, int groups, bool interleaved, int active, Ints choices)
     {
-        using (Time(new(nameof(ChooseTokens), T, E, groups), flops: Area(T, E), values: 2 * Area(T, E)))
-            device?.ChooseTokens(scores, T, E, groups, interleaved, active, choices);
+        using (Time(new(nameof(ChooseTokens), N, E, groups), flops: Area(N, E), values: 2 * Area(N, E)))
+            device?.ChooseTokens(scores, N, E, groups, interleaved, active, choices);
     }
 
     /// <inheritdoc/>
-    public override void LookUpChoices(Floats table, Ints ids, int T, int V, int K, Ints choices)
+    public override void LookUpChoices(Floats table, Ints ids, int N, int V, int K, Ints choices)
     {
-        using (Time(new(nameof(LookUpChoices), T, K), flops: 0, values: T + 2.0 * T * K))
-            device?.LookUpChoices(table, ids, T, V, K, choices);
+        using (Time(new(nameof(LookUpChoices), N, K), flops: 0, values: N + 2.0 * N * K))
+            device?.LookUpChoices(table, ids, N, V, K, choices);
     }
 
     /// <inheritdoc/>
-    public override void ChooseInGroups(Ints groups, Ints best, int T, int G, int M, int A, int K, Ints choices)
+    public override void ChooseInGroups(Ints groups, Ints best, int N, int G, int M, int A, int K, Ints choices)
     {
-        using (Time(new(nameof(ChooseInGroups), T, G, A * K), flops: 0, values: Area(T, A) + 2.0 * T * A * K))
-            device?.ChooseInGroups(groups, best, T, G, M, A, K, choices);
+        using (Time(new(nameof(ChooseInGroups), N, G, A * K), flops: 0, values: Area(N, A) + 2.0 * N * A * K))
+            device?.ChooseInGroups(groups, best, N, G, M, A, K, choices);
     }
 }

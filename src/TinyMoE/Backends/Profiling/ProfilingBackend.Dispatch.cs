@@ -5,32 +5,32 @@ namespace TinyMoE.Backends.Profiling;
 public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
-    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y)
+    public override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
     {
-        using (Time(new(nameof(DispatchForward), N, C), flops: 0, values: Area(T, C) + N + Area(N, C)))
-            device?.DispatchForward(x, tokens, tokenOffsets, rowsByToken, N, T, C, y);
+        using (Time(new(nameof(DispatchForward), rows, C), flops: 0, values: Area(N, C) + rows + Area(rows, C)))
+            device?.DispatchForward(x, tokens, tokenOffsets, rowsByToken, rows, N, C, y);
     }
 
     /// <inheritdoc/>
-    public override void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Target dx)
+    public override void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Target dx)
     {
-        using (Time(new(nameof(DispatchBackward), N, C), flops: Area(N, C), values: Area(N, C) + N + T + Out(dx, Area(T, C))))
-            device?.DispatchBackward(dy, tokenOffsets, rowsByToken, N, T, C, dx);
+        using (Time(new(nameof(DispatchBackward), rows, C), flops: Area(rows, C), values: Area(rows, C) + rows + N + Out(dx, Area(N, C))))
+            device?.DispatchBackward(dy, tokenOffsets, rowsByToken, rows, N, C, dx);
     }
 
     /// <inheritdoc/>
-    public override void CombineForward(Floats x, Floats w, Ints tokenOffsets, Ints rowsByToken, int N, int T, int C, Floats y)
+    public override void CombineForward(Floats x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
     {
-        using (Time(new(nameof(CombineForward), N, C), flops: 2.0 * N * C, values: Area(N, C) + 2.0 * N + T + Area(T, C)))
-            device?.CombineForward(x, w, tokenOffsets, rowsByToken, N, T, C, y);
+        using (Time(new(nameof(CombineForward), rows, C), flops: 2.0 * rows * C, values: Area(rows, C) + 2.0 * rows + N + Area(N, C)))
+            device?.CombineForward(x, gates, tokenOffsets, rowsByToken, rows, N, C, y);
     }
 
     /// <inheritdoc/>
-    public override void CombineBackward(Floats dy, Floats x, Floats w, Ints tokens, int N, int T, int C, Target dx, Target dw)
+    public override void CombineBackward(Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates)
     {
         using (Time(
-            new(nameof(CombineBackward), N, C), flops: 3.0 * N * C,
-            values: Area(T, C) + Area(N, C) + 2.0 * N + Out(dx, Area(N, C)) + Out(dw, N)))
-            device?.CombineBackward(dy, x, w, tokens, N, T, C, dx, dw);
+            new(nameof(CombineBackward), rows, C), flops: 3.0 * rows * C,
+            values: Area(N, C) + Area(rows, C) + 2.0 * rows + Out(dx, Area(rows, C)) + Out(dgates, rows)))
+            device?.CombineBackward(dy, x, gates, tokens, rows, N, C, dx, dgates);
     }
 }

@@ -7,56 +7,56 @@ public sealed partial class ProfilingBackend
     private int plannedRows; // of the plan that was made last
 
     /// <inheritdoc/>
-    public override void TopK(Floats x, int T, int groups, int E, int K, Ints columns)
+    public override void TopK(Floats x, int N, int groups, int E, int K, Ints columns)
     {
-        int rows = T * groups;
+        int rows = N * groups;
         using (Time(new(nameof(TopK), rows, E, K), flops: Area(rows, E), values: Area(rows, E) + Area(rows, K)))
-            device?.TopK(x, T, groups, E, K, columns);
+            device?.TopK(x, N, groups, E, K, columns);
     }
 
     /// <inheritdoc/>
-    public override void SelectColumns(Floats x, Ints columns, int T, int E, int K, Target y)
+    public override void SelectColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        using (Time(new(nameof(SelectColumns), T, E, K), flops: 0, values: 2.0 * T * K + Out(y, Area(T, K))))
-            device?.SelectColumns(x, columns, T, E, K, y);
+        using (Time(new(nameof(SelectColumns), N, E, K), flops: 0, values: 2.0 * N * K + Out(y, Area(N, K))))
+            device?.SelectColumns(x, columns, N, E, K, y);
     }
 
     /// <inheritdoc/>
-    public override void ScatterColumns(Floats x, Ints columns, int T, int E, int K, Target y)
+    public override void ScatterColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        using (Time(new(nameof(ScatterColumns), T, E, K), flops: 0, values: 2.0 * T * K + Out(y, Area(T, E))))
-            device?.ScatterColumns(x, columns, T, E, K, y);
+        using (Time(new(nameof(ScatterColumns), N, E, K), flops: 0, values: 2.0 * N * K + Out(y, Area(N, E))))
+            device?.ScatterColumns(x, columns, N, E, K, y);
     }
 
     /// <inheritdoc/>
     public override void Assign(
-        Ints experts, int T, int E, int K, int N, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
-            Floats gates = default, Floats weights = default)
+        Ints experts, int N, int E, int K, int rows, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
+            Floats gates = default, Floats rowGates = default)
     {
-        plannedRows = N;
-        using (Time(new(nameof(Assign), T, E, K), flops: 0, values: Area(T, K) + 3.0 * N + E + T + gates.Length + weights.Length))
-            device?.Assign(experts, T, E, K, N, offsets, tokens, choices, rowsByToken, tokenOffsets, gates, weights);
+        plannedRows = rows;
+        using (Time(new(nameof(Assign), N, E, K), flops: 0, values: Area(N, K) + 3.0 * rows + E + N + gates.Length + rowGates.Length))
+            device?.Assign(experts, N, E, K, rows, offsets, tokens, choices, rowsByToken, tokenOffsets, gates, rowGates);
     }
 
     /// <inheritdoc/>
     public override void RouteForward(
-        Floats logits, bool overAll, int T, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
-        Floats weights)
+        Floats logits, bool overAll, int N, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
+        Floats rowGates)
     {
-        plannedRows = T * K;
-        using (Time(new(nameof(RouteForward), T, E, K), flops: Area(T, E) + 4.0 * T * (overAll ? E : K),
-            values: Area(T, E) + 4.0 * T * K + E + T))
-            device?.RouteForward(logits, overAll, T, E, K, experts, offsets, tokens, rowsByToken, tokenOffsets, weights);
+        plannedRows = N * K;
+        using (Time(new(nameof(RouteForward), N, E, K), flops: Area(N, E) + 4.0 * N * (overAll ? E : K),
+            values: Area(N, E) + 4.0 * N * K + E + N))
+            device?.RouteForward(logits, overAll, N, E, K, experts, offsets, tokens, rowsByToken, tokenOffsets, rowGates);
     }
 
     /// <inheritdoc/>
     public override void RouteBackward(
-        Floats dweights, Floats logits, Floats weights, bool overAll, Ints experts, Ints rowsByToken, int T, int E, int K, Target dlogits)
+        Floats drowGates, Floats logits, Floats rowGates, bool overAll, Ints experts, Ints rowsByToken, int N, int E, int K, Target dlogits)
     {
         using (Time(
-            new(nameof(RouteBackward), T, E, K), flops: 4.0 * T * (overAll ? E : K),
-            values: 4.0 * T * K + (overAll ? Area(T, E) : 0) + Out(dlogits, Area(T, E))))
-            device?.RouteBackward(dweights, logits, weights, overAll, experts, rowsByToken, T, E, K, dlogits);
+            new(nameof(RouteBackward), N, E, K), flops: 4.0 * N * (overAll ? E : K),
+            values: 4.0 * N * K + (overAll ? Area(N, E) : 0) + Out(dlogits, Area(N, E))))
+            device?.RouteBackward(drowGates, logits, rowGates, overAll, experts, rowsByToken, N, E, K, dlogits);
     }
 
     /// <inheritdoc/>

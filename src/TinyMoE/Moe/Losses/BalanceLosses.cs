@@ -4,12 +4,19 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Moe.Losses;
 
-/// <summary>The balance losses that a configuration switches on, for one layer; what a router cannot have (no logits, no probabilities) it has not.</summary>
+/// <summary>
+/// The balance losses that a configuration switches on, for one layer;
+/// what a router cannot have (no logits, no probabilities) it has not.
+/// </summary>
 internal static class BalanceLosses
 {
-    /// <summary>choices (N, K), −1 for none; <paramref name="active"/>: experts per token that a balanced router would give; importance (E), where it is wanted.</summary>
+    /// <summary>
+    /// choices (N, K), −1 for none; <paramref name="active"/>: experts per token
+    /// that a balanced router would give; importance (E), where it is wanted.
+    /// </summary>
     public static IReadOnlyList<BalanceLoss> Of(
-        MoeConfig config, RouterScores scores, Ints choices, int K, int active, Tensor? importance, TokenBatch tokens, IEnumerable<BalanceLoss>? own)
+        MoeConfig config, RouterScores scores, Ints choices, int K, int active, Tensor? importance,
+        TokenBatch tokens, IEnumerable<BalanceLoss>? own)
     {
         List<BalanceLoss> losses = [];
         TokenMask? mask = tokens.Mask;

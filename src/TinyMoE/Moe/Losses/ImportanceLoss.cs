@@ -9,8 +9,8 @@ namespace TinyMoE.Moe.Losses;
 /// importance_e = Σ_n g[n, e]
 /// L = CV²(importance) = var/mean²          population variance; 0 when equal, with a gradient of 0 there
 /// </code>
-/// The variance, not the deviation squared: a root has no gradient at 0, which is where a balanced router is. Weight 0.01 (moe.importance_loss).
-/// Equal importance may still be unequal load (one token of gate 1, ten of 0.1): that is <see cref="LoadLoss"/>.
+/// The variance, not the deviation squared: a root has no gradient at 0, which is where a balanced router is. Weight 0.01
+/// (moe.importance_loss). Equal importance may still be unequal load (one token of gate 1, ten of 0.1): that is <see cref="LoadLoss"/>.
 /// </summary>
 public static class ImportanceLoss
 {

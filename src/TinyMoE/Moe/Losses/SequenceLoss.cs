@@ -5,8 +5,8 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Moe.Losses;
 
 /// <summary>
-/// The Switch loss of each sequence by itself, and their mean (DeepSeek-V3, DeepSeek-AI 2024, equations 17 to 20): no sequence may lean on few experts,
-/// even where the batch is balanced.
+/// The Switch loss of each sequence by itself, and their mean (DeepSeek-V3, DeepSeek-AI 2024,
+/// equations 17 to 20): no sequence may lean on few experts, even where the batch is balanced.
 /// <code>
 /// L = mean over sequences b of E/K · Σ_e f_be·P_be       f, P as in <see cref="SwitchLoss"/>, over the tokens of b
 /// </code>

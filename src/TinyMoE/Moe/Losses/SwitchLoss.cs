@@ -12,11 +12,15 @@ namespace TinyMoE.Moe.Losses;
 /// L   = E/K · Σ_e f_e·P_e                  1 when balanced, for every K
 /// ∂L/∂h[n, j] = E/(K·N) · p[n, j]·(f_j − Σ_e f_e·p[n, e])
 /// </code>
-/// Each layer by itself. Weight 0.01 (moe.balance_loss). Others are the same with another balanced value: Hugging Face's Mixtral has K, nanoMoE K times the layers.
+/// Each layer by itself. Weight 0.01 (moe.balance_loss). Others are the same with
+/// another balanced value: Hugging Face's Mixtral has K, nanoMoE K times the layers.
 /// </summary>
 public static class SwitchLoss
 {
-    /// <summary>probabilities (N, E), choices (N, K) with −1 for none, <paramref name="active"/> the experts per token has when nothing is left out; result (1).</summary>
+    /// <summary>
+    /// probabilities (N, E), choices (N, K) with −1 for none, <paramref name="active"/>
+    /// the experts per token has when nothing is left out; result (1).
+    /// </summary>
     public static Tensor Of(Tensor probabilities, Ints choices, int K, int active, TokenMask? mask = null)
     {
         int N = mask?.Total ?? probabilities.Shape[0], E = probabilities.Shape[1];

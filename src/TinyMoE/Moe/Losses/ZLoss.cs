@@ -15,5 +15,6 @@ namespace TinyMoE.Moe.Losses;
 public static class ZLoss
 {
     /// <summary>logits (N, E); result (1).</summary>
-    public static Tensor Of(Tensor logits, TokenMask? mask = null) => logits.ZLoss(1f / Math.Max(1, mask?.Total ?? logits.Shape[0]), mask?.Column);
+    public static Tensor Of(Tensor logits, TokenMask? mask = null) =>
+        logits.ZLoss(1f / Math.Max(1, mask?.Total ?? logits.Shape[0]), mask?.Column);
 }

@@ -12,7 +12,8 @@ namespace TinyMoE.Moe.Routers;
 /// y = σ(a[e])·FFN_e(x)
 /// </code>
 /// Balanced by construction, so no balance loss. The assignment looks at the whole batch; evaluation and generation do not.
-/// Centroids begin as the configuration's matrices do (the paper: orthogonal of gain 0.1), and so does the experts' output (the paper: zero).
+/// Centroids begin as the configuration's matrices do (the paper: orthogonal
+/// of gain 0.1), and so does the experts' output (the paper: zero).
 /// </summary>
 public sealed class BaseRouter : Router
 {

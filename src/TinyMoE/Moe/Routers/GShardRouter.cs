@@ -12,13 +12,12 @@ namespace TinyMoE.Moe.Routers;
 /// g₁, g₂ = p[e₁], p[e₂], divided by their sum
 /// the second is kept when 2·g₂ &gt; u, u uniform in [0, 1), in training; always otherwise
 /// </code>
-/// A full expert serves first choices before second ones, earlier tokens before later ones (moe.drop position). g₁ stays as it is when the second is dropped.
-/// The paper's settings: moe.capacity_factor 2 (an expert's share of both choices: 1 here), moe.gshard_loss 0.01.
+/// A full expert serves first choices before second ones, earlier tokens before later ones (moe.drop position). g₁ stays as it is when
+/// the second is dropped. The paper's settings: moe.capacity_factor 2 (an expert's share of both choices: 1 here), moe.gshard_loss 0.01.
 /// </summary>
 public sealed class GShardRouter(RouterSite site) : GatedRouter(site)
 {
     private const int K = 2;
-
 
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)
@@ -35,7 +34,10 @@ public sealed class GShardRouter(RouterSite site) : GatedRouter(site)
         return Choice.Choose(new RouterScores(logits.Clean), choices, gates, context, offered: offered);
     }
 
-    /// <summary>Above 0 for a choice that is kept: the first, whose gate is at least ½, always; the second where 2·g₂ exceeds the draw. gates (N, 2), draws (N, 1), result (N, 2).</summary>
+    /// <summary>
+    /// Above 0 for a choice that is kept: the first, whose gate is at least ½, always;
+    /// the second where 2·g₂ exceeds the draw. gates (N, 2), draws (N, 1), result (N, 2).
+    /// </summary>
     internal static Tensor Keep(Tensor gates, Tensor draws)
     {
         Tensor second = gates.SliceColumns(1, 1).Scale(2f).Subtract(draws);

@@ -1,6 +1,9 @@
 namespace TinyMoE.Moe.Routers;
 
-/// <summary>A router that learns a logit for every token and expert, h = x·Wgᵀ with <c>name.router.weight</c> (E, C): what most of them begin with.</summary>
+/// <summary>
+/// A router that learns a logit for every token and expert, h = x·Wgᵀ
+/// with <c>name.router.weight</c> (E, C): what most of them begin with.
+/// </summary>
 public abstract class GatedRouter : Router
 {
     /// <summary>A router with the gate that its configuration asks for.</summary>

@@ -38,9 +38,12 @@ public sealed class HashRouter : Router
     }
 
     /// <inheritdoc/>
+    public override bool WantsFrequencies => Config.Hash == HashKind.Balanced;
+
+    /// <inheritdoc/>
     public override void Prepare(IReadOnlyList<int> frequencies)
     {
-        if (Config.Hash == HashKind.Balanced)
+        if (WantsFrequencies)
             store.Backend.Write<float>(BalancedTable(frequencies, Config.Experts, Config.Active), table.Data);
     }
 

@@ -4,22 +4,24 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Moe.Routers;
 
 /// <summary>
-/// A hierarchical mixture (Shazeer et al. 2017, appendix B): each of G groups is itself a sparse mixture of E/G experts, and a gate over groups mixes them.
+/// A hierarchical mixture (Shazeer et al. 2017, appendix B): each of G groups is
+/// itself a sparse mixture of E/G experts, and a gate over groups mixes them.
 /// <code>
 /// a = x·Waᵀ (N, G);   b_g = x·W_gᵀ (N, E/G) for each group g
 /// outer: the moe.active_groups largest a, gates g_a = softmax over those
 /// inner: of each of them the K/active_groups largest b, gates g_ab = softmax over those
 /// y = Σ_a Σ_b g_a·g_ab·FFN_ab(x)
 /// </code>
-/// Written flat, as products of gates on E experts, it is one Assignment and one product of all experts. moe.renormalize false takes both softmaxes over all.
-/// A gate with one choice takes its softmax over all, so that it learns. With one group it is top-k routing.
+/// Written flat, as products of gates on E experts, it is one Assignment and one product of all experts. moe.renormalize false takes
+/// both softmaxes over all. A gate with one choice takes its softmax over all, so that it learns. With one group it is top-k routing.
 /// </summary>
 public sealed class HierarchicalRouter : GatedRouter
 {
     private readonly Gate? outer;
 
     /// <summary>
-    /// Adds <c>name.router.weight</c> (E, C), the gates inside the groups, one after another, and with several groups <c>name.router.groups.weight</c> (G, C).
+    /// Adds <c>name.router.weight</c> (E, C), the gates inside the groups, one after
+    /// another, and with several groups <c>name.router.groups.weight</c> (G, C).
     /// </summary>
     public HierarchicalRouter(RouterSite site)
         : base(site) => outer = Config.Groups == 1 ? null

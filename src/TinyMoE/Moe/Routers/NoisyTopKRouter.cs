@@ -14,8 +14,8 @@ namespace TinyMoE.Moe.Routers;
 /// H = c + N(0, 1)·σ in training, c otherwise
 /// I = the K largest H;  g = softmax(H over I)
 /// </code>
-/// The noise sees the logits, before any softmax, and only in training. The paper's losses: moe.importance_loss and moe.load_loss, 0.01 here.
-/// Any K; with K = 1 every gate is 1 and only the load loss teaches the router.
+/// The noise sees the logits, before any softmax, and only in training. The paper's losses: moe.importance_loss
+/// and moe.load_loss, 0.01 here. Any K; with K = 1 every gate is 1 and only the load loss teaches the router.
 /// </summary>
 public sealed class NoisyTopKRouter : GatedRouter
 {
@@ -37,12 +37,18 @@ public sealed class NoisyTopKRouter : GatedRouter
         if (!context.Pass.Training)
             return Choice.TopK(logits, K, overAll: false, context);
 
-        (Tensor noisy, Tensor sigma) = logits.Noisy.NoisyLogits(noise.Forward(x), context.Pass.RouterNoise(logits.Clean, Layer), Config.NoiseEpsilon); // (N, E)
-        IEnumerable<BalanceLoss> load = Config.LoadLoss > 0f && K < E
-            ? [new BalanceLoss("load", LoadLoss.Of(LoadLoss.SmoothLoad(logits.Clean, noisy, sigma, K, context.Tokens.Mask)), Config.LoadLoss)]
-            : [];
+        Tensor spread = noise.Forward(x), draws = context.Pass.RouterNoise(logits.Clean, Layer); // (N, E)
+        (Tensor noisy, Tensor sigma) = logits.Noisy.NoisyLogits(spread, draws, Config.NoiseEpsilon);
+        IEnumerable<BalanceLoss> load = [];
+        if (Config.LoadLoss > 0f && K < E)
+        {
+            Tensor smooth = LoadLoss.SmoothLoad(logits.Clean, noisy, sigma, K, context.Tokens.Mask);
+            load = [new BalanceLoss("load", LoadLoss.Of(smooth), Config.LoadLoss)];
+        }
+
         return Choice.TopK(logits with { Noisy = noisy }, K, overAll: false, context, load);
     }
 
-    private static Initializer First(ModelConfig model) => model.Init == InitKind.Kaiming ? new WeightInit(model).Matrix(model.Width) : Initializer.Zeros;
+    private static Initializer First(ModelConfig model) =>
+        model.Init == InitKind.Kaiming ? new WeightInit(model).Matrix(model.Width) : Initializer.Zeros;
 }

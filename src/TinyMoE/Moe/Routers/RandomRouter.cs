@@ -10,7 +10,8 @@ namespace TinyMoE.Moe.Routers;
 /// <code>
 /// u uniform, (N, E);  I = the K largest u;  g = 1/K
 /// </code>
-/// Training draws anew at every step. Evaluation and generation draw once for each position, so that a token's experts do not depend on its neighbours.
+/// Training draws anew at every step. Evaluation and generation draw once for
+/// each position, so that a token's experts do not depend on its neighbours.
 /// </summary>
 public sealed class RandomRouter(RouterSite site) : Router(site)
 {

@@ -10,8 +10,8 @@ namespace TinyMoE.Moe.Routers;
 /// g = softmax(h)[e]              over all experts and never renormalised: for K = 1 that would be the constant 1
 /// y = g·FFN_e(x)                 0 when the expert is full: the residual alone carries the token on
 /// </code>
-/// The paper's settings: moe.capacity_factor 1.25, evaluation 2.0 (here 0, nothing dropped, unless set), moe.balance_loss 0.01, model.init switch with
-/// model.init_scale 0.1, moe.expert_dropout 0.4 in fine-tuning.
+/// The paper's settings: moe.capacity_factor 1.25, evaluation 2.0 (here 0, nothing dropped, unless set),
+/// moe.balance_loss 0.01, model.init switch with model.init_scale 0.1, moe.expert_dropout 0.4 in fine-tuning.
 /// </summary>
 public sealed class SwitchRouter(RouterSite site) : GatedRouter(site)
 {

@@ -87,7 +87,7 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
 
     private int Capacity(RoutingContext context) => drops ? config.CapacityOf(context.Counting, context.Pass.Training) : context.Counting;
 
-    /// <summary>Who goes first at a full expert (N, K); null: who comes first.</summary>
+    /// <summary>The order of choices at a full expert (N, K), largest first; null: the order of the tokens.</summary>
     private Tensor? Priority(Tensor gates, RoutingContext context) => config.Drop switch
     {
         DropOrder.Probability => gates,

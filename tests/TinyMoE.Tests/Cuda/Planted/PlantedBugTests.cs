@@ -4,7 +4,9 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Tests.Cuda.Planted;
 
-/// <summary>Every check of the emulated device finds the mistake that it is there for (planted.cu), says where, and leaves a right kernel alone.</summary>
+/// <summary>
+/// Every check of the emulated device finds the mistake that it is there for (planted.cu), says where, and leaves a right kernel alone.
+/// </summary>
 [Collection(CudaCollection.Name)]
 public sealed class PlantedBugTests
 {
@@ -61,7 +63,9 @@ public sealed class PlantedBugTests
         using PlantedDevice device = new("lazy");
         CUdeviceptr x = device.Floats(64), y = device.Floats(64);
         device.Launch("right", x, y, 64);
-        Assert.All(device.Read(y, 64, waits: false), value => Assert.False(value is > 0f and <= 128f, $"{value} was there before anybody waited"));
+        Assert.All(
+            device.Read(y, 64, waits: false),
+            value => Assert.False(value is > 0f and <= 128f, $"{value} was there before anybody waited"));
         Assert.Equal(2f, device.Read(y, 64, waits: true)[0]);
     }
 
@@ -78,7 +82,8 @@ public sealed class PlantedBugTests
     public void ArgumentOfTheWrongSize_IsRefusedBeforeTheLaunch()
     {
         using CudaBackend cuda = TestDevice.NewBackend();
-        InvalidOperationException error = Assert.Throws<InvalidOperationException>(() => cuda.Launch("widen_bfloat16", new Grid(1), 1L, 2, 3L)); // n has 8 bytes
+        InvalidOperationException error = Assert.Throws<InvalidOperationException>(
+            () => cuda.Launch("widen_bfloat16", new Grid(1), 1L, 2, 3L)); // n has 8 bytes
         Assert.Contains("Argument 1 of widen_bfloat16 has 4 bytes", error.Message, StringComparison.Ordinal);
     }
 }

@@ -4,7 +4,7 @@ using Driver = ManagedCuda.DriverAPINativeMethods;
 
 namespace TinyMoE.Tests.Cuda.Planted;
 
-/// <summary>The emulated device by itself, without a backend: runs a planted kernel (x, y, n) on 64 threads a block.</summary>
+/// <summary>The emulated device by itself, without a backend: runs a planted kernel (x, y, n) on 64 threads per block.</summary>
 internal sealed unsafe class PlantedDevice : IDisposable
 {
     private const int Threads = 64;
@@ -22,7 +22,8 @@ internal sealed unsafe class PlantedDevice : IDisposable
         CUcontext context = default;
         Require(Driver.ContextManagement.cuDevicePrimaryCtxRetain(ref context, device));
         Require(Driver.ContextManagement.cuCtxSetCurrent(context));
-        string ptx = File.ReadAllText(Path.Combine(FloorsTests.RepositoryRoot(), "tests", "TinyMoE.Tests", "Cuda", "Planted", "planted.ptx"));
+        string folder = Path.Combine(FloorsTests.RepositoryRoot(), "tests", "TinyMoE.Tests", "Cuda", "Planted");
+        string ptx = File.ReadAllText(Path.Combine(folder, "planted.ptx"));
         Require(Driver.ModuleManagement.cuModuleLoadDataEx(ref module, Encoding.ASCII.GetBytes(ptx + '\0'), 0, null, null));
         Require(Driver.Streams.cuStreamCreate(ref stream, CUStreamFlags.NonBlocking));
     }

@@ -1,6 +1,6 @@
-// Kernels with one mistake each, so that every check of the emulated device is seen to find what it is there for. The PTX beside this file is made from it as that of
-// native/kernels is, by native/cmake/build_ptx.cmake.
-// All take blocks of 64 threads; y has 64 floats a block.
+// Kernels with one mistake each, so that every check of the emulated device is seen to find
+// what it is there for. The PTX beside this file is made from it as that of native/kernels is,
+// by native/cmake/build_ptx.cmake. All take blocks of 64 threads; y has 64 floats per block.
 
 extern "C" __global__ void right(const float* x, float* y, int n)
 {

@@ -15,10 +15,10 @@ public sealed record GenerationRequest(string Run)
     /// <summary>The text to go on from; empty: the model begins by itself.</summary>
     public string Prompt { get; init; } = "";
 
-    /// <summary>How many tokens to write.</summary>
+    /// <summary>Number of tokens to write.</summary>
     public int Tokens { get; init; } = 300;
 
-    /// <summary>How tokens are drawn.</summary>
+    /// <summary>Settings for drawing tokens.</summary>
     public SamplingOptions Sampling { get; init; } = new();
 
     /// <summary>The label to write by, which models of router task need and no others know; null: none.</summary>
@@ -31,12 +31,12 @@ public sealed record GenerationRequest(string Run)
 /// <summary>Is told what a model writes; called on the thread that generates.</summary>
 public interface ITextListener
 {
-    /// <summary>Before the model is opened, for each thing that a person should know of the run.</summary>
+    /// <summary>Called before the model is opened, for each thing that a person should know of the run.</summary>
     void OnNote(NoteReport note)
     {
     }
 
-    /// <summary>For every token, and once at the end: its text, empty while the bytes of a character are incomplete.</summary>
+    /// <summary>Called for every token, and once at the end, with its text, empty while the bytes of a character are incomplete.</summary>
     void OnText(string text);
 }
 

@@ -13,7 +13,8 @@ internal readonly record struct Source(string Path, string? GivenName)
     public bool IsSdkDocs => Path == DataConfig.SdkDocs;
 
     /// <summary>
-    /// Its name: the given one, else the last name of the path, of a file without extension, of a glob the last before a wildcard.
+    /// The name of the source: the given one, else the last name of the path, of a file without extension, of a glob the last before a
+    /// wildcard.
     /// </summary>
     public string Name => GivenName ?? NameOf(Path);
 

@@ -32,7 +32,8 @@ public static class Evaluation
         Run(backend, model, source, step, objective ?? new LanguageModelling(), before: null);
 
     /// <summary>
-    /// The same, with the share of tokens whose expert is another than <paramref name="before"/>, in an evaluation of the same sequences.
+    /// Measures, as above, and also the share of tokens whose expert is another than in <paramref name="before"/>, an evaluation of the
+    /// same sequences.
     /// </summary>
     internal static EvaluationOutcome Run(
         Backend backend, Decoder model, IEvaluationSource source, int step, IObjective objective, RoutingSnapshot? before)

@@ -1,7 +1,7 @@
 namespace TinyMoE.Train;
 
-/// <summary>Where a run lives: the checkpoints <c>best</c> (lowest validation loss) and <c>last</c>, and <c>metrics.jsonl</c>.</summary>
-/// <param name="Root">The folder.</param>
+/// <summary>The folder of a run: the checkpoints <c>best</c> (lowest validation loss) and <c>last</c>, and <c>metrics.jsonl</c>.</summary>
+/// <param name="Root">The path of the folder.</param>
 public sealed record RunFolder(string Root)
 {
     /// <summary>The checkpoint of the lowest validation loss.</summary>

@@ -97,8 +97,8 @@ public sealed class RunTests : IDisposable
         long calls = product.GetProperty("calls").GetInt64();
         Assert.True(calls > 0 && calls % 7 == 0, $"{calls} calls in 7 steps");
 
-        CommandLine few = Train("short", "--steps", "2", "--profile");
-        Assert.Contains("no profile: the first 5 steps warm up", few.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "no profile: the first 5 steps warm up", Train("short", "--steps", "2", "--profile").Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -64,10 +64,8 @@ public sealed class TensorNamesTests
     {
         Parameter stack = Decoder.Plan(TestModels.Tiny).First(p => p.Name == "layers.0.moe.experts.down.weight"); // (4, 32, 24)
         Assert.Equal(
-            [
-                .. Enumerable.Range(0, 4).Select(
-                    e => ($"model.layers.0.block_sparse_moe.experts.{e}.w2.weight", (Shape)(32, 24), e * 32 * 24)),
-            ],
+            Enumerable.Range(0, 4).Select(
+                e => ($"model.layers.0.block_sparse_moe.experts.{e}.w2.weight", (Shape)(32, 24), e * 32 * 24)),
             TensorNames.Of(TestModels.Tiny.Model).Of(stack).Select(tensor => (tensor.Name, tensor.Shape, tensor.Start)));
     }
 

@@ -20,7 +20,7 @@ public sealed record SamplingOptions
 }
 
 /// <summary>Chooses tokens from logits: temperature, then top-k, then top-p. Choice i depends on (logits, options, i) only.</summary>
-public sealed class Sampler
+internal sealed class Sampler
 {
     private readonly SamplingOptions options;
     private readonly float[] probabilities;

@@ -13,13 +13,13 @@ namespace TinyMoE.Moe;
 /// <param name="Model">The decoder's shape.</param>
 /// <param name="Moe">Experts, router, balance losses.</param>
 /// <param name="Layer">The layer, from 0.</param>
-public sealed record RouterSite(ParameterStore Store, string Name, ModelConfig Model, MoeConfig Moe, int Layer);
+internal sealed record RouterSite(ParameterStore Store, string Name, ModelConfig Model, MoeConfig Moe, int Layer);
 
 /// <summary>Decides which tokens go to which experts. Everything special about a router ends in the <see cref="Assignment"/>.</summary>
 public abstract class Router
 {
     /// <summary>A router at this site; it adds its parameters to the site's store.</summary>
-    protected Router(RouterSite site)
+    private protected Router(RouterSite site)
     {
         (Config, Layer) = (site.Moe, site.Layer);
         Choice = new TokenChoice(site.Moe, site.Layer);

@@ -3,7 +3,7 @@ using TinyMoE.Configuration;
 namespace TinyMoE.Optim;
 
 /// <summary>The learning rate of each step: a linear warm-up, then constant, cosine or warm-up-stable-decay.</summary>
-public static class Schedule
+internal static class Schedule
 {
     /// <summary>The rate of <paramref name="step"/>, from 1 to <see cref="TrainConfig.Steps"/>.</summary>
     public static float LearningRate(TrainConfig config, int step)

@@ -39,7 +39,7 @@ public static class Checkpoint
     public static RunConfig LoadConfig(string folder)
     {
         TrainingState.RequireKnownFormat(Path.Combine(folder, StateFile));
-        return ConfigJson.Load(Path.Combine(folder, ConfigFile));
+        return ConfigJson.Load(Path.Combine(folder, ConfigFile)) with { WrittenByFormerName = [] }; // nobody wrote these by hand
     }
 
     /// <summary>Reads the tokenizer of a checkpoint.</summary>

@@ -12,7 +12,7 @@ namespace TinyMoE.Backends.Cases;
 /// <param name="E">Experts.</param>
 /// <param name="K">Choices per token.</param>
 /// <param name="F">Expert hidden size.</param>
-public sealed record KernelSizes(int N, int C, int V, int B, int H, int KvHeads, int D, int E, int K, int F)
+internal sealed record KernelSizes(int N, int C, int V, int B, int H, int KvHeads, int D, int E, int K, int F)
 {
     /// <summary>A layer of a small model.</summary>
     public static KernelSizes Typical { get; } = new(N: 512, C: 256, V: 1024, B: 4, H: 8, KvHeads: 4, D: 32, E: 8, K: 2, F: 128);

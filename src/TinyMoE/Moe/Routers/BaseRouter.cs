@@ -15,7 +15,7 @@ namespace TinyMoE.Moe.Routers;
 /// Centroids begin as the configuration's matrices do (the paper: orthogonal
 /// of gain 0.1), and so does the experts' output (the paper: zero).
 /// </summary>
-public sealed class BaseRouter : Router
+internal sealed class BaseRouter : Router
 {
     private readonly Gate centroids;
 

@@ -14,7 +14,7 @@ namespace TinyMoE.Moe.Routers;
 /// moe.routed_scaling, 2.5 in V3 with 256 experts. The bias begins at 0, has no gradient and no decay, acts in evaluation as it is, and
 /// is part of a checkpoint. Usual companions: shared experts, fine experts, moe.sequence_loss 0.0001. For losses a probability is s/Σs.
 /// </summary>
-public sealed class DeepSeekRouter : GatedRouter
+internal sealed class DeepSeekRouter : GatedRouter
 {
     private const float Epsilon = 1e-20f; // all scores 0: no 0/0
 

@@ -14,7 +14,7 @@ namespace TinyMoE.Moe.Routers;
 /// is refused unless moe.allow_non_causal is set. moe.choice_group position makes groups of the tokens at one position of all
 /// sequences: causal, but what a sequence gets then depends on its neighbours in the batch, and one that is alone gets every expert.
 /// </summary>
-public sealed class ExpertChoiceRouter(RouterSite site) : GatedRouter(site)
+internal sealed class ExpertChoiceRouter(RouterSite site) : GatedRouter(site)
 {
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)

@@ -15,7 +15,7 @@ namespace TinyMoE.Moe.Routers;
 /// A full expert serves first choices before second ones, earlier tokens before later ones (moe.drop position). g₁ stays as it is when
 /// the second is dropped. The paper's settings: moe.capacity_factor 2 (an expert's share of both choices: 1 here), moe.gshard_loss 0.01.
 /// </summary>
-public sealed class GShardRouter(RouterSite site) : GatedRouter(site)
+internal sealed class GShardRouter(RouterSite site) : GatedRouter(site)
 {
     private const int K = 2;
 

@@ -4,7 +4,7 @@ namespace TinyMoE.Moe.Routers;
 /// A router that learns a logit for every token and expert, h = x·Wgᵀ
 /// with <c>name.router.weight</c> (E, C): what most of them begin with.
 /// </summary>
-public abstract class GatedRouter : Router
+internal abstract class GatedRouter : Router
 {
     /// <summary>A router with the gate that its configuration asks for.</summary>
     protected GatedRouter(RouterSite site)

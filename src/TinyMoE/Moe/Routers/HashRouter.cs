@@ -16,7 +16,7 @@ namespace TinyMoE.Moe.Routers;
 /// </code>
 /// The table is part of a checkpoint.
 /// </summary>
-public sealed class HashRouter : Router
+internal sealed class HashRouter : Router
 {
     private readonly ParameterStore store;
     private readonly StateTensor table;

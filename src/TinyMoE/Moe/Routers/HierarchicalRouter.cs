@@ -15,7 +15,7 @@ namespace TinyMoE.Moe.Routers;
 /// Written flat, as products of gates on E experts, it is one Assignment and one product of all experts. moe.renormalize false takes
 /// both softmaxes over all. A gate with one choice takes its softmax over all, so that it learns. With one group it is top-k routing.
 /// </summary>
-public sealed class HierarchicalRouter : GatedRouter
+internal sealed class HierarchicalRouter : GatedRouter
 {
     private readonly Gate? outer;
 

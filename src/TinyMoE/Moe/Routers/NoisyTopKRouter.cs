@@ -17,7 +17,7 @@ namespace TinyMoE.Moe.Routers;
 /// The noise sees the logits, before any softmax, and only in training. The paper's losses: moe.importance_loss
 /// and moe.load_loss, 0.01 here. Any K; with K = 1 every gate is 1 and only the load loss teaches the router.
 /// </summary>
-public sealed class NoisyTopKRouter : GatedRouter
+internal sealed class NoisyTopKRouter : GatedRouter
 {
     private readonly Linear noise;
 

@@ -13,7 +13,7 @@ namespace TinyMoE.Moe.Routers;
 /// Training draws anew at every step. Evaluation and generation draw once for
 /// each position, so that a token's experts do not depend on its neighbours.
 /// </summary>
-public sealed class RandomRouter(RouterSite site) : Router(site)
+internal sealed class RandomRouter(RouterSite site) : Router(site)
 {
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)

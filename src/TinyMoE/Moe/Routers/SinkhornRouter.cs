@@ -13,7 +13,7 @@ namespace TinyMoE.Moe.Routers;
 /// </code>
 /// Π only chooses: it has no gradient. It looks at the whole batch; evaluation and generation do not.
 /// </summary>
-public sealed class SinkhornRouter(RouterSite site) : GatedRouter(site)
+internal sealed class SinkhornRouter(RouterSite site) : GatedRouter(site)
 {
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)

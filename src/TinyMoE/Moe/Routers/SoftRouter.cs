@@ -10,7 +10,7 @@ namespace TinyMoE.Moe.Routers;
 /// </code>
 /// It costs E/K times as much as sparse routing and is what sparse routing approximates; with K = E top-k routing is the same function.
 /// </summary>
-public sealed class SoftRouter(RouterSite site) : GatedRouter(site)
+internal sealed class SoftRouter(RouterSite site) : GatedRouter(site)
 {
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)

@@ -13,7 +13,7 @@ namespace TinyMoE.Moe.Routers;
 /// The paper's settings: moe.capacity_factor 1.25, evaluation 2.0 (here 0, nothing dropped, unless set),
 /// moe.balance_loss 0.01, model.init switch with model.init_scale 0.1, moe.expert_dropout 0.4 in fine-tuning.
 /// </summary>
-public sealed class SwitchRouter(RouterSite site) : GatedRouter(site)
+internal sealed class SwitchRouter(RouterSite site) : GatedRouter(site)
 {
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context) => Choice.TopK(Gate.Forward(x, context), K: 1, overAll: true, context);

@@ -13,7 +13,7 @@ namespace TinyMoE.Moe.Routers;
 /// </code>
 /// Labels come with the data (data.labels). G begins standard normal, so that tasks begin apart.
 /// </summary>
-public sealed class TaskRouter : Router
+internal sealed class TaskRouter : Router
 {
     private readonly Parameter table;
 

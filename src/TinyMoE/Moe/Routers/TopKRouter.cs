@@ -13,7 +13,7 @@ namespace TinyMoE.Moe.Routers;
 /// With K = 1 the gate is the probability over all: renormalised it would be the constant 1 and the text would teach the router nothing.
 /// Usual losses: moe.balance_loss 0.01, moe.z_loss 0.001 (OLMoE).
 /// </summary>
-public sealed class TopKRouter(RouterSite site) : GatedRouter(site)
+internal sealed class TopKRouter(RouterSite site) : GatedRouter(site)
 {
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context) =>

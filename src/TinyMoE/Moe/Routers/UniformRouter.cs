@@ -9,7 +9,7 @@ namespace TinyMoE.Moe.Routers;
 /// I(t) = (p·K + k) mod E for k &lt; K,  p the position of t in its sequence;  g = 1/K
 /// </code>
 /// </summary>
-public sealed class UniformRouter(RouterSite site) : Router(site)
+internal sealed class UniformRouter(RouterSite site) : Router(site)
 {
     private int[] turns = [];
 

@@ -5,8 +5,8 @@ namespace TinyMoE.Backends;
 /// <summary>
 /// The contract: every kernel that TinyMoE asks a device for, one partial file per family. Arguments come as inputs,
 /// sizes, outputs; the shapes stand above each. A <see cref="Target"/> is an output that is stored (y = ...) or added to
-/// (y += ...), or skipped when empty. Views never overlap unless said. Letters: B batch, T time (tokens in the routing
-/// family), N rows, C channels, V vocabulary, H heads, D head size, E experts, K choices per token, F expert hidden size.
+/// (y += ...), or skipped when empty. Views never overlap unless said. Letters: B batch, T time, N rows (tokens
+/// where it is of tokens), C channels, V vocabulary, H heads, D head size, E experts, K choices per token, F expert hidden size.
 /// </summary>
 public abstract partial class Backend : IDisposable
 {

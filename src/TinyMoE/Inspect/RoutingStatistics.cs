@@ -93,18 +93,18 @@ public sealed class RoutingStatistics
         : Mean(TopExperts.Zip(before).Count(pair => pair.First != pair.Second), before.Count);
 
     /// <summary>
-    /// Adds a batch of T tokens; waits for the device. <paramref name="domains"/>: the domain of each (T), if there are any.
+    /// Adds a batch of N tokens; waits for the device. <paramref name="domains"/>: the domain of each (N), if there are any.
     /// </summary>
     public void Add(Routing routing, TokenMask? mask = null, ReadOnlySpan<int> domains = default)
     {
         Backend backend = routing.Assignment.Gates.Tape.Backend;
-        int T = routing.Assignment.TokenCount, K = routing.Choices.Length / T;
-        int[] choices = backend.Read(routing.Choices);           // (T, K)
-        float[]? counting = mask?.Column.ToArray();              // (T)
+        int N = routing.Assignment.TokenCount, K = routing.Choices.Length / N;
+        int[] choices = backend.Read(routing.Choices);           // (N, K)
+        float[]? counting = mask?.Column.ToArray();              // (N)
         Gates gates = new(routing.Assignment);
         Scores scores = new(routing.Scores);
         (hasLogits, hasProbabilities) = (scores.Logits is not null, scores.Probabilities is not null);
-        for (int t = 0; t < T; t++)
+        for (int t = 0; t < N; t++)
         {
             if (counting?[t] == 0f)
                 continue;
@@ -217,7 +217,7 @@ public sealed class RoutingStatistics
     }
 
     /// <summary>
-    /// A router's scores on the host, as far as it has them (T, E), log Σ exp of the logits (T) and the logarithms of the probabilities.
+    /// A router's scores on the host, as far as it has them (N, E), log Σ exp of the logits (N) and the logarithms of the probabilities.
     /// </summary>
     private readonly struct Scores
     {

@@ -22,7 +22,7 @@ internal sealed class SharedExperts
             gate = new Linear(store, $"{name}.shared_gate", ModelPart.SharedExperts, C, 1, new WeightInit(model).Matrix(C));
     }
 
-    /// <summary>x, result (T, C).</summary>
+    /// <summary>x, result (N, C).</summary>
     public Tensor Forward(Tensor x)
     {
         Tensor y = network.Forward(x);

@@ -94,9 +94,8 @@ public sealed class ParameterStore : IDisposable
 
     /// <summary>
     /// Gives every parameter its place, and its first values from <paramref name="source"/> or, without one, drawn from
-    /// <paramref name="seed"/>. Not for
-    /// <paramref name="training"/> all are frozen. A frozen matrix is kept as the source keeps it, and read where it lies if the device
-    /// can; what computes in bfloat16 stays so.
+    /// <paramref name="seed"/>. Not for <paramref name="training"/> all are frozen. A frozen matrix is kept as the source keeps it, and
+    /// read where it lies if the device can; what computes in bfloat16 stays so.
     /// </summary>
     public void Allocate(ulong seed, bool training = true, IWeightSource? source = null)
     {

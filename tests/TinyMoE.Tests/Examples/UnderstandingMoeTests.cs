@@ -10,7 +10,7 @@ namespace TinyMoE.Tests.Examples;
 public sealed class UnderstandingMoeTests
 {
     private static readonly Setting Published =
-        Setting.Load(Path.Combine(FloorsTests.RepositoryRoot(), "examples", "understanding-moe", "config.json"));
+        Setting.Load(Path.Combine(FloorsTests.RepositoryRoot(), "examples", "studies", "understanding-moe", "config.json"));
 
     private static readonly Setting Small = Published with
     {

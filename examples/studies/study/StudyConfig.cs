@@ -29,7 +29,7 @@ public sealed record StudyConfig(IReadOnlyList<ulong> Seeds, IReadOnlyList<(stri
         catch (Exception e) when (e is JsonException or NullReferenceException or InvalidOperationException or IOException)
         {
             throw new TinyMoEException(
-                $"{path} is not a study: it needs seeds and variants, as in examples/routers/config.json ({e.Message})", e);
+                $"{path} is not a study: it needs seeds and variants, as in examples/studies/routers/config.json ({e.Message})", e);
         }
     }
 

@@ -1,6 +1,6 @@
 // What a capacity limit costs: from half of an even share to twice as much, against no limit.
 //
-//     dotnet run -c Release --project examples/capacity [CONFIG]
+//     dotnet run -c Release --project examples/studies/capacity [CONFIG]
 using TinyMoE.Examples;
 
 return Study.Run(

@@ -3,7 +3,7 @@
 // the others. One network, linear or not, cannot get past that; experts that split the clusters among themselves can, and nothing tells
 // them the clusters. README.md has the table and how to read it.
 //
-//     dotnet run -c Release --project examples/understanding-moe [CONFIG]
+//     dotnet run -c Release --project examples/studies/understanding-moe [CONFIG]
 using System.Globalization;
 using TinyMoE;
 using TinyMoE.Backends.Cpu;

@@ -1,6 +1,6 @@
 // What noise, balance losses, the z-loss and a float32 router are for: each is taken away in turn.
 //
-//     dotnet run -c Release --project examples/noise-and-balance [CONFIG]
+//     dotnet run -c Release --project examples/studies/noise-and-balance [CONFIG]
 using System.Globalization;
 using TinyMoE.Examples;
 

@@ -1,6 +1,6 @@
 // Every router on one text at equal active work: what each is worth, what it costs, how well it balances.
 //
-//     dotnet run -c Release --project examples/routers [CONFIG]
+//     dotnet run -c Release --project examples/studies/routers [CONFIG]
 using System.Globalization;
 using TinyMoE.Examples;
 

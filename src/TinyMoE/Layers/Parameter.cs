@@ -15,6 +15,7 @@ public sealed class Parameter : Tensor
         : base(tape: null, shape, default, wantsGrad: true)
     {
         (Name, Initializer, Part, Decays, Precision) = (name, initializer, part, decays, precision);
+        Rounding = precision;
     }
 
     /// <summary>The name in the model, as <c>layers.0.attention.query.weight</c>; what a file calls it is a matter of its family.</summary>
@@ -42,6 +43,9 @@ public sealed class Parameter : Tensor
     public bool IsMapped { get; private set; }
 
     internal override Bfloat16s Bfloat16 => bfloat16Values;
+
+    /// <summary>What it was added to compute in, however its values are kept.</summary>
+    internal override ElementType Rounding { get; }
 
     /// <summary>Where it begins in the flat blocks (elements); −1 for a frozen one.</summary>
     internal long Offset { get; private set; } = -1;

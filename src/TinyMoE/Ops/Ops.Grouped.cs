@@ -5,10 +5,12 @@ namespace TinyMoE.Ops;
 
 public static partial class Ops
 {
-    /// <summary>Each expert's linear map on its rows: y[n] = w[e]·x[n] + bias[e] for offsets[e] ≤ n &lt; offsets[e+1]. Rows
-    /// from offsets[E] on are unassigned and give zeros. Where w has a copy in bfloat16 the product reads that, adds up in
-    /// float32, and rounds y and the gradient dy to bfloat16; of an activated or gated map what is behind the activation is
-    /// rounded. x (N, in), w (E, out, in), offsets (E+1) from 0, bias (E, out) or null; y (N, out).</summary>
+    /// <summary>
+    /// Each expert's linear map on its rows: y[n] = w[e]·x[n] + bias[e] for offsets[e] ≤ n &lt; offsets[e+1]. Rows from offsets[E] on
+    /// are unassigned and give zeros. Where w has values in bfloat16 the product reads those and adds up in float32; where w is to compute
+    /// in bfloat16 (not only kept so) y and the gradient dy are rounded to it, and of an activated or gated map what is behind the
+    /// activation. x (N, in), w (E, out, in), offsets (E+1) from 0, bias (E, out) or null; y (N, out).
+    /// </summary>
     public static Tensor GroupedLinear(this Tensor x, Tensor w, Ints offsets, Tensor? bias = null) =>
         Project(nameof(GroupedLinear), x, w, offsets, bias);
 

@@ -41,8 +41,8 @@ public static partial class Ops
         Backend backend = tape.Backend;
         Tensor y = tape.New(shape);                                 // (..., outputs)
         bool isActivated = f is not null || gate is not null;
-        // experts in bfloat16 round what they give as well
-        ElementType rounding = grouped ? WeightsOf(w, grouped).Type : ElementType.Float32;
+        // experts that compute in bfloat16 round what they give as well; those that are only kept so do not
+        ElementType rounding = grouped ? w.Rounding : ElementType.Float32;
         // x·wᵀ + bias; where y > 0 tells the slope of ReLU as well
         Floats z = isActivated && f != Unary.Relu ? tape.Saved(y.Count) : y.Data;
         Epilogue epilogue = new()

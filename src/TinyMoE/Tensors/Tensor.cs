@@ -55,6 +55,9 @@ public class Tensor
     /// <summary>The values rounded to bfloat16, which grouped products read in their place; empty: none, they read float32.</summary>
     internal virtual Bfloat16s Bfloat16 => default;
 
+    /// <summary>What grouped products with these weights round their results and gradients to; they are kept in float32.</summary>
+    internal virtual ElementType Rounding => Bfloat16.IsNone ? ElementType.Float32 : ElementType.Bfloat16;
+
     /// <summary>What dense products and lookups read: the values in float32, or, where there are only those, in bfloat16.</summary>
     internal virtual Weights Weights => origin?.Weights ?? (Bfloat16.IsNone || !Data.IsNone ? Data : Bfloat16);
 

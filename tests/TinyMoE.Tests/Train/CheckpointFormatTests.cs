@@ -17,6 +17,7 @@ public sealed class CheckpointFormatTests : IDisposable
 
     [Theory]
     [InlineData("2", "format 2")]
+    [InlineData("-1", "format -1")]
     [InlineData("\"next\"", "format \"next\"")]
     public void ANewerFormat_IsRefusedInOneLine_WhoeverReads(string format, string expected)
     {

@@ -48,6 +48,13 @@ internal static class Validation
         long rowsHidden = moe.Experts == 0 ? 0 : moe.ActiveOfRouter * expertHidden;
         Tensor("train.batch·model.context·(hidden size)", tokens * Math.Max(hidden, rowsHidden));
         Tensor("train.batch·model.context·model.vocabulary", tokens * model.Vocabulary);
+        if (moe.Experts > 0)
+        {
+            Tensor("train.batch·model.context·moe.experts", tokens * moe.Experts);
+            Tensor("train.batch·model.context·moe.active·model.width", tokens * moe.ActiveOfRouter * model.Width);
+            Tensor("model.width·moe.shared_experts·moe.hidden", model.Width * expertHidden * moe.SharedExperts);
+            Tensor("train.batch·model.context·moe.shared_experts·moe.hidden", tokens * moe.SharedExperts * expertHidden);
+        }
 
         static void Tensor(string keys, long elements) =>
             Require(elements is >= 0 and <= int.MaxValue,

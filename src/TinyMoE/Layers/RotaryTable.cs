@@ -38,6 +38,7 @@ internal sealed class RotaryTable(int positions, int headSize, float theta) : ID
         {
             backend!.Pool.Return(cos);
             backend.Pool.Return(sin);
+            (cos, sin) = (null, null);
         }
     }
 }

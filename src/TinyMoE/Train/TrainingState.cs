@@ -34,7 +34,8 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
         {
             using JsonDocument state = JsonDocument.Parse(File.ReadAllText(path));
             if (state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("format", out JsonElement format)
-                && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version) && version is >= 0 and <= NewestFormat))
+                && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version)
+                    && version is >= 0 and <= NewestFormat))
             {
                 string found = string.Concat(format.GetRawText().Take(40).Select(c => char.IsControl(c) ? ' ' : c));
                 throw new TinyMoEException(

@@ -66,6 +66,7 @@ public sealed class MappedModelTests : IDisposable
         int[] ids = TestModels.Ids(16, TestModels.Tiny.Model.Vocabulary);
         float[] expected = TestModels.Logits(backend, inFloat32, ids, B: 1), actual = TestModels.Logits(backend, inBfloat16, ids, B: 1);
         Assert.Equal(expected, actual);
+        inBfloat16.Dispose();                                    // and once more at the end: that is no error
     }
 
     [Fact]

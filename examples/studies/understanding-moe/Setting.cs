@@ -27,7 +27,8 @@ internal sealed record Setting(int[] Seeds, DataSetting Data, SingleSetting Sing
         catch (Exception e) when (e is JsonException or IOException)
         {
             throw new TinyMoEException(
-                $"{path} does not have the numbers of this experiment, as examples/studies/understanding-moe/config.json has them: {e.Message}", e);
+                $"{path} does not have the numbers of this experiment, as examples/studies/understanding-moe/config.json "
+                    + $"has them: {e.Message}", e);
         }
     }
 }

@@ -33,6 +33,7 @@ public sealed class Trainer : IDisposable
     private readonly ITrainingListener listener;
     private readonly AdamW optimizer;
     private readonly StepNumbers numbers;
+    private readonly ModelSize size;
     private TrainingState state;
     private RoutingSnapshot lastRouting = RoutingSnapshot.None;
 
@@ -57,6 +58,7 @@ public sealed class Trainer : IDisposable
         Model = new Decoder(backend, config);
         optimizer = new AdamW(Model.Parameters, config.Train);
         numbers = new StepNumbers(backend);
+        size = ModelSize.Of(config);
         if (resume)
         {
             Checkpoint.Load(folder.Last, Model, optimizer);
@@ -106,7 +108,7 @@ public sealed class Trainer : IDisposable
 
         if (state.SavedStep != state.Step)
             SaveLast(metrics);
-        MemoryReport memory = new(state.Step, PeakResidentBytes(), backend.Pool.PeakBytes, ModelSize.Of(config).TrainingBytes);
+        MemoryReport memory = new(state.Step, PeakResidentBytes(), backend.Pool.PeakBytes, size.TrainingBytes);
         metrics.Write(memory);
         return new TrainingResult(state.Step, state.Step >= train.Steps, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory);
     }
@@ -248,7 +250,7 @@ public sealed class Trainer : IDisposable
         if (state.Step == 0)
             Array.ForEach(notes, metrics.Write);
         listener.OnStart(new TrainingStart(
-            backend.Name, Model.Parameters.Count, ModelSize.Of(config).ActiveParameters, source.TrainTokens, source.ValidationTokens,
+            backend.Name, Model.Parameters.Count, size.ActiveParameters, source.TrainTokens, source.ValidationTokens,
             config.Model.Vocabulary, state.Step + 1, config.Train.Steps, notes));
     }
 }

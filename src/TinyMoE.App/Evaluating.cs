@@ -39,19 +39,19 @@ public static class Evaluating
     /// <exception cref="TinyMoEException">The run, the text or the device cannot be used.</exception>
     public static EvaluationResult Run(EvaluationRequest request)
     {
-        string checkpoint = RunFolder.FindCheckpoint(request.Run);
-        RunConfig config = Checkpoint.LoadConfig(checkpoint);
+        using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(request.Run));
+        RunConfig config = checkpoint.Config;
         DataConfig data = (request.Labels is null ? config : config.With("data.labels", request.Labels)).Data;
         data = request.Sources is null ? data : data with { Sources = request.Sources };
-        Corpus corpus = Corpus.Load(data, Checkpoint.LoadTokenizer(checkpoint), Checkpoint.LoadLabels(checkpoint));
+        Corpus corpus = Corpus.Load(data, checkpoint.LoadTokenizer(), checkpoint.LoadLabels());
         corpus.CheckContext(config.Model.Context);
         using Backend backend = request.Device.Open();
-        using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
+        using Decoder model = checkpoint.LoadModel(backend);
         int all = corpus.ValidationWindows(config.Model.Context);
         int[] windows = [.. Enumerable.Range(0, Math.Min(request.Windows ?? all, all))];
         (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(
-            backend, model, corpus.ForEvaluation(config.Model.Context, windows), Checkpoint.LoadStep(checkpoint));
-        IReadOnlyList<NoteReport> notes = ModelInfo.NotesOf(config);
+            backend, model, corpus.ForEvaluation(config.Model.Context, windows), checkpoint.Step);
+        IReadOnlyList<NoteReport> notes = ModelInfo.NotesOf(checkpoint);
         if (!double.IsFinite(report.Loss))
             notes = [.. notes, new NoteReport(0, "the loss is not finite: the model's weights are damaged, or its training went wrong")];
         return new EvaluationResult(report, routing, windows.Length, notes);

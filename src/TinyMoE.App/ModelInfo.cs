@@ -17,7 +17,8 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
     /// <exception cref="TinyMoEException">There is no such run, the configuration is wrong, or its text cannot be read.</exception>
     public static ModelInfo Of(ConfigChoice choice, string? run = null)
     {
-        RunConfig config = choice.Resolve(run is null ? null : Checkpoint.LoadConfig(RunFolder.FindCheckpoint(run)));
+        using Checkpoint? checkpoint = run is null ? null : Checkpoint.Open(RunFolder.FindCheckpoint(run));
+        RunConfig config = choice.Resolve(checkpoint?.Config);
         config.Validate();
         config = WithText(config);
         return new ModelInfo(run ?? choice.Name, config, ModelSize.Of(config), NotesOf(config));
@@ -26,6 +27,10 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
     /// <summary>What a person should know of a configuration, from the start.</summary>
     internal static IReadOnlyList<NoteReport> NotesOf(RunConfig config) =>
         [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))];
+
+    /// <summary>What a person should know of a checkpoint: of its configuration, and of its files as far as they were read.</summary>
+    internal static IReadOnlyList<NoteReport> NotesOf(Checkpoint checkpoint) =>
+        [.. NotesOf(checkpoint.Config), .. checkpoint.Notes.Select(note => new NoteReport(0, note))];
 
     /// <summary>The configuration with what only its text tells: the vocabulary, and with router task the number of labels.</summary>
     private static RunConfig WithText(RunConfig config)

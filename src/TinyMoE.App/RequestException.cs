@@ -14,6 +14,9 @@ public enum Setting
     /// <summary>Whether a run goes on: <see cref="TrainingRequest.Resume"/>.</summary>
     Resume,
 
+    /// <summary>Whether a run is replaced: <see cref="TrainingRequest.Overwrite"/>.</summary>
+    Overwrite,
+
     /// <summary>The label to write by: <see cref="GenerationRequest.Label"/>.</summary>
     Label,
 }

@@ -31,7 +31,7 @@ public sealed record GenerationRequest(string Run)
 /// <summary>Is told what a model writes; called on the thread that generates.</summary>
 public interface ITextListener
 {
-    /// <summary>Called before the model is opened, for each thing that a person should know of the run.</summary>
+    /// <summary>Called before the first text, for each thing that a person should know of the run.</summary>
     void OnNote(NoteReport note)
     {
     }
@@ -57,12 +57,12 @@ public static class TextGeneration
     /// <exception cref="TinyMoEException">The run, the device, the prompt or the label cannot be used.</exception>
     public static void Run(GenerationRequest request, ITextListener listener, CancellationToken stop = default)
     {
-        string checkpoint = RunFolder.FindCheckpoint(request.Run);
-        foreach (NoteReport note in ModelInfo.NotesOf(Checkpoint.LoadConfig(checkpoint)))
-            listener.OnNote(note);
-        Tokenizer tokenizer = Checkpoint.LoadTokenizer(checkpoint);
+        using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(request.Run));
+        Tokenizer tokenizer = checkpoint.LoadTokenizer();
         using Backend backend = request.Device.Open();
-        using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
+        using Decoder model = checkpoint.LoadModel(backend);
+        foreach (NoteReport note in ModelInfo.NotesOf(checkpoint))
+            listener.OnNote(note);
         int[] start = request.Prompt.Length > 0 ? tokenizer.Encode(request.Prompt) : tokenizer.Start;
         TokenDecoder decoder = tokenizer.NewDecoder();
         Generator generator = new(backend, model) { Label = LabelOf(request, checkpoint, model.Config.Moe) };
@@ -79,7 +79,7 @@ public static class TextGeneration
     /// <summary>A short text by the best model of a run that was trained; by the first label, where its router needs one.</summary>
     public static TextSample Sample(TrainingRequest trained)
     {
-        string? label = trained.Config.Moe.RoutesByLabel ? Checkpoint.LoadLabels(RunFolder.FindCheckpoint(trained.Folder))?[0] : null;
+        string? label = trained.Config.Moe.RoutesByLabel ? FirstLabel(trained.Folder) : null;
         Collector text = new();
         Run(
             new GenerationRequest(trained.Folder)
@@ -93,8 +93,14 @@ public static class TextGeneration
         return new TextSample(text.ToString().Trim(), label);
     }
 
+    private static string? FirstLabel(string run)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(run));
+        return checkpoint.LoadLabels()?[0];
+    }
+
     /// <summary>The number of the label to write by, which router task needs and no other knows.</summary>
-    private static int? LabelOf(GenerationRequest request, string checkpoint, MoeConfig moe)
+    private static int? LabelOf(GenerationRequest request, Checkpoint checkpoint, MoeConfig moe)
     {
         bool needed = moe.RoutesByLabel;
         if (request.Label is null && !needed)
@@ -105,8 +111,8 @@ public static class TextGeneration
                 $"{Setting.Label} is for models of moe.router=task, and {request.Run} holds none; leave it out");
         }
 
-        LabelSet labels = Checkpoint.LoadLabels(checkpoint) ?? throw new TinyMoEException(
-            $"{checkpoint} has no labels.json, which moe.router=task needs; the checkpoint is damaged, use another");
+        LabelSet labels = checkpoint.LoadLabels() ?? throw new TinyMoEException(
+            $"{checkpoint.Folder} has no labels.json, which moe.router=task needs; the checkpoint is damaged, use another");
         return request.Label is { } label
             ? labels.Find(label)
             : throw new RequestException($"moe.router=task writes by a label; name one by {Setting.Label}: {string.Join(", ", labels)}");

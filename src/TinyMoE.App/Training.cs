@@ -2,6 +2,8 @@ using TinyMoE.Backends;
 using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Files;
+using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.App;
@@ -13,6 +15,9 @@ public sealed record TrainingRequest(RunConfig Config, string Folder)
 {
     /// <summary>Whether the run in the folder goes on, instead of a new one.</summary>
     public bool Resume { get; init; }
+
+    /// <summary>Whether a new run may take the place of one that is in the folder.</summary>
+    public bool Overwrite { get; init; }
 
     /// <summary>The step to stop and save after; null: the last.</summary>
     public int? StopAt { get; init; }
@@ -37,14 +42,16 @@ public static class Training
     /// <paramref name="choice"/>, one that goes on by its own configuration where the choice names no other.
     /// </summary>
     /// <exception cref="TinyMoEException">The folder holds a run, or none to resume, or the configuration is wrong.</exception>
-    public static TrainingRequest Prepare(ConfigChoice choice, string? folder = null, bool resume = false)
+    public static TrainingRequest Prepare(ConfigChoice choice, string? folder = null, bool resume = false, bool overwrite = false)
     {
         string place = folder ?? Path.Combine("runs", choice.Name);
         RunFolder run = new(place);
-        CheckFolder(run, resume);
-        RunConfig config = choice.Resolve(resume ? Checkpoint.LoadConfig(run.Last) : null);
+        using FileLock held = run.Lock();
+        CheckFolder(run, resume, overwrite);
+        using Checkpoint? newest = resume ? run.OpenNewest() : null;
+        RunConfig config = choice.Resolve(newest?.Config);
         config.Validate();
-        return new TrainingRequest(config, place) { Resume = resume };
+        return new TrainingRequest(config, place) { Resume = resume, Overwrite = overwrite };
     }
 
     /// <summary>
@@ -55,12 +62,14 @@ public static class Training
     public static TrainingOutcome Run(TrainingRequest request, ITrainingListener listener, CancellationToken stop = default)
     {
         RunFolder folder = new(request.Folder);
-        CheckFolder(folder, request.Resume);
-        Corpus corpus = Corpus.Load(request.Config.Data, request.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
+        using FileLock held = folder.Lock();
+        CheckFolder(folder, request.Resume, request.Overwrite);
+        Corpus corpus = Corpus.Load(request.Config.Data, request.Resume ? TokenizerOf(folder) : null);
         using Backend device = request.Device.Open();
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
-        using Trainer trainer = new(profiling ?? device, request.Config, corpus, folder, listener, request.Resume)
+        using Trainer trainer = new(
+            held, profiling ?? device, request.Config, corpus, folder, listener, request.Resume, objective: null, request.Overwrite)
         {
             Profiler = profiler,
         };
@@ -68,15 +77,32 @@ public static class Training
         return new TrainingOutcome(result, profiler?.Profile);
     }
 
-    /// <summary>A new run overwrites none, and one that goes on is there.</summary>
-    private static void CheckFolder(RunFolder folder, bool resume)
+    private static Tokenizer TokenizerOf(RunFolder folder)
     {
+        using Checkpoint newest = folder.OpenNewest();
+        return newest.LoadTokenizer();
+    }
+
+    /// <summary>A new run overwrites none, unless it is told to, and never what no run has written; one that goes on is there.</summary>
+    private static void CheckFolder(RunFolder folder, bool resume, bool overwrite)
+    {
+        string root = folder.Root;
+        if (folder.FindForeign() is { } foreign)
+        {
+            string name = Path.GetFileName(foreign);
+            throw new RequestException(
+                $"{root} holds {name}, which no run of tinymoe has written; name a new folder or an empty one by {Setting.Folder}");
+        }
+
         if (resume && !folder.HasRun)
-            throw new RequestException($"{folder.Root} has no run to resume; train without {Setting.Resume} first");
-        if (!resume && folder.HasRun)
+            throw new RequestException($"{root} has no run to resume; train without {Setting.Resume} first");
+        if (!resume && !overwrite && folder.HasRun)
         {
             throw new RequestException(
-                $"{folder.Root} holds a run already; go on with it by {Setting.Resume}, or name another folder by {Setting.Folder}");
+                $"{root} holds a run already; {Setting.Resume} goes on with it, {Setting.Overwrite} replaces it, {Setting.Folder} names another");
         }
+
+        if (!resume && !overwrite && folder.IsUsed)
+            throw new RequestException($"{root} holds the beginning of a run that saved nothing; replace it by {Setting.Overwrite}");
     }
 }

@@ -52,6 +52,7 @@ internal static class Cli
             EvalCommand.Create(),
             GenerateCommand.Create(),
             InfoCommand.Create(),
+            VerifyCommand.Create(),
             DoctorCommand.Create(),
         };
         root.Directives.Clear();
@@ -70,6 +71,7 @@ internal static class Cli
         Setting.Device => "--device",
         Setting.Folder => "--out",
         Setting.Resume => "--resume",
+        Setting.Overwrite => "--overwrite",
         Setting.Label => "--label",
         _ => throw new ArgumentOutOfRangeException(nameof(setting), setting, "No option sets it."),
     };

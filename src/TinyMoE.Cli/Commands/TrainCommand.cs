@@ -35,6 +35,7 @@ internal sealed class TrainCommand
     private readonly Option<string?> folder = Options.Text("--out", "DIR", "Folder of the run; runs/PRESET if not said.");
     private readonly Option<bool> resume = Options.Flag("--resume",
         "Go on with the run in the folder; with its own configuration if no other is named.");
+    private readonly Option<bool> overwrite = Options.Flag("--overwrite", "Replace the run in the folder by a new one.");
     private readonly Option<bool> profile = Options.Flag("--profile", "Show at the end where the time of a step went, kernel by kernel.");
     private readonly Option<bool> json = Options.Json();
 
@@ -44,10 +45,16 @@ internal sealed class TrainCommand
         CommandWithExamples command = new("train", "Train a model and keep it in a folder. Ctrl-C stops it after saving.", Examples);
         train.config.AddTo(command);
         Option[] own =
-            [train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.resume, train.profile];
+            [train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.resume, train.overwrite,
+                train.profile];
         foreach (Option option in own)
             command.Add(option);
         train.device.AddTo(command);
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(train.resume) is not null && result.GetResult(train.overwrite) is not null)
+                result.AddError("--resume and --overwrite exclude each other; name one");
+        });
         command.Add(train.json);
         command.SetAction(train.Run);
         return command;
@@ -89,7 +96,7 @@ internal sealed class TrainCommand
             Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
             Tokenizer = parsed.GetValue(tokenizer),
         };
-        return Training.Prepare(choice, parsed.GetValue(folder), parsed.GetValue(resume)) with
+        return Training.Prepare(choice, parsed.GetValue(folder), parsed.GetValue(resume), parsed.GetValue(overwrite)) with
         {
             StopAt = parsed.GetValue(stopAt),
             Profile = parsed.GetValue(profile),

@@ -28,6 +28,12 @@ internal sealed class JsonProgress(TextWriter output) : ITrainingListener
         output.Flush();
     }
 
+    public void OnProblem(ProblemReport problem)
+    {
+        output.WriteLine(MetricsJson.Line(problem));
+        output.Flush();
+    }
+
     public void OnCheckpoint(int step, string path)
     {
     }

@@ -60,6 +60,12 @@ internal abstract class Progress(IAnsiConsole console) : ITrainingListener
         Console.MarkupLineInterpolated($"[yellow]warning: {warning.Text}[/]");
     }
 
+    public void OnProblem(ProblemReport problem)
+    {
+        Erase();
+        Console.MarkupLineInterpolated($"[yellow]problem: {problem.Text}[/]");
+    }
+
     public void OnCheckpoint(int step, string path)
     {
     }

@@ -9,18 +9,11 @@ namespace TinyMoE.Data;
 /// <summary>A corpus as a source of batches: for training windows at random places, for evaluation windows laid end to end.</summary>
 public sealed partial class Corpus : IBatchSource
 {
-    private const string TokenizerFile = "tokenizer.json", LabelsFile = "labels.json";
+    internal const string TokenizerFile = "tokenizer.json", LabelsFile = "labels.json";
 
     int IBatchSource.TrainTokens => split;
 
     int IBatchSource.ValidationTokens => ids.Length - split;
-
-    /// <summary>Reads the tokenizer that <see cref="Save"/> wrote.</summary>
-    public static Tokenizer LoadTokenizer(string folder) => Tokenizer.Load(Path.Combine(folder, TokenizerFile));
-
-    /// <summary>Reads the labels that <see cref="Save"/> wrote; null where there are none.</summary>
-    public static LabelSet? LoadLabels(string folder) =>
-        Path.Combine(folder, LabelsFile) is string path && File.Exists(path) ? LabelSet.Load(path) : null;
 
     /// <inheritdoc/>
     public RunConfig Complete(RunConfig config) => config.WithVocabulary(Tokenizer.Vocabulary).WithLabels(Labels.Count);

@@ -43,13 +43,22 @@ public sealed class LabelSet : IReadOnlyList<string>
     {
         try
         {
-            return new LabelSet(JsonSerializer.Deserialize<string[]>(File.ReadAllBytes(path)) ?? []);
+            return Read(File.ReadAllBytes(path), path);
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
             throw new TinyMoEException($"Cannot read the labels {path}: {FileProblem.Reason(e)}.", e);
         }
-        catch (Exception e) when (e is JsonException or ArgumentException)
+    }
+
+    /// <summary>Reads labels from a file's contents; <paramref name="path"/> names it in errors.</summary>
+    internal static LabelSet Read(ReadOnlySpan<byte> contents, string path)
+    {
+        try
+        {
+            return new LabelSet(JsonSerializer.Deserialize<string[]>(contents) ?? []);
+        }
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
             throw new TinyMoEException($"{path} does not hold labels; expected is a list of different names, [\"poems\", \"prose\"].", e);
         }

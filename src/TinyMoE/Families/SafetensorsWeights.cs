@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+using Microsoft.Win32.SafeHandles;
 using TinyMoE.Files;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
@@ -27,6 +29,13 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     public static SafetensorsWeights Open(string path, TensorNames names, bool map = false) =>
         new(path, SafetensorsReader.Open(path), names, map);
 
+    /// <summary>Opens a file that stays open after it, which <paramref name="path"/> names in errors; all is copied.</summary>
+    internal static SafetensorsWeights Open(SafeFileHandle file, string path, TensorNames names) =>
+        new(path, SafetensorsReader.Open(file, path), names, isMapped: false);
+
+    /// <summary>Whether all tensors are in float32, as a training writes them.</summary>
+    internal bool HasOnlyFloat32 => file.Tensors.Values.All(entry => entry.Type == ElementType.Float32);
+
     /// <inheritdoc/>
     public ElementType TypeOf(Parameter parameter)
     {
@@ -38,21 +47,33 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     public nint AddressOf(Parameter parameter)
     {
         Piece[] all = PiecesOf(parameter);
-        return isMapped && LieTogether(all) ? file.AddressOf(all[0].Entry) : 0;
+        if (!isMapped || !LieTogether(all))
+            return 0;
+        nint address = file.AddressOf(all[0].Entry);
+        if (address != 0 && !IsFinite(address, all[0].Entry.Type, parameter.Count))
+            throw NotFinite(all[0].Entry.Name, path);
+        return address;
     }
 
     /// <inheritdoc/>
     public void Read(Parameter parameter, int first, Span<float> values)
     {
         foreach ((SafetensorsEntry entry, long from, int to, int count) in Parts(parameter, first, values.Length))
+        {
             file.Read(entry, from, values.Slice(to, count));
+            RequireFinite(values.Slice(to, count), entry.Name, path);
+        }
     }
 
     /// <inheritdoc/>
     public void Read(Parameter parameter, int first, Span<ushort> values)
     {
         foreach ((SafetensorsEntry entry, long from, int to, int count) in Parts(parameter, first, values.Length))
+        {
             file.Read(entry, from, values.Slice(to, count));
+            if (!Bfloat16.IsFiniteAll(values.Slice(to, count)))
+                throw NotFinite(entry.Name, path);
+        }
     }
 
     /// <inheritdoc/>
@@ -61,6 +82,7 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
         string name = names.Of(state.Name);
         unused.Remove(name);
         file.Read(name, state.Shape.ToArray(), values);
+        RequireFinite(values, name, path);
     }
 
     /// <summary>Makes sure that the model has asked for every tensor of the file.</summary>
@@ -74,11 +96,26 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     /// <summary>Closes the file; a model that reads it in place must be gone.</summary>
     public void Dispose() => file.Dispose();
 
+    /// <summary>Refuses values of a tensor that are not finite.</summary>
+    internal static void RequireFinite(ReadOnlySpan<float> values, string name, string path)
+    {
+        if (!TensorPrimitives.IsFiniteAll(values))
+            throw NotFinite(name, path);
+    }
+
     internal static TinyMoEException Unknown(string path, IEnumerable<string> names)
     {
         string first = names.Order(StringComparer.Ordinal).First();
         return new($"{path} has a tensor '{first}' that the model of its config.json does not have; the two do not belong together.");
     }
+
+    private static NotFiniteException NotFinite(string name, string path) => new(
+        name, $"{path}: tensor {name} holds values that are not finite (NaN or an infinity), so nothing can be computed with it; use another "
+        + "checkpoint.");
+
+    private static unsafe bool IsFinite(nint address, ElementType type, int count) => type == ElementType.Bfloat16
+        ? Bfloat16.IsFiniteAll(new ReadOnlySpan<ushort>((void*)address, count))
+        : TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>((void*)address, count));
 
     /// <summary>The tensors of the file that a parameter is, in the order of its elements.</summary>
     private Piece[] PiecesOf(Parameter parameter)

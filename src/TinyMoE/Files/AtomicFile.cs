@@ -2,6 +2,7 @@ namespace TinyMoE.Files;
 
 /// <summary>
 /// Writes a file beside its place, flushes it to disk and renames it there: after a crash the old file or the new one is there, whole.
+/// The file beside has a name of its own (<c>.NAME.0123456789abcdef.tmp</c>) that nothing can wait for, neither a link nor another writer.
 /// </summary>
 internal static class AtomicFile
 {
@@ -9,15 +10,16 @@ internal static class AtomicFile
 
     /// <summary>
     /// Replaces <paramref name="path"/> by what <paramref name="write"/> puts into the stream. A refused write leaves the old file and
-    /// throws a <see cref="TinyMoEException"/>.
+    /// throws a <see cref="StorageException"/>.
     /// </summary>
     public static void Write(string path, Action<Stream> write)
     {
-        string full = Path.GetFullPath(path), temporary = full + Unfinished, folder = Path.GetDirectoryName(full)!;
+        string full = Path.GetFullPath(path), folder = Path.GetDirectoryName(full)!;
+        string temporary = Path.Combine(folder, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}"[..^16] + Unfinished);
         try
         {
             Directory.CreateDirectory(folder);
-            using (FileStream stream = new(temporary, FileMode.Create, FileAccess.Write))
+            using (FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.Write))
             {
                 write(stream);
                 stream.Flush(flushToDisk: true);
@@ -28,10 +30,10 @@ internal static class AtomicFile
         }
         catch (Exception e)
         {
-            Remove(temporary);
+            Disk.TryDelete(temporary);
             if (FileProblem.Is(e))
             {
-                throw new TinyMoEException(
+                throw new StorageException(
                     $"Cannot write the file {path}: {FileProblem.Reason(e)}. Choose another place; what was there before is kept.", e);
             }
 
@@ -42,15 +44,17 @@ internal static class AtomicFile
     /// <summary>Replaces <paramref name="path"/> by <paramref name="text"/> in UTF-8 without a byte order mark.</summary>
     public static void WriteText(string path, string text) => Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
 
-    private static void Remove(string temporary)
+    /// <summary>Removes what a crash left of writes of <paramref name="path"/>; only their one writer may call it.</summary>
+    public static void RemoveUnfinished(string path)
     {
-        try
+        string full = Path.GetFullPath(path), name = Path.GetFileName(full), folder = Path.GetDirectoryName(full)!;
+        if (!Directory.Exists(folder))
+            return;
+        foreach (string file in Directory.EnumerateFiles(folder, $".{name}.*{Unfinished}"))
         {
-            File.Delete(temporary);
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            // The first problem is the one to report; the next write replaces the file.
+            ReadOnlySpan<char> middle = Path.GetFileName(file).AsSpan(name.Length + 2)[..^Unfinished.Length];
+            if (middle.Length == 16 && middle.IndexOfAnyExcept("0123456789abcdef") < 0)
+                Disk.TryDelete(file);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace TinyMoE.Files;
@@ -6,6 +7,8 @@ namespace TinyMoE.Files;
 /// <summary>Makes sure that what was written survives a power failure: file contents, and on Unix the folders that name them.</summary>
 internal static partial class Disk
 {
+    private const int InputOutputError = 5, DiskFull = 28; // EIO, ENOSPC
+
     /// <summary>Flushes a file's contents.</summary>
     public static void FlushFile(string path)
     {
@@ -21,8 +24,10 @@ internal static partial class Disk
         int descriptor = Open(path, flags: 0); // O_RDONLY
         if (descriptor < 0)
             return; // a folder that may be written but not read; the rename itself has worked
-        _ = Fsync(descriptor); // some file systems refuse it for folders, and then order their journal themselves
+        int error = Fsync(descriptor) == 0 ? 0 : Marshal.GetLastPInvokeError();
         _ = Close(descriptor);
+        if (error is InputOutputError or DiskFull) // others: a file system that cannot do it for folders, and orders its journal itself
+            throw new IOException(Marshal.GetPInvokeErrorMessage(error), error);
     }
 
     /// <summary>Flushes every file and folder below <paramref name="path"/>, and the folder itself.</summary>
@@ -35,12 +40,62 @@ internal static partial class Disk
         FlushFolder(path);
     }
 
+    /// <summary>Gives a file a second name in another folder without a copy; false where the file system has no such thing.</summary>
+    public static bool TryLink(string file, string second) => !OperatingSystem.IsWindows() && Link(file, second) == 0;
+
+    /// <summary>Deletes a file, or leaves it where that is refused.</summary>
+    public static void TryDelete(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            // The caller has a problem to report already, or the next write replaces the file.
+        }
+    }
+
+    /// <summary>The text of a small file, even if somebody holds it locked; null where it cannot be read.</summary>
+    public static string? TryReadLocked(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            return TryReadShared(path);
+        int descriptor = Open(path, flags: 0);
+        if (descriptor < 0)
+            return null;
+        byte[] bytes = new byte[4096];
+        nint read = Read(descriptor, bytes, bytes.Length);
+        _ = Close(descriptor);
+        return read < 0 ? null : Encoding.UTF8.GetString(bytes, 0, (int)read);
+    }
+
+    private static string? TryReadShared(string path)
+    {
+        try
+        {
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using StreamReader reader = new(file);
+            return reader.ReadToEnd();
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            return null;
+        }
+    }
+
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
 
-    [LibraryImport("libc", EntryPoint = "fsync")]
+    [LibraryImport("libc", EntryPoint = "read")]
+    private static partial nint Read(int descriptor, byte[] bytes, nint count);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Fsync(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int Close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string file, string second);
 }

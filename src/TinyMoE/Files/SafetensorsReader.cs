@@ -37,16 +37,14 @@ public sealed class SafetensorsReader : IDisposable
 
     private readonly string path;
     private readonly SafeFileHandle file;
+    private readonly bool leaveOpen;
     private readonly Dictionary<string, SafetensorsEntry> tensors = [];
     private readonly Dictionary<string, string> metadata = [];
     private long dataStart;
     private MappedFile? mapping;
 
-    private SafetensorsReader(string path, SafeFileHandle file)
-    {
-        this.path = path;
-        this.file = file;
-    }
+    private SafetensorsReader(string path, SafeFileHandle file, bool leaveOpen) =>
+        (this.path, this.file, this.leaveOpen) = (path, file, leaveOpen);
 
     /// <summary>The tensors by name.</summary>
     public IReadOnlyDictionary<string, SafetensorsEntry> Tensors => tensors;
@@ -57,16 +55,28 @@ public sealed class SafetensorsReader : IDisposable
     /// <summary>Opens a file and checks all of its header.</summary>
     public static SafetensorsReader Open(string path)
     {
-        SafetensorsReader? reader = null;
         try
         {
-            reader = new SafetensorsReader(path, File.OpenHandle(path));
+            return Open(File.OpenHandle(path), path, leaveOpen: false);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
+        }
+    }
+
+    /// <summary>Checks all of the header of an open file, which <paramref name="path"/> names in errors.</summary>
+    internal static SafetensorsReader Open(SafeFileHandle file, string path, bool leaveOpen = true)
+    {
+        SafetensorsReader reader = new(path, file, leaveOpen);
+        try
+        {
             reader.ReadHeader();
             return reader;
         }
         catch (Exception e)
         {
-            reader?.Dispose();
+            reader.Dispose();
             if (FileProblem.Is(e))
                 throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
             throw;
@@ -145,11 +155,12 @@ public sealed class SafetensorsReader : IDisposable
         return mapping.Start + (nint)offset;
     }
 
-    /// <summary>Closes the file, and its mapping.</summary>
+    /// <summary>Ends the mapping, and closes the file if it opened it.</summary>
     public void Dispose()
     {
         mapping?.Dispose();
-        file.Dispose();
+        if (!leaveOpen)
+            file.Dispose();
     }
 
     internal static int BytesOf(ElementType type) => type == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 
@@ -25,12 +26,16 @@ public static class SafetensorsWriter
     /// <summary>
     /// Writes <paramref name="items"/> into a new file; a refused write throws a <see cref="TinyMoEException"/> and may leave a part.
     /// </summary>
-    public static void Write(string path, IReadOnlyList<SafetensorsItem> items, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <param name="path">The file.</param>
+    /// <param name="items">The tensors, in the order of their bytes.</param>
+    /// <param name="metadata">Free texts of the header.</param>
+    /// <param name="onlyFinite">Whether a value that is not finite is refused; the error names its tensor.</param>
+    public static void Write(string path, IReadOnlyList<SafetensorsItem> items, IReadOnlyDictionary<string, string>? metadata = null, bool onlyFinite = false)
     {
         byte[] header = Header(items, metadata);
         try
         {
-            using FileStream file = new(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
+            using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
             Span<byte> length = stackalloc byte[8];
             BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
             file.Write(length);
@@ -41,12 +46,14 @@ public static class SafetensorsWriter
                 long count = Count(item);
                 if (values.Length != count)
                     throw new ArgumentException($"Tensor {item.Name} has {count} elements by its shape, but got {values.Length} values.");
+                if (onlyFinite && !TensorPrimitives.IsFiniteAll<float>(values))
+                    throw new NotFiniteException(item.Name, $"{item.Name} holds values that are not finite, so {path} is not written.");
                 file.Write(MemoryMarshal.AsBytes(values));
             }
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
-            throw new TinyMoEException($"Cannot write {path}: {FileProblem.Reason(e)}.", e);
+            throw new StorageException($"Cannot write {path}: {FileProblem.Reason(e)}.", e);
         }
     }
 

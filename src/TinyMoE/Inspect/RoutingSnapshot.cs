@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Win32.SafeHandles;
 using TinyMoE.Files;
 
 namespace TinyMoE.Inspect;
@@ -17,16 +18,11 @@ internal sealed class RoutingSnapshot
     /// <summary>The empty snapshot that a run has before its first evaluation.</summary>
     public static RoutingSnapshot None => new();
 
-    /// <summary>
-    /// Reads what <see cref="Save"/> wrote; none where there is no file, in a checkpoint from before the first evaluation or of a dense
-    /// model.
-    /// </summary>
-    public static RoutingSnapshot Load(string path)
+    /// <summary>Reads what <see cref="Save"/> wrote from an open file, which <paramref name="path"/> names in errors.</summary>
+    public static RoutingSnapshot Load(SafeFileHandle handle, string path)
     {
         RoutingSnapshot snapshot = new();
-        if (!File.Exists(path))
-            return snapshot;
-        using SafetensorsReader file = SafetensorsReader.Open(path);
+        using SafetensorsReader file = SafetensorsReader.Open(handle, path);
         foreach (string name in file.Tensors.Keys.Where(name => name.EndsWith(LoadSuffix, StringComparison.Ordinal)))
         {
             string prefix = name[..^LoadSuffix.Length];

@@ -14,4 +14,16 @@ internal static class Bfloat16
 
     /// <summary>The float of the same value, exactly.</summary>
     public static float Widen(ushort value) => BitConverter.UInt32BitsToSingle((uint)value << 16);
+
+    /// <summary>Whether none is NaN or an infinity.</summary>
+    public static bool IsFiniteAll(ReadOnlySpan<ushort> values)
+    {
+        foreach (ushort value in values)
+        {
+            if ((value & 0x7F80) == 0x7F80)
+                return false;
+        }
+
+        return true;
+    }
 }

@@ -22,23 +22,29 @@ public abstract class Tokenizer
     public static Tokenizer For(TokenizerKind kind, ReadOnlySpan<byte> utf8) => TokenizerType.Of(kind).Learn(utf8);
 
     /// <summary>Reads what <see cref="Save"/> wrote; throws a <see cref="TinyMoEException"/> for anything else.</summary>
-    public static Tokenizer Load(string path) => Load(path, TokenizerType.All);
-
-    /// <summary>Reads a tokenizer of one of these types.</summary>
-    internal static Tokenizer Load(string path, IReadOnlyList<TokenizerType> types)
+    public static Tokenizer Load(string path)
     {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
+            return Read(File.ReadAllBytes(path), path, TokenizerType.All);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot read the tokenizer {path}: {FileProblem.Reason(e)}.", e);
+        }
+    }
+
+    /// <summary>Reads a tokenizer of one of these types from a file's contents; <paramref name="path"/> names it in errors.</summary>
+    internal static Tokenizer Read(ReadOnlyMemory<byte> contents, string path, IReadOnlyList<TokenizerType> types)
+    {
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(contents);
             JsonElement root = json.RootElement;
             string? kind = root.GetProperty("kind").GetString();
             TokenizerType type = types.FirstOrDefault(type => type.Name == kind) ?? throw new TinyMoEException(
                 $"{path} has a tokenizer of kind '{kind}'; {string.Join(" and ", types.Select(type => $"'{type.Name}'"))} are known.");
             return type.Read(root);
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            throw new TinyMoEException($"Cannot read the tokenizer {path}: {FileProblem.Reason(e)}.", e);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {

@@ -1,4 +1,6 @@
+using Microsoft.Win32.SafeHandles;
 using TinyMoE.Backends;
+using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Families;
@@ -8,195 +10,418 @@ using TinyMoE.Layers;
 using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.Optim;
+using TinyMoE.Tensors;
 using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Train;
 
 /// <summary>
-/// A folder that holds a run: <c>config.json</c>, <c>model.safetensors</c> (the names of <see cref="TensorNames"/>, which are Hugging
-/// Face's of Mixtral, and what routers keep), <c>optimizer.safetensors</c> (for each tensor NAME of the model that trains NAME.m and
-/// NAME.v), <c>state.json</c>, what the source of batches keeps (of a text <c>tokenizer.json</c> and <c>labels.json</c>), and of a mixture
-/// after its first evaluation <c>routing.safetensors</c> (what that saw of the routers). It is written beside, flushed and renamed: a crash
-/// at any moment leaves the one before whole.
+/// A checkpoint that is open for reading: <c>config.json</c>, <c>model.safetensors</c> (the names of <see cref="TensorNames"/>, which are
+/// Hugging Face's of Mixtral, and what routers keep), <c>optimizer.safetensors</c> (for each tensor NAME of the model that trains NAME.m and
+/// NAME.v), <c>state.json</c>, what the source of batches keeps (of a text <c>tokenizer.json</c> and <c>labels.json</c>), of a mixture after
+/// its first evaluation <c>routing.safetensors</c> (what that saw of the routers), and <c>SHA256SUMS</c>, the checksums of all of them.
+/// Opened, it is a snapshot: whatever a training writes into the folder meanwhile, all that is read is of one step. Every file that is read
+/// is compared with its checksum. <see cref="CheckpointWriter"/> writes it.
 /// </summary>
-public static class Checkpoint
+public sealed class Checkpoint : IDisposable
 {
-    private const string ConfigFile = "config.json";
-    private const string ModelFile = "model.safetensors";
-    private const string OptimizerFile = "optimizer.safetensors";
-    private const string StateFile = "state.json";
-    private const string RoutingFile = "routing.safetensors";
+    internal const string ConfigFile = "config.json";
+    internal const string ModelFile = "model.safetensors";
+    internal const string OptimizerFile = "optimizer.safetensors";
+    internal const string StateFile = "state.json";
+    internal const string RoutingFile = "routing.safetensors";
 
-    /// <summary>Whether there is a checkpoint, finishing or undoing a save that was cut off.</summary>
+    private const long LargestText = 1 << 28;
+    private const int Attempts = 20;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>The files of a checkpoint whose list says nothing of them, being of an older format.</summary>
+    private static readonly string[] KnownFiles =
+        [ConfigFile, ModelFile, OptimizerFile, StateFile, RoutingFile, Corpus.TokenizerFile, Corpus.LabelsFile];
+
+    /// <summary>The files that every checkpoint of every format has.</summary>
+    private static readonly string[] NeededFiles = [ConfigFile, ModelFile, StateFile];
+
+    private readonly Dictionary<string, SafeFileHandle> files = [];
+    private readonly Dictionary<string, byte[]> texts = [];
+    private readonly List<string> notes = [];
+    private Checksums? sums;
+
+    private Checkpoint(string folder) => Folder = folder;
+
+    /// <summary>The path of the folder, as it was given.</summary>
+    public string Folder { get; }
+
+    /// <summary>The configuration that was trained, validated.</summary>
+    public RunConfig Config { get; private set; } = new();
+
+    /// <summary>How many steps it was trained.</summary>
+    public int Step => State.Step;
+
+    /// <summary>What a person should know of the files, such as one that was not written by a training.</summary>
+    public IReadOnlyList<string> Notes => notes;
+
+    /// <summary>The state of the run.</summary>
+    internal TrainingState State { get; private set; } = TrainingState.New("");
+
+    /// <summary>The names of its files, its checksums' not among them.</summary>
+    internal IEnumerable<string> Files => files.Keys;
+
+    /// <summary>Whether it has checksums, as all have from format 2 on.</summary>
+    internal bool HasChecksums => sums is not null;
+
+    /// <summary>Whether a folder is a checkpoint.</summary>
     public static bool Exists(string folder)
     {
-        AtomicFolder.Recover(folder);
-        return File.Exists(Path.Combine(folder, ConfigFile));
+        string place = AtomicFolder.Find(folder);
+        return Array.TrueForAll(NeededFiles, name => File.Exists(Path.Combine(place, name))) || IsListed(place);
     }
 
-    /// <summary>Reads the configuration of a checkpoint.</summary>
-    /// <exception cref="TinyMoEException">It cannot be read, or is of a format that this version does not know.</exception>
-    public static RunConfig LoadConfig(string folder)
+    /// <summary>Whether a file in a checkpoint's folder is one that the checkpoint is made of, and not somebody else's.</summary>
+    internal static bool IsOwn(string file)
     {
-        TrainingState.RequireKnownFormat(Path.Combine(folder, StateFile));
-        return ConfigJson.Load(Path.Combine(folder, ConfigFile)) with { WrittenByFormerName = [] }; // nobody wrote these by hand
+        string name = Path.GetFileName(file), list = Path.Combine(Path.GetDirectoryName(file)!, Checksums.FileName);
+        return name == Checksums.FileName || KnownFiles.Contains(name)
+            || (File.Exists(list) && Checksums.Read(File.ReadAllBytes(list), list)[name] is not null);
     }
 
-    /// <summary>Reads the tokenizer of a checkpoint.</summary>
-    public static Tokenizer LoadTokenizer(string folder) => Corpus.LoadTokenizer(folder);
-
-    /// <summary>Reads the labels of the text that a checkpoint was trained on; null in one from before texts had labels.</summary>
-    public static LabelSet? LoadLabels(string folder) => Corpus.LoadLabels(folder);
-
-    /// <summary>Reads how many steps a checkpoint was trained.</summary>
-    public static int LoadStep(string folder) => TrainingState.Load(Path.Combine(folder, StateFile)).Step;
-
-    /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
-    public static Decoder LoadModel(string folder, Backend backend)
+    /// <summary>Opens a checkpoint: its files as they are at one moment, with all but its weights read and compared with their checksums.</summary>
+    /// <exception cref="TinyMoEException">There is none, a file is missing, damaged or not its own, or its format is too new.</exception>
+    public static Checkpoint Open(string folder)
     {
-        RunConfig config = LoadConfig(folder);
-        using SafetensorsWeights weights = SafetensorsWeights.Open(Path.Combine(folder, ModelFile), TensorNames.Of(config.Model));
-        Decoder model = new(backend, config, training: false, weights: weights);
+        for (int attempt = 1; ; attempt++)
+        {
+            Checkpoint checkpoint = new(folder);
+            try
+            {
+                bool isWhole = checkpoint.TryOpenFiles(out string? missing);
+                if (!isWhole && attempt < Attempts)
+                {
+                    checkpoint.Dispose();
+                    Thread.Sleep(Pause);
+                    continue;
+                }
+
+                if (missing is not null)
+                    throw new TinyMoEException($"{checkpoint.PathOf(missing)} is missing; the checkpoint is damaged, use another.");
+                checkpoint.ReadTexts();
+                return checkpoint;
+            }
+            catch (Exception e)
+            {
+                checkpoint.Dispose();
+                if (FileProblem.Is(e))
+                    throw new TinyMoEException($"Cannot read the checkpoint {folder}: {FileProblem.Reason(e)}.", e);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>What is wrong with the files of a checkpoint: the path of each that is missing, damaged or not its own, and how.</summary>
+    internal static IReadOnlyList<string> FindDamage(string folder)
+    {
+        List<string> damage = [];
+        Checkpoint checkpoint = new(folder);
         try
         {
-            weights.RequireAllUsed();
-            return model;
+            _ = checkpoint.TryOpenFiles(out _);
+            foreach (string name in checkpoint.sums?.Names ?? [])
+            {
+                if (!checkpoint.files.ContainsKey(name))
+                    damage.Add($"{checkpoint.PathOf(name)} is missing");
+                else if (!checkpoint.Matches(name))
+                    damage.Add(checkpoint.Differs(name).Message);
+            }
         }
-        catch
+        catch (Exception e) when (e is TinyMoEException || FileProblem.Is(e))
         {
-            model.Dispose();
-            throw;
+            damage.Add(e.Message);
         }
+        finally
+        {
+            checkpoint.Dispose();
+        }
+
+        return damage.Count > 0 ? damage : [.. FindWrongContents(folder)];
     }
 
-    /// <summary>Writes a checkpoint of these parts, each of which writes its files into the folder that it is given.</summary>
-    internal static void Save(string folder, params Action<string>[] parts) => AtomicFolder.Replace(folder, place =>
+    /// <summary>Reads everything as a training that goes on would, on a device that keeps nothing; what that finds.</summary>
+    private static IEnumerable<string> FindWrongContents(string folder)
     {
-        foreach (Action<string> part in parts)
-            part(place);
-    });
-
-    /// <summary>The part that is a model: its configuration, its weights and what its routers keep.</summary>
-    internal static Action<string> Model(Decoder model) => place =>
-    {
-        AtomicFile.WriteText(Path.Combine(place, ConfigFile), ConfigJson.Write(model.Config));
-        SafetensorsWriter.Write(
-            Path.Combine(place, ModelFile),
-            [.. Items(model, "", moments: default), .. States(model)],
-            new Dictionary<string, string> { ["format"] = "pt" });
-    };
-
-    /// <summary>The part that is an optimiser's moments.</summary>
-    internal static Action<string> Moments(Decoder model, AdamW optimizer) => place => SafetensorsWriter.Write(
-        Path.Combine(place, OptimizerFile),
-        [.. Items(model, ".m", optimizer.FirstMoments), .. Items(model, ".v", optimizer.SecondMoments)]);
-
-    /// <summary>The part that is the run's own state.</summary>
-    internal static Action<string> State(TrainingState state) => place => state.Save(Path.Combine(place, StateFile));
-
-    /// <summary>The part that is what the last evaluation saw of the routers.</summary>
-    internal static Action<string> Routing(RoutingSnapshot routing) => place => routing.Save(Path.Combine(place, RoutingFile));
-
-    internal static RoutingSnapshot LoadRouting(string folder) => RoutingSnapshot.Load(Path.Combine(folder, RoutingFile));
-
-    /// <summary>Reads the state of a run that goes on with what this fingerprint names.</summary>
-    internal static TrainingState LoadState(string folder, string fingerprint)
-    {
-        TrainingState state = TrainingState.Load(Path.Combine(folder, StateFile));
-        if (state.Fingerprint != fingerprint)
+        string? problem = null;
+        try
         {
-            throw new TinyMoEException($"The text is not the one that the run in {folder} was trained on; resume with the same --data, or "
-                + "begin anew with another --out.");
+            using Checkpoint checkpoint = Open(folder);
+            using Backend nothing = ProfilingBackend.DryRun();
+            using Decoder model = new(nothing, checkpoint.Config);
+            checkpoint.Load(model, new AdamW(model.Parameters, checkpoint.Config.Train));
+            checkpoint.LoadRouting();
+            checkpoint.LoadLabels();
+            if (checkpoint.files.ContainsKey(Corpus.TokenizerFile))
+                checkpoint.LoadTokenizer();
+        }
+        catch (TinyMoEException e)
+        {
+            problem = e.Message;
         }
 
-        return state;
+        return problem is null ? [] : [problem];
     }
+
+    /// <summary>Reads the tokenizer.</summary>
+    /// <exception cref="TinyMoEException">It is none, or not the model's.</exception>
+    public Tokenizer LoadTokenizer()
+    {
+        string path = PathOf(Corpus.TokenizerFile);
+        Tokenizer tokenizer = Tokenizer.Read(Text(Corpus.TokenizerFile), path, TokenizerType.All);
+        return tokenizer.Vocabulary == Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
+            $"{path} has {tokenizer.Vocabulary} symbols and model.vocabulary={Config.Model.Vocabulary} in {PathOf(ConfigFile)}; the two do "
+            + "not belong together.");
+    }
+
+    /// <summary>Reads the labels of the text that it was trained on; null in one from before texts had labels.</summary>
+    public LabelSet? LoadLabels() =>
+        texts.TryGetValue(Corpus.LabelsFile, out byte[]? text) ? LabelSet.Read(text, PathOf(Corpus.LabelsFile)) : null;
+
+    /// <summary>Builds the model on <paramref name="backend"/>, for evaluation or generation.</summary>
+    public Decoder LoadModel(Backend backend)
+    {
+        using SafetensorsWeights weights = OpenWeights();
+        return Verified(ModelFile, weights.HasOnlyFloat32, () =>
+        {
+            Decoder model = new(backend, Config, training: false, weights: weights);
+            try
+            {
+                weights.RequireAllUsed();
+                return model;
+            }
+            catch
+            {
+                model.Dispose();
+                throw;
+            }
+        });
+    }
+
+    /// <summary>Closes the files.</summary>
+    public void Dispose()
+    {
+        foreach (SafeFileHandle file in files.Values)
+            file.Dispose();
+    }
+
+    /// <summary>Reads what the last evaluation saw of the routers.</summary>
+    internal RoutingSnapshot LoadRouting() => !files.TryGetValue(RoutingFile, out SafeFileHandle? file) ? RoutingSnapshot.None
+        : Verified(RoutingFile, isStrict: true, () => RoutingSnapshot.Load(file, PathOf(RoutingFile)));
+
+    /// <summary>The state of a run that goes on with what this fingerprint names.</summary>
+    internal TrainingState StateFor(string fingerprint) => State.Fingerprint == fingerprint ? State : throw new TinyMoEException(
+        $"The text is not the one that the run in {Folder} was trained on; resume with the same --data, or begin anew with another --out.");
 
     /// <summary>Reads the weights and moments of a run that goes on with the configuration of <paramref name="model"/>.</summary>
-    internal static void Load(string folder, Decoder model, AdamW optimizer)
+    internal void Load(Decoder model, AdamW optimizer)
     {
-        RequireSame(LoadConfig(folder), model.Config, folder);
-        LoadWeights(Path.Combine(folder, ModelFile), model);
-        LoadMoments(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
-        LoadMoments(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
+        RequireSame(model.Config);
+        LoadWeights(model);
+        Verified(OptimizerFile, isStrict: true, () =>
+        {
+            LoadMoments(model, ".m", optimizer.FirstMoments);
+            LoadMoments(model, ".v", optimizer.SecondMoments);
+            return true;
+        });
     }
 
+    /// <summary>Whether a run may go on with another value of this key: its last step, and another path of the same text.</summary>
+    internal static bool MayMove(string key) => key is "train.steps" or "data.sources";
+
+    /// <summary>Whether a file is the one that was written; true where there are no checksums.</summary>
+    internal bool Matches(string name) => sums is null || Checksums.HashOf(files[name]) == sums[name];
+
+    /// <summary>The path of a file, for messages.</summary>
+    internal string PathOf(string name) => Path.Combine(Folder, name);
+
     /// <summary>
-    /// A run goes on with the configuration it began with; only its last step may move, and the same text may have another path.
+    /// Opens all files; false where the folder was replaced meanwhile, or misses one, which may be for the same reason.
     /// </summary>
-    private static void RequireSame(RunConfig saved, RunConfig now, string folder)
+    private bool TryOpenFiles(out string? missing)
     {
-        foreach ((string key, string before, string after) in ConfigKeys.Differences(saved, now))
+        string place = AtomicFolder.Find(Folder);
+        byte[]? list = TryReadList(place);
+        sums = list is null ? null : Checksums.Read(list, PathOf(Checksums.FileName));
+        missing = null;
+        foreach (string name in sums?.Names ?? KnownFiles)
         {
-            if (key is not ("train.steps" or "data.sources"))
+            try
             {
-                throw new TinyMoEException($"The run in {folder} has {key}={before}, not {after}; resume with its own configuration, or "
+                files.Add(name, File.OpenHandle(
+                    Path.Combine(place, name), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete));
+            }
+            catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+            {
+                if (sums is not null || NeededFiles.Contains(name))
+                    missing ??= name;
+            }
+        }
+
+        // A folder is replaced as a whole: if its list is still the same, all that was opened in between is of the same one.
+        return missing is null && list.AsSpan().SequenceEqual(TryReadList(place));
+    }
+
+    /// <summary>Whether a folder has the list of a checkpoint's files, even if one of them is missing.</summary>
+    private static bool IsListed(string place)
+    {
+        try
+        {
+            return TryReadList(place) is { } list && NeededFiles.All(Checksums.Read(list, place).Names.Contains);
+        }
+        catch (Exception e) when (e is TinyMoEException || FileProblem.Is(e))
+        {
+            return false;
+        }
+    }
+
+    private static byte[]? TryReadList(string place)
+    {
+        string path = Path.Combine(place, Checksums.FileName);
+        try
+        {
+            return new FileInfo(path) is { Exists: true, Length: > LargestText }
+                ? throw new TinyMoEException($"{path} is too long to be a list of checksums; the checkpoint is damaged, use another.")
+                : File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Reads and compares all files but the safetensors, which are read when they are needed.</summary>
+    private void ReadTexts()
+    {
+        foreach ((string name, SafeFileHandle file) in files.Where(file => !file.Key.EndsWith(".safetensors", StringComparison.Ordinal)))
+        {
+            long length = RandomAccess.GetLength(file);
+            if (length > LargestText)
+                throw new TinyMoEException($"{PathOf(name)} has {length} bytes, which is too long; the checkpoint is damaged, use another.");
+            byte[] text = new byte[length];
+            int read = 0;
+            for (int more; (more = RandomAccess.Read(file, text.AsSpan(read), read)) > 0;)
+                read += more;
+            texts.Add(name, text[..read]);
+            if (sums is not null && Checksums.HashOf(text.AsSpan(0, read)) != sums[name])
+                throw Differs(name);
+        }
+
+        State = TrainingState.Read(Text(StateFile), PathOf(StateFile));
+        if (State.HasChecksums && sums is null)
+            throw new TinyMoEException($"{PathOf(Checksums.FileName)} is missing; the checkpoint is damaged, use another.");
+        if (sums is not null && Array.Find(KnownFiles, IsStranger) is { } stranger)
+            throw new TinyMoEException($"{PathOf(stranger)} is not in {Checksums.FileName}: it is of another run. Remove it.");
+        Config = ReadConfig();
+    }
+
+    private bool IsStranger(string name) => sums![name] is null && File.Exists(Path.Combine(AtomicFolder.Find(Folder), name));
+
+    private RunConfig ReadConfig()
+    {
+        try
+        {
+            RunConfig config = ConfigJson.Read(System.Text.Encoding.UTF8.GetString(Text(ConfigFile))) with { WrittenByFormerName = [] };
+            config.Validate(); // nobody wrote this by hand: a value that cannot be is damage
+            return config;
+        }
+        catch (TinyMoEException e)
+        {
+            throw new TinyMoEException($"{PathOf(ConfigFile)}: {e.Message}", e);
+        }
+    }
+
+    private byte[] Text(string name) => texts.TryGetValue(name, out byte[]? text) ? text
+        : throw new TinyMoEException($"{PathOf(name)} is missing; the checkpoint is damaged, use another.");
+
+    private SafetensorsWeights OpenWeights() =>
+        SafetensorsWeights.Open(files[ModelFile], PathOf(ModelFile), TensorNames.Of(Config.Model));
+
+    /// <summary>
+    /// Reads a file while another thread computes its checksum, and lets the result go only if that is right. Where the check is not
+    /// <paramref name="isStrict"/>, because no training writes such a file, another checksum is a note.
+    /// </summary>
+    private T Verified<T>(string name, bool isStrict, Func<T> read)
+    {
+        Task<bool> check = Task.Run(() => Matches(name));
+        T result = default!;
+        bool isRead = false;
+        try
+        {
+            result = read();
+            isRead = true;
+        }
+        finally
+        {
+            check.ContinueWith(_ => { }, TaskScheduler.Default).Wait();
+            if (isRead && (!check.IsCompletedSuccessfully || (!check.Result && isStrict)))
+                (result as IDisposable)?.Dispose();
+        }
+
+        if (check.GetAwaiter().GetResult())
+            return result;
+        if (isStrict)
+            throw Differs(name);
+        notes.Add($"{PathOf(name)} holds other types than a training writes, so it was converted, and its checksum says nothing");
+        return result;
+    }
+
+    private TinyMoEException Differs(string name) => new(
+        $"{PathOf(name)} is not the file that was written with this checkpoint ({Checksums.FileName} has another SHA-256): it is damaged or "
+        + "of another run; use another checkpoint.");
+
+    /// <summary>A run goes on with the configuration it began with, but for what may move.</summary>
+    private void RequireSame(RunConfig now)
+    {
+        foreach ((string key, string before, string after) in ConfigKeys.Differences(Config, now))
+        {
+            if (!MayMove(key))
+            {
+                throw new TinyMoEException($"The run in {Folder} has {key}={before}, not {after}; resume with its own configuration, or "
                     + "begin anew with another --out.");
             }
         }
     }
 
-    /// <summary>The tensors of a file of weights, or of the moments of those that train; they take turns in one host array.</summary>
-    private static IEnumerable<SafetensorsItem> Items(Decoder model, string suffix, FlatBlock<float> moments)
+    private void LoadWeights(Decoder model)
     {
-        ParameterStore store = model.Parameters;
-        TensorNames names = TensorNames.Of(model.Config.Model);
-        float[] host = new float[LargestTensor(model)];
-        foreach (Parameter parameter in store.All.Where(p => moments.IsNone || !p.IsFrozen))
+        using SafetensorsWeights weights = OpenWeights();
+        Verified(ModelFile, isStrict: true, () =>
         {
-            foreach ((string name, Tensors.Shape shape, int start) in names.Of(parameter))
-            {
-                yield return new SafetensorsItem(name + suffix, shape.ToArray(), () =>
-                {
-                    Span<float> turn = host.AsSpan(0, shape.Count);
-                    if (moments.IsNone)
-                        store.Read(parameter, start, turn);
-                    else
-                        store.Backend.Read(moments.Slice(parameter.Offset + start, shape.Count), turn);
-                    return turn;
-                });
-            }
-        }
-    }
-
-    /// <summary>What a model keeps besides its weights.</summary>
-    private static IEnumerable<SafetensorsItem> States(Decoder model)
-    {
-        TensorNames names = TensorNames.Of(model.Config.Model);
-        return model.Parameters.States.Where(state => state.IsSaved).Select(state => new SafetensorsItem(
-            names.Of(state.Name), state.Shape.ToArray(), () => model.Parameters.Backend.Read(state.Data)));
-    }
-
-    private static int LargestTensor(Decoder model) =>
-        model.Parameters.All.SelectMany(TensorNames.Of(model.Config.Model).Of).Max(tensor => tensor.Shape.Count);
-
-    private static void LoadWeights(string path, Decoder model)
-    {
-        using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(model.Config.Model));
-        model.Parameters.Load(weights);
-        weights.RequireAllUsed();
+            model.Parameters.Load(weights);
+            weights.RequireAllUsed();
+            return true;
+        });
     }
 
     /// <summary>Reads what a block of moments holds, laid out as the weights that train.</summary>
-    private static void LoadMoments(string path, Decoder model, string suffix, FlatBlock<float> moments)
+    private void LoadMoments(Decoder model, string suffix, FlatBlock<float> moments)
     {
         Backend backend = model.Parameters.Backend;
         TensorNames names = TensorNames.Of(model.Config.Model);
-        using SafetensorsReader file = SafetensorsReader.Open(path);
+        if (!files.TryGetValue(OptimizerFile, out SafeFileHandle? handle))
+            throw new TinyMoEException($"{PathOf(OptimizerFile)} is missing, so the run cannot go on; use another checkpoint.");
+        using SafetensorsReader file = SafetensorsReader.Open(handle, PathOf(OptimizerFile));
         HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => name.EndsWith(suffix, StringComparison.Ordinal))];
-        float[] host = new float[LargestTensor(model)];
+        float[] host = new float[CheckpointWriter.LargestTensor(model)];
         foreach (Parameter parameter in model.Parameters.All.Where(p => !p.IsFrozen))
         {
-            foreach ((string name, Tensors.Shape shape, int start) in names.Of(parameter))
+            foreach ((string name, Shape shape, int start) in names.Of(parameter))
             {
                 Span<float> values = host.AsSpan(0, shape.Count);
                 file.Read(name + suffix, shape.ToArray(), values);
+                SafetensorsWeights.RequireFinite(values, name + suffix, PathOf(OptimizerFile));
                 backend.Write<float>(values, moments.Slice(parameter.Offset + start, shape.Count));
                 unknown.Remove(name + suffix);
             }
         }
 
         if (unknown.Count > 0)
-            throw SafetensorsWeights.Unknown(path, unknown);
+            throw SafetensorsWeights.Unknown(PathOf(OptimizerFile), unknown);
     }
 }

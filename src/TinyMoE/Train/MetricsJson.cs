@@ -11,6 +11,9 @@ namespace TinyMoE.Train;
 /// </summary>
 public static class MetricsJson
 {
+    /// <summary>What every line begins with.</summary>
+    internal const string Beginning = "{\"kind\":\"";
+
     private static readonly JsonSerializerOptions Options = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -67,6 +70,9 @@ public static class MetricsJson
 
     /// <summary><c>{"kind":"warning","step":..,"layer":..,"text":".."}</c></summary>
     public static string Line(WarningReport r) => JsonSerializer.Serialize(new { Kind = "warning", r.Step, r.Layer, r.Text }, Options);
+
+    /// <summary><c>{"kind":"problem","step":..,"text":".."}</c></summary>
+    public static string Line(ProblemReport r) => JsonSerializer.Serialize(new { Kind = "problem", r.Step, r.Text }, Options);
 
     /// <summary><c>{"kind":"memory","step":..,"peak_resident_bytes":..,"peak_pool_bytes":..,"predicted_bytes":..}</c></summary>
     public static string Line(MemoryReport r) =>

@@ -7,33 +7,42 @@ using TinyMoE.Inspect;
 namespace TinyMoE.Train;
 
 /// <summary>
-/// Writes <c>metrics.jsonl</c>. Opened after step s, it first drops the lines of later steps and a line that was cut off: those steps will
-/// be done again.
+/// Writes <c>metrics.jsonl</c>. Opened at a state of a run, it first drops the lines of later steps, which will be done again, and a line
+/// that was cut off. Lines that cannot be written, on a full disk, wait in memory for the next try; no line is ever half in the file.
 /// </summary>
 internal sealed class MetricsLog : IDisposable
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(2);
 
     private readonly string path;
+    private readonly FileStream file;
     private readonly Stopwatch sinceFlush = Stopwatch.StartNew();
     private readonly StringBuilder unwritten = new(); // lines since the last flush
 
-    public MetricsLog(string path, int step)
+    public MetricsLog(string path, TrainingState state)
     {
         this.path = path;
-        Guarded(() =>
+        try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            string[] kept = step > 0 && File.Exists(path) ? [.. File.ReadLines(path).Where(line => StepOf(line) <= step)] : [];
+            AtomicFile.RemoveUnfinished(path);
+            string[] kept = state.Step > 0 && File.Exists(path) ? [.. File.ReadLines(path).Where(line => IsOf(state, line))] : [];
             AtomicFile.WriteText(path, string.Concat(kept.Select(line => line + "\n")));
-        });
+            file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            file.Seek(0, SeekOrigin.End);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw Refused(e);
+        }
     }
 
+    /// <summary>Adds a step, and from time to time puts the lines into the file; a file that refuses them gets them with a later flush.</summary>
     public void Write(StepReport report)
     {
         WriteLine(MetricsJson.Line(report));
         if (sinceFlush.Elapsed > Longest)
-            Flush();
+            _ = TryPut();
     }
 
     public void Write(EvalReport report, IEnumerable<RoutingReport> routing, IEnumerable<WarningReport> warnings)
@@ -43,7 +52,7 @@ internal sealed class MetricsLog : IDisposable
             WriteLine(MetricsJson.Line(layer));
         foreach (WarningReport warning in warnings)
             WriteLine(MetricsJson.Line(warning));
-        Flush();
+        _ = TryPut();
     }
 
     public void Write(NoteReport report) => WriteLine(MetricsJson.Line(report));
@@ -51,45 +60,79 @@ internal sealed class MetricsLog : IDisposable
     public void Write(MemoryReport report) => WriteLine(MetricsJson.Line(report));
 
     /// <summary>Puts the lines on disk; before every checkpoint, so that no checkpoint is ahead of its metrics.</summary>
+    /// <exception cref="StorageException">The file system refuses; the lines wait for the next flush.</exception>
     public void Flush()
     {
-        Guarded(() => File.AppendAllText(path, unwritten.ToString()));
-        unwritten.Clear();
-        sinceFlush.Restart();
+        if (TryPut() is { } refused)
+            throw Refused(refused);
+        try
+        {
+            file.Flush(flushToDisk: true);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw Refused(e);
+        }
     }
 
     public void Dispose()
     {
-        if (unwritten.Length > 0)
-            Flush();
+        _ = TryPut();
+        file.Dispose();
     }
 
-    private static int StepOf(string line)
+    /// <summary>Whether a run that goes on from a state has written this line before; what it will write again is dropped.</summary>
+    private static bool IsOf(TrainingState state, string line)
     {
         try
         {
             using JsonDocument json = JsonDocument.Parse(line);
-            return json.RootElement.GetProperty("step").GetInt32();
+            bool isOfEvaluation = json.RootElement.GetProperty("kind").GetString() is "eval" or "routing" or "warning";
+            int last = isOfEvaluation ? state.EvaluatedStep ?? state.Step : state.Step;
+            return json.RootElement.GetProperty("step").GetInt32() <= last;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            return int.MaxValue;
+            return false;
         }
     }
 
     private void WriteLine(string line) => unwritten.Append(line).Append('\n');
 
-    private void Guarded(Action write)
+    /// <summary>Puts the lines into the file, all or none; null, or why it refuses them.</summary>
+    private Exception? TryPut()
     {
+        sinceFlush.Restart();
+        if (unwritten.Length == 0)
+            return null;
+        long end = file.Position;
         try
         {
-            write();
+            file.Write(Encoding.UTF8.GetBytes(unwritten.ToString()));
+            unwritten.Clear();
+            return null;
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
-            unwritten.Clear();                                   // or Dispose would try again and hide this error
-            throw new TinyMoEException($"Cannot write {path}: {FileProblem.Reason(e)}. Make room, or give another --out; the last "
-                + "checkpoint is kept and --resume goes on from it.", e);
+            TakeBack(end);
+            return e;
         }
     }
+
+    /// <summary>Cuts off what a refused write has left.</summary>
+    private void TakeBack(long end)
+    {
+        try
+        {
+            file.SetLength(end);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            // The next write begins at the same place, so the part is written over.
+        }
+
+        file.Position = end;
+    }
+
+    private StorageException Refused(Exception e) => new($"Cannot write {path}: {FileProblem.Reason(e)}. Make room, or give another --out.", e);
 }

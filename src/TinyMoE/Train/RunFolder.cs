@@ -1,20 +1,27 @@
+using TinyMoE.Files;
+
 namespace TinyMoE.Train;
 
-/// <summary>The folder of a run: the checkpoints <c>best</c> (lowest validation loss) and <c>last</c>, and <c>metrics.jsonl</c>.</summary>
+/// <summary>
+/// The folder of a run: the checkpoints <c>best</c> (lowest validation loss) and <c>last</c>, and <c>metrics.jsonl</c>. A training writes
+/// into an empty or a new folder, or into one that holds a run; what it did not write it leaves alone.
+/// </summary>
 /// <param name="Root">The path of the folder.</param>
 public sealed record RunFolder(string Root)
 {
+    private const string LockFile = "run.lock";
+
     /// <summary>The checkpoint of the lowest validation loss.</summary>
     public string Best => Path.Combine(Root, "best");
 
-    /// <summary>The newest checkpoint; resuming goes on from it.</summary>
+    /// <summary>The checkpoint of the last step that was saved.</summary>
     public string Last => Path.Combine(Root, "last");
 
     /// <summary>One JSON object per line: training steps, evaluations, routing, memory.</summary>
     public string Metrics => Path.Combine(Root, "metrics.jsonl");
 
     /// <summary>Whether there is a run to resume.</summary>
-    public bool HasRun => Checkpoint.Exists(Last);
+    public bool HasRun => Checkpoint.Exists(Last) || Checkpoint.Exists(Best);
 
     /// <summary>
     /// The checkpoint to evaluate or to generate from: the run's best, else its last; or the folder itself where it is a checkpoint.
@@ -23,17 +30,102 @@ public sealed record RunFolder(string Root)
     public static string FindCheckpoint(string folder)
     {
         RunFolder run = new(folder);
-        foreach (string candidate in (string[])[run.Best, run.Last, folder])
-        {
-            if (Checkpoint.Exists(candidate))
-                return candidate;
-        }
-
-        throw new TinyMoEException(Directory.Exists(folder)
+        return Array.Find([run.Best, run.Last, folder], Checkpoint.Exists) ?? throw new TinyMoEException(Directory.Exists(folder)
             ? $"{folder} holds no checkpoint; give the folder of a run (--out of a training)."
             : $"There is no folder {folder}; give the folder of a run (--out of a training).");
     }
 
-    /// <summary>Opens the metrics for writing after <paramref name="step"/>; what was written after it is dropped.</summary>
-    internal MetricsLog OpenMetrics(int step) => new(Metrics, step);
+    /// <summary>Opens the checkpoint of the latest step, from which a run goes on: <c>last</c>, or <c>best</c> where that is newer.</summary>
+    /// <exception cref="TinyMoEException">There is none, or one is damaged.</exception>
+    public Checkpoint OpenNewest()
+    {
+        Checkpoint? last = Checkpoint.Exists(Last) ? Checkpoint.Open(Last) : null;
+        try
+        {
+            Checkpoint? best = Checkpoint.Exists(Best) ? Checkpoint.Open(Best) : null;
+            Checkpoint newest = best is not null && best.Step > (last?.Step ?? -1) ? best
+                : last ?? throw new TinyMoEException($"{Root} has no run to resume.");
+            (newest == best ? last : best)?.Dispose();
+            return newest;
+        }
+        catch
+        {
+            last?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// What in the folder is not of a run of ours though it has the name of something that a run writes, or, in a folder without a run, any
+    /// other thing; null where there is none. Hidden files of others do not count.
+    /// </summary>
+    internal string? FindForeign()
+    {
+        if (!Directory.Exists(Root))
+            return File.Exists(Root) ? Root : null;
+        string? foreign = null;
+        bool isRun = false;
+        foreach (string entry in Directory.EnumerateFileSystemEntries(Path.GetFullPath(Root)).Order(StringComparer.Ordinal))
+        {
+            string name = Path.GetFileName(entry);
+            bool isOurs = name == "best" || name == "last" ? Checkpoint.Exists(entry) : name == "metrics.jsonl" && HoldsMetrics(entry);
+            isRun |= isOurs;
+            if (!isOurs && name is "best" or "last" or "metrics.jsonl")
+                return Path.Combine(Root, name);
+            if (!isOurs && name != LockFile && !name.StartsWith('.'))
+                foreign ??= Path.Combine(Root, name);
+        }
+
+        return isRun ? null : foreign;
+    }
+
+    /// <summary>Whether a run has written anything here, be it only the beginning of its metrics.</summary>
+    internal bool IsUsed => HasRun || File.Exists(Metrics);
+
+    /// <summary>Makes sure that a run may be written here.</summary>
+    /// <exception cref="TinyMoEException">The folder holds what no run has written, or a run that is not to go on, or none that could.</exception>
+    internal void RequireUsable(bool resume, bool overwrite)
+    {
+        if (FindForeign() is { } foreign)
+            throw new TinyMoEException($"{Root} holds {Path.GetFileName(foreign)}, which no run has written; choose a new folder or an empty one.");
+        if (resume && !HasRun)
+            throw new TinyMoEException($"{Root} has no run to resume.");
+        if (!resume && !overwrite && IsUsed)
+            throw new TinyMoEException($"{Root} holds a run already; resume it, overwrite it, or choose another folder.");
+    }
+
+    /// <summary>Takes the folder for one training; no other can have it until the lock is given back, or its holder is dead.</summary>
+    /// <exception cref="TinyMoEException">Another has it; the message says which process.</exception>
+    internal FileLock Lock() => FileLock.Take(Path.Combine(Root, LockFile), Root);
+
+    /// <summary>Removes the run, all but what somebody else put into its folder.</summary>
+    internal void Remove()
+    {
+        AtomicFolder.Remove(Last, Checkpoint.IsOwn);
+        AtomicFolder.Remove(Best, Checkpoint.IsOwn);
+        try
+        {
+            File.Delete(Metrics);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new StorageException($"Cannot remove {Metrics}: {FileProblem.Reason(e)}. Choose another --out.", e);
+        }
+    }
+
+    /// <summary>Opens the metrics for writing from this state on; what was written of later steps is dropped.</summary>
+    internal MetricsLog OpenMetrics(TrainingState state) => new(Metrics, state);
+
+    /// <summary>Whether a file begins with a line of metrics; so does an empty one.</summary>
+    private static bool HoldsMetrics(string path)
+    {
+        try
+        {
+            return File.ReadLines(path).FirstOrDefault() is not { } first || first.StartsWith(MetricsJson.Beginning, StringComparison.Ordinal);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            return false;
+        }
+    }
 }

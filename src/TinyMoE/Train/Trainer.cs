@@ -2,6 +2,7 @@ using System.Diagnostics;
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Files;
 using TinyMoE.Inspect;
 using TinyMoE.Layers;
 using TinyMoE.Models;
@@ -31,16 +32,21 @@ public sealed class Trainer : IDisposable
     private readonly IObjective objective;
     private readonly RunFolder folder;
     private readonly ITrainingListener listener;
+    private readonly bool overwrite;
+    private readonly FileLock folderLock;
     private readonly AdamW optimizer;
     private readonly StepNumbers numbers;
+    private readonly RunSaver saver;
     private readonly ModelSize size;
     private TrainingState state;
     private RoutingSnapshot lastRouting = RoutingSnapshot.None;
 
     /// <summary>
-    /// Prepares a run in <paramref name="folder"/>: a new one, or with <paramref name="resume"/> the one that its last checkpoint holds.
-    /// The objective is language modelling if none is given.
+    /// Prepares a run in <paramref name="folder"/>, which no other training can have until this one is disposed of: a new run in an empty
+    /// or new folder (<paramref name="overwrite"/>: or in place of the run that is there), or with <paramref name="resume"/> the one that
+    /// its newest checkpoint holds. The objective is language modelling if none is given.
     /// </summary>
+    /// <exception cref="TinyMoEException">The folder is in use or holds something else, or the configuration or the text is wrong.</exception>
     public Trainer(
         Backend backend,
         RunConfig config,
@@ -48,25 +54,54 @@ public sealed class Trainer : IDisposable
         RunFolder folder,
         ITrainingListener listener,
         bool resume = false,
-        IObjective? objective = null)
+        IObjective? objective = null,
+        bool overwrite = false)
+        : this(folder.Lock(), backend, config, source, folder, listener, resume, objective, overwrite)
     {
-        state = resume ? Checkpoint.LoadState(folder.Last, source.Fingerprint) : TrainingState.New(source.Fingerprint);
-        config = source.Complete(config);
-        (this.backend, this.config, this.source, this.folder, this.listener) = (backend, config, source, folder, listener);
+    }
+
+    /// <summary>Prepares a run in a folder whose lock is taken already.</summary>
+    internal Trainer(
+        FileLock folderLock,
+        Backend backend,
+        RunConfig config,
+        IBatchSource source,
+        RunFolder folder,
+        ITrainingListener listener,
+        bool resume,
+        IObjective? objective,
+        bool overwrite)
+    {
+        this.folderLock = folderLock;
+        (this.backend, this.source, this.folder, this.listener, this.overwrite) = (backend, source, folder, listener, overwrite);
         this.objective = objective ?? new LanguageModelling();
-        source.CheckContext(config.Model.Context);
-        Model = new Decoder(backend, config);
-        optimizer = new AdamW(Model.Parameters, config.Train);
-        numbers = new StepNumbers(backend);
-        size = ModelSize.Of(config);
-        if (resume)
+        try
         {
-            Checkpoint.Load(folder.Last, Model, optimizer);
-            lastRouting = Checkpoint.LoadRouting(folder.Last);
+            folder.RequireUsable(resume, overwrite);
+            using Checkpoint? checkpoint = resume ? folder.OpenNewest() : null;
+            state = checkpoint?.StateFor(source.Fingerprint) ?? TrainingState.New(source.Fingerprint);
+            this.config = config = source.Complete(config);
+            source.CheckContext(config.Model.Context);
+            Model = new Decoder(backend, config);
+            optimizer = new AdamW(Model.Parameters, config.Train);
+            numbers = new StepNumbers(backend);
+            saver = new RunSaver(folder, Model, optimizer, source, listener);
+            size = ModelSize.Of(config);
+            if (checkpoint is not null)
+            {
+                checkpoint.Load(Model, optimizer);
+                lastRouting = checkpoint.LoadRouting();
+                saver.GoesOnFrom(checkpoint);
+            }
+            else if (Model.WantsFrequencies)
+            {
+                Model.Prepare(source.TrainFrequencies());
+            }
         }
-        else if (Model.WantsFrequencies)
+        catch
         {
-            Model.Prepare(source.TrainFrequencies());
+            Dispose();
+            throw;
         }
     }
 
@@ -82,14 +117,17 @@ public sealed class Trainer : IDisposable
     /// </summary>
     /// <exception cref="TinyMoEException">
     /// The loss, the gradient or a validation loss is not finite; after a validation loss the step is saved, otherwise the last good
-    /// checkpoint stays.
+    /// checkpoint stays. Or the run ended, and the file system refused to save its last step.
     /// </exception>
     public TrainingResult Run(int stopAt = int.MaxValue, CancellationToken stop = default)
     {
-        TrainConfig train = config.Train;
-        using MetricsLog metrics = folder.OpenMetrics(state.Step);
+        if (overwrite && state.Step == 0)
+            folder.Remove();
+        using MetricsLog metrics = folder.OpenMetrics(state);
         TellStart(metrics);
-        while (state.Step < Math.Min(train.Steps, stopAt) && !stop.IsCancellationRequested)
+        if (IsEvaluationDue) // of a run that was cut off between a step's save and its evaluation
+            Evaluate(metrics);
+        while (state.Step < Math.Min(config.Train.Steps, stopAt) && !stop.IsCancellationRequested)
         {
             Profiler?.BeginStep();
             StepReport report = Step(state.Step + 1);
@@ -98,27 +136,34 @@ public sealed class Trainer : IDisposable
             listener.OnStep(report);
             Profiler?.EndStep();
 
-            bool last = state.Step == train.Steps;
-            bool evaluate = state.Step % train.EvalEvery == 0 || last;
-            if (evaluate)
+            if (IsSaveDue)
+                Save(metrics); // before the evaluation, which may take long
+            if (IsEvaluationDue)
                 Evaluate(metrics);
-            if (train.CheckpointEvery == 0 ? evaluate : state.Step % train.CheckpointEvery == 0 || last)
-                SaveLast(metrics);
         }
 
-        if (state.SavedStep != state.Step)
-            SaveLast(metrics);
+        Save(metrics);
         MemoryReport memory = new(state.Step, PeakResidentBytes(), backend.Pool.PeakBytes, size.TrainingBytes);
         metrics.Write(memory);
-        return new TrainingResult(state.Step, state.Step >= train.Steps, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory);
+        saver.RequireSaved(state);
+        metrics.Flush();
+        return new TrainingResult(state.Step, state.Step >= config.Train.Steps, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory);
     }
 
-    /// <summary>Gives the model's memory back.</summary>
+    /// <summary>Gives the model's memory and the folder back.</summary>
     public void Dispose()
     {
-        numbers.Dispose();
-        Model.Dispose();
+        numbers?.Dispose();
+        Model?.Dispose();
+        folderLock.Dispose();
     }
+
+    private bool IsLastStep => state.Step == config.Train.Steps;
+
+    private bool IsEvaluationDue => state.Step > state.EvaluatedStep && (state.Step % config.Train.EvalEvery == 0 || IsLastStep);
+
+    private bool IsSaveDue => saver.IsRetryDue || IsLastStep
+        || state.Step % (config.Train.CheckpointEvery == 0 ? config.Train.EvalEvery : config.Train.CheckpointEvery) == 0;
 
     /// <summary>
     /// One step: batch, model, loss, backward, part by part, so that gradients and losses add up to the mean over the whole batch; then
@@ -162,16 +207,20 @@ public sealed class Trainer : IDisposable
     {
         EvaluationOutcome result = Evaluation.Run(backend, Model, source.ForEvaluation(config), state.Step, objective, lastRouting);
         WarningReport[] warnings = [.. RoutingWarnings.Of(config.Moe, result.Routing, lastRouting)];
-        lastRouting = result.Snapshot;
         metrics.Write(result.Report, result.Routing, warnings);
-        bool isFinite = double.IsFinite(result.Report.Loss);
-        bool best = isFinite && !(result.Report.Loss >= state.BestLoss);
+        double loss = result.Report.Loss;
+        bool isFinite = double.IsFinite(loss), best = isFinite && !(loss >= state.BestLoss);
+        state = state with { EvaluatedStep = state.Step };
+        if (isFinite)
+            lastRouting = result.Snapshot;
         if (best)
         {
-            state = state with { BestLoss = result.Report.Loss, BestStep = state.Step };
-            Save(folder.Best);
+            TrainingState better = state with { BestLoss = loss, BestStep = state.Step };
+            state = saver.SaveBest(better, lastRouting) ? better : state;
         }
 
+        if (IsSaveDue && isFinite)
+            Save(metrics);
         listener.OnEvaluation(result.Report, result.Routing, best);
         foreach (WarningReport warning in warnings)
             listener.OnWarning(warning);
@@ -179,21 +228,18 @@ public sealed class Trainer : IDisposable
             throw NotFinite(result.Report, metrics);
     }
 
-    private void SaveLast(MetricsLog metrics)
+    /// <summary>Saves the newest checkpoint, if the file system lets it.</summary>
+    private void Save(MetricsLog metrics)
     {
-        metrics.Flush();
-        state = state with { SavedStep = state.Step };
-        Save(folder.Last);
-        listener.OnCheckpoint(state.Step, folder.Last);
+        try
+        {
+            _ = saver.SaveLast(metrics, state, lastRouting);
+        }
+        catch (NotFiniteException e)
+        {
+            throw NotFinite(state.Step, $"{e.Tensor} holds values that are not finite (NaN or Infinity), so this step is not saved; {saver.Safe}");
+        }
     }
-
-    private void Save(string path) => Checkpoint.Save(
-        path,
-        Checkpoint.Model(Model),
-        Checkpoint.Moments(Model, optimizer),
-        Checkpoint.State(state),
-        source.Save,
-        Checkpoint.Routing(lastRouting));
 
     /// <summary>
     /// Where the loss or the gradient is not finite the weights were left alone, so the same forward pass shows where it began.
@@ -201,11 +247,11 @@ public sealed class Trainer : IDisposable
     private void RequireFinite(int step, StepTotals totals)
     {
         if (!float.IsFinite(totals.Total))
-            throw NotFinite(step, $"the loss is {totals.Total}, first seen in {FindNonFinite(step) ?? "the sum"}; {Kept()}");
+            throw NotFinite(step, $"the loss is {totals.Total}, first seen in {FindNonFinite(step) ?? "the sum"}; {saver.Safe}");
         if (!float.IsFinite(totals.GradientNorm))
         {
             string? where = Model.Parameters.FindNonFiniteGradient();
-            throw NotFinite(step, $"the gradient's norm is {totals.GradientNorm}, first seen in {where ?? "the sum"}; {Kept()}");
+            throw NotFinite(step, $"the gradient's norm is {totals.GradientNorm}, first seen in {where ?? "the sum"}; {saver.Safe}");
         }
     }
 
@@ -227,13 +273,10 @@ public sealed class Trainer : IDisposable
     {
         string what = $"the validation loss is {report.Loss}";
         if (Model.Parameters.FindNonFiniteWeight() is { } name)
-            return NotFinite(state.Step, $"{what}, and {name} holds weights that are not finite, so this step is not saved; {Kept()}");
-        SaveLast(metrics);
-        return NotFinite(state.Step, $"{what}; the step is saved in {folder.Last}");
+            return NotFinite(state.Step, $"{what}, and {name} holds weights that are not finite, so this step is not saved; {saver.Safe}");
+        Save(metrics);
+        return NotFinite(state.Step, $"{what}; {(saver.HasSaved(state.Step) ? $"the step is saved in {folder.Last}" : saver.Safe)}");
     }
-
-    private string Kept() =>
-        state.SavedStep > 0 ? $"the checkpoint of step {state.SavedStep} in {folder.Last} is kept" : "no checkpoint was written yet";
 
     private static TinyMoEException NotFinite(int step, string what) =>
         new($"step {step}: {what}. Try a lower train.learning_rate, a longer train.warmup or a smaller train.clip.");

@@ -59,6 +59,11 @@ public sealed record EvalReport(int Step, double Loss, double Perplexity, double
 /// <param name="Text">The note, in one line.</param>
 public sealed record NoteReport(int Step, string Text);
 
+/// <summary>Something that a run could not do, such as a save on a full disk; it goes on and tries again.</summary>
+/// <param name="Step">The step after which it happened.</param>
+/// <param name="Text">What happened and what it means, in one line.</param>
+public sealed record ProblemReport(int Step, string Text);
+
 /// <summary>What a run took of the machine's memory, beside what was predicted; of the process that made the steps.</summary>
 /// <param name="Step">The last step it made.</param>
 /// <param name="PeakResidentBytes">Most memory that the process had at a time: the runtime, the text and the model.</param>
@@ -80,6 +85,11 @@ public interface ITrainingListener
 
     /// <summary>Called after an evaluation, for each layer whose router goes wrong.</summary>
     void OnWarning(WarningReport warning)
+    {
+    }
+
+    /// <summary>Called when something could not be done that the run tries again, such as a save on a full disk.</summary>
+    void OnProblem(ProblemReport problem)
     {
     }
 

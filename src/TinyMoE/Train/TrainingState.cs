@@ -5,70 +5,75 @@ namespace TinyMoE.Train;
 
 /// <summary>What a run knows besides weights and moments: <c>state.json</c> of a checkpoint.</summary>
 /// <param name="Step">Steps done.</param>
-/// <param name="SavedStep">Step of the last saved checkpoint.</param>
 /// <param name="BestLoss">Lowest validation loss so far; null before the first evaluation.</param>
 /// <param name="BestStep">The step of the best evaluation.</param>
 /// <param name="Fingerprint">Names the exact text and vocabulary that the run trains on.</param>
+/// <param name="EvaluatedStep">Steps done at the last evaluation; null in a state from before format 2, saved after its evaluation.</param>
 /// <param name="Format">The version of the checkpoint's format; 0 in one from before it had any.</param>
-internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, int BestStep, string Fingerprint, int Format = 0)
+internal sealed record TrainingState(
+    int Step, double? BestLoss, int BestStep, string Fingerprint, int? EvaluatedStep = null, int Format = 0)
 {
     /// <summary>The format that is written; all older ones are read.</summary>
-    private const int NewestFormat = 1;
+    private const int NewestFormat = 2;
+
+    /// <summary>From this format on a checkpoint has checksums.</summary>
+    private const int FirstWithChecksums = 2;
 
     private static readonly JsonSerializerOptions Json = new()
     {
         WriteIndented = true,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
     };
 
-    public static TrainingState New(string fingerprint) => new(0, 0, null, 0, fingerprint);
+    /// <summary>Whether the checkpoint must have a list of checksums.</summary>
+    public bool HasChecksums => Format >= FirstWithChecksums;
 
-    /// <summary>Refuses a checkpoint of a format that a later version has made; one without a state says nothing of it.</summary>
-    /// <exception cref="TinyMoEException">Its format is newer than this version knows.</exception>
-    public static void RequireKnownFormat(string path)
+    /// <summary>The state of a run that has not begun.</summary>
+    public static TrainingState New(string fingerprint) => new(0, null, 0, fingerprint, EvaluatedStep: 0);
+
+    /// <summary>Reads what <see cref="Write"/> wrote, in any format up to the newest; <paramref name="path"/> names it in errors.</summary>
+    /// <exception cref="TinyMoEException">It is no such state, or of a newer format.</exception>
+    public static TrainingState Read(ReadOnlySpan<byte> text, string path)
     {
-        if (!File.Exists(path))
-            return;
         try
         {
-            using JsonDocument state = JsonDocument.Parse(File.ReadAllText(path));
-            if (state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("format", out JsonElement format)
-                && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version)
-                    && version is >= 0 and <= NewestFormat))
-            {
-                string found = string.Concat(format.GetRawText().Take(40).Select(c => char.IsControl(c) ? ' ' : c));
-                throw new TinyMoEException(
-                    $"{path}: the checkpoint has format {found}, and this version of tinymoe reads formats up to {NewestFormat}; "
-                    + "use a newer one.");
-            }
+            RequireKnownFormat(text, path);
+            TrainingState state = JsonSerializer.Deserialize<TrainingState>(text, Json) ?? throw new JsonException("null");
+            return state.Problem is not { } problem ? state with { EvaluatedStep = state.EvaluatedStep ?? state.Step }
+                : throw new TinyMoEException($"{path} has {problem}; the checkpoint is damaged, use another.");
         }
-        catch (JsonException)
-        {
-            // whoever needs the state says that it is damaged
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
-        }
-    }
-
-    public static TrainingState Load(string path)
-    {
-        RequireKnownFormat(path);
-        try
-        {
-            return JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path), Json) ?? throw new JsonException("null");
-        }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: half a surrogate pair, escaped
         {
             throw new TinyMoEException($"{path} is not the state of a training run; the checkpoint is damaged, use another.", e);
         }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
-        }
     }
 
-    public void Save(string path) => AtomicFile.WriteText(path, JsonSerializer.Serialize(this with { Format = NewestFormat }, Json));
+    /// <summary>The state as it is written.</summary>
+    public string Write() => JsonSerializer.Serialize(this with { Format = NewestFormat }, Json);
+
+    /// <summary>What cannot be of these values; null where all can.</summary>
+    private string? Problem =>
+        Step < 0 ? $"step {Step}"
+        : EvaluatedStep is { } evaluated && (evaluated < 0 || evaluated > Step) ? $"evaluated_step {evaluated} at step {Step}"
+        : BestStep < 0 || BestStep > Step ? $"best_step {BestStep} at step {Step}"
+        : BestLoss is { } loss && !double.IsFinite(loss) ? $"best_loss {loss}"
+        : null;
+
+    /// <summary>Refuses a checkpoint of a format that a later version has made.</summary>
+    private static void RequireKnownFormat(ReadOnlySpan<byte> text, string path)
+    {
+        Utf8JsonReader reader = new(text);
+        using JsonDocument state = JsonDocument.ParseValue(ref reader);
+        if (state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("format", out JsonElement format)
+            && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version) && version is >= 0 and <= NewestFormat))
+        {
+            string found = string.Concat(format.GetRawText().Take(40).Select(c => char.IsControl(c) ? ' ' : c));
+            throw new TinyMoEException(
+                $"{path}: the checkpoint has format {found}, and this version of tinymoe reads formats up to {NewestFormat}; use a newer "
+                + "one.");
+        }
+    }
 }

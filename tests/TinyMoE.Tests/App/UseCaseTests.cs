@@ -39,8 +39,8 @@ public sealed class UseCaseTests : IDisposable
         Assert.Equal(8 - TrainingProfiler.WarmUpSteps, outcome.Profile?.Steps);
         Assert.Equal(
             [
-                "start", "step 1", "step 2", "step 3", "step 4", "evaluation 4 of 2 layers", "checkpoint 4 in last",
-                "step 5", "step 6", "step 7", "step 8", "evaluation 8 of 2 layers", "checkpoint 8 in last",
+                "start", "step 1", "step 2", "step 3", "step 4", "checkpoint 4 in last", "evaluation 4 of 2 layers",
+                "step 5", "step 6", "step 7", "step 8", "checkpoint 8 in last", "evaluation 8 of 2 layers",
             ],
             recorder.Events);
 
@@ -115,7 +115,7 @@ public sealed class UseCaseTests : IDisposable
         Assert.Equal($"{folder["run"]} has no run to resume; train without [Go on] first", none.In(_ => "[Go on]"));
 
         Training.Run(request with { StopAt = 1 }, new RunRecorder());
-        string there = $"{folder["run"]} holds a run already; go on with it by Resume, or name another folder by Folder";
+        string there = $"{folder["run"]} holds a run already; Resume goes on with it, Overwrite replaces it, Folder names another";
         Assert.Equal(there, Assert.Throws<RequestException>(() => Prepare("run")).Message);
         Assert.Equal(there, Assert.Throws<RequestException>(() => Training.Run(request, new RunRecorder())).Message);
     }

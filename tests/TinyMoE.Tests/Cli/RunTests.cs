@@ -167,10 +167,10 @@ public sealed class RunTests : IDisposable
         Assert.Contains("model.layers.0.post_attention_layernorm.weight", file.Tensors.Keys);
         Assert.Equal(
             [
-                "config.json", "labels.json", "model.safetensors", "optimizer.safetensors", "routing.safetensors", "state.json",
+                "SHA256SUMS", "config.json", "labels.json", "model.safetensors", "optimizer.safetensors", "routing.safetensors", "state.json",
                 "tokenizer.json",
             ],
-            Directory.EnumerateFiles(folder["run/last"]).Select(Path.GetFileName).Order());
+            Directory.EnumerateFiles(folder["run/last"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -204,17 +204,7 @@ public sealed class RunTests : IDisposable
     }
 
     [Fact]
-    public void Train_OutputThatCannotBeWritten_IsOneLine() => AssertFails("--out", Train("text.txt/run", "--steps", "2"));
-
-    [Fact]
-    public void Train_FullDisk_IsOneLine()
-    {
-        if (!OperatingSystem.IsLinux())
-            return;
-        Directory.CreateDirectory(folder["run"]);
-        File.CreateSymbolicLink(folder["run/metrics.jsonl.tmp"], "/dev/full");
-        AssertFails("the disk is full", Train("run", "--steps", "2"));
-    }
+    public void Train_FolderThatCannotBe_IsOneLine() => AssertFails("another folder", Train("text.txt/run", "--steps", "2"));
 
     [Fact]
     public void Resume_WithAnotherConfiguration_NamesTheKey()

@@ -71,7 +71,7 @@ public sealed class UsageTests
     }
 
     [Fact]
-    public void Train_FolderHoldsARun_IsNotOverwritten()
+    public void Train_FolderHoldsSomethingElse_IsNotTouched()
     {
         string folder = Directory.CreateTempSubdirectory("tinymoe").FullName;
         try
@@ -80,7 +80,8 @@ public sealed class UsageTests
             File.WriteAllText(Path.Combine(folder, "last", "config.json"), "{}");
             CommandLine result = CommandLine.Run("train", "--out", folder);
             Assert.Equal(1, result.ExitCode);
-            Assert.Contains("holds a run already; go on with it by --resume", Assert.Single(result.ErrorLines));
+            Assert.Contains("holds last, which no run of tinymoe has written", Assert.Single(result.ErrorLines));
+            Assert.Equal("{}", File.ReadAllText(Path.Combine(folder, "last", "config.json")));
         }
         finally
         {

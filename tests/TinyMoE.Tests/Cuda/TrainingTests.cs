@@ -6,6 +6,7 @@ using TinyMoE.Data;
 using TinyMoE.Models;
 using TinyMoE.Tests.Files;
 using TinyMoE.Tests.Moe;
+using TinyMoE.Tests.Train;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Cuda;
@@ -63,7 +64,7 @@ public sealed class TrainingTests
         RunConfig config = TestModels.Tiny;
         Train(writer, config, folder["a"], stopAt: 5);
 
-        using Decoder written = Checkpoint.LoadModel(folder["a/last"], writer), read = Checkpoint.LoadModel(folder["a/last"], reader);
+        using Decoder written = Checkpoints.Model(folder["a/last"], writer), read = Checkpoints.Model(folder["a/last"], reader);
         Assert.Equal(written.Weights(), read.Weights());
         int[] ids = TestModels.Ids(32, written.Config.Model.Vocabulary);
         AssertNear(TestModels.Logits(writer, written, ids, B: 2), TestModels.Logits(reader, read, ids, B: 2), 1e-4, "logit");
@@ -95,7 +96,7 @@ public sealed class TrainingTests
         List<StepReport> expected = Train(cpu, config, folder["cpu"], steps), actual = Train(cuda, config, folder["cuda"], steps);
         AssertSameLosses(expected, actual);
 
-        using Decoder a = Checkpoint.LoadModel(folder["cpu/last"], cpu), b = Checkpoint.LoadModel(folder["cuda/last"], cpu);
+        using Decoder a = Checkpoints.Model(folder["cpu/last"], cpu), b = Checkpoints.Model(folder["cuda/last"], cpu);
         double largestUpdate = steps * config.Train.LearningRate;
         AssertNear(a.Weights(), b.Weights(), 0.05 * largestUpdate, "weight");
     }

@@ -106,11 +106,11 @@ public sealed class AtomicTests : IDisposable
     public void Recover_CrashWhileFilling_KeepsTheOldAndTheNextReplaceCleansUp()
     {
         Save("old", "a.txt");
-        folder.Write("run.new/a.txt", "half");
+        folder.Write(".run.new/a.txt", "half");
 
         AtomicFolder.Recover(Place);
         Assert.Equal("old", File.ReadAllText(folder["run/a.txt"]));
-        Assert.True(Directory.Exists(folder["run.new"])); // it may be a living writer's
+        Assert.True(Directory.Exists(folder[".run.new"])); // it may be a living writer's
 
         Save("next", "b.txt");
         AssertState("next", "b.txt");
@@ -119,7 +119,7 @@ public sealed class AtomicTests : IDisposable
     [Fact]
     public void Recover_CrashWhileFillingTheFirst_FindsNothing()
     {
-        folder.Write("run.new/a.txt", "half");
+        folder.Write(".run.new/a.txt", "half");
 
         AtomicFolder.Recover(Place);
 
@@ -129,8 +129,8 @@ public sealed class AtomicTests : IDisposable
     [Fact]
     public void Recover_CrashBetweenTheRenames_FinishesTheSwap()
     {
-        folder.Write("run.old/a.txt", "old");
-        folder.Write("run.new/b.txt", "new");
+        folder.Write(".run.old/a.txt", "old");
+        folder.Write(".run.new/b.txt", "new");
 
         AtomicFolder.Recover(Place);
         Assert.Equal("new", File.ReadAllText(folder["run/b.txt"]));
@@ -143,7 +143,7 @@ public sealed class AtomicTests : IDisposable
     [Fact]
     public void Recover_OnlyTheOldIsLeft_RollsBack()
     {
-        folder.Write("run.old/a.txt", "old");
+        folder.Write(".run.old/a.txt", "old");
 
         AtomicFolder.Recover(Place);
 
@@ -154,7 +154,7 @@ public sealed class AtomicTests : IDisposable
     public void Recover_CrashBeforeTheOldIsDeleted_KeepsTheNew()
     {
         Save("new", "a.txt");
-        folder.Write("run.old/a.txt", "old");
+        folder.Write(".run.old/a.txt", "old");
 
         AtomicFolder.Recover(Place);
         Assert.Equal("new", File.ReadAllText(folder["run/a.txt"]));
@@ -166,8 +166,8 @@ public sealed class AtomicTests : IDisposable
     [Fact]
     public void Replace_AfterACrashBetweenTheRenames_AndAFailingFill_KeepsTheNew()
     {
-        folder.Write("run.old/a.txt", "old");
-        folder.Write("run.new/b.txt", "new");
+        folder.Write(".run.old/a.txt", "old");
+        folder.Write(".run.new/b.txt", "new");
 
         Assert.Throws<InvalidOperationException>(() => AtomicFolder.Replace(Place, _ => throw new InvalidOperationException()));
 

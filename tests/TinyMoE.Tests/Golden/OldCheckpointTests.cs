@@ -6,6 +6,7 @@ using TinyMoE.Generate;
 using TinyMoE.Models;
 using TinyMoE.Tests.Cli;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tests.Train;
 using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
@@ -31,15 +32,15 @@ public sealed class OldCheckpointTests : IDisposable
     public void Checkpoint_Evaluated_HasItsLoss(string name)
     {
         (string checkpoint, JsonElement expected) = Open(name);
-        RunConfig config = Checkpoint.LoadConfig(checkpoint);
+        RunConfig config = Checkpoints.Config(checkpoint);
         Assert.DoesNotContain(ConfigNotes.Of(config), note => note.Contains("is now", StringComparison.Ordinal)); // nobody wrote its keys
         DataConfig data = config.Data with { Sources = Sources(expected) };
-        Corpus corpus = Corpus.Load(data, Checkpoint.LoadTokenizer(checkpoint), Checkpoint.LoadLabels(checkpoint));
+        Corpus corpus = Corpus.Load(data, Checkpoints.Tokenizer(checkpoint), Checkpoints.Labels(checkpoint));
         using CpuBackend backend = new(threads: 2);
-        using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
+        using Decoder model = Checkpoints.Model(checkpoint, backend);
         int[] windows = [.. Enumerable.Range(0, corpus.ValidationWindows(model.Config.Model.Context))];
 
-        int step = Checkpoint.LoadStep(checkpoint);
+        int step = Checkpoints.Step(checkpoint);
         double loss = Evaluation.Run(backend, model, corpus.ForEvaluation(model.Config.Model.Context, windows), step).Report.Loss;
 
         Assert.Equal(expected.GetProperty("eval").GetProperty("step").GetInt32(), step);
@@ -53,10 +54,10 @@ public sealed class OldCheckpointTests : IDisposable
         (string checkpoint, JsonElement expected) = Open(name);
         JsonElement generate = expected.GetProperty("generate");
         (string prompt, string text) = (generate.GetProperty("prompt").GetString()!, generate.GetProperty("text").GetString()!);
-        int? label = generate.GetProperty("label").GetString() is { } named ? Checkpoint.LoadLabels(checkpoint)!.Find(named) : null;
-        Tokenizer tokenizer = Checkpoint.LoadTokenizer(checkpoint);
+        int? label = generate.GetProperty("label").GetString() is { } named ? Checkpoints.Labels(checkpoint)!.Find(named) : null;
+        Tokenizer tokenizer = Checkpoints.Tokenizer(checkpoint);
         using CpuBackend backend = new(threads: 2);
-        using Decoder model = Checkpoint.LoadModel(checkpoint, backend);
+        using Decoder model = Checkpoints.Model(checkpoint, backend);
 
         Generator generator = new(backend, model) { Label = label };
         TokenDecoder decoder = tokenizer.NewDecoder();
@@ -78,7 +79,7 @@ public sealed class OldCheckpointTests : IDisposable
             ["train", "--resume", "--out", folder[name], "--data", .. Sources(expected), "--stop-at", stopAt, "--threads", "2", "--json"]);
 
         Assert.Equal(0, trained.ExitCode);
-        Assert.Equal(stopAt, $"{Checkpoint.LoadStep(checkpoint)}");
+        Assert.Equal(stopAt, $"{Checkpoints.Step(checkpoint)}");
         double[] losses = [.. File.ReadLines(Path.Combine(folder[name], "metrics.jsonl"))
             .Select(line => JsonDocument.Parse(line).RootElement)
             .Where(line => line.GetProperty("kind").GetString() == "train")

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Data;
@@ -13,31 +14,33 @@ public sealed class CheckpointFormatTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Fact]
-    public void ANewCheckpoint_SaysItsFormat() => Assert.Equal(1, (int)State()["format"]!);
+    public void ANewCheckpoint_SaysItsFormat() => Assert.Equal(2, (int)State()["format"]!);
 
     [Theory]
-    [InlineData("2", "format 2")]
+    [InlineData("3", "format 3")]
     [InlineData("-1", "format -1")]
     [InlineData("\"next\"", "format \"next\"")]
     public void ANewerFormat_IsRefusedInOneLine_WhoeverReads(string format, string expected)
     {
         JsonObject state = State();
         state["format"] = JsonNode.Parse(format);
-        File.WriteAllText(folder["a/last/state.json"], state.ToJsonString());
+        Checkpoints.Write(folder["a/last"], "state.json", Encoding.UTF8.GetBytes(state.ToJsonString()));
         using CpuBackend backend = new(1);
-        Assert.Contains(expected, OneLine.Of(() => Checkpoint.LoadConfig(folder["a/last"])));
-        Assert.Contains(expected, OneLine.Of(() => Checkpoint.LoadModel(folder["a/last"], backend)));
+        Assert.Contains(expected, OneLine.Of(() => Checkpoints.Config(folder["a/last"])));
+        Assert.Contains(expected, OneLine.Of(() => Checkpoints.Model(folder["a/last"], backend)));
         Assert.Contains(expected, OneLine.Of(() => Train(resume: true)));
     }
 
     [Fact]
-    public void NoFormat_IsTheFirst_AndIsRead()
+    public void NoFormat_IsTheFirst_AndIsReadWithoutChecksums()
     {
         JsonObject state = State();
         state.Remove("format");
+        state.Remove("evaluated_step");
+        File.Delete(folder["a/last/SHA256SUMS"]);
         File.WriteAllText(folder["a/last/state.json"], state.ToJsonString());
         Train(resume: true);
-        Assert.Equal(1, (int)JsonNode.Parse(File.ReadAllText(folder["a/last/state.json"]))!["format"]!);
+        Assert.Equal(2, (int)JsonNode.Parse(File.ReadAllText(folder["a/last/state.json"]))!["format"]!);
     }
 
     /// <summary>The state of a run that was just saved.</summary>

@@ -40,8 +40,8 @@ public sealed class ExpertPrecisionTests
         using CpuBackend trained = new(2), loaded = new(2), float32 = new(2);
         using Trainer trainer = new(trained, narrow.For(corpus), corpus, new RunFolder(folder["narrow"]), new RecordingListener());
         trainer.Run();
-        using Decoder model = Checkpoint.LoadModel(folder["narrow/last"], loaded);
-        using Decoder other = Checkpoint.LoadModel(folder["wide/last"], float32);
+        using Decoder model = Checkpoints.Model(folder["narrow/last"], loaded);
+        using Decoder other = Checkpoints.Model(folder["wide/last"], float32);
 
         long experts = Experts(model).Sum(p => (long)p.Count), all = model.Parameters.Count;
         const int MostRounding = 32 * 64; // of each parameter to a cache line

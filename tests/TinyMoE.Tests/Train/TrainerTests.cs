@@ -55,7 +55,7 @@ public sealed class TrainerTests
         using Trainer trainer = new(backend, TestModels.Tiny.For(corpus), corpus, new RunFolder(folder["a"]), listener);
         TrainingResult result = trainer.Run(stop: stop.Token);
         Assert.Equal((5, false), (result.Step, result.Finished));
-        Assert.Equal(5, Checkpoint.LoadStep(folder["a/last"]));
+        Assert.Equal(5, Checkpoints.Step(folder["a/last"]));
     }
 
     [Fact]
@@ -75,12 +75,13 @@ public sealed class TrainerTests
         using TemporaryFolder folder = new();
         Run(TestModels.Tiny, folder["whole"]);
         Run(TestModels.Tiny, folder["parts"], stopAt: 10);
-        Assert.Equal(["text"], Checkpoint.LoadLabels(folder["parts/last"])!);
+        Assert.Equal(["text"], Checkpoints.Labels(folder["parts/last"])!);
 
         File.Delete(folder["parts/last/labels.json"]);
         string config = folder["parts/last/config.json"];
         File.WriteAllLines(config, File.ReadAllLines(config).Where(line => !line.Contains("\"labels\"", StringComparison.Ordinal)));
-        Assert.Null(Checkpoint.LoadLabels(folder["parts/last"]));
+        Checkpoints.Relist(folder["parts/last"]);
+        Assert.Null(Checkpoints.Labels(folder["parts/last"]));
         Run(TestModels.Tiny, folder["parts"], resume: true);
 
         Assert.Equal(Metrics(folder["whole"]), Metrics(folder["parts"]));
@@ -163,7 +164,7 @@ public sealed class TrainerTests
         Assert.Contains("train.learning_rate", error.Message, StringComparison.Ordinal);
         Assert.Contains("is kept", error.Message, StringComparison.Ordinal);
         using CpuBackend backend = new(1);
-        using Decoder model = Checkpoint.LoadModel(RunFolder.FindCheckpoint(folder["a"]), backend);
+        using Decoder model = Checkpoints.Model(RunFolder.FindCheckpoint(folder["a"]), backend);
         Assert.All(model.Weights(), w => Assert.True(float.IsFinite(w)));
     }
 
@@ -249,6 +250,7 @@ public sealed class TrainerTests
         Assert.All(second.Routing, layer => Assert.InRange(layer.Changed!.Value, 0f, 1f));
 
         File.Delete(folder["a/last/routing.safetensors"]);       // a checkpoint of before
+        Checkpoints.Relist(folder["a/last"]);
         RecordingListener third = new();
         Run(TestModels.Tiny with { Train = TestModels.Tiny.Train with { Steps = 40 } }, folder["a"], resume: true, listener: third);
         Assert.All(third.Routing, layer => Assert.Null(layer.Changed));

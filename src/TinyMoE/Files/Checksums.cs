@@ -1,0 +1,85 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace TinyMoE.Files;
+
+/// <summary>
+/// The SHA-256 of every file of a folder, kept in its file <see cref="FileName"/> as <c>sha256sum</c> writes and checks it: a line for each
+/// file, 64 hexadecimal digits, two blanks, the name.
+/// </summary>
+internal sealed class Checksums
+{
+    /// <summary>The name of the list.</summary>
+    public const string FileName = "SHA256SUMS";
+
+    private const int Digits = 64, BlockSize = 1 << 20;
+
+    private readonly SortedDictionary<string, string> files = new(StringComparer.Ordinal);
+
+    private Checksums()
+    {
+    }
+
+    /// <summary>The names of the files, in ordinal order.</summary>
+    public IEnumerable<string> Names => files.Keys;
+
+    /// <summary>The hexadecimal SHA-256 of a file; null where it is not in the list.</summary>
+    public string? this[string name] => files.GetValueOrDefault(name);
+
+    /// <summary>Adds the list of its files to a folder.</summary>
+    public static void Write(string folder)
+    {
+        Checksums sums = new();
+        string[] names = [.. Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file))];
+        string[] hashes = [.. names.AsParallel().AsOrdered().Select(name => HashOf(Path.Combine(folder, name)))];
+        for (int i = 0; i < names.Length; i++)
+            sums.files.Add(names[i], hashes[i]);
+        using FileStream list = new(Path.Combine(folder, FileName), FileMode.CreateNew, FileAccess.Write);
+        list.Write(Encoding.UTF8.GetBytes(sums.ToString()));
+    }
+
+    /// <summary>Reads a list; <paramref name="path"/> names it in errors.</summary>
+    /// <exception cref="TinyMoEException">It is no such list.</exception>
+    public static Checksums Read(ReadOnlySpan<byte> text, string path)
+    {
+        Checksums sums = new();
+        foreach (string line in Encoding.UTF8.GetString(text).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string name = line.Length > Digits + 2 ? line[(Digits + 2)..] : "";
+            bool isLine = name.Length > 0 && name != FileName && !name.Any(c => char.IsControl(c) || c is '/' or '\\')
+                && line.AsSpan(0, Digits).IndexOfAnyExcept("0123456789abcdef") < 0 && line.AsSpan(Digits, 2) is "  ";
+            if (!isLine || !sums.files.TryAdd(name, line[..Digits]))
+                throw new TinyMoEException($"{path} is not the list of checksums that it should be; the checkpoint is damaged, use another.");
+        }
+
+        return sums;
+    }
+
+    /// <summary>The SHA-256 of some bytes.</summary>
+    public static string HashOf(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    /// <summary>The SHA-256 of an open file, read from its beginning; it leaves the file's position alone.</summary>
+    public static string HashOf(SafeFileHandle file)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] block = new byte[BlockSize];
+        for (long offset = 0; ;)
+        {
+            int read = RandomAccess.Read(file, block, offset);
+            if (read == 0)
+                return Convert.ToHexStringLower(hash.GetHashAndReset());
+            hash.AppendData(block, 0, read);
+            offset += read;
+        }
+    }
+
+    /// <summary>The list as it is written.</summary>
+    public override string ToString() => string.Concat(files.Select(file => $"{file.Value}  {file.Key}\n"));
+
+    private static string HashOf(string path)
+    {
+        using SafeFileHandle file = File.OpenHandle(path);
+        return HashOf(file);
+    }
+}

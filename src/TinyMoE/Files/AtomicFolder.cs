@@ -83,18 +83,10 @@ internal static class AtomicFolder
     /// </summary>
     public static string Find(string path)
     {
-        string place = Place(path);
-        if (Directory.Exists(place))
+        string place = Place(path), filling = Filling(place), leaving = Leaving(place);
+        if (Directory.Exists(place) || !Directory.Exists(leaving))
             return place;
-        foreach ((string filling, string leaving) in ((string, string)[])
-            [(Filling(place), Leaving(place)), (place + ".new", place + ".old")]) // the second: names that earlier versions gave
-        {
-            // The old folder only leaves when the new one is complete and on disk.
-            if (Directory.Exists(leaving))
-                return Directory.Exists(filling) ? filling : leaving;
-        }
-
-        return place;
+        return Directory.Exists(filling) ? filling : leaving; // the old one only leaves when the new one is complete and on disk
     }
 
     /// <summary>Removes a folder that <see cref="Replace"/> wrote, all but files that are somebody else's, and the folder if it is empty.</summary>

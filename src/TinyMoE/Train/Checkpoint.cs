@@ -312,11 +312,15 @@ public sealed class Checkpoint : IDisposable
                 throw Differs(name);
         }
 
+        if (sums is not null && Array.Find(KnownFiles, IsStranger) is { } stranger)
+        {
+            throw new TinyMoEException(
+                $"{PathOf(stranger)} is not in {Checksums.FileName}: it is of another run, or the list is damaged; use another checkpoint.");
+        }
+
         State = TrainingState.Read(Text(StateFile), PathOf(StateFile));
         if (State.HasChecksums && sums is null)
             throw new TinyMoEException($"{PathOf(Checksums.FileName)} is missing; the checkpoint is damaged, use another.");
-        if (sums is not null && Array.Find(KnownFiles, IsStranger) is { } stranger)
-            throw new TinyMoEException($"{PathOf(stranger)} is not in {Checksums.FileName}: it is of another run. Remove it.");
         Config = ReadConfig();
     }
 

@@ -19,6 +19,7 @@ internal sealed class RunSaver(RunFolder folder, Decoder model, AdamW optimizer,
     private readonly Stopwatch sinceRefused = new();
     private TrainingState? inLast; // what the checkpoint of that name holds of this run; null: it is of before, or there is none
     private string? lastRefused, bestRefused, kept;
+    private int toldStep; // the last step of which the listener was told that it is not saved
 
     /// <summary>Says that the run goes on from this checkpoint.</summary>
     public void GoesOnFrom(Checkpoint checkpoint)
@@ -55,7 +56,9 @@ internal sealed class RunSaver(RunFolder folder, Decoder model, AdamW optimizer,
         if (lastRefused is not null)
         {
             sinceRefused.Restart();
-            Tell(state.Step, $"step {state.Step} is not saved: {lastRefused} {Capital(Safe)}; the run goes on and tries again");
+            if (toldStep != state.Step)
+                Tell(state.Step, $"step {state.Step} is not saved: {lastRefused} {Capital(Safe)}; the run goes on and tries again");
+            toldStep = state.Step;
             return false;
         }
 

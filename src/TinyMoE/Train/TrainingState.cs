@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using TinyMoE.Files;
 
 namespace TinyMoE.Train;
@@ -29,6 +30,7 @@ internal sealed record TrainingState(
     };
 
     /// <summary>Whether the checkpoint must have a list of checksums.</summary>
+    [JsonIgnore]
     public bool HasChecksums => Format >= FirstWithChecksums;
 
     /// <summary>The state of a run that has not begun.</summary>

@@ -11,5 +11,7 @@ internal sealed record CommandLine(int ExitCode, string Output, string Error)
     }
 
     /// <summary>The lines of the error output.</summary>
+    public string[] OutputLines => Output.ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
+
     public string[] ErrorLines => Error.ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
 }

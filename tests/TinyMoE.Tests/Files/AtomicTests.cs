@@ -44,6 +44,85 @@ public sealed class AtomicTests : IDisposable
     }
 
     [Fact]
+    public void File_WhereLinksLie_IsNeverWrittenThroughThem()
+    {
+        string victim = folder.Write("victim", "mine"), path = folder["a.txt"];
+        File.CreateSymbolicLink(path + ".tmp", victim);
+        File.CreateSymbolicLink(path, victim);
+
+        AtomicFile.WriteText(path, "new");
+
+        Assert.Equal(("new", "mine"), (File.ReadAllText(path), File.ReadAllText(victim)));
+        Assert.Null(new FileInfo(path).LinkTarget);
+    }
+
+    [Fact]
+    public void File_OfWhichACrashLeftAPart_IsCleanedUp_AndNothingElse()
+    {
+        string part = folder.Write(".a.txt.0123456789abcdef.tmp", "half"), mine = folder.Write(".a.txt.mine.tmp", "mine");
+        AtomicFile.RemoveUnfinished(folder["a.txt"]);
+        Assert.Equal((false, true), (File.Exists(part), File.Exists(mine)));
+    }
+
+    [Fact]
+    public void Folder_WithAFileOfSomebodyElse_KeepsIt()
+    {
+        Save("first", "a.txt");
+        folder.Write("run/notes.md", "mine");
+        folder.Write("run/photos/b.jpg", "mine");
+
+        AtomicFolder.Replace(Place, place => File.WriteAllText(Path.Combine(place, "a.txt"), "second"), IsOurs);
+
+        Assert.Equal("second", File.ReadAllText(folder["run/a.txt"]));
+        Assert.Equal(("mine", "mine"), (File.ReadAllText(folder["run/notes.md"]), File.ReadAllText(folder["run/photos/b.jpg"])));
+        Assert.Equal([Place], Directory.GetFileSystemEntries(folder.Root));
+
+        AtomicFolder.Remove(Place, IsOurs);
+        Assert.Equal(["run/notes.md", "run/photos/b.jpg"], Names());
+
+        static bool IsOurs(string entry) => Path.GetFileName(entry) == "a.txt";
+    }
+
+    [Fact]
+    public void Folder_CrashBeforeTheOldIsDeleted_KeepsAFileOfSomebodyElse()
+    {
+        Save("new", "a.txt");
+        folder.Write(".run.old/a.txt", "old");
+        folder.Write(".run.old/notes.md", "mine");
+
+        AtomicFolder.Replace(
+            Place, place => File.WriteAllText(Path.Combine(place, "a.txt"), "next"), entry => Path.GetFileName(entry) == "a.txt");
+
+        Assert.Equal(("next", "mine"), (File.ReadAllText(folder["run/a.txt"]), File.ReadAllText(folder["run/notes.md"])));
+        Assert.Equal([Place], Directory.GetFileSystemEntries(folder.Root));
+    }
+
+    [Fact]
+    public void Folder_WhereALinkLies_IsNeverFilledThroughIt()
+    {
+        folder.Write("victim/a.txt", "mine");
+        Directory.CreateSymbolicLink(folder[".run.new"], folder["victim"]);
+
+        Save("new", "a.txt");
+
+        Assert.Equal(("new", "mine"), (File.ReadAllText(folder["run/a.txt"]), File.ReadAllText(folder["victim/a.txt"])));
+    }
+
+    [Fact]
+    public void Find_InTheMiddleOfASwap_IsTheWholeFolder_AndChangesNothing()
+    {
+        Assert.Equal(Place, AtomicFolder.Find(Place));
+        folder.Write(".run.new/a.txt", "new");
+        Assert.Equal(Place, AtomicFolder.Find(Place));
+        folder.Write(".run.old/a.txt", "old");
+        Assert.Equal(folder[".run.new"], AtomicFolder.Find(Place));
+        Directory.Delete(folder[".run.new"], recursive: true);
+        Assert.Equal(folder[".run.old"], AtomicFolder.Find(Place));
+        Save("next", "a.txt");
+        Assert.Equal(Place, AtomicFolder.Find(Place));
+    }
+
+    [Fact]
     public void Folder_ReplacedTwice_HoldsOnlyTheSecond()
     {
         Save("first", "a.txt", "sub/b.txt");
@@ -183,6 +262,9 @@ public sealed class AtomicTests : IDisposable
             File.WriteAllText(path, content);
         }
     });
+
+    private IEnumerable<string> Names() =>
+        Directory.GetFiles(folder.Root, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder.Root, file)).Order();
 
     private void AssertState(string content, params string[] names)
     {

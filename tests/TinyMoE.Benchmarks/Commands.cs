@@ -83,6 +83,7 @@ internal static class Commands
         ScalingCommand.Create(),
         RoutersCommand.Create(),
         CostsCommand.Create(),
+        CheckpointCommand.Create(),
     };
 
     private static string? WrongWord(ParseResult parsed) => parsed.UnmatchedTokens.Count == 0

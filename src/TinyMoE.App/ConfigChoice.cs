@@ -17,6 +17,9 @@ public sealed record ConfigChoice
     /// <summary>Steps to train in all; null: those of the configuration.</summary>
     public int? Steps { get; init; }
 
+    /// <summary>Whether a run that goes on keeps its schedule, whatever <see cref="Steps"/> is now.</summary>
+    public bool KeepSchedule { get; init; }
+
     /// <summary>The seed; null: that of the configuration.</summary>
     public ulong? Seed { get; init; }
 
@@ -45,6 +48,18 @@ public sealed record ConfigChoice
             Train = config.Train with { Steps = Steps ?? config.Train.Steps, Seed = Seed ?? config.Train.Seed },
             Data = config.Data with { Sources = Sources ?? config.Data.Sources },
         };
+        if (KeepSchedule && otherwise is not null)
+            config = WithScheduleOf(otherwise.Train, config);
         return Tokenizer is { } tokenizer ? config.With("data.tokenizer", tokenizer) : config;
+    }
+
+    private static RunConfig WithScheduleOf(TrainConfig before, RunConfig config)
+    {
+        int steps = before.ScheduleStepsOrAll;
+        if (config.Train.ScheduleStepsOrAll == steps)
+            return config;
+        if (config.Train.ScheduleSteps != before.ScheduleSteps)
+            throw new RequestException($"{Setting.KeepSchedule} and train.schedule_steps={config.Train.ScheduleSteps} contradict; leave one out");
+        return config with { Train = config.Train with { ScheduleSteps = steps } };
     }
 }

@@ -14,6 +14,9 @@ public enum Setting
     /// <summary>Whether a run goes on: <see cref="TrainingRequest.Resume"/>.</summary>
     Resume,
 
+    /// <summary>Whether a run that goes on keeps its schedule: <see cref="ConfigChoice.KeepSchedule"/>.</summary>
+    KeepSchedule,
+
     /// <summary>The label to write by: <see cref="GenerationRequest.Label"/>.</summary>
     Label,
 }

@@ -35,6 +35,8 @@ internal sealed class TrainCommand
     private readonly Option<string?> folder = Options.Text("--out", "DIR", "Folder of the run; runs/PRESET if not said.");
     private readonly Option<bool> resume = Options.Flag("--resume",
         "Go on with the run in the folder; with its own configuration if no other is named.");
+    private readonly Option<bool> keepSchedule = Options.Flag("--keep-schedule",
+        "With --resume and other --steps: the learning rate stays on the schedule that the run had, and after its end at its last value.");
     private readonly Option<bool> profile = Options.Flag("--profile", "Show at the end where the time of a step went, kernel by kernel.");
     private readonly Option<bool> json = Options.Json();
 
@@ -44,11 +46,16 @@ internal sealed class TrainCommand
         CommandWithExamples command = new("train", "Train a model and keep it in a folder. Ctrl-C stops it after saving.", Examples);
         train.config.AddTo(command);
         Option[] own =
-            [train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.resume, train.profile];
+            [train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.resume, train.keepSchedule, train.profile];
         foreach (Option option in own)
             command.Add(option);
         train.device.AddTo(command);
         command.Add(train.json);
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(train.keepSchedule) && !result.GetValue(train.resume))
+                result.AddError("--keep-schedule is for a run that goes on; it needs --resume");
+        });
         command.SetAction(train.Run);
         return command;
     }
@@ -85,6 +92,7 @@ internal sealed class TrainCommand
         ConfigChoice choice = config.Read(parsed) with
         {
             Steps = parsed.GetValue(steps),
+            KeepSchedule = parsed.GetValue(keepSchedule),
             Seed = parsed.GetValue(seed),
             Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
             Tokenizer = parsed.GetValue(tokenizer),

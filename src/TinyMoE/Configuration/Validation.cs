@@ -208,6 +208,7 @@ internal static class Validation
         Require(train.Batch % train.Accumulation == 0,
             $"train.accumulation={train.Accumulation} does not divide train.batch={train.Batch}; choose a divisor");
         AtLeast("train.steps", train.Steps, 1);
+        AtLeast("train.schedule_steps", train.ScheduleSteps, 0);
         AtLeast("train.warmup", train.Warmup, 0);
         AtLeast("train.eval_every", train.EvalEvery, 1);
         AtLeast("train.eval_windows", train.EvalWindows, 0);

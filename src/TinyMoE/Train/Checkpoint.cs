@@ -122,13 +122,14 @@ public static class Checkpoint
     }
 
     /// <summary>
-    /// A run goes on with the configuration it began with; only its last step may move, and the same text may have another path.
+    /// A run goes on with the configuration it began with; only its last step and that of its schedule may move, and the same text may
+    /// have another path.
     /// </summary>
     private static void RequireSame(RunConfig saved, RunConfig now, string folder)
     {
         foreach ((string key, string before, string after) in ConfigKeys.Differences(saved, now))
         {
-            if (key is not ("train.steps" or "data.sources"))
+            if (key is not ("train.steps" or "train.schedule_steps" or "data.sources"))
             {
                 throw new TinyMoEException($"The run in {folder} has {key}={before}, not {after}; resume with its own configuration, or "
                     + "begin anew with another --out.");

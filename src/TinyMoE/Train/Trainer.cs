@@ -34,6 +34,7 @@ public sealed class Trainer : IDisposable
     private readonly AdamW optimizer;
     private readonly StepNumbers numbers;
     private readonly ModelSize size;
+    private readonly IReadOnlyList<string> startNotes;
     private TrainingState state;
     private RoutingSnapshot lastRouting = RoutingSnapshot.None;
 
@@ -55,6 +56,7 @@ public sealed class Trainer : IDisposable
         (this.backend, this.config, this.source, this.folder, this.listener) = (backend, config, source, folder, listener);
         this.objective = objective ?? new LanguageModelling();
         source.CheckContext(config.Model.Context);
+        startNotes = resume ? [.. ResumeNotes.Of(Checkpoint.LoadConfig(folder.Last).Train, config.Train, state.Step)] : [];
         Model = new Decoder(backend, config);
         optimizer = new AdamW(Model.Parameters, config.Train);
         numbers = new StepNumbers(backend);
@@ -247,10 +249,11 @@ public sealed class Trainer : IDisposable
     private void TellStart(MetricsLog metrics)
     {
         NoteReport[] notes = [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))];
-        if (state.Step == 0)
-            Array.ForEach(notes, metrics.Write);
+        NoteReport[] ofStart = [.. startNotes.Select(note => new NoteReport(state.Step, note))];
+        foreach (NoteReport note in state.Step == 0 ? [.. ofStart, .. notes] : state.Step < config.Train.Steps ? ofStart : [])
+            metrics.Write(note);
         listener.OnStart(new TrainingStart(
             backend.Name, Model.Parameters.Count, size.ActiveParameters, source.TrainTokens, source.ValidationTokens,
-            config.Model.Vocabulary, state.Step + 1, config.Train.Steps, notes));
+            config.Model.Vocabulary, state.Step + 1, config.Train.Steps, [.. ofStart, .. notes]));
     }
 }

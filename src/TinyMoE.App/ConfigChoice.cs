@@ -59,7 +59,11 @@ public sealed record ConfigChoice
         if (config.Train.ScheduleStepsOrAll == steps)
             return config;
         if (config.Train.ScheduleSteps != before.ScheduleSteps)
-            throw new RequestException($"{Setting.KeepSchedule} and train.schedule_steps={config.Train.ScheduleSteps} contradict; leave one out");
+        {
+            throw new RequestException(
+                $"{Setting.KeepSchedule} and train.schedule_steps={config.Train.ScheduleSteps} contradict each other; leave one out");
+        }
+
         return config with { Train = config.Train with { ScheduleSteps = steps } };
     }
 }

@@ -36,7 +36,7 @@ internal sealed class TrainCommand
     private readonly Option<bool> resume = Options.Flag("--resume",
         "Go on with the run in the folder; with its own configuration if no other is named.");
     private readonly Option<bool> keepSchedule = Options.Flag("--keep-schedule",
-        "With --resume and other --steps: the learning rate stays on the schedule that the run had, and after its end at its last value.");
+        "With --resume and other --steps: keep the schedule that the run had, and after its end its last learning rate.");
     private readonly Option<bool> profile = Options.Flag("--profile", "Show at the end where the time of a step went, kernel by kernel.");
     private readonly Option<bool> json = Options.Json();
 

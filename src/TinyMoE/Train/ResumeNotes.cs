@@ -23,9 +23,9 @@ internal static class ResumeNotes
         (float old, float rate) = (Schedule.LearningRate(before, next), Schedule.LearningRate(now, next));
         if (old != rate)
         {
-            yield return $"the schedule runs over {now.ScheduleStepsOrAll} steps now, not {before.ScheduleStepsOrAll}, so the learning rate "
-                + $"of step {next} is {rate:G3} and not {old:G3}; resume with --keep-schedule to keep the schedule as it was, and after its "
-                + "end its last rate";
+            yield return $"the schedule runs over {now.ScheduleStepsOrAll} steps now, not {before.ScheduleStepsOrAll}, so the learning "
+                + $"rate of step {next} is {rate:G3} and not {old:G3}; resume with --keep-schedule to keep the schedule as it was, "
+                + "and after its end its last rate";
         }
     }
 }

@@ -8,7 +8,8 @@ public sealed class ConfigNotesTests
     private static readonly RunConfig Config = new() { Train = new TrainConfig { LearningRate = 2e-3f, Warmup = 100 } };
 
     [Theory]
-    [InlineData(30, 0, "train.warmup=100 is longer than the 30 steps of the run", "0.0006 at most", "set train.warmup below 30", "train.steps")]
+    [InlineData(
+        30, 0, "train.warmup=100 is longer than the 30 steps of the run", "0.0006 at most", "set train.warmup below 30", "train.steps")]
     [InlineData(99, 0, "the 99 steps of the run", "0.00198 at most")]
     [InlineData(300, 50, "the 50 steps of the schedule", "0.001 at most", "set train.warmup below 50", "train.schedule_steps")]
     [InlineData(30, 1000, "the 30 steps of the run", "0.0006 at most")]

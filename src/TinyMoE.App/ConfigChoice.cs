@@ -11,6 +11,11 @@ public sealed record ConfigChoice
     /// <summary>The JSON file to begin with, instead of a preset.</summary>
     public string? File { get; init; }
 
+    /// <summary>
+    /// The run that a new one begins with, its configuration, weights and tokenizer, instead of a preset; null: none.
+    /// </summary>
+    public string? Init { get; init; }
+
     /// <summary>Keys and their new values, applied in order.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Changes { get; init; } = [];
 
@@ -29,8 +34,12 @@ public sealed record ConfigChoice
     /// <summary>How text becomes ids, <c>char</c> or <c>byte</c>; null: as the configuration says.</summary>
     public string? Tokenizer { get; init; }
 
-    /// <summary>What to call a run of this configuration: the file's name without its ending, or the preset's.</summary>
-    public string Name => File is { } file ? Path.GetFileNameWithoutExtension(file) : Preset ?? Presets.Default;
+    /// <summary>
+    /// What to call a run of this configuration: the file's name without its ending, that of the run it begins with, or the preset's.
+    /// </summary>
+    public string Name => File is { } file ? Path.GetFileNameWithoutExtension(file)
+        : Init is { } run ? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(run)))
+        : Preset ?? Presets.Default;
 
     /// <summary>
     /// The configuration with its changes, not validated yet; where neither a preset nor a file is named, it begins with
@@ -42,6 +51,7 @@ public sealed record ConfigChoice
         RunConfig start = File is { } file ? ConfigJson.Load(file)
             : Preset is { } preset ? Presets.Get(preset)
             : otherwise ?? Presets.Get(Presets.Default);
+        ConfigKeys.RequireOneName(Changes.Select(change => change.Key));
         RunConfig config = Changes.Aggregate(start, (changed, change) => changed.With(change.Key, change.Value));
         config = config with
         {

@@ -14,6 +14,9 @@ public enum Setting
     /// <summary>Whether a run goes on: <see cref="TrainingRequest.Resume"/>.</summary>
     Resume,
 
+    /// <summary>The run to begin with: <see cref="ConfigChoice.Init"/>.</summary>
+    Init,
+
     /// <summary>Whether a run that goes on keeps its schedule: <see cref="ConfigChoice.KeepSchedule"/>.</summary>
     KeepSchedule,
 

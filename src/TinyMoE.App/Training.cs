@@ -14,6 +14,9 @@ public sealed record TrainingRequest(RunConfig Config, string Folder)
     /// <summary>Whether the run in the folder goes on, instead of a new one.</summary>
     public bool Resume { get; init; }
 
+    /// <summary>The run whose weights and tokenizer a new one begins with; null: none.</summary>
+    public string? Init { get; init; }
+
     /// <summary>The step to stop and save after; null: the last.</summary>
     public int? StopAt { get; init; }
 
@@ -34,17 +37,27 @@ public static class Training
 {
     /// <summary>
     /// Decides where a run lives (<paramref name="folder"/>; null: <c>runs/NAME</c>) and how it is configured: a new run by
-    /// <paramref name="choice"/>, one that goes on by its own configuration where the choice names no other.
+    /// <paramref name="choice"/>, one that goes on by its own configuration where the choice names no other. One that begins with the
+    /// weights of another has that one's configuration, with what the choice changes in it.
     /// </summary>
     /// <exception cref="TinyMoEException">The folder holds a run, or none to resume, or the configuration is wrong.</exception>
     public static TrainingRequest Prepare(ConfigChoice choice, string? folder = null, bool resume = false)
     {
         string place = folder ?? Path.Combine("runs", choice.Name);
         RunFolder run = new(place);
+        if (choice.Init is not null && (resume || choice.Preset is not null || choice.File is not null))
+        {
+            throw new RequestException(
+                $"{Setting.Init} begins a new run with a run's configuration; leave out {Setting.Resume}, and a preset or file");
+        }
+
         CheckFolder(run, resume);
-        RunConfig config = choice.Resolve(resume ? Checkpoint.LoadConfig(run.Last) : null);
+        RunConfig? saved = resume ? Checkpoint.LoadConfig(run.Last) : choice.Init is { } init ? ConfigOf(init, place) : null;
+        RunConfig config = choice.Resolve(saved);
         config.Validate();
-        return new TrainingRequest(config, place) { Resume = resume };
+        if (choice.Init is not null)
+            InitialWeights.RequireFit(choice.Init, saved!, config);
+        return new TrainingRequest(config, place) { Resume = resume, Init = choice.Init };
     }
 
     /// <summary>
@@ -56,16 +69,48 @@ public static class Training
     {
         RunFolder folder = new(request.Folder);
         CheckFolder(folder, request.Resume);
-        Corpus corpus = Corpus.Load(request.Config.Data, request.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
+        Corpus corpus = LoadText(request, folder);
         using Backend device = request.Device.Open();
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
-        using Trainer trainer = new(profiling ?? device, request.Config, corpus, folder, listener, request.Resume)
+        using Trainer trainer = new(profiling ?? device, request.Config, corpus, folder, listener, request.Resume, init: request.Init)
         {
             Profiler = profiler,
         };
         TrainingResult result = trainer.Run(request.StopAt ?? int.MaxValue, stop);
         return new TrainingOutcome(result, profiler?.Profile);
+    }
+
+    /// <summary>The text, in the tokens and the labels of the run that goes on or that a new one begins with.</summary>
+    private static Corpus LoadText(TrainingRequest request, RunFolder folder)
+    {
+        string? before = request.Resume ? folder.Last : request.Init is { } init ? RunFolder.FindCheckpoint(init) : null;
+        if (before is null)
+            return Corpus.Load(request.Config.Data);
+        LabelSet? known = Checkpoint.LoadLabels(before);
+        Corpus corpus = Corpus.Load(request.Config.Data, Checkpoint.LoadTokenizer(before), known);
+        int tasks = request.Config.Moe.RoutesByLabel ? request.Config.Moe.Tasks : int.MaxValue;
+        if (request.Init is not null && corpus.Labels.Count > tasks)
+        {
+            throw new TinyMoEException(
+                $"moe.router=task of {request.Init} knows no label '{corpus.Labels[tasks]}'; known: "
+                + $"{string.Join(", ", corpus.Labels.Take(tasks))}. Name the text as one of them, as in {corpus.Labels[0]}=PATH.");
+        }
+
+        return corpus;
+    }
+
+    /// <summary>The configuration of the run that a new one begins with; it has a schedule of its own.</summary>
+    private static RunConfig ConfigOf(string init, string place)
+    {
+        string checkpoint = RunFolder.FindCheckpoint(init);
+        if (Slashed(place).StartsWith(Slashed(checkpoint), StringComparison.Ordinal))
+            throw new RequestException($"{place} is in the checkpoint that the run begins with; name another folder by {Setting.Folder}");
+        RunConfig config = Checkpoint.LoadConfig(checkpoint);
+        return config with { Train = config.Train with { ScheduleSteps = 0 } };
+
+        static string Slashed(string path) =>
+            Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)) + Path.DirectorySeparatorChar;
     }
 
     /// <summary>A new run overwrites none, and one that goes on is there.</summary>

@@ -70,6 +70,7 @@ internal static class Cli
         Setting.Device => "--device",
         Setting.Folder => "--out",
         Setting.Resume => "--resume",
+        Setting.Init => "--init",
         Setting.KeepSchedule => "--keep-schedule",
         Setting.Label => "--label",
         _ => throw new ArgumentOutOfRangeException(nameof(setting), setting, "No option sets it."),

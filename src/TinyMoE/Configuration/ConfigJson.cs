@@ -41,8 +41,7 @@ public static class ConfigJson
             {
                 string written = $"{group}.{name}";
                 ConfigKey key = ConfigKeys.Find(written);
-                if (changes.FirstOrDefault(change => change.Key == key) is { } earlier)
-                    throw new TinyMoEException($"{earlier.Written} and {written} are the same key; keep {key.Path}");
+                ConfigKeys.RequireOneName([.. changes.Select(change => change.Written), written]);
                 changes.Add(new ConfigChange(key, written, key.Read(value)));
             }
         }

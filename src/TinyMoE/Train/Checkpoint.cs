@@ -52,11 +52,19 @@ public static class Checkpoint
     public static int LoadStep(string folder) => TrainingState.Load(Path.Combine(folder, StateFile)).Step;
 
     /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
-    public static Decoder LoadModel(string folder, Backend backend)
+    public static Decoder LoadModel(string folder, Backend backend) => Build(folder, backend, LoadConfig(folder), training: false);
+
+    /// <summary>Builds a model of <paramref name="config"/> that trains and begins with the weights of a checkpoint.</summary>
+    internal static Decoder LoadInitial(string folder, Backend backend, RunConfig config)
     {
-        RunConfig config = LoadConfig(folder);
+        InitialWeights.RequireFit(folder, LoadConfig(folder), config);
+        return Build(folder, backend, config, training: true);
+    }
+
+    private static Decoder Build(string folder, Backend backend, RunConfig config, bool training)
+    {
         using SafetensorsWeights weights = SafetensorsWeights.Open(Path.Combine(folder, ModelFile), TensorNames.Of(config.Model));
-        Decoder model = new(backend, config, training: false, weights: weights);
+        Decoder model = new(backend, config, training, weights: weights);
         try
         {
             weights.RequireAllUsed();

@@ -40,7 +40,8 @@ public sealed class Trainer : IDisposable
 
     /// <summary>
     /// Prepares a run in <paramref name="folder"/>: a new one, or with <paramref name="resume"/> the one that its last checkpoint holds.
-    /// The objective is language modelling if none is given.
+    /// A new one begins with the weights of <paramref name="init"/>, the folder of another run, or without it with random ones. The
+    /// objective is language modelling if none is given.
     /// </summary>
     public Trainer(
         Backend backend,
@@ -49,15 +50,21 @@ public sealed class Trainer : IDisposable
         RunFolder folder,
         ITrainingListener listener,
         bool resume = false,
-        IObjective? objective = null)
+        IObjective? objective = null,
+        string? init = null)
     {
+        if (resume && init is not null)
+            throw new ArgumentException("A run that goes on has its own weights.", nameof(init));
         state = resume ? Checkpoint.LoadState(folder.Last, source.Fingerprint) : TrainingState.New(source.Fingerprint);
         config = source.Complete(config);
         (this.backend, this.config, this.source, this.folder, this.listener) = (backend, config, source, folder, listener);
         this.objective = objective ?? new LanguageModelling();
         source.CheckContext(config.Model.Context);
-        startNotes = resume ? [.. ResumeNotes.Of(Checkpoint.LoadConfig(folder.Last).Train, config.Train, state.Step)] : [];
-        Model = new Decoder(backend, config);
+        string? initial = init is null ? null : RunFolder.FindCheckpoint(init);
+        startNotes = resume ? [.. ResumeNotes.Of(Checkpoint.LoadConfig(folder.Last).Train, config.Train, state.Step)]
+            : initial is null ? []
+            : [$"begins with the weights of {init}, step {Checkpoint.LoadStep(initial)}"];
+        Model = initial is null ? new Decoder(backend, config) : Checkpoint.LoadInitial(initial, backend, config);
         optimizer = new AdamW(Model.Parameters, config.Train);
         numbers = new StepNumbers(backend);
         size = ModelSize.Of(config);
@@ -66,7 +73,7 @@ public sealed class Trainer : IDisposable
             Checkpoint.Load(folder.Last, Model, optimizer);
             lastRouting = Checkpoint.LoadRouting(folder.Last);
         }
-        else if (Model.WantsFrequencies)
+        else if (initial is null && Model.WantsFrequencies)
         {
             Model.Prepare(source.TrainFrequencies());
         }

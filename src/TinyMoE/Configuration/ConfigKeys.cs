@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using TinyMoE.Files;
 
 namespace TinyMoE.Configuration;
 
@@ -44,6 +45,7 @@ internal static class ConfigKeys
     /// <summary>The error about a key nobody knows.</summary>
     public static TinyMoEException Unknown(string path)
     {
+        path = Printable.Of(path);
         string hint = Nearest.Hint(path, Groups.Concat(All.Select(key => key.Path)));
         string group = path.Split('.')[0];
         if (hint.Length == 0)

@@ -1,3 +1,5 @@
+using TinyMoE.Files;
+
 namespace TinyMoE.Configuration;
 
 /// <summary>Finds what cannot work before anything is allocated. One line an error: the keys, their values, what to do.</summary>
@@ -5,6 +7,8 @@ internal static class Validation
 {
     /// <summary>Largest size of anything, so that four times a width is still an int.</summary>
     private const int Largest = 10_000_000;
+
+    private const int MostLayers = 10_000; // building a layer takes time, even where it takes no memory
 
     public static void Check(RunConfig config)
     {
@@ -15,6 +19,14 @@ internal static class Validation
         CheckTrain(config.Train);
         CheckData(config.Data);
         CheckTensors(config);
+    }
+
+    /// <summary>Finds what a model that was trained must have, and a configuration that is still to meet its text need not.</summary>
+    public static void CheckComplete(RunConfig config)
+    {
+        AtLeast("model.vocabulary", config.Model.Vocabulary, 1);
+        if (config.Moe.RoutesByLabel)
+            AtLeast("moe.tasks", config.Moe.Tasks, 1);
     }
 
     /// <summary>A tensor has at most 2³¹ − 1 elements; here are the largest of the weights and of a step.</summary>
@@ -64,7 +76,8 @@ internal static class Validation
     private static void CheckModel(ModelConfig model)
     {
         Size("model.width", model.Width, 1);
-        Size("model.layers", model.Layers, 1);
+        AtLeast("model.layers", model.Layers, 1);
+        Require(model.Layers <= MostLayers, $"model.layers={model.Layers} must be at most {MostLayers}");
         Size("model.context", model.Context, 1);
         Size("model.vocabulary", model.Vocabulary, 0);
         Size("model.hidden", model.Hidden, 0);
@@ -82,7 +95,7 @@ internal static class Validation
         foreach (int window in attention.Window.Values)
             Size("attention.window", window, 0);
         Require(attention.Window.Values.Count <= model.Layers,
-            $"attention.window={attention.Window} names {attention.Window.Values.Count} layers, more than "
+            $"attention.window={Printable.Of(attention.Window.ToString())} names {attention.Window.Values.Count} layers, more than "
             + $"model.layers={model.Layers}; leave some out");
         Require(attention.HeadSize > 0 || model.Width % attention.Heads == 0,
             $"attention.heads={attention.Heads} does not divide model.width={model.Width}; choose a width that is a multiple "
@@ -230,6 +243,8 @@ internal static class Validation
     {
         Require(data.Sources.Count > 0 && !data.Sources.Any(string.IsNullOrWhiteSpace),
             $"data.sources is empty or has an empty entry; name files, folders or globs of text, or {DataConfig.SdkDocs}");
+        Require(!data.Sources.Any(source => source.Contains('\0', StringComparison.Ordinal)),
+            "data.sources has an entry with the character U+0000, which no path has; name files, folders or globs of text");
         bool readsDocs = data.Sources.Any(source =>
             source == DataConfig.SdkDocs || source.EndsWith("=" + DataConfig.SdkDocs, StringComparison.Ordinal));
         Require(data.Labels != LabelKind.Record || !readsDocs,

@@ -35,21 +35,50 @@ public static class Checkpoint
     }
 
     /// <summary>Reads the configuration of a checkpoint.</summary>
-    /// <exception cref="TinyMoEException">It cannot be read, or is of a format that this version does not know.</exception>
+    /// <exception cref="TinyMoEException">
+    /// It cannot be read, cannot work, or is of a format that this version does not know.
+    /// </exception>
     public static RunConfig LoadConfig(string folder)
     {
         TrainingState.RequireKnownFormat(Path.Combine(folder, StateFile));
-        return ConfigJson.Load(Path.Combine(folder, ConfigFile)) with { WrittenByFormerName = [] }; // nobody wrote these by hand
+        string path = Path.Combine(folder, ConfigFile);
+        RunConfig config = ConfigJson.Load(path) with { WrittenByFormerName = [] }; // nobody wrote these by hand
+        try
+        {
+            config.Validate();
+            Validation.CheckComplete(config);
+            return config;
+        }
+        catch (TinyMoEException e)
+        {
+            throw new TinyMoEException($"{path}: {e.Message}. Mend the file, or use another checkpoint.", e);
+        }
     }
 
     /// <summary>Reads the tokenizer of a checkpoint.</summary>
-    public static Tokenizer LoadTokenizer(string folder) => Corpus.LoadTokenizer(folder);
+    /// <exception cref="TinyMoEException">It cannot be read, or is that of another model.</exception>
+    public static Tokenizer LoadTokenizer(string folder)
+    {
+        Tokenizer tokenizer = Corpus.LoadTokenizer(folder);
+        int vocabulary = LoadConfig(folder).Model.Vocabulary;
+        return tokenizer.Vocabulary == vocabulary ? tokenizer : throw new TinyMoEException(
+            $"The tokenizer.json of {folder} has {tokenizer.Vocabulary} symbols, and its {ConfigFile} says model.vocabulary={vocabulary}; "
+            + "the two do not belong together, use another checkpoint.");
+    }
 
     /// <summary>Reads the labels of the text that a checkpoint was trained on; null in one from before texts had labels.</summary>
-    public static LabelSet? LoadLabels(string folder) => Corpus.LoadLabels(folder);
+    /// <exception cref="TinyMoEException">They cannot be read, or are those of another model.</exception>
+    public static LabelSet? LoadLabels(string folder)
+    {
+        LabelSet? labels = Corpus.LoadLabels(folder);
+        MoeConfig moe = LoadConfig(folder).Moe;
+        return labels is null || !moe.RoutesByLabel || labels.Count <= moe.Tasks ? labels : throw new TinyMoEException(
+            $"The labels.json of {folder} has {labels.Count} labels, and its {ConfigFile} says moe.tasks={moe.Tasks}; "
+            + "the two do not belong together, use another checkpoint.");
+    }
 
     /// <summary>Reads how many steps a checkpoint was trained.</summary>
-    public static int LoadStep(string folder) => TrainingState.Load(Path.Combine(folder, StateFile)).Step;
+    public static int LoadStep(string folder) => LoadState(folder).Step;
 
     /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
     public static Decoder LoadModel(string folder, Backend backend) => Build(folder, backend, LoadConfig(folder), training: false);
@@ -110,7 +139,7 @@ public static class Checkpoint
     /// <summary>Reads the state of a run that goes on with what this fingerprint names.</summary>
     internal static TrainingState LoadState(string folder, string fingerprint)
     {
-        TrainingState state = TrainingState.Load(Path.Combine(folder, StateFile));
+        TrainingState state = LoadState(folder);
         if (state.Fingerprint != fingerprint)
         {
             throw new TinyMoEException($"The text is not the one that the run in {folder} was trained on; resume with the same --data, or "
@@ -118,6 +147,17 @@ public static class Checkpoint
         }
 
         return state;
+    }
+
+    /// <summary>Reads the state of a run, which has not done more steps than it was to do.</summary>
+    private static TrainingState LoadState(string folder)
+    {
+        string path = Path.Combine(folder, StateFile);
+        TrainingState state = TrainingState.Load(path);
+        int steps = LoadConfig(folder).Train.Steps;
+        return state.Step <= steps ? state : throw new TinyMoEException(
+            $"{path} says that {state.Step} steps are done, and {ConfigFile} beside it train.steps={steps}; "
+            + "the two do not belong together, use another checkpoint.");
     }
 
     /// <summary>Reads the weights and moments of a run that goes on with the configuration of <paramref name="model"/>.</summary>

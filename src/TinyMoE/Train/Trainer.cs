@@ -57,6 +57,7 @@ public sealed class Trainer : IDisposable
             throw new ArgumentException("A run that goes on has its own weights.", nameof(init));
         state = resume ? Checkpoint.LoadState(folder.Last, source.Fingerprint) : TrainingState.New(source.Fingerprint);
         config = source.Complete(config);
+        config.Validate();
         (this.backend, this.config, this.source, this.folder, this.listener) = (backend, config, source, folder, listener);
         this.objective = objective ?? new LanguageModelling();
         source.CheckContext(config.Model.Context);

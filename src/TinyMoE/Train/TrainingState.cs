@@ -37,13 +37,13 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
                 && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version)
                     && version is >= 0 and <= NewestFormat))
             {
-                string found = string.Concat(format.GetRawText().Take(40).Select(c => char.IsControl(c) ? ' ' : c));
+                string found = Printable.Of(format.GetRawText(), most: 40);
                 throw new TinyMoEException(
                     $"{path}: the checkpoint has format {found}, and this version of tinymoe reads formats up to {NewestFormat}; "
                     + "use a newer one.");
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: half a surrogate pair, escaped
         {
             // whoever needs the state says that it is damaged
         }
@@ -58,9 +58,12 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
         RequireKnownFormat(path);
         try
         {
-            return JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path), Json) ?? throw new JsonException("null");
+            TrainingState state =
+                JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path), Json) ?? throw new JsonException("null");
+            return state.Damage() is not { } damage ? state
+                : throw new TinyMoEException($"{path} {damage}; the checkpoint is damaged, use another.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new TinyMoEException($"{path} is not the state of a training run; the checkpoint is damaged, use another.", e);
         }
@@ -69,6 +72,15 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
             throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
         }
     }
+
+    /// <summary>What no run can have come to, in words; null where there is nothing of the kind.</summary>
+    private string? Damage() =>
+        Step < 0 ? $"says that {Step} steps are done"
+        : SavedStep < 0 || SavedStep > Step ? $"says that step {SavedStep} was saved after {Step} steps"
+        : BestStep < 0 || BestStep > Step ? $"says that step {BestStep} was the best of {Step}"
+        : BestLoss is { } loss && !double.IsFinite(loss) ? $"has the best loss {loss}"
+        : Fingerprint is null ? "does not name its text"
+        : null;
 
     public void Save(string path) => AtomicFile.WriteText(path, JsonSerializer.Serialize(this with { Format = NewestFormat }, Json));
 }

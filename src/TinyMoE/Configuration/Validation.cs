@@ -10,6 +10,8 @@ internal static class Validation
 
     private const int MostLayers = 10_000; // building a layer takes time, even where it takes no memory
 
+    private const int MostContext = 1 << 20; // so does every position: attention looks from each at all before it
+
     public static void Check(RunConfig config)
     {
         CheckModel(config.Model);
@@ -39,6 +41,7 @@ internal static class Validation
         Tensor("model.context·model.width", (long)model.Context * model.Width);
         Tensor("model.vocabulary·model.width", (long)model.Vocabulary * model.Width);
         Tensor("model.width·model.hidden", model.Width * hidden);
+        Tensor("model.context·(size of a head)", (long)model.Context * attention.HeadSizeOrDefault(model.Width));
         long queryWidth = (long)attention.Heads * attention.HeadSizeOrDefault(model.Width);
         if (attention.HeadSize > 0)
         {
@@ -78,7 +81,8 @@ internal static class Validation
         Size("model.width", model.Width, 1);
         AtLeast("model.layers", model.Layers, 1);
         Require(model.Layers <= MostLayers, $"model.layers={model.Layers} must be at most {MostLayers}");
-        Size("model.context", model.Context, 1);
+        AtLeast("model.context", model.Context, 1);
+        Require(model.Context <= MostContext, $"model.context={model.Context} must be at most {MostContext}");
         Size("model.vocabulary", model.Vocabulary, 0);
         Size("model.hidden", model.Hidden, 0);
         Positive("model.norm_epsilon", model.NormEpsilon);

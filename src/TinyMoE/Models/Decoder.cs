@@ -84,7 +84,7 @@ public sealed class Decoder : IDisposable
     internal static Decoder DryRun(Backend backend, RunConfig config, bool training)
     {
         Decoder model = new(new ParameterStore(backend), config);
-        model.rotary?.Allocate(backend);
+        model.rotary?.Place(backend);
         model.Parameters.Place(training);
         return model;
     }

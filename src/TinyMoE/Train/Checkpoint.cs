@@ -90,9 +90,19 @@ public static class Checkpoint
         return Build(folder, backend, config, training: true);
     }
 
+    /// <summary>Makes sure, before anything is built, that a checkpoint has the weights of a configuration.</summary>
+    /// <exception cref="TinyMoEException">It names a tensor that the checkpoint does not have, or has in another shape.</exception>
+    internal static void RequireWeights(string folder, RunConfig config)
+    {
+        using SafetensorsWeights weights = SafetensorsWeights.Open(Path.Combine(folder, ModelFile), TensorNames.Of(config.Model));
+        weights.Require(Decoder.PlanStore(config));
+    }
+
     private static Decoder Build(string folder, Backend backend, RunConfig config, bool training)
     {
         using SafetensorsWeights weights = SafetensorsWeights.Open(Path.Combine(folder, ModelFile), TensorNames.Of(config.Model));
+        weights.Require(Decoder.PlanStore(config));
+        ModelSize.RequireRoomToGenerate(config, backend);
         Decoder model = new(backend, config, training, weights: weights);
         try
         {

@@ -65,10 +65,12 @@ public sealed class Trainer : IDisposable
         startNotes = resume ? [.. ResumeNotes.Of(Checkpoint.LoadConfig(folder.Last).Train, config.Train, state.Step)]
             : initial is null ? []
             : [$"begins with the weights of {init}, step {Checkpoint.LoadStep(initial)}"];
+        if (resume)
+            Checkpoint.RequireWeights(folder.Last, config);
+        size = ModelSize.ToTrain(config, backend);
         Model = initial is null ? new Decoder(backend, config) : Checkpoint.LoadInitial(initial, backend, config);
         optimizer = new AdamW(Model.Parameters, config.Train);
         numbers = new StepNumbers(backend);
-        size = ModelSize.Of(config);
         if (resume)
         {
             Checkpoint.Load(folder.Last, Model, optimizer);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using TinyMoE.App;
 using TinyMoE.Tests.Files;
@@ -45,6 +46,27 @@ public sealed class DamagedCheckpointTests : IDisposable
         Change("config.json", config => config[group]![key] = JsonNode.Parse(value));
         AssertRefused("config.json", said);
         Assert.Contains(said, Message(() => ModelInfo.Of(new ConfigChoice(), folder["run"])), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("model.layers", 9_999, "model.layers.1.")]
+    [InlineData("model.layers", 10_000_000, "model.layers")]
+    [InlineData("model.vocabulary", 2_000_000, "")]
+    [InlineData("model.vocabulary", 10_000_000, "")]
+    [InlineData("model.context", 10_000_000, "model.context")]
+    [InlineData("moe.experts", 1_000_000, "block_sparse_moe")]
+    [InlineData("moe.experts", 10_000_000, "moe.experts")]
+    [InlineData("moe.hidden", 100_000, "block_sparse_moe")]
+    [InlineData("moe.hidden", 10_000_000, "block_sparse_moe")]
+    [InlineData("moe.tasks", 9_000_000, "task_gate")]
+    [InlineData("moe.shared_experts", 100_000, "shared_experts")]
+    [InlineData("attention.head_size", 1_000_000, "self_attn")]
+    public void Config_OfAGiant_IsRefusedAtOnce(string key, int value, string said)
+    {
+        Change("config.json", config => config[key.Split('.')[0]]![key.Split('.')[1]] = value);
+        Stopwatch clock = Stopwatch.StartNew();
+        AssertRefused(said);
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 8);        // four commands on a machine that has other work
     }
 
     [Theory]

@@ -21,12 +21,13 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
         RunConfig config = choice.Resolve(checkpoint?.Config);
         config.Validate();
         config = WithText(config);
-        return new ModelInfo(run ?? choice.Name, config, ModelSize.Of(config), NotesOf(config));
+        return new ModelInfo(run ?? choice.Name, config, ModelSize.Of(config), NotesOf(ConfigNotes.Of(config)));
     }
 
-    /// <summary>What a person should know of a configuration, from the start.</summary>
-    internal static IReadOnlyList<NoteReport> NotesOf(RunConfig config) =>
-        [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))];
+    /// <summary>What a person should know who uses a trained model, and not how it was trained.</summary>
+    internal static IReadOnlyList<NoteReport> NotesOf(RunConfig config) => NotesOf(ConfigNotes.OfModel(config));
+
+    private static NoteReport[] NotesOf(IEnumerable<string> texts) => [.. texts.Select(text => new NoteReport(0, text))];
 
     /// <summary>What a person should know of a checkpoint: of its configuration, and of its files as far as they were read.</summary>
     internal static IReadOnlyList<NoteReport> NotesOf(Checkpoint checkpoint) =>

@@ -17,6 +17,12 @@ public enum Setting
     /// <summary>Whether a run is replaced: <see cref="TrainingRequest.Overwrite"/>.</summary>
     Overwrite,
 
+    /// <summary>The run to begin with: <see cref="ConfigChoice.Init"/>.</summary>
+    Init,
+
+    /// <summary>Whether a run that goes on keeps its schedule: <see cref="ConfigChoice.KeepSchedule"/>.</summary>
+    KeepSchedule,
+
     /// <summary>The label to write by: <see cref="GenerationRequest.Label"/>.</summary>
     Label,
 }

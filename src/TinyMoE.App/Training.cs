@@ -3,7 +3,6 @@ using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Files;
-using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.App;
@@ -18,6 +17,9 @@ public sealed record TrainingRequest(RunConfig Config, string Folder)
 
     /// <summary>Whether a new run may take the place of one that is in the folder.</summary>
     public bool Overwrite { get; init; }
+
+    /// <summary>The run whose weights and tokenizer a new one begins with; null: none.</summary>
+    public string? Init { get; init; }
 
     /// <summary>The step to stop and save after; null: the last.</summary>
     public int? StopAt { get; init; }
@@ -39,19 +41,29 @@ public static class Training
 {
     /// <summary>
     /// Decides where a run lives (<paramref name="folder"/>; null: <c>runs/NAME</c>) and how it is configured: a new run by
-    /// <paramref name="choice"/>, one that goes on by its own configuration where the choice names no other.
+    /// <paramref name="choice"/>, one that goes on by its own configuration where the choice names no other. One that begins with the
+    /// weights of another has that one's configuration, with what the choice changes in it.
     /// </summary>
     /// <exception cref="TinyMoEException">The folder holds a run, or none to resume, or the configuration is wrong.</exception>
     public static TrainingRequest Prepare(ConfigChoice choice, string? folder = null, bool resume = false, bool overwrite = false)
     {
         string place = folder ?? Path.Combine("runs", choice.Name);
         RunFolder run = new(place);
+        if (choice.Init is not null && (resume || choice.Preset is not null || choice.File is not null))
+        {
+            throw new RequestException(
+                $"{Setting.Init} begins a new run with a run's configuration; leave out {Setting.Resume}, and a preset or file");
+        }
+
         using FileLock held = run.Lock();
         CheckFolder(run, resume, overwrite);
         using Checkpoint? newest = resume ? run.OpenNewest() : null;
-        RunConfig config = choice.Resolve(newest?.Config);
+        RunConfig? saved = resume ? newest!.Config : choice.Init is { } init ? ConfigOf(init, place) : null;
+        RunConfig config = choice.Resolve(saved);
         config.Validate();
-        return new TrainingRequest(config, place) { Resume = resume, Overwrite = overwrite };
+        if (choice.Init is not null)
+            InitialWeights.RequireFit(choice.Init, saved!, config);
+        return new TrainingRequest(config, place) { Resume = resume, Overwrite = overwrite, Init = choice.Init };
     }
 
     /// <summary>
@@ -64,12 +76,12 @@ public static class Training
         RunFolder folder = new(request.Folder);
         using FileLock held = folder.Lock();
         CheckFolder(folder, request.Resume, request.Overwrite);
-        Corpus corpus = Corpus.Load(request.Config.Data, request.Resume ? TokenizerOf(folder) : null);
+        Corpus corpus = LoadText(request, folder);
         using Backend device = request.Device.Open();
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
         using Trainer trainer = new(
-            held, profiling ?? device, request.Config, corpus, folder, listener, request.Resume, objective: null, request.Overwrite)
+            held, profiling ?? device, request.Config, corpus, folder, listener, request.Resume, objective: null, request.Overwrite, request.Init)
         {
             Profiler = profiler,
         };
@@ -77,10 +89,36 @@ public static class Training
         return new TrainingOutcome(result, profiler?.Profile);
     }
 
-    private static Tokenizer TokenizerOf(RunFolder folder)
+    /// <summary>The text, in the tokens and the labels of the run that goes on or that a new one begins with.</summary>
+    private static Corpus LoadText(TrainingRequest request, RunFolder folder)
     {
-        using Checkpoint newest = folder.OpenNewest();
-        return newest.LoadTokenizer();
+        using Checkpoint? before = request.Resume ? folder.OpenNewest()
+            : request.Init is { } init ? Checkpoint.Open(RunFolder.FindCheckpoint(init)) : null;
+        if (before is null)
+            return Corpus.Load(request.Config.Data);
+        Corpus corpus = Corpus.Load(request.Config.Data, before.LoadTokenizer(), before.LoadLabels());
+        int tasks = request.Config.Moe.RoutesByLabel ? request.Config.Moe.Tasks : int.MaxValue;
+        if (request.Init is not null && corpus.Labels.Count > tasks)
+        {
+            throw new TinyMoEException(
+                $"moe.router=task of {request.Init} knows no label '{corpus.Labels[tasks]}'; known: "
+                + $"{string.Join(", ", corpus.Labels.Take(tasks))}. Name the text as one of them, as in {corpus.Labels[0]}=PATH.");
+        }
+
+        return corpus;
+    }
+
+    /// <summary>The configuration of the run that a new one begins with; it has a schedule of its own.</summary>
+    private static RunConfig ConfigOf(string init, string place)
+    {
+        string folder = RunFolder.FindCheckpoint(init);
+        if (Slashed(place).StartsWith(Slashed(folder), StringComparison.Ordinal))
+            throw new RequestException($"{place} is in the checkpoint that the run begins with; name another folder by {Setting.Folder}");
+        using Checkpoint checkpoint = Checkpoint.Open(folder);
+        return checkpoint.Config with { Train = checkpoint.Config.Train with { ScheduleSteps = 0 } };
+
+        static string Slashed(string path) =>
+            Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)) + Path.DirectorySeparatorChar;
     }
 
     /// <summary>A new run overwrites none, unless it is told to, and never what no run has written; one that goes on is there.</summary>

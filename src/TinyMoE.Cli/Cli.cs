@@ -72,6 +72,8 @@ internal static class Cli
         Setting.Folder => "--out",
         Setting.Resume => "--resume",
         Setting.Overwrite => "--overwrite",
+        Setting.Init => "--init",
+        Setting.KeepSchedule => "--keep-schedule",
         Setting.Label => "--label",
         _ => throw new ArgumentOutOfRangeException(nameof(setting), setting, "No option sets it."),
     };
@@ -83,6 +85,8 @@ internal static class Cli
         string message = text.ReplaceLineEndings(" ").Trim();
         if (e is TinyMoEException or IOException or UnauthorizedAccessException)
             return message;
+        if (e is OutOfMemoryException)
+            return "out of memory: the system has no more room; use a smaller model, batch, context or text";
         bool showsTrace = Environment.GetEnvironmentVariable("TINYMOE_TRACE") == "1";
         string trace = showsTrace ? Environment.NewLine + e : " (TINYMOE_TRACE=1 shows where)";
         return $"{e.GetType().Name}: {message}; this is a bug{trace}";

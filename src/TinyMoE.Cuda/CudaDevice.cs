@@ -1,3 +1,5 @@
+using TinyMoE.Memory;
+
 namespace TinyMoE.Cuda;
 
 /// <summary>An open device: its primary context, the stream that everything

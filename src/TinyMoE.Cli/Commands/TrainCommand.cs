@@ -15,6 +15,7 @@ internal sealed class TrainCommand
         tinymoe train --preset nano --data poems.txt         a dense model on a text of yours
         tinymoe train --set moe.experts=16 --out runs/16     change the model, keep the run elsewhere
         tinymoe train --resume                               go on where Ctrl-C stopped it
+        tinymoe train --init runs/a --data b.txt --out b     begin with the weights of a run, on another text
         tinymoe train --device cuda                          on an NVIDIA card
         tinymoe train --preset bench --steps 25 --profile    where the time of a step goes
         """;
@@ -33,9 +34,15 @@ internal sealed class TrainCommand
     private readonly Option<ulong?> seed = Options.Seed("Seed of every random number; the same seed gives the same model.");
     private readonly DeviceOptions device = new();
     private readonly Option<string?> folder = Options.Text("--out", "DIR", "Folder of the run; runs/PRESET if not said.");
+    private readonly Option<string?> init = Options.Text("--init", "RUN",
+        "Begin with the weights of a run, its tokenizer and its configuration, and with a new optimizer, at step 1; --data, --steps, --seed"
+        + " and --set say what is to be otherwise.");
+
     private readonly Option<bool> resume = Options.Flag("--resume",
         "Go on with the run in the folder; with its own configuration if no other is named.");
     private readonly Option<bool> overwrite = Options.Flag("--overwrite", "Replace the run in the folder by a new one.");
+    private readonly Option<bool> keepSchedule = Options.Flag("--keep-schedule",
+        "With --resume and other --steps: keep the schedule that the run had, and after its end its last learning rate.");
     private readonly Option<bool> profile = Options.Flag("--profile", "Show at the end where the time of a step went, kernel by kernel.");
     private readonly Option<bool> json = Options.Json();
 
@@ -45,8 +52,10 @@ internal sealed class TrainCommand
         CommandWithExamples command = new("train", "Train a model and keep it in a folder. Ctrl-C stops it after saving.", Examples);
         train.config.AddTo(command);
         Option[] own =
-            [train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.resume, train.overwrite,
-                train.profile];
+        [
+            train.data, train.tokenizer, train.steps, train.stopAt, train.seed, train.folder, train.init, train.resume, train.keepSchedule,
+            train.overwrite, train.profile,
+        ];
         foreach (Option option in own)
             command.Add(option);
         train.device.AddTo(command);
@@ -56,6 +65,17 @@ internal sealed class TrainCommand
                 result.AddError("--resume and --overwrite exclude each other; name one");
         });
         command.Add(train.json);
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(train.keepSchedule) && !result.GetValue(train.resume))
+                result.AddError("--keep-schedule is for a run that goes on; it needs --resume");
+            if (result.GetResult(train.init) is null)
+                return;
+            if (result.GetValue(train.resume))
+                result.AddError("--init begins a new run and --resume goes on with one; name one");
+            if (train.config.Named(result))
+                result.AddError("--init takes the configuration of its run, which excludes --preset and --config; change keys with --set");
+        });
         command.SetAction(train.Run);
         return command;
     }
@@ -92,6 +112,8 @@ internal sealed class TrainCommand
         ConfigChoice choice = config.Read(parsed) with
         {
             Steps = parsed.GetValue(steps),
+            Init = parsed.GetValue(init),
+            KeepSchedule = parsed.GetValue(keepSchedule),
             Seed = parsed.GetValue(seed),
             Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
             Tokenizer = parsed.GetValue(tokenizer),

@@ -16,6 +16,9 @@ public abstract partial class Backend : IDisposable
     /// <summary>Device memory.</summary>
     public abstract MemoryPool Pool { get; }
 
+    /// <summary>Bytes of memory that there are, whether free or not; null where the device itself says when it has no more.</summary>
+    public virtual long? MemoryBytes => null;
+
     /// <summary>Frees the device's memory and threads.</summary>
     public abstract void Dispose();
 }

@@ -1,7 +1,9 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using TinyMoE.Files;
 
 namespace TinyMoE.Configuration;
 
@@ -10,6 +12,10 @@ namespace TinyMoE.Configuration;
 /// </summary>
 public static class ConfigJson
 {
+    private const int LargestFile = 1 << 22; // bytes: room for the paths of very many texts
+
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     /// <summary>snake_case keys, kebab-case values of enums.</summary>
     internal static JsonSerializerOptions Options { get; } = new()
     {
@@ -28,7 +34,63 @@ public static class ConfigJson
     /// <exception cref="TinyMoEException">It is no JSON, names an unknown key twice or at all, or a value is of the wrong kind.</exception>
     public static RunConfig Read(string json, RunConfig? defaults = null)
     {
-        if (Parse(json) is not JsonObject groups)
+        try
+        {
+            return ConfigKeys.Apply(defaults ?? Presets.Get(Presets.Default), Changes(Parse(json)));
+        }
+        catch (InvalidOperationException e) // the library's way to say that a text has half a surrogate pair, escaped
+        {
+            throw new TinyMoEException("a name or a text is no Unicode: it has half of a surrogate pair, as in \\ud800", e);
+        }
+    }
+
+    /// <summary>A configuration from a JSON file; see <see cref="Read"/>. Errors name the file.</summary>
+    public static RunConfig Load(string path)
+    {
+        if (!File.Exists(path))
+            throw new TinyMoEException($"{path}: there is no such file");
+        try
+        {
+            return Read(ReadText(path));
+        }
+        catch (TinyMoEException e)
+        {
+            throw new TinyMoEException($"{path}: {e.Message}", e);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
+        }
+    }
+
+    private static string ReadText(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        byte[] bytes = new byte[4096];
+        int length = 0;
+        for (int read; (read = file.Read(bytes.AsSpan(length))) > 0;)
+        {
+            length += read;
+            if (length > LargestFile)
+                throw new TinyMoEException($"it has more than {LargestFile} bytes, which no configuration has; is it another file?");
+            if (length == bytes.Length)
+                Array.Resize(ref bytes, 2 * length);
+        }
+
+        try
+        {
+            using StreamReader text = new(new MemoryStream(bytes, 0, length), StrictUtf8);
+            return text.ReadToEnd();
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new TinyMoEException("not valid JSON: it is not UTF-8", e);
+        }
+    }
+
+    private static List<ConfigChange> Changes(JsonNode? root)
+    {
+        if (root is not JsonObject groups)
             throw new TinyMoEException("a configuration is a JSON object, like {\"model\": {\"width\": 128}}");
         List<ConfigChange> changes = [];
         foreach ((string group, JsonNode? keys) in groups)
@@ -41,28 +103,12 @@ public static class ConfigJson
             {
                 string written = $"{group}.{name}";
                 ConfigKey key = ConfigKeys.Find(written);
-                if (changes.FirstOrDefault(change => change.Key == key) is { } earlier)
-                    throw new TinyMoEException($"{earlier.Written} and {written} are the same key; keep {key.Path}");
+                ConfigKeys.RequireOneName([.. changes.Select(change => change.Written), written]);
                 changes.Add(new ConfigChange(key, written, key.Read(value)));
             }
         }
 
-        return ConfigKeys.Apply(defaults ?? Presets.Get(Presets.Default), changes);
-    }
-
-    /// <summary>A configuration from a JSON file; see <see cref="Read"/>. Errors name the file.</summary>
-    public static RunConfig Load(string path)
-    {
-        if (!File.Exists(path))
-            throw new TinyMoEException($"{path}: there is no such file");
-        try
-        {
-            return Read(File.ReadAllText(path));
-        }
-        catch (TinyMoEException e)
-        {
-            throw new TinyMoEException($"{path}: {e.Message}", e);
-        }
+        return changes;
     }
 
     private static JsonNode? Parse(string json)
@@ -78,7 +124,7 @@ public static class ConfigJson
         }
         catch (JsonException e)
         {
-            throw new TinyMoEException($"not valid JSON: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw new TinyMoEException($"not valid JSON: {Printable.Of(e.Message.ReplaceLineEndings(" "), most: 300)}", e);
         }
     }
 }

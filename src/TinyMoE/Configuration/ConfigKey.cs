@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using TinyMoE.Files;
 
 namespace TinyMoE.Configuration;
 
@@ -58,6 +59,7 @@ internal sealed class ConfigKey
         {
             JsonArray array => string.Join(", ", array.Select(item => item?.ToJsonString() ?? "null")),
             null => "null",
+            JsonObject some => some.ToJsonString(),
             _ => node.ToString(),
         };
         JsonValueKind kind = node?.GetValueKind() ?? JsonValueKind.Null;
@@ -99,6 +101,6 @@ internal sealed class ConfigKey
     private static JsonNode ToNode(object value) => JsonSerializer.SerializeToNode(value, value.GetType(), ConfigJson.Options)!;
 
     private TinyMoEException Bad(string text) => new(Type.IsEnum
-        ? $"{Path} has no '{text}'; known: {Needs}"
-        : $"{Path} needs {Needs}, not '{text}'");
+        ? $"{Path} has no '{Printable.Of(text)}'; known: {Needs}"
+        : $"{Path} needs {Needs}, not '{Printable.Of(text)}'");
 }

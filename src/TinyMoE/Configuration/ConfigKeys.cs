@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using TinyMoE.Files;
 
 namespace TinyMoE.Configuration;
 
@@ -29,9 +30,22 @@ internal static class ConfigKeys
     public static ConfigKey Find(string path) =>
         All.FirstOrDefault(key => key.Path == path || key.FormerPath == path) ?? throw Unknown(path);
 
+    /// <summary>Throws where two changes name one key, by its name and by its former one: which of them is meant, nobody knows.</summary>
+    public static void RequireOneName(IEnumerable<string> written)
+    {
+        Dictionary<ConfigKey, string> names = [];
+        foreach (string name in written)
+        {
+            ConfigKey key = Find(name);
+            if (!names.TryAdd(key, name) && names[key] != name)
+                throw new TinyMoEException($"{names[key]} and {name} are the same key; keep {key.Path}");
+        }
+    }
+
     /// <summary>The error about a key nobody knows.</summary>
     public static TinyMoEException Unknown(string path)
     {
+        path = Printable.Of(path);
         string hint = Nearest.Hint(path, Groups.Concat(All.Select(key => key.Path)));
         string group = path.Split('.')[0];
         if (hint.Length == 0)

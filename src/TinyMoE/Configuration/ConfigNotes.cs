@@ -4,11 +4,27 @@ namespace TinyMoE.Configuration;
 public static class ConfigNotes
 {
     /// <summary>One line each; none for most configurations.</summary>
-    public static IReadOnlyList<string> Of(RunConfig config) =>
+    public static IReadOnlyList<string> Of(RunConfig config) => [.. NeverWarm(config.Train), .. OfModel(config)];
+
+    /// <summary>Those that also matter to who only uses the model.</summary>
+    public static IReadOnlyList<string> OfModel(RunConfig config) =>
     [
         .. config.Moe.Experts == 0 ? [] : NonCausal(config.Moe).Concat(Ignored(config.Moe)).Concat(DependsOnBatch(config)),
         .. Renamed(config.WrittenByFormerName),
     ];
+
+    /// <summary>A warm-up that the run, or its schedule, is too short for.</summary>
+    private static IEnumerable<string> NeverWarm(TrainConfig train)
+    {
+        bool isCut = train.ScheduleStepsOrAll < train.Steps; // the schedule ends before the run
+        int steps = isCut ? train.ScheduleSteps : train.Steps;
+        if (train.Warmup <= steps)
+            yield break;
+        (string what, string key) = isCut ? ("schedule", "train.schedule_steps") : ("run", "train.steps");
+        float highest = (float)((double)train.LearningRate * steps / train.Warmup);
+        yield return $"train.warmup={train.Warmup} is longer than the {steps} steps of the {what}: the learning rate rises to "
+            + $"{highest:G3} at most, not to train.learning_rate={train.LearningRate}; set train.warmup below {steps}, or raise {key}";
+    }
 
     private static IEnumerable<string> NonCausal(MoeConfig moe)
     {

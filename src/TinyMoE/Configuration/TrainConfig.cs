@@ -28,6 +28,9 @@ public sealed record TrainConfig
     /// <summary>Steps, each one update of the weights.</summary>
     public int Steps { get; init; } = 1000;
 
+    /// <summary>Steps over which the schedule runs; after them the learning rate stays as it is at their end. 0: as train.steps.</summary>
+    public int ScheduleSteps { get; init; }
+
     /// <summary>Largest learning rate.</summary>
     public float LearningRate { get; init; } = 1e-3f;
 
@@ -69,4 +72,7 @@ public sealed record TrainConfig
 
     /// <summary>Steps between checkpoints; 0: at evaluations.</summary>
     public int CheckpointEvery { get; init; }
+
+    /// <summary>Steps of the schedule with the default resolved.</summary>
+    internal int ScheduleStepsOrAll => ScheduleSteps == 0 ? Steps : ScheduleSteps;
 }

@@ -1,3 +1,5 @@
+using TinyMoE.Files;
+
 namespace TinyMoE.Configuration;
 
 /// <summary>Finds what cannot work before anything is allocated. One line an error: the keys, their values, what to do.</summary>
@@ -5,6 +7,10 @@ internal static class Validation
 {
     /// <summary>Largest size of anything, so that four times a width is still an int.</summary>
     private const int Largest = 10_000_000;
+
+    private const int MostLayers = 10_000; // building a layer takes time, even where it takes no memory
+
+    private const int MostContext = 1 << 20; // so does every position: attention looks from each at all before it
 
     public static void Check(RunConfig config)
     {
@@ -17,6 +23,14 @@ internal static class Validation
         CheckTensors(config);
     }
 
+    /// <summary>Finds what a model that was trained must have, and a configuration that is still to meet its text need not.</summary>
+    public static void CheckComplete(RunConfig config)
+    {
+        AtLeast("model.vocabulary", config.Model.Vocabulary, 1);
+        if (config.Moe.RoutesByLabel)
+            AtLeast("moe.tasks", config.Moe.Tasks, 1);
+    }
+
     /// <summary>A tensor has at most 2³¹ − 1 elements; here are the largest of the weights and of a step.</summary>
     private static void CheckTensors(RunConfig config)
     {
@@ -27,6 +41,7 @@ internal static class Validation
         Tensor("model.context·model.width", (long)model.Context * model.Width);
         Tensor("model.vocabulary·model.width", (long)model.Vocabulary * model.Width);
         Tensor("model.width·model.hidden", model.Width * hidden);
+        Tensor("model.context·(size of a head)", (long)model.Context * attention.HeadSizeOrDefault(model.Width));
         long queryWidth = (long)attention.Heads * attention.HeadSizeOrDefault(model.Width);
         if (attention.HeadSize > 0)
         {
@@ -64,8 +79,10 @@ internal static class Validation
     private static void CheckModel(ModelConfig model)
     {
         Size("model.width", model.Width, 1);
-        Size("model.layers", model.Layers, 1);
-        Size("model.context", model.Context, 1);
+        AtLeast("model.layers", model.Layers, 1);
+        Require(model.Layers <= MostLayers, $"model.layers={model.Layers} must be at most {MostLayers}");
+        AtLeast("model.context", model.Context, 1);
+        Require(model.Context <= MostContext, $"model.context={model.Context} must be at most {MostContext}");
         Size("model.vocabulary", model.Vocabulary, 0);
         Size("model.hidden", model.Hidden, 0);
         Positive("model.norm_epsilon", model.NormEpsilon);
@@ -82,7 +99,7 @@ internal static class Validation
         foreach (int window in attention.Window.Values)
             Size("attention.window", window, 0);
         Require(attention.Window.Values.Count <= model.Layers,
-            $"attention.window={attention.Window} names {attention.Window.Values.Count} layers, more than "
+            $"attention.window={Printable.Of(attention.Window.ToString())} names {attention.Window.Values.Count} layers, more than "
             + $"model.layers={model.Layers}; leave some out");
         Require(attention.HeadSize > 0 || model.Width % attention.Heads == 0,
             $"attention.heads={attention.Heads} does not divide model.width={model.Width}; choose a width that is a multiple "
@@ -208,6 +225,7 @@ internal static class Validation
         Require(train.Batch % train.Accumulation == 0,
             $"train.accumulation={train.Accumulation} does not divide train.batch={train.Batch}; choose a divisor");
         AtLeast("train.steps", train.Steps, 1);
+        AtLeast("train.schedule_steps", train.ScheduleSteps, 0);
         AtLeast("train.warmup", train.Warmup, 0);
         AtLeast("train.eval_every", train.EvalEvery, 1);
         AtLeast("train.eval_windows", train.EvalWindows, 0);
@@ -229,6 +247,8 @@ internal static class Validation
     {
         Require(data.Sources.Count > 0 && !data.Sources.Any(string.IsNullOrWhiteSpace),
             $"data.sources is empty or has an empty entry; name files, folders or globs of text, or {DataConfig.SdkDocs}");
+        Require(!data.Sources.Any(source => source.Contains('\0', StringComparison.Ordinal)),
+            "data.sources has an entry with the character U+0000, which no path has; name files, folders or globs of text");
         bool readsDocs = data.Sources.Any(source =>
             source == DataConfig.SdkDocs || source.EndsWith("=" + DataConfig.SdkDocs, StringComparison.Ordinal));
         Require(data.Labels != LabelKind.Record || !readsDocs,

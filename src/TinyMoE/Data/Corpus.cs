@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using TinyMoE.Configuration;
+using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tokenizers;
 
@@ -78,10 +79,18 @@ public sealed partial class Corpus
         Configuration.Validation.CheckData(data);
         TokenizerType type = existing?.Type ?? TokenizerType.Of(data.Tokenizer);
         using LabelledText text = new(known);
-        TextSource.Read(data.Sources, data.Labels, type.Cleaning, text);
-        Tokenizer tokenizer = existing ?? type.Learn(text.Text.Bytes);
-        (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, string.Join(", ", data.Sources));
-        return new Corpus(tokenizer, ids, data.Validation, text.Labels, stretches);
+        try
+        {
+            TextSource.Read(data.Sources, data.Labels, type.Cleaning, text);
+            Tokenizer tokenizer = existing ?? type.Learn(text.Text.Bytes);
+            (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, string.Join(", ", data.Sources));
+            return new Corpus(tokenizer, ids, data.Validation, text.Labels, stretches);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new TinyMoEException(
+                $"Out of memory: the system has no room for the text, of which {Size.Of(text.Text.Length)} are read. Name fewer files.", e);
+        }
     }
 
     /// <summary>How often each id occurs in the part to train on: (V) counts.</summary>

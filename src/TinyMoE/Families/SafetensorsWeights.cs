@@ -85,6 +85,16 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
         RequireFinite(values, name, path);
     }
 
+    /// <summary>Makes sure, before a model is built, that the file has what it will ask for.</summary>
+    /// <exception cref="TinyMoEException">It names a tensor that is missing, or has another shape.</exception>
+    internal void Require(ParameterStore plan)
+    {
+        foreach (FileTensor tensor in plan.All.SelectMany(names.Of))
+            file.Find(tensor.Name, tensor.Shape.ToArray());
+        foreach (StateTensor state in plan.States.Where(state => state.IsSaved))
+            file.Find(names.Of(state.Name), state.Shape.ToArray());
+    }
+
     /// <summary>Makes sure that the model has asked for every tensor of the file.</summary>
     /// <exception cref="TinyMoEException">It names one that nobody read.</exception>
     public void RequireAllUsed()

@@ -14,20 +14,28 @@ internal sealed class RotaryTable(int positions, int headSize, float theta) : ID
 
     public Floats Sin { get; private set; }
 
-    public void Allocate(Backend backend)
+    /// <summary>Takes memory, which holds nothing yet.</summary>
+    public void Place(Backend backend)
     {
         this.backend = backend;
+        int count = positions * (headSize / 2);
+        cos = backend.Pool.Rent((long)count * sizeof(float), "rotary table");
+        sin = backend.Pool.Rent((long)count * sizeof(float), "rotary table");
+        (Cos, Sin) = (cos.As<float>(count), sin.As<float>(count));
+    }
+
+    public void Allocate(Backend backend)
+    {
+        Place(backend);
         int half = headSize / 2, count = positions * half;
+        double[] frequencies = [.. Enumerable.Range(0, half).Select(i => Math.Pow(theta, -2.0 * i / headSize))];
         float[] cosines = new float[count], sines = new float[count];
         for (int i = 0; i < count; i++)
         {
-            double angle = i / half * Math.Pow(theta, -2.0 * (i % half) / headSize);
+            double angle = i / half * frequencies[i % half];
             (sines[i], cosines[i]) = ((float)Math.Sin(angle), (float)Math.Cos(angle));
         }
 
-        cos = backend.Pool.Rent((long)count * sizeof(float));
-        sin = backend.Pool.Rent((long)count * sizeof(float));
-        (Cos, Sin) = (cos.As<float>(count), sin.As<float>(count));
         backend.Write<float>(cosines, Cos);
         backend.Write<float>(sines, Sin);
     }

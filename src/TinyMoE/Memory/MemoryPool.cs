@@ -88,6 +88,9 @@ public sealed class MemoryPool : IDisposable
     /// <summary>Buffers rented now; zero after a step, or something leaked.</summary>
     public int LiveBuffers { get; private set; }
 
+    /// <summary>The origin of the latest request that found no waiting buffer.</summary>
+    internal string Asking { get; private set; } = "";
+
     /// <summary>
     /// Rents a buffer of at least <paramref name="bytes"/> bytes. Its contents are undefined. <paramref name="origin"/> names the place
     /// when the buffer leaks.
@@ -103,6 +106,7 @@ public sealed class MemoryPool : IDisposable
         else
         {
             Misses++;
+            Asking = origin;
             buffer = new DeviceBuffer(allocator.Allocate(size), size);
             all.Add(buffer);
         }

@@ -75,13 +75,16 @@ public sealed class Decoder : IDisposable
     /// <summary>
     /// The parameters that the model of a configuration has, without making them: they have names and shapes but no values.
     /// </summary>
-    public static IReadOnlyList<Parameter> Plan(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters.All;
+    public static IReadOnlyList<Parameter> Plan(RunConfig config) => PlanStore(config).All;
+
+    /// <summary>The same, with what the model keeps and does not train.</summary>
+    internal static ParameterStore PlanStore(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters;
 
     /// <summary>The model on a backend that only counts: it has its memory, and no values.</summary>
     internal static Decoder DryRun(Backend backend, RunConfig config, bool training)
     {
         Decoder model = new(new ParameterStore(backend), config);
-        model.rotary?.Allocate(backend);
+        model.rotary?.Place(backend);
         model.Parameters.Place(training);
         return model;
     }

@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
@@ -51,6 +52,29 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     {
         PartSize[] parts = [.. Decoder.Plan(config).GroupBy(p => p.Part).Select(group => SizeOf(group.Key, group, config))];
         return new ModelSize(parts, FlopsPerToken(config), PeakOfTraining(config), BytesOfGeneration(config));
+    }
+
+    /// <summary>Works it out, and makes sure first that the device can hold what training needs.</summary>
+    /// <exception cref="TinyMoEException">It cannot.</exception>
+    internal static ModelSize ToTrain(RunConfig config, Backend device)
+    {
+        const string Advice = "Use a smaller model, train.batch or model.context, or more train.accumulation.";
+        long weights = Decoder.Plan(config).Sum(parameter => (long)parameter.Count);
+        Require(device, 4 * sizeof(float) * weights, "Training this model needs", "at least ", Advice);
+        ModelSize size = Of(config);
+        Require(device, size.TrainingBytes, "Training this model needs", "", Advice);
+        return size;
+    }
+
+    /// <summary>Makes sure that the device can hold what generation needs.</summary>
+    /// <exception cref="TinyMoEException">It cannot.</exception>
+    internal static void RequireRoomToGenerate(RunConfig config, Backend device) =>
+        Require(device, BytesOfGeneration(config), "This model needs", "", "Use another machine, or a smaller model.context.");
+
+    private static void Require(Backend device, long bytes, string what, string least, string advice)
+    {
+        if (device.MemoryBytes is { } most && bytes > most)
+            throw new TinyMoEException($"{what} {least}{Size.Of(bytes)} of memory, and the machine has {Size.Of(most)}. {advice}");
     }
 
     private static PartSize SizeOf(ModelPart part, IEnumerable<Parameter> parameters, RunConfig config)

@@ -180,16 +180,53 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>Reads the labels of the text that it was trained on; null in one from before texts had labels.</summary>
-    public LabelSet? LoadLabels() =>
-        texts.TryGetValue(Corpus.LabelsFile, out byte[]? text) ? LabelSet.Read(text, PathOf(Corpus.LabelsFile)) : null;
+    /// <exception cref="TinyMoEException">They are none, or not the model's.</exception>
+    public LabelSet? LoadLabels()
+    {
+        if (!texts.TryGetValue(Corpus.LabelsFile, out byte[]? text))
+            return null;
+        LabelSet labels = LabelSet.Read(text, PathOf(Corpus.LabelsFile));
+        return !Config.Moe.RoutesByLabel || labels.Count <= Config.Moe.Tasks ? labels : throw new TinyMoEException(
+            $"{PathOf(Corpus.LabelsFile)} has {labels.Count} labels and moe.tasks={Config.Moe.Tasks} in {PathOf(ConfigFile)}; the two do not "
+            + "belong together.");
+    }
 
     /// <summary>Builds the model on <paramref name="backend"/>, for evaluation or generation.</summary>
     public Decoder LoadModel(Backend backend)
     {
+        ModelSize.RequireRoomToGenerate(Config, backend);
+        return Build(backend, Config, training: false);
+    }
+
+    /// <summary>Closes the files.</summary>
+    public void Dispose()
+    {
+        foreach (SafeFileHandle file in files.Values)
+            file.Dispose();
+    }
+
+    /// <summary>Builds a model of <paramref name="config"/> that trains and begins with the weights of this one.</summary>
+    internal Decoder LoadInitial(Backend backend, RunConfig config)
+    {
+        InitialWeights.RequireFit(Folder, Config, config);
+        return Build(backend, config, training: true);
+    }
+
+    /// <summary>Makes sure, before anything is built, that it has the weights of a configuration.</summary>
+    /// <exception cref="TinyMoEException">It names a tensor that is not there, or has another shape.</exception>
+    internal void RequireWeights(RunConfig config)
+    {
         using SafetensorsWeights weights = OpenWeights();
+        weights.Require(Models.Decoder.PlanStore(config));
+    }
+
+    private Decoder Build(Backend backend, RunConfig config, bool training)
+    {
+        using SafetensorsWeights weights = OpenWeights();
+        weights.Require(Models.Decoder.PlanStore(config));
         return Verified(ModelFile, weights.HasOnlyFloat32, () =>
         {
-            Decoder model = new(backend, Config, training: false, weights: weights);
+            Decoder model = new(backend, config, training, weights: weights);
             try
             {
                 weights.RequireAllUsed();
@@ -203,13 +240,6 @@ public sealed class Checkpoint : IDisposable
         });
     }
 
-    /// <summary>Closes the files.</summary>
-    public void Dispose()
-    {
-        foreach (SafeFileHandle file in files.Values)
-            file.Dispose();
-    }
-
     /// <summary>Reads what the last evaluation saw of the routers.</summary>
     internal RoutingSnapshot LoadRouting() => !files.TryGetValue(RoutingFile, out SafeFileHandle? file) ? RoutingSnapshot.None
         : Verified(RoutingFile, isStrict: true, () => RoutingSnapshot.Load(file, PathOf(RoutingFile)));
@@ -218,10 +248,9 @@ public sealed class Checkpoint : IDisposable
     internal TrainingState StateFor(string fingerprint) => State.Fingerprint == fingerprint ? State : throw new TinyMoEException(
         $"The text is not the one that the run in {Folder} was trained on; resume with the same --data, or begin anew with another --out.");
 
-    /// <summary>Reads the weights and moments of a run that goes on with the configuration of <paramref name="model"/>.</summary>
+    /// <summary>Reads the weights and moments of a run that goes on with this configuration.</summary>
     internal void Load(Decoder model, AdamW optimizer)
     {
-        RequireSame(model.Config);
         LoadWeights(model);
         Verified(OptimizerFile, isStrict: true, () =>
         {
@@ -231,8 +260,8 @@ public sealed class Checkpoint : IDisposable
         });
     }
 
-    /// <summary>Whether a run may go on with another value of this key: its last step, and another path of the same text.</summary>
-    internal static bool MayMove(string key) => key is "train.steps" or "data.sources";
+    /// <summary>Whether a run may go on with another value of this key: its last step, that of its schedule, another path of the text.</summary>
+    internal static bool MayMove(string key) => key is "train.steps" or "train.schedule_steps" or "data.sources";
 
     /// <summary>Whether a file is the one that was written; true where there are no checksums.</summary>
     internal bool Matches(string name) => sums is null || Checksums.HashOf(files[name]) == sums[name];
@@ -332,11 +361,13 @@ public sealed class Checkpoint : IDisposable
         {
             RunConfig config = ConfigJson.Read(System.Text.Encoding.UTF8.GetString(Text(ConfigFile))) with { WrittenByFormerName = [] };
             config.Validate(); // nobody wrote this by hand: a value that cannot be is damage
-            return config;
+            Validation.CheckComplete(config);
+            return State.Step <= config.Train.Steps ? config : throw new TinyMoEException(
+                $"train.steps={config.Train.Steps} is less than the {State.Step} steps that are done by {StateFile}");
         }
         catch (TinyMoEException e)
         {
-            throw new TinyMoEException($"{PathOf(ConfigFile)}: {e.Message}", e);
+            throw new TinyMoEException($"{PathOf(ConfigFile)}: {e.Message.TrimEnd('.')}. Use another checkpoint.", e);
         }
     }
 
@@ -379,8 +410,9 @@ public sealed class Checkpoint : IDisposable
         $"{PathOf(name)} is not the file that was written with this checkpoint ({Checksums.FileName} has another SHA-256): it is damaged or "
         + "of another run; use another checkpoint.");
 
-    /// <summary>A run goes on with the configuration it began with, but for what may move.</summary>
-    private void RequireSame(RunConfig now)
+    /// <summary>Makes sure that a run goes on with the configuration it began with, but for what may move.</summary>
+    /// <exception cref="TinyMoEException">It names the key.</exception>
+    internal void RequireSame(RunConfig now)
     {
         foreach ((string key, string before, string after) in ConfigKeys.Differences(Config, now))
         {

@@ -38,13 +38,15 @@ public sealed class Trainer : IDisposable
     private readonly StepNumbers numbers;
     private readonly RunSaver saver;
     private readonly ModelSize size;
+    private readonly IReadOnlyList<string> startNotes;
     private TrainingState state;
     private RoutingSnapshot lastRouting = RoutingSnapshot.None;
 
     /// <summary>
     /// Prepares a run in <paramref name="folder"/>, which no other training can have until this one is disposed of: a new run in an empty
     /// or new folder (<paramref name="overwrite"/>: or in place of the run that is there), or with <paramref name="resume"/> the one that
-    /// its newest checkpoint holds. The objective is language modelling if none is given.
+    /// its newest checkpoint holds. A new one begins with the weights of <paramref name="init"/>, the folder of another run, or without it
+    /// with random ones. The objective is language modelling if none is given.
     /// </summary>
     /// <exception cref="TinyMoEException">The folder is in use or holds something else, or the configuration or the text is wrong.</exception>
     public Trainer(
@@ -55,8 +57,9 @@ public sealed class Trainer : IDisposable
         ITrainingListener listener,
         bool resume = false,
         IObjective? objective = null,
-        bool overwrite = false)
-        : this(folder.Lock(), backend, config, source, folder, listener, resume, objective, overwrite)
+        bool overwrite = false,
+        string? init = null)
+        : this(folder.Lock(), backend, config, source, folder, listener, resume, objective, overwrite, init)
     {
     }
 
@@ -70,7 +73,8 @@ public sealed class Trainer : IDisposable
         ITrainingListener listener,
         bool resume,
         IObjective? objective,
-        bool overwrite)
+        bool overwrite,
+        string? init)
     {
         this.folderLock = folderLock;
         (this.backend, this.source, this.folder, this.listener, this.overwrite) = (backend, source, folder, listener, overwrite);
@@ -78,22 +82,30 @@ public sealed class Trainer : IDisposable
         try
         {
             folder.RequireUsable(resume, overwrite);
-            using Checkpoint? checkpoint = resume ? folder.OpenNewest() : null;
-            state = checkpoint?.StateFor(source.Fingerprint) ?? TrainingState.New(source.Fingerprint);
+            if (resume && init is not null)
+                throw new ArgumentException("A run that goes on has its own weights.", nameof(init));
+            using Checkpoint? before = resume ? folder.OpenNewest() : init is null ? null : Checkpoint.Open(RunFolder.FindCheckpoint(init));
+            state = resume ? before!.StateFor(source.Fingerprint) : TrainingState.New(source.Fingerprint);
             this.config = config = source.Complete(config);
+            config.Validate();
             source.CheckContext(config.Model.Context);
-            Model = new Decoder(backend, config);
+            if (resume)
+                before!.RequireSame(config);
+            before?.RequireWeights(config);
+            size = ModelSize.ToTrain(config, backend);
+            Model = init is null ? new Decoder(backend, config) : before!.LoadInitial(backend, config);
+            startNotes = resume ? [.. ResumeNotes.Of(before!.Config.Train, config.Train, state.Step)]
+                : before is null ? [] : [$"begins with the weights of {init}, step {before.Step}", .. before.Notes];
             optimizer = new AdamW(Model.Parameters, config.Train);
             numbers = new StepNumbers(backend);
             saver = new RunSaver(folder, Model, optimizer, source, listener);
-            size = ModelSize.Of(config);
-            if (checkpoint is not null)
+            if (resume)
             {
-                checkpoint.Load(Model, optimizer);
-                lastRouting = checkpoint.LoadRouting();
-                saver.GoesOnFrom(checkpoint);
+                before!.Load(Model, optimizer);
+                lastRouting = before.LoadRouting();
+                saver.GoesOnFrom(before);
             }
-            else if (Model.WantsFrequencies)
+            else if (before is null && Model.WantsFrequencies)
             {
                 Model.Prepare(source.TrainFrequencies());
             }
@@ -142,7 +154,8 @@ public sealed class Trainer : IDisposable
                 Evaluate(metrics);
         }
 
-        Save(metrics);
+        if (state.Step <= config.Train.Steps)
+            Save(metrics);
         MemoryReport memory = new(state.Step, PeakResidentBytes(), backend.Pool.PeakBytes, size.TrainingBytes);
         metrics.Write(memory);
         saver.RequireSaved(state);
@@ -290,10 +303,11 @@ public sealed class Trainer : IDisposable
     private void TellStart(MetricsLog metrics)
     {
         NoteReport[] notes = [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))];
-        if (state.Step == 0)
-            Array.ForEach(notes, metrics.Write);
+        NoteReport[] ofStart = [.. startNotes.Select(note => new NoteReport(state.Step, note))];
+        foreach (NoteReport note in state.Step == 0 ? [.. ofStart, .. notes] : state.Step < config.Train.Steps ? ofStart : [])
+            metrics.Write(note);
         listener.OnStart(new TrainingStart(
             backend.Name, Model.Parameters.Count, size.ActiveParameters, source.TrainTokens, source.ValidationTokens,
-            config.Model.Vocabulary, state.Step + 1, config.Train.Steps, notes));
+            config.Model.Vocabulary, state.Step + 1, config.Train.Steps, [.. ofStart, .. notes]));
     }
 }

@@ -20,7 +20,10 @@ public sealed class HelpTests
     }
 
     [Theory]
-    [InlineData("train", $"--preset --config --set --data --tokenizer --steps --stop-at --seed --out --resume --overwrite --profile {OfDevice} --json")]
+    [InlineData(
+        "train",
+        "--preset --config --set --data --tokenizer --steps --stop-at --seed --out --init --resume --keep-schedule --overwrite --profile "
+        + $"{OfDevice} --json")]
     [InlineData("eval", $"--run --data --labels --windows --routing {OfDevice} --json")]
     [InlineData("generate", $"--run --prompt --tokens --temperature --top-k --top-p --label --seed {OfDevice}")]
     [InlineData("doctor", "--json")]

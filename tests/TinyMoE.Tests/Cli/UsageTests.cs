@@ -30,6 +30,11 @@ public sealed class UsageTests
     [InlineData("train|--preset|nano|--config|x.json", "--preset and --config exclude each other; name one", "tinymoe train")]
     [InlineData("train|--set|width", "--set needs key=value, as in model.width=256, not 'width'", "tinymoe train")]
     [InlineData("train|--set|=3", "--set needs key=value, as in model.width=256, not '=3'", "tinymoe train")]
+    [InlineData("train|--keep-schedule", "--keep-schedule is for a run that goes on; it needs --resume", "tinymoe train")]
+    [InlineData("train|--init|x|--resume", "--init begins a new run and --resume goes on with one; name one", "tinymoe train")]
+    [InlineData(
+        "train|--init|x|--preset|nano",
+        "--init takes the configuration of its run, which excludes --preset and --config; change keys with --set", "tinymoe train")]
     [InlineData("train|extra", "'extra' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
     [InlineData("train|--json|5", "'5' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
     [InlineData("eval", "option '--run' is required", "tinymoe eval")]
@@ -55,6 +60,12 @@ public sealed class UsageTests
     [InlineData("train|--config|no-such.json", "no-such.json: there is no such file")]
     [InlineData("train|--set|model.widht=3", "unknown key 'model.widht'; did you mean 'model.width'?")]
     [InlineData("train|--set|model.width=3|model.layers=x", "model.layers needs a whole number, not 'x'")]
+    [InlineData("train|--init|no-such-run|--out|no-other", "There is no folder no-such-run; give the folder of a run")]
+    [InlineData(
+        "info|--set|model.heads=2|attention.heads=4", "model.heads and attention.heads are the same key; keep attention.heads")]
+    [InlineData(
+        "info|--set|attention.heads=4|model.width=64|model.heads=4",
+        "attention.heads and model.heads are the same key; keep attention.heads")]
     [InlineData("train|--set|moe.active=9", "moe.active=9 must be from 1 to moe.experts=8")]
     [InlineData("info|--preset|nano|--set|attention.heads=3", "attention.heads=3 does not divide model.width=128")]
     [InlineData("train|--resume|--out|no-such-run", "no-such-run has no run to resume")]

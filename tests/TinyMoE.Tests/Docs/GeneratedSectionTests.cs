@@ -47,7 +47,8 @@ public sealed partial class GeneratedSectionTests
         CommandLine result = CommandLine.Run(
         [
             "train", "--data", text, "--out", folder["run"], "--steps", "1", "--json",
-            "--set", "model.width=16", "model.layers=1", "model.context=8", "train.batch=2", "moe.hidden=8", "moe.router=noisy-top-k",
+            "--set", "model.width=16", "model.layers=1", "model.context=8", "train.batch=2", "train.warmup=1",
+            "moe.hidden=8", "moe.router=noisy-top-k",
             .. LossTraits.All.Select(loss => $"{loss.Key}=0.01"),
         ]);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));

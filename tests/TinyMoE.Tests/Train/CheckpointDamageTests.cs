@@ -146,20 +146,6 @@ public sealed class CheckpointDamageTests : IClassFixture<CheckpointDamageTests.
         Assert.Contains("model.safetensors is not the file", OneLine.Of(Resume));
     }
 
-    [Theory]
-    [InlineData("\"step\": 20", "\"step\": -5", "step -5")]
-    [InlineData("\"evaluated_step\": 20", "\"evaluated_step\": 21", "evaluated_step 21 at step 20")]
-    [InlineData("\"best_step\": 20", "\"best_step\": 99", "best_step 99 at step 20")]
-    [InlineData("\"step\": 20", "\"step\": 20, \"step\": 3", "not the state")]
-    [InlineData("\"fingerprint\": \"", "\"fingerprint\": \"\\ud800", "not the state")]
-    public void State_ThatCannotBe_IsRefused(string value, string other, string expected)
-    {
-        string text = File.ReadAllText(Last("state.json"));
-        Assert.Contains(value, text, StringComparison.Ordinal);
-        Checkpoints.Write(folder["a/last"], "state.json", System.Text.Encoding.UTF8.GetBytes(text.Replace(value, other, StringComparison.Ordinal)));
-        Assert.Contains(expected, OneLine.Of(Resume));
-    }
-
     private string Last(string name) => folder[$"a/last/{name}"];
 
     /// <summary>Opens the run as one that goes on does.</summary>

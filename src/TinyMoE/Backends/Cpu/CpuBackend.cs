@@ -16,7 +16,7 @@ public sealed unsafe partial class CpuBackend : Backend
 
     /// <summary>A CPU backend with <paramref name="threads"/> threads; 0 for one per core.</summary>
     public CpuBackend(int threads = 0)
-        : this(threads, new MemoryPool(new HostAllocator()))
+        : this(threads, NewPool())
     {
     }
 
@@ -35,7 +35,13 @@ public sealed unsafe partial class CpuBackend : Backend
     public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {Simd.Bits}-bit vectors)";
 
     /// <inheritdoc/>
+    public override long? MemoryBytes => LargestMemory;
+
+    /// <inheritdoc/>
     public override bool ReadsHostMemory => true;
+
+    /// <summary>What <see cref="MemoryBytes"/> says; tests make it small.</summary>
+    internal long LargestMemory { get; init; } = MachineMemory.Bytes;
 
     /// <inheritdoc/>
     public override void Dispose()
@@ -88,21 +94,42 @@ public sealed unsafe partial class CpuBackend : Backend
 
     private static int RowsPerPiece(int C) => Math.Max(1, PieceSize / Math.Max(1, C));
 
+    private static MemoryPool NewPool()
+    {
+        HostAllocator allocator = new();
+        return allocator.Pool = new MemoryPool(allocator);
+    }
+
     private sealed class HostAllocator : IDeviceAllocator
     {
+        /// <summary>The pool that it serves; known once there is one.</summary>
+        public MemoryPool? Pool { get; set; }
+
         public nint Allocate(long bytes)
+        {
+            if (TryAllocate(bytes) is { } address)
+                return address;
+            if (Pool!.FreeWaiting() > 0 && TryAllocate(bytes) is { } again)
+                return again;
+            string live = string.Join(", ", Pool.LargestOrigins(5).Select(use => $"{use.Origin} {Size.Of(use.Bytes)} in {use.Buffers}"));
+            throw new TinyMoEException(
+                $"Out of memory: {Size.Of(bytes)} were asked for by {Pool.Asking} and the system has no such room, "
+                + $"{Size.Of(Pool.LiveBytes)} are live in {Pool.LiveBuffers} buffers{(live.Length > 0 ? $" (most: {live})" : "")}. "
+                + "Use a smaller batch, context or model, or more micro-batches (train.accumulation).");
+        }
+
+        public void Free(nint address) => NativeMemory.AlignedFree((void*)address);
+
+        private static nint? TryAllocate(long bytes)
         {
             try
             {
                 return (nint)NativeMemory.AlignedAlloc((nuint)bytes, 64);
             }
-            catch (OutOfMemoryException e)
+            catch (OutOfMemoryException)
             {
-                throw new TinyMoEException(
-                    $"Out of memory: the system has no {bytes / (1024.0 * 1024.0):F0} MiB left. Use a smaller batch, context or model.", e);
+                return null;
             }
         }
-
-        public void Free(nint address) => NativeMemory.AlignedFree((void*)address);
     }
 }

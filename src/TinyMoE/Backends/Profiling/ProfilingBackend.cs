@@ -36,6 +36,9 @@ public sealed partial class ProfilingBackend : Backend
     /// <inheritdoc/>
     public override MemoryPool Pool { get; }
 
+    /// <inheritdoc/>
+    public override long? MemoryBytes => device?.MemoryBytes;
+
     /// <summary>Whether calls are counted; they are passed on in any case.</summary>
     public bool Counting { get; set; } = true;
 

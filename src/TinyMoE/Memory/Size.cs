@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace TinyMoE.Cuda;
+namespace TinyMoE.Memory;
 
 /// <summary>Bytes in words.</summary>
 internal static class Size

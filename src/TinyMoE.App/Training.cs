@@ -34,7 +34,8 @@ public static class Training
 {
     /// <summary>
     /// Decides where a run lives (<paramref name="folder"/>; null: <c>runs/NAME</c>) and how it is configured: a new run by
-    /// <paramref name="choice"/>, one that goes on by its own configuration where the choice names no other.
+    /// <paramref name="choice"/>, one that goes on by its own configuration where the choice names no other. Paths of texts are resolved
+    /// from the working directory, so that the run finds its text from any other.
     /// </summary>
     /// <exception cref="TinyMoEException">The folder holds a run, or none to resume, or the configuration is wrong.</exception>
     public static TrainingRequest Prepare(ConfigChoice choice, string? folder = null, bool resume = false)
@@ -44,6 +45,7 @@ public static class Training
         CheckFolder(run, resume);
         RunConfig config = choice.Resolve(resume ? Checkpoint.LoadConfig(run.Last) : null);
         config.Validate();
+        config = config with { Data = config.Data with { Sources = [.. config.Data.Sources.Select(Source.Absolute)] } };
         return new TrainingRequest(config, place) { Resume = resume };
     }
 

@@ -151,7 +151,7 @@ internal static class TextSource
     private static string[] Glob(string source)
     {
         string[] names = Source.Names(source);
-        int fixedNames = Array.FindIndex(names, Source.IsPattern);
+        int fixedNames = Source.FixedNames(names);
         string folder = fixedNames == 0 ? "." : string.Join('/', names[..fixedNames]) is { Length: > 0 } path ? path : "/";
         if (!Directory.Exists(folder))
             throw new TinyMoEException($"There is no folder {folder}, where {source} begins: check the path.");

@@ -53,12 +53,13 @@ public static class Training
     /// Trains, or goes on training, and tells <paramref name="listener"/> how it goes; on <paramref name="stop"/> finishes the step in
     /// hand, saves, and returns.
     /// </summary>
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled before there was a step.</exception>
     /// <exception cref="TinyMoEException">The text, the folder or the device cannot be used, or the loss is not finite.</exception>
     public static TrainingOutcome Run(TrainingRequest request, ITrainingListener listener, CancellationToken stop = default)
     {
         RunFolder folder = new(request.Folder);
         CheckFolder(folder, request.Resume);
-        Corpus corpus = Corpus.Load(request.Config.Data, request.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null);
+        Corpus corpus = Corpus.Load(request.Config.Data, request.Resume ? Checkpoint.LoadTokenizer(folder.Last) : null, stop: stop);
         using Backend device = request.Device.Open();
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);

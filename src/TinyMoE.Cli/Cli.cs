@@ -71,6 +71,7 @@ internal static class Cli
         Setting.Folder => "--out",
         Setting.Resume => "--resume",
         Setting.Label => "--label",
+        Setting.Sources => "--data",
         _ => throw new ArgumentOutOfRangeException(nameof(setting), setting, "No option sets it."),
     };
 

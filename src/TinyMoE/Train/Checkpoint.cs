@@ -51,6 +51,9 @@ public static class Checkpoint
     /// <summary>Reads how many steps a checkpoint was trained.</summary>
     public static int LoadStep(string folder) => TrainingState.Load(Path.Combine(folder, StateFile)).Step;
 
+    /// <summary>Reads what names the exact text that a checkpoint was trained on: <see cref="Corpus.Fingerprint"/>.</summary>
+    internal static string LoadFingerprint(string folder) => TrainingState.Load(Path.Combine(folder, StateFile)).Fingerprint;
+
     /// <summary>Builds the model of a checkpoint on <paramref name="backend"/>, for evaluation or generation.</summary>
     public static Decoder LoadModel(string folder, Backend backend)
     {

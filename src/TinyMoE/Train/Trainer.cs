@@ -246,7 +246,7 @@ public sealed class Trainer : IDisposable
 
     private void TellStart(MetricsLog metrics)
     {
-        NoteReport[] notes = [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))];
+        NoteReport[] notes = [.. ConfigNotes.Of(config).Concat(source.Notes).Select(note => new NoteReport(0, note))];
         if (state.Step == 0)
             Array.ForEach(notes, metrics.Write);
         listener.OnStart(new TrainingStart(

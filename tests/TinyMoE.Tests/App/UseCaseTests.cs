@@ -45,7 +45,7 @@ public sealed class UseCaseTests : IDisposable
             recorder.Events);
 
         EvaluationResult few = Evaluating.Run(new EvaluationRequest(folder["run"]) { Windows = 3 });
-        Assert.Equal((outcome.Result.BestStep, 3, 2), (few.Report.Step, few.Windows, few.Routing.Count));
+        Assert.Equal((outcome.Result.BestStep, 3, 2), (few.Report.Step, few.Measured.Windows, few.Routing.Count));
         Assert.Empty(few.Notes);
 
         Pieces pieces = new(), again = new();

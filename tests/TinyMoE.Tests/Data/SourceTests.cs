@@ -113,6 +113,6 @@ public sealed class SourceTests : IDisposable
 
         Assert.Equal("a*b", Source.Parse(folder["a*b/*.txt"]).Name);
         Assert.Equal("a*b", Source.Parse(folder["a*b"]).Name);
-        Assert.Equal([folder["a*b/1.txt"]], TextSource.Files(folder["a*b/*.txt"]));
+        Assert.Equal([folder["a*b/1.txt"]], FileSearch.Files(folder["a*b/*.txt"], new TextNotes()));
     }
 }

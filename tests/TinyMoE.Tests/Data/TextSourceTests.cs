@@ -71,7 +71,7 @@ public sealed class TextSourceTests : IDisposable
         foreach (string name in new[] { "1.md", "a/2.md", "a/b/3.md", "a/b/x1.txt", "x.txt" })
             folder.Write(name, "text");
 
-        Assert.Equal(expected, string.Join(' ', TextSource.Files(folder[pattern]).Select(file => Path.GetRelativePath(folder.Root, file))));
+        Assert.Equal(expected, string.Join(' ', FileSearch.Files(folder[pattern], new TextNotes()).Select(file => Path.GetRelativePath(folder.Root, file))));
     }
 
     [Fact]

@@ -42,6 +42,14 @@ internal sealed class EvaluatedText
     private static EvaluatedText ReadOwn(
         EvaluationRequest request, Tokenizer tokenizer, LabelSet? labels, DataConfig own, string fingerprint, CancellationToken stop)
     {
+        Source? gone = own.Sources.Select(Source.Parse).Where(source => !source.IsSdkDocs && !Source.IsPattern(source.Path))
+            .Cast<Source?>().FirstOrDefault(source => !Path.Exists(source!.Value.Path));
+        if (gone is { } missing)
+        {
+            string what = $"There is no {missing.Path}{Place(own)}, the text of the run in {request.Run}";
+            throw new RequestException($"{what}: bring it back, or measure another by {Setting.Sources}");
+        }
+
         Corpus corpus;
         try
         {

@@ -19,12 +19,7 @@ internal static class FileSearch
         try
         {
             if (Directory.Exists(source))
-            {
-                if (RunFiles.IsRun(source) || RunFiles.IsCheckpoint(source))
-                    throw new TinyMoEException($"The folder {source} is a run of tinymoe, which is no text: name the text itself.");
                 return Kept(source, source, Enumerate(source, ["**"], stop), notes);
-            }
-
             if (!Source.IsPattern(source))
                 throw NotThere(source);
             (string folder, string[] pattern) = Split(source);
@@ -48,7 +43,9 @@ internal static class FileSearch
         string folder = fixedNames == 0 ? "." : string.Join('/', names[..fixedNames]) is { Length: > 0 } path ? path : "/";
         return Directory.Exists(folder)
             ? (folder, names[fixedNames..])
-            : throw new TinyMoEException($"There is no folder {folder}, where {glob} begins: check the path.");
+            : throw (FilePlace.NotUtf8(folder) is null
+                ? new TinyMoEException($"There is no folder {folder}, where {glob} begins: check the path.")
+                : NotThere(folder));
     }
 
     private static IEnumerable<string> Enumerate(string folder, string[] pattern, CancellationToken stop)
@@ -89,9 +86,11 @@ internal static class FileSearch
 
         if (kept.Count > 0)
             return kept;
-        string but = left is null ? "" : $", but those of {left}, which is a run of tinymoe and no text";
+        string but = left is null ? "" : $" but those of {left}, and a run of tinymoe is no text";
         throw new TinyMoEException(Directory.Exists(source)
-            ? $"The folder {source} holds no files{but}."
+            ? RunFiles.IsRun(source) || RunFiles.IsCheckpoint(source)
+                ? $"The folder {source} is a run of tinymoe, which is no text: name the text itself."
+                : $"The folder {source} holds no files{but}."
             : $"No file matches {source}{but}: check the pattern (** matches any number of folders).");
     }
 

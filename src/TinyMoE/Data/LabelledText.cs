@@ -1,4 +1,3 @@
-using System.Text;
 using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Data;
@@ -84,7 +83,9 @@ internal sealed class LabelledText : IDisposable
         if (file.FindLine is not null)
             return $"{file.Name}, line {file.FindLine(place - file.Start)}";
         ReadOnlySpan<byte> before = Text.Bytes[file.Start..place];
-        int line = 1 + before.Count((byte)'\n'), column = 1 + Encoding.UTF8.GetCharCount(before[(before.LastIndexOf((byte)'\n') + 1)..]);
+        int line = 1 + before.Count((byte)'\n'), column = 1;
+        foreach (byte value in before[(before.LastIndexOf((byte)'\n') + 1)..])
+            column += (value & 0xC0) == 0x80 ? 0 : 1; // a character's first byte counts
         return $"{file.Name}, line {line}, column {column}";
     }
 

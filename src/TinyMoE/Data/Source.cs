@@ -53,7 +53,9 @@ internal readonly record struct Source(string Path, string? GivenName)
     /// <summary>Whether a name has a wildcard.</summary>
     public static bool IsPattern(string name) => name.AsSpan().ContainsAny('*', '?');
 
-    /// <summary>How many of a glob's names are a folder to begin in: those before the first wildcard that no folder has in its name.</summary>
+    /// <summary>
+    /// How many of a glob's names are the folder that it begins in: those before the first wildcard that is not in the name of a folder.
+    /// </summary>
     public static int FixedNames(string[] names)
     {
         int count = Array.FindIndex(names, IsPattern);

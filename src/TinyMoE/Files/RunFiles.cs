@@ -51,7 +51,7 @@ internal static class RunFiles
     public static bool IsCheckpoint(string folder) =>
         File.Exists(Path.Combine(folder, Config)) && File.Exists(Path.Combine(folder, Model)) && File.Exists(Path.Combine(folder, State));
 
-    /// <summary>Whether a folder is a run: one with a checkpoint, with metrics, or one that has just begun and holds nothing else yet.</summary>
+    /// <summary>Whether a folder is a run: of a checkpoint, of metrics, or one that has just begun and holds nothing else.</summary>
     public static bool IsRun(string folder) =>
         IsCheckpoint(Path.Combine(folder, Last)) || IsCheckpoint(Path.Combine(folder, Best)) || IsMetrics(Path.Combine(folder, Metrics))
         || (File.Exists(Path.Combine(folder, Lock))

@@ -29,7 +29,7 @@ internal static class OneLine
     /// <summary>The message of the error that <paramref name="action"/> must throw.</summary>
     public static string Of(Action action)
     {
-        string message = Assert.Throws<TinyMoEException>(action).Message;
+        string message = Assert.ThrowsAny<TinyMoEException>(action).Message;
         Assert.DoesNotContain('\n', message);
         Assert.EndsWith(".", message);
         return message;

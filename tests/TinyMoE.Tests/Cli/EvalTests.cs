@@ -10,8 +10,8 @@ public sealed class EvalTests : IDisposable
 {
     private static readonly string[] Small =
     [
-        "--set", "model.width=32", "model.layers=2", "attention.heads=2", "attention.kv_heads=1", "model.context=16",
-        "moe.experts=4", "moe.hidden=32", "train.batch=4", "train.eval_windows=8", "--threads", "2",
+        "--threads", "2", "--set", "model.width=32", "model.layers=2", "attention.heads=2", "attention.kv_heads=1", "model.context=16",
+        "moe.experts=4", "moe.hidden=32", "train.batch=4", "train.eval_windows=8",
     ];
 
     private readonly TemporaryFolder folder = new();
@@ -113,7 +113,7 @@ public sealed class EvalTests : IDisposable
     {
         string euros = folder.Write("euros.txt", string.Concat(Enumerable.Repeat("€", 2000)));
         CommandLine train = CommandLine.Run(
-            ["train", "--data", euros, "--tokenizer", "byte", "--out", folder["run"], .. Small, "--steps", "100", "train.warmup=5"]);
+            ["train", "--data", euros, "--tokenizer", "byte", "--out", folder["run"], "--steps", "100", .. Small, "train.warmup=5"]);
         Assert.Equal((0, ""), (train.ExitCode, train.Error));
 
         string[] generate = ["generate", "--run", folder["run"], "--prompt", "€€", "--temperature", "0", "--tokens"];

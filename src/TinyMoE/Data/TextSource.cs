@@ -101,7 +101,7 @@ internal static class TextSource
         int start = text.Length;
         labelled.BeginFile(file);
         ReadFile(text, file, stop);
-        text.Truncate(start + cleaning.CleanFile(text.Bytes[start..], file, repair => labelled.Notes.Add(file, Name(repair))));
+        text.Truncate(start + cleaning.CleanFile(text.Bytes[start..], file, flaw => labelled.Notes.Add(file, Name(flaw))));
         if (cleaning.EndsFiles)
             EndLine(text, start);
     }
@@ -113,7 +113,7 @@ internal static class TextSource
         if (WideText.EncodingOf(lines.Bytes) is { } encoding)
             throw new TinyMoEException($"{file} looks like {encoding}, and JSON Lines are UTF-8: {WideText.Remedy(encoding)}.");
         if (TextCleaning.EndLinesByLineFeed(lines.Bytes))
-            text.Notes.Add(file, Name(TextRepair.LineEnds));
+            text.Notes.Add(file, Name(TextFlaw.OldLineEnds));
         text.BeginFile(file, length => FindRecord(file, cleaning, length));
         RecordReader.Append(text, lines.Bytes, file, cleaning, stop);
     }
@@ -128,11 +128,12 @@ internal static class TextSource
         return RecordReader.Append(text, lines.Bytes, file, cleaning, CancellationToken.None, until: place);
     }
 
-    private static string Name(TextRepair repair) => repair switch
+    private static string Name(TextFlaw flaw) => flaw switch
     {
-        TextRepair.LineEnds => "lines end in CR (\\r) alone, and are read as lines",
-        TextRepair.CutCharacter => "ends inside a character, whose bytes are left out; perhaps the file was cut off",
-        _ => throw new ArgumentOutOfRangeException(nameof(repair), repair, "Nobody said what it is."),
+        TextFlaw.OldLineEnds => "lines end in CR (\\r) alone, and are read as lines",
+        TextFlaw.StrayReturns => "CR (\\r) inside of lines is a character to learn like others",
+        TextFlaw.CutCharacter => "ends inside a character, whose bytes are left out; perhaps the file was cut off",
+        _ => throw new ArgumentOutOfRangeException(nameof(flaw), flaw, "Nobody said what it is."),
     };
 
     // What is added to a file while it is read comes too late.

@@ -24,8 +24,8 @@ public abstract class TextCleaning
     /// <exception cref="TinyMoEException">It is not the text that the tokenizer needs; <paramref name="where"/> names the file.</exception>
     public int CleanFile(Span<byte> content, string where) => CleanFile(content, where, _ => { });
 
-    /// <summary>Cleans as above, and tells what it mended.</summary>
-    internal abstract int CleanFile(Span<byte> content, string where, Action<TextRepair> repaired);
+    /// <summary>Cleans as above, and tells what it found.</summary>
+    internal abstract int CleanFile(Span<byte> content, string where, Action<TextFlaw> found);
 
     /// <summary>Cleans a piece of text that is known to be UTF-8, such as a record, in place; gives the length that is left.</summary>
     public abstract int CleanText(Span<byte> text);
@@ -44,7 +44,7 @@ public abstract class TextCleaning
     {
         public override bool EndsFiles => false;
 
-        internal override int CleanFile(Span<byte> content, string where, Action<TextRepair> repaired) => content.Length;
+        internal override int CleanFile(Span<byte> content, string where, Action<TextFlaw> found) => content.Length;
 
         public override int CleanText(Span<byte> text) => text.Length;
     }
@@ -56,7 +56,7 @@ public abstract class TextCleaning
 
         public override bool EndsFiles => true;
 
-        internal override int CleanFile(Span<byte> content, string where, Action<TextRepair> repaired)
+        internal override int CleanFile(Span<byte> content, string where, Action<TextFlaw> found)
         {
             if (WideText.EncodingOf(content) is { } encoding)
             {
@@ -74,14 +74,17 @@ public abstract class TextCleaning
                 }
 
                 content = content[..invalid];
-                repaired(TextRepair.CutCharacter);
+                found(TextFlaw.CutCharacter);
             }
 
             if (EndLinesByLineFeed(content))
-                repaired(TextRepair.LineEnds);
+                found(TextFlaw.OldLineEnds);
             int mark = content.StartsWith(Mark) ? Mark.Length : 0;
             content[mark..].CopyTo(content);
-            return CleanText(content[..^mark]);
+            int length = CleanText(content[..^mark]);
+            if (content[..length].Contains((byte)'\r'))
+                found(TextFlaw.StrayReturns);
+            return length;
         }
 
         public override int CleanText(Span<byte> text)

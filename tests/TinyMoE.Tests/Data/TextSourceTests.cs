@@ -147,10 +147,13 @@ public sealed class TextSourceTests : IDisposable
         string first = folder.Write("1.txt", "one\rtwo\r"), second = folder.Write("2.txt", "\uFEFFthree\rfour");
         using LabelledText text = new();
 
-        TextSource.Read([first, second, folder.Write("3.txt", "five\rsix\n")], LabelKind.Source, TextCleaning.Lines, text);
+        string stray = folder.Write("3.txt", "five\rsix\n"), usual = folder.Write("4.txt", "seven\r\n");
+        TextSource.Read([first, second, stray, usual], LabelKind.Source, TextCleaning.Lines, text);
 
-        Assert.Equal("one\ntwo\nthree\nfour\nfive\rsix\n", Encoding.UTF8.GetString(text.Text.Bytes));
-        Assert.StartsWith($"{first}, {second}: lines end in CR", Assert.Single(text.Notes.Lines), StringComparison.Ordinal);
+        Assert.Equal("one\ntwo\nthree\nfour\nfive\rsix\nseven\n", Encoding.UTF8.GetString(text.Text.Bytes));
+        Assert.Equal(2, text.Notes.Lines.Count);
+        Assert.StartsWith($"{first}, {second}: lines end in CR", text.Notes.Lines[0], StringComparison.Ordinal);
+        Assert.StartsWith($"{stray}: CR (\\r) inside of lines", text.Notes.Lines[1], StringComparison.Ordinal);
     }
 
     [Theory]

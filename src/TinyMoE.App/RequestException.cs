@@ -25,6 +25,9 @@ public enum Setting
 
     /// <summary>The label to write by: <see cref="GenerationRequest.Label"/>.</summary>
     Label,
+
+    /// <summary>The texts to measure: <see cref="EvaluationRequest.Sources"/>.</summary>
+    Sources,
 }
 
 /// <summary>A request that cannot be met as it stands. The message names settings; an application can have it in its own words.</summary>

@@ -36,7 +36,10 @@ public interface ITextListener
     {
     }
 
-    /// <summary>Called for every token, and once at the end, with its text, empty while the bytes of a character are incomplete.</summary>
+    /// <summary>
+    /// Called for every token with its text, empty while the bytes of a character are incomplete; bytes that are incomplete at the end are
+    /// no text.
+    /// </summary>
     void OnText(string text);
 }
 
@@ -72,8 +75,6 @@ public static class TextGeneration
             if (stop.IsCancellationRequested)
                 break;
         }
-
-        listener.OnText(decoder.Flush());
     }
 
     /// <summary>A short text by the best model of a run that was trained; by the first label, where its router needs one.</summary>

@@ -42,7 +42,8 @@ public static class Training
     /// <summary>
     /// Decides where a run lives (<paramref name="folder"/>; null: <c>runs/NAME</c>) and how it is configured: a new run by
     /// <paramref name="choice"/>, one that goes on by its own configuration where the choice names no other. One that begins with the
-    /// weights of another has that one's configuration, with what the choice changes in it.
+    /// weights of another has that one's configuration, with what the choice changes in it. Paths of texts are resolved from the working
+    /// directory, so that the run finds its text from any other.
     /// </summary>
     /// <exception cref="TinyMoEException">The folder holds a run, or none to resume, or the configuration is wrong.</exception>
     public static TrainingRequest Prepare(ConfigChoice choice, string? folder = null, bool resume = false, bool overwrite = false)
@@ -63,6 +64,7 @@ public static class Training
         config.Validate();
         if (choice.Init is not null)
             InitialWeights.RequireFit(choice.Init, saved!, config);
+        config = config with { Data = config.Data with { Sources = [.. config.Data.Sources.Select(Source.Absolute)] } };
         return new TrainingRequest(config, place) { Resume = resume, Overwrite = overwrite, Init = choice.Init };
     }
 
@@ -76,12 +78,13 @@ public static class Training
         RunFolder folder = new(request.Folder);
         using FileLock held = folder.Lock();
         CheckFolder(folder, request.Resume, request.Overwrite);
-        Corpus corpus = LoadText(request, folder);
+        Corpus corpus = LoadText(request, folder, stop);
         using Backend device = request.Device.Open();
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
         using Trainer trainer = new(
-            held, profiling ?? device, request.Config, corpus, folder, listener, request.Resume, objective: null, request.Overwrite, request.Init)
+            held, profiling ?? device, request.Config, corpus, folder, listener, request.Resume, objective: null, request.Overwrite,
+            request.Init)
         {
             Profiler = profiler,
         };
@@ -90,13 +93,13 @@ public static class Training
     }
 
     /// <summary>The text, in the tokens and the labels of the run that goes on or that a new one begins with.</summary>
-    private static Corpus LoadText(TrainingRequest request, RunFolder folder)
+    private static Corpus LoadText(TrainingRequest request, RunFolder folder, CancellationToken stop)
     {
         using Checkpoint? before = request.Resume ? folder.OpenNewest()
             : request.Init is { } init ? Checkpoint.Open(RunFolder.FindCheckpoint(init)) : null;
         if (before is null)
-            return Corpus.Load(request.Config.Data);
-        Corpus corpus = Corpus.Load(request.Config.Data, before.LoadTokenizer(), before.LoadLabels());
+            return Corpus.Load(request.Config.Data, stop: stop);
+        Corpus corpus = Corpus.Load(request.Config.Data, before.LoadTokenizer(), before.LoadLabels(), stop);
         int tasks = request.Config.Moe.RoutesByLabel ? request.Config.Moe.Tasks : int.MaxValue;
         if (request.Init is not null && corpus.Labels.Count > tasks)
         {
@@ -137,7 +140,7 @@ public static class Training
         if (!resume && !overwrite && folder.HasRun)
         {
             throw new RequestException(
-                $"{root} holds a run already; {Setting.Resume} goes on with it, {Setting.Overwrite} replaces it, {Setting.Folder} names another");
+                $"{root} holds a run already; {Setting.Resume} goes on, {Setting.Overwrite} replaces it, {Setting.Folder} names another");
         }
 
         if (!resume && !overwrite && folder.IsUsed)

@@ -37,7 +37,7 @@ public static class Verifying
 
     private static CheckpointFinding Examine(string folder)
     {
-        IReadOnlyList<string> problems = Checkpoint.FindDamage(folder);
+        IReadOnlyList<string> problems = CheckpointDamage.Find(folder);
         try
         {
             using Checkpoint checkpoint = Checkpoint.Open(folder);

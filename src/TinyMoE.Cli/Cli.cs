@@ -75,6 +75,7 @@ internal static class Cli
         Setting.Init => "--init",
         Setting.KeepSchedule => "--keep-schedule",
         Setting.Label => "--label",
+        Setting.Sources => "--data",
         _ => throw new ArgumentOutOfRangeException(nameof(setting), setting, "No option sets it."),
     };
 

@@ -18,12 +18,12 @@ internal sealed class EvalCommand
 
     private readonly Option<string?> run = Options.Run();
     private readonly Option<string[]> data = Options.Texts("--data", "PATH",
-        "Files, folders or globs of text; its held-out share is measured. The run's own text if not said.");
+        "Files, folders or globs of text, measured whole. What was held out of the run's own text if not said.");
     private readonly Option<string?> labels = Options.OneOf("--labels",
         "What the labels of --data are: those of sources (name=PATH), files or JSON records. As in training if not said.",
         "source", "file", "record");
     private readonly Option<int?> windows = Options.Whole("--windows", 1,
-        "Windows of the context length to measure, from the start of the held-out text; all if not said.");
+        "Windows of the context length to measure, from the start; all if not said.");
     private readonly Option<bool> routing = Options.Flag("--routing", "Also draw, layer by layer, which experts are chosen together.");
     private readonly DeviceOptions device = new();
     private readonly Option<bool> json = Options.Json();
@@ -49,13 +49,15 @@ internal sealed class EvalCommand
 
     private int Run(ParseResult parsed)
     {
-        EvaluationResult result = Evaluating.Run(new EvaluationRequest(parsed.GetValue(run)!)
+        EvaluationRequest request = new(parsed.GetValue(run)!)
         {
             Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
             Labels = parsed.GetValue(labels),
             Windows = parsed.GetValue(windows),
             Device = device.Read(parsed),
-        });
+        };
+        using Interrupts interrupts = new();
+        EvaluationResult result = Evaluating.Run(request, interrupts.Token);
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
             WriteJson(output, result);
@@ -68,7 +70,7 @@ internal sealed class EvalCommand
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(Words.Note(note.Text));
-        output.WriteLine($"model of step {result.Report.Step}, {result.Windows} windows: {Words.Of(result.Report)}");
+        output.WriteLine($"model of step {result.Report.Step}, {Name(result.Measured)}: {Words.Of(result.Report)}");
         IAnsiConsole console = Consoles.For(output);
         RoutingTable.Write(console, result.Routing);
         DomainTable.Write(console, result.Routing);
@@ -76,11 +78,21 @@ internal sealed class EvalCommand
             CoActivationMap.Write(console, result.Routing);
     }
 
+    /// <summary>"all 475 windows of test.txt", "the first 10 of 47 windows held out of its own text".</summary>
+    private static string Name(MeasuredText measured)
+    {
+        (int count, int all) = (measured.Windows, measured.Of);
+        string many = all == 1 ? "the one window" : count < all ? $"the first {count} of {all} windows"
+            : measured.HeldOut ? $"the {all} windows" : $"all {all} windows";
+        return measured.HeldOut ? $"{many} held out of its own text" : $"{many} of {string.Join(", ", measured.Sources)}";
+    }
+
     private static void WriteJson(TextWriter output, EvaluationResult result)
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(MetricsJson.Line(note));
-        output.WriteLine(MetricsJson.Line(result.Report));
+        MeasuredText measured = result.Measured;
+        output.WriteLine(MetricsJson.Line(result.Report, measured.Windows, measured.Of, measured.HeldOut, measured.Sources));
         foreach (RoutingReport layer in result.Routing)
             output.WriteLine(MetricsJson.Line(layer));
     }

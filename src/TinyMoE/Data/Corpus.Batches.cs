@@ -1,5 +1,6 @@
 using System.Buffers;
 using TinyMoE.Configuration;
+using TinyMoE.Files;
 using TinyMoE.Layers;
 using TinyMoE.Tensors;
 using TinyMoE.Tokenizers;
@@ -9,8 +10,6 @@ namespace TinyMoE.Data;
 /// <summary>A corpus as a source of batches: for training windows at random places, for evaluation windows laid end to end.</summary>
 public sealed partial class Corpus : IBatchSource
 {
-    internal const string TokenizerFile = "tokenizer.json", LabelsFile = "labels.json";
-
     int IBatchSource.TrainTokens => split;
 
     int IBatchSource.ValidationTokens => ids.Length - split;
@@ -48,7 +47,7 @@ public sealed partial class Corpus : IBatchSource
     /// <summary>Writes <c>tokenizer.json</c> and <c>labels.json</c>.</summary>
     public void Save(string folder)
     {
-        Tokenizer.Save(Path.Combine(folder, TokenizerFile));
-        Labels.Save(Path.Combine(folder, LabelsFile));
+        Tokenizer.Save(Path.Combine(folder, RunFiles.Tokenizer));
+        Labels.Save(Path.Combine(folder, RunFiles.Labels));
     }
 }

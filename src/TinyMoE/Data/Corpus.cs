@@ -21,7 +21,11 @@ public sealed partial class Corpus
 
     private readonly TokenIds ids;
     private readonly LabelRuns labels;
+    private readonly List<Stretch> order; // what the ids come from, one stretch behind the other
     private readonly int split;
+    private readonly bool hasParts; // of each of which the end is held out
+    private readonly bool isWhole;  // all of it is held out
+    private string? fingerprint;
 
     /// <summary>The corpus of these ids; of them the last <paramref name="validationShare"/> is for validation.</summary>
     public Corpus(Tokenizer tokenizer, ReadOnlySpan<int> ids, float validationShare)
@@ -43,13 +47,34 @@ public sealed partial class Corpus
     {
         if (validationShare is not (> 0 and < 1))
             throw new TinyMoEException($"data.validation is {validationShare}: give a share above 0 and below 1.");
-        (List<Stretch> order, split) = HeldOut.Choose(stretches, validationShare);
-        bool inParts = stretches.Any(stretch => stretch.Part != stretches[0].Part);
-        this.ids = inParts ? ids.Select([.. order.Select(stretch => (stretch.Start, stretch.Length))]) : ids;
+        (order, split) = HeldOut.Choose(stretches, validationShare);
+        hasParts = stretches.Any(stretch => stretch.Part != stretches[0].Part);
+        this.ids = hasParts ? ids.Select([.. order.Select(stretch => (stretch.Start, stretch.Length))]) : ids;
         labels = new LabelRuns(order);
         Labels = names;
         Tokenizer = tokenizer;
-        Fingerprint = ComputeFingerprint(inParts);
+    }
+
+    /// <summary>The text of <paramref name="split"/> in its own order, all of it held out.</summary>
+    private Corpus(Corpus split)
+    {
+        List<(Stretch Stretch, int Place)> stretches = []; // with the place that each has in the ids
+        int place = 0;
+        foreach (Stretch stretch in split.order)
+        {
+            stretches.Add((stretch, place));
+            place += stretch.Length;
+        }
+
+        stretches.Sort((a, b) => (a.Stretch.Start, a.Stretch.Length).CompareTo((b.Stretch.Start, b.Stretch.Length))); // an empty one first
+        order = [.. stretches.Select(moved => moved.Stretch)];
+        hasParts = split.hasParts;
+        ids = hasParts ? split.ids.Select([.. stretches.Select(moved => (moved.Place, moved.Stretch.Length))]) : split.ids;
+        labels = new LabelRuns(order);
+        Labels = split.Labels;
+        Tokenizer = split.Tokenizer;
+        Notes = split.Notes;
+        isWhole = true;
     }
 
     /// <summary>The tokenizer that made ids of the text.</summary>
@@ -64,27 +89,31 @@ public sealed partial class Corpus
     /// <summary>The names of the labels. A label that the text does not have may be among them: one that a model knows.</summary>
     public LabelSet Labels { get; }
 
+    /// <summary>What a person should know of how the text was read, one line each: files that were left out, or mended.</summary>
+    public IReadOnlyList<string> Notes { get; private init; } = [];
+
     /// <summary>
     /// SHA-256 of the vocabulary, the ids and the split, and of a text with several parts the labels' numbers, in hexadecimal: two corpora
     /// are the same to a model if their fingerprints are.
     /// </summary>
-    public string Fingerprint { get; }
+    public string Fingerprint => fingerprint ??= ComputeFingerprint();
 
     /// <summary>
     /// Reads the text that <paramref name="data"/> names; with an <paramref name="existing"/> tokenizer, of a trained model, its ids are
     /// used. Labels that the model knows by name (<paramref name="known"/>) keep their numbers, others are numbered behind them.
     /// </summary>
-    public static Corpus Load(DataConfig data, Tokenizer? existing = null, LabelSet? known = null)
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
+    public static Corpus Load(DataConfig data, Tokenizer? existing = null, LabelSet? known = null, CancellationToken stop = default)
     {
         Configuration.Validation.CheckData(data);
         TokenizerType type = existing?.Type ?? TokenizerType.Of(data.Tokenizer);
         using LabelledText text = new(known);
         try
         {
-            TextSource.Read(data.Sources, data.Labels, type.Cleaning, text);
+            TextSource.Read(data.Sources, data.Labels, type.Cleaning, text, stop);
             Tokenizer tokenizer = existing ?? type.Learn(text.Text.Bytes);
-            (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, string.Join(", ", data.Sources));
-            return new Corpus(tokenizer, ids, data.Validation, text.Labels, stretches);
+            (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, string.Join(", ", data.Sources), stop);
+            return new Corpus(tokenizer, ids, data.Validation, text.Labels, stretches) { Notes = text.Notes.Lines };
         }
         catch (OutOfMemoryException e)
         {
@@ -92,6 +121,9 @@ public sealed partial class Corpus
                 $"Out of memory: the system has no room for the text, of which {Size.Of(text.Text.Length)} are read. Name fewer files.", e);
         }
     }
+
+    /// <summary>The same text with nothing to train on: all of it is held out, in its own order.</summary>
+    public Corpus AllHeldOut() => new(this);
 
     /// <summary>How often each id occurs in the part to train on: (V) counts.</summary>
     public int[] TrainFrequencies()
@@ -108,10 +140,13 @@ public sealed partial class Corpus
         return counts;
     }
 
-    /// <summary>Throws a <see cref="TinyMoEException"/> unless both parts hold at least one window.</summary>
+    /// <summary>
+    /// Throws a <see cref="TinyMoEException"/> unless both parts hold at least one window, or all of it where all is held out.
+    /// </summary>
     public void CheckContext(int context)
     {
-        CheckWindow(Train.Length, context, "training");
+        if (!isWhole)
+            CheckWindow(Train.Length, context, "training");
         CheckWindow(Validation.Length, context, "validation");
     }
 
@@ -181,16 +216,17 @@ public sealed partial class Corpus
             throw new ArgumentException($"{inputs.Length} inputs have as many labels, not {labels.Length}.");
     }
 
-    private static void CheckWindow(int length, int context, string part)
+    private void CheckWindow(int length, int context, string part)
     {
-        if (length <= context)
-        {
-            throw new TinyMoEException($"The {part} part of the text has {length} tokens, and a context of {context} needs at least "
-                + $"{context + 1}: use a longer text, a smaller model.context or another data.validation.");
-        }
+        if (length > context)
+            return;
+        throw new TinyMoEException(isWhole
+            ? $"The text has {length} tokens, and a context of {context} needs at least {context + 1}: use a longer text."
+            : $"The {part} part of the text has {length} tokens, and a context of {context} needs at least {context + 1}: use a longer "
+                + "text, a smaller model.context or another data.validation.");
     }
 
-    private string ComputeFingerprint(bool withLabels)
+    private string ComputeFingerprint()
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         string kind = char.ToUpperInvariant(Tokenizer.Type.Name[0]) + Tokenizer.Type.Name[1..]; // as checkpoints have it from of old
@@ -204,7 +240,7 @@ public sealed partial class Corpus
             hash.AppendData(MemoryMarshal.AsBytes(part));
         }
 
-        if (withLabels)
+        if (hasParts)
             labels.AppendTo(hash);
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());

@@ -18,6 +18,9 @@ public interface IBatchSource
     /// <summary>Number of tokens held out for validation.</summary>
     int ValidationTokens { get; }
 
+    /// <summary>What a person should know of what it gives, one line each; none for most sources.</summary>
+    IReadOnlyList<string> Notes => [];
+
     /// <summary>
     /// The configuration with what only the source knows: the size of the vocabulary, and with router task the number of labels.
     /// </summary>

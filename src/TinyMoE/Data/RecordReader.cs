@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using TinyMoE.Tokenizers;
@@ -6,20 +7,30 @@ namespace TinyMoE.Data;
 
 /// <summary>
 /// Reads JSON Lines: one record per line, <c>{"text": "...", "label": "..."}</c>, other members ignored, empty lines too. Texts follow each
-/// other, each ended by \n. What is not a record is an error with its line.
+/// other, each ended by \n. A label may be a number, true or false, which is called as it is written; a record without one, or with null,
+/// has the label <see cref="NoLabel"/>. What is not a record is an error with its line.
 /// </summary>
 internal static class RecordReader
 {
+    /// <summary>The label of records that have none.</summary>
+    public const string NoLabel = "none";
+
     private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
 
-    /// <summary>Adds the cleaned texts of a file's lines with their labels; a byte order mark is none of them.</summary>
-    public static void Append(LabelledText text, ReadOnlySpan<byte> lines, string file, TextCleaning cleaning)
+    /// <summary>
+    /// Adds the cleaned texts of a file's lines with their labels; a byte order mark is none of them. Stops behind the record that has the
+    /// byte <paramref name="until"/> of what is added, and gives the number of the last line read.
+    /// </summary>
+    public static int Append(
+        LabelledText text, ReadOnlySpan<byte> lines, string file, TextCleaning cleaning, CancellationToken stop = default,
+        int until = int.MaxValue)
     {
         lines = lines[(lines.StartsWith(Mark) ? Mark.Length : 0)..];
-        int number = 0;
+        int number = 0, begin = text.Text.Length;
         foreach (Range range in lines.Split((byte)'\n'))
         {
             number++;
+            stop.ThrowIfCancellationRequested();
             ReadOnlySpan<byte> line = lines[range];
             if (line.Trim(" \t\r"u8).IsEmpty)
                 continue;
@@ -29,7 +40,11 @@ internal static class RecordReader
             text.Text.Truncate(start + cleaning.CleanText(text.Text.Bytes[start..]));
             TextSource.EndLine(text.Text, start);
             text.Label(text.Text.Length, label, part: null);
+            if (text.Text.Length - begin > until)
+                break;
         }
+
+        return number;
     }
 
     // Adds the text of a record and gives its label.
@@ -57,8 +72,8 @@ internal static class RecordReader
         Utf8JsonReader json = new(line);
         json.Read();
         Require(json.TokenType == JsonTokenType.StartObject, "it is not an object");
-        bool hasText = false;
-        string? label = null;
+        bool hasText = false, hasLabel = false;
+        string label = NoLabel;
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
             bool isText = json.ValueTextEquals("text"u8), isLabel = json.ValueTextEquals("label"u8);
@@ -74,10 +89,9 @@ internal static class RecordReader
             }
             else if (isLabel)
             {
-                Require(label is null, "it has two members \"label\"");
-                Require(json.TokenType == JsonTokenType.String, "its \"label\" is not a text");
-                label = json.GetString()!;
-                Require(label.Length > 0 && !label.Any(char.IsControl), "its \"label\" is empty or has control characters");
+                Require(!hasLabel, "it has two members \"label\"");
+                label = ReadLabel(json);
+                hasLabel = true;
             }
             else
             {
@@ -87,7 +101,24 @@ internal static class RecordReader
 
         json.Read(); // throws if something follows
         Require(hasText, "it has no \"text\"");
-        return label ?? throw new FormatException("it has no \"label\"");
+        return label;
+    }
+
+    private static string ReadLabel(in Utf8JsonReader json)
+    {
+        switch (json.TokenType)
+        {
+            case JsonTokenType.Null:
+                return NoLabel;
+            case JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False:
+                return Encoding.UTF8.GetString(json.ValueSpan);
+            case JsonTokenType.String:
+                string label = json.GetString()!;
+                Require(label.Length > 0 && !label.Any(char.IsControl), "its \"label\" is empty or has control characters");
+                return label;
+            default:
+                throw new FormatException("its \"label\" is not a text");
+        }
     }
 
     private static void Require(bool holds, string otherwise)

@@ -24,10 +24,10 @@ internal static class SdkDocs
     /// Adds the text, in ASCII, to what is there, with the label, or with those of <see cref="DocDomains"/> if null; it belongs to that
     /// part of the text, or to its label's.
     /// </summary>
-    public static void Append(LabelledText text, string? label, int? part)
+    public static void Append(LabelledText text, string? label, int? part, CancellationToken stop = default)
     {
         string[] files = [.. SdkLocator.DocumentationFiles().Where(file => Path.GetFileName(file) != Signatures)];
-        DocDomains domains = Append(text.Text, files);
+        DocDomains domains = Append(text.Text, files, stop);
         if (label is null)
             domains.Label(text, part);
         else
@@ -35,13 +35,16 @@ internal static class SdkDocs
     }
 
     /// <summary>Adds the text of these documentation files; gives where in it is which type.</summary>
-    internal static DocDomains Append(TextBuffer text, string[] files)
+    internal static DocDomains Append(TextBuffer text, string[] files, CancellationToken stop = default)
     {
         using DocText docs = new();
         try
         {
             foreach (string file in files)
+            {
+                stop.ThrowIfCancellationRequested();
                 DocReader.Read(file, docs);
+            }
         }
         catch (Exception e) when (e is XmlException || FileProblem.Is(e))
         {

@@ -30,6 +30,19 @@ internal readonly record struct Source(string Path, string? GivenName)
         return new Source(entry[(equals + 1)..], entry[..equals]);
     }
 
+    /// <summary>
+    /// An entry that names the same text from any working directory: its path is made absolute, its name stays. What has no name but the
+    /// working directory's (<c>.</c>, <c>*.txt</c>) is called as that folder is.
+    /// </summary>
+    public static string Absolute(string entry)
+    {
+        Source source = Parse(entry);
+        if (source.IsSdkDocs || string.IsNullOrWhiteSpace(source.Path) || source.Path.Contains('\0', StringComparison.Ordinal))
+            return entry; // the built-in text; or what is refused, as it was given
+        string path = System.IO.Path.GetFullPath(source.Path);
+        return source.GivenName is { } name ? $"{name}={path}" : path;
+    }
+
     /// <summary>The name of a file without extension; a name that is only an extension is kept.</summary>
     public static string NameOfFile(string path) =>
         System.IO.Path.GetFileNameWithoutExtension(path) is { Length: > 0 } name ? name : System.IO.Path.GetFileName(path);
@@ -40,19 +53,31 @@ internal readonly record struct Source(string Path, string? GivenName)
     /// <summary>Whether a name has a wildcard.</summary>
     public static bool IsPattern(string name) => name.AsSpan().ContainsAny('*', '?');
 
+    /// <summary>
+    /// How many of a glob's names are the folder that it begins in: those before the first wildcard that is not in the name of a folder.
+    /// </summary>
+    public static int FixedNames(string[] names)
+    {
+        int count = Array.FindIndex(names, IsPattern);
+        while (count < names.Length - 1 && Directory.Exists(string.Join('/', names[..(count + 1)])))
+            count++;
+        return count;
+    }
+
     // Of a glob, the folder that holds the = must exist.
     private static bool Exists(string entry)
     {
-        int first = Array.FindIndex(Names(entry), IsPattern);
-        string fixedPath = first < 0 ? entry : string.Join('/', Names(entry)[..first]);
-        return fixedPath.Contains('=', StringComparison.Ordinal) && (File.Exists(fixedPath) || Directory.Exists(fixedPath));
+        if (File.Exists(entry))
+            return true;
+        string fixedPath = IsPattern(entry) ? string.Join('/', Names(entry)[..FixedNames(Names(entry))]) : entry;
+        return fixedPath.Contains('=', StringComparison.Ordinal) && Directory.Exists(fixedPath);
     }
 
     private static string NameOf(string path)
     {
         if (File.Exists(path))
             return NameOfFile(path);
-        string folder = string.Join('/', Names(path).TakeWhile(name => !IsPattern(name)));
+        string folder = IsPattern(path) && !Directory.Exists(path) ? string.Join('/', Names(path)[..FixedNames(Names(path))]) : path;
         string name = System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(folder));
         return name is "" or "." or ".." ? path : name;
     }

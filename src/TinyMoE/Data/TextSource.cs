@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using TinyMoE.Configuration;
 using TinyMoE.Files;
 using TinyMoE.Tokenizers;
@@ -14,16 +13,18 @@ namespace TinyMoE.Data;
 /// <item>a glob: <c>*</c> and <c>?</c> match inside one name, <c>**</c> any number of folders (<c>docs/**/*.md</c>), case counts;</item>
 /// <item><see cref="DataConfig.SdkDocs"/>: <see cref="Data.SdkDocs"/>.</item>
 /// </list>
-/// Folders and globs leave out what is hidden, empty, or behind a link to a folder; nothing else is left out: a file that is not what the
-/// tokenizer's <see cref="TextCleaning"/> wants is an error. A file that two sources name counts once. <see cref="Source"/> has how sources
-/// are named, <see cref="RecordReader"/> how files are read with <see cref="LabelKind.Record"/>.
+/// Folders and globs leave out what is hidden, empty, behind a link to a folder, or a run of TinyMoE (<see cref="FileSearch"/>); nothing
+/// else is left out: a file that is not what the tokenizer's <see cref="TextCleaning"/> wants is an error. A file that is reached twice
+/// counts once, links or not. <see cref="Source"/> has how sources are named, <see cref="RecordReader"/> how files are read with
+/// <see cref="LabelKind.Record"/>.
 /// </summary>
 internal static class TextSource
 {
     private const int BlockSize = 1 << 18;
 
     /// <summary>Adds all of the text, cleaned and labelled; never nothing.</summary>
-    public static void Read(IReadOnlyList<string> sources, LabelKind labels, TextCleaning cleaning, LabelledText text)
+    public static void Read(
+        IReadOnlyList<string> sources, LabelKind labels, TextCleaning cleaning, LabelledText text, CancellationToken stop = default)
     {
         if (sources.Count == 0)
             throw new TinyMoEException("There is no text to read: name a file, a folder, a glob or sdk-docs with --data.");
@@ -40,30 +41,14 @@ internal static class TextSource
 
             int? part = labels == LabelKind.Source ? i : null; // what the last share is held out of: a source, or all text of a label
             if (!source.IsSdkDocs)
-                ReadFiles(source, labels, cleaning, part, text, seen);
+            {
+                ReadFiles(source, labels, cleaning, part, text, seen, stop);
+            }
             else if (seen.Add(source.Path))
-                SdkDocs.Append(text, labels == LabelKind.Source ? source.GivenName : source.Name, part);
-        }
-    }
-
-    /// <summary>The files that a source names, at least one.</summary>
-    internal static string[] Files(string source)
-    {
-        if (File.Exists(source))
-            return [source];
-        try
-        {
-            string[] files = Directory.Exists(source) ? Enumerate(source, ["**"])
-                : Source.IsPattern(source) ? Glob(source)
-                : throw new TinyMoEException(
-                    $"There is no file or folder {source}: check the path, or use sdk-docs for the built-in text.");
-            return files.Length > 0 ? files : throw new TinyMoEException(Directory.Exists(source)
-                ? $"The folder {source} holds no files."
-                : $"No file matches {source}: check the pattern (** matches any number of folders).");
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            throw new TinyMoEException($"Cannot search {source}: {FileProblem.Reason(e)}.", e);
+            {
+                text.BeginFile(source.Path);
+                SdkDocs.Append(text, labels == LabelKind.Source ? source.GivenName : source.Name, part, stop);
+            }
         }
     }
 
@@ -82,20 +67,20 @@ internal static class TextSource
     }
 
     private static void ReadFiles(
-        Source source, LabelKind labels, TextCleaning cleaning, int? part, LabelledText text, HashSet<string> seen)
+        Source source, LabelKind labels, TextCleaning cleaning, int? part, LabelledText text, HashSet<string> seen, CancellationToken stop)
     {
         int before = text.Text.Length;
         bool empty = true;
-        foreach (string file in Files(source.Path))
+        foreach (string file in FileSearch.Files(source.Path, text.Notes, stop))
         {
-            bool repeated = !seen.Add(Path.GetFullPath(file));
+            bool repeated = !seen.Add(FilePlace.Real(file));
             if (!repeated && labels == LabelKind.Record)
             {
-                AppendRecords(text, file, cleaning);
+                AppendRecords(text, file, cleaning, stop);
             }
             else if (!repeated)
             {
-                AppendFile(text.Text, file, cleaning);
+                AppendFile(text, file, cleaning, stop);
                 text.Label(text.Text.Length, labels == LabelKind.File ? Source.NameOfFile(file) : source.Name, part);
             }
 
@@ -110,34 +95,69 @@ internal static class TextSource
         }
     }
 
-    private static void AppendFile(TextBuffer text, string file, TextCleaning cleaning)
+    private static void AppendFile(LabelledText labelled, string file, TextCleaning cleaning, CancellationToken stop)
     {
+        TextBuffer text = labelled.Text;
         int start = text.Length;
-        ReadFile(text, file);
-        text.Truncate(start + cleaning.CleanFile(text.Bytes[start..], file));
+        labelled.BeginFile(file);
+        ReadFile(text, file, stop);
+        text.Truncate(start + cleaning.CleanFile(text.Bytes[start..], file, flaw => labelled.Notes.Add(file, Name(flaw))));
         if (cleaning.EndsFiles)
             EndLine(text, start);
     }
 
-    private static void AppendRecords(LabelledText text, string file, TextCleaning cleaning)
+    private static void AppendRecords(LabelledText text, string file, TextCleaning cleaning, CancellationToken stop)
     {
         using TextBuffer lines = new();
-        ReadFile(lines, file);
-        RecordReader.Append(text, lines.Bytes, file, cleaning);
+        ReadFile(lines, file, stop);
+        if (WideText.EncodingOf(lines.Bytes) is { } encoding)
+            throw new TinyMoEException($"{file} looks like {encoding}, and JSON Lines are UTF-8: {WideText.Remedy(encoding)}.");
+        if (TextCleaning.EndLinesByLineFeed(lines.Bytes))
+            text.Notes.Add(file, Name(TextFlaw.OldLineEnds));
+        text.BeginFile(file, length => FindRecord(file, cleaning, length));
+        RecordReader.Append(text, lines.Bytes, file, cleaning, stop);
     }
 
-    private static void ReadFile(TextBuffer text, string file)
+    /// <summary>The line of the record that has the byte at a place of a file's text; the file is read again.</summary>
+    private static int FindRecord(string file, TextCleaning cleaning, int place)
     {
+        using TextBuffer lines = new();
+        using LabelledText text = new();
+        ReadFile(lines, file, CancellationToken.None);
+        _ = TextCleaning.EndLinesByLineFeed(lines.Bytes);
+        return RecordReader.Append(text, lines.Bytes, file, cleaning, CancellationToken.None, until: place);
+    }
+
+    private static string Name(TextFlaw flaw) => flaw switch
+    {
+        TextFlaw.OldLineEnds => "lines end in CR (\\r) alone, and are read as lines",
+        TextFlaw.StrayReturns => "CR (\\r) inside of lines is a character to learn like others",
+        TextFlaw.CutCharacter => "ends inside a character, whose bytes are left out; perhaps the file was cut off",
+        _ => throw new ArgumentOutOfRangeException(nameof(flaw), flaw, "Nobody said what it is."),
+    };
+
+    // What is added to a file while it is read comes too late.
+    private static void ReadFile(TextBuffer text, string file, CancellationToken stop)
+    {
+        if (FilePlace.NotRegular(file) is { } what)
+        {
+            throw new TinyMoEException($"{file} is not a regular file but {what}: write its text into a file, or leave it out with a glob "
+                + "such as folder/**/*.txt.");
+        }
+
         try
         {
             using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            long left = stream.Length > 0 ? stream.Length : long.MaxValue; // the system's own files tell no length
             int read;
             do
             {
-                RequireRoom(text, BlockSize, file);
-                int end = text.Length;
-                read = stream.Read(text.Extend(BlockSize));
+                stop.ThrowIfCancellationRequested();
+                int block = (int)Math.Min(BlockSize, left), end = text.Length;
+                RequireRoom(text, block, file);
+                read = stream.Read(text.Extend(block));
                 text.Truncate(end + read);
+                left -= read;
             }
             while (read > 0);
         }
@@ -145,46 +165,5 @@ internal static class TextSource
         {
             throw new TinyMoEException($"Cannot read {file}: {FileProblem.Reason(e)}.", e);
         }
-    }
-
-    // The folders before the first wildcard are walked from, the rest is matched name by name.
-    private static string[] Glob(string source)
-    {
-        string[] names = Source.Names(source);
-        int fixedNames = Array.FindIndex(names, Source.IsPattern);
-        string folder = fixedNames == 0 ? "." : string.Join('/', names[..fixedNames]) is { Length: > 0 } path ? path : "/";
-        if (!Directory.Exists(folder))
-            throw new TinyMoEException($"There is no folder {folder}, where {source} begins: check the path.");
-        return Enumerate(folder, names[fixedNames..]);
-    }
-
-    private static string[] Enumerate(string folder, string[] pattern)
-    {
-        EnumerationOptions options = new()
-        {
-            RecurseSubdirectories = true,
-            MaxRecursionDepth = pattern.Contains("**") ? int.MaxValue : pattern.Length - 1,
-            AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
-            IgnoreInaccessible = false,
-        };
-        FileSystemEnumerable<string> files = new(folder, (ref entry) => entry.ToFullPath(), options)
-        {
-            ShouldIncludePredicate = (ref entry) => !entry.IsDirectory && Matches(Names(folder, entry.ToFullPath()), pattern),
-            ShouldRecursePredicate = (ref entry) => (entry.Attributes & FileAttributes.ReparsePoint) == 0,
-        };
-        return [.. files.OrderBy(file => string.Join('/', Names(folder, file)), StringComparer.Ordinal)];
-    }
-
-    private static string[] Names(string folder, string file) => Path.GetRelativePath(folder, file).Split(Path.DirectorySeparatorChar);
-
-    private static bool Matches(ReadOnlySpan<string> names, ReadOnlySpan<string> pattern)
-    {
-        if (pattern.IsEmpty || names.IsEmpty)
-            return pattern.IsEmpty && names.IsEmpty;
-        if (pattern is ["**"])
-            return true;
-        return pattern[0] == "**"
-            ? Matches(names, pattern[1..]) || Matches(names[1..], pattern)
-            : FileSystemName.MatchesSimpleExpression(pattern[0], names[0], ignoreCase: false) && Matches(names[1..], pattern[1..]);
     }
 }

@@ -120,8 +120,8 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     }
 
     private static NotFiniteException NotFinite(string name, string path) => new(
-        name, $"{path}: tensor {name} holds values that are not finite (NaN or an infinity), so nothing can be computed with it; use another "
-        + "checkpoint.");
+        name, $"{path}: tensor {name} holds values that are not finite (NaN or an infinity), so nothing can be computed with it; use "
+        + "another checkpoint.");
 
     private static unsafe bool IsFinite(nint address, ElementType type, int count) => type == ElementType.Bfloat16
         ? Bfloat16.IsFiniteAll(new ReadOnlySpan<ushort>((void*)address, count))

@@ -89,7 +89,7 @@ internal static class AtomicFolder
         return Directory.Exists(filling) ? filling : leaving; // the old one only leaves when the new one is complete and on disk
     }
 
-    /// <summary>Removes a folder that <see cref="Replace"/> wrote, all but files that are somebody else's, and the folder if it is empty.</summary>
+    /// <summary>Removes what <see cref="Replace"/> wrote: the folder, unless it holds files of somebody else, which stay.</summary>
     public static void Remove(string path, Predicate<string> isOurs)
     {
         string place = Place(path);

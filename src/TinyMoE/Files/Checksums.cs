@@ -11,7 +11,7 @@ namespace TinyMoE.Files;
 internal sealed class Checksums
 {
     /// <summary>The name of the list.</summary>
-    public const string FileName = "SHA256SUMS";
+    public const string FileName = RunFiles.Sums;
 
     private const int Digits = 64, BlockSize = 1 << 20;
 
@@ -50,7 +50,7 @@ internal sealed class Checksums
             bool isLine = name.Length > 0 && name != FileName && !name.Any(c => char.IsControl(c) || c is '/' or '\\')
                 && line.AsSpan(0, Digits).IndexOfAnyExcept("0123456789abcdef") < 0 && line.AsSpan(Digits, 2) is "  ";
             if (!isLine || !sums.files.TryAdd(name, line[..Digits]))
-                throw new TinyMoEException($"{path} is not the list of checksums that it should be; the checkpoint is damaged, use another.");
+                throw new TinyMoEException($"{path} is not a list of checksums as it should be; the checkpoint is damaged, use another.");
         }
 
         return sums;

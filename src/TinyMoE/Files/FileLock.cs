@@ -104,7 +104,8 @@ internal sealed class FileLock : IDisposable
 
     private static string Holder() => string.Create(
         CultureInfo.InvariantCulture,
-        $"process {Environment.ProcessId} on {Environment.MachineName} since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC\n{Guid.NewGuid():N}\n");
+        $"process {Environment.ProcessId} on {Environment.MachineName} since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC\n")
+        + $"{Guid.NewGuid():N}\n";
 
     private static string HolderOf(string path)
     {

@@ -30,7 +30,11 @@ public static class SafetensorsWriter
     /// <param name="items">The tensors, in the order of their bytes.</param>
     /// <param name="metadata">Free texts of the header.</param>
     /// <param name="onlyFinite">Whether a value that is not finite is refused; the error names its tensor.</param>
-    public static void Write(string path, IReadOnlyList<SafetensorsItem> items, IReadOnlyDictionary<string, string>? metadata = null, bool onlyFinite = false)
+    public static void Write(
+        string path,
+        IReadOnlyList<SafetensorsItem> items,
+        IReadOnlyDictionary<string, string>? metadata = null,
+        bool onlyFinite = false)
     {
         byte[] header = Header(items, metadata);
         try

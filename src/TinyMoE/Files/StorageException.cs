@@ -1,7 +1,8 @@
 namespace TinyMoE.Files;
 
 /// <summary>
-/// The file system refused to write: the disk is full, a right is missing. What was there before is kept, and the same write may work later.
+/// The file system refused to write: the disk is full, a right is missing. What was there before is kept, and the same write may work
+/// later.
 /// </summary>
 internal sealed class StorageException : TinyMoEException
 {

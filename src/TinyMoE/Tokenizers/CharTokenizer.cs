@@ -47,8 +47,9 @@ public sealed class CharTokenizer : Tokenizer
             int id = rune.Value < ids.Length ? ids[rune.Value] : Unknown;
             if (id == Unknown)
             {
-                throw new TinyMoEException($"The character {Name(rune)} at position {i} of {where} is not among the {Vocabulary} "
-                    + "that the tokenizer knows: remove it, or train with --tokenizer byte.");
+                string known = $"is not among the {Vocabulary} that the tokenizer knows: remove it, or train with --tokenizer byte.";
+                throw new UnknownTextException(
+                    $"The character {Name(rune)} at position {i} of {where} {known}", $"the character {Name(rune)} {known}", start);
             }
 
             sink.Add(id, start);
@@ -136,6 +137,10 @@ public sealed class CharTokenizer : Tokenizer
         return rune;
     }
 
-    private static string Name(Rune rune) =>
-        Rune.IsControl(rune) || Rune.IsWhiteSpace(rune) ? $"U+{rune.Value:X4}" : $"'{rune}' (U+{rune.Value:X4})";
+    // Beside its number the character itself, where it can be seen and changes nothing around it.
+    private static string Name(Rune rune)
+    {
+        bool visible = Rune.IsLetterOrDigit(rune) || Rune.IsPunctuation(rune) || Rune.IsSymbol(rune);
+        return visible ? $"'{rune}' (U+{rune.Value:X4})" : $"U+{rune.Value:X4}";
+    }
 }

@@ -22,17 +22,29 @@ public abstract class TextCleaning
 
     /// <summary>Cleans the contents of a file in place; gives the length that is left.</summary>
     /// <exception cref="TinyMoEException">It is not the text that the tokenizer needs; <paramref name="where"/> names the file.</exception>
-    public abstract int CleanFile(Span<byte> content, string where);
+    public int CleanFile(Span<byte> content, string where) => CleanFile(content, where, _ => { });
+
+    /// <summary>Cleans as above, and tells what it found.</summary>
+    internal abstract int CleanFile(Span<byte> content, string where, Action<TextFlaw> found);
 
     /// <summary>Cleans a piece of text that is known to be UTF-8, such as a record, in place; gives the length that is left.</summary>
     public abstract int CleanText(Span<byte> text);
+
+    /// <summary>Makes \n of every \r of a text that has no \n; tells whether there was any.</summary>
+    internal static bool EndLinesByLineFeed(Span<byte> text)
+    {
+        if (!text.Contains((byte)'\r') || text.Contains((byte)'\n'))
+            return false;
+        text.Replace((byte)'\r', (byte)'\n');
+        return true;
+    }
 
     /// <summary>Leaves a text as it is.</summary>
     private sealed class NoCleaning : TextCleaning
     {
         public override bool EndsFiles => false;
 
-        public override int CleanFile(Span<byte> content, string where) => content.Length;
+        internal override int CleanFile(Span<byte> content, string where, Action<TextFlaw> found) => content.Length;
 
         public override int CleanText(Span<byte> text) => text.Length;
     }
@@ -44,17 +56,35 @@ public abstract class TextCleaning
 
         public override bool EndsFiles => true;
 
-        public override int CleanFile(Span<byte> content, string where)
+        internal override int CleanFile(Span<byte> content, string where, Action<TextFlaw> found)
         {
-            if (!Utf8.IsValid(content))
+            if (WideText.EncodingOf(content) is { } encoding)
             {
-                throw new TinyMoEException($"{where} is not UTF-8 text at byte {FirstInvalid(content)}: convert it, leave it out with a "
-                    + "glob such as folder/**/*.txt, or use --tokenizer byte.");
+                throw new TinyMoEException($"{where} is not UTF-8 text but looks like {encoding}: {WideText.Remedy(encoding)}, leave it "
+                    + "out with a glob such as folder/**/*.txt, or use --tokenizer byte.");
             }
 
+            if (!Utf8.IsValid(content))
+            {
+                int invalid = FirstInvalid(content);
+                if (Rune.DecodeFromUtf8(content[invalid..], out _, out _) != OperationStatus.NeedMoreData)
+                {
+                    throw new TinyMoEException($"{where} is not UTF-8 text at byte {invalid}: convert it, leave it out with a "
+                        + "glob such as folder/**/*.txt, or use --tokenizer byte.");
+                }
+
+                content = content[..invalid];
+                found(TextFlaw.CutCharacter);
+            }
+
+            if (EndLinesByLineFeed(content))
+                found(TextFlaw.OldLineEnds);
             int mark = content.StartsWith(Mark) ? Mark.Length : 0;
             content[mark..].CopyTo(content);
-            return CleanText(content[..^mark]);
+            int length = CleanText(content[..^mark]);
+            if (content[..length].Contains((byte)'\r'))
+                found(TextFlaw.StrayReturns);
+            return length;
         }
 
         public override int CleanText(Span<byte> text)

@@ -17,30 +17,24 @@ namespace TinyMoE.Train;
 
 /// <summary>
 /// A checkpoint that is open for reading: <c>config.json</c>, <c>model.safetensors</c> (the names of <see cref="TensorNames"/>, which are
-/// Hugging Face's of Mixtral, and what routers keep), <c>optimizer.safetensors</c> (for each tensor NAME of the model that trains NAME.m and
-/// NAME.v), <c>state.json</c>, what the source of batches keeps (of a text <c>tokenizer.json</c> and <c>labels.json</c>), of a mixture after
-/// its first evaluation <c>routing.safetensors</c> (what that saw of the routers), and <c>SHA256SUMS</c>, the checksums of all of them.
+/// Hugging Face's of Mixtral, and what routers keep), <c>optimizer.safetensors</c> (for each tensor NAME of the model that trains NAME.m
+/// and NAME.v), <c>state.json</c>, what the source of batches keeps (of a text <c>tokenizer.json</c> and <c>labels.json</c>), of a mixture
+/// after its first evaluation <c>routing.safetensors</c> (what that saw of the routers), and <c>SHA256SUMS</c>, the checksums of all.
 /// Opened, it is a snapshot: whatever a training writes into the folder meanwhile, all that is read is of one step. Every file that is read
 /// is compared with its checksum. <see cref="CheckpointWriter"/> writes it.
 /// </summary>
 public sealed class Checkpoint : IDisposable
 {
-    internal const string ConfigFile = "config.json";
-    internal const string ModelFile = "model.safetensors";
-    internal const string OptimizerFile = "optimizer.safetensors";
-    internal const string StateFile = "state.json";
-    internal const string RoutingFile = "routing.safetensors";
-
     private const long LargestText = 1 << 28;
     private const int Attempts = 20;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     /// <summary>The files of a checkpoint whose list says nothing of them, being of an older format.</summary>
     private static readonly string[] KnownFiles =
-        [ConfigFile, ModelFile, OptimizerFile, StateFile, RoutingFile, Corpus.TokenizerFile, Corpus.LabelsFile];
+        [RunFiles.Config, RunFiles.Model, RunFiles.Optimizer, RunFiles.State, RunFiles.Routing, RunFiles.Tokenizer, RunFiles.Labels];
 
     /// <summary>The files that every checkpoint of every format has.</summary>
-    private static readonly string[] NeededFiles = [ConfigFile, ModelFile, StateFile];
+    private static readonly string[] NeededFiles = [RunFiles.Config, RunFiles.Model, RunFiles.State];
 
     private readonly Dictionary<string, SafeFileHandle> files = [];
     private readonly Dictionary<string, byte[]> texts = [];
@@ -64,9 +58,6 @@ public sealed class Checkpoint : IDisposable
     /// <summary>The state of the run.</summary>
     internal TrainingState State { get; private set; } = TrainingState.New("");
 
-    /// <summary>The names of its files, its checksums' not among them.</summary>
-    internal IEnumerable<string> Files => files.Keys;
-
     /// <summary>Whether it has checksums, as all have from format 2 on.</summary>
     internal bool HasChecksums => sums is not null;
 
@@ -85,7 +76,7 @@ public sealed class Checkpoint : IDisposable
             || (File.Exists(list) && Checksums.Read(File.ReadAllBytes(list), list)[name] is not null);
     }
 
-    /// <summary>Opens a checkpoint: its files as they are at one moment, with all but its weights read and compared with their checksums.</summary>
+    /// <summary>Opens a checkpoint: its files as they are at one moment, all but its weights read and compared with the checksums.</summary>
     /// <exception cref="TinyMoEException">There is none, a file is missing, damaged or not its own, or its format is too new.</exception>
     public static Checkpoint Open(string folder)
     {
@@ -117,78 +108,38 @@ public sealed class Checkpoint : IDisposable
         }
     }
 
-    /// <summary>What is wrong with the files of a checkpoint: the path of each that is missing, damaged or not its own, and how.</summary>
-    internal static IReadOnlyList<string> FindDamage(string folder)
+    /// <summary>
+    /// Opens the files of a checkpoint, whatever is wrong with them; the names of those that are missing, and of those that differ.
+    /// </summary>
+    internal static (IReadOnlyList<string> Missing, IReadOnlyList<string> Different) Compare(string folder)
     {
-        List<string> damage = [];
-        Checkpoint checkpoint = new(folder);
-        try
-        {
-            _ = checkpoint.TryOpenFiles(out _);
-            foreach (string name in checkpoint.sums?.Names ?? [])
-            {
-                if (!checkpoint.files.ContainsKey(name))
-                    damage.Add($"{checkpoint.PathOf(name)} is missing");
-                else if (!checkpoint.Matches(name))
-                    damage.Add(checkpoint.Differs(name).Message);
-            }
-        }
-        catch (Exception e) when (e is TinyMoEException || FileProblem.Is(e))
-        {
-            damage.Add(e.Message);
-        }
-        finally
-        {
-            checkpoint.Dispose();
-        }
-
-        return damage.Count > 0 ? damage : [.. FindWrongContents(folder)];
-    }
-
-    /// <summary>Reads everything as a training that goes on would, on a device that keeps nothing; what that finds.</summary>
-    private static IEnumerable<string> FindWrongContents(string folder)
-    {
-        string? problem = null;
-        try
-        {
-            using Checkpoint checkpoint = Open(folder);
-            using Backend nothing = ProfilingBackend.DryRun();
-            using Decoder model = new(nothing, checkpoint.Config);
-            checkpoint.Load(model, new AdamW(model.Parameters, checkpoint.Config.Train));
-            checkpoint.LoadRouting();
-            checkpoint.LoadLabels();
-            if (checkpoint.files.ContainsKey(Corpus.TokenizerFile))
-                checkpoint.LoadTokenizer();
-        }
-        catch (TinyMoEException e)
-        {
-            problem = e.Message;
-        }
-
-        return problem is null ? [] : [problem];
+        using Checkpoint checkpoint = new(folder);
+        _ = checkpoint.TryOpenFiles(out _);
+        IEnumerable<string> names = checkpoint.sums?.Names ?? [];
+        return ([.. names.Except(checkpoint.files.Keys)], [.. names.Where(name => checkpoint.Has(name) && !checkpoint.Matches(name))]);
     }
 
     /// <summary>Reads the tokenizer.</summary>
     /// <exception cref="TinyMoEException">It is none, or not the model's.</exception>
     public Tokenizer LoadTokenizer()
     {
-        string path = PathOf(Corpus.TokenizerFile);
-        Tokenizer tokenizer = Tokenizer.Read(Text(Corpus.TokenizerFile), path, TokenizerType.All);
+        string path = PathOf(RunFiles.Tokenizer);
+        Tokenizer tokenizer = Tokenizer.Read(Text(RunFiles.Tokenizer), path, TokenizerType.All);
         return tokenizer.Vocabulary == Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
-            $"{path} has {tokenizer.Vocabulary} symbols and model.vocabulary={Config.Model.Vocabulary} in {PathOf(ConfigFile)}; the two do "
-            + "not belong together.");
+            $"{path} has {tokenizer.Vocabulary} symbols and model.vocabulary={Config.Model.Vocabulary} in {PathOf(RunFiles.Config)}; the "
+            + "two do not belong together.");
     }
 
     /// <summary>Reads the labels of the text that it was trained on; null in one from before texts had labels.</summary>
     /// <exception cref="TinyMoEException">They are none, or not the model's.</exception>
     public LabelSet? LoadLabels()
     {
-        if (!texts.TryGetValue(Corpus.LabelsFile, out byte[]? text))
+        if (!texts.TryGetValue(RunFiles.Labels, out byte[]? text))
             return null;
-        LabelSet labels = LabelSet.Read(text, PathOf(Corpus.LabelsFile));
+        LabelSet labels = LabelSet.Read(text, PathOf(RunFiles.Labels));
         return !Config.Moe.RoutesByLabel || labels.Count <= Config.Moe.Tasks ? labels : throw new TinyMoEException(
-            $"{PathOf(Corpus.LabelsFile)} has {labels.Count} labels and moe.tasks={Config.Moe.Tasks} in {PathOf(ConfigFile)}; the two do not "
-            + "belong together.");
+            $"{PathOf(RunFiles.Labels)} has {labels.Count} labels and moe.tasks={Config.Moe.Tasks} in {PathOf(RunFiles.Config)}; the "
+            + "two do not belong together.");
     }
 
     /// <summary>Builds the model on <paramref name="backend"/>, for evaluation or generation.</summary>
@@ -224,7 +175,7 @@ public sealed class Checkpoint : IDisposable
     {
         using SafetensorsWeights weights = OpenWeights();
         weights.Require(Models.Decoder.PlanStore(config));
-        return Verified(ModelFile, weights.HasOnlyFloat32, () =>
+        return Verified(RunFiles.Model, weights.HasOnlyFloat32, () =>
         {
             Decoder model = new(backend, config, training, weights: weights);
             try
@@ -241,8 +192,8 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>Reads what the last evaluation saw of the routers.</summary>
-    internal RoutingSnapshot LoadRouting() => !files.TryGetValue(RoutingFile, out SafeFileHandle? file) ? RoutingSnapshot.None
-        : Verified(RoutingFile, isStrict: true, () => RoutingSnapshot.Load(file, PathOf(RoutingFile)));
+    internal RoutingSnapshot LoadRouting() => !files.TryGetValue(RunFiles.Routing, out SafeFileHandle? file) ? RoutingSnapshot.None
+        : Verified(RunFiles.Routing, isStrict: true, () => RoutingSnapshot.Load(file, PathOf(RunFiles.Routing)));
 
     /// <summary>The state of a run that goes on with what this fingerprint names.</summary>
     internal TrainingState StateFor(string fingerprint) => State.Fingerprint == fingerprint ? State : throw new TinyMoEException(
@@ -252,7 +203,7 @@ public sealed class Checkpoint : IDisposable
     internal void Load(Decoder model, AdamW optimizer)
     {
         LoadWeights(model);
-        Verified(OptimizerFile, isStrict: true, () =>
+        Verified(RunFiles.Optimizer, isStrict: true, () =>
         {
             LoadMoments(model, ".m", optimizer.FirstMoments);
             LoadMoments(model, ".v", optimizer.SecondMoments);
@@ -260,14 +211,17 @@ public sealed class Checkpoint : IDisposable
         });
     }
 
-    /// <summary>Whether a run may go on with another value of this key: its last step, that of its schedule, another path of the text.</summary>
+    /// <summary>Whether a run may go on with another value of this key: the last step, that of its schedule, the path of its text.</summary>
     internal static bool MayMove(string key) => key is "train.steps" or "train.schedule_steps" or "data.sources";
 
     /// <summary>Whether a file is the one that was written; true where there are no checksums.</summary>
     internal bool Matches(string name) => sums is null || Checksums.HashOf(files[name]) == sums[name];
 
+    /// <summary>Whether it has a file of this name.</summary>
+    internal bool Has(string name) => files.ContainsKey(name);
+
     /// <summary>The path of a file, for messages.</summary>
-    internal string PathOf(string name) => Path.Combine(Folder, name);
+    private string PathOf(string name) => Path.Combine(Folder, name);
 
     /// <summary>
     /// Opens all files; false where the folder was replaced meanwhile, or misses one, which may be for the same reason.
@@ -331,23 +285,27 @@ public sealed class Checkpoint : IDisposable
         {
             long length = RandomAccess.GetLength(file);
             if (length > LargestText)
-                throw new TinyMoEException($"{PathOf(name)} has {length} bytes, which is too long; the checkpoint is damaged, use another.");
+            {
+                throw new TinyMoEException(
+                    $"{PathOf(name)} has {length} bytes, which is too long; the checkpoint is damaged, use another.");
+            }
+
             byte[] text = new byte[length];
             int read = 0;
             for (int more; (more = RandomAccess.Read(file, text.AsSpan(read), read)) > 0;)
                 read += more;
             texts.Add(name, text[..read]);
             if (sums is not null && Checksums.HashOf(text.AsSpan(0, read)) != sums[name])
-                throw Differs(name);
+                throw new TinyMoEException(Differs(Folder, name));
         }
 
         if (sums is not null && Array.Find(KnownFiles, IsStranger) is { } stranger)
         {
             throw new TinyMoEException(
-                $"{PathOf(stranger)} is not in {Checksums.FileName}: it is of another run, or the list is damaged; use another checkpoint.");
+                $"{PathOf(stranger)} is not in {Checksums.FileName}: it is of another run, or the list is damaged; use another one.");
         }
 
-        State = TrainingState.Read(Text(StateFile), PathOf(StateFile));
+        State = TrainingState.Read(Text(RunFiles.State), PathOf(RunFiles.State));
         if (State.HasChecksums && sums is null)
             throw new TinyMoEException($"{PathOf(Checksums.FileName)} is missing; the checkpoint is damaged, use another.");
         Config = ReadConfig();
@@ -359,15 +317,16 @@ public sealed class Checkpoint : IDisposable
     {
         try
         {
-            RunConfig config = ConfigJson.Read(System.Text.Encoding.UTF8.GetString(Text(ConfigFile))) with { WrittenByFormerName = [] };
+            string text = System.Text.Encoding.UTF8.GetString(Text(RunFiles.Config));
+            RunConfig config = ConfigJson.Read(text) with { WrittenByFormerName = [] };
             config.Validate(); // nobody wrote this by hand: a value that cannot be is damage
             Validation.CheckComplete(config);
             return State.Step <= config.Train.Steps ? config : throw new TinyMoEException(
-                $"train.steps={config.Train.Steps} is less than the {State.Step} steps that are done by {StateFile}");
+                $"train.steps={config.Train.Steps} is less than the {State.Step} steps that are done by {RunFiles.State}");
         }
         catch (TinyMoEException e)
         {
-            throw new TinyMoEException($"{PathOf(ConfigFile)}: {e.Message.TrimEnd('.')}. Use another checkpoint.", e);
+            throw new TinyMoEException($"{PathOf(RunFiles.Config)}: {e.Message.TrimEnd('.')}. Use another checkpoint.", e);
         }
     }
 
@@ -375,7 +334,7 @@ public sealed class Checkpoint : IDisposable
         : throw new TinyMoEException($"{PathOf(name)} is missing; the checkpoint is damaged, use another.");
 
     private SafetensorsWeights OpenWeights() =>
-        SafetensorsWeights.Open(files[ModelFile], PathOf(ModelFile), TensorNames.Of(Config.Model));
+        SafetensorsWeights.Open(files[RunFiles.Model], PathOf(RunFiles.Model), TensorNames.Of(Config.Model));
 
     /// <summary>
     /// Reads a file while another thread computes its checksum, and lets the result go only if that is right. Where the check is not
@@ -401,14 +360,15 @@ public sealed class Checkpoint : IDisposable
         if (check.GetAwaiter().GetResult())
             return result;
         if (isStrict)
-            throw Differs(name);
+            throw new TinyMoEException(Differs(Folder, name));
         notes.Add($"{PathOf(name)} holds other types than a training writes, so it was converted, and its checksum says nothing");
         return result;
     }
 
-    private TinyMoEException Differs(string name) => new(
-        $"{PathOf(name)} is not the file that was written with this checkpoint ({Checksums.FileName} has another SHA-256): it is damaged or "
-        + "of another run; use another checkpoint.");
+    /// <summary>The message about a file whose checksum is another.</summary>
+    internal static string Differs(string folder, string name) =>
+        $"{Path.Combine(folder, name)} is not the file that was written with this checkpoint ({Checksums.FileName} has another SHA-256): "
+        + "it is damaged or of another run; use another checkpoint.";
 
     /// <summary>Makes sure that a run goes on with the configuration it began with, but for what may move.</summary>
     /// <exception cref="TinyMoEException">It names the key.</exception>
@@ -427,7 +387,7 @@ public sealed class Checkpoint : IDisposable
     private void LoadWeights(Decoder model)
     {
         using SafetensorsWeights weights = OpenWeights();
-        Verified(ModelFile, isStrict: true, () =>
+        Verified(RunFiles.Model, isStrict: true, () =>
         {
             model.Parameters.Load(weights);
             weights.RequireAllUsed();
@@ -440,9 +400,9 @@ public sealed class Checkpoint : IDisposable
     {
         Backend backend = model.Parameters.Backend;
         TensorNames names = TensorNames.Of(model.Config.Model);
-        if (!files.TryGetValue(OptimizerFile, out SafeFileHandle? handle))
-            throw new TinyMoEException($"{PathOf(OptimizerFile)} is missing, so the run cannot go on; use another checkpoint.");
-        using SafetensorsReader file = SafetensorsReader.Open(handle, PathOf(OptimizerFile));
+        if (!files.TryGetValue(RunFiles.Optimizer, out SafeFileHandle? handle))
+            throw new TinyMoEException($"{PathOf(RunFiles.Optimizer)} is missing, so the run cannot go on; use another checkpoint.");
+        using SafetensorsReader file = SafetensorsReader.Open(handle, PathOf(RunFiles.Optimizer));
         HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => name.EndsWith(suffix, StringComparison.Ordinal))];
         float[] host = new float[CheckpointWriter.LargestTensor(model)];
         foreach (Parameter parameter in model.Parameters.All.Where(p => !p.IsFrozen))
@@ -451,13 +411,13 @@ public sealed class Checkpoint : IDisposable
             {
                 Span<float> values = host.AsSpan(0, shape.Count);
                 file.Read(name + suffix, shape.ToArray(), values);
-                SafetensorsWeights.RequireFinite(values, name + suffix, PathOf(OptimizerFile));
+                SafetensorsWeights.RequireFinite(values, name + suffix, PathOf(RunFiles.Optimizer));
                 backend.Write<float>(values, moments.Slice(parameter.Offset + start, shape.Count));
                 unknown.Remove(name + suffix);
             }
         }
 
         if (unknown.Count > 0)
-            throw SafetensorsWeights.Unknown(PathOf(OptimizerFile), unknown);
+            throw SafetensorsWeights.Unknown(PathOf(RunFiles.Optimizer), unknown);
     }
 }

@@ -10,14 +10,14 @@ using TinyMoE.Optim;
 namespace TinyMoE.Train;
 
 /// <summary>
-/// Writes a <see cref="Checkpoint"/>: beside its place, flushed and renamed, so that a crash at any moment leaves the one before whole. What
-/// is not finite is never written.
+/// Writes a <see cref="Checkpoint"/>: beside its place, flushed and renamed, so that a crash at any moment leaves the one before whole.
+/// What is not finite is never written.
 /// </summary>
 internal static class CheckpointWriter
 {
-    private static readonly string[] ModelAndMoments = [Checkpoint.ConfigFile, Checkpoint.ModelFile, Checkpoint.OptimizerFile];
+    private static readonly string[] ModelAndMoments = [RunFiles.Config, RunFiles.Model, RunFiles.Optimizer];
 
-    /// <summary>Writes a checkpoint of these parts, each of which writes its files into the folder that it is given, and its checksums.</summary>
+    /// <summary>Writes a checkpoint of these parts, which write their files into the folder that they are given; and its checksums.</summary>
     /// <exception cref="StorageException">The file system refuses; what was there before is kept.</exception>
     /// <exception cref="NotFiniteException">A weight or a moment is not finite; what was there before is kept.</exception>
     public static void Save(string folder, params Action<string>[] parts) => AtomicFolder.Replace(
@@ -33,14 +33,14 @@ internal static class CheckpointWriter
     /// <summary>The part that is a model and its optimiser: the configuration, the weights, what routers keep, the moments.</summary>
     public static Action<string> Model(Decoder model, AdamW optimizer) => place =>
     {
-        AtomicFile.WriteText(Path.Combine(place, Checkpoint.ConfigFile), ConfigJson.Write(model.Config));
+        AtomicFile.WriteText(Path.Combine(place, RunFiles.Config), ConfigJson.Write(model.Config));
         SafetensorsWriter.Write(
-            Path.Combine(place, Checkpoint.ModelFile),
+            Path.Combine(place, RunFiles.Model),
             [.. Items(model, "", moments: default), .. States(model)],
             new Dictionary<string, string> { ["format"] = "pt" },
             onlyFinite: true);
         SafetensorsWriter.Write(
-            Path.Combine(place, Checkpoint.OptimizerFile),
+            Path.Combine(place, RunFiles.Optimizer),
             [.. Items(model, ".m", optimizer.FirstMoments), .. Items(model, ".v", optimizer.SecondMoments)],
             onlyFinite: true);
     };
@@ -61,10 +61,10 @@ internal static class CheckpointWriter
 
     /// <summary>The part that is the run's own state.</summary>
     public static Action<string> State(TrainingState state) => place =>
-        AtomicFile.WriteText(Path.Combine(place, Checkpoint.StateFile), state.Write());
+        AtomicFile.WriteText(Path.Combine(place, RunFiles.State), state.Write());
 
     /// <summary>The part that is what the last evaluation saw of the routers.</summary>
-    public static Action<string> Routing(RoutingSnapshot routing) => place => routing.Save(Path.Combine(place, Checkpoint.RoutingFile));
+    public static Action<string> Routing(RoutingSnapshot routing) => place => routing.Save(Path.Combine(place, RunFiles.Routing));
 
     /// <summary>Number of elements of the largest tensor in a model's files.</summary>
     public static int LargestTensor(Decoder model) =>

@@ -11,9 +11,6 @@ namespace TinyMoE.Train;
 /// </summary>
 public static class MetricsJson
 {
-    /// <summary>What every line begins with.</summary>
-    internal const string Beginning = "{\"kind\":\"";
-
     private static readonly JsonSerializerOptions Options = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -37,6 +34,30 @@ public static class MetricsJson
     /// </summary>
     public static string Line(EvalReport r) => JsonSerializer.Serialize(
         new { Kind = "eval", r.Step, r.Loss, r.Perplexity, r.BitsPerByte, Causal = r.Causal ? (bool?)null : false }, Options);
+
+    /// <summary>
+    /// The same of an evaluation by itself, with what it measured:
+    /// <c>"windows":..,"of":..,"held_out":..,"text":[..]</c>, the first windows of so many, of what was held out or of the whole text.
+    /// </summary>
+    public static string Line(EvalReport r, int windows, int of, bool heldOut, IReadOnlyList<string> text)
+    {
+        bool? causal = r.Causal ? null : false;
+        return JsonSerializer.Serialize(
+            new
+            {
+                Kind = "eval",
+                r.Step,
+                r.Loss,
+                r.Perplexity,
+                r.BitsPerByte,
+                Causal = causal,
+                Windows = windows,
+                Of = of,
+                HeldOut = heldOut,
+                Text = text,
+            },
+            Options);
+    }
 
     /// <summary>
     /// <c>{"kind":"routing","step":..,"layer":..,"load":[..],"importance":[..],"entropy":..,"gate_entropy":..,"top_gate":..,

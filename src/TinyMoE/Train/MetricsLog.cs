@@ -37,7 +37,7 @@ internal sealed class MetricsLog : IDisposable
         }
     }
 
-    /// <summary>Adds a step, and from time to time puts the lines into the file; a file that refuses them gets them with a later flush.</summary>
+    /// <summary>Adds a step, and from time to time puts the lines into the file; what that refuses it gets with a later flush.</summary>
     public void Write(StepReport report)
     {
         WriteLine(MetricsJson.Line(report));
@@ -134,5 +134,6 @@ internal sealed class MetricsLog : IDisposable
         file.Position = end;
     }
 
-    private StorageException Refused(Exception e) => new($"Cannot write {path}: {FileProblem.Reason(e)}. Make room, or give another --out.", e);
+    private StorageException Refused(Exception e) =>
+        new($"Cannot write {path}: {FileProblem.Reason(e)}. Make room, or give another --out.", e);
 }

@@ -9,16 +9,14 @@ namespace TinyMoE.Train;
 /// <param name="Root">The path of the folder.</param>
 public sealed record RunFolder(string Root)
 {
-    private const string LockFile = "run.lock";
-
     /// <summary>The checkpoint of the lowest validation loss.</summary>
-    public string Best => Path.Combine(Root, "best");
+    public string Best => Path.Combine(Root, RunFiles.Best);
 
     /// <summary>The checkpoint of the last step that was saved.</summary>
-    public string Last => Path.Combine(Root, "last");
+    public string Last => Path.Combine(Root, RunFiles.Last);
 
     /// <summary>One JSON object per line: training steps, evaluations, routing, memory.</summary>
-    public string Metrics => Path.Combine(Root, "metrics.jsonl");
+    public string Metrics => Path.Combine(Root, RunFiles.Metrics);
 
     /// <summary>Whether there is a run to resume.</summary>
     public bool HasRun => Checkpoint.Exists(Last) || Checkpoint.Exists(Best);
@@ -35,7 +33,7 @@ public sealed record RunFolder(string Root)
             : $"There is no folder {folder}; give the folder of a run (--out of a training).");
     }
 
-    /// <summary>Opens the checkpoint of the latest step, from which a run goes on: <c>last</c>, or <c>best</c> where that is newer.</summary>
+    /// <summary>Opens the checkpoint that a run goes on from, the newest: <c>last</c>, or <c>best</c> if that is of a later step.</summary>
     /// <exception cref="TinyMoEException">There is none, or one is damaged.</exception>
     public Checkpoint OpenNewest()
     {
@@ -68,11 +66,11 @@ public sealed record RunFolder(string Root)
         foreach (string entry in Directory.EnumerateFileSystemEntries(Path.GetFullPath(Root)).Order(StringComparer.Ordinal))
         {
             string name = Path.GetFileName(entry);
-            bool isOurs = name == "best" || name == "last" ? Checkpoint.Exists(entry) : name == "metrics.jsonl" && HoldsMetrics(entry);
+            bool isOurs = name is RunFiles.Best or RunFiles.Last ? Checkpoint.Exists(entry) : IsMetrics(name, entry);
             isRun |= isOurs;
-            if (!isOurs && name is "best" or "last" or "metrics.jsonl")
+            if (!isOurs && name is RunFiles.Best or RunFiles.Last or RunFiles.Metrics)
                 return Path.Combine(Root, name);
-            if (!isOurs && name != LockFile && !name.StartsWith('.'))
+            if (!isOurs && name != RunFiles.Lock && !name.StartsWith('.'))
                 foreign ??= Path.Combine(Root, name);
         }
 
@@ -83,11 +81,15 @@ public sealed record RunFolder(string Root)
     internal bool IsUsed => HasRun || File.Exists(Metrics);
 
     /// <summary>Makes sure that a run may be written here.</summary>
-    /// <exception cref="TinyMoEException">The folder holds what no run has written, or a run that is not to go on, or none that could.</exception>
+    /// <exception cref="TinyMoEException">It holds what no run has written, or a run that is not to go on, or none that could.</exception>
     internal void RequireUsable(bool resume, bool overwrite)
     {
         if (FindForeign() is { } foreign)
-            throw new TinyMoEException($"{Root} holds {Path.GetFileName(foreign)}, which no run has written; choose a new folder or an empty one.");
+        {
+            throw new TinyMoEException(
+                $"{Root} holds {Path.GetFileName(foreign)}, which no run has written; choose a new folder or an empty one.");
+        }
+
         if (resume && !HasRun)
             throw new TinyMoEException($"{Root} has no run to resume.");
         if (!resume && !overwrite && IsUsed)
@@ -96,7 +98,7 @@ public sealed record RunFolder(string Root)
 
     /// <summary>Takes the folder for one training; no other can have it until the lock is given back, or its holder is dead.</summary>
     /// <exception cref="TinyMoEException">Another has it; the message says which process.</exception>
-    internal FileLock Lock() => FileLock.Take(Path.Combine(Root, LockFile), Root);
+    internal FileLock Lock() => FileLock.Take(Path.Combine(Root, RunFiles.Lock), Root);
 
     /// <summary>Removes the run, all but what somebody else put into its folder.</summary>
     internal void Remove()
@@ -113,19 +115,10 @@ public sealed record RunFolder(string Root)
         }
     }
 
+    /// <summary>Whether an entry is metrics, be they empty still.</summary>
+    private static bool IsMetrics(string name, string entry) =>
+        name == RunFiles.Metrics && (RunFiles.IsMetrics(entry) || new FileInfo(entry) is { Exists: true, Length: 0 });
+
     /// <summary>Opens the metrics for writing from this state on; what was written of later steps is dropped.</summary>
     internal MetricsLog OpenMetrics(TrainingState state) => new(Metrics, state);
-
-    /// <summary>Whether a file begins with a line of metrics; so does an empty one.</summary>
-    private static bool HoldsMetrics(string path)
-    {
-        try
-        {
-            return File.ReadLines(path).FirstOrDefault() is not { } first || first.StartsWith(MetricsJson.Beginning, StringComparison.Ordinal);
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            return false;
-        }
-    }
 }

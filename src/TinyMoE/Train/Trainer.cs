@@ -48,7 +48,7 @@ public sealed class Trainer : IDisposable
     /// its newest checkpoint holds. A new one begins with the weights of <paramref name="init"/>, the folder of another run, or without it
     /// with random ones. The objective is language modelling if none is given.
     /// </summary>
-    /// <exception cref="TinyMoEException">The folder is in use or holds something else, or the configuration or the text is wrong.</exception>
+    /// <exception cref="TinyMoEException">The folder is in use or holds something else; the configuration or the text is wrong.</exception>
     public Trainer(
         Backend backend,
         RunConfig config,
@@ -160,7 +160,8 @@ public sealed class Trainer : IDisposable
         metrics.Write(memory);
         saver.RequireSaved(state);
         metrics.Flush();
-        return new TrainingResult(state.Step, state.Step >= config.Train.Steps, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory);
+        bool isFinished = state.Step >= config.Train.Steps;
+        return new TrainingResult(state.Step, isFinished, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory);
     }
 
     /// <summary>Gives the model's memory and the folder back.</summary>
@@ -250,7 +251,8 @@ public sealed class Trainer : IDisposable
         }
         catch (NotFiniteException e)
         {
-            throw NotFinite(state.Step, $"{e.Tensor} holds values that are not finite (NaN or Infinity), so this step is not saved; {saver.Safe}");
+            string what = $"{e.Tensor} holds values that are not finite (NaN or Infinity), so this step is not saved";
+            throw NotFinite(state.Step, $"{what}; {saver.Safe}");
         }
     }
 
@@ -302,7 +304,7 @@ public sealed class Trainer : IDisposable
 
     private void TellStart(MetricsLog metrics)
     {
-        NoteReport[] notes = [.. ConfigNotes.Of(config).Select(note => new NoteReport(0, note))];
+        NoteReport[] notes = [.. ConfigNotes.Of(config).Concat(source.Notes).Select(note => new NoteReport(0, note))];
         NoteReport[] ofStart = [.. startNotes.Select(note => new NoteReport(state.Step, note))];
         foreach (NoteReport note in state.Step == 0 ? [.. ofStart, .. notes] : state.Step < config.Train.Steps ? ofStart : [])
             metrics.Write(note);

@@ -4,6 +4,7 @@ using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Files;
 using TinyMoE.Inspect;
 using TinyMoE.Models;
 using TinyMoE.Optim;
@@ -46,7 +47,7 @@ internal static class CheckpointCommand
                 plain.Add(Load(backend, without));
             }
 
-            double gigabytes = new FileInfo(Path.Combine(with, Checkpoint.ModelFile)).Length / 1e9;
+            double gigabytes = new FileInfo(Path.Combine(with, RunFiles.Model)).Length / 1e9;
             (double seconds, double least) = (Measuring.Median(verified), Measuring.Median(plain));
             double ratio = Measuring.Median(verified.Zip(plain, (a, b) => a / b));
             report.Row(
@@ -85,11 +86,11 @@ internal static class CheckpointCommand
     private static void Copy(string with, string without)
     {
         Directory.CreateDirectory(without);
-        foreach (string name in (string[])[Checkpoint.ConfigFile, Checkpoint.ModelFile, Corpus.TokenizerFile, Corpus.LabelsFile])
+        foreach (string name in (string[])[RunFiles.Config, RunFiles.Model, RunFiles.Tokenizer, RunFiles.Labels])
             File.Copy(Path.Combine(with, name), Path.Combine(without, name));
-        JsonNode state = JsonNode.Parse(File.ReadAllText(Path.Combine(with, Checkpoint.StateFile)))!;
+        JsonNode state = JsonNode.Parse(File.ReadAllText(Path.Combine(with, RunFiles.State)))!;
         state["format"] = 1;
-        File.WriteAllText(Path.Combine(without, Checkpoint.StateFile), state.ToJsonString());
+        File.WriteAllText(Path.Combine(without, RunFiles.State), state.ToJsonString());
     }
 
     private static double Load(Backend backend, string folder) => Measuring.Seconds(() =>

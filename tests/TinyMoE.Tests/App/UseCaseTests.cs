@@ -45,7 +45,7 @@ public sealed class UseCaseTests : IDisposable
             recorder.Events);
 
         EvaluationResult few = Evaluating.Run(new EvaluationRequest(folder["run"]) { Windows = 3 });
-        Assert.Equal((outcome.Result.BestStep, 3, 2), (few.Report.Step, few.Windows, few.Routing.Count));
+        Assert.Equal((outcome.Result.BestStep, 3, 2), (few.Report.Step, few.Measured.Windows, few.Routing.Count));
         Assert.Empty(few.Notes);
 
         Pieces pieces = new(), again = new();
@@ -115,7 +115,7 @@ public sealed class UseCaseTests : IDisposable
         Assert.Equal($"{folder["run"]} has no run to resume; train without [Go on] first", none.In(_ => "[Go on]"));
 
         Training.Run(request with { StopAt = 1 }, new RunRecorder());
-        string there = $"{folder["run"]} holds a run already; Resume goes on with it, Overwrite replaces it, Folder names another";
+        string there = $"{folder["run"]} holds a run already; Resume goes on, Overwrite replaces it, Folder names another";
         Assert.Equal(there, Assert.Throws<RequestException>(() => Prepare("run")).Message);
         Assert.Equal(there, Assert.Throws<RequestException>(() => Training.Run(request, new RunRecorder())).Message);
     }

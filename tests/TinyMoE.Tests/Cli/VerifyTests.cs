@@ -7,7 +7,8 @@ public sealed class VerifyTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
 
-    public VerifyTests() => folder.Write("text.txt", string.Concat(Enumerable.Repeat("the cat sat on the mat, and the dog saw it.\n", 200)));
+    public VerifyTests() =>
+        folder.Write("text.txt", string.Concat(Enumerable.Repeat("the cat sat on the mat, and the dog saw it.\n", 200)));
 
     public void Dispose() => folder.Dispose();
 

@@ -32,7 +32,7 @@ public sealed class CorpusTests : IDisposable
         Tokenizer three = Tokenizer.For(TokenizerKind.Char, "a\nb"u8), one = Tokenizer.For(TokenizerKind.Char, "a"u8);
         DataConfig bytes = new() { Sources = [path], Tokenizer = TokenizerKind.Byte }, chars = new() { Sources = [path] };
         Assert.Equal([2, 2, 2, 2], Corpus.Load(bytes, three).Train.ToArray());
-        Assert.Contains($"'b' (U+0062) at position 0 of {path}", OneLine.Of(() => Corpus.Load(chars, one)));
+        Assert.Contains($"{path}, line 1, column 1: the character 'b' (U+0062) is not among", OneLine.Of(() => Corpus.Load(chars, one)));
     }
 
     [Fact]

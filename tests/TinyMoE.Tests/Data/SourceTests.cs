@@ -62,4 +62,57 @@ public sealed class SourceTests : IDisposable
         Assert.Equal("a.b", Source.Parse(folder["v1.2/a.b.txt"]).Name);
         Assert.Equal(".notes", Source.Parse(folder[".notes"]).Name);
     }
+
+    [Theory]
+    [InlineData("poems.txt", "HERE/poems.txt")]
+    [InlineData("./sub/../poems.txt", "HERE/poems.txt")]
+    [InlineData("poems=poems/*.txt", "poems=HERE/poems/*.txt")]
+    [InlineData("poems/", "HERE/poems/")]
+    [InlineData("**/*.md", "HERE/**/*.md")]
+    [InlineData("=a.txt", "HERE/=a.txt")]
+    [InlineData("/data/a=b/x.txt", "/data/a=b/x.txt")]
+    [InlineData("sdk-docs", "sdk-docs")]
+    [InlineData("docs=sdk-docs", "docs=sdk-docs")]
+    [InlineData("a\0b", "a\0b")]
+    [InlineData(" ", " ")]
+    public void Absolute_Path_IsResolvedFromHere_AndNamesStay(string entry, string expected)
+    {
+        if (OperatingSystem.IsWindows())
+            return; // paths have another form there
+        string absolute = Source.Absolute(entry);
+
+        Assert.Equal(expected.Replace("HERE", Environment.CurrentDirectory, StringComparison.Ordinal), absolute);
+        Assert.Equal(absolute, Source.Absolute(absolute));
+        if (entry is not ("**/*.md" or " "))
+            Assert.Equal(Source.Parse(entry).Name, Source.Parse(absolute).Name);
+    }
+
+    [Fact]
+    public void Absolute_WhatExistsWithAnEqualsSign_StaysAPath()
+    {
+        string name = $"tinymoe=test-{Guid.NewGuid():N}.txt";
+        File.WriteAllText(name, "text");
+        try
+        {
+            Assert.Equal(Path.GetFullPath(name), Source.Absolute(name));
+            Assert.Equal(Path.GetFileNameWithoutExtension(name), Source.Parse(Source.Absolute(name)).Name);
+        }
+        finally
+        {
+            File.Delete(name);
+        }
+    }
+
+    [Fact]
+    public void Name_OfAGlobBelowAFolderWithAWildcardInItsName_IsThatFolders()
+    {
+        if (OperatingSystem.IsWindows())
+            return; // no such names there
+        folder.Write("a*b/1.txt", "one");
+        folder.Write("axb/2.txt", "two");
+
+        Assert.Equal("a*b", Source.Parse(folder["a*b/*.txt"]).Name);
+        Assert.Equal("a*b", Source.Parse(folder["a*b"]).Name);
+        Assert.Equal([folder["a*b/1.txt"]], FileSearch.Files(folder["a*b/*.txt"], new TextNotes()));
+    }
 }

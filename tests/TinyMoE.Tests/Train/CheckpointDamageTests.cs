@@ -48,11 +48,11 @@ public sealed class CheckpointDamageTests : IClassFixture<CheckpointDamageTests.
             bad[i == 0 ? 0 : i == 1 ? bad.Length - 1 : random.Next(bad.Length)] ^= (byte)(1 << random.Next(8));
             File.WriteAllBytes(Last(name), bad);
             Assert.Contains(name, OneLine.Of(Resume));
-            Assert.Contains(Checkpoint.FindDamage(folder["a/last"]), problem => problem.Contains(name, StringComparison.Ordinal));
+            Assert.Contains(CheckpointDamage.Find(folder["a/last"]), problem => problem.Contains(name, StringComparison.Ordinal));
         }
 
         File.WriteAllBytes(Last(name), good);
-        Assert.Empty(Checkpoint.FindDamage(folder["a/last"]));
+        Assert.Empty(CheckpointDamage.Find(folder["a/last"]));
         Resume();
     }
 
@@ -61,7 +61,7 @@ public sealed class CheckpointDamageTests : IClassFixture<CheckpointDamageTests.
     public void File_OfAnotherRun_IsRefusedByName(string name)
     {
         File.Copy(runs.Folder[$"b/last/{name}"], Last(name), overwrite: true);
-        if (Checkpoint.FindDamage(folder["a/last"]) is { Count: > 0 } damage)
+        if (CheckpointDamage.Find(folder["a/last"]) is { Count: > 0 } damage)
         {
             Assert.Contains(damage, problem => problem.Contains(name, StringComparison.Ordinal));
             Assert.Contains(name, OneLine.Of(Resume));
@@ -119,7 +119,7 @@ public sealed class CheckpointDamageTests : IClassFixture<CheckpointDamageTests.
             byte[] good = File.ReadAllBytes(Last(name)), bad = [.. good];
             MemoryMarshal.Write(bad.AsSpan(bad.Length - 4), value);
             Checkpoints.Write(folder["a/last"], name, bad);
-            Assert.Contains("lm_head.weight", Assert.Single(Checkpoint.FindDamage(folder["a/last"])));
+            Assert.Contains("lm_head.weight", Assert.Single(CheckpointDamage.Find(folder["a/last"])));
             string error = OneLine.Of(Resume);
             Assert.Contains("not finite", error, StringComparison.Ordinal);
             Assert.Contains(Last(name), error, StringComparison.Ordinal);

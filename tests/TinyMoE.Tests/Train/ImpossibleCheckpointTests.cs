@@ -6,7 +6,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Train;
 
-/// <summary>Checkpoints whose small files were written to say what cannot be: whoever reads them says so in one line that names the file.</summary>
+/// <summary>Checkpoints whose small files were written to say what cannot be: whoever reads them names the file in one line.</summary>
 public sealed class ImpossibleCheckpointTests : IDisposable
 {
     private const string Small =

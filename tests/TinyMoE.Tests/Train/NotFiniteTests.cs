@@ -65,7 +65,7 @@ public sealed class NotFiniteTests : IDisposable
         string error = OneLine.Of(() => trainer.Run());
 
         Assert.StartsWith("step 10: model.", error, StringComparison.Ordinal);
-        string kept = $" holds values that are not finite (NaN or Infinity), so this step is not saved; the checkpoint of step 5 in {folder["a/last"]} is kept";
+        string kept = $"not finite (NaN or Infinity), so this step is not saved; the checkpoint of step 5 in {folder["a/last"]} is kept";
         Assert.Contains(kept, error, StringComparison.Ordinal);
         Assert.Equal(5, Checkpoints.Step(folder["a/last"]));
         Assert.False(Checkpoint.Exists(folder["a/best"]));

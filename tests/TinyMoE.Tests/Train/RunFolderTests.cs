@@ -74,7 +74,7 @@ public sealed class RunFolderTests : IDisposable
         Train(stopAt: 20, resume: true);
         Assert.Equal(("mine", "mine"), (File.ReadAllText(folder["a/last/thesis.txt"]), File.ReadAllText(folder["a/best.old/config.json"])));
         Assert.Equal(20, Checkpoints.Step(Run.Last));
-        Assert.Empty(Checkpoint.FindDamage(Run.Last));
+        Assert.Empty(CheckpointDamage.Find(Run.Last));
     }
 
     [Theory]

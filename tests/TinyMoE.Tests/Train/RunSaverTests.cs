@@ -86,7 +86,7 @@ public sealed class RunSaverTests : IDisposable
         using (Trainer trainer = New(objective: new CutOff(step / 10)))
             Assert.Throws<OperationCanceledException>(() => trainer.Run());
         Assert.Equal(step, Checkpoints.Step(Run.Last));
-        Assert.Empty(Checkpoint.FindDamage(Run.Last));
+        Assert.Empty(CheckpointDamage.Find(Run.Last));
 
         using (Trainer trainer = New(resume: true))
             trainer.Run();

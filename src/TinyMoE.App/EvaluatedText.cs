@@ -1,0 +1,99 @@
+using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Tokenizers;
+using TinyMoE.Train;
+
+namespace TinyMoE.App;
+
+/// <summary>A text to measure a model by: of the run's own what was held out in training, another one whole.</summary>
+internal sealed class EvaluatedText
+{
+    private EvaluatedText(IReadOnlyList<string> sources, Corpus corpus, bool isOwn, IEnumerable<string> notes) =>
+        (Sources, Corpus, IsOwn, Notes) = (sources, isOwn ? corpus : corpus.AllHeldOut(), isOwn, [.. notes]);
+
+    /// <summary>The texts, as they were named.</summary>
+    public IReadOnlyList<string> Sources { get; }
+
+    /// <summary>The ids; what is to be measured is held out.</summary>
+    public Corpus Corpus { get; }
+
+    /// <summary>Whether it is the very text that the run was trained on.</summary>
+    public bool IsOwn { get; }
+
+    /// <summary>What a person should know of it.</summary>
+    public IReadOnlyList<string> Notes { get; }
+
+    /// <summary>Reads the texts that are asked for, or the run's own, which <paramref name="own"/> names.</summary>
+    public static EvaluatedText Read(EvaluationRequest request, Checkpoint checkpoint, DataConfig own, CancellationToken stop)
+    {
+        Tokenizer tokenizer = checkpoint.LoadTokenizer();
+        LabelSet? labels = checkpoint.LoadLabels();
+        string fingerprint = checkpoint.State.Fingerprint;
+        if (request.Sources is null)
+            return ReadOwn(request, tokenizer, labels, own, fingerprint, stop);
+
+        DataConfig data = own with { Sources = [.. request.Sources.Select(Source.Absolute)] };
+        data = request.Labels is null ? data : (new RunConfig { Data = data }).With("data.labels", request.Labels).Data;
+        Corpus corpus = Corpus.Load(data, tokenizer, labels, stop);
+        bool isOwn = corpus.Fingerprint == fingerprint;
+        return new EvaluatedText(request.Sources, corpus, isOwn, isOwn ? corpus.Notes : corpus.Notes.Concat(Known(data, own)));
+    }
+
+    private static EvaluatedText ReadOwn(
+        EvaluationRequest request, Tokenizer tokenizer, LabelSet? labels, DataConfig own, string fingerprint, CancellationToken stop)
+    {
+        Source? gone = own.Sources.Select(Source.Parse).Where(source => !source.IsSdkDocs && !Source.IsPattern(source.Path))
+            .Cast<Source?>().FirstOrDefault(source => !Path.Exists(source!.Value.Path));
+        if (gone is { } missing)
+        {
+            string what = $"There is no {missing.Path}{Place(own)}, the text of the run in {request.Run}";
+            throw new RequestException($"{what}: bring it back, or measure another by {Setting.Sources}");
+        }
+
+        Corpus corpus;
+        try
+        {
+            corpus = Corpus.Load(own, tokenizer, labels, stop);
+        }
+        catch (UnknownTextException)
+        {
+            throw Changed(request, own);
+        }
+        catch (TinyMoEException e)
+        {
+            string where = $"{e.Message.TrimEnd('.')}; this is the text of the run in {request.Run}{Place(own)}";
+            throw new RequestException($"{where}: bring it back, or measure another by {Setting.Sources}");
+        }
+
+        return corpus.Fingerprint == fingerprint
+            ? new EvaluatedText(own.Sources, corpus, isOwn: true, corpus.Notes)
+            : throw Changed(request, own);
+    }
+
+    private static RequestException Changed(EvaluationRequest request, DataConfig own)
+    {
+        string what = $"{string.Join(", ", own.Sources)}{Place(own)} is not the text that the run in {request.Run} was trained on";
+        return new RequestException($"{what}, it has changed: bring it back as it was, or measure another text by {Setting.Sources}");
+    }
+
+    /// <summary>Where paths were looked for that runs of earlier versions kept as they were typed.</summary>
+    private static string Place(DataConfig own) =>
+        own.Sources.Any(source => Source.Absolute(source) != source) ? $" (looked for from {Environment.CurrentDirectory})" : "";
+
+    /// <summary>Notes on text that is not the run's own, but where that is or was.</summary>
+    private static IEnumerable<string> Known(DataConfig data, DataConfig own)
+    {
+        string[] trained = [.. own.Sources.Select(PathOf)];
+        string[] met = [.. data.Sources.Select(PathOf).Where(path => trained.Any(other => IsWithin(path, other) || IsWithin(other, path)))];
+        if (met.Length > 0)
+        {
+            yield return $"{string.Join(", ", met)}: the run was trained on text from there, so the model may know part of what is "
+                + "measured here";
+        }
+    }
+
+    private static string PathOf(string source) => Path.TrimEndingDirectorySeparator(Source.Parse(Source.Absolute(source)).Path);
+
+    private static bool IsWithin(string path, string folder) =>
+        path == folder || (path.StartsWith(folder, StringComparison.Ordinal) && path[folder.Length] == Path.DirectorySeparatorChar);
+}

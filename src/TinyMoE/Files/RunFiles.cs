@@ -1,0 +1,79 @@
+namespace TinyMoE.Files;
+
+/// <summary>The names of the files of runs and checkpoints, and folders that are some.</summary>
+internal static class RunFiles
+{
+    /// <summary>Of a checkpoint: the configuration.</summary>
+    public const string Config = "config.json";
+
+    /// <summary>Of a checkpoint: the weights.</summary>
+    public const string Model = "model.safetensors";
+
+    /// <summary>Of a checkpoint: the optimiser's moments.</summary>
+    public const string Optimizer = "optimizer.safetensors";
+
+    /// <summary>Of a checkpoint: the run's own state.</summary>
+    public const string State = "state.json";
+
+    /// <summary>Of a checkpoint: the tokenizer.</summary>
+    public const string Tokenizer = "tokenizer.json";
+
+    /// <summary>Of a checkpoint: the names of labels.</summary>
+    public const string Labels = "labels.json";
+
+    /// <summary>Of a checkpoint: what the last evaluation saw of the routers.</summary>
+    public const string Routing = "routing.safetensors";
+
+    /// <summary>Of a checkpoint: the sums of its files.</summary>
+    public const string Sums = "SHA256SUMS";
+
+    /// <summary>Of a run: the checkpoint of the lowest validation loss.</summary>
+    public const string Best = "best";
+
+    /// <summary>Of a run: the newest checkpoint.</summary>
+    public const string Last = "last";
+
+    /// <summary>Of a run: what was measured.</summary>
+    public const string Metrics = "metrics.jsonl";
+
+    /// <summary>Of a run: held by the program that trains it.</summary>
+    public const string Lock = "run.lock";
+
+    /// <summary>What every line of metrics begins with.</summary>
+    public const string MetricsBegin = "{\"kind\":\"";
+
+    private static readonly string[] OfCheckpoint = [Config, Model, Optimizer, State, Tokenizer, Labels, Routing, Sums];
+    private static readonly string[] OfRun = [Best, Last, Metrics, Lock];
+
+    /// <summary>Whether a folder is a checkpoint.</summary>
+    public static bool IsCheckpoint(string folder) =>
+        File.Exists(Path.Combine(folder, Config)) && File.Exists(Path.Combine(folder, Model)) && File.Exists(Path.Combine(folder, State));
+
+    /// <summary>Whether a folder is a run: of a checkpoint, of metrics, or one that has just begun and holds nothing else.</summary>
+    public static bool IsRun(string folder) =>
+        IsCheckpoint(Path.Combine(folder, Last)) || IsCheckpoint(Path.Combine(folder, Best)) || IsMetrics(Path.Combine(folder, Metrics))
+        || (File.Exists(Path.Combine(folder, Lock))
+            && Directory.EnumerateFileSystemEntries(folder).All(entry => OfRun.Contains(Path.GetFileName(entry))));
+
+    /// <summary>Whether a run or checkpoint in <paramref name="folder"/> would own what has that name there.</summary>
+    public static bool Owns(string folder, string name) =>
+        name == Lock || (OfRun.Contains(name) && IsRun(folder)) || (OfCheckpoint.Contains(name) && IsCheckpoint(folder));
+
+    /// <summary>Whether a file begins as metrics do, be it with a line that was cut off.</summary>
+    public static bool IsMetrics(string path)
+    {
+        if (!File.Exists(path) || FilePlace.NotRegular(path) is not null)
+            return false;
+        try
+        {
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            Span<byte> start = stackalloc byte[MetricsBegin.Length];
+            int read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+            return read > 0 && MetricsBegin.StartsWith(System.Text.Encoding.Latin1.GetString(start[..read]), StringComparison.Ordinal);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            return false;
+        }
+    }
+}

@@ -1,4 +1,4 @@
-using System.Text;
+using TinyMoE.Cli.Output;
 
-Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
-return TinyMoE.Cli.Cli.Run(args, Console.Out, Console.Error);
+(TextWriter? output, TextWriter? error) = StandardStreams.Open();
+return TinyMoE.Cli.Cli.Run(args, output, error);

@@ -79,9 +79,9 @@ internal sealed class EvalCommand
     private static void WriteJson(TextWriter output, EvaluationResult result)
     {
         foreach (NoteReport note in result.Notes)
-            output.WriteLine(MetricsJson.Line(note));
-        output.WriteLine(MetricsJson.Line(result.Report));
+            output.WriteLine(Printable.Json(MetricsJson.Line(note)));
+        output.WriteLine(Printable.Json(MetricsJson.Line(result.Report)));
         foreach (RoutingReport layer in result.Routing)
-            output.WriteLine(MetricsJson.Line(layer));
+            output.WriteLine(Printable.Json(MetricsJson.Line(layer)));
     }
 }

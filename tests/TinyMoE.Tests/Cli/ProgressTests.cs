@@ -100,11 +100,12 @@ public sealed class ProgressTests
         TrainingResult done = new(600, Finished: true, 1.5, 500, memory);
         TrainSummary.Finished(finished, request, done, new TextSample("Returns\nthe value", Label: null), TimeSpan.FromSeconds(62));
         Assert.Contains("stopped after step 7 of 600", stopped.ToString());
-        Assert.Contains("tinymoe train --resume --out \"my runs/a\"", stopped.ToString());
+        string quoted = OperatingSystem.IsWindows() ? "\"my runs/a\"" : "'my runs/a'";
+        Assert.Contains($"tinymoe train --resume --out {quoted}", stopped.ToString());
         Assert.Contains("600 steps done, this time in 1:02", finished.ToString());
         Assert.Contains("memory: 500.0 MiB at most, 400.0 MiB of it for the model; tinymoe info predicts 390.0 MiB", finished.ToString());
         Assert.Contains("  Returns\n  the value", finished.ToString().ReplaceLineEndings("\n"));
-        Assert.Contains("tinymoe generate --run \"my runs/a\"", finished.ToString());
+        Assert.Contains($"tinymoe generate --run {quoted}", finished.ToString());
     }
 
     private static string Text(Action<Spectre.Console.IAnsiConsole> write)

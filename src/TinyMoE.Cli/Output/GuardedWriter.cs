@@ -65,7 +65,8 @@ internal sealed class GuardedWriter : TextWriter
             if (Failure is null)
                 write();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        catch (Exception e) when (e is (IOException or UnauthorizedAccessException or ObjectDisposedException)
+            and not (FileNotFoundException or FileLoadException)) // which are of parts of the program
         {
             bool gone = e.HResult is BrokenPipe or ConnectionReset or ConnectionResetOfMac || (IsTerminal && e.HResult == TerminalGone);
             string reason = e.HResult == DiskFull ? "the disk is full" : Words.OneLine(e.Message).TrimEnd('.');

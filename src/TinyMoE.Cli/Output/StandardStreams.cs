@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
@@ -7,6 +8,10 @@ namespace TinyMoE.Cli.Output;
 internal static class StandardStreams
 {
     private const int OutputDescriptor = 1, ErrorDescriptor = 2;
+
+    /// <summary>SIGXFSZ, with which Unix ends a process whose file grows beyond its limit.</summary>
+    private const PosixSignal FileTooLarge = (PosixSignal)25;
+
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
     private static readonly List<SafeFileHandle> Placeholders = [];
 
@@ -22,6 +27,10 @@ internal static class StandardStreams
             output ? Writer(OutputDescriptor, Console.IsOutputRedirected, () => Console.Out) : null,
             error ? Writer(ErrorDescriptor, Console.IsErrorRedirected, () => Console.Error) : null);
     }
+
+    /// <summary>Makes an error of writing of what would end the process: a file beyond the limit on its size.</summary>
+    public static IDisposable? TakeLimitsAsErrors() =>
+        OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(FileTooLarge, context => context.Cancel = true);
 
     private static bool IsOpen(int descriptor) => OperatingSystem.IsWindows() || DescriptorStream.IsOutput(descriptor);
 

@@ -126,9 +126,9 @@ public sealed class OutputTests : IDisposable
     }
 
     [Fact]
-    public void Labels_WithCommandsForTheTerminal_AreCleanInTables_AndExactInJson()
+    public void Labels_ThatTurnTheDirection_AreCleanInTables_AndExactInJson()
     {
-        const string Label = "a\u001b[31m\u009b\u202eb";
+        const string Label = "a\u202eb";
         folder.Write("r.jsonl", string.Concat(Enumerable.Range(0, 90).Select(i => new JsonObject
         {
             ["text"] = "the cat sat on the mat",
@@ -138,10 +138,10 @@ public sealed class OutputTests : IDisposable
             "data.labels=record", "train.eval_windows=0", "moe.router=task", "moe.active=1", "moe.renormalize=false"];
         CommandLine train = CommandLine.Run(args);
         Assert.Equal((0, ""), (train.ExitCode, train.Error));
-        Assert.Contains(@"--label $'a\033[31m\302\233\342\200\256b'", train.Output, StringComparison.Ordinal);
+        Assert.Contains(@"--label $'a\342\200\256b'", train.Output, StringComparison.Ordinal);
 
         CommandLine eval = CommandLine.Run("eval", "--run", folder["run"]);
-        Assert.Contains("a\ufffd[31m\ufffd\ufffdb", eval.Output, StringComparison.Ordinal);
+        Assert.Contains("a\ufffdb", eval.Output, StringComparison.Ordinal);
         CommandLine json = CommandLine.Run("eval", "--run", folder["run"], "--json");
         Assert.All([train.Output, eval.Output, json.Output], text => Assert.DoesNotContain(text.ReplaceLineEndings(""), Printable.Steers));
         JsonArray domains = JsonNode.Parse(json.Output.Split('\n')[1])!["domains"]!.AsArray();

@@ -68,8 +68,8 @@ internal sealed class EvalCommand
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(Words.Note(note.Text));
-        output.WriteLine($"model of step {result.Report.Step}, {result.Windows} windows: {Words.Of(result.Report)}");
         IAnsiConsole console = Consoles.For(output);
+        console.WriteLine($"model of step {result.Report.Step}, {result.Windows} windows: {Words.Of(result.Report)}");
         RoutingTable.Write(console, result.Routing);
         DomainTable.Write(console, result.Routing);
         if (together)

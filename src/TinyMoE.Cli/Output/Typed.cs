@@ -57,8 +57,8 @@ internal static class Typed
 
     private static string FindProgram()
     {
-        string here = AppContext.BaseDirectory;
-        if (!here.Contains(System.IO.Path.Combine(Project.Replace('/', System.IO.Path.DirectorySeparatorChar), "bin"), StringComparison.Ordinal))
+        string here = AppContext.BaseDirectory, project = Project.Replace('/', System.IO.Path.DirectorySeparatorChar);
+        if (!here.Contains(System.IO.Path.Combine(project, "bin"), StringComparison.Ordinal))
             return "tinymoe";
         if (File.Exists(System.IO.Path.Combine(Project, "TinyMoE.Cli.csproj")))
             return $"dotnet run -c Release --project {Project} --";

@@ -44,10 +44,10 @@ internal static class Words
     /// <summary>Bytes in mebibytes: "425.2 MiB".</summary>
     public static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1024.0 * 1024.0):F1} MiB");
 
-    /// <summary>"memory: 563.1 MiB at most, 443.1 MiB of it for the model; tinymoe info predicts 425.2 MiB".</summary>
+    /// <summary>"memory: 563.1 MiB at most, 443.1 MiB of it for the model; 425.2 MiB predicted".</summary>
     public static string Of(MemoryReport memory) =>
         $"memory: {Mebibytes(memory.PeakResidentBytes)} at most, {Mebibytes(memory.PeakPoolBytes)} of it for the model; "
-        + $"tinymoe info predicts {Mebibytes(memory.PredictedBytes)}";
+        + $"{Mebibytes(memory.PredictedBytes)} predicted";
 
     /// <summary>A text from a person or a file, in one line; a long one is cut and ends with "...".</summary>
     public static string Clip(string text) => OneLine(Nearest.Clip(text));

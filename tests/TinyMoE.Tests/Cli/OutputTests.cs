@@ -116,7 +116,8 @@ public sealed class OutputTests : IDisposable
     [Fact]
     public void Errors_ThatRepeatText_AreOneCleanLine()
     {
-        foreach (string[] args in (string[][])[["info", "--run", "no\u001b[31m\nfolder"], ["info", "--set", "mo\u009bdel\u202e\r\n=1"], ["\u001b\n"]])
+        string[][] lines = [["info", "--run", "no\u001b[31m\nfolder"], ["info", "--set", "mo\u009bdel\u202e\r\n=1"], ["\u001b\n"]];
+        foreach (string[] args in lines)
         {
             CommandLine result = CommandLine.Run(args);
             Assert.NotEqual(0, result.ExitCode);

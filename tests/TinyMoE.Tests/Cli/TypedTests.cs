@@ -39,8 +39,8 @@ public sealed class TypedTests
             return;
         string[] words =
         [
-            "a b", "it's", "x;y|z&", "$(touch pwned)", "`x`", "$HOME", "~", "*", "?", "[a]", "{a,b}", "!x", "#x", "a\\b", "\"q\"", "=x", "é\u0085",
-            "a\u001b[31m", "line\nend", "\u202e", "'", "", "%s",
+            "a b", "it's", "x;y|z&", "$(touch pwned)", "`x`", "$HOME", "~", "*", "?", "[a]", "{a,b}", "!x", "#x", "a\\b", "\"q\"", "=x",
+            "é\u0085", "a\u001b[31m", "line\nend", "\u202e", "'", "", "%s",
         ];
         ProcessStartInfo start = new("/bin/bash", ["-c", $"printf '%s\\0' {string.Join(' ', words.Select(Typed.Word))}"])
         {

@@ -72,6 +72,25 @@ public sealed class UsageTests
         Assert.Equal("", result.Output);
     }
 
+    [Theory]
+    [InlineData("train|--set|{0}=1")]
+    [InlineData("train|--set|{0}")]
+    [InlineData("train|--{0}")]
+    [InlineData("train|{0}")]
+    [InlineData("{0}")]
+    [InlineData("train|--threads|{0}")]
+    [InlineData("train|--device|{0}")]
+    [InlineData("train|--tokenizer|{0}")]
+    [InlineData("train|--preset|{0}")]
+    public void Run_AWordThatIsFarTooLong_IsClipped(string line)
+    {
+        string word = new('x', 1_000_000);
+        CommandLine result = CommandLine.Run(line.Replace("{0}", word, StringComparison.Ordinal).Split('|'));
+        Assert.NotEqual(0, result.ExitCode);
+        Assert.InRange(result.Error.Length, 100, 500);
+        Assert.Contains("xxx...", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Train_FolderHoldsARun_IsNotOverwritten()
     {

@@ -136,8 +136,8 @@ internal sealed unsafe class Workers : IDisposable
             Array.Resize(ref threads, index);
             Dispose();
             throw new TinyMoEException(
-                $"Only {index + 1} of {Threads} threads can be started: the system gives this process no more. Ask for fewer threads, or raise "
-                + "the limits on processes and memory.", e);
+                $"Only {index + 1} of {Threads} threads can be started: the system gives this process no more. Ask for fewer threads, or "
+                + "raise the limits on processes and memory.", e);
         }
     }
 

@@ -46,12 +46,14 @@ public interface ITextListener
 /// <summary>A text that a model wrote by itself.</summary>
 /// <param name="Text">The text, without blanks around it.</param>
 /// <param name="Label">The label it was written by; null: none.</param>
-public sealed record TextSample(string Text, string? Label);
+/// <param name="Prompt">A beginning that the model's tokenizer knows, to go on from; null: none was found.</param>
+public sealed record TextSample(string Text, string? Label, string? Prompt = null);
 
 /// <summary>Lets a trained model write text.</summary>
 public static class TextGeneration
 {
     private const int SampleTokens = 400;
+    private const string UsualPrompt = "The";
 
     /// <summary>
     /// Writes text piece by piece to <paramref name="listener"/>, the prompt not included; on <paramref name="stop"/> ends after the
@@ -77,11 +79,15 @@ public static class TextGeneration
         }
     }
 
-    /// <summary>A short text by the best model of a run that was trained; by the first label, where its router needs one.</summary>
-    public static TextSample Sample(TrainingRequest trained)
+    /// <summary>
+    /// A short text by the best model of a run that was trained; by the first label, where its router needs one. On
+    /// <paramref name="stop"/> it ends early.
+    /// </summary>
+    public static TextSample Sample(TrainingRequest trained, CancellationToken stop = default)
     {
-        string? label = trained.Config.Moe.RoutesByLabel ? FirstLabel(trained.Folder) : null;
-        Collector text = new();
+        using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(trained.Folder));
+        string? label = trained.Config.Moe.RoutesByLabel ? checkpoint.LoadLabels()?[0] : null;
+        Collector collected = new();
         Run(
             new GenerationRequest(trained.Folder)
             {
@@ -90,14 +96,29 @@ public static class TextGeneration
                 Device = trained.Device,
                 Label = label,
             },
-            text);
-        return new TextSample(text.ToString().Trim(), label);
+            collected,
+            stop);
+        string text = collected.ToString().Trim();
+        return new TextSample(text, label, PromptOf(text, checkpoint.LoadTokenizer()));
     }
 
-    private static string? FirstLabel(string run)
+    /// <summary>"The ", or the first word of a text, where the tokenizer does not know that.</summary>
+    private static string? PromptOf(string text, Tokenizer tokenizer)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(run));
-        return checkpoint.LoadLabels()?[0];
+        IEnumerable<string> words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Prepend(UsualPrompt);
+        return words.SelectMany(word => (string[])[word + " ", word]).FirstOrDefault(Knows);
+
+        bool Knows(string prompt)
+        {
+            try
+            {
+                return tokenizer.Encode(prompt).Length > 0;
+            }
+            catch (TinyMoEException)
+            {
+                return false;
+            }
+        }
     }
 
     /// <summary>The number of the label to write by, which router task needs and no other knows.</summary>

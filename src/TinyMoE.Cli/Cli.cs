@@ -1,47 +1,61 @@
 using System.CommandLine;
 using System.CommandLine.Help;
-using TinyMoE.App;
 using TinyMoE.Cli.Commands;
+using TinyMoE.Cli.Output;
 
 namespace TinyMoE.Cli;
 
-/// <summary>The <c>tinymoe</c> command. Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 130 stopped by Ctrl-C.</summary>
+/// <summary>The <c>tinymoe</c> command. Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 128 + N stopped by signal N.</summary>
 internal static class Cli
 {
     public const int Done = 0, Failed = 1, WrongUsage = 2, Interrupted = 130;
 
     private static readonly ParserConfiguration Parser = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
 
-    /// <summary>Runs one command line and returns the exit code.</summary>
-    public static int Run(string[] args, TextWriter output, TextWriter error)
+    /// <summary>Runs one command line and returns the exit code; null stands for an output that is closed.</summary>
+    public static int Run(string[] args, TextWriter? output, TextWriter? error)
     {
-        RootCommand root = Root();
+        GuardedWriter guard = new(output);
+        using CleanWriter cleanOutput = new(guard), cleanError = new(new GuardedWriter(error) { GoesOn = true });
         try
         {
-            ParseResult parsed = root.Parse(args, Parser);
-            if (parsed.Action is not HelpWithExamples && Usage.Error(parsed, args) is { } wrong)
-            {
-                error.WriteLine($"tinymoe: {wrong}");
-                error.WriteLine($"try '{Usage.NameOf(parsed.CommandResult.Command)} --help'");
-                return WrongUsage;
-            }
-            return parsed.Invoke(new InvocationConfiguration
-            {
-                Output = output,
-                Error = error,
-                EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null,
-            });
+            return Run(args, cleanOutput, cleanError);
         }
         catch (OperationCanceledException)
         {
             return Interrupted;
         }
+        catch (OutputException e) when (e.ReaderGone)
+        {
+            return Done; // as head closes the pipe: it has what it wants
+        }
         catch (Exception e)
         {
-            error.WriteLine($"tinymoe: {Describe(e)}");
+            cleanError.WriteLine($"tinymoe: {Failures.Describe(e)}");
             return Failed;
         }
+    }
+
+    private static int Run(string[] args, CleanWriter output, CleanWriter error)
+    {
+        ParseResult parsed = Root().Parse(args, Parser);
+        if (parsed.Action is not HelpWithExamples && Usage.Error(parsed, args) is { } wrong)
+        {
+            error.WriteLine($"tinymoe: {wrong}");
+            error.WriteLine($"try '{Usage.NameOf(parsed.CommandResult.Command)} --help'");
+            return WrongUsage;
+        }
+
+        output.Guard.GoesOn = parsed.Action is not HelpWithExamples
+            && parsed.CommandResult.Command is CommandWithExamples { WorksWithoutOutput: true };
+        output.Guard.Check();
+        return parsed.Invoke(new InvocationConfiguration
+        {
+            Output = output,
+            Error = error,
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+        });
     }
 
     private static RootCommand Root()
@@ -63,33 +77,5 @@ internal static class Cli
         root.Options.OfType<VersionOption>().Single().Description = "Show the version.";
         root.SetAction(show.Invoke);
         return root;
-    }
-
-    /// <summary>The option that sets what a use case calls a setting.</summary>
-    private static string NameOf(Setting setting) => setting switch
-    {
-        Setting.Device => "--device",
-        Setting.Folder => "--out",
-        Setting.Resume => "--resume",
-        Setting.Overwrite => "--overwrite",
-        Setting.Init => "--init",
-        Setting.KeepSchedule => "--keep-schedule",
-        Setting.Label => "--label",
-        Setting.Sources => "--data",
-        _ => throw new ArgumentOutOfRangeException(nameof(setting), setting, "No option sets it."),
-    };
-
-    /// <summary>An error in one line; what nobody expected names its type, and TINYMOE_TRACE=1 shows where it was thrown.</summary>
-    private static string Describe(Exception e)
-    {
-        string text = e is RequestException request ? request.In(NameOf) : e.Message;
-        string message = text.ReplaceLineEndings(" ").Trim();
-        if (e is TinyMoEException or IOException or UnauthorizedAccessException)
-            return message;
-        if (e is OutOfMemoryException)
-            return "out of memory: the system has no more room; use a smaller model, batch, context or text";
-        bool showsTrace = Environment.GetEnvironmentVariable("TINYMOE_TRACE") == "1";
-        string trace = showsTrace ? Environment.NewLine + e : " (TINYMOE_TRACE=1 shows where)";
-        return $"{e.GetType().Name}: {message}; this is a bug{trace}";
     }
 }

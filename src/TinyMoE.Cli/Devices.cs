@@ -81,7 +81,7 @@ internal sealed class DeviceOptions
         string name = result.Tokens[0].Value;
         if (DeviceRequest.IsKnown(name))
             return name;
-        result.AddError($"--device has no '{name}'; known: {DeviceRequest.Known}");
+        result.AddError($"--device has no '{Words.Clip(name)}'; known: {DeviceRequest.Known}");
         return null;
     }
 }

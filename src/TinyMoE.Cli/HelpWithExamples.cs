@@ -9,6 +9,9 @@ internal sealed class CommandWithExamples(string name, string description, strin
 {
     /// <summary>Lines to type, each with what it does.</summary>
     public string Examples { get; } = examples;
+
+    /// <summary>Whether its work is more than its output: then it goes on where nothing can be written.</summary>
+    public bool WorksWithoutOutput { get; init; }
 }
 
 /// <summary>Prints the usual help, then the command's examples.</summary>

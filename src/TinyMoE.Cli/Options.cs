@@ -2,12 +2,16 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
+using TinyMoE.Cli.Output;
 
 namespace TinyMoE.Cli;
 
 /// <summary>Options that several commands share, and kinds of options whose errors say what is wanted.</summary>
 internal static class Options
 {
+    /// <summary>More threads than any machine this is made for has cores; each takes memory of its own.</summary>
+    private const int MostThreads = 1024;
+
     public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
 
     public static Option<string?> Text(string name, string helpName, string description) =>
@@ -22,13 +26,8 @@ internal static class Options
     };
 
     /// <summary>A whole number, at least <paramref name="least"/>.</summary>
-    public static Option<int?> Whole(string name, int least, string description) => new(name)
-    {
-        HelpName = "N",
-        Description = description,
-        CustomParser = result =>
-            Read<int>(result, NumberStyles.AllowLeadingSign, value => value >= least, $"a whole number, at least {least}"),
-    };
+    public static Option<int?> Whole(string name, int least, string description) =>
+        Whole(name, value => value >= least, $"a whole number, at least {least}", description);
 
     /// <summary>A number that is <paramref name="good"/>; <paramref name="needs"/> says so in words.</summary>
     public static Option<float?> Number(string name, Predicate<float> good, string needs, string description) => new(name)
@@ -48,7 +47,7 @@ internal static class Options
             string word = result.Tokens[0].Value;
             if (words.Contains(word))
                 return word;
-            result.AddError($"{name} has no '{word}'; known: {string.Join(", ", words)}");
+            result.AddError($"{name} has no '{Words.Clip(word)}'; known: {string.Join(", ", words)}");
             return null;
         },
     };
@@ -60,8 +59,9 @@ internal static class Options
         Required = true,
     };
 
-    public static Option<int?> Threads() =>
-        Whole("--threads", 1, "Threads of the processor; all cores if not said. The result is the same for any number.");
+    public static Option<int?> Threads() => Whole(
+        "--threads", value => value is >= 1 and <= MostThreads, $"a whole number from 1 to {MostThreads}",
+        "Threads of the processor; all cores if not said. The result is the same for any number.");
 
     public static Option<bool> Json() => Flag("--json", "Print JSON, one object per line, and nothing else.");
 
@@ -72,13 +72,20 @@ internal static class Options
         CustomParser = result => Read<ulong>(result, NumberStyles.None, _ => true, "a whole number, at least 0"),
     };
 
+    private static Option<int?> Whole(string name, Predicate<int> good, string needs, string description) => new(name)
+    {
+        HelpName = "N",
+        Description = description,
+        CustomParser = result => Read<int>(result, NumberStyles.AllowLeadingSign, good, needs),
+    };
+
     private static T? Read<T>(ArgumentResult result, NumberStyles style, Predicate<T> good, string needs)
         where T : struct, INumber<T>
     {
         string text = result.Tokens[0].Value;
         if (T.TryParse(text, style, CultureInfo.InvariantCulture, out T value) && good(value))
             return value;
-        result.AddError($"{((OptionResult)result.Parent!).Option.Name} needs {needs}, not '{text}'");
+        result.AddError($"{((OptionResult)result.Parent!).Option.Name} needs {needs}, not '{Words.Clip(text)}'");
         return null;
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
 
 namespace TinyMoE.Cli;
@@ -12,15 +13,15 @@ internal static class Usage
     {
         Command command = parsed.CommandResult.Command;
         if (args is [['[', ..], ..])
-            return $"unknown command '{args[0]}'"; // the parser would drop it as a directive
+            return $"unknown command '{Words.Clip(args[0])}'"; // the parser would drop it as a directive
         if (WrongOption(command, args) is { } wrong)
             return wrong;
         if (parsed.UnmatchedTokens.Count > 0)
         {
             string word = parsed.UnmatchedTokens[0];
             return command.Subcommands.Count > 0
-                ? $"unknown command '{word}'{Nearest.Hint(word, command.Subcommands.Select(known => known.Name))}"
-                : $"'{word}' is one word too many (a text of several words goes in quotes)";
+                ? $"unknown command '{Words.Clip(word)}'{Nearest.Hint(word, command.Subcommands.Select(known => known.Name))}"
+                : $"'{Words.Clip(word)}' is one word too many (a text of several words goes in quotes)";
         }
         return parsed.Errors.Count == 0 ? null : Describe(parsed.Errors[0]);
     }
@@ -47,7 +48,7 @@ internal static class Usage
                 continue;
             }
             if (!known.TryGetValue(name, out Option? option))
-                return $"unknown option '{name}'{Nearest.Hint(name, known.Keys)}";
+                return $"unknown option '{Words.Clip(name)}'{Nearest.Hint(name, known.Keys)}";
             if (hungry is not null)
                 return $"{hungry.Name} needs a value";
             hungry = name == word && option.Arity.MinimumNumberOfValues > 0 ? option : null;
@@ -69,7 +70,7 @@ internal static class Usage
             return $"{option.Option.Name} needs a value";
         if (option is { IdentifierTokenCount: > 1 } && option.Option.Arity.MaximumNumberOfValues == 1)
             return $"{option.Option.Name} is given {option.IdentifierTokenCount} times";
-        string message = error.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
+        string message = Words.OneLine(error.Message).TrimEnd('.', ' ');
         return char.IsUpper(message[0]) ? char.ToLowerInvariant(message[0]) + message[1..] : message;
     }
 }

@@ -70,8 +70,8 @@ internal sealed class EvalCommand
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(Words.Note(note.Text));
-        output.WriteLine($"model of step {result.Report.Step}, {Name(result.Measured)}: {Words.Of(result.Report)}");
         IAnsiConsole console = Consoles.For(output);
+        console.WriteLine($"model of step {result.Report.Step}, {Name(result.Measured)}: {Words.Of(result.Report)}");
         RoutingTable.Write(console, result.Routing);
         DomainTable.Write(console, result.Routing);
         if (together)
@@ -90,10 +90,11 @@ internal sealed class EvalCommand
     private static void WriteJson(TextWriter output, EvaluationResult result)
     {
         foreach (NoteReport note in result.Notes)
-            output.WriteLine(MetricsJson.Line(note));
+            output.WriteLine(Printable.Json(MetricsJson.Line(note)));
         MeasuredText measured = result.Measured;
-        output.WriteLine(MetricsJson.Line(result.Report, measured.Windows, measured.Of, measured.HeldOut, measured.Sources));
+        string line = MetricsJson.Line(result.Report, measured.Windows, measured.Of, measured.HeldOut, measured.Sources);
+        output.WriteLine(Printable.Json(line));
         foreach (RoutingReport layer in result.Routing)
-            output.WriteLine(MetricsJson.Line(layer));
+            output.WriteLine(Printable.Json(MetricsJson.Line(layer)));
     }
 }

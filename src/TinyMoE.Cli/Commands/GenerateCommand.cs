@@ -61,7 +61,7 @@ internal sealed class GenerateCommand
         using Interrupts interrupts = new();
         TextGeneration.Run(request, new Writer(request.Prompt, output, error), interrupts.Token);
         output.WriteLine();
-        return interrupts.Token.IsCancellationRequested ? Cli.Interrupted : Cli.Done;
+        return interrupts.Token.IsCancellationRequested ? interrupts.ExitCode : Cli.Done;
     }
 
     /// <summary>Writes text as it comes. The prompt waits for the first piece, so that what cannot be read leaves no output.</summary>

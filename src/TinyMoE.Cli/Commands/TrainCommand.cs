@@ -49,7 +49,10 @@ internal sealed class TrainCommand
     public static Command Create()
     {
         TrainCommand train = new();
-        CommandWithExamples command = new("train", "Train a model and keep it in a folder. Ctrl-C stops it after saving.", Examples);
+        CommandWithExamples command = new("train", "Train a model and keep it in a folder. Ctrl-C stops it after saving.", Examples)
+        {
+            WorksWithoutOutput = true,
+        };
         train.config.AddTo(command);
         Option[] own =
         [
@@ -82,29 +85,62 @@ internal sealed class TrainCommand
 
     private int Run(ParseResult parsed)
     {
-        TrainingRequest request = Read(parsed);
-        bool quiet = parsed.GetValue(json);
-        TextWriter output = parsed.InvocationConfiguration.Output;
         using Interrupts interrupts = new();
+        TrainingRequest request = Read(parsed);
+        CleanWriter output = (CleanWriter)parsed.InvocationConfiguration.Output;
+        TextWriter error = parsed.InvocationConfiguration.Error;
+        bool quiet = parsed.GetValue(json);
+        (int exitCode, bool isSaved) = Run(request, output, quiet ? error : output, quiet, interrupts);
+        if (output.Guard.Failure is not { ReaderGone: false } failure)
+            return exitCode;
+        string saved = isSaved ? $"; the run is saved in {Words.OneLine(request.Folder)}" : "";
+        error.WriteLine($"tinymoe: {failure.Message}{saved}");
+        return exitCode == Cli.Done ? Cli.Failed : exitCode;
+    }
+
+    /// <summary>
+    /// Trains, and says at the end how it went; what a person has to know is told to <paramref name="person"/>. Returns the exit code, and
+    /// whether there is a run to go on with.
+    /// </summary>
+    private static (int ExitCode, bool IsSaved) Run(
+        TrainingRequest request, TextWriter output, TextWriter person, bool quiet, Interrupts interrupts)
+    {
         Stopwatch clock = Stopwatch.StartNew();
-        (TrainingResult result, TrainingProfile? counted) =
-            Progress.Watch(output, quiet, listener => Training.Run(request, listener, interrupts.Token));
+        if (Train(request, output, quiet, interrupts.Token) is not (TrainingResult result, var counted) || result.Step == 0)
+        {
+            TrainSummary.NothingDone(person, request);
+            return (interrupts.ExitCode, request.Resume);
+        }
+
         if (quiet)
             WriteJson(output, result, counted);
         else if (request.Profile)
             ProfileTable.Write(Consoles.For(output), counted);
         if (!result.Finished)
-            TrainSummary.Stopped(quiet ? parsed.InvocationConfiguration.Error : output, request, result);
+            TrainSummary.Stopped(person, request, result);
         else if (!quiet)
-            TrainSummary.Finished(output, request, result, TextGeneration.Sample(request), clock.Elapsed);
-        return interrupts.Token.IsCancellationRequested && !result.Finished ? Cli.Interrupted : Cli.Done;
+            TrainSummary.Finished(output, request, result, TextGeneration.Sample(request, interrupts.Token), clock.Elapsed);
+        return (interrupts.Token.IsCancellationRequested && !result.Finished ? interrupts.ExitCode : Cli.Done, true);
+    }
+
+    /// <summary>Trains; null where that was stopped before there was anything to save.</summary>
+    private static TrainingOutcome? Train(TrainingRequest request, TextWriter output, bool quiet, CancellationToken stop)
+    {
+        try
+        {
+            return Progress.Watch(output, quiet, listener => Training.Run(request, listener, stop));
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
     }
 
     private static void WriteJson(TextWriter output, TrainingResult result, TrainingProfile? counted)
     {
-        output.WriteLine(MetricsJson.Line(result.Memory));
+        output.WriteLine(Printable.Json(MetricsJson.Line(result.Memory)));
         if (counted is not null)
-            output.WriteLine(MetricsJson.Line(counted));
+            output.WriteLine(Printable.Json(MetricsJson.Line(counted)));
     }
 
     private TrainingRequest Read(ParseResult parsed)

@@ -9,28 +9,28 @@ internal sealed class JsonProgress(TextWriter output) : ITrainingListener
     public void OnStart(TrainingStart start)
     {
         foreach (NoteReport note in start.Notes ?? [])
-            output.WriteLine(MetricsJson.Line(note));
+            output.WriteLine(Printable.Json(MetricsJson.Line(note)));
     }
 
-    public void OnStep(StepReport r) => output.WriteLine(MetricsJson.Line(r));
+    public void OnStep(StepReport r) => output.WriteLine(Printable.Json(MetricsJson.Line(r)));
 
     public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best)
     {
-        output.WriteLine(MetricsJson.Line(eval));
+        output.WriteLine(Printable.Json(MetricsJson.Line(eval)));
         foreach (RoutingReport layer in routing)
-            output.WriteLine(MetricsJson.Line(layer));
+            output.WriteLine(Printable.Json(MetricsJson.Line(layer)));
         output.Flush();
     }
 
     public void OnWarning(WarningReport warning)
     {
-        output.WriteLine(MetricsJson.Line(warning));
+        output.WriteLine(Printable.Json(MetricsJson.Line(warning)));
         output.Flush();
     }
 
     public void OnProblem(ProblemReport problem)
     {
-        output.WriteLine(MetricsJson.Line(problem));
+        output.WriteLine(Printable.Json(MetricsJson.Line(problem)));
         output.Flush();
     }
 

@@ -11,6 +11,9 @@ internal static class ProfileTable
     /// <summary>Kernels with a smaller share of the step are one row together.</summary>
     private const double SmallestShare = 0.01;
 
+    /// <summary>On a narrower terminal the names of kernels need the room.</summary>
+    private const int WidthOfLongHeadings = 100;
+
     /// <summary>Writes the table, or why there is none.</summary>
     public static void Write(IAnsiConsole console, TrainingProfile? profile)
     {
@@ -24,7 +27,9 @@ internal static class ProfileTable
         }
 
         Table table = new Table().Border(TableBorder.None).AddColumn("kernel");
-        foreach (string heading in new[] { "calls per step", "ms per step", "share", "GFLOP/s", "GB/s" })
+        bool isNarrow = console.Profile.Width < WidthOfLongHeadings;
+        string[] perStep = isNarrow ? ["calls", "ms"] : ["calls per step", "ms per step"];
+        foreach (string heading in (string[])[.. perStep, "share", "GFLOP/s", "GB/s"])
             table.AddColumn(new TableColumn(heading).RightAligned());
         KernelProfile[] small = [.. profile.Kernels.Where(kernel => kernel.Time < SmallestShare * profile.Time)];
         foreach (KernelProfile kernel in profile.Kernels.SkipLast(small.Length))
@@ -37,7 +42,8 @@ internal static class ProfileTable
         table.AddRow("step", "", Milliseconds(profile, profile.Time), Share(profile, profile.Time));
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"profile of {profile.Steps} steps (rows x columns x inner size of a product; GB/s of what an algorithm must move)"));
+            $"profile of {profile.Steps} steps{(isNarrow ? ", per step" : "")} "
+            + $"(rows x columns x inner size of a product; GB/s of what an algorithm must move)"));
         console.Write(table);
     }
 

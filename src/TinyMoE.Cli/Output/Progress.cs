@@ -8,6 +8,7 @@ namespace TinyMoE.Cli.Output;
 /// <summary>Shows training: a live line on a terminal, plain lines elsewhere, JSON lines where asked for.</summary>
 internal abstract class Progress(IAnsiConsole console) : ITrainingListener
 {
+    private const string Best = " (best so far)";
     private readonly Stopwatch clock = new();
     private TrainingStart? start;
 
@@ -50,7 +51,11 @@ internal abstract class Progress(IAnsiConsole console) : ITrainingListener
     public void OnEvaluation(EvalReport eval, IReadOnlyList<RoutingReport> routing, bool best)
     {
         Erase();
-        Console.WriteLine($"evaluation at step {eval.Step}: {Words.Of(eval)}{(best ? " (best so far)" : "")}");
+        string line = $"evaluation at step {eval.Step}: {Words.Of(eval)}";
+        if (best && line.Length + Best.Length <= Console.Profile.Width)
+            Console.WriteLine(line + Best);
+        else
+            Console.WriteLine(best ? $"{line}\n {Best}" : line);
         RoutingTable.Write(Console, routing);
     }
 

@@ -8,9 +8,9 @@ internal static class TrainSummary
 {
     public static void Finished(TextWriter output, TrainingRequest request, TrainingResult result, TextSample sample, TimeSpan time)
     {
-        string run = Words.Quoted(request.Folder);
+        string folder = Typed.Path(request.Folder);
         output.WriteLine();
-        output.WriteLine($"{result.Step} steps done, this time in {Words.Of(time)}; the model is in {request.Folder}");
+        output.WriteLine($"{result.Step} steps done, this time in {Words.Of(time)}; the model is in {Words.OneLine(request.Folder)}");
         output.WriteLine($"best validation loss {result.BestLoss:F4}, at step {result.BestStep}");
         output.WriteLine(Words.Of(result.Memory));
         if (sample.Text.Length > 0)
@@ -22,16 +22,34 @@ internal static class TrainSummary
         }
         output.WriteLine();
         output.WriteLine("Go on with:");
-        string label = sample.Label is null ? "" : $" --label {Words.Quoted(sample.Label)}";
-        output.WriteLine($"  {Words.Program} generate --run {run} --prompt \"The \"{label}");
-        output.WriteLine($"  {Words.Program} eval --run {run}");
-        output.WriteLine($"  {Words.Program} info --run {run}");
+        string prompt = sample.Prompt is null ? "" : Typed.Option("--prompt", sample.Prompt);
+        string label = sample.Label is null ? "" : Typed.Option("--label", sample.Label);
+        output.WriteLine($"  {Typed.Program} generate --run {folder}{prompt}{label}");
+        output.WriteLine($"  {Typed.Program} eval --run {folder}");
+        output.WriteLine($"  {Typed.Program} info --run {folder}");
     }
 
     public static void Stopped(TextWriter output, TrainingRequest request, TrainingResult result)
     {
+        string folder = Words.OneLine(request.Folder);
         output.WriteLine(Words.Of(result.Memory));
-        output.WriteLine($"stopped after step {result.Step} of {request.Config.Train.Steps} and saved in {request.Folder}; go on with:");
-        output.WriteLine($"  {Words.Program} train --resume --out {Words.Quoted(request.Folder)}{DeviceOptions.Again(request.Device)}");
+        output.WriteLine($"stopped after step {result.Step} of {request.Config.Train.Steps} and saved in {folder}; go on with:");
+        WriteResume(output, request);
     }
+
+    /// <summary>For a run that was stopped before it did a step.</summary>
+    public static void NothingDone(TextWriter output, TrainingRequest request)
+    {
+        if (!request.Resume)
+        {
+            output.WriteLine("stopped before the first step: nothing was trained, and nothing is saved");
+            return;
+        }
+
+        output.WriteLine($"stopped before a step was done: the run in {Words.OneLine(request.Folder)} is as it was; go on with:");
+        WriteResume(output, request);
+    }
+
+    private static void WriteResume(TextWriter output, TrainingRequest request) => output.WriteLine(
+        $"  {Typed.Program} train --resume --out {Typed.Path(request.Folder)}{DeviceOptions.Again(request.Device)}");
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using TinyMoE.Configuration;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;
@@ -6,11 +7,6 @@ namespace TinyMoE.Cli.Output;
 /// <summary>Writes numbers, reports and paths as people read them.</summary>
 internal static class Words
 {
-    /// <summary>What to type before a command: the program's name, or how it is run from the folder of the sources.</summary>
-    public static string Program { get; } = IsBelow(Path.Combine("src", "TinyMoE.Cli", "bin"))
-        ? "dotnet run -c Release --project src/TinyMoE.Cli --"
-        : "tinymoe";
-
     /// <summary>"loss 1.5234, perplexity 4.59, 2.198 bits per byte".</summary>
     public static string Of(EvalReport report) =>
         string.Create(
@@ -35,7 +31,7 @@ internal static class Words
     }
 
     /// <summary>"note: moe.router=switch gives a token 1 of 8 experts, whatever moe.active says".</summary>
-    public static string Note(string text) => $"note: {text}";
+    public static string Note(string text) => $"note: {OneLine(text)}";
 
     /// <summary>A number in few digits: "950", "12.3k", "1.24M".</summary>
     public static string Count(double value) => value switch
@@ -48,13 +44,14 @@ internal static class Words
     /// <summary>Bytes in mebibytes: "425.2 MiB".</summary>
     public static string Mebibytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1024.0 * 1024.0):F1} MiB");
 
-    /// <summary>"memory: 563.1 MiB at most, 443.1 MiB of it for the model; tinymoe info predicts 425.2 MiB".</summary>
+    /// <summary>"memory: 563.1 MiB at most, 443.1 MiB of it for the model; 425.2 MiB predicted".</summary>
     public static string Of(MemoryReport memory) =>
         $"memory: {Mebibytes(memory.PeakResidentBytes)} at most, {Mebibytes(memory.PeakPoolBytes)} of it for the model; "
-        + $"tinymoe info predicts {Mebibytes(memory.PredictedBytes)}";
+        + $"{Mebibytes(memory.PredictedBytes)} predicted";
 
-    /// <summary>A path as it is typed in a shell.</summary>
-    public static string Quoted(string path) => path.Any(char.IsWhiteSpace) ? $"\"{path}\"" : path;
+    /// <summary>A text from a person or a file, in one line; a long one is cut and ends with "...".</summary>
+    public static string Clip(string text) => OneLine(Nearest.Clip(text));
 
-    private static bool IsBelow(string folder) => AppContext.BaseDirectory.Contains(folder, StringComparison.Ordinal);
+    /// <summary>A text without ends of lines.</summary>
+    public static string OneLine(string text) => text.ReplaceLineEndings(" ");
 }

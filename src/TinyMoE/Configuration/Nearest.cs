@@ -3,12 +3,20 @@ namespace TinyMoE.Configuration;
 /// <summary>What a person may have meant by a word nobody knows.</summary>
 internal static class Nearest
 {
+    /// <summary>Longer words were never meant for one of ours, and comparing them takes the square of their length.</summary>
+    private const int LongestWord = 64;
+
+    /// <summary>What of a word nobody knows is worth repeating.</summary>
+    private const int MostCharacters = 100;
+
     /// <summary>The end of an error message: "; did you mean 'x'?", or nothing where no known word is near.</summary>
     public static string Hint(string word, IEnumerable<string> known) => To(word, known) is { } near ? $"; did you mean '{near}'?" : "";
 
     /// <summary>The known word with the fewest typing errors between, or null where even that one is far.</summary>
     public static string? To(string word, IEnumerable<string> known)
     {
+        if (word.Length > LongestWord)
+            return null;
         string? nearest = null;
         int least = int.MaxValue;
         foreach (string candidate in known)
@@ -18,6 +26,15 @@ internal static class Nearest
                 (nearest, least) = (candidate, errors);
         }
         return nearest;
+    }
+
+    /// <summary>A word as a message repeats it: a long one is cut, and ends with "...".</summary>
+    public static string Clip(string word)
+    {
+        if (word.Length <= MostCharacters)
+            return word;
+        int end = char.IsHighSurrogate(word[MostCharacters - 1]) ? MostCharacters - 1 : MostCharacters;
+        return string.Concat(word.AsSpan(0, end), "...");
     }
 
     /// <summary>

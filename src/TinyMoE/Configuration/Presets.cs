@@ -32,7 +32,8 @@ public static class Presets
     {
         IEnumerable<string> names = All.Select(preset => preset.Name);
         return All.FirstOrDefault(preset => preset.Name == name)?.Config
-            ?? throw new TinyMoEException($"unknown preset '{name}'{Nearest.Hint(name, names)} (known: {string.Join(", ", names)})");
+            ?? throw new TinyMoEException(
+                $"unknown preset '{Nearest.Clip(name)}'{Nearest.Hint(name, names)} (known: {string.Join(", ", names)})");
     }
 
     private static RunConfig MixtralTiny() => new()

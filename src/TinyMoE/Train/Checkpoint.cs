@@ -76,7 +76,7 @@ public sealed class Checkpoint : IDisposable
             || (File.Exists(list) && Checksums.Read(File.ReadAllBytes(list), list)[name] is not null);
     }
 
-    /// <summary>Opens a checkpoint: its files as they are at one moment, all but its weights read and compared with the checksums.</summary>
+    /// <summary>Opens a checkpoint: its files as they are at one moment, all but its weights read and compared with checksums.</summary>
     /// <exception cref="TinyMoEException">There is none, a file is missing, damaged or not its own, or its format is too new.</exception>
     public static Checkpoint Open(string folder)
     {
@@ -211,7 +211,7 @@ public sealed class Checkpoint : IDisposable
         });
     }
 
-    /// <summary>Whether a run may go on with another value of this key: the last step, that of its schedule, the path of its text.</summary>
+    /// <summary>Whether a run may go on with another value of this key: its steps, those of its schedule, the path of its text.</summary>
     internal static bool MayMove(string key) => key is "train.steps" or "train.schedule_steps" or "data.sources";
 
     /// <summary>Whether a file is the one that was written; true where there are no checksums.</summary>

@@ -17,7 +17,7 @@ internal static class CheckpointWriter
 {
     private static readonly string[] ModelAndMoments = [RunFiles.Config, RunFiles.Model, RunFiles.Optimizer];
 
-    /// <summary>Writes a checkpoint of these parts, which write their files into the folder that they are given; and its checksums.</summary>
+    /// <summary>Writes a checkpoint of these parts, which write their files into a folder that they get; and its checksums.</summary>
     /// <exception cref="StorageException">The file system refuses; what was there before is kept.</exception>
     /// <exception cref="NotFiniteException">A weight or a moment is not finite; what was there before is kept.</exception>
     public static void Save(string folder, params Action<string>[] parts) => AtomicFolder.Replace(

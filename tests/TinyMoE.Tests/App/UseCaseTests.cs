@@ -57,6 +57,8 @@ public sealed class UseCaseTests : IDisposable
         TextSample sample = TextGeneration.Sample(request);
         Assert.NotEqual("", sample.Text);
         Assert.Null(sample.Label);
+        Assert.DoesNotContain('T', sample.Prompt!); // no such character is in the text, so "The " would not do
+        TextGeneration.Run(write with { Prompt = sample.Prompt! }, new Pieces());
 
         ModelInfo info = ModelInfo.Of(new ConfigChoice(), folder["run"]);
         Assert.Equal(folder["run"], info.Name);

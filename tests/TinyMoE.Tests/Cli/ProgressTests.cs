@@ -98,13 +98,26 @@ public sealed class ProgressTests
         StringWriter stopped = new(), finished = new();
         TrainSummary.Stopped(stopped, request, new TrainingResult(7, Finished: false, 2.5, 5, memory));
         TrainingResult done = new(600, Finished: true, 1.5, 500, memory);
-        TrainSummary.Finished(finished, request, done, new TextSample("Returns\nthe value", Label: null), TimeSpan.FromSeconds(62));
+        TrainSummary.Finished(finished, request, done, new TextSample("Returns\nthe value", "-a b", "The "), TimeSpan.FromSeconds(62));
         Assert.Contains("stopped after step 7 of 600", stopped.ToString());
-        Assert.Contains("tinymoe train --resume --out \"my runs/a\"", stopped.ToString());
+        string quoted = OperatingSystem.IsWindows() ? "\"my runs/a\"" : "'my runs/a'";
+        Assert.Contains($"tinymoe train --resume --out {quoted}", stopped.ToString());
         Assert.Contains("600 steps done, this time in 1:02", finished.ToString());
-        Assert.Contains("memory: 500.0 MiB at most, 400.0 MiB of it for the model; tinymoe info predicts 390.0 MiB", finished.ToString());
+        Assert.Contains("memory: 500.0 MiB at most, 400.0 MiB of it for the model; 390.0 MiB predicted", finished.ToString());
         Assert.Contains("  Returns\n  the value", finished.ToString().ReplaceLineEndings("\n"));
-        Assert.Contains("tinymoe generate --run \"my runs/a\"", finished.ToString());
+        string more = $"--prompt {Typed.Word("The ")} --label={Typed.Word("-a b")}";
+        Assert.Contains($"tinymoe generate --run {quoted} {more}", finished.ToString());
+    }
+
+    [Theory]
+    [InlineData(false, "stopped before the first step: nothing was trained, and nothing is saved\n")]
+    [InlineData(
+        true, "stopped before a step was done: the run in runs/a is as it was; go on with:\n  tinymoe train --resume --out runs/a\n")]
+    public void TrainSummary_OfNothing_PromisesNothing(bool resume, string text)
+    {
+        StringWriter output = new();
+        TrainSummary.NothingDone(output, new TrainingRequest(new RunConfig(), "runs/a") { Resume = resume });
+        Assert.Equal(text, output.ToString().ReplaceLineEndings("\n"));
     }
 
     private static string Text(Action<Spectre.Console.IAnsiConsole> write)

@@ -16,7 +16,9 @@ public sealed class UsageTests
     [InlineData("train|--steps|abc", "--steps needs a whole number, at least 1, not 'abc'", "tinymoe train")]
     [InlineData("train|--steps|0", "--steps needs a whole number, at least 1, not '0'", "tinymoe train")]
     [InlineData("train|--stop-at|-1", "--stop-at needs a whole number, at least 1, not '-1'", "tinymoe train")]
-    [InlineData("train|--threads|0", "--threads needs a whole number, at least 1, not '0'", "tinymoe train")]
+    [InlineData("train|--threads|0", "--threads needs a whole number from 1 to 1024, not '0'", "tinymoe train")]
+    [InlineData("train|--threads|1025", "--threads needs a whole number from 1 to 1024, not '1025'", "tinymoe train")]
+    [InlineData("eval|--run|x|--threads|99999999999", "--threads needs a whole number from 1 to 1024, not '99999999999'", "tinymoe eval")]
     [InlineData("train|--device|gpu", "--device has no 'gpu'; known: cpu, cuda, cuda:N (N from 0), auto", "tinymoe train")]
     [InlineData("train|--device|cuda:-1", "--device has no 'cuda:-1'; known: cpu, cuda, cuda:N (N from 0), auto", "tinymoe train")]
     [InlineData("train|--device|cuda:1|--threads|2", "--threads is for the processor; leave it out with --device cuda:1", "tinymoe train")]
@@ -79,6 +81,25 @@ public sealed class UsageTests
         Assert.Equal(1, result.ExitCode);
         Assert.StartsWith($"tinymoe: {message}", Assert.Single(result.ErrorLines));
         Assert.Equal("", result.Output);
+    }
+
+    [Theory]
+    [InlineData("train|--set|{0}=1")]
+    [InlineData("train|--set|{0}")]
+    [InlineData("train|--{0}")]
+    [InlineData("train|{0}")]
+    [InlineData("{0}")]
+    [InlineData("train|--threads|{0}")]
+    [InlineData("train|--device|{0}")]
+    [InlineData("train|--tokenizer|{0}")]
+    [InlineData("train|--preset|{0}")]
+    public void Run_AWordThatIsFarTooLong_IsClipped(string line)
+    {
+        string word = new('x', 1_000_000);
+        CommandLine result = CommandLine.Run(line.Replace("{0}", word, StringComparison.Ordinal).Split('|'));
+        Assert.NotEqual(0, result.ExitCode);
+        Assert.InRange(result.Error.Length, 100, 500);
+        Assert.Contains("xxx...", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

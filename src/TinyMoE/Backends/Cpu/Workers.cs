@@ -23,7 +23,7 @@ internal sealed unsafe class Workers : IDisposable
     private static int slot; // 0 for callers, 1.. for workers
 
     private readonly object gate = new();
-    private readonly Thread[] threads;
+    private Thread[] threads;
     private readonly Scratch[] scratch;
     private readonly Placement placement;
     private int sleeping;
@@ -49,7 +49,7 @@ internal sealed unsafe class Workers : IDisposable
         {
             int mine = i + 1;
             this.threads[i] = new Thread(() => WorkerLoop(mine)) { IsBackground = true, Name = $"tinymoe worker {mine}" };
-            this.threads[i].Start();
+            Start(i);
         }
     }
 
@@ -122,6 +122,23 @@ internal sealed unsafe class Workers : IDisposable
             thread.Join();
         foreach (Scratch each in scratch)
             NativeMemory.AlignedFree(each.Address);
+    }
+
+    /// <summary>Starts a worker; where the system has no room for it, ends those that were started.</summary>
+    private void Start(int index)
+    {
+        try
+        {
+            threads[index].Start();
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            Array.Resize(ref threads, index);
+            Dispose();
+            throw new TinyMoEException(
+                $"Only {index + 1} of {Threads} threads can be started: the system gives this process no more. Ask for fewer threads, or "
+                + "raise the limits on processes and memory.", e);
+        }
     }
 
     private static void Run<TState>(object body, void* state, int index)

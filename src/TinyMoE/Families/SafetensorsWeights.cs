@@ -30,7 +30,7 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     /// <inheritdoc/>
     public ElementType TypeOf(Parameter parameter)
     {
-        bool isNarrow = Array.TrueForAll(PiecesOf(parameter), piece => piece.Entry.Type == ElementType.Bfloat16);
+        bool isNarrow = Array.TrueForAll(PiecesOf(parameter), piece => piece.Entry.Type == SafetensorsType.Bfloat16);
         return isNarrow ? ElementType.Bfloat16 : ElementType.Float32;
     }
 
@@ -38,7 +38,8 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     public nint AddressOf(Parameter parameter)
     {
         Piece[] all = PiecesOf(parameter);
-        return isMapped && LieTogether(all) ? file.AddressOf(all[0].Entry) : 0;
+        bool isReadable = all[0].Entry.Type != SafetensorsType.Float16; // which is widened, and so copied
+        return isMapped && isReadable && LieTogether(all) ? file.AddressOf(all[0].Entry) : 0;
     }
 
     /// <inheritdoc/>
@@ -87,7 +88,8 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     internal static TinyMoEException Unknown(string path, IEnumerable<string> names)
     {
         string first = names.Order(StringComparer.Ordinal).First();
-        return new($"{path} has a tensor '{first}' that the model of its config.json does not have; the two do not belong together.");
+        return new(
+            $"{path} has a tensor '{Printable.Of(first)}' that the model of its config.json does not have; the two do not belong together.");
     }
 
     /// <summary>The tensors of the file that a parameter is, in the order of its elements.</summary>

@@ -173,7 +173,7 @@ public static class Checkpoint
     /// <summary>Reads the weights and moments of a run that goes on with the configuration of <paramref name="model"/>.</summary>
     internal static void Load(string folder, Decoder model, AdamW optimizer)
     {
-        RequireSame(LoadConfig(folder), model.Config, folder);
+        RequireSame(folder, model.Config);
         LoadWeights(Path.Combine(folder, ModelFile), model);
         LoadMoments(Path.Combine(folder, OptimizerFile), model, ".m", optimizer.FirstMoments);
         LoadMoments(Path.Combine(folder, OptimizerFile), model, ".v", optimizer.SecondMoments);
@@ -183,9 +183,9 @@ public static class Checkpoint
     /// A run goes on with the configuration it began with; only its last step and that of its schedule may move, and the same text may
     /// have another path.
     /// </summary>
-    private static void RequireSame(RunConfig saved, RunConfig now, string folder)
+    internal static void RequireSame(string folder, RunConfig now)
     {
-        foreach ((string key, string before, string after) in ConfigKeys.Differences(saved, now))
+        foreach ((string key, string before, string after) in ConfigKeys.Differences(LoadConfig(folder), now))
         {
             if (key is not ("train.steps" or "train.schedule_steps" or "data.sources"))
             {

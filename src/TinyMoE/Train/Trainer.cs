@@ -65,6 +65,8 @@ public sealed class Trainer : IDisposable
         startNotes = resume ? [.. ResumeNotes.Of(Checkpoint.LoadConfig(folder.Last).Train, config.Train, state.Step)]
             : initial is null ? []
             : [$"begins with the weights of {init}, step {Checkpoint.LoadStep(initial)}"];
+        if (resume)
+            Checkpoint.RequireSame(folder.Last, config);
         if ((resume ? folder.Last : initial) is { } before)
             Checkpoint.RequireWeights(before, config);
         size = ModelSize.ToTrain(config, backend);

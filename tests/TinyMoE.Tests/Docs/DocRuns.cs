@@ -44,7 +44,7 @@ public sealed class DocRuns : IDisposable
         foreach (string word in command.Words)
         {
             option = word.StartsWith('-') ? word : option;
-            words.Add(option is "--run" or "--data" or "--config" ? Placed(command, word) : word);
+            words.Add(option is "--run" or "--init" or "--data" or "--config" ? Placed(command, word) : word);
         }
 
         return CommandLine.Run(words[0] == "train" && !words.Contains("--help") ? Training(words, command) : [.. words]);

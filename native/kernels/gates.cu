@@ -38,8 +38,8 @@ KERNEL noisy_logits_backward(
     }
 }
 
-// y[n, c] = scale·x[n, c]/(Σ_c x[n, c] + eps). x, y (N, C). A team has a row.
-KERNEL share_forward(const float* x, float scale, float eps, int N, int C, float* y)
+// y[n, c] = scale·x[n, c]/Σ_c x[n, c], and scale/C where that sum is below least. x, from 0 on, y (N, C). A team has a row.
+KERNEL share_forward(const float* x, float scale, float least, int N, int C, float* y)
 {
     __shared__ KeptRow row;
     Team team(C);
@@ -55,21 +55,23 @@ KERNEL share_forward(const float* x, float scale, float eps, int N, int C, float
             sum += sum_four(value);
         }
 
-        float total = team.sum(sum) + eps;
+        float total = team.sum(sum);
         for (int k = 0; team.column(k) < length; k++)
         {
             Four value = row.get(k, x + at, team.column(k), C);
 #pragma unroll
             for (int j = 0; j < 4; j++)
-                value[j] = scale * (value[j] / total);
+                value[j] = total < least ? scale / (float)C : scale * (value[j] / total);
             store_four(y + at, team.column(k), C, value);
         }
     });
 }
 
-// With S = Σ_c x + eps:  dx = scale·(dy − Σ_c dy·x/S)/S. dy, x, dx (N, C)
-KERNEL share_backward(const float* dy, const float* x, float scale, float eps, int N, int C, Target dx)
+// With S = Σ_c x:  dx = scale·(dy − Σ_c dy·x/S)/S, and 0 where S is below least. x counts times a power of two on the way to the mean:
+// that changes no digit, and keeps the product with a small x from becoming 0. dy, x, dx (N, C)
+KERNEL share_backward(const float* dy, const float* x, float scale, float least, int N, int C, Target dx)
 {
+    const float larger = 1073741824.0f; // 2³⁰
     __shared__ KeptRow gradients;
     Team team(C);
     each_row(team, N, [&](index_t n, bool exists)
@@ -82,11 +84,14 @@ KERNEL share_backward(const float* dy, const float* x, float scale, float eps, i
             Four value = load_four(x + at, team.column(k), C), gradient = load_four(dy + at, team.column(k), C);
             gradients.keep(k, gradient);
             sum += sum_four(value);
-            dot += sum_four(value * gradient);
+            dot += sum_four(value * four(larger) * gradient);
         }
 
-        float total = team.sum(sum) + eps, mean = team.sum(dot) / total;
+        float total = team.sum(sum), mean = team.sum(dot) / (total * larger);
+        float factor = total < least ? 0.0f : scale / total;
+        if (total < least)
+            mean = 0;
         for (int k = 0; team.column(k) < length; k++)
-            dx.from(at).write_four(team.column(k), C, (gradients.get(k, dy + at, team.column(k), C) + four(-mean)) * (scale / total));
+            dx.from(at).write_four(team.column(k), C, (gradients.get(k, dy + at, team.column(k), C) + four(-mean)) * factor);
     });
 }

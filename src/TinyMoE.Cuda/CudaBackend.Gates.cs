@@ -18,13 +18,13 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y) =>
-        Launch("share_forward", TeamGrid(N, C), x, scale, eps, N, C, y);
+    public override void ShareForward(Floats x, float scale, float least, int N, int C, Floats y) =>
+        Launch("share_forward", TeamGrid(N, C), x, scale, least, N, C, y);
 
     /// <inheritdoc/>
-    public override void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx)
+    public override void ShareBackward(Floats dy, Floats x, float scale, float least, int N, int C, Target dx)
     {
         if (!dx.IsNone)
-            Launch("share_backward", TeamGrid(N, C), dy, x, scale, eps, N, C, dx);
+            Launch("share_backward", TeamGrid(N, C), dy, x, scale, least, N, C, dx);
     }
 }

@@ -20,7 +20,7 @@ internal sealed class VerifyCommand
     {
         VerifyCommand verify = new();
         CommandWithExamples command = new(
-            "verify", "Check the files of a run: checksums, contents, what belongs together. Exit code 1 if anything is wrong.", Examples)
+            "verify", "Check the files of a run: checksums, contents, what belongs together.", Examples)
         {
             verify.run, verify.json,
         };

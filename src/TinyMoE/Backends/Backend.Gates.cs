@@ -12,9 +12,11 @@ public abstract partial class Backend
     public abstract void NoisyLogitsBackward(
         Floats dnoisy, Floats dsigma, Floats spread, Floats noise, int n, Target dclean, Target dspread);
 
-    /// <summary>y[n, c] = scale·x[n, c]/(Σ_c x[n, c] + eps). x, y (N, C).</summary>
-    public abstract void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y);
+    /// <summary>
+    /// y[n, c] = scale·x[n, c]/Σ_c x[n, c], and scale/C where that sum is below <paramref name="least"/>. x, from 0 on, y (N, C).
+    /// </summary>
+    public abstract void ShareForward(Floats x, float scale, float least, int N, int C, Floats y);
 
-    /// <summary>dy, x, dx (N, C).</summary>
-    public abstract void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx);
+    /// <summary>dx is 0 where the sum is below <paramref name="least"/>. dy, x, dx (N, C).</summary>
+    public abstract void ShareBackward(Floats dy, Floats x, float scale, float least, int N, int C, Target dx);
 }

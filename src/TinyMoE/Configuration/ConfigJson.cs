@@ -124,7 +124,7 @@ public static class ConfigJson
         }
         catch (JsonException e)
         {
-            throw new TinyMoEException($"not valid JSON: {Printable.Of(e.Message.ReplaceLineEndings(" "), most: 300)}", e);
+            throw new TinyMoEException($"not valid JSON: {Excerpt.Of(e.Message.ReplaceLineEndings(" "), most: 300)}", e);
         }
     }
 }

@@ -101,6 +101,6 @@ internal sealed class ConfigKey
     private static JsonNode ToNode(object value) => JsonSerializer.SerializeToNode(value, value.GetType(), ConfigJson.Options)!;
 
     private TinyMoEException Bad(string text) => new(Type.IsEnum
-        ? $"{Path} has no '{Printable.Of(text)}'; known: {Needs}"
-        : $"{Path} needs {Needs}, not '{Printable.Of(text)}'");
+        ? $"{Path} has no '{Excerpt.Of(text)}'; known: {Needs}"
+        : $"{Path} needs {Needs}, not '{Excerpt.Of(text)}'");
 }

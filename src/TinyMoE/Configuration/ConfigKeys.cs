@@ -45,7 +45,7 @@ internal static class ConfigKeys
     /// <summary>The error about a key nobody knows.</summary>
     public static TinyMoEException Unknown(string path)
     {
-        path = Printable.Of(path);
+        path = Excerpt.Of(path);
         string hint = Nearest.Hint(path, Groups.Concat(All.Select(key => key.Path)));
         string group = path.Split('.')[0];
         if (hint.Length == 0)

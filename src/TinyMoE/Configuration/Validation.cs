@@ -99,7 +99,7 @@ internal static class Validation
         foreach (int window in attention.Window.Values)
             Size("attention.window", window, 0);
         Require(attention.Window.Values.Count <= model.Layers,
-            $"attention.window={Printable.Of(attention.Window.ToString())} names {attention.Window.Values.Count} layers, more than "
+            $"attention.window={Excerpt.Of(attention.Window.ToString())} names {attention.Window.Values.Count} layers, more than "
             + $"model.layers={model.Layers}; leave some out");
         Require(attention.HeadSize > 0 || model.Width % attention.Heads == 0,
             $"attention.heads={attention.Heads} does not divide model.width={model.Width}; choose a width that is a multiple "

@@ -34,12 +34,12 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
         new(path, SafetensorsReader.Open(file, path), names, isMapped: false);
 
     /// <summary>Whether all tensors are in float32, as a training writes them.</summary>
-    internal bool HasOnlyFloat32 => file.Tensors.Values.All(entry => entry.Type == ElementType.Float32);
+    internal bool HasOnlyFloat32 => file.Tensors.Values.All(entry => entry.Type == SafetensorsType.Float32);
 
     /// <inheritdoc/>
     public ElementType TypeOf(Parameter parameter)
     {
-        bool isNarrow = Array.TrueForAll(PiecesOf(parameter), piece => piece.Entry.Type == ElementType.Bfloat16);
+        bool isNarrow = Array.TrueForAll(PiecesOf(parameter), piece => piece.Entry.Type == SafetensorsType.Bfloat16);
         return isNarrow ? ElementType.Bfloat16 : ElementType.Float32;
     }
 
@@ -47,11 +47,12 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     public nint AddressOf(Parameter parameter)
     {
         Piece[] all = PiecesOf(parameter);
-        if (!isMapped || !LieTogether(all))
+        SafetensorsEntry first = all[0].Entry;
+        if (!isMapped || first.Type == SafetensorsType.Float16 || !LieTogether(all)) // float16 is widened, and so copied
             return 0;
-        nint address = file.AddressOf(all[0].Entry);
-        if (address != 0 && !IsFinite(address, all[0].Entry.Type, parameter.Count))
-            throw NotFinite(all[0].Entry.Name, path);
+        nint address = file.AddressOf(first);
+        if (address != 0 && !IsFinite(address, first.Type, parameter.Count))
+            throw NotFinite(first.Name, path);
         return address;
     }
 
@@ -116,14 +117,15 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     internal static TinyMoEException Unknown(string path, IEnumerable<string> names)
     {
         string first = names.Order(StringComparer.Ordinal).First();
-        return new($"{path} has a tensor '{first}' that the model of its config.json does not have; the two do not belong together.");
+        return new(
+            $"{path} has a tensor '{Excerpt.Of(first)}' that the model of its config.json does not have; the two do not belong together.");
     }
 
     private static NotFiniteException NotFinite(string name, string path) => new(
-        name, $"{path}: tensor {name} holds values that are not finite (NaN or an infinity), so nothing can be computed with it; use "
+        name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed with it; use "
         + "another checkpoint.");
 
-    private static unsafe bool IsFinite(nint address, ElementType type, int count) => type == ElementType.Bfloat16
+    private static unsafe bool IsFinite(nint address, SafetensorsType type, int count) => type == SafetensorsType.Bfloat16
         ? Bfloat16.IsFiniteAll(new ReadOnlySpan<ushort>((void*)address, count))
         : TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>((void*)address, count));
 

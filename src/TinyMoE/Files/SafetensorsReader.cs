@@ -7,13 +7,26 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Files;
 
+/// <summary>How a safetensors file keeps the elements of a tensor.</summary>
+public enum SafetensorsType
+{
+    /// <summary>float32, which is what files call F32.</summary>
+    Float32,
+
+    /// <summary>The upper half of a float32: BF16.</summary>
+    Bfloat16,
+
+    /// <summary>IEEE's half precision: F16.</summary>
+    Float16,
+}
+
 /// <summary>A tensor in a safetensors file: bytes <see cref="Begin"/> to <see cref="End"/> of the values.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Type">How its elements are kept.</param>
 /// <param name="Shape">Its sizes, outermost first; none for a scalar.</param>
 /// <param name="Begin">Its first byte, counted from the end of the header.</param>
 /// <param name="End">The byte after its last.</param>
-public sealed record SafetensorsEntry(string Name, ElementType Type, IReadOnlyList<int> Shape, long Begin, long End)
+public sealed record SafetensorsEntry(string Name, SafetensorsType Type, IReadOnlyList<int> Shape, long Begin, long End)
 {
     /// <summary>Number of elements.</summary>
     public long Count => (End - Begin) / ElementBytes;
@@ -26,7 +39,7 @@ public sealed record SafetensorsEntry(string Name, ElementType Type, IReadOnlyLi
 }
 
 /// <summary>
-/// Reads safetensors files with tensors in float32 and bfloat16. Opening believes nothing: lengths, JSON,
+/// Reads safetensors files with tensors in float32, bfloat16 and float16. Opening believes nothing: lengths, JSON,
 /// types, shapes and offsets must fit together and cover the file exactly, or a <see cref="TinyMoEException"/>
 /// names the file and the tensor. Values are read in pieces, or where they lie in a mapping of the file.
 /// </summary>
@@ -85,7 +98,7 @@ public sealed class SafetensorsReader : IDisposable
 
     /// <summary>
     /// Reads tensor <paramref name="name"/>, which must have shape <paramref name="shape"/>, into <paramref name="destination"/>;
-    /// bfloat16 is widened.
+    /// what has 16 bits is widened.
     /// </summary>
     public void Read(string name, ReadOnlySpan<int> shape, Span<float> destination)
     {
@@ -110,10 +123,10 @@ public sealed class SafetensorsReader : IDisposable
         return entry;
     }
 
-    /// <summary>Reads elements of a tensor from <paramref name="first"/> on; bfloat16 is widened.</summary>
+    /// <summary>Reads elements of a tensor from <paramref name="first"/> on; what has 16 bits is widened, which loses nothing.</summary>
     internal void Read(SafetensorsEntry entry, long first, Span<float> destination)
     {
-        if (entry.Type == ElementType.Float32)
+        if (entry.Type == SafetensorsType.Float32)
         {
             ReadBytes(entry, first, MemoryMarshal.AsBytes(destination));
             return;
@@ -122,14 +135,15 @@ public sealed class SafetensorsReader : IDisposable
         // The 16-bit values come into the second half; widening from the front never overtakes what it reads.
         Span<ushort> narrow = MemoryMarshal.Cast<float, ushort>(destination)[destination.Length..];
         ReadBytes(entry, first, MemoryMarshal.AsBytes(narrow));
+        bool isHalf = entry.Type == SafetensorsType.Float16;
         for (int i = 0; i < destination.Length; i++)
-            destination[i] = Bfloat16.Widen(narrow[i]);
+            destination[i] = isHalf ? (float)BitConverter.UInt16BitsToHalf(narrow[i]) : Bfloat16.Widen(narrow[i]);
     }
 
     /// <summary>Reads elements of a bfloat16 tensor from <paramref name="first"/> on as they are.</summary>
     internal void Read(SafetensorsEntry entry, long first, Span<ushort> destination)
     {
-        if (entry.Type != ElementType.Bfloat16)
+        if (entry.Type != SafetensorsType.Bfloat16)
             throw new ArgumentException($"Tensor {entry.Name} is not in bfloat16.");
         ReadBytes(entry, first, MemoryMarshal.AsBytes(destination));
     }
@@ -163,16 +177,14 @@ public sealed class SafetensorsReader : IDisposable
             file.Dispose();
     }
 
-    internal static int BytesOf(ElementType type) => type == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
+    internal static int BytesOf(SafetensorsType type) => type == SafetensorsType.Float32 ? sizeof(float) : sizeof(ushort);
 
     internal static string Text(ReadOnlySpan<int> shape) => $"({string.Join(", ", shape.ToArray())})";
 
-    // Names come from the file: control characters must not break the line.
-    private TinyMoEException Broken(string what)
-    {
-        string clean = string.Concat(what.Select(c => char.IsControl(c) ? '?' : c));
-        return new($"{path} is not a safetensors file of float32 or bfloat16 tensors: {clean}. Take another copy of it.");
-    }
+    // What is said of a file has names from it, which may be anything.
+    private TinyMoEException Broken(string what) => new(
+        $"{path} is not a safetensors file of float32, bfloat16 or float16 tensors: {Excerpt.Of(what, most: 400)}. "
+        + "Take another copy of it.");
 
     private void ReadBytes(SafetensorsEntry entry, long first, Span<byte> destination)
     {
@@ -182,11 +194,14 @@ public sealed class SafetensorsReader : IDisposable
         try
         {
             if (!Fill(destination, dataStart + entry.Begin + offset))
-                throw new TinyMoEException($"{path} ends inside tensor {entry.Name}: it has been changed since it was opened.");
+            {
+                throw new TinyMoEException(
+                    $"{path} ends inside tensor {Excerpt.Of(entry.Name)}: it has been changed since it was opened.");
+            }
         }
         catch (Exception e) when (FileProblem.Is(e))
         {
-            throw new TinyMoEException($"Cannot read tensor {entry.Name} of {path}: {FileProblem.Reason(e)}.", e);
+            throw new TinyMoEException($"Cannot read tensor {Excerpt.Of(entry.Name)} of {path}: {FileProblem.Reason(e)}.", e);
         }
     }
 
@@ -228,10 +243,10 @@ public sealed class SafetensorsReader : IDisposable
         {
             if (!Utf8.IsValid(header))
                 throw Broken("its header is not UTF-8");
-            using JsonDocument json = JsonDocument.Parse(header, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using JsonDocument json = JsonDocument.Parse(header);
             if (json.RootElement.ValueKind != JsonValueKind.Object)
                 throw Broken("its header is not a JSON object");
-            foreach (JsonProperty property in json.RootElement.EnumerateObject())
+            foreach (JsonProperty property in Members(json.RootElement, "it"))
             {
                 if (property.Name == SafetensorsWriter.MetadataKey)
                     ParseMetadata(property.Value);
@@ -245,50 +260,74 @@ public sealed class SafetensorsReader : IDisposable
         }
     }
 
+    /// <summary>The members of an object, of which no two may have one name: what the second says would be lost.</summary>
+    private IEnumerable<JsonProperty> Members(JsonElement value, string owner)
+    {
+        HashSet<string> names = [];
+        foreach (JsonProperty property in value.EnumerateObject())
+        {
+            string name = property.Name;
+            if (!names.Add(name))
+            {
+                bool isTensor = owner == "it" && name != SafetensorsWriter.MetadataKey;
+                throw Broken($"{owner} lists {(isTensor ? "tensor " : "")}{Excerpt.Of(name)} twice");
+            }
+
+            yield return property;
+        }
+    }
+
     private void ParseMetadata(JsonElement value)
     {
         if (value.ValueKind != JsonValueKind.Object)
             throw Broken($"{SafetensorsWriter.MetadataKey} is not an object");
-        foreach (JsonProperty text in value.EnumerateObject())
+        foreach (JsonProperty text in Members(value, SafetensorsWriter.MetadataKey))
         {
             if (text.Value.ValueKind != JsonValueKind.String)
-                throw Broken($"{SafetensorsWriter.MetadataKey} {text.Name} is not a text");
+                throw Broken($"{SafetensorsWriter.MetadataKey} {Excerpt.Of(text.Name)} is not a text");
             metadata.Add(text.Name, text.Value.GetString()!);
         }
     }
 
     private SafetensorsEntry ParseEntry(string name, JsonElement value)
     {
+        string tensor = $"tensor {Excerpt.Of(name)}";
         if (value.ValueKind != JsonValueKind.Object)
-            throw Broken($"tensor {name} is not described by an object");
-        if (!value.TryGetProperty("dtype", out JsonElement dtype) || dtype.ValueKind != JsonValueKind.String)
-            throw Broken($"tensor {name} has no dtype");
-        ElementType type = dtype.GetString() switch
+            throw Broken($"{tensor} is not described by an object");
+        Dictionary<string, JsonElement> members = Members(value, tensor).ToDictionary(member => member.Name, member => member.Value);
+        if (!members.TryGetValue("dtype", out JsonElement dtype) || dtype.ValueKind != JsonValueKind.String)
+            throw Broken($"{tensor} has no dtype");
+        SafetensorsType type = dtype.GetString() switch
         {
-            "F32" => ElementType.Float32,
-            "BF16" => ElementType.Bfloat16,
-            string other => throw Broken($"tensor {name} has the dtype {other} and only F32 and BF16 are read"),
-            null => throw Broken($"tensor {name} has no dtype"),
+            "F32" => SafetensorsType.Float32,
+            "BF16" => SafetensorsType.Bfloat16,
+            "F16" => SafetensorsType.Float16,
+            string other => throw Broken($"{tensor} has the dtype {Excerpt.Of(other)} and only F32, BF16 and F16 are read"),
+            null => throw Broken($"{tensor} has no dtype"),
         };
 
-        long[] shape = Numbers(name, value, "shape");
-        long[] offsets = Numbers(name, value, "data_offsets");
+        long[] shape = Numbers(tensor, members, "shape");
+        long[] offsets = Numbers(tensor, members, "data_offsets");
         if (offsets is not [long begin, long end] || begin > end)
-            throw Broken($"tensor {name} has no data_offsets of the form [begin, end]");
+            throw Broken($"{tensor} has no data_offsets of the form [begin, end]");
         if (Elements(shape) is not long count || count * BytesOf(type) != end - begin)
-            throw Broken($"tensor {name} has {end - begin} bytes, which is not what the shape ({string.Join(", ", shape)}) needs");
+        {
+            string sizes = Excerpt.Of(string.Join(", ", shape));
+            throw Broken($"{tensor} has {end - begin} bytes, which is not what the shape ({sizes}) needs");
+        }
+
         return new SafetensorsEntry(name, type, Array.ConvertAll(shape, size => (int)size), begin, end);
     }
 
-    private long[] Numbers(string name, JsonElement value, string key)
+    private long[] Numbers(string tensor, Dictionary<string, JsonElement> members, string key)
     {
-        if (!value.TryGetProperty(key, out JsonElement list) || list.ValueKind != JsonValueKind.Array)
-            throw Broken($"tensor {name} has no list {key}");
+        if (!members.TryGetValue(key, out JsonElement list) || list.ValueKind != JsonValueKind.Array)
+            throw Broken($"{tensor} has no list {key}");
         long[] numbers = new long[list.GetArrayLength()];
         for (int i = 0; i < numbers.Length; i++)
         {
             if (list[i].ValueKind != JsonValueKind.Number || !list[i].TryGetInt64(out numbers[i]) || numbers[i] < 0)
-                throw Broken($"tensor {name} has something other than a whole number from 0 in {key}");
+                throw Broken($"{tensor} has something other than a whole number from 0 in {key}");
         }
 
         return numbers;
@@ -313,10 +352,11 @@ public sealed class SafetensorsReader : IDisposable
         long covered = 0;
         foreach (SafetensorsEntry entry in tensors.Values.OrderBy(entry => entry.Begin).ThenBy(entry => entry.End))
         {
+            string tensor = $"tensor {Excerpt.Of(entry.Name)}";
             if (entry.Begin != covered)
-                throw Broken($"tensor {entry.Name} begins at byte {entry.Begin} of the values, but the one before it ends at {covered}");
+                throw Broken($"{tensor} begins at byte {entry.Begin} of the values, but the one before it ends at {covered}");
             if (entry.End > dataBytes)
-                throw Broken($"it ends inside tensor {entry.Name}: {dataBytes} bytes of values where {entry.End} are needed");
+                throw Broken($"it ends inside {tensor}: {dataBytes} bytes of values where {entry.End} are needed");
             covered = entry.End;
         }
 

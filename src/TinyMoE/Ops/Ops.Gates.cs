@@ -39,16 +39,19 @@ public static partial class Ops
         }), sigma);
     }
 
-    /// <summary>Each value's share of its row, times a scale: y = scale·x/(Σ_c x + eps). x, y (..., C).</summary>
-    public static Tensor Share(this Tensor x, float eps, float scale = 1f)
+    /// <summary>
+    /// Each value's share of its row, times a scale: y = scale·x/Σ_c x; in a row whose sum is below <paramref name="least"/> all shares are
+    /// equal. x, from 0 on, y (..., C).
+    /// </summary>
+    public static Tensor Share(this Tensor x, float least, float scale = 1f)
     {
         int C = x.Shape.Last, N = x.Count / C;                   // x (N, C)
 
         Tape tape = x.Tape;
         Tensor y = tape.New(x.Shape);                            // (N, C)
-        tape.Backend.ShareForward(x.Data, scale, eps, N, C, y.Data);
+        tape.Backend.ShareForward(x.Data, scale, least, N, C, y.Data);
 
-        // with S = Σ_c x + eps:  dx = scale·(dy − Σ_c dy·x/S)/S
-        return tape.Record(nameof(Share), y, () => tape.Backend.ShareBackward(y.Grad, x.Data, scale, eps, N, C, x.GradTarget()));
+        // with S = Σ_c x:  dx = scale·(dy − Σ_c dy·x/S)/S, and 0 where S < least
+        return tape.Record(nameof(Share), y, () => tape.Backend.ShareBackward(y.Grad, x.Data, scale, least, N, C, x.GradTarget()));
     }
 }

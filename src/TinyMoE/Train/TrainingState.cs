@@ -72,7 +72,7 @@ internal sealed record TrainingState(
         if (state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("format", out JsonElement format)
             && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version) && version is >= 0 and <= NewestFormat))
         {
-            string found = Printable.Of(format.GetRawText(), most: 40);
+            string found = Excerpt.Of(format.GetRawText(), most: 40);
             throw new TinyMoEException(
                 $"{path}: the checkpoint has format {found}, and this version of tinymoe reads formats up to {NewestFormat}; use a newer "
                 + "one.");

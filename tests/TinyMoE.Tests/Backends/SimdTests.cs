@@ -8,6 +8,24 @@ namespace TinyMoE.Tests.Backends;
 public sealed unsafe class SimdTests
 {
     [Theory]
+    [InlineData(512, true, false, "512-bit vectors")]
+    [InlineData(256, true, false, "256-bit vectors")]
+    [InlineData(256, false, false, "256-bit vectors without fused multiply-add")]
+    [InlineData(128, true, false, "128-bit vectors with fused multiply-add")]
+    [InlineData(128, false, false, "128-bit vectors without fused multiply-add")]
+    [InlineData(128, true, true, "128-bit Arm vectors")]
+    [InlineData(128, false, true, "128-bit Arm vectors")]
+    public void Name_SaysWhatDecidesTheBits(int bits, bool fused, bool arm, string expected) =>
+        Assert.Equal(expected, Simd.Describe(bits, fused, arm));
+
+    [Fact]
+    public void Name_OfTheDevice_HasIt()
+    {
+        using CpuBackend backend = new(2);
+        Assert.Equal($"cpu (2 threads, {Simd.Name})", backend.Name);
+    }
+
+    [Theory]
     [InlineData(0.1f)]
     [InlineData(-0.01f)]
     [InlineData(3.3f)]

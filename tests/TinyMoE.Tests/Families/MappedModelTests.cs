@@ -5,6 +5,7 @@ using System.Text.Json;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Families;
+using TinyMoE.Files;
 using TinyMoE.Generate;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
@@ -32,7 +33,7 @@ public sealed class MappedModelTests : IDisposable
         using CpuBackend backend = new(2);
         using Decoder model = new(backend, TestModels.Tiny);
         string path = folder["model.safetensors"];
-        Write(path, TestModels.Tiny, ElementType.Float32, (p, values) => Read(model, p, values), misplaced ? 1 : 0);
+        Write(path, TestModels.Tiny, SafetensorsType.Float32, (p, values) => Read(model, p, values), misplaced ? 1 : 0);
 
         using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map);
         using Decoder mapped = new(backend, TestModels.Tiny, training: false, weights: weights);
@@ -50,8 +51,8 @@ public sealed class MappedModelTests : IDisposable
         using CpuBackend backend = new(2);
         using Decoder model = new(backend, TestModels.Tiny);
         string narrow = folder["narrow.safetensors"], wide = folder["wide.safetensors"];
-        Write(narrow, TestModels.Tiny, ElementType.Bfloat16, (p, values) => Read(model, p, values));
-        Write(wide, TestModels.Tiny, ElementType.Float32, (p, values) =>
+        Write(narrow, TestModels.Tiny, SafetensorsType.Bfloat16, (p, values) => Read(model, p, values));
+        Write(wide, TestModels.Tiny, SafetensorsType.Float32, (p, values) =>
         {
             Read(model, p, values);
             for (int i = 0; i < values.Length; i++)
@@ -69,6 +70,31 @@ public sealed class MappedModelTests : IDisposable
         inBfloat16.Dispose();                                    // and once more at the end: that is no error
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Float16_InAFile_ComputesWhatItsValuesDoInFloat32(bool map)
+    {
+        using CpuBackend backend = new(2);
+        using Decoder model = new(backend, TestModels.Tiny);
+        string half = folder["half.safetensors"], wide = folder["wide.safetensors"];
+        Write(half, TestModels.Tiny, SafetensorsType.Float16, (p, values) => Read(model, p, values));
+        Write(wide, TestModels.Tiny, SafetensorsType.Float32, (p, values) =>
+        {
+            Read(model, p, values);
+            for (int i = 0; i < values.Length; i++)
+                values[i] = (float)(Half)values[i];
+        });
+
+        using SafetensorsWeights few = SafetensorsWeights.Open(half, TensorNames.Of(TestModels.Tiny.Model), map);
+        using SafetensorsWeights many = SafetensorsWeights.Open(wide, TensorNames.Of(TestModels.Tiny.Model), map);
+        using Decoder inFloat16 = new(backend, TestModels.Tiny, training: false, weights: few);
+        using Decoder inFloat32 = new(backend, TestModels.Tiny, training: false, weights: many);
+        Assert.All(inFloat16.Parameters.All, p => Assert.Equal((false, ElementType.Float32), (p.IsMapped, p.Precision)));
+        int[] ids = TestModels.Ids(16, TestModels.Tiny.Model.Vocabulary);
+        Assert.Equal(TestModels.Logits(backend, inFloat32, ids, B: 1), TestModels.Logits(backend, inFloat16, ids, B: 1));
+    }
+
     [Fact]
     public void Bfloat16_FrozenInTraining_LetsTheOthersTrain()
     {
@@ -76,7 +102,7 @@ public sealed class MappedModelTests : IDisposable
         string path = folder["model.safetensors"];
         using CpuBackend backend = new(2);
         using Decoder model = new(backend, config);
-        Write(path, config, ElementType.Bfloat16, (p, values) => Read(model, p, values));
+        Write(path, config, SafetensorsType.Bfloat16, (p, values) => Read(model, p, values));
         using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(config.Model), map: true);
         using Decoder tuned = new(backend, config, frozen: name => !name.Contains("norm", StringComparison.Ordinal), weights: weights);
         Assert.Equal(tuned.Parameters.All.Where(MayBeNarrow), tuned.Parameters.All.Where(p => p.IsMapped));
@@ -93,7 +119,7 @@ public sealed class MappedModelTests : IDisposable
     {
         string path = folder["model.safetensors"];
         RunConfig dense = TestModels.Tiny with { Moe = new MoeConfig { Experts = 0 } };
-        Write(path, dense, ElementType.Float32, (_, values) => values.Clear());
+        Write(path, dense, SafetensorsType.Float32, (_, values) => values.Clear());
         using CpuBackend backend = new(1);
         using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map: true);
         string refused = OneLine.Of(() => _ = new Decoder(backend, TestModels.Tiny, training: false, weights: weights));
@@ -119,7 +145,7 @@ public sealed class MappedModelTests : IDisposable
             Moe = new MoeConfig { Experts = 8, Active = 2, Hidden = 12288 },
         };
         string path = folder["large.safetensors"];
-        Write(path, config, ElementType.Bfloat16, values: null);
+        Write(path, config, SafetensorsType.Bfloat16, values: null);
         Assert.InRange(Decoder.Plan(config).Sum(p => (long)p.Count), 2_500_000_000, 2_700_000_000);
 
         long before = AnonymousBytes(), most = 0;
@@ -157,18 +183,18 @@ public sealed class MappedModelTests : IDisposable
     /// A file of the model's tensors, each stack of experts together; without values one hole. A header that is <paramref name="shift"/>
     /// bytes longer misplaces them.
     /// </summary>
-    private static void Write(string path, RunConfig config, ElementType type, Values? values, int shift = 0)
+    private static void Write(string path, RunConfig config, SafetensorsType type, Values? values, int shift = 0)
     {
         TensorNames names = TensorNames.Of(config.Model);
         IReadOnlyList<Parameter> plan = Decoder.Plan(config);
-        int size = type == ElementType.Bfloat16 ? sizeof(ushort) : sizeof(float);
+        int size = type == SafetensorsType.Float32 ? sizeof(float) : sizeof(ushort);
         Dictionary<string, object> header = [];
         long end = 0;
         foreach (FileTensor tensor in plan.SelectMany(names.Of))
         {
             long begin = end;
             end += (long)tensor.Shape.Count * size;
-            string dtype = type == ElementType.Bfloat16 ? "BF16" : "F32";
+            string dtype = type switch { SafetensorsType.Bfloat16 => "BF16", SafetensorsType.Float16 => "F16", _ => "F32" };
             header.Add(tensor.Name, new { dtype, shape = tensor.Shape.ToArray(), data_offsets = new[] { begin, end } });
         }
 
@@ -186,8 +212,10 @@ public sealed class MappedModelTests : IDisposable
             using BinaryWriter writer = new(file, Encoding.UTF8, leaveOpen: true);
             foreach (float value in wide)
             {
-                if (size == sizeof(ushort))
+                if (type == SafetensorsType.Bfloat16)
                     writer.Write(Bfloat16.Narrow(value));
+                else if (type == SafetensorsType.Float16)
+                    writer.Write((Half)value);
                 else
                     writer.Write(value);
             }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 using TinyMoE.Files;
 
@@ -107,7 +108,15 @@ public sealed class SafetensorsTests : IDisposable
     [Theory]
     [InlineData("[]", "not a JSON object")]
     [InlineData("{\"t\":7}", "tensor t is not described")]
-    [InlineData("{\"t\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[0,8]}}", "tensor t has the dtype F16")]
+    [InlineData("{\"t\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]}}", "tensor t has the dtype F64")]
+    [InlineData("{\"t\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[0,8]}}", "tensor t has 8 bytes")]
+    [InlineData("{\"t\":{\"dtype\":\"a\\u001b[31m\\nb\",\"shape\":[4],\"data_offsets\":[0,8]}}", "the dtype a?[31m?b and only")]
+    [InlineData("{\"a\\u001b[31m\\nb\":7}", "tensor a?[31m?b is not described")]
+    [InlineData("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "__metadata__ lists a twice")]
+    [InlineData("{\"__metadata__\":{\"a\":\"\",\"\\u0061\":\"\"}}", "__metadata__ lists a twice")]
+    [InlineData("{\"__metadata__\":{},\"__metadata__\":{}}", "it lists __metadata__ twice")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "tensor t lists dtype twice")]
+    [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"shape\":[2]}}", "tensor t lists shape twice")]
     [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", "tensor t has 8 bytes")]
     [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", "whole number")]
     [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[2.5],\"data_offsets\":[0,8]}}", "whole number")]
@@ -121,7 +130,9 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("{\"t\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "inside tensor t")]
     [InlineData(
         "{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"t\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,8]}}",
-        "not valid JSON")]
+        "it lists tensor t twice")]
+    [InlineData("{\"__metadata__\":{\"\\ud800\":\"\"}}", "not valid JSON")]
+    [InlineData("{\"__metadata__\":{\"a\":\"\\ud800\"}}", "not valid JSON")]
     [InlineData("{\"\\ud800\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "not valid JSON")]
     [InlineData("{\"__metadata__\":{\"step\":7}}", "__metadata__ step is not a text")]
     public void Open_HeaderThatLies_SaysWhat(string header, string expected)
@@ -132,6 +143,42 @@ public sealed class SafetensorsTests : IDisposable
         File.WriteAllBytes(path, [.. length, .. json, .. new byte[8]]);
 
         Assert.Contains(expected, OneLine.Of(() => SafetensorsReader.Open(path).Dispose()));
+    }
+
+    [Fact]
+    public void Open_NamesOfAnyLength_AreClippedInMessages()
+    {
+        string name = new('x', 100_000);
+        byte[] json = Encoding.UTF8.GetBytes($"{{\"{name}\":7}}"), length = new byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(length, json.Length);
+        string path = folder.Write("a.safetensors", [.. length, .. json]);
+        Assert.InRange(OneLine.Of(() => SafetensorsReader.Open(path).Dispose()).Length, 200, 400);
+    }
+
+    [Fact]
+    public void Read_EveryFloat16_IsExact()
+    {
+        ushort[] bits = [.. Enumerable.Range(0, 1 << 16).Select(i => (ushort)i)];
+        string header = $"{{\"t\":{{\"dtype\":\"F16\",\"shape\":[256,256],\"data_offsets\":[0,{2 * bits.Length}]}}}}";
+        byte[] json = Encoding.UTF8.GetBytes(header), length = new byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(length, json.Length);
+        string path = folder.Write("a.safetensors", [.. length, .. json, .. MemoryMarshal.AsBytes(bits.AsSpan())]);
+
+        using SafetensorsReader reader = SafetensorsReader.Open(path);
+        Assert.Equal(SafetensorsType.Float16, reader.Tensors["t"].Type);
+        float[] values = new float[bits.Length], part = new float[7];
+        reader.Read("t", [256, 256], values);
+        for (int i = 0; i < bits.Length; i++)
+        {
+            int sign = i >> 15, exponent = i >> 10 & 31, fraction = i & 1023;
+            double size = exponent == 31 ? fraction == 0 ? double.PositiveInfinity : double.NaN
+                : exponent == 0 ? fraction * Math.Pow(2, -24)    // subnormal
+                : (1 + fraction / 1024.0) * Math.Pow(2, exponent - 15);
+            Assert.Equal(sign == 0 ? size : -size, (double)values[i]);
+        }
+
+        reader.Read(reader.Tensors["t"], 1000, part);
+        Assert.Equal(values[1000..1007], part);
     }
 
     [Fact]

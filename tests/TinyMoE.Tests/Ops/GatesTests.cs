@@ -1,3 +1,4 @@
+using TinyMoE.Backends.Cpu;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
@@ -5,13 +6,36 @@ namespace TinyMoE.Tests.Ops;
 
 public sealed class GatesTests : OpTests<GatesTests>, IOpCases
 {
+    private const float Least = 1e-35f;
+
     public static IEnumerable<OpCase> Cases => new[] { (1, 1), (5, 3), (7, 37), (3, 300) }.SelectMany(size => new[]
     {
         Noisy(size.Item1, size.Item2, "noisy", y => y.Noisy, (noisy, sigma) => noisy),
         Noisy(size.Item1, size.Item2, "sigma", y => y.Sigma, (noisy, sigma) => sigma),
         Noisy(size.Item1, size.Item2, "both", y => y.Noisy.Multiply(y.Sigma), (noisy, sigma) => noisy * sigma),
-        Share(size.Item1, size.Item2),
+        Share(size.Item1, size.Item2, times: 1f),
+        Share(size.Item1, size.Item2, times: 1e-7f),
+        Share(size.Item1, size.Item2, times: 1e-15f),
+        Share(size.Item1, size.Item2, times: 1e-25f),
+        Share(size.Item1, size.Item2, times: 1e-33f),
+        NoShare(size.Item1, size.Item2, times: 0f),
+        NoShare(size.Item1, size.Item2, times: 1e-39f),
     });
+
+    [Theory]
+    [InlineData(1f)]
+    [InlineData(1e-6f)]
+    [InlineData(1e-20f)]
+    [InlineData(1e-33f)]
+    public void Share_OfAnySize_SumsToTheScale(float times)
+    {
+        using CpuBackend backend = new(1);
+        using Tape tape = backend.NewTape();
+        Tensor x = tape.Constant((2, 3), [0.1f * times, 0.5f * times, 0.9f * times, 0f, 0f, 0.7f * times]);
+        float[] gates = x.Share(Least, 2.5f).ToArray();
+        Assert.Equal(2.5f, gates[..3].Sum(), 1e-5f);
+        Assert.Equal([0f, 0f, 2.5f], gates[3..]);
+    }
 
     private static OpCase Noisy(
         int N, int E, string wanted, Func<(Tensor Noisy, Tensor Sigma), Tensor> op, Func<double, double, double> reference) => new(
@@ -24,6 +48,12 @@ public sealed class GatesTests : OpTests<GatesTests>, IOpCases
             return reference(x[0][i] + sigma * x[2][i], sigma);
         })]);
 
-    private static OpCase Share(int N, int C) => new($"Share {N}x{C}", [new Operand((N, C), 0.2, 2)], x => x[0].Share(1e-2f, 2.5f),
-        x => [.. x[0].Chunk(C).SelectMany(row => row.Select(v => 2.5 * v / (row.Sum() + 1e-2f)))]);
+    /// <summary>Shares do not depend on how large all values are, and neither does what their gradient says.</summary>
+    private static OpCase Share(int N, int C, float times) => new(
+        $"Share {N}x{C} of {times}", [new Operand((N, C), 0.2, 2)], x => x[0].Scale(times).Share(Least, 2.5f),
+        x => [.. x[0].Chunk(C).SelectMany(row => row.Select(v => 2.5 * v / row.Sum()))]);
+
+    private static OpCase NoShare(int N, int C, float times) => new(
+        $"Share {N}x{C} of {times}", [new Operand((N, C), 0.2, 1)], x => x[0].Scale(times).Share(Least, 2.5f),
+        x => [.. x[0].Select(_ => 2.5 / C)]);
 }

@@ -66,7 +66,7 @@ public sealed class ImpossibleCheckpointTests : IDisposable
         Change("config.json", config => config[key.Split('.')[0]]![key.Split('.')[1]] = value);
         Stopwatch clock = Stopwatch.StartNew();
         AssertRefused(said);
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 8);        // four commands on a machine that has other work
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 15);       // four commands on a machine that has other work
     }
 
     [Theory]

@@ -224,6 +224,19 @@ public sealed class TrainerTests
         Assert.EndsWith(MetricsJson.Line(memory) + "\n", File.ReadAllText(folder["a/metrics.jsonl"]), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void PeakMemory_WithAccumulation_IsThatOfAPart_ThroughAnEvaluationToo()
+    {
+        using TemporaryFolder folder = new();
+        Corpus corpus = TestModels.Corpus();
+        RunConfig config = TestModels.Tiny.For(corpus);
+        config = config with { Train = config.Train with { Batch = 16, Accumulation = 8, Steps = 2, EvalWindows = 16 } };
+        using CpuBackend backend = new(2);
+        using Trainer trainer = new(backend, config, corpus, new RunFolder(folder["a"]), new RecordingListener());
+        MemoryReport memory = trainer.Run().Memory;
+        Assert.InRange((double)memory.PeakPoolBytes / memory.PredictedBytes, 0.95, 1.05);
+    }
+
     [Theory]
     [InlineData(ScheduleKind.Constant, 1f, 1f)]
     [InlineData(ScheduleKind.Cosine, 0.55f, 0.1f)]

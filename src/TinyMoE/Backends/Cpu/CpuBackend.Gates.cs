@@ -15,25 +15,32 @@ public sealed unsafe partial class CpuBackend
         ForElements(n, new NoisyLogitsBackwardLoop(dnoisy, dsigma, spread, noise, dclean, dspread));
 
     /// <inheritdoc/>
-    public override void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y)
+    public override void ShareForward(Floats x, float scale, float least, int N, int C, Floats y)
     {
-        ForRows(N, C, (x, scale, eps, N, C, y), static (piece, in s) =>
+        ForRows(N, C, (x, scale, least, N, C, y), static (piece, in s) =>
         {
             var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
             {
                 Span<float> x = Row(s.x, n, s.C), y = Row(s.y, n, s.C);
-                TensorPrimitives.Divide(x, TensorPrimitives.Sum<float>(x) + s.eps, y);
+                float total = TensorPrimitives.Sum<float>(x);
+                if (total < s.least)
+                {
+                    y.Fill(s.scale / s.C);
+                    continue;
+                }
+
+                TensorPrimitives.Divide(x, total, y);
                 TensorPrimitives.Multiply(y, s.scale, y);
             }
         });
     }
 
     /// <inheritdoc/>
-    public override void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx)
+    public override void ShareBackward(Floats dy, Floats x, float scale, float least, int N, int C, Target dx)
     {
         if (!dx.IsNone)
-            ForRows(N, C, new ShareBackwardLoop(dy, x, scale, eps, C, dx));
+            ForRows(N, C, new ShareBackwardLoop(dy, x, scale, least, C, dx));
     }
 
     private readonly record struct NoisyLogitsLoop(
@@ -75,25 +82,39 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>With S = Σ x + eps:  dx = scale·dy/S − Σ scale·dy·x/S².</summary>
-    private readonly record struct ShareBackwardLoop(Floats Dy, Floats X, float Scale, float Epsilon, int C, Target Dx) : IVectorLoop
+    /// <summary>
+    /// With S = Σ x:  dx = scale·dy/S − Σ scale·dy·x/S². Where S is so small that its square would be 0, all is computed with x times a
+    /// power of two, which changes no digit, and so is the result.
+    /// </summary>
+    private readonly record struct ShareBackwardLoop(Floats Dy, Floats X, float Scale, float Least, int C, Target Dx) : IVectorLoop
     {
+        private const float Small = 1e-9f, Larger = 1L << 60; // 1e-35 times it can be squared, and so can 1e-9
+
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
             TVector zero = TSimd.Broadcast(0f), scale = TSimd.Broadcast(Scale);
             for (int n = start; n < end; n++)
             {
                 float* dy = Dy.Pointer + n * C, x = X.Pointer + n * C, dx = Dx.View.Pointer + n * C;
-                TVector total = TSimd.Broadcast(TensorPrimitives.Sum<float>(Row(X, n, C)) + Epsilon), square = TSimd.Multiply(total, total),
-                    sum = zero;
+                float rowTotal = TensorPrimitives.Sum<float>(Row(X, n, C));
+                if (rowTotal < Least)
+                {
+                    if (!Dx.Adds)
+                        new Span<float>(dx, C).Clear();
+                    continue;
+                }
+
+                TVector factor = TSimd.Broadcast(rowTotal < Small ? Larger : 1f);
+                TVector total = TSimd.Multiply(TSimd.Broadcast(rowTotal), factor), square = TSimd.Multiply(total, total), sum = zero;
                 for (int c = 0; c < C; c += TSimd.Count)
                 {
                     TVector gradient = TSimd.Multiply(TSimd.Load(dy + c, C - c), scale);
-                    TSimd.Write(TSimd.Divide(gradient, total), dx + c, C - c, Dx.Adds);
-                    sum = TSimd.Add(sum, TSimd.Divide(TSimd.Multiply(TSimd.Subtract(zero, gradient), TSimd.Load(x + c, C - c)), square));
+                    TSimd.Write(TSimd.Multiply(TSimd.Divide(gradient, total), factor), dx + c, C - c, Dx.Adds);
+                    TVector value = TSimd.Multiply(TSimd.Load(x + c, C - c), factor);
+                    sum = TSimd.Add(sum, TSimd.Divide(TSimd.Multiply(TSimd.Subtract(zero, gradient), value), square));
                 }
 
-                TVector dtotal = TSimd.Broadcast(TSimd.Sum(sum));
+                TVector dtotal = TSimd.Multiply(TSimd.Broadcast(TSimd.Sum(sum)), factor);
                 for (int c = 0; c < C; c += TSimd.Count)
                     TSimd.Write(dtotal, dx + c, C - c, adds: true);
             }

@@ -32,7 +32,7 @@ public sealed unsafe partial class CpuBackend : Backend
     public override MemoryPool Pool { get; }
 
     /// <inheritdoc/>
-    public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {Simd.Bits}-bit vectors)";
+    public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {Simd.Name})";
 
     /// <inheritdoc/>
     public override long? MemoryBytes => LargestMemory;

@@ -1,4 +1,6 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace TinyMoE.Backends.Cpu;
 
@@ -123,6 +125,18 @@ internal static class Simd
 {
     /// <summary>512, 256 or 128: a constant to the compiler.</summary>
     public static int Bits => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
+
+    /// <summary>
+    /// What decides the bits of results, in words: the width, and where one width is had from different processors, which.
+    /// </summary>
+    public static string Name => Describe(Bits, Fma.IsSupported, AdvSimd.IsSupported);
+
+    /// <summary>The same, of any machine: multiplications that are added are rounded once where they are fused.</summary>
+    internal static string Describe(int bits, bool fused, bool arm) =>
+        arm ? $"{bits}-bit Arm vectors"
+        : bits == 128 && fused ? "128-bit vectors with fused multiply-add"
+        : bits < 512 && !fused ? $"{bits}-bit vectors without fused multiply-add"
+        : $"{bits}-bit vectors";
 
     /// <summary>The width for rows of <paramref name="C"/> values: half of 512 bits where no more than <paramref name="few"/> are in a row,
     /// which a vector of half the width holds, or two of them.</summary>

@@ -21,16 +21,16 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void ShareForward(Floats x, float scale, float eps, int N, int C, Floats y)
+    public override void ShareForward(Floats x, float scale, float least, int N, int C, Floats y)
     {
         using (Time(new(nameof(ShareForward), N, C), flops: 2.0 * N * C, values: 2.0 * N * C))
-            device?.ShareForward(x, scale, eps, N, C, y);
+            device?.ShareForward(x, scale, least, N, C, y);
     }
 
     /// <inheritdoc/>
-    public override void ShareBackward(Floats dy, Floats x, float scale, float eps, int N, int C, Target dx)
+    public override void ShareBackward(Floats dy, Floats x, float scale, float least, int N, int C, Target dx)
     {
         using (Time(new(nameof(ShareBackward), N, C), flops: 4.0 * N * C, values: 2.0 * N * C + Out(dx, Area(N, C))))
-            device?.ShareBackward(dy, x, scale, eps, N, C, dx);
+            device?.ShareBackward(dy, x, scale, least, N, C, dx);
     }
 }

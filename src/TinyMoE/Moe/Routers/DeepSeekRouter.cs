@@ -16,7 +16,7 @@ namespace TinyMoE.Moe.Routers;
 /// </summary>
 internal sealed class DeepSeekRouter : GatedRouter
 {
-    private const float Epsilon = 1e-20f; // all scores 0: no 0/0
+    private const float Least = 1e-35f; // a sum of scores below it, of logits below −80, is 0: then all gates are equal
 
     private readonly ParameterStore store;
     private readonly StateTensor bias;
@@ -39,7 +39,7 @@ internal sealed class DeepSeekRouter : GatedRouter
         Tensor scores = logits.Noisy.Sigmoid(), cleanScores = logits.Clean == logits.Noisy ? scores : logits.Clean.Sigmoid(); // (N, E)
         Ints choices = Choose(scores, bias.On(x.Tape), Config);  // (N, K)
         Tensor gates = Gates(scores.SelectColumns(choices, K), Config.RoutedScaling);
-        Tensor probabilities = cleanScores.Share(Epsilon);
+        Tensor probabilities = cleanScores.Share(Least);
         Routing routing = Choice.Choose(new RouterScores(logits.Clean, probabilities), choices, gates, context);
         if (context.Pass.Training)
             x.Tape.Backend.CountChoices(routing.Choices, 1, scores.Shape[0], K, K, Config.Experts, 1f, new Target(counts.Data, Adds: true));
@@ -74,5 +74,5 @@ internal sealed class DeepSeekRouter : GatedRouter
     /// <summary>The chosen scores divided by their sum, times the scaling;
     /// one score alone is its own gate. chosen, result (N, K).</summary>
     internal static Tensor Gates(Tensor chosen, float scaling) =>
-        chosen.Shape.Last > 1 ? chosen.Share(Epsilon, scaling) : scaling == 1f ? chosen : chosen.Scale(scaling);
+        chosen.Shape.Last > 1 ? chosen.Share(Least, scaling) : scaling == 1f ? chosen : chosen.Scale(scaling);
 }

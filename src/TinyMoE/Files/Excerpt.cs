@@ -4,7 +4,7 @@ using System.Text;
 namespace TinyMoE.Files;
 
 /// <summary>Text of unknown origin, made fit for a message of one line.</summary>
-internal static class Printable
+internal static class Excerpt
 {
     private const int Most = 100;
 

@@ -72,14 +72,15 @@ internal sealed class Campaign : IDisposable
     }
 
     /// <summary>The names of all kinds of trials.</summary>
-    public static IReadOnlyList<string> AllKinds { get; } = ["kill", "fail", "writers", "readers"];
+    public static IReadOnlyList<string> AllKinds { get; } = ["kill", "power", "fail", "writers", "readers"];
 
     /// <summary>Does the trials, one kind after the other.</summary>
     public IReadOnlyList<KindResult> Run()
     {
         Trials[] all =
         [
-            new KillTrials(scenarios, options.Seed), new FailTrials(scenarios, options.Seed),
+            new KillTrials(scenarios, options.Seed, power: false), new KillTrials(scenarios, options.Seed, power: true),
+            new FailTrials(scenarios, options.Seed),
             new WriterTrials(scenarios, options.Seed), new ReaderTrials(scenarios, options.Seed),
         ];
         Trials[] chosen = [.. all.Where(kind => options.Kinds.Count == 0 || options.Kinds.Contains(kind.Name))];
@@ -96,7 +97,7 @@ internal sealed class Campaign : IDisposable
             Folders.Delete(folder);
     }
 
-    private static double ShareOf(Trials kind) => kind is KillTrials or FailTrials ? 0.4 : 0.1;
+    private static double ShareOf(Trials kind) => kind is KillTrials or FailTrials ? 0.3 : 0.1;
 
     private static IRunner Runner(CampaignOptions options, string shim, string place) =>
         options.Command is { } program ? new ProcessRunner(shim, program) : new ServerRunner(shim, place);

@@ -43,7 +43,7 @@ internal static class Program
         Option<int> first = new("--first") { Description = "The number of the first trial." };
         Option<int> seed = new("--seed") { Description = "The seed of the trials.", DefaultValueFactory = _ => defaults.Seed };
         Option<int> atOnce = new("--at-once") { Description = "Trials at a time.", DefaultValueFactory = _ => defaults.AtOnce };
-        Option<string[]> kinds = new("--kind") { Description = "The kinds of trials; all if not said." };
+        Option<string[]> kinds = new("--kind") { Description = "The kinds of trials; all if not said.", AllowMultipleArgumentsPerToken = true };
         kinds.AcceptOnlyFromAmong([.. Campaign.AllKinds]);
         Option<bool> keep = new("--keep") { Description = "Keep the folders of lost trials." };
         Option<bool> fresh = new("--fresh") { Description = "Start the built command for each run, instead of forking." };

@@ -3,7 +3,7 @@
 //   LD_PRELOAD=shim.so TINYMOE_SHIM="folder=/tmp/run;at=17;act=kill-before" program ...
 //
 //   folder=PATH   only calls on names below it count; nothing counts without it
-//   log=FILE      every counted call: number, name, path, second path
+//   log=FILE      every counted call: number, name, path, and the second path, or the size of what is opened or flushed
 //   reads=1       reading and listing count too
 //   at=N          the call to act at, from 1; 0: none
 //   act=          kill-before, kill-after, kill-mid (half of a write is done), fail, short (half of a write, then the next call fails)
@@ -133,6 +133,13 @@ static void opened(int fd, const char *full)
 
 static const char *path_of(int fd) { return folder_length > 0 && fd >= 0 && fd < MOST_FDS ? paths[fd] : NULL; }
 
+static void say_size(char size[32], int is_known, const struct stat *is)
+{
+    size[0] = 0;
+    if (is_known && S_ISREG(is->st_mode))
+        snprintf(size, 32, "%lld", (long long)is->st_size);
+}
+
 static void die(void)
 {
     syscall(SYS_kill, getpid(), SIGKILL);
@@ -259,8 +266,25 @@ ON_NAMES(linkat, (int a, const char *from, int b, const char *to, int flags), (a
         return result; \
     }
 
-ON_FILE(int, fsync, (int fd), (fd), fd)
-ON_FILE(int, fdatasync, (int fd), (fd), fd)
+#define ON_FLUSH(name) \
+    int name(int fd) \
+    { \
+        REAL(int, name, int); \
+        const char *path = path_of(fd); \
+        struct stat is; \
+        char size[32]; \
+        if (path == NULL) \
+            return real(fd); \
+        say_size(size, log_fd >= 0 && fstat(fd, &is) == 0, &is); \
+        if (count(#name, path, size, 0)) \
+            return -1; \
+        int result = real(fd); \
+        after(); \
+        return result; \
+    }
+
+ON_FLUSH(fsync)
+ON_FLUSH(fdatasync)
 ON_FILE(int, ftruncate, (int fd, off_t length), (fd, length), fd)
 ON_FILE(int, ftruncate64, (int fd, off64_t length), (fd, length), fd)
 ON_FILE(int, fallocate, (int fd, int mode, off_t start, off_t length), (fd, mode, start, length), fd)
@@ -345,10 +369,12 @@ int close(int fd)
 
 static int open_as(const char *call, int (*real)(int, const char *, int, ...), int fd, const char *name, int flags, mode_t mode)
 {
-    char full[PATH_BYTES];
+    char full[PATH_BYTES], size[32];
+    struct stat is;
     if (!is_ours(fd, name, full))
         return real(fd, name, flags, mode);
-    if (count(call, full, NULL, 0))
+    say_size(size, log_fd >= 0 && stat(full, &is) == 0, &is);
+    if (count(call, full, size, 0))
         return -1;
     int result = real(fd, name, flags, mode);
     opened(result, full);

@@ -3,9 +3,6 @@ using System.Text.Json;
 
 namespace TinyMoE.Campaign;
 
-/// <summary>A call in the log of the shim.</summary>
-internal sealed record Call(int Number, string Name, string Path, string Other);
-
 /// <summary>
 /// A run that is as small as one can be and yet saves several times, and what it is when nothing disturbs it: the standard that every
 /// disturbed run is held to.
@@ -149,8 +146,7 @@ internal sealed class Scenario
         Good(runner, new ShimOrder(folder) { Log = log, Reads = reads }, isRest ? Resume(folder) : Train(folder));
         if (RunFiles.Of(folder).DifferenceTo(Undisturbed) is { } difference)
             throw new TinyMoEException($"A run that nothing disturbs is another when it is done again or resumed: {difference}.");
-        calls[(isRest, reads)] = [.. File.ReadLines(log).Select(line => line.Split('\t'))
-            .Select(parts => new Call(int.Parse(parts[0], CultureInfo.InvariantCulture), parts[1], parts[2], parts[3]))];
+        calls[(isRest, reads)] = Call.ReadLog(log);
         Folders.Delete(folder);
     }
 

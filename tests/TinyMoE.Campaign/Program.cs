@@ -44,7 +44,7 @@ internal static class Program
         Option<int> seed = new("--seed") { Description = "The seed of the trials.", DefaultValueFactory = _ => defaults.Seed };
         Option<int> atOnce = new("--at-once") { Description = "Trials at a time.", DefaultValueFactory = _ => defaults.AtOnce };
         Option<string[]> kinds = new("--kind") { Description = "The kinds of trials; all if not said.", AllowMultipleArgumentsPerToken = true };
-        kinds.AcceptOnlyFromAmong([.. Campaign.AllKinds]);
+        kinds.AcceptOnlyFromAmong([.. CampaignRun.AllKinds]);
         Option<bool> keep = new("--keep") { Description = "Keep the folders of lost trials." };
         Option<bool> fresh = new("--fresh") { Description = "Start the built command for each run, instead of forking." };
         Option<string?> command = new("--command") { Description = "The built command to start, tinymoe or tinymoe.dll; with --fresh." };
@@ -75,7 +75,7 @@ internal static class Program
         }
 
         Stopwatch clock = Stopwatch.StartNew();
-        using Campaign campaign = new(options);
+        using CampaignRun campaign = new(options);
         Console.WriteLine($"ready after {clock.Elapsed.TotalSeconds:F1} s");
         IReadOnlyList<KindResult> results = campaign.Run();
         Console.WriteLine("kind        trials      runs   per minute   left over    lost");

@@ -43,7 +43,7 @@ internal sealed record KindResult(
     string Kind, int Trials, int Runs, int LeftOver, IReadOnlyDictionary<int, Verdict> Lost, double Seconds);
 
 /// <summary>Disturbs runs in all ways that are known, and holds them to the run that nobody disturbed.</summary>
-internal sealed class Campaign : IDisposable
+internal sealed class CampaignRun : IDisposable
 {
     private readonly CampaignOptions options;
     private readonly string folder;
@@ -52,7 +52,7 @@ internal sealed class Campaign : IDisposable
 
     /// <summary>Prepares the servers and the undisturbed runs.</summary>
     /// <exception cref="TinyMoEException">It cannot work here, or an undisturbed run fails.</exception>
-    public Campaign(CampaignOptions options)
+    public CampaignRun(CampaignOptions options)
     {
         if (Shim.WhyNot is { } reason)
             throw new TinyMoEException($"The campaign cannot run: {reason}.");
@@ -77,16 +77,13 @@ internal sealed class Campaign : IDisposable
     /// <summary>Does the trials, one kind after the other.</summary>
     public IReadOnlyList<KindResult> Run()
     {
-        Trials[] all =
-        [
-            new KillTrials(scenarios, options.Seed, power: false), new KillTrials(scenarios, options.Seed, power: true),
-            new FailTrials(scenarios, options.Seed),
-            new WriterTrials(scenarios, options.Seed), new ReaderTrials(scenarios, options.Seed),
-        ];
-        Trials[] chosen = [.. all.Where(kind => options.Kinds.Count == 0 || options.Kinds.Contains(kind.Name))];
-        double shares = chosen.Sum(ShareOf);
-        return [.. chosen.Select(kind => Run(kind, TimeSpan.FromMinutes(options.Minutes * ShareOf(kind) / shares)))];
+        string[] kinds = [.. AllKinds.Where(kind => options.Kinds.Count == 0 || options.Kinds.Contains(kind))];
+        double shares = kinds.Sum(ShareOf);
+        return [.. kinds.Select(kind => Run(kind, options.Trials, options.Minutes * ShareOf(kind) / shares))];
     }
+
+    /// <summary>Does trials of one kind, as many as fit into the options' time.</summary>
+    public KindResult Run(string kind, int trials) => Run(kind, trials, options.Minutes);
 
     /// <summary>Ends the servers and takes the folders away.</summary>
     public void Dispose()
@@ -97,17 +94,29 @@ internal sealed class Campaign : IDisposable
             Folders.Delete(folder);
     }
 
-    private static double ShareOf(Trials kind) => kind is KillTrials or FailTrials ? 0.3 : 0.1;
+    private static double ShareOf(string kind) => kind is "kill" or "fail" ? 0.3 : kind == "power" ? 0.2 : 0.1;
+
+    private Trials Of(string kind) => kind switch
+    {
+        "kill" => new KillTrials(scenarios, options.Seed, power: false),
+        "power" => new KillTrials(scenarios, options.Seed, power: true),
+        "fail" => new FailTrials(scenarios, options.Seed),
+        "writers" => new WriterTrials(scenarios, options.Seed),
+        "readers" => new ReaderTrials(scenarios, options.Seed),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "There are no such trials."),
+    };
 
     private static IRunner Runner(CampaignOptions options, string shim, string place) =>
         options.Command is { } program ? new ProcessRunner(shim, program) : new ServerRunner(shim, place);
 
-    private KindResult Run(Trials kind, TimeSpan longest)
+    private KindResult Run(string name, int most, double minutes)
     {
+        Trials kind = Of(name);
+        TimeSpan longest = TimeSpan.FromMinutes(minutes);
         Stopwatch clock = Stopwatch.StartNew();
         ConcurrentDictionary<int, Verdict> lost = [];
         int next = options.First - 1, trials = 0, runs = 0, leftOver = 0;
-        long end = (long)options.First + options.Trials;
+        long end = (long)options.First + most;
         Thread[] threads = [.. runners.Select(runner => new Thread(() => Work(runner)))];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());

@@ -39,11 +39,15 @@ internal static class Program
     {
         CampaignOptions defaults = new();
         Option<double> minutes = new("--minutes") { Description = "How long to try.", DefaultValueFactory = _ => defaults.Minutes };
-        Option<int> trials = new("--trials") { Description = "The most trials of each kind.", DefaultValueFactory = _ => defaults.Trials };
+        Option<int> trials = new("--trials")
+        {
+            Description = "The most trials of each kind.",
+            DefaultValueFactory = _ => defaults.Trials,
+        };
         Option<int> first = new("--first") { Description = "The number of the first trial." };
         Option<int> seed = new("--seed") { Description = "The seed of the trials.", DefaultValueFactory = _ => defaults.Seed };
         Option<int> atOnce = new("--at-once") { Description = "Trials at a time.", DefaultValueFactory = _ => defaults.AtOnce };
-        Option<string[]> kinds = new("--kind") { Description = "The kinds of trials; all if not said.", AllowMultipleArgumentsPerToken = true };
+        Option<string[]> kinds = new("--kind") { Description = "Kinds of trials; all if not said.", AllowMultipleArgumentsPerToken = true };
         kinds.AcceptOnlyFromAmong([.. CampaignRun.AllKinds]);
         Option<bool> keep = new("--keep") { Description = "Keep the folders of lost trials." };
         Option<bool> fresh = new("--fresh") { Description = "Start the built command for each run, instead of forking." };

@@ -21,7 +21,7 @@ internal sealed record TargetResult(string Target, long Inputs, long Loaded, int
 /// </summary>
 internal sealed partial class Fuzzing(string corpus, string work)
 {
-    private const int LongestMessage = 2000, MostKept = 400, MostFaults = 20;
+    private const int LongestMessage = 2000, MostKept = 400, MostFaults = 20, MostEnds = 10_000;
 
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
 
@@ -29,7 +29,8 @@ internal sealed partial class Fuzzing(string corpus, string work)
     public IReadOnlyList<byte[]> Kept(string target)
     {
         string folder = Path.Combine(corpus, target);
-        return Directory.Exists(folder) ? [.. Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)] : [];
+        string[] files = Directory.Exists(folder) ? Directory.GetFiles(folder) : [];
+        return [.. files.Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
     }
 
     /// <summary>Gives a reader one input; null: it deals with it as it should. <paramref name="end"/> is the form of its end.</summary>
@@ -46,8 +47,8 @@ internal sealed partial class Fuzzing(string corpus, string work)
         return wrong;
     }
 
-    /// <summary>Changes inputs of a reader for so long, on so many threads.</summary>
-    public TargetResult Run(Target target, TimeSpan time, int threads, int seed)
+    /// <summary>Changes inputs of a reader for so long, on so many threads, and gives it no more than so many.</summary>
+    public TargetResult Run(Target target, TimeSpan time, int threads, int seed, long most = long.MaxValue)
     {
         List<byte[]> inputs = [.. Kept(target.Name)];
         Dictionary<string, int> ends = [];
@@ -68,9 +69,10 @@ internal sealed partial class Fuzzing(string corpus, string work)
             lock (gate)
                 inputs.AddRange(target.Made(folder));
             byte[][] mine = [.. inputs];
-            while (clock.Elapsed < time && faults.Count < MostFaults)
+            int seeds = mine.Length;
+            while (clock.Elapsed < time && count < most && faults.Count < MostFaults)
             {
-                byte[] input = mutator.Mutate(mine[random.Next(mine.Length)], mine);
+                byte[] input = mutator.Mutate(mine[random.Next(random.Next(2) == 0 ? seeds : mine.Length)], mine);
                 string? wrong = Try(target, input, folder, out string end);
                 lock (gate)
                 {
@@ -78,7 +80,7 @@ internal sealed partial class Fuzzing(string corpus, string work)
                     loaded += end == Loaded ? 1 : 0;
                     if (wrong is not null)
                         faults.TryAdd(Form(wrong), new Fault(target.Name, wrong, input));
-                    else if (ends.TryAdd(end, 1) && inputs.Count < MostKept)
+                    else if (ends.Count < MostEnds && ends.TryAdd(end, 1) && inputs.Count < MostKept)
                         inputs.Add(input);
                     if (mine.Length != inputs.Count)
                         mine = [.. inputs];
@@ -108,8 +110,8 @@ internal sealed partial class Fuzzing(string corpus, string work)
         catch (Exception e)
         {
             end = e.GetType().Name;
-            string place = e.StackTrace?.Split('\n').FirstOrDefault(line => line.Contains("TinyMoE", StringComparison.Ordinal))?.Trim() ?? "";
-            return $"{e.GetType().Name}: {e.Message} {place}";
+            string? place = e.StackTrace?.Split('\n').FirstOrDefault(line => line.Contains("TinyMoE", StringComparison.Ordinal));
+            return $"{e.GetType().Name}: {e.Message} {place?.Trim()}";
         }
         finally
         {

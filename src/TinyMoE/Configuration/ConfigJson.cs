@@ -43,7 +43,7 @@ public static class ConfigJson
                 ConfigKey key = ConfigKeys.Find(written);
                 if (changes.FirstOrDefault(change => change.Key == key) is { } earlier)
                     throw new TinyMoEException($"{earlier.Written} and {written} are the same key; keep {key.Path}");
-                changes.Add(new ConfigChange(key, written, key.Read(value)));
+                changes.Add(new ConfigChange(key, written, ReadValue(key, value)));
             }
         }
 
@@ -65,6 +65,18 @@ public static class ConfigJson
         }
     }
 
+    private static JsonNode ReadValue(ConfigKey key, JsonNode? value)
+    {
+        try
+        {
+            return key.Read(value);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new TinyMoEException($"{key.Path} has half of a surrogate pair, which is no character", e);
+        }
+    }
+
     private static JsonNode? Parse(string json)
     {
         try
@@ -76,7 +88,7 @@ public static class ConfigJson
                 AllowDuplicateProperties = false,
             });
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: half a surrogate pair, escaped
         {
             throw new TinyMoEException($"not valid JSON: {e.Message.ReplaceLineEndings(" ")}", e);
         }

@@ -156,12 +156,8 @@ public sealed class SafetensorsReader : IDisposable
 
     internal static string Text(ReadOnlySpan<int> shape) => $"({string.Join(", ", shape.ToArray())})";
 
-    // Names come from the file: control characters must not break the line.
-    private TinyMoEException Broken(string what)
-    {
-        string clean = string.Concat(what.Select(c => char.IsControl(c) ? '?' : c));
-        return new($"{path} is not a safetensors file of float32 or bfloat16 tensors: {clean}. Take another copy of it.");
-    }
+    private TinyMoEException Broken(string what) =>
+        new($"{path} is not a safetensors file of float32 or bfloat16 tensors: {what}. Take another copy of it.");
 
     private void ReadBytes(SafetensorsEntry entry, long first, Span<byte> destination)
     {

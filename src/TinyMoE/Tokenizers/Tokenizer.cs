@@ -29,7 +29,8 @@ public abstract class Tokenizer
     {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(path));
+            using JsonDocument json = JsonDocument.Parse(
+                File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
             JsonElement root = json.RootElement;
             string? kind = root.GetProperty("kind").GetString();
             TokenizerType type = types.FirstOrDefault(type => type.Name == kind) ?? throw new TinyMoEException(

@@ -39,7 +39,19 @@ public static class Checkpoint
     public static RunConfig LoadConfig(string folder)
     {
         TrainingState.RequireKnownFormat(Path.Combine(folder, StateFile));
-        return ConfigJson.Load(Path.Combine(folder, ConfigFile)) with { WrittenByFormerName = [] }; // nobody wrote these by hand
+        string path = Path.Combine(folder, ConfigFile);
+        RunConfig config = ConfigJson.Load(path) with { WrittenByFormerName = [] }; // nobody wrote these by hand
+        try
+        {
+            config.Validate();
+        }
+        catch (TinyMoEException e)
+        {
+            throw new TinyMoEException($"{path}: {e.Message}", e);
+        }
+
+        return config.Model.Vocabulary > 0 ? config
+            : throw new TinyMoEException($"{path} has no vocabulary; the checkpoint is damaged, use another.");
     }
 
     /// <summary>Reads the tokenizer of a checkpoint.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 using TinyMoE.Files;
 using TinyMoE.Inspect;
 
@@ -24,8 +25,8 @@ internal sealed class MetricsLog : IDisposable
         Guarded(() =>
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-            string[] kept = step > 0 && File.Exists(path) ? [.. File.ReadLines(path).Where(line => StepOf(line) <= step)] : [];
-            AtomicFile.WriteText(path, string.Concat(kept.Select(line => line + "\n")));
+            byte[] before = step > 0 && File.Exists(path) ? File.ReadAllBytes(path) : [];
+            AtomicFile.Write(path, file => Keep(before, step, file));
         });
     }
 
@@ -53,7 +54,12 @@ internal sealed class MetricsLog : IDisposable
     /// <summary>Puts the lines on disk; before every checkpoint, so that no checkpoint is ahead of its metrics.</summary>
     public void Flush()
     {
-        Guarded(() => File.AppendAllText(path, unwritten.ToString()));
+        Guarded(() =>
+        {
+            using FileStream file = new(path, FileMode.Append, FileAccess.Write);
+            file.Write(Encoding.UTF8.GetBytes(unwritten.ToString()));
+            file.Flush(flushToDisk: true); // or a power failure leaves a checkpoint that is ahead of its metrics
+        });
         unwritten.Clear();
         sinceFlush.Restart();
     }
@@ -64,12 +70,30 @@ internal sealed class MetricsLog : IDisposable
             Flush();
     }
 
-    private static int StepOf(string line)
+    /// <summary>The lines up to a step, as they are, byte by byte.</summary>
+    private static void Keep(byte[] lines, int step, Stream file)
+    {
+        int start = 0;
+        while (start < lines.Length)
+        {
+            int length = lines.AsSpan(start).IndexOf((byte)'\n') is >= 0 and int found ? found : lines.Length - start;
+            ReadOnlyMemory<byte> line = lines.AsMemory(start, length);
+            if (StepOf(line) <= step)
+            {
+                file.Write(line.Span);
+                file.WriteByte((byte)'\n');
+            }
+
+            start += length + 1;
+        }
+    }
+
+    private static int StepOf(ReadOnlyMemory<byte> line)
     {
         try
         {
             using JsonDocument json = JsonDocument.Parse(line);
-            return json.RootElement.GetProperty("step").GetInt32();
+            return !Utf8.IsValid(line.Span) ? int.MaxValue : json.RootElement.GetProperty("step").GetInt32();
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {

@@ -20,6 +20,8 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
         WriteIndented = true,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
     };
 
     public static TrainingState New(string fingerprint) => new(0, 0, null, 0, fingerprint);
@@ -43,7 +45,7 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
                     + "use a newer one.");
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: half a surrogate pair, escaped
         {
             // whoever needs the state says that it is damaged
         }
@@ -58,7 +60,7 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
         RequireKnownFormat(path);
         try
         {
-            return JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path), Json) ?? throw new JsonException("null");
+            return JsonSerializer.Deserialize<TrainingState>(File.ReadAllBytes(path), Json) ?? throw new JsonException("null");
         }
         catch (JsonException e)
         {

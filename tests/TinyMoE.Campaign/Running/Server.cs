@@ -31,7 +31,8 @@ internal static unsafe partial class Server
     /// <summary>Serves until its input ends. Before the first request it does <paramref name="warmUp"/>, which compiles the code.</summary>
     public static int Serve(string shim, Action warmUp)
     {
-        delegate* unmanaged<byte*, void> arm = (delegate* unmanaged<byte*, void>)NativeLibrary.GetExport(NativeLibrary.Load(shim), "shim_arm");
+        nint found = NativeLibrary.GetExport(NativeLibrary.Load(shim), "shim_arm");
+        delegate* unmanaged<byte*, void> arm = (delegate* unmanaged<byte*, void>)found;
         using StreamReader input = new(Console.OpenStandardInput());
         using StreamWriter output = new(Console.OpenStandardOutput()) { AutoFlush = true };
         warmUp();

@@ -49,7 +49,8 @@ internal sealed record ShimOrder(string Folder)
     /// <summary>The order as shim.c reads it.</summary>
     public string Text => string.Create(
         System.Globalization.CultureInfo.InvariantCulture,
-        $"folder={Folder};log={Log};reads={(Reads ? 1 : 0)};at={At};act={Word(Act)};errno={(int)Refusal};last={(ToTheEnd ? 1 : 0)};delay={Delay}");
+        $"folder={Folder};log={Log};reads={(Reads ? 1 : 0)};at={At};act={Word(Act)};errno={(int)Refusal};last={(ToTheEnd ? 1 : 0)};"
+        + $"delay={Delay}");
 
     /// <summary>What it does, for a person.</summary>
     public override string ToString() => Act switch

@@ -30,15 +30,16 @@ internal sealed record RunFiles(SortedDictionary<string, byte[]> Files, IReadOnl
         }
 
         string metrics = Path.Combine(folder, MetricsFile);
-        string[] others = !Directory.Exists(folder) ? [] : [.. Directory.EnumerateFileSystemEntries(folder)
-            .Select(entry => Path.GetFileName(entry)).Where(name => name is not (Last or Best or MetricsFile)).Order(StringComparer.Ordinal)];
+        IEnumerable<string> entries = Directory.Exists(folder)
+            ? Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry)) : [];
+        string[] others = [.. entries.Where(name => name is not (Last or Best or MetricsFile)).Order(StringComparer.Ordinal)];
         return new RunFiles(files, File.Exists(metrics) ? [.. File.ReadLines(metrics).SelectMany(Lasting)] : [], others);
     }
 
     /// <summary>The first difference to another run; null: there is none.</summary>
-    public string? DifferenceTo(RunFiles other, string? below = null)
+    public string? DifferenceTo(RunFiles other)
     {
-        foreach (string name in Files.Keys.Union(other.Files.Keys).Where(name => below is null || name.StartsWith(below + '/', StringComparison.Ordinal)))
+        foreach (string name in Files.Keys.Union(other.Files.Keys))
         {
             if (!Files.TryGetValue(name, out byte[]? mine))
                 return $"{name} is not there";
@@ -48,8 +49,6 @@ internal sealed record RunFiles(SortedDictionary<string, byte[]> Files, IReadOnl
                 return $"{name} has other bytes, from byte {mine.AsSpan().CommonPrefixLength(its)} of {its.Length} ({mine.Length})";
         }
 
-        if (below is not null)
-            return null;
         for (int i = 0; i < Math.Max(Metrics.Count, other.Metrics.Count); i++)
         {
             string? mine = Metrics.ElementAtOrDefault(i), its = other.Metrics.ElementAtOrDefault(i);

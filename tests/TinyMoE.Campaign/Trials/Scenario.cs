@@ -55,7 +55,9 @@ internal sealed class Scenario
         Scenario[] all =
         [
             new("saves where it evaluates", text, [.. Small, "train.eval_every=2"]),
-            new("saves each step, best before last", text, [.. Small, "train.eval_every=2", "train.checkpoint_every=1", "train.learning_rate=3"]),
+            new(
+                "saves each step, best before last", text,
+                [.. Small, "train.eval_every=2", "train.checkpoint_every=1", "train.learning_rate=3"]),
         ];
         foreach (Scenario scenario in all)
             scenario.Measure(runner, Path.Combine(folder, $"scenario{Array.IndexOf(all, scenario)}"));

@@ -37,7 +37,7 @@ internal abstract class Trials(Scenario[] scenarios, int seed)
     /// <summary>Does a trial, says what it is, and what was lost.</summary>
     protected abstract string? Do(Trial trial, int number, Random random, out string what);
 
-    /// <summary>Item <paramref name="number"/> of <paramref name="count"/> in an order that is spread over all of them from the start.</summary>
+    /// <summary>Number <paramref name="number"/> of <paramref name="count"/>, in an order that is spread over all from the start.</summary>
     protected static int Spread(int number, int count)
     {
         int stride = Math.Max(1, (int)(count * 0.618));

@@ -76,7 +76,9 @@ internal static class Unflushed
     /// <summary>What was known by a name, or below it, is known by the new one.</summary>
     private static void Rename(Call call, Dictionary<string, long> onDisk, HashSet<string> written)
     {
-        foreach (string path in onDisk.Keys.Where(path => path == call.Path || path.StartsWith(call.Path + '/', StringComparison.Ordinal)).ToArray())
+        string below = call.Path + '/';
+        string[] moving = [.. onDisk.Keys.Where(path => path == call.Path || path.StartsWith(below, StringComparison.Ordinal))];
+        foreach (string path in moving)
         {
             string moved = call.Other + path[call.Path.Length..];
             onDisk.Remove(path, out long size);

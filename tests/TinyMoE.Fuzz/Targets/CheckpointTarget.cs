@@ -91,9 +91,10 @@ internal sealed class CheckpointTarget : Target
 
     private static DeviceChoice OneThread => new() { Threads = 1 };
 
-    private static double Evaluate(string checkpoint) => Evaluating.Run(new EvaluationRequest(checkpoint) { Device = OneThread }).Report.Loss;
+    private static double Evaluate(string checkpoint) =>
+        Evaluating.Run(new EvaluationRequest(checkpoint) { Device = OneThread }).Report.Loss;
 
-    /// <summary>Goes on with the run; where <paramref name="changed"/> is a file that its checksum does not fit, that must be refused.</summary>
+    /// <summary>Goes on with the run; where <paramref name="changed"/> is a file with another checksum, that must be refused.</summary>
     private static string? Resume(string run, string? changed)
     {
         TrainingRequest request = Training.Prepare(new ConfigChoice(), run, resume: true) with { StopAt = 2, Device = OneThread };

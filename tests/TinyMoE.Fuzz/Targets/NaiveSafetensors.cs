@@ -35,7 +35,8 @@ internal static class NaiveSafetensors
             for (int i = 0; i < values.Length; i++)
             {
                 ReadOnlySpan<byte> bytes = input.AsSpan(8 + length + from + (i * (isNarrow ? 2 : 4)));
-                uint bits = isNarrow ? (uint)BinaryPrimitives.ReadUInt16LittleEndian(bytes) << 16 : BinaryPrimitives.ReadUInt32LittleEndian(bytes);
+                uint bits = isNarrow
+                    ? (uint)BinaryPrimitives.ReadUInt16LittleEndian(bytes) << 16 : BinaryPrimitives.ReadUInt32LittleEndian(bytes);
                 if (BitConverter.SingleToUInt32Bits(values[i]) != bits)
                     return $"value {i} of tensor {name} is another";
             }

@@ -1,8 +1,10 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Inspect;
+using TinyMoE.Models;
 using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
@@ -40,6 +42,8 @@ internal static class Readers
             return "it is another configuration when it is written and read again";
         config.Validate();
         _ = ConfigNotes.Of(config).Count();
+        if (config.Model.Vocabulary > 0)
+            _ = ModelSize.Of(config);
         return null;
     }
 
@@ -81,11 +85,11 @@ internal static class Readers
         foreach (string line in Encoding.UTF8.GetString(rest).Split('\n').Where(line => line.Trim(' ', '\t', '\r').Length > 0))
         {
             using JsonDocument json = JsonDocument.Parse(line);
-            (string said1, string label) = (json.RootElement.GetProperty("text").GetString()!, json.RootElement.GetProperty("label").GetString()!);
-            said.Append(said1);
-            if (said1.Length > 0 && said1[^1] != '\n')
+            string record = json.RootElement.GetProperty("text").GetString()!;
+            said.Append(record);
+            if (record.Length > 0 && record[^1] != '\n')
                 said.Append('\n');
-            labels.Add(label);
+            labels.Add(json.RootElement.GetProperty("label").GetString()!);
         }
 
         if (!text.Text.Bytes.SequenceEqual(Encoding.UTF8.GetBytes(said.ToString())))
@@ -96,9 +100,8 @@ internal static class Readers
     private static string? State(string path, byte[] input)
     {
         TrainingState state = TrainingState.Load(path);
-        using JsonDocument json = JsonDocument.Parse(input, Strict);
-        JsonElement said = json.RootElement;
-        if (said.GetProperty("step").GetInt32() != state.Step || said.GetProperty("fingerprint").GetString() != state.Fingerprint)
+        JsonObject said = JsonNode.Parse(Encoding.UTF8.GetString(input), documentOptions: Strict)!.AsObject();
+        if (said["step"]!.GetValue<int>() != state.Step || said["fingerprint"]!.GetValue<string>() != state.Fingerprint)
             return "it is another state than the file's";
         if (state.Step < 0 || state.Fingerprint is null)
             return $"it is a state of step {state.Step} and fingerprint {state.Fingerprint ?? "null"}";
@@ -120,7 +123,8 @@ internal static class Readers
     private static string? Metrics(string path, byte[] input)
     {
         new RunFolder(Path.GetDirectoryName(path)!).OpenMetrics(KeptSteps).Dispose();
-        string[] lines = Encoding.Latin1.GetString(input).Split('\n'), kept = Encoding.Latin1.GetString(File.ReadAllBytes(path)).Split('\n');
+        string[] lines = Encoding.Latin1.GetString(input).Split('\n');
+        string[] kept = Encoding.Latin1.GetString(File.ReadAllBytes(path)).Split('\n');
         if (kept[^1].Length > 0)
             return "its last line is cut off";
         int at = 0;

@@ -24,6 +24,10 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
         AllowDuplicateProperties = false,
     };
 
+    /// <summary>Whether a run can come to it.</summary>
+    private bool IsPossible =>
+        SavedStep >= 0 && SavedStep <= Step && BestStep >= 0 && BestStep <= Step && double.IsFinite(BestLoss ?? 0);
+
     public static TrainingState New(string fingerprint) => new(0, 0, null, 0, fingerprint);
 
     /// <summary>Refuses a checkpoint of a format that a later version has made; one without a state says nothing of it.</summary>
@@ -60,7 +64,8 @@ internal sealed record TrainingState(int Step, int SavedStep, double? BestLoss, 
         RequireKnownFormat(path);
         try
         {
-            return JsonSerializer.Deserialize<TrainingState>(File.ReadAllBytes(path), Json) ?? throw new JsonException("null");
+            TrainingState? state = JsonSerializer.Deserialize<TrainingState>(File.ReadAllBytes(path), Json);
+            return state is { IsPossible: true } ? state : throw new JsonException("no run comes to this state");
         }
         catch (JsonException e)
         {

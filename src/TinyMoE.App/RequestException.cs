@@ -40,7 +40,7 @@ public sealed class RequestException : TinyMoEException
         : base(Write(text, setting => setting.ToString())) => this.text = text;
 
     /// <summary>The message, with every setting called what <paramref name="nameOf"/> calls it.</summary>
-    public string In(Func<Setting, string> nameOf) => Write(text, nameOf);
+    public string In(Func<Setting, string> nameOf) => Line(Write(text, nameOf));
 
     private static string Write(FormattableString text, Func<Setting, string> nameOf)
     {

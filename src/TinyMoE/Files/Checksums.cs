@@ -13,6 +13,9 @@ internal sealed class Checksums
     /// <summary>The name of the list.</summary>
     public const string FileName = RunFiles.Sums;
 
+    /// <summary>So few bytes are hashed before another thread has begun.</summary>
+    public const long Small = 1 << 20;
+
     private const int Digits = 64, BlockSize = 1 << 20;
 
     private readonly SortedDictionary<string, string> files = new(StringComparer.Ordinal);
@@ -31,10 +34,12 @@ internal sealed class Checksums
     public static void Write(string folder)
     {
         Checksums sums = new();
-        string[] names = [.. Directory.EnumerateFiles(folder).Select(file => Path.GetFileName(file))];
-        string[] hashes = [.. names.AsParallel().AsOrdered().Select(name => HashOf(Path.Combine(folder, name)))];
-        for (int i = 0; i < names.Length; i++)
-            sums.files.Add(names[i], hashes[i]);
+        FileInfo[] files = new DirectoryInfo(folder).GetFiles();
+        IEnumerable<(string Name, string Hash)> hashed = files.Sum(file => file.Length) > Small
+            ? files.AsParallel().Select(file => (file.Name, HashOf(file.FullName)))
+            : files.Select(file => (file.Name, HashOf(file.FullName)));
+        foreach ((string name, string hash) in hashed)
+            sums.files.Add(name, hash);
         using FileStream list = new(Path.Combine(folder, FileName), FileMode.CreateNew, FileAccess.Write);
         list.Write(Encoding.UTF8.GetBytes(sums.ToString()));
     }

@@ -39,7 +39,7 @@ public abstract class Tokenizer
     {
         try
         {
-            using JsonDocument json = JsonDocument.Parse(contents);
+            using JsonDocument json = JsonDocument.Parse(contents, new JsonDocumentOptions { AllowDuplicateProperties = false });
             JsonElement root = json.RootElement;
             string? kind = root.GetProperty("kind").GetString();
             TokenizerType type = types.FirstOrDefault(type => type.Name == kind) ?? throw new TinyMoEException(

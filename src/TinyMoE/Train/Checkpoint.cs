@@ -342,23 +342,23 @@ public sealed class Checkpoint : IDisposable
     /// </summary>
     private T Verified<T>(string name, bool isStrict, Func<T> read)
     {
-        Task<bool> check = Task.Run(() => Matches(name));
-        T result = default!;
-        bool isRead = false;
+        bool isSmall = RandomAccess.GetLength(files[name]) <= Checksums.Small;
+        Task<bool> check = isSmall ? Task.FromResult(Matches(name)) : Task.Run(() => Matches(name));
+        T result;
         try
         {
             result = read();
-            isRead = true;
         }
         finally
         {
-            check.ContinueWith(_ => { }, TaskScheduler.Default).Wait();
-            if (isRead && (!check.IsCompletedSuccessfully || (!check.Result && isStrict)))
-                (result as IDisposable)?.Dispose();
+            Task.WaitAny(check); // it reads the file, which may be closed as soon as an error leaves here
         }
 
-        if (check.GetAwaiter().GetResult())
+        if (check is { IsCompletedSuccessfully: true, Result: true })
             return result;
+        if (isStrict || !check.IsCompletedSuccessfully)
+            (result as IDisposable)?.Dispose();
+        check.GetAwaiter().GetResult(); // throws what kept it from reading the file
         if (isStrict)
             throw new TinyMoEException(Differs(Folder, name));
         notes.Add($"{PathOf(name)} holds other types than a training writes, so it was converted, and its checksum says nothing");

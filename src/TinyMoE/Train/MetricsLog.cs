@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 using TinyMoE.Files;
 using TinyMoE.Inspect;
 
@@ -26,8 +27,8 @@ internal sealed class MetricsLog : IDisposable
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             AtomicFile.RemoveUnfinished(path);
-            string[] kept = state.Step > 0 && File.Exists(path) ? [.. File.ReadLines(path).Where(line => IsOf(state, line))] : [];
-            AtomicFile.WriteText(path, string.Concat(kept.Select(line => line + "\n")));
+            byte[] before = state.Step > 0 && File.Exists(path) ? File.ReadAllBytes(path) : [];
+            AtomicFile.Write(path, stream => Keep(before, state, stream));
             file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.Read | FileShare.Delete, bufferSize: 0);
             file.Seek(0, SeekOrigin.End);
         }
@@ -82,8 +83,10 @@ internal sealed class MetricsLog : IDisposable
     }
 
     /// <summary>Whether a run that goes on from a state has written this line before; what it will write again is dropped.</summary>
-    private static bool IsOf(TrainingState state, string line)
+    private static bool IsOf(TrainingState state, ReadOnlyMemory<byte> line)
     {
+        if (!Utf8.IsValid(line.Span))
+            return false;
         try
         {
             using JsonDocument json = JsonDocument.Parse(line);
@@ -94,6 +97,22 @@ internal sealed class MetricsLog : IDisposable
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
             return false;
+        }
+    }
+
+    /// <summary>Writes those of the lines that are of a state, as they are.</summary>
+    private static void Keep(ReadOnlyMemory<byte> lines, TrainingState state, Stream stream)
+    {
+        while (!lines.IsEmpty)
+        {
+            int length = lines.Span.IndexOf((byte)'\n') is >= 0 and int found ? found : lines.Length;
+            if (IsOf(state, lines[..length]))
+            {
+                stream.Write(lines.Span[..length]);
+                stream.WriteByte((byte)'\n');
+            }
+
+            lines = lines[Math.Min(length + 1, lines.Length)..];
         }
     }
 

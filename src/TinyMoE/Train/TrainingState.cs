@@ -38,12 +38,12 @@ internal sealed record TrainingState(
 
     /// <summary>Reads what <see cref="Write"/> wrote, in any format up to the newest; <paramref name="path"/> names it in errors.</summary>
     /// <exception cref="TinyMoEException">It is no such state, or of a newer format.</exception>
-    public static TrainingState Read(ReadOnlySpan<byte> text, string path)
+    public static TrainingState Read(ReadOnlyMemory<byte> text, string path)
     {
         try
         {
             RequireKnownFormat(text, path);
-            TrainingState state = JsonSerializer.Deserialize<TrainingState>(text, Json) ?? throw new JsonException("null");
+            TrainingState state = JsonSerializer.Deserialize<TrainingState>(text.Span, Json) ?? throw new JsonException("null");
             return state.Problem is not { } problem ? state with { EvaluatedStep = state.EvaluatedStep ?? state.Step }
                 : throw new TinyMoEException($"{path} has {problem}; the checkpoint is damaged, use another.");
         }
@@ -65,10 +65,9 @@ internal sealed record TrainingState(
         : null;
 
     /// <summary>Refuses a checkpoint of a format that a later version has made.</summary>
-    private static void RequireKnownFormat(ReadOnlySpan<byte> text, string path)
+    private static void RequireKnownFormat(ReadOnlyMemory<byte> text, string path)
     {
-        Utf8JsonReader reader = new(text);
-        using JsonDocument state = JsonDocument.ParseValue(ref reader);
+        using JsonDocument state = JsonDocument.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
         if (state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("format", out JsonElement format)
             && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version) && version is >= 0 and <= NewestFormat))
         {

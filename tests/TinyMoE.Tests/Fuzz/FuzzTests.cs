@@ -1,0 +1,78 @@
+using TinyMoE.Fuzz;
+using TinyMoE.Tests.Files;
+
+namespace TinyMoE.Tests.Fuzz;
+
+/// <summary>
+/// Readers (tests/TinyMoE.Fuzz) are given kept inputs (tests/golden/fuzz: seeds, and inputs that once were dealt with wrongly) and changed
+/// ones: they load what a file says, or refuse it in one line.
+/// </summary>
+public sealed class FuzzTests : IDisposable
+{
+    private static readonly TimeSpan TimePerReader = TimeSpan.FromMilliseconds(700);
+
+    private static readonly string Kept = Path.Combine(FloorsTests.RepositoryRoot(), "tests", "golden", "fuzz");
+
+    private readonly string work = TinyMoE.Fuzz.Program.WorkFolder();
+
+    public static TheoryData<string> Names => [.. Readers.All.Select(target => target.Name)];
+
+    public void Dispose() => Directory.Delete(work, recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Reader_GivenKeptInputs_LoadsOrRefusesThem(string name)
+    {
+        Target target = Find(name);
+        IEnumerable<byte[]> inputs = new Fuzzing(Kept, work).Kept(name).Concat(target.Made(work));
+
+        Assert.NotEmpty(inputs);
+        Assert.All(inputs, input => Assert.Null(Fuzzing.Try(target, input, work, out _)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Reader_GivenChangedInputs_LoadsOrRefusesThem(string name)
+    {
+        TargetResult result = new Fuzzing(Kept, work).Run(Find(name), TimePerReader, threads: 1, seed: 1);
+
+        Assert.True(result.Inputs > 20, $"only {result.Inputs} inputs");
+        Assert.Empty(result.Faults.Select(fault => $"{fault.What}: {Convert.ToBase64String(fault.Input)}"));
+    }
+
+    [Theory]
+    [InlineData("safetensors", "two")]
+    [InlineData("config", "whole")]
+    [InlineData("tokenizer", "char")]
+    [InlineData("labels", "two")]
+    [InlineData("records", "three")]
+    [InlineData("state", "old")]
+    [InlineData("routing", "two-layers")]
+    [InlineData("metrics", "three")]
+    [InlineData("sums", "two")]
+    public void Seed_OfAReader_Loads(string name, string seed)
+    {
+        byte[] input = File.ReadAllBytes(Path.Combine(Kept, name, seed));
+
+        Assert.Null(Fuzzing.Try(Find(name), input, work, out string end));
+        Assert.Equal("loads", end);
+    }
+
+    [Fact]
+    public void AReaderThatFails_IsFound()
+    {
+        using TemporaryFolder corpus = new();
+        corpus.Write("planted/seed", "[1, 2]");
+        FileTarget planted = new("planted", "a", (path, input) => input.Contains((byte)'[') ? null : throw new FormatException("no list"));
+        FileTarget talkative = new("planted", "a", (path, input) => throw new TinyMoEException(new string('a', 5000)));
+
+        Fuzzing fuzzing = new(corpus.Root, work);
+        Fault fault = Assert.Single(fuzzing.Run(planted, TimeSpan.FromSeconds(5), threads: 1, seed: 1, most: 2000).Faults);
+
+        Assert.StartsWith("FormatException: no list", fault.What);
+        Assert.DoesNotContain((byte)'[', fault.Input);
+        Assert.Null(Fuzzing.Try(talkative, [], work, out _)); // an error shortens itself
+    }
+
+    private static Target Find(string name) => Readers.All.Single(target => target.Name == name);
+}

@@ -89,7 +89,8 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     {
         string first = names.Order(StringComparer.Ordinal).First();
         return new(
-            $"{path} has a tensor '{Printable.Of(first)}' that the model of its config.json does not have; the two do not belong together.");
+            $"{path} has a tensor '{Printable.Of(first)}' that the model of its config.json does not have; the two do not belong "
+            + "together.");
     }
 
     /// <summary>The tensors of the file that a parameter is, in the order of its elements.</summary>

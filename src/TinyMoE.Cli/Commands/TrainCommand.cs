@@ -15,7 +15,7 @@ internal sealed class TrainCommand
         tinymoe train --preset nano --data poems.txt         a dense model on a text of yours
         tinymoe train --set moe.experts=16 --out runs/16     change the model, keep the run elsewhere
         tinymoe train --resume                               go on where Ctrl-C stopped it
-        tinymoe train --init runs/a --data poems.txt --out b begin with the weights of a run, on another text
+        tinymoe train --init runs/a --data new.txt --out b   begin with the weights of a run, on another text
         tinymoe train --device cuda                          on an NVIDIA card
         tinymoe train --preset bench --steps 25 --profile    where the time of a step goes
         """;

@@ -118,12 +118,13 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     {
         string first = names.Order(StringComparer.Ordinal).First();
         return new(
-            $"{path} has a tensor '{Excerpt.Of(first)}' that the model of its config.json does not have; the two do not belong together.");
+            $"{path} has a tensor '{Excerpt.Of(first)}' that the model of its config.json does not have; the two do not belong "
+            + "together.");
     }
 
     private static NotFiniteException NotFinite(string name, string path) => new(
-        name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed with it; use "
-        + "another checkpoint.");
+        name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed with it; "
+        + "use another checkpoint.");
 
     private static unsafe bool IsFinite(nint address, SafetensorsType type, int count) => type == SafetensorsType.Bfloat16
         ? Bfloat16.IsFiniteAll(new ReadOnlySpan<ushort>((void*)address, count))

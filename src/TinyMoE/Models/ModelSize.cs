@@ -109,7 +109,7 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     }
 
     /// <summary>
-    /// Most bytes that the pool has out in a training step of one micro-batch; what kernels need for themselves is not in it.
+    /// Most bytes that the pool has out in a training step or an evaluation; what kernels need for themselves is not in it.
     /// </summary>
     private static long PeakOfTraining(RunConfig config)
     {
@@ -125,6 +125,13 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
         }
 
         optimizer.Step(1, learningRate: 0f);
+        if (config.Train.Accumulation > 1) // an evaluation reads a whole batch at a time, so that its loss is that of a step in one part
+        {
+            using Tape tape = backend.NewTape(recording: false);
+            DecoderOutput output = model.Forward(tape, Tokens(config, tape, config.Train.Batch, T), Pass.Inference);
+            _ = Objective.Of(output, tape.Ints(config.Train.Batch * T), config.Moe.LayerLosses);
+        }
+
         return backend.Pool.PeakBytes;
     }
 

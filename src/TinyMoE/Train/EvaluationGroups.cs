@@ -3,9 +3,7 @@ using TinyMoE.Configuration;
 namespace TinyMoE.Train;
 
 /// <summary>
-/// How many windows an evaluation reads at a time. To most models that is the same, so it is as many as a part of a training step,
-/// <c>train.batch</c>/<c>train.accumulation</c>, which the memory is there for; to one of <c>moe.eval_capacity_factor</c> it is not, and
-/// then it is <c>train.batch</c> however a step is cut. With router expert-choice
+/// How many windows an evaluation reads at a time. To most models that is the same, so it is <c>train.batch</c>. With router expert-choice
 /// over the batch or over a position, windows that are read together share the experts, so there the number must not depend on anything but
 /// the model and the windows that are asked for:
 /// <list type="bullet">
@@ -23,11 +21,11 @@ internal static class EvaluationGroups
     /// <summary>The sizes of the groups, in order; they sum to <paramref name="windows"/>.</summary>
     public static IEnumerable<int> Of(RunConfig config, int windows)
     {
-        (MoeConfig moe, TrainConfig train) = (config.Moe, config.Train);
+        MoeConfig moe = config.Moe;
         bool shared = moe is { Experts: > 0, Router: RouterKind.ExpertChoice };
         return shared && moe.ChoiceGroup == ChoiceGroup.Batch ? Chunks(windows, 1)
             : shared && moe.ChoiceGroup == ChoiceGroup.Position ? Even(windows, WholeTokens(moe))
-            : Chunks(windows, moe is { Experts: > 0, CapacityLooksAhead: true } ? train.Batch : train.Batch / train.Accumulation);
+            : Chunks(windows, config.Train.Batch);
     }
 
     // The fewest windows from Least on of which every expert takes windows·K/E tokens without a remainder.

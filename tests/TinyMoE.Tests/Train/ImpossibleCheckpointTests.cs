@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using TinyMoE.App;
 using TinyMoE.Tests.Files;
-using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Train;
 

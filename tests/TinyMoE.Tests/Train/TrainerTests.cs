@@ -237,6 +237,23 @@ public sealed class TrainerTests
         Assert.InRange((double)memory.PeakPoolBytes / memory.PredictedBytes, 0.95, 1.05);
     }
 
+    [Fact]
+    public void PeakMemory_WithAccumulation_IsNearThePrediction_EvaluationsIncluded()
+    {
+        using TemporaryFolder folder = new();
+        Corpus corpus = TestModels.Corpus();
+        RunConfig config = TestModels.Tiny.For(corpus);
+        config = config with
+        {
+            Model = config.Model with { Width = 64, Context = 32 },
+            Train = config.Train with { Batch = 16, Accumulation = 16, EvalEvery = 1, EvalWindows = 16 },
+        };
+        using CpuBackend backend = new(2);
+        using Trainer trainer = new(backend, config, corpus, new RunFolder(folder["a"]), new RecordingListener());
+        MemoryReport memory = trainer.Run(stopAt: 2).Memory;
+        Assert.InRange((double)memory.PeakPoolBytes / memory.PredictedBytes, 0.98, 1.02);
+    }
+
     [Theory]
     [InlineData(ScheduleKind.Constant, 1f, 1f)]
     [InlineData(ScheduleKind.Cosine, 0.55f, 0.1f)]

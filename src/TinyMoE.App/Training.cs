@@ -48,19 +48,20 @@ public static class Training
     /// <exception cref="TinyMoEException">The folder holds a run, or none to resume, or the configuration is wrong.</exception>
     public static TrainingRequest Prepare(ConfigChoice choice, string? folder = null, bool resume = false, bool overwrite = false)
     {
-        string place = folder ?? Path.Combine("runs", choice.Name);
-        RunFolder run = new(place);
         if (choice.Init is not null && (resume || choice.Preset is not null || choice.File is not null))
         {
             throw new RequestException(
                 $"{Setting.Init} begins a new run with a run's configuration; leave out {Setting.Resume}, and a preset or file");
         }
 
+        RunConfig? fresh = resume || choice.Init is not null ? null : choice.Resolve();
+        string place = folder ?? Path.Combine("runs", choice.Name);
+        RunFolder run = new(place);
         using FileLock held = run.Lock();
         CheckFolder(run, resume, overwrite);
         using Checkpoint? newest = resume ? run.OpenNewest() : null;
         RunConfig? saved = resume ? newest!.Config : choice.Init is { } init ? ConfigOf(init, place) : null;
-        RunConfig config = choice.Resolve(saved);
+        RunConfig config = fresh ?? choice.Resolve(saved);
         config.Validate();
         if (choice.Init is not null)
             InitialWeights.RequireFit(choice.Init, saved!, config);

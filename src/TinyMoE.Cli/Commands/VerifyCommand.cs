@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyMoE.App;
-using TinyMoE.Cli.Output;
 
 namespace TinyMoE.Cli.Commands;
 

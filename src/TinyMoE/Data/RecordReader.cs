@@ -22,8 +22,8 @@ internal static class RecordReader
     /// byte <paramref name="until"/> of what is added, and gives the number of the last line read.
     /// </summary>
     public static int Append(
-        LabelledText text, ReadOnlySpan<byte> lines, string file, TextCleaning cleaning, CancellationToken stop = default,
-        int until = int.MaxValue)
+        LabelledText text, ReadOnlySpan<byte> lines, string file, TextCleaning cleaning, int until = int.MaxValue,
+        CancellationToken stop = default)
     {
         lines = lines[(lines.StartsWith(Mark) ? Mark.Length : 0)..];
         int number = 0, begin = text.Text.Length;

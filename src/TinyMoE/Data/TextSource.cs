@@ -115,7 +115,7 @@ internal static class TextSource
         if (TextCleaning.EndLinesByLineFeed(lines.Bytes))
             text.Notes.Add(file, Name(TextFlaw.OldLineEnds));
         text.BeginFile(file, length => FindRecord(file, cleaning, length));
-        RecordReader.Append(text, lines.Bytes, file, cleaning, stop);
+        RecordReader.Append(text, lines.Bytes, file, cleaning, stop: stop);
     }
 
     /// <summary>The line of the record that has the byte at a place of a file's text; the file is read again.</summary>
@@ -125,7 +125,7 @@ internal static class TextSource
         using LabelledText text = new();
         ReadFile(lines, file, CancellationToken.None);
         _ = TextCleaning.EndLinesByLineFeed(lines.Bytes);
-        return RecordReader.Append(text, lines.Bytes, file, cleaning, CancellationToken.None, until: place);
+        return RecordReader.Append(text, lines.Bytes, file, cleaning, until: place);
     }
 
     private static string Name(TextFlaw flaw) => flaw switch

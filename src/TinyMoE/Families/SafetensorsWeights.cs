@@ -123,8 +123,8 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     }
 
     private static NotFiniteException NotFinite(string name, string path) => new(
-        name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed with it; "
-        + "use another checkpoint.");
+        name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed "
+        + "with it; use another checkpoint.");
 
     private static unsafe bool IsFinite(nint address, SafetensorsType type, int count) => type == SafetensorsType.Bfloat16
         ? Bfloat16.IsFiniteAll(new ReadOnlySpan<ushort>((void*)address, count))

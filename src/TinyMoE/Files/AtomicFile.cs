@@ -53,7 +53,7 @@ internal static class AtomicFile
         foreach (string file in Directory.EnumerateFiles(folder, $".{name}.*{Unfinished}"))
         {
             ReadOnlySpan<char> middle = Path.GetFileName(file).AsSpan(name.Length + 2)[..^Unfinished.Length];
-            if (middle.Length == 16 && middle.IndexOfAnyExcept("0123456789abcdef") < 0)
+            if (middle.Length == 16 && !middle.ContainsAnyExcept(Checksums.Hexadecimal))
                 Disk.TryDelete(file);
         }
     }

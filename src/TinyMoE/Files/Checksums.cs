@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
@@ -15,6 +16,9 @@ internal sealed class Checksums
 
     /// <summary>So few bytes are hashed before another thread has begun.</summary>
     public const long Small = 1 << 20;
+
+    /// <summary>The digits of checksums.</summary>
+    public static readonly SearchValues<char> Hexadecimal = SearchValues.Create("0123456789abcdef");
 
     private const int Digits = 64, BlockSize = 1 << 20;
 
@@ -53,7 +57,7 @@ internal sealed class Checksums
         {
             string name = line.Length > Digits + 2 ? line[(Digits + 2)..] : "";
             bool isLine = name.Length > 0 && name != FileName && !name.Any(c => char.IsControl(c) || c is '/' or '\\')
-                && line.AsSpan(0, Digits).IndexOfAnyExcept("0123456789abcdef") < 0 && line.AsSpan(Digits, 2) is "  ";
+                && !line.AsSpan(0, Digits).ContainsAnyExcept(Hexadecimal) && line.AsSpan(Digits, 2) is "  ";
             if (!isLine || !sums.files.TryAdd(name, line[..Digits]))
                 throw new TinyMoEException($"{path} is not a list of checksums as it should be; the checkpoint is damaged, use another.");
         }

@@ -1,6 +1,5 @@
 using Microsoft.Win32.SafeHandles;
 using TinyMoE.Backends;
-using TinyMoE.Backends.Profiling;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Families;
@@ -40,6 +39,7 @@ public sealed class Checkpoint : IDisposable
     private readonly Dictionary<string, byte[]> texts = [];
     private readonly List<string> notes = [];
     private Checksums? sums;
+    private string? stranger; // a file that the list should have and has not
 
     private Checkpoint(string folder) => Folder = folder;
 
@@ -246,6 +246,9 @@ public sealed class Checkpoint : IDisposable
             }
         }
 
+        if (sums is not null)
+            stranger = Array.Find(KnownFiles, name => sums[name] is null && File.Exists(Path.Combine(place, name)));
+
         // A folder is replaced as a whole: if its list is still the same, all that was opened in between is of the same one.
         return missing is null && list.AsSpan().SequenceEqual(TryReadList(place));
     }
@@ -299,7 +302,7 @@ public sealed class Checkpoint : IDisposable
                 throw new TinyMoEException(Differs(Folder, name));
         }
 
-        if (sums is not null && Array.Find(KnownFiles, IsStranger) is { } stranger)
+        if (stranger is not null)
         {
             throw new TinyMoEException(
                 $"{PathOf(stranger)} is not in {Checksums.FileName}: it is of another run, or the list is damaged; use another one.");
@@ -310,8 +313,6 @@ public sealed class Checkpoint : IDisposable
             throw new TinyMoEException($"{PathOf(Checksums.FileName)} is missing; the checkpoint is damaged, use another.");
         Config = ReadConfig();
     }
-
-    private bool IsStranger(string name) => sums![name] is null && File.Exists(Path.Combine(AtomicFolder.Find(Folder), name));
 
     private RunConfig ReadConfig()
     {

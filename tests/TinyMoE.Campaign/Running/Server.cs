@@ -58,7 +58,7 @@ internal static unsafe partial class Server
         // The child. It must never return into the server.
         try
         {
-            Alarm(LongestRunSeconds);
+            _ = Alarm(LongestRunSeconds);
             StringWriter output = new(), error = new();
             fixed (byte* text = order)
                 arm(text);

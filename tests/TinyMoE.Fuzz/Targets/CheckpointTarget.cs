@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Text;
 using TinyMoE.App;
 using TinyMoE.Inspect;

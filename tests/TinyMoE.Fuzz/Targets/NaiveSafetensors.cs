@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
 using TinyMoE.Files;
-using TinyMoE.Memory;
 
 namespace TinyMoE.Fuzz;
 

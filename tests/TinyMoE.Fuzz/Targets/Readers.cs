@@ -44,7 +44,7 @@ internal static class Readers
         if (ConfigJson.Write(again) != written)
             return "it is another configuration when it is written and read again";
         config.Validate();
-        _ = ConfigNotes.Of(config).Count();
+        _ = ConfigNotes.Of(config).Count;
         if (config.Model.Vocabulary > 0)
             _ = ModelSize.Of(config);
         return null;
@@ -102,7 +102,8 @@ internal static class Readers
 
     private static string LabelOf(JsonElement record) =>
         !record.TryGetProperty("label", out JsonElement label) || label.ValueKind == JsonValueKind.Null ? RecordReader.NoLabel
-        : label.ValueKind == JsonValueKind.String ? label.GetString()! : label.GetRawText();
+        : label.ValueKind == JsonValueKind.String ? label.GetString()!
+        : label.GetRawText();
 
     private static string? State(string path, byte[] input)
     {
@@ -136,15 +137,17 @@ internal static class Readers
     private static string? Sums(string path, byte[] input)
     {
         Checksums sums = Checksums.Read(input, path);
-        string[] said = [.. Encoding.UTF8.GetString(input).Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal)];
-        string[] read = [.. sums.Names.Select(name => $"{sums[name]}  {name}").Order(StringComparer.Ordinal)];
-        return said.SequenceEqual(read) ? null : "it has other lines than the file";
+        IEnumerable<string> said = Encoding.UTF8.GetString(input).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        IEnumerable<string> read = sums.Names.Select(name => $"{sums[name]}  {name}");
+        bool isSame = said.Order(StringComparer.Ordinal).SequenceEqual(read.Order(StringComparer.Ordinal));
+        return isSame ? null : "it has other lines than the file";
     }
 
     /// <summary>Reopened metrics are lines of the file, in order, none of a later step.</summary>
     private static string? Metrics(string path, byte[] input)
     {
-        new RunFolder(Path.GetDirectoryName(path)!).OpenMetrics(new TrainingState(KeptSteps, null, 0, "", EvaluatedStep: KeptSteps)).Dispose();
+        TrainingState state = new(KeptSteps, null, 0, "", EvaluatedStep: KeptSteps);
+        new RunFolder(Path.GetDirectoryName(path)!).OpenMetrics(state).Dispose();
         string[] lines = Encoding.Latin1.GetString(input).Split('\n');
         string[] kept = Encoding.Latin1.GetString(File.ReadAllBytes(path)).Split('\n');
         if (kept[^1].Length > 0)

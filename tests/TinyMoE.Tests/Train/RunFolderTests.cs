@@ -117,7 +117,7 @@ public sealed class RunFolderTests : IDisposable
     {
         Corpus corpus = TestModels.Corpus();
         RunConfig config = (TestModels.Tiny with { Model = TestModels.Tiny.Model with { Context = 1_000_000 } }).For(corpus);
-        OneLine.Of(() => new Trainer(backend, config, corpus, new RunFolder(folder["x/y"]), listener));
+        OneLine.Of(() => new Trainer(backend, config, corpus, new RunFolder(folder["x/y"]), listener).Dispose());
         Assert.Empty(Directory.GetFileSystemEntries(folder.Root));
     }
 

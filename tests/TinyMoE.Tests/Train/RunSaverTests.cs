@@ -101,7 +101,7 @@ public sealed class RunSaverTests : IDisposable
     }
 
     [Fact]
-    public void Reader_BesideATraining_SeesOneStepOrTheNext()
+    public async Task Reader_BesideATraining_SeesOneStepOrTheNext()
     {
         Dictionary<int, float[]> weights = [];
         int seen = 0;
@@ -119,7 +119,7 @@ public sealed class RunSaverTests : IDisposable
             readings.Add((checkpoint.Step, Values(model)));
         }
 
-        training.GetAwaiter().GetResult();
+        await training;
         foreach ((int step, float[] read) in readings)
         {
             Assert.True(step >= seen);

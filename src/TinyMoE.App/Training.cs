@@ -145,6 +145,6 @@ public static class Training
         }
 
         if (!resume && !overwrite && folder.IsUsed)
-            throw new RequestException($"{root} holds the beginning of a run that saved nothing; replace it by {Setting.Overwrite}");
+            throw new RequestException($"{root} holds the metrics of a run whose checkpoints are gone; replace it by {Setting.Overwrite}");
     }
 }

@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 namespace TinyMoE.Files;
 
 /// <summary>Makes sure that what was written survives a power failure: file contents, and on Unix the folders that name them.</summary>
-internal static partial class Disk
+internal static class Disk
 {
     private const int InputOutputError = 5, DiskFull = 28; // EIO, ENOSPC
 
@@ -21,11 +21,11 @@ internal static partial class Disk
     {
         if (OperatingSystem.IsWindows())
             return;
-        int descriptor = Open(path, flags: 0); // O_RDONLY
+        int descriptor = LibC.Open(path, flags: 0); // O_RDONLY
         if (descriptor < 0)
             return; // a folder that may be written but not read; the rename itself has worked
-        int error = Fsync(descriptor) == 0 ? 0 : Marshal.GetLastPInvokeError();
-        _ = Close(descriptor);
+        int error = LibC.Fsync(descriptor) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        _ = LibC.Close(descriptor);
         if (error is InputOutputError or DiskFull) // others: a file system that cannot do it for folders, and orders its journal itself
             throw new IOException(Marshal.GetPInvokeErrorMessage(error), error);
     }
@@ -41,7 +41,7 @@ internal static partial class Disk
     }
 
     /// <summary>Gives a file a second name in another folder without a copy; false where the file system has no such thing.</summary>
-    public static bool TryLink(string file, string second) => !OperatingSystem.IsWindows() && Link(file, second) == 0;
+    public static bool TryLink(string file, string second) => !OperatingSystem.IsWindows() && LibC.Link(file, second) == 0;
 
     /// <summary>Deletes a file, or leaves it where that is refused.</summary>
     public static void TryDelete(string file)
@@ -61,12 +61,12 @@ internal static partial class Disk
     {
         if (OperatingSystem.IsWindows())
             return TryReadShared(path);
-        int descriptor = Open(path, flags: 0);
+        int descriptor = LibC.Open(path, flags: 0);
         if (descriptor < 0)
             return null;
         byte[] bytes = new byte[4096];
-        nint read = Read(descriptor, bytes, bytes.Length);
-        _ = Close(descriptor);
+        nint read = LibC.Read(descriptor, bytes, bytes.Length);
+        _ = LibC.Close(descriptor);
         return read < 0 ? null : Encoding.UTF8.GetString(bytes, 0, (int)read);
     }
 
@@ -83,19 +83,4 @@ internal static partial class Disk
             return null;
         }
     }
-
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Open(string path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "read")]
-    private static partial nint Read(int descriptor, byte[] bytes, nint count);
-
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int Fsync(int descriptor);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int descriptor);
-
-    [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Link(string file, string second);
 }

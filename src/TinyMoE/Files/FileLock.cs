@@ -79,6 +79,8 @@ internal sealed class FileLock : IDisposable
     {
         if (new FileInfo(path).LinkTarget is not null)
             File.Delete(path);
+        if (FilePlace.NotRegular(path) is { } kind)
+            throw new TinyMoEException($"{path} is {kind}, where the lock of a run belongs; remove it, or choose another folder.");
         FileMode mode = File.Exists(path) ? FileMode.Open : FileMode.CreateNew;
         for (int attempt = 0; ; attempt++)
         {

@@ -234,10 +234,12 @@ public sealed class Checkpoint : IDisposable
         missing = null;
         foreach (string name in sums?.Names ?? KnownFiles)
         {
+            string path = Path.Combine(place, name);
+            if (FilePlace.NotRegular(path) is { } kind)
+                throw new TinyMoEException($"{PathOf(name)} is {kind} and not a regular file; the checkpoint is damaged, use another.");
             try
             {
-                files.Add(name, File.OpenHandle(
-                    Path.Combine(place, name), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete));
+                files.Add(name, File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete));
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
             {

@@ -77,8 +77,11 @@ public sealed record RunFolder(string Root)
         return isRun ? null : foreign;
     }
 
-    /// <summary>Whether a run has written anything here, be it only the beginning of its metrics.</summary>
-    internal bool IsUsed => HasRun || File.Exists(Metrics);
+    /// <summary>
+    /// Whether a run is here that a new one would overwrite: its checkpoints, or without them metrics of a run that once had some. What a
+    /// crash has left of a run before its first save is nothing to keep.
+    /// </summary>
+    internal bool IsUsed => HasRun || (File.Exists(Metrics) && File.ReadLines(Metrics).Any(IsOfASavedRun));
 
     /// <summary>Makes sure that a run may be written here.</summary>
     /// <exception cref="TinyMoEException">It holds what no run has written, or a run that is not to go on, or none that could.</exception>
@@ -114,6 +117,10 @@ public sealed record RunFolder(string Root)
             throw new StorageException($"Cannot remove {Metrics}: {FileProblem.Reason(e)}. Choose another --out.", e);
         }
     }
+
+    /// <summary>Whether a line of metrics is written by runs that have saved a step: before an evaluation, and at the end.</summary>
+    private static bool IsOfASavedRun(string line) => line.StartsWith(RunFiles.MetricsBegin + "eval", StringComparison.Ordinal)
+        || line.StartsWith(RunFiles.MetricsBegin + "memory", StringComparison.Ordinal);
 
     /// <summary>Whether an entry is metrics, be they empty still.</summary>
     private static bool IsMetrics(string name, string entry) =>

@@ -156,9 +156,9 @@ public sealed class Trainer : IDisposable
 
         if (state.Step <= config.Train.Steps)
             Save(metrics);
+        saver.RequireSaved(state);
         MemoryReport memory = new(state.Step, PeakResidentBytes(), backend.Pool.PeakBytes, size.TrainingBytes);
         metrics.Write(memory);
-        saver.RequireSaved(state);
         metrics.Flush();
         bool isFinished = state.Step >= config.Train.Steps;
         return new TrainingResult(state.Step, isFinished, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory);

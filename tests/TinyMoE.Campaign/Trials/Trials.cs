@@ -112,6 +112,8 @@ internal sealed class Trial(IRunner runner, string folder)
             if (saved > 0)
                 return $"step {saved} was saved, and the run cannot be resumed: {resumed}";
             Outcome anew = Run(new ShimOrder(folder), scenario.Train(folder));
+            if (anew.ExitCode != 0 && anew.Error.Contains("--overwrite", StringComparison.Ordinal)) // evaluated, and refused every save
+                anew = Run(new ShimOrder(folder), [.. scenario.Train(folder), "--overwrite"]);
             if (anew.ExitCode != 0)
                 return $"there is no run to resume, and none can begin: {resumed}; {anew}";
         }

@@ -87,6 +87,17 @@ public sealed class CheckpointDamageTests : IClassFixture<CheckpointDamageTests.
         Assert.Contains($"{name} is missing", OneLine.Of(Resume));
     }
 
+    [Theory]
+    [MemberData(nameof(Files))]
+    public void File_ThatIsAPipe_IsRefusedByName_AndNotWaitedFor(string name)
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        File.Delete(Last(name));
+        Shell.Run(folder["a/last"], $"mkfifo {name}");
+        Assert.Contains($"{name} is a pipe and not a regular file", OneLine.Of(Resume));
+    }
+
     [Fact]
     public void List_DamagedOrMissing_IsRefusedByName()
     {

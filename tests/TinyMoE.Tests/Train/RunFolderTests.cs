@@ -101,6 +101,25 @@ public sealed class RunFolderTests : IDisposable
         Assert.Equal(metrics, Metrics());
     }
 
+    [Theory]
+    [InlineData("{\"kind\":\"note\",\"step\":0,\"text\":\"x\"}\n{\"kind\":\"train\",\"st", true)]
+    [InlineData("", true)]
+    [InlineData("{\"kind\":\"train\",\"step\":1}\n{\"kind\":\"eval\",\"step\":1}\n", false)]
+    [InlineData("{\"kind\":\"train\",\"step\":1}\n{\"kind\":\"memory\",\"step\":1}\n", false)]
+    public void NewRun_WhereOnlyMetricsAreLeft_OverwritesThoseOfARunThatNeverSaved(string metrics, bool isOverwritten)
+    {
+        folder.Write("a/metrics.jsonl", metrics);
+        folder.Write("a/run.lock", "process 1 on x since then\n");
+        if (!isOverwritten)
+        {
+            Assert.Contains("holds a run already", OneLine.Of(() => New()));
+            Assert.Equal(metrics, File.ReadAllText(Run.Metrics));
+        }
+
+        Train(stopAt: 2, overwrite: !isOverwritten);
+        Assert.Equal(2, File.ReadLines(Run.Metrics).Count(line => line.Contains("\"kind\":\"train\"", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void Folder_InUse_IsRefusedToAnother_WhichChangesNothing()
     {

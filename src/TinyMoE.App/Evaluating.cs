@@ -47,6 +47,7 @@ public static class Evaluating
         text.Corpus.CheckContext(context);
         using Backend backend = request.Device.Open();
         using Decoder model = checkpoint.LoadModel(backend);
+        checkpoint.Dispose(); // a training may replace it meanwhile
         int all = text.Corpus.ValidationWindows(context), count = Math.Min(request.Windows ?? all, all);
         IEvaluationSource windows = text.Corpus.ForEvaluation(context, [.. Enumerable.Range(0, count)]);
         (EvalReport report, IReadOnlyList<RoutingReport> routing) =

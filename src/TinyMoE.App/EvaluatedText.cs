@@ -42,11 +42,11 @@ internal sealed class EvaluatedText
     private static EvaluatedText ReadOwn(
         EvaluationRequest request, Tokenizer tokenizer, LabelSet? labels, DataConfig own, string fingerprint, CancellationToken stop)
     {
-        Source? gone = own.Sources.Select(Source.Parse).Where(source => !source.IsSdkDocs && !Source.IsPattern(source.Path))
-            .Cast<Source?>().FirstOrDefault(source => !Path.Exists(source!.Value.Path));
-        if (gone is { } missing)
+        foreach (Source source in own.Sources.Select(Source.Parse))
         {
-            string what = $"There is no {missing.Path}{Place(own)}, the text of the run in {request.Run}";
+            if (source.IsSdkDocs || Source.IsPattern(source.Path) || Path.Exists(source.Path))
+                continue;
+            string what = $"There is no {source.Path}{Place(own)}, the text of the run in {request.Run}";
             throw new RequestException($"{what}: bring it back, or measure another by {Setting.Sources}");
         }
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using TinyMoE.App;
-using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
+using TinyMoE.Files;
 
 namespace TinyMoE.Cli;
 
@@ -31,7 +31,7 @@ internal sealed class ConfigOptions
             foreach (string change in result.GetValue(set) ?? [])
             {
                 if (change.IndexOf('=', StringComparison.Ordinal) < 1)
-                    result.AddError($"--set needs key=value, as in model.width=256, not '{Words.Clip(change)}'");
+                    result.AddError($"--set needs key=value, as in model.width=256, not '{Excerpt.Of(change)}'");
             }
         });
     }

@@ -4,6 +4,7 @@ using System.Globalization;
 using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Cuda;
+using TinyMoE.Files;
 
 namespace TinyMoE.Cli;
 
@@ -81,7 +82,7 @@ internal sealed class DeviceOptions
         string name = result.Tokens[0].Value;
         if (DeviceRequest.IsKnown(name))
             return name;
-        result.AddError($"--device has no '{Words.Clip(name)}'; known: {DeviceRequest.Known}");
+        result.AddError($"--device has no '{Excerpt.Of(name)}'; known: {DeviceRequest.Known}");
         return null;
     }
 }

@@ -8,9 +8,6 @@ namespace TinyMoE.Cli;
 /// <summary>Says in one line what went wrong, and what to do.</summary>
 internal static class Failures
 {
-    /// <summary>A longer message loses its middle: what it is about stands first, what to do last.</summary>
-    private const int MostCharacters = 2000;
-
     /// <summary>Numbers of the system: EMFILE and ENFILE, as an <see cref="IOException"/> has them.</summary>
     private const int TooManyOpenFiles = 24, TooManyOpenFilesInSystem = 23;
 
@@ -29,7 +26,7 @@ internal static class Failures
         if (OfTheSystem(thrown) is { } words)
             return words;
         Exception e = Unwrap(thrown);
-        string text = Clip(Words.OneLine(e is RequestException request ? request.In(NameOf) : e.Message).Trim());
+        string text = TinyMoEException.Line(e is RequestException request ? request.In(NameOf) : e.Message).Trim();
         if (e is TinyMoEException or OutputException or IOException or UnauthorizedAccessException)
             return text;
         bool showsTrace = Environment.GetEnvironmentVariable("TINYMOE_TRACE") == "1";
@@ -92,9 +89,6 @@ internal static class Failures
                 handle?.Dispose();
         }
     }
-
-    private static string Clip(string text) =>
-        text.Length <= MostCharacters ? text : $"{text[..(MostCharacters / 2)]} ... {text[^(MostCharacters / 4)..]}";
 
     /// <summary>The option that sets what a use case calls a setting.</summary>
     private static string NameOf(Setting setting) => setting switch

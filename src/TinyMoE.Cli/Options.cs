@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
-using TinyMoE.Cli.Output;
+using TinyMoE.Files;
 
 namespace TinyMoE.Cli;
 
@@ -47,7 +47,7 @@ internal static class Options
             string word = result.Tokens[0].Value;
             if (words.Contains(word))
                 return word;
-            result.AddError($"{name} has no '{Words.Clip(word)}'; known: {string.Join(", ", words)}");
+            result.AddError($"{name} has no '{Excerpt.Of(word)}'; known: {string.Join(", ", words)}");
             return null;
         },
     };
@@ -85,7 +85,7 @@ internal static class Options
         string text = result.Tokens[0].Value;
         if (T.TryParse(text, style, CultureInfo.InvariantCulture, out T value) && good(value))
             return value;
-        result.AddError($"{((OptionResult)result.Parent!).Option.Name} needs {needs}, not '{Words.Clip(text)}'");
+        result.AddError($"{((OptionResult)result.Parent!).Option.Name} needs {needs}, not '{Excerpt.Of(text)}'");
         return null;
     }
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using TinyMoE.Cli.Output;
 using TinyMoE.Configuration;
+using TinyMoE.Files;
 
 namespace TinyMoE.Cli;
 
@@ -13,15 +14,15 @@ internal static class Usage
     {
         Command command = parsed.CommandResult.Command;
         if (args is [['[', ..], ..])
-            return $"unknown command '{Words.Clip(args[0])}'"; // the parser would drop it as a directive
+            return $"unknown command '{Excerpt.Of(args[0])}'"; // the parser would drop it as a directive
         if (WrongOption(command, args) is { } wrong)
             return wrong;
         if (parsed.UnmatchedTokens.Count > 0)
         {
             string word = parsed.UnmatchedTokens[0];
             return command.Subcommands.Count > 0
-                ? $"unknown command '{Words.Clip(word)}'{Nearest.Hint(word, command.Subcommands.Select(known => known.Name))}"
-                : $"'{Words.Clip(word)}' is one word too many (a text of several words goes in quotes)";
+                ? $"unknown command '{Excerpt.Of(word)}'{Nearest.Hint(word, command.Subcommands.Select(known => known.Name))}"
+                : $"'{Excerpt.Of(word)}' is one word too many (a text of several words goes in quotes)";
         }
         return parsed.Errors.Count == 0 ? null : Describe(parsed.Errors[0]);
     }
@@ -48,7 +49,7 @@ internal static class Usage
                 continue;
             }
             if (!known.TryGetValue(name, out Option? option))
-                return $"unknown option '{Words.Clip(name)}'{Nearest.Hint(name, known.Keys)}";
+                return $"unknown option '{Excerpt.Of(name)}'{Nearest.Hint(name, known.Keys)}";
             if (hungry is not null)
                 return $"{hungry.Name} needs a value";
             hungry = name == word && option.Arity.MinimumNumberOfValues > 0 ? option : null;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Diagnostics;
 using TinyMoE.App;
 using TinyMoE.Cli.Output;
@@ -62,25 +63,26 @@ internal sealed class TrainCommand
         foreach (Option option in own)
             command.Add(option);
         train.device.AddTo(command);
-        command.Validators.Add(result =>
-        {
-            if (result.GetResult(train.resume) is not null && result.GetResult(train.overwrite) is not null)
-                result.AddError("--resume and --overwrite exclude each other; name one");
-        });
         command.Add(train.json);
-        command.Validators.Add(result =>
-        {
-            if (result.GetValue(train.keepSchedule) && !result.GetValue(train.resume))
-                result.AddError("--keep-schedule is for a run that goes on; it needs --resume");
-            if (result.GetResult(train.init) is null)
-                return;
-            if (result.GetValue(train.resume))
-                result.AddError("--init begins a new run and --resume goes on with one; name one");
-            if (train.config.Named(result))
-                result.AddError("--init takes the configuration of its run, which excludes --preset and --config; change keys with --set");
-        });
+        command.Validators.Add(train.Check);
         command.SetAction(train.Run);
         return command;
+    }
+
+    /// <summary>Options that exclude each other.</summary>
+    private void Check(CommandResult result)
+    {
+        bool resumes = result.GetValue(resume);
+        if (resumes && result.GetValue(overwrite))
+            result.AddError("--resume and --overwrite exclude each other; name one");
+        if (result.GetValue(keepSchedule) && !resumes)
+            result.AddError("--keep-schedule is for a run that goes on; it needs --resume");
+        if (result.GetResult(init) is null)
+            return;
+        if (resumes)
+            result.AddError("--init begins a new run and --resume goes on with one; name one");
+        if (config.Named(result))
+            result.AddError("--init takes the configuration of its run, which excludes --preset and --config; change keys with --set");
     }
 
     private int Run(ParseResult parsed)
@@ -106,7 +108,7 @@ internal sealed class TrainCommand
         TrainingRequest request, TextWriter output, TextWriter person, bool quiet, Interrupts interrupts)
     {
         Stopwatch clock = Stopwatch.StartNew();
-        if (Train(request, output, quiet, interrupts.Token) is not (TrainingResult result, var counted) || result.Step == 0)
+        if (Train(request, output, quiet, interrupts.Token) is not (TrainingResult result, var counted))
         {
             TrainSummary.NothingDone(person, request);
             return (interrupts.ExitCode, request.Resume);

@@ -33,20 +33,21 @@ internal static class TrainSummary
     {
         string folder = Words.OneLine(request.Folder);
         output.WriteLine(Words.Of(result.Memory));
-        output.WriteLine($"stopped after step {result.Step} of {request.Config.Train.Steps} and saved in {folder}; go on with:");
+        string where = result.Step == 0 ? "before the first step" : $"after step {result.Step} of {request.Config.Train.Steps}";
+        output.WriteLine($"stopped {where} and saved in {folder}; go on with:");
         WriteResume(output, request);
     }
 
-    /// <summary>For a run that was stopped before it did a step.</summary>
+    /// <summary>For a run that was stopped while its text was read.</summary>
     public static void NothingDone(TextWriter output, TrainingRequest request)
     {
         if (!request.Resume)
         {
-            output.WriteLine("stopped before the first step: nothing was trained, and nothing is saved");
+            output.WriteLine("stopped while the text was read: nothing was trained, and nothing is saved");
             return;
         }
 
-        output.WriteLine($"stopped before a step was done: the run in {Words.OneLine(request.Folder)} is as it was; go on with:");
+        output.WriteLine($"stopped while the text was read: the run in {Words.OneLine(request.Folder)} is as it was; go on with:");
         WriteResume(output, request);
     }
 

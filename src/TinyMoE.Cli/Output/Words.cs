@@ -1,5 +1,4 @@
 using System.Globalization;
-using TinyMoE.Configuration;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;
@@ -48,9 +47,6 @@ internal static class Words
     public static string Of(MemoryReport memory) =>
         $"memory: {Mebibytes(memory.PeakResidentBytes)} at most, {Mebibytes(memory.PeakPoolBytes)} of it for the model; "
         + $"{Mebibytes(memory.PredictedBytes)} predicted";
-
-    /// <summary>A text from a person or a file, in one line; a long one is cut and ends with "...".</summary>
-    public static string Clip(string text) => OneLine(Nearest.Clip(text));
 
     /// <summary>A text without ends of lines.</summary>
     public static string OneLine(string text) => text.ReplaceLineEndings(" ");

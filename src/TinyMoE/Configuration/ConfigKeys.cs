@@ -54,7 +54,7 @@ internal static class ConfigKeys
                 ? $"; {group} has {string.Join(", ", All.Where(key => key.Group == group).Select(key => key.Name))}"
                 : $"; keys begin with {string.Join(", ", Groups.Select(name => name + "."))} as in model.width";
         }
-        return new TinyMoEException($"unknown key '{Nearest.Clip(path)}'{hint}");
+        return new TinyMoEException($"unknown key '{path}'{hint}");
     }
 
     /// <summary>A copy of a configuration with some values changed; it remembers which of them were written by a former name.</summary>

@@ -6,9 +6,6 @@ internal static class Nearest
     /// <summary>Longer words were never meant for one of ours, and comparing them takes the square of their length.</summary>
     private const int LongestWord = 64;
 
-    /// <summary>What of a word nobody knows is worth repeating.</summary>
-    private const int MostCharacters = 100;
-
     /// <summary>The end of an error message: "; did you mean 'x'?", or nothing where no known word is near.</summary>
     public static string Hint(string word, IEnumerable<string> known) => To(word, known) is { } near ? $"; did you mean '{near}'?" : "";
 
@@ -26,15 +23,6 @@ internal static class Nearest
                 (nearest, least) = (candidate, errors);
         }
         return nearest;
-    }
-
-    /// <summary>A word as a message repeats it: a long one is cut, and ends with "...".</summary>
-    public static string Clip(string word)
-    {
-        if (word.Length <= MostCharacters)
-            return word;
-        int end = char.IsHighSurrogate(word[MostCharacters - 1]) ? MostCharacters - 1 : MostCharacters;
-        return string.Concat(word.AsSpan(0, end), "...");
     }
 
     /// <summary>

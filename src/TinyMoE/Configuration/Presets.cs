@@ -1,3 +1,4 @@
+using TinyMoE.Files;
 
 namespace TinyMoE.Configuration;
 
@@ -33,7 +34,7 @@ public static class Presets
         IEnumerable<string> names = All.Select(preset => preset.Name);
         return All.FirstOrDefault(preset => preset.Name == name)?.Config
             ?? throw new TinyMoEException(
-                $"unknown preset '{Nearest.Clip(name)}'{Nearest.Hint(name, names)} (known: {string.Join(", ", names)})");
+                $"unknown preset '{Excerpt.Of(name)}'{Nearest.Hint(name, names)} (known: {string.Join(", ", names)})");
     }
 
     private static RunConfig MixtralTiny() => new()

@@ -6,14 +6,11 @@ using Microsoft.Win32.SafeHandles;
 namespace TinyMoE.Files;
 
 /// <summary>
-/// The SHA-256 of every file of a folder, kept in its file <see cref="FileName"/> as <c>sha256sum</c> writes and checks it: a line for each
-/// file, 64 hexadecimal digits, two blanks, the name.
+/// The SHA-256 of every file of a folder, kept in its file <see cref="RunFiles.Sums"/> as <c>sha256sum</c> writes and checks it: a line for
+/// each file, 64 hexadecimal digits, two blanks, the name.
 /// </summary>
 internal sealed class Checksums
 {
-    /// <summary>The name of the list.</summary>
-    public const string FileName = RunFiles.Sums;
-
     /// <summary>So few bytes are hashed before another thread has begun.</summary>
     public const long Small = 1 << 20;
 
@@ -44,7 +41,7 @@ internal sealed class Checksums
             : files.Select(file => (file.Name, HashOf(file.FullName)));
         foreach ((string name, string hash) in hashed)
             sums.files.Add(name, hash);
-        using FileStream list = new(Path.Combine(folder, FileName), FileMode.CreateNew, FileAccess.Write);
+        using FileStream list = new(Path.Combine(folder, RunFiles.Sums), FileMode.CreateNew, FileAccess.Write);
         list.Write(Encoding.UTF8.GetBytes(sums.ToString()));
     }
 
@@ -56,7 +53,7 @@ internal sealed class Checksums
         foreach (string line in Encoding.UTF8.GetString(text).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             string name = line.Length > Digits + 2 ? line[(Digits + 2)..] : "";
-            bool isLine = name.Length > 0 && name != FileName && !name.Any(c => char.IsControl(c) || c is '/' or '\\')
+            bool isLine = name.Length > 0 && name != RunFiles.Sums && !name.Any(c => char.IsControl(c) || c is '/' or '\\')
                 && !line.AsSpan(0, Digits).ContainsAnyExcept(Hexadecimal) && line.AsSpan(Digits, 2) is "  ";
             if (!isLine || !sums.files.TryAdd(name, line[..Digits]))
                 throw new TinyMoEException($"{path} is not a list of checksums as it should be; the checkpoint is damaged, use another.");

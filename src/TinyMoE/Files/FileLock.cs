@@ -112,8 +112,7 @@ internal sealed class FileLock : IDisposable
     private static string HolderOf(string path)
     {
         string first = (Disk.TryReadLocked(path) ?? "").Split('\n')[0];
-        string clean = string.Concat(first.Where(c => !char.IsControl(c)).Take(200));
-        return clean.Length > 0 ? clean : "another process";
+        return first.Length > 0 ? Excerpt.Of(first, most: 200) : "another process";
     }
 
     /// <summary>The outermost folder of a path that does not exist yet; null where all do.</summary>

@@ -42,12 +42,16 @@ internal static class RunFiles
     /// <summary>What every line of metrics begins with.</summary>
     public const string MetricsBegin = "{\"kind\":\"";
 
-    private static readonly string[] OfCheckpoint = [Config, Model, Optimizer, State, Tokenizer, Labels, Routing, Sums];
+    /// <summary>All files of a checkpoint but the list of its sums, which may name others.</summary>
+    public static readonly string[] OfCheckpoint = [Config, Model, Optimizer, State, Routing, Tokenizer, Labels];
+
+    /// <summary>The files that every checkpoint of every format has.</summary>
+    public static readonly string[] OfEveryCheckpoint = [Config, Model, State];
+
     private static readonly string[] OfRun = [Best, Last, Metrics, Lock];
 
-    /// <summary>Whether a folder is a checkpoint.</summary>
-    public static bool IsCheckpoint(string folder) =>
-        File.Exists(Path.Combine(folder, Config)) && File.Exists(Path.Combine(folder, Model)) && File.Exists(Path.Combine(folder, State));
+    /// <summary>Whether a folder has the files of a checkpoint.</summary>
+    public static bool IsCheckpoint(string folder) => Array.TrueForAll(OfEveryCheckpoint, name => File.Exists(Path.Combine(folder, name)));
 
     /// <summary>Whether a folder is a run: of a checkpoint, of metrics, or one that has just begun and holds nothing else.</summary>
     public static bool IsRun(string folder) =>
@@ -57,7 +61,7 @@ internal static class RunFiles
 
     /// <summary>Whether a run or checkpoint in <paramref name="folder"/> would own what has that name there.</summary>
     public static bool Owns(string folder, string name) =>
-        name == Lock || (OfRun.Contains(name) && IsRun(folder)) || (OfCheckpoint.Contains(name) && IsCheckpoint(folder));
+        name == Lock || (OfRun.Contains(name) && IsRun(folder)) || ((name == Sums || OfCheckpoint.Contains(name)) && IsCheckpoint(folder));
 
     /// <summary>Whether a file begins as metrics do, be it with a line that was cut off.</summary>
     public static bool IsMetrics(string path)

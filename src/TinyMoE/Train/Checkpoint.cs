@@ -28,13 +28,6 @@ public sealed class Checkpoint : IDisposable
     private const int Attempts = 20;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>The files of a checkpoint whose list says nothing of them, being of an older format.</summary>
-    private static readonly string[] KnownFiles =
-        [RunFiles.Config, RunFiles.Model, RunFiles.Optimizer, RunFiles.State, RunFiles.Routing, RunFiles.Tokenizer, RunFiles.Labels];
-
-    /// <summary>The files that every checkpoint of every format has.</summary>
-    private static readonly string[] NeededFiles = [RunFiles.Config, RunFiles.Model, RunFiles.State];
-
     private readonly Dictionary<string, SafeFileHandle> files = [];
     private readonly Dictionary<string, byte[]> texts = [];
     private readonly List<string> notes = [];
@@ -65,14 +58,14 @@ public sealed class Checkpoint : IDisposable
     public static bool Exists(string folder)
     {
         string place = AtomicFolder.Find(folder);
-        return Array.TrueForAll(NeededFiles, name => File.Exists(Path.Combine(place, name))) || IsListed(place);
+        return RunFiles.IsCheckpoint(place) || IsListed(place);
     }
 
     /// <summary>Whether a file in a checkpoint's folder is one that the checkpoint is made of, and not somebody else's.</summary>
     internal static bool IsOwn(string file)
     {
-        string name = Path.GetFileName(file), list = Path.Combine(Path.GetDirectoryName(file)!, Checksums.FileName);
-        return name == Checksums.FileName || KnownFiles.Contains(name)
+        string name = Path.GetFileName(file), list = Path.Combine(Path.GetDirectoryName(file)!, RunFiles.Sums);
+        return name == RunFiles.Sums || RunFiles.OfCheckpoint.Contains(name)
             || (File.Exists(list) && Checksums.Read(File.ReadAllBytes(list), list)[name] is not null);
     }
 
@@ -230,9 +223,9 @@ public sealed class Checkpoint : IDisposable
     {
         string place = AtomicFolder.Find(Folder);
         byte[]? list = TryReadList(place);
-        sums = list is null ? null : Checksums.Read(list, PathOf(Checksums.FileName));
+        sums = list is null ? null : Checksums.Read(list, PathOf(RunFiles.Sums));
         missing = null;
-        foreach (string name in sums?.Names ?? KnownFiles)
+        foreach (string name in sums?.Names ?? RunFiles.OfCheckpoint)
         {
             string path = Path.Combine(place, name);
             if (FilePlace.NotRegular(path) is { } kind)
@@ -243,13 +236,13 @@ public sealed class Checkpoint : IDisposable
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
             {
-                if (sums is not null || NeededFiles.Contains(name))
+                if (sums is not null || RunFiles.OfEveryCheckpoint.Contains(name))
                     missing ??= name;
             }
         }
 
         if (sums is not null)
-            stranger = Array.Find(KnownFiles, name => sums[name] is null && File.Exists(Path.Combine(place, name)));
+            stranger = Array.Find(RunFiles.OfCheckpoint, name => sums[name] is null && File.Exists(Path.Combine(place, name)));
 
         // A folder is replaced as a whole: if its list is still the same, all that was opened in between is of the same one.
         return missing is null && list.AsSpan().SequenceEqual(TryReadList(place));
@@ -260,7 +253,7 @@ public sealed class Checkpoint : IDisposable
     {
         try
         {
-            return TryReadList(place) is { } list && NeededFiles.All(Checksums.Read(list, place).Names.Contains);
+            return TryReadList(place) is { } list && RunFiles.OfEveryCheckpoint.All(Checksums.Read(list, place).Names.Contains);
         }
         catch (Exception e) when (e is TinyMoEException || FileProblem.Is(e))
         {
@@ -270,7 +263,7 @@ public sealed class Checkpoint : IDisposable
 
     private static byte[]? TryReadList(string place)
     {
-        string path = Path.Combine(place, Checksums.FileName);
+        string path = Path.Combine(place, RunFiles.Sums);
         try
         {
             return new FileInfo(path) is { Exists: true, Length: > LargestText }
@@ -307,12 +300,12 @@ public sealed class Checkpoint : IDisposable
         if (stranger is not null)
         {
             throw new TinyMoEException(
-                $"{PathOf(stranger)} is not in {Checksums.FileName}: it is of another run, or the list is damaged; use another one.");
+                $"{PathOf(stranger)} is not in {RunFiles.Sums}: it is of another run, or the list is damaged; use another one.");
         }
 
         State = TrainingState.Read(Text(RunFiles.State), PathOf(RunFiles.State));
         if (State.HasChecksums && sums is null)
-            throw new TinyMoEException($"{PathOf(Checksums.FileName)} is missing; the checkpoint is damaged, use another.");
+            throw new TinyMoEException($"{PathOf(RunFiles.Sums)} is missing; the checkpoint is damaged, use another.");
         Config = ReadConfig();
     }
 
@@ -370,7 +363,7 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>The message about a file whose checksum is another.</summary>
     internal static string Differs(string folder, string name) =>
-        $"{Path.Combine(folder, name)} is not the file that was written with this checkpoint ({Checksums.FileName} has another SHA-256): "
+        $"{Path.Combine(folder, name)} is not the file that was written with this checkpoint ({RunFiles.Sums} has another SHA-256): "
         + "it is damaged or of another run; use another checkpoint.";
 
     /// <summary>Makes sure that a run goes on with the configuration it began with, but for what may move.</summary>

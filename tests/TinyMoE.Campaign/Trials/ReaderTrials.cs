@@ -16,7 +16,7 @@ internal sealed class ReaderTrials(Scenario[] scenarios, int seed) : Trials(scen
         ShimOrder writing = new(trial.Folder) { Delay = random.Next(500, 3000) };
         ShimOrder reading = new(trial.Folder) { Delay = random.Next(1, 1500), Reads = true };
         bool ofBest = number % 3 == 2;
-        string[] question = Scenario.Evaluate(ofBest ? trial.Folder : Path.Combine(trial.Folder, RunFiles.Last));
+        string[] question = Scenario.Evaluate(ofBest ? trial.Folder : Path.Combine(trial.Folder, RunContents.Last));
         what = $"readings of {(ofBest ? "the best" : "the last")}; writer: {writing}; reader: {reading}";
 
         IRunning writer = trial.Start(writing, scenario.Train(trial.Folder));

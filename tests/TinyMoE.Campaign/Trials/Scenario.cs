@@ -40,7 +40,7 @@ internal sealed class Scenario
     public string[] Settings { get; }
 
     /// <summary>The run that nothing disturbed.</summary>
-    public RunFiles Undisturbed { get; private set; } = null!;
+    public RunContents Undisturbed { get; private set; } = null!;
 
     /// <summary>The folder of a run that stopped at <see cref="Middle"/>.</summary>
     public string Stopped { get; private set; } = "";
@@ -112,14 +112,14 @@ internal sealed class Scenario
     private static bool Completes(Call call) =>
         (call.Name.StartsWith("rename", StringComparison.Ordinal) && IsLast(call.Other)) || (call.Name == "renameat2" && IsLast(call.Path));
 
-    private static bool IsLast(string path) => Path.GetFileName(path) == RunFiles.Last;
+    private static bool IsLast(string path) => Path.GetFileName(path) == RunContents.Last;
 
     private void Measure(IRunner runner, string folder)
     {
         string whole = folder + "-whole", rest = folder + "-rest";
         Stopped = folder + "-stopped";
         Good(runner, new ShimOrder(whole), Train(whole));
-        Undisturbed = RunFiles.Of(whole);
+        Undisturbed = RunContents.Of(whole);
         Good(runner, new ShimOrder(Stopped), [.. Train(Stopped), "--stop-at", $"{Middle}"]);
         foreach (bool reads in (bool[])[false, true])
         {
@@ -132,7 +132,7 @@ internal sealed class Scenario
         {
             string steps = string.Create(CultureInfo.InvariantCulture, $"{folder}-step{step}");
             Good(runner, new ShimOrder(steps), [.. Train(steps), "--stop-at", $"{step}"]);
-            Outcome evaluated = Good(runner, new ShimOrder(steps), Evaluate(Path.Combine(steps, RunFiles.Last)));
+            Outcome evaluated = Good(runner, new ShimOrder(steps), Evaluate(Path.Combine(steps, RunContents.Last)));
             (int at, Losses[step]) = LossIn(evaluated);
             if (at != step)
                 throw new TinyMoEException($"A run that stops at step {step} saves step {at}.");
@@ -146,7 +146,7 @@ internal sealed class Scenario
         if (!isRest)
             Folders.Delete(folder);
         Good(runner, new ShimOrder(folder) { Log = log, Reads = reads }, isRest ? Resume(folder) : Train(folder));
-        if (RunFiles.Of(folder).DifferenceTo(Undisturbed) is { } difference)
+        if (RunContents.Of(folder).DifferenceTo(Undisturbed) is { } difference)
             throw new TinyMoEException($"A run that nothing disturbs is another when it is done again or resumed: {difference}.");
         calls[(isRest, reads)] = Call.ReadLog(log);
         Folders.Delete(folder);

@@ -77,7 +77,7 @@ internal sealed class Trial(IRunner runner, string folder)
     /// </summary>
     public string? Read(Scenario scenario, int saved, bool ofBest)
     {
-        Outcome evaluated = Run(new ShimOrder(folder), Scenario.Evaluate(ofBest ? folder : Path.Combine(folder, RunFiles.Last)));
+        Outcome evaluated = Run(new ShimOrder(folder), Scenario.Evaluate(ofBest ? folder : Path.Combine(folder, RunContents.Last)));
         return Judge(scenario, evaluated, saved, ofBest);
     }
 
@@ -124,7 +124,7 @@ internal sealed class Trial(IRunner runner, string folder)
     /// <summary>What differs from the run that was never disturbed.</summary>
     public string? Compare(Scenario scenario)
     {
-        RunFiles files = RunFiles.Of(folder);
+        RunContents files = RunContents.Of(folder);
         Left = string.Join(", ", files.Others.Except(scenario.Undisturbed.Others));
         return files.DifferenceTo(scenario.Undisturbed);
     }

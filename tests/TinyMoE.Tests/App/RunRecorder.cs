@@ -3,7 +3,7 @@ using TinyMoE.Train;
 
 namespace TinyMoE.Tests.App;
 
-/// <summary>Keeps the events of a training, in order, by name; and does something after a step.</summary>
+/// <summary>Keeps the events of a training, in order, by name; and does something at the start and after a step.</summary>
 internal sealed class RunRecorder(Action<int>? afterStep = null) : ITrainingListener
 {
     public List<string> Events { get; } = [];
@@ -14,6 +14,7 @@ internal sealed class RunRecorder(Action<int>? afterStep = null) : ITrainingList
     {
         Start = start;
         Events.Add("start");
+        afterStep?.Invoke(start.FirstStep - 1);
     }
 
     public void OnStep(StepReport r)

@@ -67,16 +67,18 @@ public sealed class UseCaseTests : IDisposable
         Assert.Equal("nano", ModelInfo.Of(new ConfigChoice { Preset = "nano", Tokenizer = "byte" }).Name);
     }
 
-    [Fact]
-    public void Training_Cancelled_SavesAndReturns_AndGoesOnToTheSameBits()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void Training_Cancelled_SavesAndReturns_AndGoesOnToTheSameBits(int at)
     {
         Training.Run(Prepare("whole"), new RunRecorder());
 
         using CancellationTokenSource stop = new();
-        RunRecorder recorder = new(afterStep: step => Stop(stop, at: 3, step));
+        RunRecorder recorder = new(afterStep: step => Stop(stop, at, step));
         TrainingOutcome stopped = Training.Run(Prepare("parts"), recorder, stop.Token);
-        Assert.Equal((3, false), (stopped.Result.Step, stopped.Result.Finished));
-        Assert.Equal("checkpoint 3 in last", recorder.Events[^1]);
+        Assert.Equal((at, false), (stopped.Result.Step, stopped.Result.Finished));
+        Assert.Equal($"checkpoint {at} in last", recorder.Events[^1]);
 
         TrainingRequest resumed = Training.Prepare(new ConfigChoice(), folder["parts"], resume: true);
         Assert.True(Training.Run(resumed, new RunRecorder()).Result.Finished);

@@ -72,15 +72,15 @@ public sealed class CampaignTests(CampaignFixture fixture) : IClassFixture<Campa
         folder.Write("b/last/model", "13");
         folder.Write("a/metrics.jsonl", """{"kind":"train","step":1,"loss":2,"tokens_per_second":3}""" + "\n");
         folder.Write("b/metrics.jsonl", """{"kind":"train","step":1,"loss":2,"tokens_per_second":4}""" + "\n");
-        (RunFiles a, RunFiles b) = (RunFiles.Of(folder["a"]), RunFiles.Of(folder["b"]));
+        (RunContents a, RunContents b) = (RunContents.Of(folder["a"]), RunContents.Of(folder["b"]));
 
         Assert.Equal("last/model has other bytes, from byte 1 of 2 (2)", a.DifferenceTo(b));
 
         folder.Write("b/last/model", "12");
-        Assert.Null(a.DifferenceTo(RunFiles.Of(folder["b"])));
+        Assert.Null(a.DifferenceTo(RunContents.Of(folder["b"])));
 
         folder.Write("b/metrics.jsonl", """{"kind":"train","step":1,"loss":5,"tokens_per_second":3}""" + "\n");
-        Assert.Contains("line 1", a.DifferenceTo(RunFiles.Of(folder["b"])));
+        Assert.Contains("line 1", a.DifferenceTo(RunContents.Of(folder["b"])));
     }
 
     [Theory]

@@ -95,11 +95,13 @@ public sealed class ProgressTests
     {
         TrainingRequest request = new(new RunConfig { Train = new TrainConfig { Steps = 600 } }, "my runs/a");
         MemoryReport memory = new(7, 500 << 20, 400 << 20, 390 << 20);
-        StringWriter stopped = new(), finished = new();
+        StringWriter stopped = new(), atStart = new(), finished = new();
         TrainSummary.Stopped(stopped, request, new TrainingResult(7, Finished: false, 2.5, 5, memory));
+        TrainSummary.Stopped(atStart, request, new TrainingResult(0, Finished: false, 2.5, 5, memory));
         TrainingResult done = new(600, Finished: true, 1.5, 500, memory);
         TrainSummary.Finished(finished, request, done, new TextSample("Returns\nthe value", "-a b", "The "), TimeSpan.FromSeconds(62));
-        Assert.Contains("stopped after step 7 of 600", stopped.ToString());
+        Assert.Contains("stopped after step 7 of 600 and saved in my runs/a; go on with:", stopped.ToString());
+        Assert.Contains("stopped before the first step and saved in my runs/a; go on with:", atStart.ToString());
         string quoted = OperatingSystem.IsWindows() ? "\"my runs/a\"" : "'my runs/a'";
         Assert.Contains($"tinymoe train --resume --out {quoted}", stopped.ToString());
         Assert.Contains("600 steps done, this time in 1:02", finished.ToString());
@@ -110,9 +112,9 @@ public sealed class ProgressTests
     }
 
     [Theory]
-    [InlineData(false, "stopped before the first step: nothing was trained, and nothing is saved\n")]
+    [InlineData(false, "stopped while the text was read: nothing was trained, and nothing is saved\n")]
     [InlineData(
-        true, "stopped before a step was done: the run in runs/a is as it was; go on with:\n  tinymoe train --resume --out runs/a\n")]
+        true, "stopped while the text was read: the run in runs/a is as it was; go on with:\n  tinymoe train --resume --out runs/a\n")]
     public void TrainSummary_OfNothing_PromisesNothing(bool resume, string text)
     {
         StringWriter output = new();

@@ -15,13 +15,5 @@ public sealed class NearestTests
     {
         string word = new('m', 10_000_000); // the table of a comparison would have ten million rows
         Assert.Equal("", Nearest.Hint(word, [new string('m', 9_999_999)]));
-        Assert.Equal(new string('m', 100) + "...", Nearest.Clip(word));
-    }
-
-    [Fact]
-    public void Clip_KeepsShortWords_AndHalvesNoCharacter()
-    {
-        Assert.Equal("model.width", Nearest.Clip("model.width"));
-        Assert.Equal(new string('m', 99) + "...", Nearest.Clip(new string('m', 99) + "😀 and more"));
     }
 }

@@ -8,11 +8,14 @@ namespace TinyMoE.Tests.Docs;
 /// <summary>
 /// Commands of the docs that run another program than tinymoe. Examples run here, each in a process of its own; those that would take
 /// minutes get a small configuration, and the one that trains is left after its first evaluation. What cannot run in a test is looked up:
-/// a benchmark (it measures for minutes, beside a peer that may not be there), and a target of CMake (it builds the emulator or the PTX).
+/// a benchmark (it measures for minutes, beside a peer that may not be there), the options of the campaign and of fuzzing (other tests run
+/// them for seconds), and a target of CMake (it builds the emulator or the PTX).
 /// </summary>
 public sealed partial class ProgramTests : IDisposable
 {
     private const string Examples = "examples/", Training = "examples/training", Benchmarks = "tests/TinyMoE.Benchmarks";
+
+    private static readonly string[] Searches = ["tests/TinyMoE.Campaign", "tests/TinyMoE.Fuzz"];
 
     private static readonly DocCommand[] Programs = [.. DocCommand.All.Where(command => !command.IsTinymoe)];
 
@@ -30,8 +33,15 @@ public sealed partial class ProgramTests : IDisposable
     ];
 
     [Fact]
-    public void Programs_AreExamplesOrBenchmarks() =>
-        Assert.All(Programs, command => Assert.True(command.Project == Benchmarks || IsExample(command), command.Line));
+    public void Programs_AreExamplesBenchmarksOrSearches() => Assert.All(
+        Programs, command => Assert.True(command.Project == Benchmarks || IsExample(command) || IsSearch(command), command.Line));
+
+    [Fact]
+    public void Search_OfTheDocs_HasTheOption() => Assert.All(Programs.Where(IsSearch), command =>
+    {
+        string source = File.ReadAllText(Path.Combine(Markdown.Root, command.Project, "Program.cs"));
+        Assert.All(command.Words.Where(IsOption), option => Assert.Contains($"(\"{option}\")", source, StringComparison.Ordinal));
+    });
 
     [Theory]
     [MemberData(nameof(ExampleProjects))]
@@ -82,6 +92,10 @@ public sealed partial class ProgramTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     private static bool IsExample(DocCommand command) => command.Project.StartsWith(Examples, StringComparison.Ordinal);
+
+    private static bool IsSearch(DocCommand command) => Searches.Contains(command.Project);
+
+    private static bool IsOption(string word) => word.StartsWith("--", StringComparison.Ordinal);
 
     /// <summary>What makes an example end within seconds.</summary>
     private IEnumerable<string> Arguments(string project)

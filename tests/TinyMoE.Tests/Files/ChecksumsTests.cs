@@ -18,7 +18,7 @@ public sealed class ChecksumsTests : IDisposable
         folder.Write("a.bin", new byte[3_000_000]);
         Checksums.Write(folder.Root);
 
-        string text = File.ReadAllText(folder[Checksums.FileName]);
+        string text = File.ReadAllText(folder[RunFiles.Sums]);
         Checksums sums = Checksums.Read(Encoding.UTF8.GetBytes(text), "list");
 
         Assert.EndsWith($"{OfAbc}  b.txt\n", text, StringComparison.Ordinal);

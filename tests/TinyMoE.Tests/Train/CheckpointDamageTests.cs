@@ -101,7 +101,7 @@ public sealed class CheckpointDamageTests : IClassFixture<CheckpointDamageTests.
     [Fact]
     public void List_DamagedOrMissing_IsRefusedByName()
     {
-        string list = Last(Checksums.FileName), good = File.ReadAllText(list);
+        string list = Last(RunFiles.Sums), good = File.ReadAllText(list);
         File.WriteAllText(list, good.Replace("  model", "  modem", StringComparison.Ordinal));
         Assert.Contains("modem.safetensors is missing", OneLine.Of(Resume));
         File.WriteAllText(list, string.Concat(good.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(2).Select(line => line + "\n")));
@@ -115,7 +115,7 @@ public sealed class CheckpointDamageTests : IClassFixture<CheckpointDamageTests.
     [Fact]
     public void File_ThatTheListDoesNotHave_IsRefusedByName()
     {
-        string list = Last(Checksums.FileName);
+        string list = Last(RunFiles.Sums);
         File.WriteAllLines(list, File.ReadAllLines(list).Where(line => !line.EndsWith("routing.safetensors", StringComparison.Ordinal)));
         Assert.Contains("routing.safetensors is not in SHA256SUMS", OneLine.Of(Resume));
     }

@@ -30,7 +30,7 @@ internal static class Checkpoints
     /// <summary>Lists the files of a checkpoint as they are now.</summary>
     public static void Relist(string folder)
     {
-        File.Delete(Path.Combine(folder, TinyMoE.Files.Checksums.FileName));
+        File.Delete(Path.Combine(folder, TinyMoE.Files.RunFiles.Sums));
         TinyMoE.Files.Checksums.Write(folder);
     }
 

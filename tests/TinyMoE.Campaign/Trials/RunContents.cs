@@ -7,7 +7,7 @@ namespace TinyMoE.Campaign;
 /// <param name="Files">The files by their path in the run's folder.</param>
 /// <param name="Metrics">The lines that a repeated run repeats.</param>
 /// <param name="Others">What else lies in the folder.</param>
-internal sealed record RunFiles(SortedDictionary<string, byte[]> Files, IReadOnlyList<string> Metrics, IReadOnlyList<string> Others)
+internal sealed record RunContents(SortedDictionary<string, byte[]> Files, IReadOnlyList<string> Metrics, IReadOnlyList<string> Others)
 {
     /// <summary>The checkpoint that a run goes on from, and that of its lowest loss.</summary>
     public const string Last = "last", Best = "best";
@@ -17,7 +17,7 @@ internal sealed record RunFiles(SortedDictionary<string, byte[]> Files, IReadOnl
     private static readonly string[] Repeated = ["train", "eval", "routing", "warning"];
 
     /// <summary>Reads a run's folder; nothing of it needs to be there.</summary>
-    public static RunFiles Of(string folder)
+    public static RunContents Of(string folder)
     {
         SortedDictionary<string, byte[]> files = new(StringComparer.Ordinal);
         foreach (string name in (string[])[Last, Best])
@@ -33,11 +33,11 @@ internal sealed record RunFiles(SortedDictionary<string, byte[]> Files, IReadOnl
         IEnumerable<string> entries = Directory.Exists(folder)
             ? Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry)) : [];
         string[] others = [.. entries.Where(name => name is not (Last or Best or MetricsFile)).Order(StringComparer.Ordinal)];
-        return new RunFiles(files, File.Exists(metrics) ? [.. File.ReadLines(metrics).SelectMany(Lasting)] : [], others);
+        return new RunContents(files, File.Exists(metrics) ? [.. File.ReadLines(metrics).SelectMany(Lasting)] : [], others);
     }
 
     /// <summary>The first difference to another run; null: there is none.</summary>
-    public string? DifferenceTo(RunFiles other)
+    public string? DifferenceTo(RunContents other)
     {
         foreach (string name in Files.Keys.Union(other.Files.Keys))
         {

@@ -17,6 +17,7 @@ internal sealed class Checksums
     /// <summary>The digits of checksums.</summary>
     public static readonly SearchValues<char> Hexadecimal = SearchValues.Create("0123456789abcdef");
 
+    private const long Longest = 1 << 24;
     private const int Digits = 64, BlockSize = 1 << 20;
 
     private readonly SortedDictionary<string, string> files = new(StringComparer.Ordinal);
@@ -43,6 +44,37 @@ internal sealed class Checksums
             sums.files.Add(name, hash);
         using FileStream list = new(Path.Combine(folder, RunFiles.Sums), FileMode.CreateNew, FileAccess.Write);
         list.Write(Encoding.UTF8.GetBytes(sums.ToString()));
+    }
+
+    /// <summary>The list of a folder, as it is written; null where there is none.</summary>
+    /// <exception cref="TinyMoEException">It is too long to be one.</exception>
+    public static byte[]? TryReadFile(string folder)
+    {
+        string path = Path.Combine(folder, RunFiles.Sums);
+        try
+        {
+            return new FileInfo(path) is { Exists: true, Length: > Longest }
+                ? throw new TinyMoEException($"{path} is too long to be a list of checksums; the checkpoint is damaged, use another.")
+                : FilePlace.NotRegular(path) is null ? File.ReadAllBytes(path)
+                : throw new TinyMoEException($"{path} is no regular file; the checkpoint is damaged, use another.");
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether a folder has a list that names all of these files, whatever there is of them.</summary>
+    public static bool List(string folder, IEnumerable<string> files)
+    {
+        try
+        {
+            return TryReadFile(folder) is { } text && files.All(Read(text, folder).files.ContainsKey);
+        }
+        catch (Exception e) when (e is TinyMoEException || FileProblem.Is(e))
+        {
+            return false;
+        }
     }
 
     /// <summary>Reads a list; <paramref name="path"/> names it in errors.</summary>

@@ -51,7 +51,8 @@ internal static class RunFiles
     private static readonly string[] OfRun = [Best, Last, Metrics, Lock];
 
     /// <summary>Whether a folder has the files of a checkpoint.</summary>
-    public static bool IsCheckpoint(string folder) => Array.TrueForAll(OfEveryCheckpoint, name => File.Exists(Path.Combine(folder, name)));
+    public static bool IsCheckpoint(string folder) =>
+        Array.TrueForAll(OfEveryCheckpoint, name => File.Exists(Path.Combine(folder, name))) || Checksums.List(folder, OfEveryCheckpoint);
 
     /// <summary>Whether a folder is a run: of a checkpoint, of metrics, or one that has just begun and holds nothing else.</summary>
     public static bool IsRun(string folder) =>

@@ -26,6 +26,7 @@ public sealed class Checkpoint : IDisposable
 {
     private const long LargestText = 1 << 28;
     private const int Attempts = 20;
+    private const string Damaged = "the checkpoint is damaged: use another, or move it away, and its run goes on from the other one.";
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     private readonly Dictionary<string, SafeFileHandle> files = [];
@@ -55,11 +56,7 @@ public sealed class Checkpoint : IDisposable
     internal bool HasChecksums => sums is not null;
 
     /// <summary>Whether a folder is a checkpoint.</summary>
-    public static bool Exists(string folder)
-    {
-        string place = AtomicFolder.Find(folder);
-        return RunFiles.IsCheckpoint(place) || IsListed(place);
-    }
+    public static bool Exists(string folder) => RunFiles.IsCheckpoint(AtomicFolder.Find(folder));
 
     /// <summary>Whether a file in a checkpoint's folder is one that the checkpoint is made of, and not somebody else's.</summary>
     internal static bool IsOwn(string file)
@@ -87,7 +84,7 @@ public sealed class Checkpoint : IDisposable
                 }
 
                 if (missing is not null)
-                    throw new TinyMoEException($"{checkpoint.PathOf(missing)} is missing; the checkpoint is damaged, use another.");
+                    throw new TinyMoEException($"{checkpoint.PathOf(missing)} is missing; {Damaged}");
                 checkpoint.ReadTexts();
                 return checkpoint;
             }
@@ -222,14 +219,14 @@ public sealed class Checkpoint : IDisposable
     private bool TryOpenFiles(out string? missing)
     {
         string place = AtomicFolder.Find(Folder);
-        byte[]? list = TryReadList(place);
+        byte[]? list = Checksums.TryReadFile(place);
         sums = list is null ? null : Checksums.Read(list, PathOf(RunFiles.Sums));
         missing = null;
         foreach (string name in sums?.Names ?? RunFiles.OfCheckpoint)
         {
             string path = Path.Combine(place, name);
             if (FilePlace.NotRegular(path) is { } kind)
-                throw new TinyMoEException($"{PathOf(name)} is {kind} and not a regular file; the checkpoint is damaged, use another.");
+                throw new TinyMoEException($"{PathOf(name)} is {kind} and not a regular file; {Damaged}");
             try
             {
                 files.Add(name, File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete));
@@ -245,35 +242,7 @@ public sealed class Checkpoint : IDisposable
             stranger = Array.Find(RunFiles.OfCheckpoint, name => sums[name] is null && File.Exists(Path.Combine(place, name)));
 
         // A folder is replaced as a whole: if its list is still the same, all that was opened in between is of the same one.
-        return missing is null && list.AsSpan().SequenceEqual(TryReadList(place));
-    }
-
-    /// <summary>Whether a folder has the list of a checkpoint's files, even if one of them is missing.</summary>
-    private static bool IsListed(string place)
-    {
-        try
-        {
-            return TryReadList(place) is { } list && RunFiles.OfEveryCheckpoint.All(Checksums.Read(list, place).Names.Contains);
-        }
-        catch (Exception e) when (e is TinyMoEException || FileProblem.Is(e))
-        {
-            return false;
-        }
-    }
-
-    private static byte[]? TryReadList(string place)
-    {
-        string path = Path.Combine(place, RunFiles.Sums);
-        try
-        {
-            return new FileInfo(path) is { Exists: true, Length: > LargestText }
-                ? throw new TinyMoEException($"{path} is too long to be a list of checksums; the checkpoint is damaged, use another.")
-                : File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
+        return missing is null && list.AsSpan().SequenceEqual(Checksums.TryReadFile(place));
     }
 
     /// <summary>Reads and compares all files but the safetensors, which are read when they are needed.</summary>
@@ -285,7 +254,7 @@ public sealed class Checkpoint : IDisposable
             if (length > LargestText)
             {
                 throw new TinyMoEException(
-                    $"{PathOf(name)} has {length} bytes, which is too long; the checkpoint is damaged, use another.");
+                    $"{PathOf(name)} has {length} bytes, which is too long; {Damaged}");
             }
 
             byte[] text = new byte[length];
@@ -300,12 +269,12 @@ public sealed class Checkpoint : IDisposable
         if (stranger is not null)
         {
             throw new TinyMoEException(
-                $"{PathOf(stranger)} is not in {RunFiles.Sums}: it is of another run, or the list is damaged; use another one.");
+                $"{PathOf(stranger)} is not in {RunFiles.Sums}: it is of another run, or {Damaged}");
         }
 
         State = TrainingState.Read(Text(RunFiles.State), PathOf(RunFiles.State));
         if (State.HasChecksums && sums is null)
-            throw new TinyMoEException($"{PathOf(RunFiles.Sums)} is missing; the checkpoint is damaged, use another.");
+            throw new TinyMoEException($"{PathOf(RunFiles.Sums)} is missing; {Damaged}");
         Config = ReadConfig();
     }
 
@@ -327,7 +296,7 @@ public sealed class Checkpoint : IDisposable
     }
 
     private byte[] Text(string name) => texts.TryGetValue(name, out byte[]? text) ? text
-        : throw new TinyMoEException($"{PathOf(name)} is missing; the checkpoint is damaged, use another.");
+        : throw new TinyMoEException($"{PathOf(name)} is missing; {Damaged}");
 
     private SafetensorsWeights OpenWeights() =>
         SafetensorsWeights.Open(files[RunFiles.Model], PathOf(RunFiles.Model), TensorNames.Of(Config.Model));
@@ -364,7 +333,7 @@ public sealed class Checkpoint : IDisposable
     /// <summary>The message about a file whose checksum is another.</summary>
     internal static string Differs(string folder, string name) =>
         $"{Path.Combine(folder, name)} is not the file that was written with this checkpoint ({RunFiles.Sums} has another SHA-256): "
-        + "it is damaged or of another run; use another checkpoint.";
+        + $"it is of another run, or {Damaged}";
 
     /// <summary>Makes sure that a run goes on with the configuration it began with, but for what may move.</summary>
     /// <exception cref="TinyMoEException">It names the key.</exception>
@@ -397,7 +366,7 @@ public sealed class Checkpoint : IDisposable
         Backend backend = model.Parameters.Backend;
         TensorNames names = TensorNames.Of(model.Config.Model);
         if (!files.TryGetValue(RunFiles.Optimizer, out SafeFileHandle? handle))
-            throw new TinyMoEException($"{PathOf(RunFiles.Optimizer)} is missing, so the run cannot go on; use another checkpoint.");
+            throw new TinyMoEException($"{PathOf(RunFiles.Optimizer)} is missing, so the run cannot go on; {Damaged}");
         using SafetensorsReader file = SafetensorsReader.Open(handle, PathOf(RunFiles.Optimizer));
         HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => name.EndsWith(suffix, StringComparison.Ordinal))];
         float[] host = new float[CheckpointWriter.LargestTensor(model)];

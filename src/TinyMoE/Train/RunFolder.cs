@@ -9,6 +9,10 @@ namespace TinyMoE.Train;
 /// <param name="Root">The path of the folder.</param>
 public sealed record RunFolder(string Root)
 {
+    /// <summary>The path of the folder; an empty one would be the working directory to some calls and an error to others.</summary>
+    public string Root { get; init; } =
+        Root.Length > 0 ? Root : throw new TinyMoEException("The name of a run's folder is empty; name one.");
+
     /// <summary>The checkpoint of the lowest validation loss.</summary>
     public string Best => Path.Combine(Root, RunFiles.Best);
 
@@ -117,7 +121,8 @@ public sealed record RunFolder(string Root)
 
     /// <summary>Whether an entry is metrics, be they empty still.</summary>
     private static bool IsMetrics(string name, string entry) =>
-        name == RunFiles.Metrics && (RunFiles.IsMetrics(entry) || new FileInfo(entry) is { Exists: true, Length: 0 });
+        name == RunFiles.Metrics && FilePlace.NotRegular(entry) is null
+        && (RunFiles.IsMetrics(entry) || new FileInfo(entry) is { Exists: true, Length: 0 });
 
     /// <summary>Opens the metrics for writing from this state on; what was written of later steps is dropped.</summary>
     internal MetricsLog OpenMetrics(TrainingState state) => new(Metrics, state);

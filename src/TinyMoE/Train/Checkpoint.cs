@@ -73,7 +73,7 @@ public sealed class Checkpoint : IDisposable
     {
         string name = Path.GetFileName(file), list = Path.Combine(Path.GetDirectoryName(file)!, Checksums.FileName);
         return name == Checksums.FileName || KnownFiles.Contains(name)
-            || (File.Exists(list) && Checksums.Read(File.ReadAllBytes(list), list)[name] is not null);
+            || (File.Exists(list) && FilePlace.NotRegular(list) is null && Checksums.Read(File.ReadAllBytes(list), list)[name] is not null);
     }
 
     /// <summary>Opens a checkpoint: its files as they are at one moment, all but its weights read and compared with checksums.</summary>
@@ -234,10 +234,11 @@ public sealed class Checkpoint : IDisposable
         missing = null;
         foreach (string name in sums?.Names ?? KnownFiles)
         {
+            string file = Path.Combine(place, name);
+            RequireRegular(file, PathOf(name));
             try
             {
-                files.Add(name, File.OpenHandle(
-                    Path.Combine(place, name), FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete));
+                files.Add(name, File.OpenHandle(file, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete));
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
             {
@@ -269,6 +270,7 @@ public sealed class Checkpoint : IDisposable
     private static byte[]? TryReadList(string place)
     {
         string path = Path.Combine(place, Checksums.FileName);
+        RequireRegular(path, path);
         try
         {
             return new FileInfo(path) is { Exists: true, Length: > LargestText }
@@ -279,6 +281,13 @@ public sealed class Checkpoint : IDisposable
         {
             return null;
         }
+    }
+
+    /// <summary>Makes sure, before a file is opened, that it is none that would be waited for without end.</summary>
+    private static void RequireRegular(string file, string shown)
+    {
+        if (FilePlace.NotRegular(file) is { } what)
+            throw new TinyMoEException($"{shown} is not a regular file but {what}; the checkpoint is damaged, use another.");
     }
 
     /// <summary>Reads and compares all files but the safetensors, which are read when they are needed.</summary>

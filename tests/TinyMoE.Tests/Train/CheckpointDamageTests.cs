@@ -87,6 +87,20 @@ public sealed class CheckpointDamageTests : IClassFixture<CheckpointDamageTests.
         Assert.Contains($"{name} is missing", OneLine.Of(Resume));
     }
 
+    [Theory]
+    [MemberData(nameof(Files))]
+    [InlineData("SHA256SUMS")]
+    public void File_ThatIsAPipe_IsRefusedByName_AndNotWaitedFor(string name)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        File.Delete(Last(name));
+        Shell.Run(folder["a/last"], $"mkfifo {name}");
+        string problem = $"{name} is not a regular file but a pipe; the checkpoint is damaged, use another.";
+        Assert.EndsWith(problem, OneLine.Of(Resume));
+        Assert.EndsWith(problem, Assert.Single(CheckpointDamage.Find(folder["a/last"])));
+    }
+
     [Fact]
     public void List_DamagedOrMissing_IsRefusedByName()
     {

@@ -29,7 +29,7 @@ public static class Verifying
     public static VerifyReport Run(string folder)
     {
         RunFolder run = new(folder);
-        string[] folders = [.. new[] { run.Best, run.Last }.Where(Checkpoint.Exists)];
+        string[] folders = [.. new[] { run.Best, run.Last }.Where(Checkpoint.IsThere)];
         if (folders.Length == 0)
             folders = [RunFolder.FindCheckpoint(folder)];
         CheckpointFinding[] findings = [.. folders.Select(Examine)];

@@ -68,6 +68,24 @@ public sealed class Checkpoint : IDisposable
         return Array.TrueForAll(NeededFiles, name => File.Exists(Path.Combine(place, name))) || IsListed(place);
     }
 
+    /// <summary>
+    /// Whether a folder is a checkpoint, or what is left of one: it holds a file of its names, or cannot be looked into. To open it says
+    /// what is wrong.
+    /// </summary>
+    internal static bool IsThere(string folder)
+    {
+        string place = AtomicFolder.Find(folder);
+        try
+        {
+            return Directory.Exists(place)
+                && Directory.EnumerateFiles(place).Any(file => KnownFiles.Append(RunFiles.Sums).Contains(Path.GetFileName(file)));
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            return true;
+        }
+    }
+
     /// <summary>Whether a file in a checkpoint's folder is one that the checkpoint is made of, and not somebody else's.</summary>
     internal static bool IsOwn(string file)
     {

@@ -18,6 +18,7 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
     public static ModelInfo Of(ConfigChoice choice, string? run = null)
     {
         using Checkpoint? checkpoint = run is null ? null : Checkpoint.Open(RunFolder.FindCheckpoint(run));
+        checkpoint?.RequireWeights(checkpoint.Config);
         RunConfig config = choice.Resolve(checkpoint?.Config);
         config.Validate();
         config = WithText(config);

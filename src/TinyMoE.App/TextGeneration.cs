@@ -31,7 +31,7 @@ public sealed record GenerationRequest(string Run)
 /// <summary>Is told what a model writes; called on the thread that generates.</summary>
 public interface ITextListener
 {
-    /// <summary>Called before the first text, for each thing that a person should know of the run.</summary>
+    /// <summary>Called before the first text, for each thing that a person should know of the run or the prompt.</summary>
     void OnNote(NoteReport note)
     {
     }
@@ -69,6 +69,8 @@ public static class TextGeneration
         foreach (NoteReport note in ModelInfo.NotesOf(checkpoint))
             listener.OnNote(note);
         int[] start = request.Prompt.Length > 0 ? tokenizer.Encode(request.Prompt) : tokenizer.Start;
+        if (start.Length > model.Config.Model.Context)
+            listener.OnNote(CutOff(start.Length, model.Config.Model.Context));
         TokenDecoder decoder = tokenizer.NewDecoder();
         Generator generator = new(backend, model) { Label = LabelOf(request, checkpoint, model.Config.Moe) };
         foreach (int id in generator.Generate(start, request.Tokens, request.Sampling))
@@ -101,6 +103,9 @@ public static class TextGeneration
         string text = collected.ToString().Trim();
         return new TextSample(text, label, PromptOf(text, checkpoint.LoadTokenizer()));
     }
+
+    private static NoteReport CutOff(int length, int context) => new(
+        0, $"the prompt has {length} tokens, more than the model's context of {context}: only the last {context} are read");
 
     /// <summary>"The ", or the first word of a text, where the tokenizer does not know that.</summary>
     private static string? PromptOf(string text, Tokenizer tokenizer)

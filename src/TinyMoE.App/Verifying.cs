@@ -1,5 +1,6 @@
 using System.Text.Json;
 using TinyMoE.Configuration;
+using TinyMoE.Files;
 using TinyMoE.Train;
 
 namespace TinyMoE.App;
@@ -28,7 +29,7 @@ public static class Verifying
     public static VerifyReport Run(string folder)
     {
         RunFolder run = new(folder);
-        string[] folders = [.. new[] { run.Best, run.Last }.Where(Checkpoint.Exists)];
+        string[] folders = [.. new[] { run.Best, run.Last }.Where(Checkpoint.IsThere)];
         if (folders.Length == 0)
             folders = [RunFolder.FindCheckpoint(folder)];
         CheckpointFinding[] findings = [.. folders.Select(Examine)];
@@ -64,6 +65,12 @@ public static class Verifying
 
     private static IEnumerable<string> WrongLines(string path)
     {
+        if (FilePlace.NotRegular(path) is { } what)
+        {
+            yield return $"{path} is not a regular file but {what}";
+            yield break;
+        }
+
         int number = 0, step = 0;
         foreach (string line in File.ReadLines(path))
         {

@@ -47,16 +47,16 @@ internal sealed class Checksums
     }
 
     /// <summary>The list of a folder, as it is written; null where there is none.</summary>
-    /// <exception cref="TinyMoEException">It is too long to be one.</exception>
+    /// <exception cref="TinyMoEException">What is there cannot be one.</exception>
     public static byte[]? TryReadFile(string folder)
     {
         string path = Path.Combine(folder, RunFiles.Sums);
+        string? kind = FilePlace.NotRegular(path) ?? (new FileInfo(path) is { Exists: true, Length: > Longest } ? "a giant" : null);
+        if (kind is not null)
+            throw new TinyMoEException($"{path} is {kind} and no regular file with checksums; the checkpoint is damaged, use another.");
         try
         {
-            return new FileInfo(path) is { Exists: true, Length: > Longest }
-                ? throw new TinyMoEException($"{path} is too long to be a list of checksums; the checkpoint is damaged, use another.")
-                : FilePlace.NotRegular(path) is null ? File.ReadAllBytes(path)
-                : throw new TinyMoEException($"{path} is no regular file; the checkpoint is damaged, use another.");
+            return File.ReadAllBytes(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

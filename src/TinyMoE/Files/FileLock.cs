@@ -12,6 +12,7 @@ internal sealed class FileLock : IDisposable
     private const int Attempts = 20;
     private const int LockedUnix = 11, LockedMac = 35;            // EAGAIN
     private const int LockedWindows = unchecked((int)0x80070020); // ERROR_SHARING_VIOLATION
+    private const string Begin = "process ";                      // what the file begins with
 
     private readonly string path;
     private readonly FileStream file;
@@ -23,7 +24,9 @@ internal sealed class FileLock : IDisposable
     /// <summary>Takes the lock, in a folder that is made if there is none.</summary>
     /// <param name="path">The file.</param>
     /// <param name="what">What it locks, for the message.</param>
-    /// <exception cref="TinyMoEException">Somebody else holds it; the message says who.</exception>
+    /// <exception cref="TinyMoEException">
+    /// Somebody else holds it, and the message says who; or what has the name of the file is no lock.
+    /// </exception>
     public static FileLock Take(string path, string what)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
@@ -34,8 +37,10 @@ internal sealed class FileLock : IDisposable
             string holder = Holder();
             for (int attempt = 0; attempt < Attempts; attempt++)
             {
+                RequireNothingElse(path, what);
                 if (TryOpen(path) is not { } file)
                     throw new TinyMoEException($"{what} is in use by {HolderOf(path)}; wait for its end, or choose another folder.");
+                RequireLock(file, what);
                 file.SetLength(0);
                 file.Write(Encoding.UTF8.GetBytes(holder));
                 file.Flush();
@@ -74,13 +79,30 @@ internal sealed class FileLock : IDisposable
         }
     }
 
-    /// <summary>Opens the file and locks it; null where somebody else has locked it. Never through a link.</summary>
+    /// <summary>Makes sure that nobody has put a link there, which could lead anywhere, or a pipe, which would be waited for.</summary>
+    private static void RequireNothingElse(string path, string what)
+    {
+        if (new FileInfo(path).LinkTarget is not null || FilePlace.NotRegular(path) is not null)
+            throw Foreign(path, what);
+    }
+
+    /// <summary>Makes sure that an open file is a lock, perhaps one that was left empty; else it is closed.</summary>
+    private static void RequireLock(FileStream file, string what)
+    {
+        Span<byte> start = stackalloc byte[Begin.Length];
+        int read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        if (Begin.StartsWith(Encoding.Latin1.GetString(start[..read]), StringComparison.Ordinal))
+            return;
+        file.Dispose();
+        throw Foreign(file.Name, what);
+    }
+
+    private static TinyMoEException Foreign(string path, string what) =>
+        new($"{what} holds {Path.GetFileName(path)}, which no run has written; choose a new folder or an empty one.");
+
+    /// <summary>Opens the file and locks it; null where somebody else has locked it.</summary>
     private static FileStream? TryOpen(string path)
     {
-        if (new FileInfo(path).LinkTarget is not null)
-            File.Delete(path);
-        if (FilePlace.NotRegular(path) is { } kind)
-            throw new TinyMoEException($"{path} is {kind}, where the lock of a run belongs; remove it, or choose another folder.");
         FileMode mode = File.Exists(path) ? FileMode.Open : FileMode.CreateNew;
         for (int attempt = 0; ; attempt++)
         {
@@ -106,7 +128,7 @@ internal sealed class FileLock : IDisposable
 
     private static string Holder() => string.Create(
         CultureInfo.InvariantCulture,
-        $"process {Environment.ProcessId} on {Environment.MachineName} since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC\n")
+        $"{Begin}{Environment.ProcessId} on {Environment.MachineName} since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss} UTC\n")
         + $"{Guid.NewGuid():N}\n";
 
     private static string HolderOf(string path)

@@ -58,12 +58,30 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Whether a folder is a checkpoint.</summary>
     public static bool Exists(string folder) => RunFiles.IsCheckpoint(AtomicFolder.Find(folder));
 
+    /// <summary>
+    /// Whether a folder is a checkpoint, or what is left of one: it holds a file of its names, or cannot be looked into. To open it says
+    /// what is wrong.
+    /// </summary>
+    internal static bool IsThere(string folder)
+    {
+        string place = AtomicFolder.Find(folder);
+        try
+        {
+            IEnumerable<string> own = RunFiles.OfCheckpoint.Append(RunFiles.Sums);
+            return Directory.Exists(place) && Directory.EnumerateFiles(place).Select(file => Path.GetFileName(file)).Any(own.Contains);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            return true;
+        }
+    }
+
     /// <summary>Whether a file in a checkpoint's folder is one that the checkpoint is made of, and not somebody else's.</summary>
     internal static bool IsOwn(string file)
     {
-        string name = Path.GetFileName(file), list = Path.Combine(Path.GetDirectoryName(file)!, RunFiles.Sums);
+        string name = Path.GetFileName(file);
         return name == RunFiles.Sums || RunFiles.OfCheckpoint.Contains(name)
-            || (File.Exists(list) && Checksums.Read(File.ReadAllBytes(list), list)[name] is not null);
+            || (Checksums.TryReadFile(Path.GetDirectoryName(file)!) is { } list && Checksums.Read(list, file)[name] is not null);
     }
 
     /// <summary>Opens a checkpoint: its files as they are at one moment, all but its weights read and compared with checksums.</summary>
@@ -226,7 +244,7 @@ public sealed class Checkpoint : IDisposable
         {
             string path = Path.Combine(place, name);
             if (FilePlace.NotRegular(path) is { } kind)
-                throw new TinyMoEException($"{PathOf(name)} is {kind} and not a regular file; {Damaged}");
+                throw new TinyMoEException($"{PathOf(name)} is {kind} and no regular file; {Damaged}");
             try
             {
                 files.Add(name, File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete));

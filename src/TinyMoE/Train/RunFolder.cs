@@ -9,6 +9,10 @@ namespace TinyMoE.Train;
 /// <param name="Root">The path of the folder.</param>
 public sealed record RunFolder(string Root)
 {
+    /// <summary>The path of the folder; an empty one would be the working directory to some calls and an error to others.</summary>
+    public string Root { get; init; } =
+        Root.Length > 0 ? Root : throw new TinyMoEException("The name of a run's folder is empty; name one.");
+
     /// <summary>The checkpoint of the lowest validation loss.</summary>
     public string Best => Path.Combine(Root, RunFiles.Best);
 
@@ -22,13 +26,15 @@ public sealed record RunFolder(string Root)
     public bool HasRun => Checkpoint.Exists(Last) || Checkpoint.Exists(Best);
 
     /// <summary>
-    /// The checkpoint to evaluate or to generate from: the run's best, else its last; or the folder itself where it is a checkpoint.
+    /// The checkpoint to evaluate or to generate from: the run's best, else its last; or the folder itself where it is a checkpoint. One
+    /// that has lost files is not passed over: to open it says which.
     /// </summary>
     /// <exception cref="TinyMoEException">There is none.</exception>
     public static string FindCheckpoint(string folder)
     {
         RunFolder run = new(folder);
-        return Array.Find([run.Best, run.Last, folder], Checkpoint.Exists) ?? throw new TinyMoEException(Directory.Exists(folder)
+        string? found = Array.Find([run.Best, run.Last], Checkpoint.IsThere) ?? (Checkpoint.Exists(folder) ? folder : null);
+        return found ?? throw new TinyMoEException(Directory.Exists(folder)
             ? $"{folder} holds no checkpoint; give the folder of a run (--out of a training)."
             : $"There is no folder {folder}; give the folder of a run (--out of a training).");
     }
@@ -37,10 +43,10 @@ public sealed record RunFolder(string Root)
     /// <exception cref="TinyMoEException">There is none, or one is damaged.</exception>
     public Checkpoint OpenNewest()
     {
-        Checkpoint? last = Checkpoint.Exists(Last) ? Checkpoint.Open(Last) : null;
+        Checkpoint? last = Checkpoint.IsThere(Last) ? Checkpoint.Open(Last) : null;
         try
         {
-            Checkpoint? best = Checkpoint.Exists(Best) ? Checkpoint.Open(Best) : null;
+            Checkpoint? best = Checkpoint.IsThere(Best) ? Checkpoint.Open(Best) : null;
             Checkpoint newest = best is not null && best.Step > (last?.Step ?? -1) ? best
                 : last ?? throw new TinyMoEException($"{Root} has no run to resume.");
             (newest == best ? last : best)?.Dispose();
@@ -124,7 +130,8 @@ public sealed record RunFolder(string Root)
 
     /// <summary>Whether an entry is metrics, be they empty still.</summary>
     private static bool IsMetrics(string name, string entry) =>
-        name == RunFiles.Metrics && (RunFiles.IsMetrics(entry) || new FileInfo(entry) is { Exists: true, Length: 0 });
+        name == RunFiles.Metrics && FilePlace.NotRegular(entry) is null
+        && (RunFiles.IsMetrics(entry) || new FileInfo(entry) is { Exists: true, Length: 0 });
 
     /// <summary>Opens the metrics for writing from this state on; what was written of later steps is dropped.</summary>
     internal MetricsLog OpenMetrics(TrainingState state) => new(Metrics, state);

@@ -67,6 +67,21 @@ public sealed class UseCaseTests : IDisposable
         Assert.Equal("nano", ModelInfo.Of(new ConfigChoice { Preset = "nano", Tokenizer = "byte" }).Name);
     }
 
+    [Fact]
+    public void Generation_OfAPromptLongerThanTheContext_SaysWhatOfItIsRead()
+    {
+        Training.Run(Prepare("run"), new RunRecorder());
+        string prompt = "the cat sat on mat 1"; // 20 tokens
+        GenerationRequest whole = new(folder["run"]) { Prompt = prompt, Tokens = 5 }, end = whole with { Prompt = prompt[4..] };
+        Pieces ofWhole = new(), ofEnd = new();
+        TextGeneration.Run(whole, ofWhole);
+        TextGeneration.Run(end, ofEnd);
+        Assert.Equal(
+            "the prompt has 20 tokens, more than the model's context of 16: only the last 16 are read", Assert.Single(ofWhole.Notes));
+        Assert.Empty(ofEnd.Notes);
+        Assert.Equal(ofEnd.Text, ofWhole.Text);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(3)]

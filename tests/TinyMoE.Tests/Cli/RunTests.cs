@@ -242,6 +242,21 @@ public sealed class RunTests : IDisposable
         }
 
         AssertFails(file, CommandLine.Run("generate", "--run", folder["run"], "--tokens", "3"));
+        AssertFails(file, CommandLine.Run("info", "--run", folder["run"]));
+    }
+
+    [Fact]
+    public void Checkpoint_ThatLostFiles_IsNamed_AndNoOtherIsTakenInstead()
+    {
+        Train("run", "--steps", "2");
+        File.Delete(folder["run/best/SHA256SUMS"]);
+        File.Delete(folder["run/best/model.safetensors"]);
+        AssertFails("best/model.safetensors is missing", CommandLine.Run("eval", "--run", folder["run"]));
+        AssertFails("best/model.safetensors is missing", CommandLine.Run("generate", "--run", folder["run"], "--tokens", "3"));
+        AssertFails("best/model.safetensors is missing", CommandLine.Run("info", "--run", folder["run"]));
+        AssertFails("best, which no run", CommandLine.Run("train", "--resume", "--out", folder["run"]));
+        CommandLine verify = CommandLine.Run("verify", "--run", folder["run"]);
+        Assert.Equal((1, $"{folder["run/best"]}: damaged"), (verify.ExitCode, verify.OutputLines[0]));
     }
 
     [Theory]

@@ -75,6 +75,12 @@ public sealed class UsageTests
     [InlineData("generate|--run|no-such-run|--prompt=--text", "There is no folder no-such-run")]
     [InlineData("generate|--run|no-such-run|--prompt|@text", "There is no folder no-such-run")]
     [InlineData("info|--run|no-such-run", "There is no folder no-such-run")]
+    [InlineData("eval|--run|", "The name of a run's folder is empty; name one.")]
+    [InlineData("generate|--run|", "The name of a run's folder is empty; name one.")]
+    [InlineData("info|--run|", "The name of a run's folder is empty; name one.")]
+    [InlineData("verify|--run|", "The name of a run's folder is empty; name one.")]
+    [InlineData("train|--init||--out|no-other", "The name of a run's folder is empty; name one.")]
+    [InlineData("train|--out|", "The name of a run's folder is empty; name one.")]
     public void Run_WhatCannotBeDone_IsOneLine(string line, string message)
     {
         CommandLine result = CommandLine.Run(line.Split('|'));

@@ -59,14 +59,38 @@ public sealed class FileLockTests : IDisposable
         Assert.NotNull(taken);
     }
 
-    [Fact]
-    public void Take_WhereALinkLies_NeverWritesThroughIt()
+    [Theory]
+    [InlineData("link")]
+    [InlineData("text")]
+    [InlineData("pipe")]
+    public void Take_WhereSomethingElseLies_IsRefused_AndLeavesIt(string kind)
     {
+        if (OperatingSystem.IsWindows() && kind == "pipe")
+            return;
         string victim = folder.Write("victim", "mine");
         Directory.CreateDirectory(folder["runs/a"]);
-        File.CreateSymbolicLink(Path, victim);
-        using FileLock held = FileLock.Take(Path, "runs/a");
-        Assert.Equal("mine", File.ReadAllText(victim));
-        Assert.Null(new FileInfo(Path).LinkTarget);
+        if (kind == "link")
+            File.CreateSymbolicLink(Path, victim);
+        else if (kind == "text")
+            File.Copy(victim, Path);
+        else
+            Shell.Run(folder["runs/a"], "mkfifo run.lock");
+
+        string error = OneLine.Of(() => FileLock.Take(Path, "runs/a"));
+
+        Assert.Equal("runs/a holds run.lock, which no run has written; choose a new folder or an empty one.", error);
+        Assert.Equal([Path], Directory.GetFileSystemEntries(folder["runs/a"]));
+        Assert.Equal("mine", File.ReadAllText(kind == "text" ? Path : victim));
+        Assert.Equal(kind == "link" ? victim : null, new FileInfo(Path).LinkTarget);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("proc")]
+    public void Take_OfALockThatWasCutOff_IsNoObstacle(string begun)
+    {
+        folder.Write("runs/a/run.lock", begun);
+        using FileLock taken = FileLock.Take(Path, "runs/a");
+        Assert.StartsWith("process ", Disk.TryReadLocked(Path));
     }
 }

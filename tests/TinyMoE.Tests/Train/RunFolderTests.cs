@@ -28,6 +28,7 @@ public sealed class RunFolderTests : IDisposable
     [InlineData("a/metrics.jsonl")]
     [InlineData("a/best/config.json")]
     [InlineData("a/notes.md")]
+    [InlineData("a/run.lock")]
     public void NewRun_WhereSomethingElseIs_IsRefused_AndLeavesItAlone(string name)
     {
         folder.Write(name, "mine");
@@ -38,6 +39,17 @@ public sealed class RunFolderTests : IDisposable
             Assert.Equal("mine", File.ReadAllText(folder[name]));
         }
 
+        Assert.Single(Directory.GetFileSystemEntries(folder["a"]));
+    }
+
+    [Fact]
+    public void NewRun_WhereAPipeHasTheNameOfTheMetrics_IsRefused_AndLeavesIt()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        Directory.CreateDirectory(folder["a"]);
+        Shell.Run(folder["a"], "mkfifo metrics.jsonl");
+        Assert.Contains("holds metrics.jsonl, which no run has written", OneLine.Of(() => New(overwrite: true)));
         Assert.Single(Directory.GetFileSystemEntries(folder["a"]));
     }
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using TinyMoE.Configuration;
 using TinyMoE.Files;
 using TinyMoE.Train;
 
@@ -33,7 +32,7 @@ public static class Verifying
         if (folders.Length == 0)
             folders = [RunFolder.FindCheckpoint(folder)];
         CheckpointFinding[] findings = [.. folders.Select(Examine)];
-        return new VerifyReport(findings, [.. Apart(findings), .. File.Exists(run.Metrics) ? WrongLines(run.Metrics) : []]);
+        return new VerifyReport(findings, [.. Apart(findings), .. Path.Exists(run.Metrics) ? WrongLines(run.Metrics) : []]);
     }
 
     private static CheckpointFinding Examine(string folder)
@@ -56,16 +55,13 @@ public static class Verifying
         if (findings.Count < 2 || findings.Any(finding => finding.Step is null))
             yield break;
         using Checkpoint one = Checkpoint.Open(findings[0].Folder), other = Checkpoint.Open(findings[1].Folder);
-        string[] keys = [.. ConfigKeys.Differences(one.Config, other.Config).Select(difference => difference.Key)];
-        if (one.State.Fingerprint != other.State.Fingerprint)
-            yield return $"{one.Folder} and {other.Folder} were trained on different texts: they are of two runs";
-        else if (Array.Find(keys, key => !Checkpoint.MayMove(key)) is { } key)
-            yield return $"{one.Folder} and {other.Folder} differ in {key}: they are of two runs";
+        if (one.Apart(other) is { } problem)
+            yield return problem;
     }
 
     private static IEnumerable<string> WrongLines(string path)
     {
-        if (FilePlace.NotRegular(path) is { } what)
+        if ((Directory.Exists(path) ? "a folder" : FilePlace.NotRegular(path)) is { } what)
         {
             yield return $"{path} is not a regular file but {what}";
             yield break;

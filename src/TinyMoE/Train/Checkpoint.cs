@@ -367,6 +367,16 @@ public sealed class Checkpoint : IDisposable
         }
     }
 
+    /// <summary>What shows that another checkpoint, which lies beside this one, is of another run; null: nothing.</summary>
+    internal string? Apart(Checkpoint other)
+    {
+        if (State.Fingerprint != other.State.Fingerprint)
+            return $"{Folder} and {other.Folder} were trained on different texts: they are of two runs";
+        IEnumerable<string> keys = ConfigKeys.Differences(Config, other.Config).Select(difference => difference.Key);
+        string? key = keys.FirstOrDefault(key => !MayMove(key));
+        return key is null ? null : $"{Folder} and {other.Folder} differ in {key}: they are of two runs";
+    }
+
     private void LoadWeights(Decoder model)
     {
         using SafetensorsWeights weights = OpenWeights();

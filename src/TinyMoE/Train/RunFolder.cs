@@ -40,13 +40,15 @@ public sealed record RunFolder(string Root)
     }
 
     /// <summary>Opens the checkpoint that a run goes on from, the newest: <c>last</c>, or <c>best</c> if that is of a later step.</summary>
-    /// <exception cref="TinyMoEException">There is none, or one is damaged.</exception>
+    /// <exception cref="TinyMoEException">There is none, one is damaged, or they are of two runs.</exception>
     public Checkpoint OpenNewest()
     {
-        Checkpoint? last = Checkpoint.IsThere(Last) ? Checkpoint.Open(Last) : null;
+        Checkpoint? last = Checkpoint.IsThere(Last) ? Checkpoint.Open(Last) : null, best = null;
         try
         {
-            Checkpoint? best = Checkpoint.IsThere(Best) ? Checkpoint.Open(Best) : null;
+            best = Checkpoint.IsThere(Best) ? Checkpoint.Open(Best) : null;
+            if (best is not null && last is not null && best.Apart(last) is { } apart)
+                throw new TinyMoEException($"{apart}; take away the one that does not belong in {Root}.");
             Checkpoint newest = best is not null && best.Step > (last?.Step ?? -1) ? best
                 : last ?? throw new TinyMoEException($"{Root} has no run to resume.");
             (newest == best ? last : best)?.Dispose();
@@ -55,6 +57,7 @@ public sealed record RunFolder(string Root)
         catch
         {
             last?.Dispose();
+            best?.Dispose();
             throw;
         }
     }

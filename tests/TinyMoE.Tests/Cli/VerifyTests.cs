@@ -46,6 +46,16 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
+    public void Verify_AFolderInPlaceOfTheMetrics_IsNamed()
+    {
+        Train("a");
+        File.Delete(folder["a/metrics.jsonl"]);
+        Directory.CreateDirectory(folder["a/metrics.jsonl"]);
+        CommandLine found = CommandLine.Run("verify", "--run", folder["a"]);
+        Assert.Equal((1, $"{folder["a/metrics.jsonl"]} is not a regular file but a folder"), (found.ExitCode, found.OutputLines[^1]));
+    }
+
+    [Fact]
     public void Verify_CheckpointsOfTwoRuns_AreToldApart()
     {
         Train("a");
@@ -55,6 +65,10 @@ public sealed class VerifyTests : IDisposable
         CommandLine found = CommandLine.Run("verify", "--run", folder["a"]);
         Assert.Equal(1, found.ExitCode);
         Assert.Contains("differ in train.seed: they are of two runs", found.OutputLines[^1]);
+
+        CommandLine resumed = CommandLine.Run("train", "--resume", "--steps", "9", "--out", folder["a"]);
+        Assert.Equal(1, resumed.ExitCode);
+        Assert.Contains("differ in train.seed: they are of two runs; take away", Assert.Single(resumed.ErrorLines));
     }
 
     [Fact]

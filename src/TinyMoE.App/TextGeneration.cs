@@ -66,6 +66,7 @@ public static class TextGeneration
         Tokenizer tokenizer = checkpoint.LoadTokenizer();
         using Backend backend = request.Device.Open();
         using Decoder model = checkpoint.LoadModel(backend);
+        checkpoint.Dispose(); // a training may replace it meanwhile
         foreach (NoteReport note in ModelInfo.NotesOf(checkpoint))
             listener.OnNote(note);
         int[] start = request.Prompt.Length > 0 ? tokenizer.Encode(request.Prompt) : tokenizer.Start;

@@ -129,22 +129,18 @@ public static class Training
     private static void CheckFolder(RunFolder folder, bool resume, bool overwrite)
     {
         string root = folder.Root;
-        if (folder.FindForeign() is { } foreign)
+        (FolderObstacle kind, string? name) = folder.FindObstacle(resume, overwrite);
+        RequestException? problem = kind switch
         {
-            string name = Path.GetFileName(foreign);
-            throw new RequestException(
-                $"{root} holds {name}, which no run of tinymoe has written; name a new folder or an empty one by {Setting.Folder}");
-        }
-
-        if (resume && !folder.HasRun)
-            throw new RequestException($"{root} has no run to resume; train without {Setting.Resume} first");
-        if (!resume && !overwrite && folder.HasRun)
-        {
-            throw new RequestException(
-                $"{root} holds a run already; {Setting.Resume} goes on, {Setting.Overwrite} replaces it, {Setting.Folder} names another");
-        }
-
-        if (!resume && !overwrite && folder.IsUsed)
-            throw new RequestException($"{root} holds the metrics of a run whose checkpoints are gone; replace it by {Setting.Overwrite}");
+            FolderObstacle.None => null,
+            FolderObstacle.Foreign => new RequestException(
+                $"{root} holds {name}, which no run of tinymoe has written; name a new folder or an empty one by {Setting.Folder}"),
+            FolderObstacle.NoRun => new RequestException($"{root} has no run to resume; train without {Setting.Resume} first"),
+            FolderObstacle.Run => new RequestException(
+                $"{root} holds a run already; {Setting.Resume} goes on, {Setting.Overwrite} replaces it, {Setting.Folder} names another"),
+            _ => new RequestException($"{root} holds the metrics of a run whose checkpoints are gone; replace it by {Setting.Overwrite}"),
+        };
+        if (problem is not null)
+            throw problem;
     }
 }

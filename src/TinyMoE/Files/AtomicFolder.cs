@@ -100,8 +100,8 @@ internal static class AtomicFolder
             CleanUp(Leaving(place), place, isOurs);
             if (!Directory.Exists(place))
                 return;
-            foreach (string entry in Directory.GetFileSystemEntries(place).Where(entry => isOurs(entry)))
-                File.Delete(entry);
+            string[] ours = [.. Directory.GetFileSystemEntries(place).Where(entry => isOurs(entry))]; // a file may say so of others
+            Array.ForEach(ours, File.Delete);
             if (!Directory.EnumerateFileSystemEntries(place).Any())
                 Directory.Delete(place);
             Disk.FlushFolder(Path.GetDirectoryName(place)!);
@@ -111,9 +111,6 @@ internal static class AtomicFolder
             throw new StorageException($"Cannot remove {path}: {FileProblem.Reason(e)}. Choose another place.", e);
         }
     }
-
-    /// <summary>Whether an entry of the folder that holds <paramref name="path"/> is one of the places beside it.</summary>
-    public static bool IsBeside(string path, string entry) => entry == Filling(Place(path)) || entry == Leaving(Place(path));
 
     private static string Place(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 

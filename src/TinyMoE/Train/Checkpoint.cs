@@ -270,26 +270,19 @@ public sealed class Checkpoint : IDisposable
         {
             long length = RandomAccess.GetLength(file);
             if (length > LargestText)
-            {
-                throw new TinyMoEException(
-                    $"{PathOf(name)} has {length} bytes, which is too long; {Damaged}");
-            }
-
+                throw new TinyMoEException($"{PathOf(name)} has {length} bytes, which is too long; {Damaged}");
             byte[] text = new byte[length];
             int read = 0;
             for (int more; (more = RandomAccess.Read(file, text.AsSpan(read), read)) > 0;)
                 read += more;
-            texts.Add(name, text[..read]);
-            if (sums is not null && Checksums.HashOf(text.AsSpan(0, read)) != sums[name])
+            text = text[..read];
+            texts.Add(name, text);
+            if (sums is not null && Checksums.HashOf(text) != sums[name])
                 throw new TinyMoEException(Differs(Folder, name));
         }
 
         if (stranger is not null)
-        {
-            throw new TinyMoEException(
-                $"{PathOf(stranger)} is not in {RunFiles.Sums}: it is of another run, or {Damaged}");
-        }
-
+            throw new TinyMoEException($"{PathOf(stranger)} is not in {RunFiles.Sums}: it is of another run, or {Damaged}");
         State = TrainingState.Read(Text(RunFiles.State), PathOf(RunFiles.State));
         if (State.HasChecksums && sums is null)
             throw new TinyMoEException($"{PathOf(RunFiles.Sums)} is missing; {Damaged}");

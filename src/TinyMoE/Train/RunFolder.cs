@@ -92,20 +92,32 @@ public sealed record RunFolder(string Root)
     /// </summary>
     internal bool IsUsed => HasRun || (File.Exists(Metrics) && File.ReadLines(Metrics).Any(IsOfASavedRun));
 
+    /// <summary>What keeps a training from writing here; its name where that is somebody else's.</summary>
+    internal (FolderObstacle Kind, string? Name) FindObstacle(bool resume, bool overwrite)
+    {
+        if (FindForeign() is { } foreign)
+            return (FolderObstacle.Foreign, Path.GetFileName(foreign));
+        FolderObstacle kind = resume ? (HasRun ? FolderObstacle.None : FolderObstacle.NoRun)
+            : overwrite || !IsUsed ? FolderObstacle.None
+            : HasRun ? FolderObstacle.Run
+            : FolderObstacle.LostRun;
+        return (kind, null);
+    }
+
     /// <summary>Makes sure that a run may be written here.</summary>
     /// <exception cref="TinyMoEException">It holds what no run has written, or a run that is not to go on, or none that could.</exception>
     internal void RequireUsable(bool resume, bool overwrite)
     {
-        if (FindForeign() is { } foreign)
+        (FolderObstacle kind, string? name) = FindObstacle(resume, overwrite);
+        string? problem = kind switch
         {
-            throw new TinyMoEException(
-                $"{Root} holds {Path.GetFileName(foreign)}, which no run has written; choose a new folder or an empty one.");
-        }
-
-        if (resume && !HasRun)
-            throw new TinyMoEException($"{Root} has no run to resume.");
-        if (!resume && !overwrite && IsUsed)
-            throw new TinyMoEException($"{Root} holds a run already; resume it, overwrite it, or choose another folder.");
+            FolderObstacle.None => null,
+            FolderObstacle.Foreign => $"holds {name}, which no run has written; choose a new folder or an empty one",
+            FolderObstacle.NoRun => "has no run to resume",
+            _ => "holds a run already; resume it, overwrite it, or choose another folder",
+        };
+        if (problem is not null)
+            throw new TinyMoEException($"{Root} {problem}.");
     }
 
     /// <summary>Takes the folder for one training; no other can have it until the lock is given back, or its holder is dead.</summary>
@@ -138,4 +150,23 @@ public sealed record RunFolder(string Root)
 
     /// <summary>Opens the metrics for writing from this state on; what was written of later steps is dropped.</summary>
     internal MetricsLog OpenMetrics(TrainingState state) => new(Metrics, state);
+}
+
+/// <summary>What keeps a training from writing into a folder.</summary>
+internal enum FolderObstacle
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>Something that no run has written.</summary>
+    Foreign,
+
+    /// <summary>There is no run that could go on.</summary>
+    NoRun,
+
+    /// <summary>There is a run, which a new one would overwrite.</summary>
+    Run,
+
+    /// <summary>There are the metrics of a run whose checkpoints are gone.</summary>
+    LostRun,
 }

@@ -122,7 +122,7 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
             + "together.");
     }
 
-    private static NotFiniteException NotFinite(string name, string path) => new(
+    internal static NotFiniteException NotFinite(string name, string path) => new(
         name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed "
         + "with it; use another checkpoint.");
 

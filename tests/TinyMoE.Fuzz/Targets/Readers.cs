@@ -31,10 +31,24 @@ internal static class Readers
         new FileTarget("routing", "routing.safetensors", Routing),
         new FileTarget("metrics", "metrics.jsonl", Metrics),
         new FileTarget("sums", "SHA256SUMS", Sums),
+        new FileTarget("index", SafetensorsIndex.FileName, Index),
+        new SafetensorsFolderTarget(),
         new CheckpointTarget(),
     ];
 
     private static string? Safetensors(string path, byte[] input) => NaiveSafetensors.Compare(path, input);
+
+    private static string? Index(string path, byte[] input)
+    {
+        Dictionary<string, string> files = SafetensorsIndex.Read(path);
+        JsonObject said = JsonNode.Parse(Encoding.UTF8.GetString(input), documentOptions: Strict)!.AsObject()["weight_map"]!.AsObject();
+        IEnumerable<KeyValuePair<string, string>> map = said.Select(tensor => KeyValuePair.Create(tensor.Key, tensor.Value!.GetValue<string>()));
+        if (!map.SequenceEqual(files))
+            return "it has other tensors or files than the index";
+        string folder = Path.GetFullPath(Path.GetDirectoryName(path)!);
+        return files.Values.All(file => Path.GetDirectoryName(Path.GetFullPath(Path.Combine(folder, file))) == folder)
+            ? null : "a file is outside of the folder";
+    }
 
     private static string? Config(string path, byte[] input)
     {

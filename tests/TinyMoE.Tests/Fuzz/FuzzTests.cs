@@ -42,6 +42,7 @@ public sealed class FuzzTests : IDisposable
 
     [Theory]
     [InlineData("safetensors", "two")]
+    [InlineData("index", "two")]
     [InlineData("config", "whole")]
     [InlineData("tokenizer", "char")]
     [InlineData("labels", "two")]

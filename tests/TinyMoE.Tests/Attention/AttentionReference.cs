@@ -68,12 +68,13 @@ internal sealed class AttentionReference(
 
     private double[] Rotated(double[] x, int position)
     {
+        (double[] frequencies, double factor) = RopeReference.Of(attention, headSize, model.Context, model.Context);
         int half = headSize / 2;
         double[] y = new double[headSize];
         for (int i = 0; i < half; i++)
         {
-            (double sin, double cos) = Math.SinCos(position * Math.Pow(attention.RopeTheta, -2.0 * i / headSize));
-            (y[i], y[i + half]) = (x[i] * cos - x[i + half] * sin, x[i + half] * cos + x[i] * sin);
+            (double sin, double cos) = Math.SinCos(position * frequencies[i]);
+            (y[i], y[i + half]) = (factor * (x[i] * cos - x[i + half] * sin), factor * (x[i + half] * cos + x[i] * sin));
         }
 
         return y;

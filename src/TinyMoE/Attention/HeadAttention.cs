@@ -74,15 +74,18 @@ internal abstract class HeadAttention : IAttention
         {
             // The angles of all keys change with the length, so the cache has keys that are not turned, and turned they are a copy.
             (k, v) = cache.Append(k, v);
-            return (q.Rope(rotary.Cos, rotary.Sin, start), k.Rope(rotary.Cos, rotary.Sin), v);
+            return (Turn(q, rotary, start), Turn(k, rotary, 0), v);
         }
 
         if (rotary is not null)
-            (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start);
+            (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start, attention.RopeSize, attention.RopeInterleaved);
         if (cache is not null)
             (k, v) = cache.Append(k, v);
         return (q, k, v);
     }
+
+    private Tensor Turn(Tensor x, RotaryTable table, int start) =>
+        x.Rope(table.Cos, table.Sin, start, attention.RopeSize, attention.RopeInterleaved);
 
     /// <summary>A projection cut into heads, normed before or after the cut. x (B, T, C), result (B, T, heads, D).</summary>
     private Tensor Heads(Linear projection, Norm? norm, Tensor x, int heads)

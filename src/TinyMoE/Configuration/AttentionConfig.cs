@@ -146,10 +146,10 @@ public sealed record AttentionConfig
     /// <summary>Yarn: see rope_attention_factor (DeepSeek's mscale_all_dim); 0: not set.</summary>
     public float RopeMscaleAllDim { get; init; }
 
-    /// <summary>Elements of a head, from its first, that rotary positions turn; 0: all, and only that is there yet.</summary>
+    /// <summary>Elements of a head, from its first, that rotary positions turn, an even number; 0: all.</summary>
     public int RopeSize { get; init; }
 
-    /// <summary>Rotary pairs are neighbours (2i, 2i + 1), not half a head apart (i, i + D/2); only false is there yet.</summary>
+    /// <summary>Rotary pairs are neighbours (2i, 2i + 1), not half of what is turned apart (i, i + D/2).</summary>
     public bool RopeInterleaved { get; init; }
 
     /// <summary>Experts per head, E; the values have theirs in every key and value head, the outputs in every query head.</summary>

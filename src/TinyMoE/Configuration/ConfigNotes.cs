@@ -85,8 +85,15 @@ public static class ConfigNotes
         AddUnless(isYarn, "rope_mscale_all_dim", attention.RopeMscaleAllDim != 0);
         if (idle.Count > 0)
             yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with attention.rope_scaling={scaling}";
-        if (attention.RopeScaling != RopeScaling.None && model.Positions != PositionKind.Rope)
-            yield return $"attention.rope_scaling={scaling} has no effect with model.positions=learned";
+        if (model.Positions != PositionKind.Rope)
+        {
+            idle.Clear();
+            AddUnless(false, $"rope_scaling={scaling}", attention.RopeScaling != RopeScaling.None);
+            AddUnless(false, "rope_size", attention.RopeSize != 0);
+            AddUnless(false, "rope_interleaved", attention.RopeInterleaved);
+            if (idle.Count > 0)
+                yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with model.positions=learned";
+        }
         else if (attention.RopeScaling == RopeScaling.Dynamic && model.Context <= attention.RopeOriginalContextOrAll(model))
         {
             yield return "attention.rope_scaling=dynamic has no effect up to the original context, "

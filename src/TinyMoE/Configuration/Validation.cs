@@ -110,14 +110,16 @@ internal static class Validation
             + "0 for as many as heads");
         int headSize = attention.HeadSizeOrDefault(model.Width);
         string named = attention.HeadSize > 0 ? "attention.head_size" : "model.width/attention.heads";
-        Require(model.Positions != PositionKind.Rope || headSize % 2 == 0,
-            $"model.positions=rope needs an even head size, and {named}={headSize} is odd; change one of them, or use "
-            + "model.positions=learned");
+        Require(model.Positions != PositionKind.Rope || headSize % 2 == 0 || attention.RopeSize > 0,
+            $"model.positions=rope needs an even head size, and {named}={headSize} is odd; change one of them, set "
+            + "attention.rope_size, or use model.positions=learned");
+        Size("attention.rope_size", attention.RopeSize, 0);
+        Require(attention.RopeSize % 2 == 0, $"attention.rope_size={attention.RopeSize} must be an even number: elements turn in pairs");
+        Require(attention.RopeSize <= headSize,
+            $"attention.rope_size={attention.RopeSize} is above {named}={headSize}; lower it, or set 0 for all of a head");
         NotNegative("attention.scale", attention.Scale);
         Positive("attention.rope_theta", attention.RopeTheta);
         Require(attention.Kind != AttentionKind.Latent, "attention.kind=latent is not there yet; set it full or switch-head");
-        Require(attention.RopeSize == 0, $"attention.rope_size={attention.RopeSize} is not there yet; set it 0");
-        Require(!attention.RopeInterleaved, "attention.rope_interleaved=true is not there yet; set it false");
     }
 
     /// <summary>What the formulas of the scalings divide by, and take logarithms of.</summary>

@@ -68,13 +68,14 @@ internal sealed class AttentionReference(
 
     private double[] Rotated(double[] x, int position)
     {
-        (double[] frequencies, double factor) = RopeReference.Of(attention, headSize, model.Context, model.Context);
-        int half = headSize / 2;
-        double[] y = new double[headSize];
+        int size = attention.RopeSize > 0 ? attention.RopeSize : headSize, half = size / 2;
+        (double[] frequencies, double factor) = RopeReference.Of(attention, size, model.Context, model.Context);
+        double[] y = [.. x];
         for (int i = 0; i < half; i++)
         {
             (double sin, double cos) = Math.SinCos(position * frequencies[i]);
-            (y[i], y[i + half]) = (factor * (x[i] * cos - x[i + half] * sin), factor * (x[i + half] * cos + x[i] * sin));
+            (int a, int b) = attention.RopeInterleaved ? (2 * i, 2 * i + 1) : (i, i + half);
+            (y[a], y[b]) = (factor * (x[a] * cos - x[b] * sin), factor * (x[b] * cos + x[a] * sin));
         }
 
         return y;

@@ -42,6 +42,19 @@ public sealed class FullAttentionTests
                 RopeBetaFast = 2,
                 RopeBetaSlow = 0.5f,
             }, 0),
+        ["part of an odd head"] = (Model, new AttentionConfig { Heads = 3, HeadSize = 7, RopeSize = 4 }, 0),
+        ["neighbours"] = (Model, new AttentionConfig { Heads = 3, KvHeads = 1, HeadSize = 6, RopeInterleaved = true }, 0),
+        ["neighbours in part of a head, dynamic"] = (
+            Model,
+            Grouped with
+            {
+                HeadSize = 6,
+                RopeSize = 4,
+                RopeInterleaved = true,
+                RopeScaling = RopeScaling.Dynamic,
+                RopeFactor = 2,
+                RopeOriginalContext = 3,
+            }, 0),
         ["window of its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(1, 3) }, 1),
         ["no window in its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(3, 0) }, 1),
     };

@@ -47,6 +47,9 @@ public sealed class ConfigNotesTests
     [InlineData(
         "attention.rope_scaling=dynamic attention.rope_factor=2",
         "attention.rope_scaling=dynamic has no effect up to the original")]
+    [InlineData(
+        "attention.rope_size=4 attention.rope_interleaved=true model.positions=learned",
+        "attention.rope_size, attention.rope_interleaved have no effect with model.positions=learned")]
     public void OfModel_AKeyOfRotaryPositionsThatNothingAsksFor_SaysSo(string sets, string said)
     {
         RunConfig config = sets.Split(' ').Aggregate(

@@ -37,7 +37,8 @@ internal sealed class DeepSeekV2 : Family
                 keys["moe.router"] = RouterTraits.Of(RouterKind.TopK).Name;
                 keys["moe.renormalize"] = false;
                 (int groups, int active) = (file.Whole("n_group", 1, least: 1), file.Whole("topk_group", 1, least: 1));
-                (keys["moe.groups"], keys["moe.active_groups"]) = grouped ? (groups, active) : (1, 1);
+                keys["moe.groups"] = grouped ? groups : 1;
+                keys["moe.active_groups"] = grouped ? active : 1;
             },
             Write = (keys, file) =>
             {
@@ -55,7 +56,11 @@ internal sealed class DeepSeekV2 : Family
                 if (file.Text("scoring_func", "softmax") != "softmax")
                     throw file.Refused("scoring_func", "only softmax is");
             },
-            Write = (_, file) => (file["norm_topk_prob"], file["scoring_func"]) = (false, "softmax"),
+            Write = (_, file) =>
+            {
+                file["norm_topk_prob"] = false;
+                file["scoring_func"] = "softmax";
+            },
         },
     ];
 

@@ -23,6 +23,9 @@ public abstract class Family
     /// <summary>The class of transformers that opens it, as <c>architectures</c> names it.</summary>
     public abstract string Architecture { get; }
 
+    /// <summary>Where several families can say a model, the one of the least preference does.</summary>
+    internal virtual int Preference => 2;
+
     /// <summary>Its keys and what they are here, in the order in which they are read.</summary>
     internal abstract IReadOnlyList<ConfigRule> Rules { get; }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using TinyMoE.Families.Config;
 
 namespace TinyMoE.Families;
@@ -55,7 +56,7 @@ public sealed record GenerationDefaults
             TopP = Number("top_p", 0, 1),
             MinP = Number("min_p", 0, 1),
             RepetitionPenalty = Number("repetition_penalty", 1e-6, 1e6),
-            StopTexts = file.Node("stop_strings") is System.Text.Json.Nodes.JsonValue ? [file.Text("stop_strings")] : file.Texts("stop_strings"),
+            StopTexts = file.Node("stop_strings") is JsonValue ? [file.Text("stop_strings")] : file.Texts("stop_strings"),
         };
 
         static int? Id(FamilyConfig file, string name) => file.Wholes(name) is [int id, ..] ? id : null;

@@ -16,13 +16,14 @@ public sealed class HubModel : IDisposable
     private readonly SafetensorsFolder weights;
     private readonly List<string> notes;
 
-    private HubModel(string folder, Family family, RunConfig config, GenerationDefaults generation, SafetensorsFolder weights, List<string> notes)
+    private HubModel(
+        string folder, Family family, RunConfig config, GenerationDefaults generation, SafetensorsFolder weights, List<string> notes)
     {
         (Folder, Family, Config, Generation, this.weights, this.notes) = (folder, family, config, generation, weights, notes);
         HubWeights source = NewSource();
         source.Require(Decoder.PlanStore(config));
         if (source.Idle.Count > 0)
-            notes.Add($"{folder}: {source.Idle.Count} tensors are not read: layers of multi-token prediction, and what files add of no effect");
+            notes.Add($"{folder}: {source.Idle.Count} tensors are not read, as {source.Idle[0]}: they change nothing that it computes");
     }
 
     /// <summary>The path of the folder, as it was given.</summary>
@@ -106,7 +107,8 @@ public sealed class HubModel : IDisposable
         {
             ReadOnlySpan<char> rest = name.AsSpan(Layers.Length);
             int dot = rest.IndexOf('.');
-            if (dot > 0 && int.TryParse(rest[..dot], out int layer) && layer >= config.Model.Layers && config.Attention.Kind == AttentionKind.Latent)
+            bool predictsMore = config.Attention.Kind == AttentionKind.Latent;
+            if (dot > 0 && int.TryParse(rest[..dot], out int layer) && layer >= config.Model.Layers && predictsMore)
                 return true;
         }
 

@@ -54,7 +54,8 @@ internal sealed class HubWeights : IWeightSource
     {
         foreach (Piece piece in PiecesOf(parameter))
         {
-            int start = Math.Max(first, piece.Start), end = (int)Math.Min((long)first + values.Length, piece.Start + (long)piece.Part.Count);
+            int start = Math.Max(first, piece.Start);
+            int end = (int)Math.Min((long)first + values.Length, (long)piece.Start + piece.Part.Count);
             if (start >= end)
                 continue;
             Span<float> wanted = values.Slice(start - first, end - start);
@@ -69,8 +70,7 @@ internal sealed class HubWeights : IWeightSource
     {
         float[] wide = new float[values.Length];
         Read(parameter, first, wide);
-        for (int i = 0; i < wide.Length; i++)
-            values[i] = Bfloat16.Round(wide[i]);
+        Bfloat16.Narrow(wide, values);
     }
 
     /// <inheritdoc/>

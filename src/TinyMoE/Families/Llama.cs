@@ -4,13 +4,15 @@ using TinyMoE.Families.Config;
 namespace TinyMoE.Families;
 
 /// <summary>Llama 2 and 3 (Touvron et al. 2023, Grattafiori et al. 2024), and what is built like them: TinyLlama, SmolLM.</summary>
-internal class Llama : Family
+internal sealed class Llama : Family
 {
     /// <inheritdoc/>
     public override string Name => "llama";
 
     /// <inheritdoc/>
     public override string Architecture => "LlamaForCausalLM";
+
+    internal override int Preference => 0;
 
     internal override IReadOnlyList<ConfigRule> Rules { get; } =
     [

@@ -12,6 +12,8 @@ internal sealed class Mixtral : Family
     /// <inheritdoc/>
     public override string Architecture => "MixtralForCausalLM";
 
+    internal override int Preference => 1;
+
     internal override IReadOnlyList<ConfigRule> Rules { get; } =
     [
         .. CommonRules.Decoder(width: 4096, layers: 32, heads: 32, context: 131072, epsilon: 1e-5, hidden: null, kvHeads: 8),

@@ -3,7 +3,9 @@ using TinyMoE.Families.Config;
 
 namespace TinyMoE.Families;
 
-/// <summary>OLMoE (Muennighoff et al. 2024): experts in every layer, queries and keys normed whole, gates not divided by their sum.</summary>
+/// <summary>
+/// OLMoE (Muennighoff et al. 2024): experts in every layer, queries and keys normed whole, gates not divided by their sum.
+/// </summary>
 internal sealed class Olmoe : Family
 {
     /// <inheritdoc/>
@@ -14,7 +16,8 @@ internal sealed class Olmoe : Family
 
     internal override IReadOnlyList<ConfigRule> Rules { get; } =
     [
-        .. CommonRules.Decoder(width: 2048, layers: 16, heads: 16, context: 4096, epsilon: 1e-5, hidden: null, kvHeads: 16, vocabulary: 50304),
+        .. CommonRules.Decoder(
+            width: 2048, layers: 16, heads: 16, context: 4096, epsilon: 1e-5, hidden: null, kvHeads: 16, vocabulary: 50304),
         ConfigRule.Neutral("head_dim"),
         CommonRules.AttentionBias("attention_bias", fallback: false, ofOutput: true),
         CommonRules.Fixed("attention.query_key_norm", "whole"),

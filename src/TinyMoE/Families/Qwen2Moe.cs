@@ -14,7 +14,8 @@ internal sealed class Qwen2Moe : Family
 
     internal override IReadOnlyList<ConfigRule> Rules { get; } =
     [
-        .. CommonRules.Decoder(width: 2048, layers: 24, heads: 16, context: 32768, epsilon: 1e-6, hidden: 5632, kvHeads: 16, vocabulary: 151936),
+        .. CommonRules.Decoder(
+            width: 2048, layers: 24, heads: 16, context: 32768, epsilon: 1e-6, hidden: 5632, kvHeads: 16, vocabulary: 151936),
         CommonRules.HeadSize(),
         CommonRules.AttentionBias("qkv_bias", fallback: true, ofOutput: false),
         CommonRules.QwenWindow(fallback: 4096, firstFallback: 28),

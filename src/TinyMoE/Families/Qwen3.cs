@@ -14,7 +14,8 @@ internal sealed class Qwen3 : Family
 
     internal override IReadOnlyList<ConfigRule> Rules { get; } =
     [
-        .. CommonRules.Decoder(width: 4096, layers: 32, heads: 32, context: 32768, epsilon: 1e-6, hidden: 22016, kvHeads: 32, vocabulary: 151936),
+        .. CommonRules.Decoder(
+            width: 4096, layers: 32, heads: 32, context: 32768, epsilon: 1e-6, hidden: 22016, kvHeads: 32, vocabulary: 151936),
         CommonRules.HeadSize(fallback: 128),
         CommonRules.AttentionBias("attention_bias", fallback: false, ofOutput: true),
         CommonRules.Fixed("attention.query_key_norm", "per-head"),

@@ -14,7 +14,8 @@ internal sealed class Qwen3Moe : Family
 
     internal override IReadOnlyList<ConfigRule> Rules { get; } =
     [
-        .. CommonRules.Decoder(width: 2048, layers: 24, heads: 32, context: 32768, epsilon: 1e-6, hidden: 6144, kvHeads: 4, vocabulary: 151936),
+        .. CommonRules.Decoder(
+            width: 2048, layers: 24, heads: 32, context: 32768, epsilon: 1e-6, hidden: 6144, kvHeads: 4, vocabulary: 151936),
         CommonRules.HeadSize(),
         CommonRules.AttentionBias("attention_bias", fallback: false, ofOutput: true),
         CommonRules.Fixed("attention.query_key_norm", "per-head"),

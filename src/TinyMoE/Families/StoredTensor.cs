@@ -120,7 +120,8 @@ internal abstract class StoredTensor
     }
 
     /// <summary>MXFP4 (rows, C): blocks of 32 values in 16 bytes, and a power of two each (GPT-OSS's files).</summary>
-    internal sealed class InMxfp4(SafetensorsFolder folder, SafetensorsEntry blocks, SafetensorsEntry scales) : StoredTensor(folder, blocks)
+    internal sealed class InMxfp4(SafetensorsFolder folder, SafetensorsEntry blocks, SafetensorsEntry scales)
+        : StoredTensor(folder, blocks)
     {
         public override IEnumerable<string> Names => [Entry.Name, scales.Name];
 

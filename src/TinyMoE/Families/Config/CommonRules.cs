@@ -62,10 +62,10 @@ internal static class CommonRules
         };
 
     /// <summary>Biases of the feed-forward of dense layers.</summary>
-    public static ConfigRule FeedForwardBias() => new(["mlp_bias"], "`model.feed_forward_bias`")
+    public static ConfigRule FeedForwardBias() => new(["mlp_bias"], "`model.feed_forward_biases`")
     {
-        Read = (file, keys) => keys["model.feed_forward_bias"] = file.Flag("mlp_bias", false) ? "true" : "false",
-        Write = (keys, file) => file["mlp_bias"] = keys.Text("model.feed_forward_bias") == "true",
+        Read = (file, keys) => keys["model.feed_forward_biases"] = file.Flag("mlp_bias", false) ? "true" : "false",
+        Write = (keys, file) => file["mlp_bias"] = keys.Text("model.feed_forward_biases") == "true",
     };
 
     /// <summary>A window for every layer; null: none. <paramref name="fallback"/> is what a missing key means.</summary>
@@ -125,7 +125,8 @@ internal static class CommonRules
             windows.Add(isSliding ? window : 0);
         }
 
-        keys["attention.window"] = windows.Distinct().Count() < 2 ? windows.FirstOrDefault() : new JsonArray([.. windows.Select(w => (JsonNode)w)]);
+        bool isOne = windows.Distinct().Count() < 2;
+        keys["attention.window"] = isOne ? windows.FirstOrDefault() : new JsonArray([.. windows.Select(size => (JsonNode)size)]);
     }
 
     /// <summary>Softmax router: experts, how many a token has, their hidden size, whether gates are divided by their sum.</summary>

@@ -54,7 +54,7 @@ internal static class FamilyConfigs
     public static Family Choose(RunConfig config)
     {
         (Family Family, IReadOnlyList<(string, string, string)> Differences)? nearest = null;
-        foreach (Family family in Family.All.OrderBy(family => family.Rules.Count))
+        foreach (Family family in Family.All.OrderBy(family => family.Preference))
         {
             IReadOnlyList<(string, string, string)> differences;
             try
@@ -109,7 +109,7 @@ internal static class FamilyConfigs
 
     private static TinyMoEException Refusal(Family family, IReadOnlyList<(string Key, string Said, string Wanted)> differences)
     {
-        IEnumerable<string> keys = differences.Take(6).Select(difference => $"{difference.Key}={difference.Wanted} (it has {difference.Said})");
+        IEnumerable<string> keys = differences.Take(6).Select(key => $"{key.Key}={key.Wanted} (it has {key.Said})");
         string more = differences.Count > 6 ? $" and {differences.Count - 6} more" : "";
         return new TinyMoEException(
             $"Hugging Face's {family.Name} cannot say {string.Join(", ", keys)}{more}; a model without them can be exported");
@@ -147,15 +147,15 @@ internal static class FamilyConfigs
         if (config.Attention.RopeSize == config.Attention.HeadSizeOrDefault(width) && !isLatent)
             keys["attention.rope_size"] = 0;
         keys["model.biases"] = false;
-        keys["model.feed_forward_biases"] = config.Model.HasFeedForwardBiases ? "true" : "false";
-        keys["model.head_bias"] = config.Model.HasHeadBias ? "true" : "false";
+        keys["model.feed_forward_biases"] = config.Model.HasBias(config.Model.FeedForwardBiases) ? "true" : "false";
+        keys["model.head_bias"] = config.Model.HasBias(config.Model.HeadBias) ? "true" : "false";
         keys["attention.output_bias"] = config.Attention.HasOutputBias(config.Model) ? "true" : "false";
         if (config.Moe.Experts == 0)
             return keys.ToConfig();
 
         keys["moe.hidden"] = config.Moe.HiddenOrDefault(width);
-        keys["moe.expert_biases"] = config.Moe.HasExpertBiases(config.Model) ? "true" : "false";
-        keys["moe.shared_hidden"] = config.Moe.SharedExperts == 0 ? 0 : config.Moe.SharedHiddenOrDefault(width);
+        keys["moe.expert_biases"] = config.Model.HasBias(config.Moe.ExpertBiases) ? "true" : "false";
+        keys["moe.shared_hidden"] = config.Moe.SharedExperts == 0 ? 0 : (int)config.Moe.SharedHiddenOrDefault(width);
         keys["moe.shared_experts"] = config.Moe.SharedExperts == 0 ? 0 : 1;
         int[] dense = [.. Enumerable.Range(0, layers).Where(layer => !config.Moe.InLayer(layer))];
         (keys["moe.first_dense"], keys["moe.every"]) = (0, 1);

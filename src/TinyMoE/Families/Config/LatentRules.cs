@@ -36,8 +36,8 @@ internal static class LatentRules
     public static ConfigRule Interleaved() => CommonRules.Fixed("attention.rope_interleaved", true);
 
     /// <summary>
-    /// The scale of scores, which YaRN with mscale_all_dim raises: (n + r)^−½ · (0.1·mscale_all_dim·ln(factor) + 1)². After the rule of the
-    /// rotary positions.
+    /// The scale of scores, which YaRN with mscale_all_dim raises: (n + r)^−½ · (0.1·mscale_all_dim·ln(factor) + 1)². After the rule of
+    /// the rotary positions.
     /// </summary>
     public static ConfigRule Scale() => new([], "")
     {
@@ -81,7 +81,11 @@ internal static class LatentRules
                     keys["moe.experts"] = 0;
             },
             Write = (keys, file) =>
-                (file["first_k_dense_replace"], file["moe_layer_freq"]) = (keys.Whole("moe.first_dense"), keys.Whole("moe.every")),
+            {
+                file["first_k_dense_replace"] = keys.ToConfig() is var config && config.Moe.Experts == 0 ? config.Model.Layers
+                    : Enumerable.Range(0, config.Model.Layers).First(config.Moe.InLayer);
+                file["moe_layer_freq"] = 1; // one that leaves out more is not read back as it was, and so refused
+            },
         };
     }
 

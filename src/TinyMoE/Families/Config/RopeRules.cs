@@ -13,21 +13,22 @@ internal static class RopeRules
     /// <summary>The rule of a family with this base where the file has none.</summary>
     /// <param name="theta">The base of a file without one.</param>
     /// <param name="scaling">The scaling of a file that says nothing of it; null: none.</param>
-    public static ConfigRule Of(double theta, Func<JsonObject>? scaling = null) =>
+    /// <param name="share">The share of a head that is turned, where the file does not say.</param>
+    public static ConfigRule Of(double theta, Func<JsonObject>? scaling = null, double share = 1) =>
         new(["rope_parameters", "rope_scaling", "rope_theta", "partial_rotary_factor"], Ours)
         {
-            Read = (file, keys) => Read(file, keys, theta, scaling),
-            Write = Write,
+            Read = (file, keys) => Read(file, keys, theta, scaling, share),
+            Write = (keys, file) => Write(keys, file, share),
         };
 
-    private static void Read(FamilyConfig file, OurKeys keys, double theta, Func<JsonObject>? fallback)
+    private static void Read(FamilyConfig file, OurKeys keys, double theta, Func<JsonObject>? fallback, double usualShare)
     {
         bool saysNothing = !file.Names.Contains("rope_parameters") && !file.Names.Contains("rope_scaling");
         FamilyConfig? old = file.Object("rope_scaling");
         FamilyConfig? rope = file.Object("rope_parameters") ?? old;
         if (rope is null && saysNothing && fallback is not null)
             rope = FamilyConfig.Of(fallback(), $"{file.Path}, rope_scaling");
-        double outer = file.Number("rope_theta", theta), outerShare = file.Number("partial_rotary_factor", 1);
+        double outer = file.Number("rope_theta", theta), outerShare = file.Number("partial_rotary_factor", usualShare);
         keys["attention.rope_theta"] = (float)(rope?.Number("rope_theta", outer) ?? outer);
         double share = rope?.Number("partial_rotary_factor", outerShare) ?? outerShare;
         if (share is <= 0 or > 1)
@@ -80,12 +81,13 @@ internal static class RopeRules
         }
     }
 
-    private static void Write(OurKeys keys, JsonObject file)
+    private static void Write(OurKeys keys, JsonObject file, double usualShare)
     {
         file["rope_theta"] = keys["attention.rope_theta"].DeepClone();
         int size = keys.Whole("attention.rope_size"), head = keys.Whole("attention.head_size");
-        if (size > 0 && size < head && keys.Text("attention.kind") != "latent")
-            file["partial_rotary_factor"] = (double)size / head;
+        double share = size > 0 && keys.Text("attention.kind") != "latent" ? (double)size / head : 1;
+        if (share != usualShare)
+            file["partial_rotary_factor"] = share;
         string type = keys.Text("attention.rope_scaling");
         if (type == "none")
         {

@@ -50,7 +50,7 @@ internal sealed class DeepSeekV2 : Family
         },
         new(["norm_topk_prob", "scoring_func"], "not read: `moe.renormalize` is false, scores are softmax")
         {
-            Read = (file, _) =>
+            Read = (file, keys) =>
             {
                 _ = file.Flag("norm_topk_prob", false);
                 if (file.Text("scoring_func", "softmax") != "softmax")

@@ -42,8 +42,7 @@ internal static class Readers
     {
         Dictionary<string, string> files = SafetensorsIndex.Read(path);
         JsonObject said = JsonNode.Parse(Encoding.UTF8.GetString(input), documentOptions: Strict)!.AsObject()["weight_map"]!.AsObject();
-        IEnumerable<KeyValuePair<string, string>> map = said.Select(tensor => KeyValuePair.Create(tensor.Key, tensor.Value!.GetValue<string>()));
-        if (!map.SequenceEqual(files))
+        if (!said.Select(tensor => KeyValuePair.Create(tensor.Key, tensor.Value!.GetValue<string>())).SequenceEqual(files))
             return "it has other tensors or files than the index";
         string folder = Path.GetFullPath(Path.GetDirectoryName(path)!);
         return files.Values.All(file => Path.GetDirectoryName(Path.GetFullPath(Path.Combine(folder, file))) == folder)

@@ -9,6 +9,9 @@ public enum TokenizerKind
 
     /// <summary>One id per byte; anything goes.</summary>
     Byte,
+
+    /// <summary>Ids for pieces of words by byte pair encoding; trained before the run, or another's.</summary>
+    Bpe,
 }
 
 /// <summary>What a token's label, its domain or task, is.</summary>

@@ -2,6 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Families;
+using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Tokenizers;
 using TinyMoE.Train;
@@ -33,7 +34,7 @@ internal sealed class OpenedModel : IDisposable
     public int Step => Run?.Step ?? 0;
 
     /// <summary>How its makers generate with it, and where it stops; of a run nothing is said.</summary>
-    public GenerationDefaults Generation => hub?.Generation ?? new GenerationDefaults();
+    public GenerationDefaults Generation => hub?.Generation ?? GenerationDefaults.Of(Run!.Companions, Run.Folder);
 
     /// <summary>What a person should know of it.</summary>
     public IReadOnlyList<NoteReport> Notes => Run is not null ? ModelInfo.NotesOf(Run)
@@ -55,7 +56,18 @@ internal sealed class OpenedModel : IDisposable
     }
 
     /// <summary>Its tokenizer; null where a model of others comes without one.</summary>
-    public Tokenizer? FindTokenizer() => Run is null && !TokenizerFiles.Exist(folder.Path) ? null : LoadTokenizer();
+    public Tokenizer? FindTokenizer()
+    {
+        bool isThere = Run?.Has(Files.RunFiles.Tokenizer) ?? TokenizerFiles.Exist(folder.Path);
+        return isThere ? LoadTokenizer() : null;
+    }
+
+    /// <summary>The template of its chats; null: it has none.</summary>
+    public string? ChatTemplate => (Run?.Companions ?? hub!.Companions).TryGetValue(Files.RunFiles.ChatTemplate, out byte[]? text)
+        ? System.Text.Encoding.UTF8.GetString(text) : null;
+
+    /// <summary>Its weights by our names, without building it; whoever gets them disposes of them before this.</summary>
+    public IWeightSource OpenWeights() => Run?.OpenVerifiedWeights() ?? hub!.Weights;
 
     /// <summary>Builds the model. Of a run the files are closed then, since a training may replace them meanwhile.</summary>
     public Decoder LoadModel(Backend backend)

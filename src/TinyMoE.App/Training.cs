@@ -126,7 +126,7 @@ public static class Training
     }
 
     /// <summary>A new run overwrites none, unless it is told to, and never what no run has written; one that goes on is there.</summary>
-    private static void CheckFolder(RunFolder folder, bool resume, bool overwrite)
+    internal static void CheckFolder(RunFolder folder, bool resume, bool overwrite)
     {
         string root = folder.Root;
         (FolderObstacle kind, string? name) = folder.FindObstacle(resume, overwrite);

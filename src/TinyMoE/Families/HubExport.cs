@@ -41,7 +41,7 @@ internal sealed class HubExport
     /// </summary>
     public void Write(string folder, IWeightSource source, GenerationDefaults generation, SafetensorsType? type, long shardSize)
     {
-        List<ExportTensor> tensors = Tensors(source, type);
+        List<ExportTensor> tensors = Tensors(config, family.Names(config), source, type);
         JsonObject file = (JsonObject)said.DeepClone();
         SafetensorsType most = tensors.GroupBy(tensor => tensor.Type).MaxBy(group => group.Count())!.Key;
         file["torch_dtype"] = most.ToString().ToLowerInvariant();
@@ -88,11 +88,12 @@ internal sealed class HubExport
         }
     }
 
-    /// <summary>The tensors of the files, in the order of the model; those that hold several parameters once.</summary>
-    private List<ExportTensor> Tensors(IWeightSource source, SafetensorsType? type)
+    /// <summary>
+    /// The tensors of a model's files under some names, in the order of the model; those that hold several parameters once.
+    /// </summary>
+    public static List<ExportTensor> Tensors(RunConfig config, TensorNames names, IWeightSource source, SafetensorsType? type = null)
     {
         ParameterStore plan = Decoder.PlanStore(config);
-        TensorNames names = family.Names(config);
         List<ExportTensor> tensors = [];
         Dictionary<string, Packed> packed = [];
         foreach (Parameter parameter in plan.All)

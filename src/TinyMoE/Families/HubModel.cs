@@ -11,15 +11,17 @@ namespace TinyMoE.Families;
 /// A model of others in a folder as Hugging Face's hubs have it: <c>config.json</c>, the weights in safetensors files, and perhaps
 /// <c>generation_config.json</c>. Its weights are read where they lie, so it must stay open as long as a model that was loaded from it.
 /// </summary>
-public sealed class HubModel : IDisposable
+public sealed class HubModel : IInitialModel
 {
     private readonly SafetensorsFolder weights;
     private readonly List<string> notes;
+    private readonly Dictionary<string, byte[]> companions;
 
     private HubModel(
         string folder, Family family, RunConfig config, GenerationDefaults generation, SafetensorsFolder weights, List<string> notes)
     {
         (Folder, Family, Config, Generation, this.weights, this.notes) = (folder, family, config, generation, weights, notes);
+        companions = GenerationDefaults.Companions(folder);
         HubWeights source = NewSource();
         source.Require(Decoder.PlanStore(config));
         if (source.Idle.Count > 0)
@@ -40,6 +42,28 @@ public sealed class HubModel : IDisposable
 
     /// <summary>What a person should know of it.</summary>
     public IReadOnlyList<string> Notes => notes;
+
+    /// <inheritdoc/>
+    string IInitialModel.Origin => $"a model of family {Family.Name}";
+
+    /// <summary>Files that say how it is used, by name: its chat template and how its makers generate with it, as far as there.</summary>
+    public IReadOnlyDictionary<string, byte[]> Companions => companions;
+
+    /// <summary>Whether a folder looks like one of these models, and not like a run of ours.</summary>
+    public static bool IsThere(string folder)
+    {
+        string path = Path.Combine(folder, "config.json");
+        if (!File.Exists(path))
+            return false;
+        try
+        {
+            return FamilyConfig.Load(path).Has("model_type");
+        }
+        catch (TinyMoEException)
+        {
+            return false; // a run's own reader says what is wrong with it
+        }
+    }
 
     /// <summary>Opens a folder: all but the values of the weights is read and checked.</summary>
     /// <exception cref="TinyMoEException">It is no such folder, of no family that is known, damaged, or has what is not supported.</exception>
@@ -78,8 +102,11 @@ public sealed class HubModel : IDisposable
         return new Decoder(backend, Config, training: false, weights: NewSource());
     }
 
-    /// <summary>Builds a model of <paramref name="config"/> that trains and begins with these weights.</summary>
-    internal Decoder LoadInitial(Backend backend, RunConfig config) => new(backend, config, weights: NewSource());
+    /// <inheritdoc/>
+    void IInitialModel.RequireWeights(RunConfig config) => NewSource().Require(Decoder.PlanStore(config));
+
+    /// <inheritdoc/>
+    Decoder IInitialModel.LoadInitial(Backend backend, RunConfig config) => new(backend, config, weights: NewSource());
 
     /// <summary>The values, by our names.</summary>
     internal IWeightSource Weights => NewSource();

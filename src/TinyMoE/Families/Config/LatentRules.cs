@@ -94,7 +94,7 @@ internal static class LatentRules
     {
         names.AddDecoder();
         names.AddInLayer("attention.query_down", "self_attn.q_a_proj");
-        names.AddInLayer("attention.query_norm", "self_attn.q_a_layernorm");
+        names.AddInLayer("attention.query_down_norm", "self_attn.q_a_layernorm");
         names.AddInLayer("attention.query_up", "self_attn.q_b_proj");
         names.AddInLayer("attention.key_value_down", "self_attn.kv_a_proj_with_mqa");
         names.AddInLayer("attention.key_value_norm", "self_attn.kv_a_layernorm");

@@ -65,7 +65,15 @@ public static class Training
         config.Validate();
         if (choice.Init is not null)
             InitialWeights.RequireFit(choice.Init, saved!, config);
-        config = config with { Data = config.Data with { Sources = [.. config.Data.Sources.Select(Source.Absolute)] } };
+        string file = config.Data.TokenizerFile;
+        config = config with
+        {
+            Data = config.Data with
+            {
+                Sources = [.. config.Data.Sources.Select(Source.Absolute)],
+                TokenizerFile = file.Length > 0 ? Path.GetFullPath(file) : file,
+            },
+        };
         return new TrainingRequest(config, place) { Resume = resume, Overwrite = overwrite, Init = choice.Init };
     }
 

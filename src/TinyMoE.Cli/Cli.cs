@@ -66,6 +66,7 @@ internal static class Cli
             EvalCommand.Create(),
             GenerateCommand.Create(),
             InfoCommand.Create(),
+            TokenizerCommand.Create(),
             VerifyCommand.Create(),
             DoctorCommand.Create(),
         };

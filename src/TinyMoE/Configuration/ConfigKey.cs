@@ -38,6 +38,7 @@ internal sealed class ConfigKey
         _ when Type == typeof(float) => "a number",
         _ when Type == typeof(bool) => "true or false",
         _ when Type == typeof(PerLayer) => "a whole number, or a list of them",
+        _ when Type == typeof(string) => "a text",
         _ when Type.IsEnum => string.Join(", ", EnumNames),
         _ => "a list of texts",
     };
@@ -63,7 +64,7 @@ internal sealed class ConfigKey
             _ => node.ToString(),
         };
         JsonValueKind kind = node?.GetValueKind() ?? JsonValueKind.Null;
-        if (Type.IsAssignableTo(typeof(IEnumerable<string>)))
+        if (Type.IsAssignableTo(typeof(IEnumerable<string>))) // a string is one of characters
         {
             JsonNode?[] items = node is JsonArray list ? [.. list] : [node];
             return items.All(item => item?.GetValueKind() == JsonValueKind.String)
@@ -75,7 +76,7 @@ internal sealed class ConfigKey
         {
             JsonValueKind.Number => Type == typeof(int) || Type == typeof(ulong) || Type == typeof(float) || Type == typeof(PerLayer),
             JsonValueKind.True or JsonValueKind.False => Type == typeof(bool) || Type.IsEnum,
-            JsonValueKind.String => Type.IsEnum,
+            JsonValueKind.String => Type.IsEnum || Type == typeof(string),
             JsonValueKind.Array => Type == typeof(PerLayer),
             _ => false,
         };
@@ -93,6 +94,7 @@ internal sealed class ConfigKey
                 float.TryParse(text, NumberStyles.Float, invariant, out float number) && float.IsFinite(number) ? number : null,
             _ when Type == typeof(bool) => bool.TryParse(text, out bool flag) ? flag : null,
             _ when Type == typeof(PerLayer) => PerLayer.Parse(text),
+            _ when Type == typeof(string) => text,
             _ when Type.IsEnum => Enum.GetValues(Type).Cast<object>().FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
             _ => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
         };

@@ -61,7 +61,7 @@ public sealed record ModelConfig
     /// <summary>Most tokens the model sees at once, T.</summary>
     public int Context { get; init; } = 128;
 
-    /// <summary>Symbols, V; 0: what the tokenizer has.</summary>
+    /// <summary>Symbols, V; 0: what the tokenizer has. More than that are never written, as where V is to be a round number.</summary>
     public int Vocabulary { get; init; }
 
     /// <summary>Norm before attention, before the feed-forward, and at the end.</summary>

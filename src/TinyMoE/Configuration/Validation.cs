@@ -8,6 +8,9 @@ internal static class Validation
     /// <summary>Largest size of anything, so that four times a width is still an int.</summary>
     private const int Largest = 10_000_000;
 
+    /// <summary>More tokens than any model that is trained here has use for.</summary>
+    internal const int MostTokens = 1_000_000;
+
     private const int MostLayers = 10_000; // building a layer takes time, even where it takes no memory
 
     private const int MostContext = 1 << 20; // so does every position: attention looks from each at all before it
@@ -283,6 +286,10 @@ internal static class Validation
         Require(data.Labels != LabelKind.Record || !readsDocs,
             $"data.labels=record needs files of JSON Lines, and data.sources has {DataConfig.SdkDocs}; name such files, or "
             + "set data.labels=source");
+        Require(data.Tokenizer != TokenizerKind.Bpe || data.TokenizerVocabulary is >= 1 and <= MostTokens,
+            $"data.tokenizer_vocabulary={data.TokenizerVocabulary} must be at least 1 and at most {MostTokens}");
+        Require(!data.TokenizerFile.Contains('\0', StringComparison.Ordinal),
+            "data.tokenizer_file has the character U+0000, which no path has; name a file or a folder");
         Require(data.Validation is > 0 and < 1,
             $"data.validation={data.Validation} must be above 0 and below 1: the share of the text that is held out");
     }

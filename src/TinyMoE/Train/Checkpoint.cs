@@ -139,7 +139,7 @@ public sealed class Checkpoint : IInitialModel
     {
         string path = PathOf(RunFiles.Tokenizer);
         Tokenizer tokenizer = Tokenizer.Read(Text(RunFiles.Tokenizer), path, TokenizerType.All);
-        return tokenizer.Vocabulary == Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
+        return tokenizer.Vocabulary <= Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
             $"{path} has {tokenizer.Vocabulary} symbols and model.vocabulary={Config.Model.Vocabulary} in {PathOf(RunFiles.Config)}; the "
             + "two do not belong together.");
     }

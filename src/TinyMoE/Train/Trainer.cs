@@ -110,7 +110,9 @@ public sealed class Trainer : IDisposable
             }
             else if (before is null && Model.WantsFrequencies)
             {
-                Model.Prepare(source.TrainFrequencies());
+                int[] frequencies = source.TrainFrequencies();
+                Array.Resize(ref frequencies, config.Model.Vocabulary); // the model may have more symbols than the tokenizer
+                Model.Prepare(frequencies);
             }
         }
         catch
@@ -193,10 +195,11 @@ public sealed class Trainer : IDisposable
         float learningRate = Schedule.LearningRate(train, step), share = 1f / train.Accumulation;
         Model.Parameters.ZeroGrad();
         numbers.Clear();
+        long bytes = 0;
         for (int part = 0; part < train.Accumulation; part++)
         {
             using Tape tape = backend.NewTape();
-            ObjectiveResult result = Forward(tape, step, part);
+            ObjectiveResult result = Forward(tape, step, part, ref bytes);
             numbers.AddLosses(result.Loss, share);
             if (config.Moe.CapacityFactor > 0)
                 numbers.AddChoices(tape, result.Routings);
@@ -210,15 +213,20 @@ public sealed class Trainer : IDisposable
         RequireFinite(step, totals);
         Model.EndStep();
 
-        double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds, tokens = train.Batch * config.Model.Context;
+        float loss = totals.Losses[objective.MainPart];
+        double? bitsPerByte = bytes == 0 ? null : loss * tokens / (Math.Log(2) * bytes);
         return new StepReport(
-            step, totals.Losses[objective.MainPart], totals.Losses, learningRate, totals.GradientNorm,
-            train.Batch * config.Model.Context / seconds, totals.Dropped);
+            step, loss, totals.Losses, learningRate, totals.GradientNorm, tokens / seconds, totals.Dropped, bitsPerByte);
     }
 
-    /// <summary>The model and its loss on one part of the step's batch.</summary>
-    private ObjectiveResult Forward(Tape tape, int step, int part) => objective.Forward(
-        tape, Model, source.TrainBatch(tape, config, step, part), new Pass(Training: true, config.Train.Seed, step, part));
+    /// <summary>The model and its loss on one part of the step's batch, whose bytes of text are added up.</summary>
+    private ObjectiveResult Forward(Tape tape, int step, int part, ref long bytes)
+    {
+        Batch batch = source.TrainBatch(tape, config, step, part);
+        bytes += batch.TargetBytes;
+        return objective.Forward(tape, Model, batch, new Pass(Training: true, config.Train.Seed, step, part));
+    }
 
     private void Evaluate(MetricsLog metrics)
     {
@@ -278,7 +286,8 @@ public sealed class Trainer : IDisposable
         for (int part = 0; part < config.Train.Accumulation; part++)
         {
             using Tape tape = backend.NewTape();
-            _ = Forward(tape, step, part);
+            long bytes = 0;
+            _ = Forward(tape, step, part, ref bytes);
             if (tape.FindNonFinite() is { } place)
                 return place;
         }

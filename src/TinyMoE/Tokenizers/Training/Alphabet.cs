@@ -1,4 +1,5 @@
 using System.Text;
+using TinyMoE.Tokenizers.Bpe;
 
 namespace TinyMoE.Tokenizers.Training;
 
@@ -41,7 +42,7 @@ internal ref struct Letters(ReadOnlySpan<byte> word, bool bytes)
         int length = 1;
         if (bytes)
         {
-            Current = ByteLetters.All[rest[0]];
+            Current = new Rune(ByteCharacters.Of(rest[0]));
         }
         else
         {

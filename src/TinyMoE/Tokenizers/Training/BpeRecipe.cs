@@ -1,4 +1,6 @@
+using System.Text;
 using TinyMoE.Configuration;
+using TinyMoE.Tokenizers.Bpe;
 
 namespace TinyMoE.Tokenizers.Training;
 
@@ -7,9 +9,6 @@ namespace TinyMoE.Tokenizers.Training;
 /// <param name="Style">How it cuts text into words.</param>
 public sealed record BpeRecipe(int Vocabulary, TokenizerStyle Style = TokenizerStyle.Gpt2)
 {
-    /// <summary>More ids than any model that is trained here has use for.</summary>
-    public const int MostTokens = 1_000_000;
-
     /// <summary>Names of special tokens beside those that the style has.</summary>
     public IReadOnlyList<string> Special { get; init; } = [];
 
@@ -33,17 +32,28 @@ public sealed record BpeRecipe(int Vocabulary, TokenizerStyle Style = TokenizerS
             throw new TinyMoEException("A special token has no name: give each one a name, such as <|end|>.");
         if (AllSpecial.CountBy(name => name).FirstOrDefault(name => name.Value > 1) is { Key: { } twice })
             throw new TinyMoEException($"The special token {twice} is named twice, or style {NameOf(Style)} has it already: leave it out.");
-        if (Vocabulary > MostTokens)
-            throw new TinyMoEException($"A vocabulary of {Vocabulary} is too large: take at most {MostTokens}.");
+        if (Vocabulary > Validation.MostTokens)
+            throw new TinyMoEException($"A vocabulary of {Vocabulary} is too large: take at most {Validation.MostTokens}.");
+        int least = AllSpecial.Count + BpePipeline.ByteTokens.Count;
+        if (Vocabulary < least)
+        {
+            throw new TinyMoEException($"A vocabulary of {Vocabulary} is too small: style {NameOf(Style)} begins with 256 bytes and "
+                + $"{AllSpecial.Count} special tokens; take at least {least}.");
+        }
+
         return new BpeTrainerOptions(Vocabulary)
         {
             FirstTokens = [.. AllSpecial, .. Pipeline.IsOfBytes ? [] : BpePipeline.ByteTokens],
-            InitialAlphabet = Pipeline.IsOfBytes ? ByteLetters.All : [],
+            InitialAlphabet = Pipeline.IsOfBytes ? AllBytes : [],
             MostCharacters = Pipeline.IsOfBytes ? null : MostCharacters,
             LeastFrequency = LeastFrequency,
             Bytes = Pipeline.IsOfBytes,
         };
     }
+
+    /// <summary>The characters that stand for the 256 bytes.</summary>
+    internal static IReadOnlyList<Rune> AllBytes =>
+        [.. Enumerable.Range(0, 256).Select(value => new Rune(ByteCharacters.Of((byte)value)))];
 
     /// <summary>What a style is called.</summary>
     public static string NameOf(TokenizerStyle style) => style.ToString().ToLowerInvariant();

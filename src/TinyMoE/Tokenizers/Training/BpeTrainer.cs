@@ -46,7 +46,7 @@ public sealed class BpeTrainer
     {
         BpeTrainer trainer = new(words, options);
         trainer.Merge(progress, stop);
-        return new BpeVocabulary(trainer.tokens, Once(trainer.merges));
+        return new BpeVocabulary(trainer.tokens, Once(trainer.merges), trainer.words.Tokens);
     }
 
     private void Merge(Action<int>? progress, CancellationToken stop)

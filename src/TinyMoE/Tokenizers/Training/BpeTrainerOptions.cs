@@ -21,6 +21,6 @@ public sealed record BpeTrainerOptions(int Vocabulary)
     /// <summary>How often a pair must occur to be merged.</summary>
     public long LeastFrequency { get; init; }
 
-    /// <summary>Whether words are bytes, each of which is written as one character (<see cref="ByteLetters"/>); else they are UTF-8.</summary>
+    /// <summary>Whether words are bytes, each of which is written as one character (<see cref="Bpe.ByteCharacters"/>); else they are UTF-8.</summary>
     public bool Bytes { get; init; }
 }

@@ -39,6 +39,9 @@ internal sealed class TrainedWords
         }
     }
 
+    /// <summary>How many tokens the words have now, each as often as it occurs.</summary>
+    public long Tokens => lengths.Zip(times, (length, each) => length * each).Sum();
+
     /// <summary>How often a pair occurs.</summary>
     public long CountOf(int pair) => pairs[pair].Count;
 

@@ -1,0 +1,69 @@
+using System.Text;
+using TinyMoE.Files;
+using TinyMoE.Tokenizers;
+
+namespace TinyMoE.App;
+
+/// <summary>A text in the tokens of a tokenizer, and back.</summary>
+/// <param name="Tokens">The tokens without what the tokenizer puts around a text, each with the stretch it stands for.</param>
+/// <param name="Texts">The same tokens as the tokenizer's file writes them.</param>
+/// <param name="IdsWithSpecial">The ids with what the tokenizer puts around a text.</param>
+/// <param name="Decoded">The text of these.</param>
+/// <param name="DecodedSkipSpecial">The text of these without special tokens.</param>
+/// <param name="Bytes">Bytes of the text.</param>
+/// <param name="Notes">What a person should know of the tokenizer.</param>
+public sealed record TokenizedText(
+    IReadOnlyList<PlacedToken> Tokens,
+    IReadOnlyList<string> Texts,
+    IReadOnlyList<int> IdsWithSpecial,
+    string Decoded,
+    string DecodedSkipSpecial,
+    long Bytes,
+    IReadOnlyList<string> Notes)
+{
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>Cuts a text by the tokenizer of a file, a folder that has one, a run or a checkpoint.</summary>
+    /// <exception cref="TinyMoEException">There is no tokenizer, or it does not know what is in the text.</exception>
+    public static TokenizedText Of(string tokenizerPath, string text) => Of(TokenizerChoice.Open(tokenizerPath), text);
+
+    /// <summary>Cuts the text of a file, which is UTF-8.</summary>
+    /// <exception cref="TinyMoEException">One of the two cannot be read, or the tokenizer does not know what is in the text.</exception>
+    public static TokenizedText OfFile(string tokenizerPath, string file)
+    {
+        Tokenizer tokenizer = TokenizerChoice.Open(tokenizerPath);
+        return Of(tokenizer, ReadText(file));
+    }
+
+    private static TokenizedText Of(Tokenizer tokenizer, string text)
+    {
+        IReadOnlyList<PlacedToken> tokens = tokenizer.EncodeWithPlaces(text);
+        int[] withSpecial = tokenizer.EncodeWithSpecial(text);
+        return new TokenizedText(
+            tokens,
+            [.. tokens.Select(token => tokenizer.TokenText(token.Id))],
+            withSpecial,
+            tokenizer.Decode(withSpecial, skipSpecial: false),
+            tokenizer.Decode(withSpecial, skipSpecial: true),
+            Encoding.UTF8.GetByteCount(text),
+            tokenizer.Notes);
+    }
+
+    private static string ReadText(string file)
+    {
+        try
+        {
+            if (FilePlace.NotRegular(file) is { } what)
+                throw new TinyMoEException($"{file} is not a regular file but {what}: write its text into a file.");
+            return Strict.GetString(File.ReadAllBytes(file));
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new TinyMoEException($"{file} is not UTF-8 text at byte {e.Index}: convert it.", e);
+        }
+        catch (Exception e) when (FileProblem.Is(e))
+        {
+            throw new TinyMoEException($"Cannot read {file}: {FileProblem.Reason(e)}.", e);
+        }
+    }
+}

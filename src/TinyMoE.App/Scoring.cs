@@ -14,6 +14,9 @@ public sealed record ScoreRequest(ModelFolder Model)
     /// <summary>The text; it gets what the tokenizer puts around a text.</summary>
     public string? Text { get; init; }
 
+    /// <summary>The file of the text, in UTF-8, instead of <see cref="Text"/>.</summary>
+    public string? File { get; init; }
+
     /// <summary>The ids, to which nothing is added.</summary>
     public IReadOnlyList<int>? Ids { get; init; }
 
@@ -52,7 +55,8 @@ public static class Scoring
     {
         using OpenedModel opened = OpenedModel.Open(request.Model);
         Tokenizer? tokenizer = request.Ids is null ? opened.LoadTokenizer() : opened.FindTokenizer();
-        IReadOnlyList<int> ids = request.Ids ?? tokenizer!.EncodeWithSpecial(request.Text ?? "");
+        IReadOnlyList<int> ids = request.Ids ?? tokenizer!.EncodeWithSpecial(
+            request.File is { } file ? TextFile.Read(file) : request.Text ?? "");
         if (ids.Count == 0)
             throw new TinyMoEException("the text has no token to score");
         using Backend backend = request.Device.Open();

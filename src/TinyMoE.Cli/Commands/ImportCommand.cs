@@ -32,7 +32,7 @@ internal sealed class ImportCommand
         string place = parsed.GetValue(folder)!;
         foreach (NoteReport note in Importing.Run(parsed.GetValue(model)!, place))
             parsed.InvocationConfiguration.Error.WriteLine(Words.Note(note.Text));
-        parsed.InvocationConfiguration.Output.WriteLine($"{place} is a run now; try: tinymoe info --run {Typed.Argument(place)}");
+        parsed.InvocationConfiguration.Output.WriteLine($"{place} is a run now; try: tinymoe info --run {Typed.Path(place)}");
         return Cli.Done;
     }
 }

@@ -49,7 +49,8 @@ internal sealed class ScoreCommand
     {
         ScoreRequest request = new(model.Read(parsed))
         {
-            Text = parsed.GetValue(file) is { } path ? TextFile.Read(path) : parsed.GetValue(text),
+            Text = parsed.GetValue(text),
+            File = parsed.GetValue(file),
             Ids = parsed.GetValue(ids),
             Logits = parsed.GetValue(logits),
             Device = device.Read(parsed),
@@ -69,7 +70,7 @@ internal sealed class ScoreCommand
         foreach (NoteReport note in result.Notes)
             error.WriteLine(Words.Note(note.Text));
         if (parsed.GetValue(json))
-            output.WriteLine(ToJson(result));
+            output.WriteLine(Printable.Json(ToJson(result)));
         else
             Write(Consoles.For(output), result);
         return Cli.Done;
@@ -82,7 +83,7 @@ internal sealed class ScoreCommand
         foreach (ScoredToken token in result.Tokens)
         {
             table.AddRow(
-                new Text(token.Text is { } text ? Printable.Of(text) : ""), new Text(Invariant($"{token.Id}")),
+                new Text(token.Text is { } text ? Printable.OnOneLine(text) : ""), new Text(Invariant($"{token.Id}")),
                 new Text(token.LogProbability is { } log ? Invariant($"{log:F4}") : "-"),
                 new Text(token.Rank is { } rank ? Invariant($"{rank}") : "-"));
         }

@@ -79,6 +79,7 @@ internal static class TestModels
             ValueSize = 7,
             LatentRank = 9,
             QueryRank = 11,
+            RopeInterleaved = true,
         },
     };
 

@@ -36,6 +36,7 @@ internal sealed class LatentAttention : IAttention
     private readonly int valueSize;  // V
     private readonly int latent;     // L
     private readonly double scale;
+    private readonly bool interleaved;
     private readonly RotaryTable rotary;
     private readonly Linear query;   // of the token, or of its small vector
     private readonly Linear? queryDown;
@@ -53,6 +54,7 @@ internal sealed class LatentAttention : IAttention
         (heads, turned, plain) = (attention.Heads, attention.RopeSize, headSize - attention.RopeSize);
         (valueSize, latent) = (attention.ValueSizeOrDefault(C), attention.LatentRank);
         scale = attention.Scale == 0 ? 1 / Math.Sqrt(headSize) : attention.Scale;
+        interleaved = attention.RopeInterleaved;
         WeightInit init = new(model);
         ModelConfig norms = model with { Norm = NormKind.Rms, NormEpsilon = NormEpsilon };
         if (rank > 0)
@@ -87,7 +89,8 @@ internal sealed class LatentAttention : IAttention
         Tensor c = keyValueNorm.Forward(down.SliceColumns(0, latent)).Reshape((B * T, latent));
         Tensor turnedKey = down.SliceColumns(latent, turned).Reshape((B, T, 1, turned));
         Tensor plainQuery = q.SliceColumns(0, plain), turnedQuery = q.SliceColumns(plain, turned); // (B, T, H, N), (B, T, H, R)
-        (turnedQuery, turnedKey) = turnedQuery.Rope(turnedKey, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0);
+        (turnedQuery, turnedKey) = turnedQuery.Rope(
+            turnedKey, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0, interleaved: interleaved);
 
         Tensor rows = turnedKey.Reshape((B * T, turned));
         int S = T;

@@ -34,17 +34,17 @@ public enum RopeScaling
     /// <summary>Frequencies stay as the base gives them.</summary>
     None,
 
-    /// <summary>All divided by one factor; not there yet.</summary>
+    /// <summary>All divided by one factor (Chen et al. 2023).</summary>
     Linear,
 
-    /// <summary>By a base that grows with the length; not there yet.</summary>
+    /// <summary>By a base that grows with the length of the sequence beyond the original context ("dynamic NTK").</summary>
     Dynamic,
 
-    /// <summary>Low frequencies divided, high ones kept, as in Llama 3; not there yet.</summary>
+    /// <summary>Low frequencies divided, high ones kept, as in Llama 3.1.</summary>
     [JsonStringEnumMemberName("llama3")]
     Llama3,
 
-    /// <summary>By a ramp over the frequencies (Peng et al. 2023); not there yet.</summary>
+    /// <summary>By a ramp over the frequencies, cosines and sines times a factor (YaRN, Peng et al. 2023).</summary>
     Yarn,
 }
 
@@ -119,16 +119,52 @@ public sealed record AttentionConfig
     [FormerKey("model.rope_theta")]
     public float RopeTheta { get; init; } = 10000f;
 
-    /// <summary>How rotary frequencies are changed for longer contexts; only none is there yet.</summary>
+    /// <summary>
+    /// How rotary frequencies are changed for longer contexts: none, linear (all divided by the factor), dynamic (a base that grows with
+    /// the length beyond the original context), llama3 (low ones divided), yarn (a ramp; Peng et al. 2023).
+    /// </summary>
     public RopeScaling RopeScaling { get; init; }
 
+    /// <summary>What the scaling divides rotary frequencies by, s: how many times longer contexts are meant to be.</summary>
+    public float RopeFactor { get; init; } = 1f;
+
+    /// <summary>Context that a model was trained on before the scaling (dynamic, llama3, yarn); 0: model.context.</summary>
+    public int RopeOriginalContext { get; init; }
+
+    /// <summary>Llama3: pairs that turn fewer times than this in the original context have their frequency divided.</summary>
+    public float RopeLowFrequency { get; init; } = 1f;
+
+    /// <summary>Llama3: pairs that turn more times than this in the original context keep their frequency.</summary>
+    public float RopeHighFrequency { get; init; } = 4f;
+
+    /// <summary>Yarn: the ramp begins at the pair that turns so many times in the original context.</summary>
+    public float RopeBetaFast { get; init; } = 32f;
+
+    /// <summary>Yarn: the ramp ends at the pair that turns so many times in the original context.</summary>
+    public float RopeBetaSlow { get; init; } = 1f;
+
+    /// <summary>Yarn: the ramp begins and ends at whole pairs.</summary>
+    public bool RopeTruncate { get; init; } = true;
+
     /// <summary>
-    /// Elements of a head, from its first, that rotary positions turn; 0: all, and only that is there yet. In latent attention those at its
-    /// end, which have the positions alone: their keys are one for all heads.
+    /// Yarn: what cosines and sines are multiplied by; 0: m(s, rope_mscale)/m(s, rope_mscale_all_dim) where both are set, else m(s, 1),
+    /// with m(s, k) = 0.1·k·ln s + 1.
+    /// </summary>
+    public float RopeAttentionFactor { get; init; }
+
+    /// <summary>Yarn: see rope_attention_factor (DeepSeek's mscale); 0: not set.</summary>
+    public float RopeMscale { get; init; }
+
+    /// <summary>Yarn: see rope_attention_factor (DeepSeek's mscale_all_dim); 0: not set.</summary>
+    public float RopeMscaleAllDim { get; init; }
+
+    /// <summary>
+    /// Elements of a head, from its first, that rotary positions turn, an even number; 0: all. In latent attention those at its end, which
+    /// have the positions alone: their keys are one for all heads.
     /// </summary>
     public int RopeSize { get; init; }
 
-    /// <summary>Rotary pairs are neighbours (2i, 2i + 1), not half a head apart (i, i + D/2); only false is there yet.</summary>
+    /// <summary>Rotary pairs are neighbours (2i, 2i + 1), not half of what is turned apart (i, i + D/2).</summary>
     public bool RopeInterleaved { get; init; }
 
     /// <summary>Experts per head, E; the values have theirs in every key and value head, the outputs in every query head.</summary>
@@ -149,8 +185,11 @@ public sealed record AttentionConfig
     /// <summary>Size of a value's head with the default resolved.</summary>
     internal int ValueSizeOrDefault(int width) => Kind == AttentionKind.Latent && ValueSize > 0 ? ValueSize : HeadSizeOrDefault(width);
 
-    /// <summary>How many elements a rotary table is for.</summary>
-    internal int RotarySize(int width) => Kind == AttentionKind.Latent ? RopeSize : HeadSizeOrDefault(width);
+    /// <summary>Elements of a head that rotary positions turn, with the default resolved.</summary>
+    internal int RopeSizeOrAll(int width) => RopeSize == 0 ? HeadSizeOrDefault(width) : RopeSize;
+
+    /// <summary>The context before the scaling of rotary frequencies, with the default resolved.</summary>
+    internal int RopeOriginalContextOrAll(ModelConfig model) => RopeOriginalContext == 0 ? model.Context : RopeOriginalContext;
 
     /// <summary>All query heads side by side, H·D.</summary>
     internal int QueryWidth(int width) => Heads * HeadSizeOrDefault(width);

@@ -10,6 +10,7 @@ public static class ConfigNotes
     public static IReadOnlyList<string> OfModel(RunConfig config) =>
     [
         .. config.Moe.Experts == 0 ? [] : NonCausal(config.Moe).Concat(Ignored(config.Moe)).Concat(DependsOnBatch(config)),
+        .. Ignored(config.Attention, config.Model),
         .. Renamed(config.WrittenByFormerName),
     ];
 
@@ -56,6 +57,49 @@ public static class ConfigNotes
             AddWhere(idle, ("moe.logit_noise", moe.LogitNoise));
         if (idle.Count > 0)
             yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with moe.router={router.Name}";
+    }
+
+    /// <summary>Keys of rotary positions that say something, and nothing asks for them.</summary>
+    private static IEnumerable<string> Ignored(AttentionConfig attention, ModelConfig model)
+    {
+        AttentionConfig plain = new();
+        string scaling = attention.RopeScaling.ToString().ToLowerInvariant();
+        bool isYarn = attention.RopeScaling == RopeScaling.Yarn, isLlama3 = attention.RopeScaling == RopeScaling.Llama3;
+        List<string> idle = [];
+        void AddUnless(bool used, string key, bool isSet)
+        {
+            if (isSet && !used)
+                idle.Add($"attention.{key}");
+        }
+
+        AddUnless(attention.RopeScaling != RopeScaling.None, "rope_factor", attention.RopeFactor != plain.RopeFactor);
+        bool hasContext = isYarn || isLlama3 || attention.RopeScaling == RopeScaling.Dynamic;
+        AddUnless(hasContext, "rope_original_context", attention.RopeOriginalContext != 0);
+        AddUnless(isLlama3, "rope_low_frequency", attention.RopeLowFrequency != plain.RopeLowFrequency);
+        AddUnless(isLlama3, "rope_high_frequency", attention.RopeHighFrequency != plain.RopeHighFrequency);
+        AddUnless(isYarn, "rope_beta_fast", attention.RopeBetaFast != plain.RopeBetaFast);
+        AddUnless(isYarn, "rope_beta_slow", attention.RopeBetaSlow != plain.RopeBetaSlow);
+        AddUnless(isYarn, "rope_truncate", attention.RopeTruncate != plain.RopeTruncate);
+        AddUnless(isYarn, "rope_attention_factor", attention.RopeAttentionFactor != 0);
+        AddUnless(isYarn, "rope_mscale", attention.RopeMscale != 0);
+        AddUnless(isYarn, "rope_mscale_all_dim", attention.RopeMscaleAllDim != 0);
+        if (idle.Count > 0)
+            yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with attention.rope_scaling={scaling}";
+        if (model.Positions != PositionKind.Rope)
+        {
+            idle.Clear();
+            AddUnless(false, $"rope_scaling={scaling}", attention.RopeScaling != RopeScaling.None);
+            AddUnless(false, "rope_size", attention.RopeSize != 0);
+            AddUnless(false, "rope_interleaved", attention.RopeInterleaved);
+            if (idle.Count > 0)
+                yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with model.positions=learned";
+        }
+        else if (attention.RopeScaling == RopeScaling.Dynamic && model.Context <= attention.RopeOriginalContextOrAll(model))
+        {
+            yield return "attention.rope_scaling=dynamic has no effect up to the original context, "
+                + $"{attention.RopeOriginalContextOrAll(model)} tokens, and model.context={model.Context} is not longer; to use it raise "
+                + "model.context, and set attention.rope_original_context to the context of the training";
+        }
     }
 
     /// <summary>Experts that fill up over the windows of a batch make an evaluation depend on how many it reads together.</summary>

@@ -16,6 +16,7 @@ internal static class Validation
     {
         CheckModel(config.Model);
         CheckHeads(config.Attention, config.Model);
+        CheckRopeScaling(config.Attention, config.Model);
         CheckAttention(config.Attention);
         CheckLatent(config.Attention, config.Model);
         CheckMoe(config.Moe, config.Model);
@@ -123,16 +124,43 @@ internal static class Validation
             + "0 for as many as heads");
         int headSize = attention.HeadSizeOrDefault(model.Width);
         string named = attention.HeadSize > 0 ? "attention.head_size" : "model.width/attention.heads";
-        Require(model.Positions != PositionKind.Rope || headSize % 2 == 0 || attention.Kind == AttentionKind.Latent,
-            $"model.positions=rope needs an even head size, and {named}={headSize} is odd; change one of them, or use "
-            + "model.positions=learned");
+        Require(model.Positions != PositionKind.Rope || headSize % 2 == 0 || attention.RopeSize > 0,
+            $"model.positions=rope needs an even head size, and {named}={headSize} is odd; change one of them, set "
+            + "attention.rope_size, or use model.positions=learned");
+        Size("attention.rope_size", attention.RopeSize, 0);
+        Require(attention.RopeSize % 2 == 0, $"attention.rope_size={attention.RopeSize} must be an even number: elements turn in pairs");
+        Require(attention.RopeSize <= headSize,
+            $"attention.rope_size={attention.RopeSize} is above {named}={headSize}; lower it, or set 0 for all of a head");
         NotNegative("attention.scale", attention.Scale);
         Positive("attention.rope_theta", attention.RopeTheta);
-        Require(attention.RopeScaling == RopeScaling.None,
-            $"attention.rope_scaling={attention.RopeScaling.ToString().ToLowerInvariant()} is not there yet; set it none");
-        Require(attention.RopeSize == 0 || attention.Kind == AttentionKind.Latent,
-            $"attention.rope_size={attention.RopeSize} is not there yet; set it 0");
-        Require(!attention.RopeInterleaved, "attention.rope_interleaved=true is not there yet; set it false");
+    }
+
+    /// <summary>What the formulas of the scalings divide by, and take logarithms of.</summary>
+    private static void CheckRopeScaling(AttentionConfig attention, ModelConfig model)
+    {
+        Require(float.IsFinite(attention.RopeFactor) && attention.RopeFactor >= 1,
+            $"attention.rope_factor={attention.RopeFactor} must be a number, at least 1");
+        Size("attention.rope_original_context", attention.RopeOriginalContext, 0);
+        Positive("attention.rope_low_frequency", attention.RopeLowFrequency);
+        Positive("attention.rope_high_frequency", attention.RopeHighFrequency);
+        Positive("attention.rope_beta_fast", attention.RopeBetaFast);
+        Positive("attention.rope_beta_slow", attention.RopeBetaSlow);
+        NotNegative("attention.rope_attention_factor", attention.RopeAttentionFactor);
+        NotNegative("attention.rope_mscale", attention.RopeMscale);
+        NotNegative("attention.rope_mscale_all_dim", attention.RopeMscaleAllDim);
+        Require(attention.RopeScaling != RopeScaling.Llama3 || attention.RopeLowFrequency < attention.RopeHighFrequency,
+            $"attention.rope_high_frequency={attention.RopeHighFrequency} must be above "
+            + $"attention.rope_low_frequency={attention.RopeLowFrequency} with attention.rope_scaling=llama3");
+        bool isYarn = attention.RopeScaling == RopeScaling.Yarn;
+        Require(!isYarn || attention.RopeBetaSlow <= attention.RopeBetaFast,
+            $"attention.rope_beta_fast={attention.RopeBetaFast} must be at least "
+            + $"attention.rope_beta_slow={attention.RopeBetaSlow} with attention.rope_scaling=yarn");
+        Require(!isYarn || attention.RopeTheta > 1,
+            $"attention.rope_theta={attention.RopeTheta} must be above 1 with attention.rope_scaling=yarn");
+        int turned = attention.RopeSizeOrAll(model.Width);
+        Require(attention.RopeScaling != RopeScaling.Dynamic || turned > 2,
+            $"attention.rope_scaling=dynamic needs more than one pair of elements to turn, and a head has {turned}; use larger heads, or "
+            + "attention.rope_scaling=linear");
     }
 
     private static void CheckAttention(AttentionConfig attention)
@@ -169,9 +197,12 @@ internal static class Validation
         Require(model.Positions == PositionKind.Rope, "attention.kind=latent has rotary positions only; set model.positions=rope");
         Require(attention.LatentRank > 0,
             "attention.kind=latent needs attention.latent_rank: how many numbers the keys and values of a token are made of");
-        Require(attention.RopeSize > 0 && attention.RopeSize % 2 == 0 && attention.RopeSize < headSize,
-            $"attention.kind=latent needs an attention.rope_size that is even, above 0 and below the size of a head, {headSize}: the "
-            + $"elements of a head that have positions; it is {attention.RopeSize}");
+        Require(attention.RopeSize > 0 && attention.RopeSize < headSize,
+            $"attention.kind=latent needs an attention.rope_size above 0 and below the size of a head, {headSize}: the elements of a head "
+            + $"that have positions; it is {attention.RopeSize}");
+        Require(attention.RopeScaling != RopeScaling.Dynamic,
+            "attention.rope_scaling=dynamic changes keys that a cache of attention.kind=latent has turned already; set none, linear, "
+            + "llama3 or yarn");
         Require(attention.KvHeadsOrAll == attention.Heads,
             $"attention.kv_heads={attention.KvHeads} has no meaning with attention.kind=latent, where every head has its own keys and "
             + "values; set it 0");

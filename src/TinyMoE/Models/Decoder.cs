@@ -56,7 +56,7 @@ public sealed class Decoder : IDisposable
             throw new ArgumentException("model.vocabulary must be set before the model is built.");
         WeightInit init = new(model);
         bool rotates = model.Positions == PositionKind.Rope;
-        rotary = rotates ? new RotaryTable(model.Context, config.Attention.RotarySize(C), config.Attention.RopeTheta) : null;
+        rotary = rotates ? new RotaryTable(model, config.Attention, config.Attention.RopeSizeOrAll(C)) : null;
         embedding = Parameters.Add("embedding.weight", (V, C), init.Embedding(), ModelPart.Embedding);
         if (!rotates)
             positions = Parameters.Add("positions.weight", (model.Context, C), init.Embedding(), ModelPart.Embedding);

@@ -24,7 +24,7 @@ internal sealed class AttentionLayer : IDisposable
     {
         shape = (B, model.Context, model.Width);
         if (model.Positions == PositionKind.Rope)
-            rotary = new RotaryTable(model.Context, config.RotarySize(model.Width), config.RopeTheta);
+            rotary = new RotaryTable(model, config, config.RopeSizeOrAll(model.Width));
         rotary?.Allocate(backend);
         store = new ParameterStore(backend);
         attention = AttentionFactory.Create(store, Name, model, config, layer, rotary);
@@ -53,6 +53,13 @@ internal sealed class AttentionLayer : IDisposable
     {
         using Tape tape = backend.NewTape(recording: false);
         return attention.Forward(tape.Constant(shape, X), pass).ToArray();
+    }
+
+    /// <summary>The last token of the first tokens of the first sequence, without a cache.</summary>
+    public float[] ForwardOfFirst(int tokens)
+    {
+        using Tape tape = backend.NewTape(recording: false);
+        return attention.Forward(tape.Constant((1, tokens, shape[2]), X[..(tokens * shape[2])]), Pass.Inference).ToArray()[^shape[2]..];
     }
 
     /// <summary>The first sequence token by token through a cache.</summary>

@@ -25,6 +25,19 @@ public sealed class LatentAttentionTests
         ["biases of the model, not of the output"] = (
             Model with { Biases = true, Norm = NormKind.Layer }, Latent with { OutputBias = OutputBias.False }),
         ["scale"] = (Model with { NormEpsilon = 0.5f }, Latent with { Scale = 0.11f, RopeTheta = 100 }),
+        ["neighbours turn, scaled"] = (
+            Model with { Context = 9 },
+            Latent with
+            {
+                RopeInterleaved = true,
+                RopeScaling = RopeScaling.Yarn,
+                RopeFactor = 4,
+                RopeOriginalContext = 5,
+                RopeBetaFast = 1,
+                RopeBetaSlow = 0.01f,
+                RopeMscale = 1,
+                RopeMscaleAllDim = 0.5f,
+            }),
         ["large heads"] = (
             Model with { Context = 9 },
             new AttentionConfig { Kind = AttentionKind.Latent, Heads = 2, HeadSize = 33, RopeSize = 10, LatentRank = 20, ValueSize = 17 }),

@@ -70,10 +70,11 @@ internal sealed class LatentReference(ModelConfig model, AttentionConfig attenti
     {
         int half = turned / 2;
         double[] y = new double[turned];
+        (double[] frequencies, double factor) = RopeReference.Of(attention, turned, model.Context, model.Context);
         for (int i = 0; i < half; i++)
         {
             (int a, int b) = attention.RopeInterleaved ? (2 * i, 2 * i + 1) : (i, i + half);
-            (double sin, double cos) = Math.SinCos(position * Math.Pow(attention.RopeTheta, -2.0 * i / turned));
+            (double sin, double cos) = (factor * Math.Sin(position * frequencies[i]), factor * Math.Cos(position * frequencies[i]));
             (y[a], y[b]) = (x[a] * cos - x[b] * sin, x[b] * cos + x[a] * sin);
         }
 

@@ -2,6 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 using TinyMoE.Generate;
+using TinyMoE.Layers;
 using TinyMoE.Models;
 
 namespace TinyMoE.Tests.Cuda;
@@ -26,7 +27,7 @@ public sealed class LatentTests
     private static int[] Text(Backend backend, bool useCache)
     {
         using Decoder model = new(backend, TestModels.TinyLatent);
-        foreach (Layers.Parameter parameter in model.Parameters.All) // large enough for a text that is not one letter
+        foreach (Parameter parameter in model.Parameters.All) // large enough for a text that is not one letter
             backend.Affine(parameter.Data, parameter.Decays ? 15f : 1f, 0f, parameter.Count, parameter.Data);
         return [.. new Generator(backend, model, useCache).Generate([1, 2, 3], 24, Greedy)];
     }

@@ -21,6 +21,7 @@ internal static class Validation
         CheckHeads(config.Attention, config.Model);
         CheckRopeScaling(config.Attention, config.Model);
         CheckAttention(config.Attention);
+        CheckLatent(config.Attention, config.Model);
         CheckMoe(config.Moe, config.Model);
         CheckTrain(config.Train);
         CheckData(config.Data);
@@ -52,6 +53,19 @@ internal static class Validation
             Tensor("attention.heads·attention.head_size", queryWidth);
             Tensor("attention.heads·attention.head_size·model.width", queryWidth * model.Width);
             Tensor("train.batch·model.context·attention.heads·attention.head_size", tokens * queryWidth);
+        }
+
+        if (attention.Kind == AttentionKind.Latent)
+        {
+            long keyValueWidth = queryWidth + (long)attention.Heads * (attention.ValueSizeOrDefault(model.Width) - attention.RopeSize);
+            Tensor("train.batch·model.context", tokens);
+            Tensor("attention.heads·(sizes of a head)", queryWidth + keyValueWidth);
+            Tensor("attention.latent_rank·model.width", ((long)attention.LatentRank + attention.RopeSize) * model.Width);
+            Tensor("attention.query_rank·model.width", (long)attention.QueryRank * model.Width);
+            Tensor("attention.query_rank·attention.heads·attention.head_size", attention.QueryRank * queryWidth);
+            Tensor("attention.latent_rank·attention.heads·(sizes of a head)", attention.LatentRank * keyValueWidth);
+            Tensor("model.context·attention.latent_rank", (long)model.Context * (attention.LatentRank + attention.RopeSize));
+            Tensor("train.batch·model.context·attention.heads·(sizes of a head)", tokens * (queryWidth + keyValueWidth));
         }
 
         if (attention.Kind == AttentionKind.SwitchHead)
@@ -122,7 +136,6 @@ internal static class Validation
             $"attention.rope_size={attention.RopeSize} is above {named}={headSize}; lower it, or set 0 for all of a head");
         NotNegative("attention.scale", attention.Scale);
         Positive("attention.rope_theta", attention.RopeTheta);
-        Require(attention.Kind != AttentionKind.Latent, "attention.kind=latent is not there yet; set it full or switch-head");
     }
 
     /// <summary>What the formulas of the scalings divide by, and take logarithms of.</summary>
@@ -167,6 +180,43 @@ internal static class Validation
         Require(attention.Active < attention.Experts || attention.GateDropout == 0,
             $"attention.gate_dropout={attention.GateDropout} needs attention.active below "
             + $"attention.experts={attention.Experts}, or every expert is taken all the same; set it 0");
+    }
+
+    /// <summary>The sizes of latent attention, which no other kind has, and what it has not.</summary>
+    private static void CheckLatent(AttentionConfig attention, ModelConfig model)
+    {
+        Size("attention.value_size", attention.ValueSize, 0);
+        Size("attention.latent_rank", attention.LatentRank, 0);
+        Size("attention.query_rank", attention.QueryRank, 0);
+        if (attention.Kind != AttentionKind.Latent)
+        {
+            NeedsLatent("attention.value_size", attention.ValueSize);
+            NeedsLatent("attention.latent_rank", attention.LatentRank);
+            NeedsLatent("attention.query_rank", attention.QueryRank);
+            return;
+        }
+
+        int headSize = attention.HeadSizeOrDefault(model.Width);
+        Require(model.Positions == PositionKind.Rope, "attention.kind=latent has rotary positions only; set model.positions=rope");
+        Require(attention.LatentRank > 0,
+            "attention.kind=latent needs attention.latent_rank: how many numbers the keys and values of a token are made of");
+        Require(attention.RopeSize > 0 && attention.RopeSize < headSize,
+            $"attention.kind=latent needs an attention.rope_size above 0 and below the size of a head, {headSize}: the elements of a head "
+            + $"that have positions; it is {attention.RopeSize}");
+        Require(attention.RopeScaling != RopeScaling.Dynamic,
+            "attention.rope_scaling=dynamic changes keys that a cache of attention.kind=latent has turned already; set none, linear, "
+            + "llama3 or yarn");
+        Require(attention.KvHeadsOrAll == attention.Heads,
+            $"attention.kv_heads={attention.KvHeads} has no meaning with attention.kind=latent, where every head has its own keys and "
+            + "values; set it 0");
+        Require(attention.QueryKeyNorm == QueryKeyNorm.None,
+            "attention.kind=latent has norms of its own and takes none of queries and keys; set attention.query_key_norm=none");
+        Require(attention.Window.Values.All(window => window == 0),
+            $"attention.window={Excerpt.Of(attention.Window.ToString())} has no meaning with attention.kind=latent, which sees all tokens; "
+            + "set it 0");
+
+        static void NeedsLatent(string key, int value) =>
+            Require(value == 0, $"{key}={value} needs attention.kind=latent; set that, or {key}=0");
     }
 
     private static void CheckMoe(MoeConfig moe, ModelConfig model)

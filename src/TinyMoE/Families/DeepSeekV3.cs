@@ -35,6 +35,6 @@ internal sealed class DeepSeekV3 : Family
     internal override void AddNames(NameTable names, RunConfig config)
     {
         LatentRules.AddNames(names);
-        names.AddInLayer("moe.router.bias", new NameTemplate("mlp.gate.e_score_correction_bias"));
+        names.AddInLayer("moe.router.correction", new NameTemplate("mlp.gate.e_score_correction_bias"));
     }
 }

@@ -41,7 +41,7 @@ internal sealed class Glm4Moe : Family
         names.AddQueryKeyNorm();
         names.AddNetwork("feed_forward", "mlp");
         names.AddInLayer("moe.router", "mlp.gate");
-        names.AddInLayer("moe.router.bias", new NameTemplate("mlp.gate.e_score_correction_bias"));
+        names.AddInLayer("moe.router.correction", new NameTemplate("mlp.gate.e_score_correction_bias"));
         names.AddExperts("mlp.experts");
         names.AddNetwork("moe.shared_experts", "mlp.shared_experts");
     }

@@ -22,6 +22,12 @@ internal static class OwnNames
             ["layers.{layer}.attention.key"] = $"{Attention}.k_proj",
             ["layers.{layer}.attention.query_norm"] = $"{Attention}.q_norm",
             ["layers.{layer}.attention.key_norm"] = $"{Attention}.k_norm",
+            ["layers.{layer}.attention.query_down"] = $"{Attention}.q_a_proj",
+            ["layers.{layer}.attention.query_down_norm"] = $"{Attention}.q_a_layernorm",
+            ["layers.{layer}.attention.query_up"] = $"{Attention}.q_b_proj",
+            ["layers.{layer}.attention.key_value_down"] = $"{Attention}.kv_a_proj_with_mqa",
+            ["layers.{layer}.attention.key_value_norm"] = $"{Attention}.kv_a_layernorm",
+            ["layers.{layer}.attention.key_value_up"] = $"{Attention}.kv_b_proj",
             ["layers.{layer}.attention.value"] = $"{Attention}.v_proj",
             ["layers.{layer}.attention.output"] = $"{Attention}.o_proj",
             ["layers.{layer}.attention.value_router"] = $"{Attention}.v_gate",
@@ -30,7 +36,7 @@ internal static class OwnNames
             ["layers.{layer}.attention.output_experts"] = $"{Attention}.o_experts.{{expert}}",
             ["layers.{layer}.feed_forward_norm"] = $"{Block}.post_attention_layernorm",
             ["layers.{layer}.moe.router"] = $"{Moe}.gate",
-            ["layers.{layer}.moe.router.bias"] = $"{Moe}.gate.e_score_correction_bias",
+            ["layers.{layer}.moe.router.correction"] = $"{Moe}.gate.e_score_correction_bias",
             ["layers.{layer}.moe.router.centroids"] = $"{Moe}.centroids",
             ["layers.{layer}.moe.router.groups"] = $"{Moe}.group_gate",
             ["layers.{layer}.moe.router.noise"] = $"{Moe}.noise",
@@ -46,10 +52,9 @@ internal static class OwnNames
 
         void AddNetwork(string ours, string theirs)
         {
-            bool isGated = model.FeedForward == FeedForwardKind.SwiGlu;
-            if (isGated)
+            if (model.IsGated)
                 names[$"layers.{{layer}}.{ours}.gate"] = $"{theirs}.w1";
-            names[$"layers.{{layer}}.{ours}.up"] = isGated ? $"{theirs}.w3" : $"{theirs}.w1";
+            names[$"layers.{{layer}}.{ours}.up"] = model.IsGated ? $"{theirs}.w3" : $"{theirs}.w1";
             names[$"layers.{{layer}}.{ours}.down"] = $"{theirs}.w2";
         }
     }

@@ -4,6 +4,8 @@ namespace TinyMoE.Tests.Configuration;
 
 public sealed class ValidationTests
 {
+    private const string Latent = "attention.kind=latent attention.kv_heads=0 attention.latent_rank=12 attention.rope_size=8";
+
     [Theory]
     [InlineData("model.width=0", "model.width")]
     [InlineData("model.width=-4", "model.width")]
@@ -34,7 +36,22 @@ public sealed class ValidationTests
     [InlineData("attention.head_size=9000000 attention.heads=400 attention.kv_heads=4", "attention.heads", "attention.head_size")]
     [InlineData("attention.window=1,2,3,4,5", "attention.window=1,2,3,4,5", "model.layers=4")]
     [InlineData("attention.scale=-1", "attention.scale")]
-    [InlineData("attention.kind=latent", "attention.kind=latent is not there yet; set it full or switch-head")]
+    [InlineData("attention.kind=latent attention.rope_size=8", "attention.kind=latent needs attention.latent_rank")]
+    [InlineData("attention.kind=latent attention.latent_rank=12", "attention.kind=latent needs an attention.rope_size", "it is 0")]
+    [InlineData(Latent + " attention.rope_size=7", "attention.rope_size=7", "even")]
+    [InlineData(Latent + " attention.rope_size=32", "attention.rope_size", "below the size of a head, 32")]
+    [InlineData(Latent + " attention.kv_heads=2", "attention.kv_heads=2", "attention.kind=latent")]
+    [InlineData(Latent + " attention.window=0,4", "attention.window=0,4", "attention.kind=latent")]
+    [InlineData(Latent + " attention.query_key_norm=per-head", "attention.query_key_norm", "attention.kind=latent")]
+    [InlineData(Latent + " model.positions=learned", "model.positions=rope", "attention.kind=latent")]
+    [InlineData(Latent + " attention.rope_scaling=dynamic", "attention.rope_scaling=dynamic", "attention.kind=latent")]
+    [InlineData(Latent + " attention.value_size=-1", "attention.value_size=-1")]
+    [InlineData(Latent + " attention.query_rank=-1", "attention.query_rank=-1")]
+    [InlineData(Latent + " attention.query_rank=10000000 attention.head_size=64", "attention.query_rank")]
+    [InlineData(Latent + " attention.value_size=9000000", "attention.heads", "sizes of a head")]
+    [InlineData("attention.latent_rank=12", "attention.latent_rank=12 needs attention.kind=latent; set that, or attention.latent_rank=0")]
+    [InlineData("attention.value_size=12", "attention.value_size=12 needs attention.kind=latent")]
+    [InlineData("attention.query_rank=12", "attention.query_rank=12 needs attention.kind=latent")]
     [InlineData("attention.rope_factor=0.5", "attention.rope_factor=0.5 must be a number, at least 1")]
     [InlineData("attention.rope_original_context=-1", "attention.rope_original_context")]
     [InlineData("attention.rope_low_frequency=0", "attention.rope_low_frequency")]
@@ -109,6 +126,9 @@ public sealed class ValidationTests
     [InlineData("attention.head_size=33 model.positions=learned")]
     [InlineData("attention.window=0,8,8,0 attention.scale=0.1 attention.query_key_norm=per-head")]
     [InlineData("data.labels=record data.sources=a.jsonl")]
+    [InlineData("attention.kind=latent attention.kv_heads=0 attention.latent_rank=1 attention.rope_size=2 attention.head_size=3")]
+    [InlineData("attention.kind=latent attention.kv_heads=4 attention.latent_rank=12 attention.rope_size=8 attention.value_size=5")]
+    [InlineData(Latent + " attention.query_rank=7")]
     public void Validate_UnusualButPossible_Passes(string changes) => Changed(changes).Validate();
 
     [Fact]

@@ -20,6 +20,9 @@ public sealed class TensorNamesTests
     [InlineData("layers.11.attention_norm.weight", "model.layers.11.input_layernorm.weight")]
     [InlineData("layers.0.attention.output.bias", "model.layers.0.self_attn.o_proj.bias")]
     [InlineData("layers.0.attention.value_experts.weight", "model.layers.0.self_attn.v_experts.{expert}.weight")]
+    [InlineData("layers.0.attention.query_down_norm.weight", "model.layers.0.self_attn.q_a_layernorm.weight")]
+    [InlineData("layers.0.attention.key_value_down.bias", "model.layers.0.self_attn.kv_a_proj_with_mqa.bias")]
+    [InlineData("layers.0.attention.key_value_up.weight", "model.layers.0.self_attn.kv_b_proj.weight")]
     [InlineData("layers.3.moe.router.weight", "model.layers.3.block_sparse_moe.gate.weight")]
     [InlineData("layers.3.moe.router.bias", "model.layers.3.block_sparse_moe.gate.e_score_correction_bias")]
     [InlineData("layers.3.moe.router.tasks.weight", "model.layers.3.block_sparse_moe.task_gate.weight")]
@@ -57,6 +60,16 @@ public sealed class TensorNamesTests
         Assert.DoesNotContain(inFile, name => name.Contains('{', StringComparison.Ordinal));
         Assert.All(plan, p => Assert.NotEqual(ModelPart.Other, p.Part));
         Assert.All(plan, p => Assert.Equal(p.Count, names.Of(p).Sum(tensor => tensor.Shape.Count)));
+    }
+
+    [Fact]
+    public void LatentAttention_HasDeepSeeksNames()
+    {
+        TensorNames names = TensorNames.Of(TestModels.TinyLatent.Model);
+        Assert.Equal(
+            ["q_a_proj", "q_a_layernorm", "q_b_proj", "kv_a_proj_with_mqa", "kv_a_layernorm", "kv_b_proj", "o_proj"],
+            Decoder.Plan(TestModels.TinyLatent).Where(p => p.Name.StartsWith("layers.1.attention.", StringComparison.Ordinal))
+                .Select(p => names.Of(p.Name).Split('.')[^2]));
     }
 
     [Fact]

@@ -44,17 +44,19 @@ public sealed record RunConfig
     /// <exception cref="TinyMoEException">What does not fit together, in one line.</exception>
     public void Validate() => Validation.Check(this);
 
-    /// <summary>A copy for a tokenizer of that many symbols. A <c>model.vocabulary</c> that says otherwise is an error.</summary>
+    /// <summary>
+    /// A copy for a tokenizer of that many symbols. A <c>model.vocabulary</c> that is larger stays, a smaller one is an error.
+    /// </summary>
     public RunConfig WithVocabulary(int vocabulary)
     {
-        if (Model.Vocabulary != 0 && Model.Vocabulary != vocabulary)
+        if (Model.Vocabulary != 0 && Model.Vocabulary < vocabulary)
         {
             throw new TinyMoEException(
-                $"model.vocabulary={Model.Vocabulary} does not match the tokenizer, which has {vocabulary} symbols on this "
-                + "text; leave it 0");
+                $"model.vocabulary={Model.Vocabulary} is less than the tokenizer has, which is {vocabulary} symbols on this text; leave "
+                + "it 0, or raise it");
         }
 
-        return this with { Model = Model with { Vocabulary = vocabulary } };
+        return Model.Vocabulary != 0 ? this : this with { Model = Model with { Vocabulary = vocabulary } };
     }
 
     /// <summary>

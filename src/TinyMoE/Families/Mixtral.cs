@@ -33,7 +33,7 @@ internal sealed class Mixtral : Family
             ["layers.{layer}.attention.output_experts"] = $"{Attention}.o_experts.{{expert}}",
             ["layers.{layer}.feed_forward_norm"] = $"{Block}.post_attention_layernorm",
             ["layers.{layer}.moe.router"] = $"{Moe}.gate",
-            ["layers.{layer}.moe.router.bias"] = $"{Moe}.gate.e_score_correction_bias",
+            ["layers.{layer}.moe.router.correction"] = $"{Moe}.gate.e_score_correction_bias",
             ["layers.{layer}.moe.router.centroids"] = $"{Moe}.centroids",
             ["layers.{layer}.moe.router.groups"] = $"{Moe}.group_gate",
             ["layers.{layer}.moe.router.noise"] = $"{Moe}.noise",
@@ -44,14 +44,13 @@ internal sealed class Mixtral : Family
         AddNetwork("feed_forward", $"{Block}.mlp");
         AddNetwork("moe.experts", $"{Moe}.experts.{{expert}}");
         AddNetwork("moe.shared_experts", $"{Moe}.shared_experts");
-        return new TensorNames(names);
+        return new TensorNames(Name, names);
 
         void AddNetwork(string ours, string theirs)
         {
-            bool isGated = model.FeedForward == FeedForwardKind.SwiGlu;
-            if (isGated)
+            if (model.IsGated)
                 names[$"layers.{{layer}}.{ours}.gate"] = $"{theirs}.w1";
-            names[$"layers.{{layer}}.{ours}.up"] = isGated ? $"{theirs}.w3" : $"{theirs}.w1";
+            names[$"layers.{{layer}}.{ours}.up"] = model.IsGated ? $"{theirs}.w3" : $"{theirs}.w1";
             names[$"layers.{{layer}}.{ours}.down"] = $"{theirs}.w2";
         }
     }

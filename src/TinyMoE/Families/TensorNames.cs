@@ -22,9 +22,11 @@ public sealed class TensorNames
     private const string Layer = "{layer}";
     private const string Expert = "{expert}";
 
+    private readonly string family;
     private readonly IReadOnlyDictionary<string, string> templates;
 
-    internal TensorNames(IReadOnlyDictionary<string, string> templates) => this.templates = templates;
+    internal TensorNames(string family, IReadOnlyDictionary<string, string> templates) =>
+        (this.family, this.templates) = (family, templates);
 
     /// <summary>The names of a model's own checkpoints.</summary>
     public static TensorNames Of(ModelConfig model) => Family.Own.Names(model);
@@ -43,6 +45,7 @@ public sealed class TensorNames
     /// <summary>
     /// The name in a file of what the model calls <paramref name="name"/>; of a stack of experts it still has <c>{expert}</c>.
     /// </summary>
+    /// <exception cref="TinyMoEException">The family has no such tensor.</exception>
     public string Of(string name)
     {
         string[] words = name.Split('.');
@@ -52,7 +55,8 @@ public sealed class TensorNames
         string key = string.Join('.', words), module = string.Join('.', words[..^1]);
         string template = templates.TryGetValue(key, out string? whole) ? whole
             : templates.TryGetValue(module, out string? start) ? $"{start}.{words[^1]}"
-            : throw new InvalidOperationException($"The tensor {name} has no name in files: add it to the table of its family.");
+            : throw new TinyMoEException($"A model of the family {family} has no tensor {name}, so it cannot be read or written as one; "
+                + "change the configuration so that the model does not have it, or choose another family.");
         return template.Replace(Layer, layer, StringComparison.Ordinal);
     }
 

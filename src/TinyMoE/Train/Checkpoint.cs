@@ -133,7 +133,7 @@ public sealed class Checkpoint : IDisposable
     {
         string path = PathOf(RunFiles.Tokenizer);
         Tokenizer tokenizer = Tokenizer.Read(Text(RunFiles.Tokenizer), path, TokenizerType.All);
-        return tokenizer.Vocabulary == Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
+        return tokenizer.Vocabulary <= Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
             $"{path} has {tokenizer.Vocabulary} symbols and model.vocabulary={Config.Model.Vocabulary} in {PathOf(RunFiles.Config)}; the "
             + "two do not belong together.");
     }
@@ -294,7 +294,7 @@ public sealed class Checkpoint : IDisposable
         try
         {
             string text = System.Text.Encoding.UTF8.GetString(Text(RunFiles.Config));
-            RunConfig config = ConfigJson.Read(text) with { WrittenByFormerName = [] };
+            RunConfig config = State.OfItsTime(ConfigJson.Read(text) with { WrittenByFormerName = [] });
             config.Validate(); // nobody wrote this by hand: a value that cannot be is damage
             Validation.CheckComplete(config);
             return State.Step <= config.Train.Steps ? config : throw new TinyMoEException(

@@ -63,6 +63,8 @@ public static class Training
         RunConfig? saved = resume ? newest!.Config : choice.Init is { } init ? ConfigOf(init, place) : null;
         RunConfig config = fresh ?? choice.Resolve(saved);
         config.Validate();
+        if (saved is null)
+            Validation.CheckLearns(config.Moe);
         if (choice.Init is not null)
             InitialWeights.RequireFit(choice.Init, saved!, config);
         string file = config.Data.TokenizerFile;

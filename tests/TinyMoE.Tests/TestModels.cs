@@ -63,7 +63,7 @@ internal static class TestModels
             Scale = 0.4f,
             QueryKeyNorm = QueryKeyNorm.Whole,
             Biases = true,
-            OutputBias = OutputBias.True,
+            OutputBias = BiasChoice.True,
         },
     };
 
@@ -86,7 +86,9 @@ internal static class TestModels
     /// <summary>The tiny mixture with experts in bfloat16.</summary>
     public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
 
-    /// <summary>"plain", "noisy", "switch-head", "heads", "latent", "bfloat16", or a preset.</summary>
+    /// <summary>
+    /// "plain", "noisy", "switch-head", "heads", "latent", "bfloat16", one of <see cref="FamilyModels"/>, or a preset.
+    /// </summary>
     public static RunConfig Named(string name) => name switch
     {
         "plain" => Tiny,
@@ -95,7 +97,7 @@ internal static class TestModels
         "heads" => TinyHeads,
         "latent" => TinyLatent,
         "bfloat16" => TinyBfloat16,
-        _ => Presets.Get(name),
+        _ => FamilyModels.All.GetValueOrDefault(name) ?? Presets.Get(name),
     };
 
     /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>

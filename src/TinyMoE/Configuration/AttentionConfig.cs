@@ -48,19 +48,6 @@ public enum RopeScaling
     Yarn,
 }
 
-/// <summary>Whether the output projection has a bias.</summary>
-public enum OutputBias
-{
-    /// <summary>As <c>model.biases</c> says.</summary>
-    AsModel,
-
-    /// <summary>The projection has a bias.</summary>
-    True,
-
-    /// <summary>The projection has no bias.</summary>
-    False,
-}
-
 /// <summary>Attention: its heads, what they see, positions, norms and biases, and experts inside it. Keys <c>attention.*</c>.</summary>
 public sealed record AttentionConfig
 {
@@ -113,7 +100,7 @@ public sealed record AttentionConfig
     public bool Biases { get; init; }
 
     /// <summary>Bias of the output projection: as model.biases says, or true, or false.</summary>
-    public OutputBias OutputBias { get; init; }
+    public BiasChoice OutputBias { get; init; }
 
     /// <summary>Base of the rotary frequencies.</summary>
     [FormerKey("model.rope_theta")]
@@ -198,5 +185,5 @@ public sealed record AttentionConfig
     internal int KeyWidth(int width) => KvHeadsOrAll * HeadSizeOrDefault(width);
 
     /// <summary>Whether the output projection of a model has a bias.</summary>
-    internal bool HasOutputBias(ModelConfig model) => OutputBias == OutputBias.AsModel ? model.Biases : OutputBias == OutputBias.True;
+    internal bool HasOutputBias(ModelConfig model) => model.HasBias(OutputBias);
 }

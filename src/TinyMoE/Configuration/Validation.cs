@@ -28,6 +28,10 @@ internal static class Validation
         CheckTensors(config);
     }
 
+    /// <summary>Finds what a model can have whose weights are given, and one that begins with random weights cannot learn with.</summary>
+    public static void CheckLearns(MoeConfig moe) => Require(!moe.GatesAreConstant,
+        "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set moe.renormalize=false");
+
     /// <summary>Finds what a model that was trained must have, and a configuration that is still to meet its text need not.</summary>
     public static void CheckComplete(RunConfig config)
     {
@@ -85,8 +89,10 @@ internal static class Validation
         {
             Tensor("train.batch·model.context·moe.experts", tokens * moe.Experts);
             Tensor("train.batch·model.context·moe.active·model.width", tokens * moe.ActiveOfRouter * model.Width);
-            Tensor("model.width·moe.shared_experts·moe.hidden", model.Width * expertHidden * moe.SharedExperts);
-            Tensor("train.batch·model.context·moe.shared_experts·moe.hidden", tokens * moe.SharedExperts * expertHidden);
+            long sharedHidden = moe.SharedHiddenOrDefault(model.Width);
+            string shared = moe.SharedHidden > 0 ? "moe.shared_hidden" : "moe.shared_experts·moe.hidden";
+            Tensor($"model.width·{shared}", model.Width * sharedHidden);
+            Tensor($"train.batch·model.context·{shared}", tokens * sharedHidden);
         }
 
         static void Tensor(string keys, long elements) =>
@@ -105,6 +111,11 @@ internal static class Validation
         Size("model.hidden", model.Hidden, 0);
         Positive("model.norm_epsilon", model.NormEpsilon);
         Positive("model.init_scale", model.InitScale);
+        Positive("model.swiglu_limit", model.SwigluLimit);
+        Positive("model.swiglu_alpha", model.SwigluAlpha);
+        Positive("model.embedding_multiplier", model.EmbeddingMultiplier);
+        Positive("model.residual_multiplier", model.ResidualMultiplier);
+        Positive("model.logits_scaling", model.LogitsScaling);
         Require(model.Dropout is >= 0 and < 1, $"model.dropout={model.Dropout} must be at least 0 and below 1");
     }
 
@@ -226,6 +237,15 @@ internal static class Validation
         Size("moe.every", moe.Every, 1);
         Size("moe.first_dense", moe.FirstDense, 0);
         Size("moe.shared_experts", moe.SharedExperts, 0);
+        Size("moe.shared_hidden", moe.SharedHidden, 0);
+        foreach (int layer in moe.DenseLayers.Layers)
+        {
+            Require(layer >= 0 && layer < model.Layers,
+                $"moe.dense_layers names layer {layer}, and model.layers={model.Layers} are 0 to {model.Layers - 1}; leave it out");
+        }
+
+        Require(moe.DenseLayers.Layers.Distinct().Count() == moe.DenseLayers.Layers.Count,
+            $"moe.dense_layers={Excerpt.Of(moe.DenseLayers.ToString())} names a layer twice; name each once");
         Size("moe.groups", moe.Groups, 1);
         Size("moe.active_groups", moe.ActiveGroups, 1);
         Size("moe.min_capacity", moe.MinCapacity, 1);
@@ -257,13 +277,16 @@ internal static class Validation
             $"moe.active={moe.Active} must be from 1 to moe.experts={moe.Experts}; for a dense model set moe.experts=0");
         Require(moe.FirstDense < model.Layers,
             $"moe.first_dense={moe.FirstDense} leaves none of model.layers={model.Layers} for the experts; lower it, or set moe.experts=0");
+        Require(Enumerable.Range(0, model.Layers).Any(moe.InLayer),
+            $"moe.dense_layers, moe.first_dense={moe.FirstDense} and moe.every={moe.Every} leave none of model.layers={model.Layers} for "
+            + "the experts; name fewer, or set moe.experts=0");
         Require(moe.LoadLoss == 0 || noisy || (moe.LogitNoise > 0 && moe.Router is RouterKind.TopK or RouterKind.Switch),
             $"moe.load_loss={moe.LoadLoss} needs noise: moe.router=noisy-top-k, or moe.logit_noise above 0 with top-k or "
             + "switch; set that, or moe.load_loss=0");
         Require(moe.LoadLoss == 0 || moe.ActiveOfRouter < moe.Experts,
             $"moe.load_loss={moe.LoadLoss} needs moe.active below moe.experts={moe.Experts}, or every load is the same; set "
             + "moe.load_loss=0");
-        Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || moe.Router is not (RouterKind.TopK or RouterKind.Task) || !moe.Renormalize,
+        Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || moe.Router != RouterKind.Task || !moe.Renormalize,
             "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set "
             + "moe.renormalize=false");
         Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || !noisy || moe.LoadLoss > 0,
@@ -274,8 +297,11 @@ internal static class Validation
             $"moe.groups={moe.Groups} does not divide moe.experts={moe.Experts}; choose a divisor, or 1 for no groups");
         Require(moe.ActiveGroups <= moe.Groups,
             $"moe.active_groups={moe.ActiveGroups} must be from 1 to moe.groups={moe.Groups}");
-        Require(moe.Groups == 1 || moe.Router is RouterKind.Hierarchical or RouterKind.DeepSeek,
-            $"moe.groups={moe.Groups} is for the routers hierarchical and deepseek, and {named} has no groups; set moe.groups=1");
+        Require(moe.Groups == 1 || moe.Router is RouterKind.TopK or RouterKind.Hierarchical or RouterKind.DeepSeek,
+            $"moe.groups={moe.Groups} is for the routers top-k, hierarchical and deepseek, and {named} has no groups; set moe.groups=1");
+        Require(moe.LoadLoss == 0 || moe.ActiveGroups == moe.Groups,
+            $"moe.load_loss={moe.LoadLoss} is of choices among all experts, and moe.active_groups={moe.ActiveGroups} of "
+            + $"moe.groups={moe.Groups} closes some; set moe.load_loss=0, or moe.groups=1");
         Require(moe.Active <= moe.ActiveGroups * (moe.Experts / moe.Groups) || moe.Groups == 1,
             $"moe.active={moe.Active} experts do not fit moe.active_groups={moe.ActiveGroups} groups of "
             + $"{moe.Experts / Math.Max(1, moe.Groups)}; raise moe.active_groups, or lower moe.active");
@@ -298,6 +324,8 @@ internal static class Validation
         Require(moe.GshardLoss == 0 || moe.Router is not (RouterKind.ExpertChoice or RouterKind.Soft),
             $"moe.gshard_loss counts first choices, and with {named} tokens do not choose; set moe.gshard_loss=0");
         Require(!moe.SharedGate || moe.SharedExperts > 0, "moe.shared_gate=true needs moe.shared_experts above 0");
+        Require(moe.SharedHidden == 0 || moe.SharedExperts > 0,
+            $"moe.shared_hidden={moe.SharedHidden} needs moe.shared_experts above 0");
     }
 
     private static void CheckTrain(TrainConfig train)

@@ -296,7 +296,7 @@ public sealed class Checkpoint : IInitialModel
         try
         {
             string text = System.Text.Encoding.UTF8.GetString(Text(RunFiles.Config));
-            RunConfig config = ConfigJson.Read(text) with { WrittenByFormerName = [] };
+            RunConfig config = State.OfItsTime(ConfigJson.Read(text) with { WrittenByFormerName = [] });
             config.Validate(); // nobody wrote this by hand: a value that cannot be is damage
             Validation.CheckComplete(config);
             return State.Step <= config.Train.Steps ? config : throw new TinyMoEException(

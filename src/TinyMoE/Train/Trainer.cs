@@ -89,6 +89,8 @@ public sealed class Trainer : IDisposable
             state = resume ? own!.StateFor(source.Fingerprint) : TrainingState.New(source.Fingerprint);
             this.config = config = source.Complete(config);
             config.Validate();
+            if (before is null)
+                Validation.CheckLearns(config.Moe);
             source.CheckContext(config.Model.Context);
             if (resume)
                 own!.RequireSame(config);

@@ -3,6 +3,7 @@ using TinyMoE.Families;
 using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Tensors;
+using TinyMoE.Tests.Files;
 
 namespace TinyMoE.Tests.Families;
 
@@ -24,7 +25,10 @@ public sealed class TensorNamesTests
     [InlineData("layers.0.attention.key_value_down.bias", "model.layers.0.self_attn.kv_a_proj_with_mqa.bias")]
     [InlineData("layers.0.attention.key_value_up.weight", "model.layers.0.self_attn.kv_b_proj.weight")]
     [InlineData("layers.3.moe.router.weight", "model.layers.3.block_sparse_moe.gate.weight")]
-    [InlineData("layers.3.moe.router.bias", "model.layers.3.block_sparse_moe.gate.e_score_correction_bias")]
+    [InlineData("layers.3.moe.router.bias", "model.layers.3.block_sparse_moe.gate.bias")]
+    [InlineData("layers.3.moe.router.correction", "model.layers.3.block_sparse_moe.gate.e_score_correction_bias")]
+    [InlineData("layers.3.moe.router.groups.bias", "model.layers.3.block_sparse_moe.group_gate.bias")]
+    [InlineData("layers.3.moe.router.centroids.bias", "model.layers.3.block_sparse_moe.centroids.bias")]
     [InlineData("layers.3.moe.router.tasks.weight", "model.layers.3.block_sparse_moe.task_gate.weight")]
     [InlineData("layers.3.moe.router.table", "model.layers.3.block_sparse_moe.hash.table")]
     [InlineData("layers.0.moe.shared_gate.weight", "model.layers.0.block_sparse_moe.shared_expert_gate.weight")]
@@ -34,6 +38,8 @@ public sealed class TensorNamesTests
     [InlineData(FeedForwardKind.SwiGlu, "gate", "w1")]
     [InlineData(FeedForwardKind.SwiGlu, "up", "w3")]
     [InlineData(FeedForwardKind.SwiGlu, "down", "w2")]
+    [InlineData(FeedForwardKind.ClampedSwiGlu, "gate", "w1")]
+    [InlineData(FeedForwardKind.ClampedSwiGlu, "up", "w3")]
     [InlineData(FeedForwardKind.Gelu, "up", "w1")]
     [InlineData(FeedForwardKind.Relu, "down", "w2")]
     public void Of_AFeedForward_NamesTheFirstProjectionW1(FeedForwardKind kind, string ours, string theirs)
@@ -51,7 +57,7 @@ public sealed class TensorNamesTests
     {
         RunConfig config = TestModels.TinySwitchHead with
         {
-            Moe = new MoeConfig { Experts = 4, Router = router, SharedExperts = 1, SharedGate = true, Groups = 2, FirstDense = 1 },
+            Moe = new MoeConfig { Experts = 4, Router = router, SharedExperts = 1, SharedGate = true, Groups = 2, RouterBias = true },
         };
         TensorNames names = TensorNames.Of(config.Model);
         IReadOnlyList<Parameter> plan = Decoder.Plan(config);
@@ -106,8 +112,10 @@ public sealed class TensorNamesTests
     public void Of_WhatNoFamilyKnows_IsRefused()
     {
         TensorNames names = TensorNames.Of(new ModelConfig());
-        string refused = Assert.Throws<InvalidOperationException>(() => names.Of("layers.0.planted.weight")).Message;
+        string refused = OneLine.Of(() => names.Of("layers.0.planted.weight"));
         Assert.Contains("layers.0.planted.weight", refused, StringComparison.Ordinal);
+        Assert.Contains("family mixtral", refused, StringComparison.Ordinal);
+        Assert.Contains("change the configuration", refused, StringComparison.Ordinal);
     }
 
     /// <summary>A model's tensors in a file of a family; none where the family has no name for something of the model.</summary>
@@ -119,7 +127,7 @@ public sealed class TensorNamesTests
         {
             return [.. Decoder.Plan(config).SelectMany(names.Of).Select(tensor => tensor.Name)];
         }
-        catch (InvalidOperationException)
+        catch (TinyMoEException)
         {
             return [];
         }

@@ -108,7 +108,7 @@ public sealed class GeneratorTests
         Decoder model = new(backend, config with // large biases would drown the text
         {
             Model = config.Model with { Biases = false },
-            Attention = config.Attention with { Biases = false, OutputBias = OutputBias.AsModel },
+            Attention = config.Attention with { Biases = false, OutputBias = BiasChoice.AsModel },
         });
         View<float> weights = model.Parameters.Weights.All;
         backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);

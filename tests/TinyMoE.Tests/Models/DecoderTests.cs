@@ -13,7 +13,7 @@ public sealed class DecoderTests
     public static TheoryData<string> Variants =>
         [
             "plain", "noisy", "window", "dense", "tied", "mixed", "bfloat16", "switch-head", "switch-head-window", "heads",
-            "switch-head-heads", "latent",
+            "switch-head-heads", "latent", .. FamilyModels.Trainable,
         ];
 
     [Theory]
@@ -170,7 +170,7 @@ public sealed class DecoderTests
                 Model = tiny.Model with { Layers = 4 },
                 Moe = tiny.Moe with { FirstDense = 1, Every = 2, Renormalize = false },
             },
-            _ => tiny,
+            _ => FamilyModels.All.GetValueOrDefault(name) ?? tiny,
         };
     }
 }

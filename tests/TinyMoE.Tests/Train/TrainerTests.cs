@@ -33,6 +33,12 @@ public sealed class TrainerTests
     [InlineData("switch-head", 12)]
     [InlineData("latent", 11)]
     [InlineData("bfloat16", 7)]
+    [InlineData("gpt-oss", 12)]
+    [InlineData("gpt-oss-bfloat16", 5)]
+    [InlineData("deepseek-v2", 7)]
+    [InlineData("undivided", 7)]
+    [InlineData("qwen2-moe", 12)]
+    [InlineData("granite", 7)]
     public void Resume_AfterStop_EqualsRunNeverStopped(string name, int stopAt)
     {
         using TemporaryFolder folder = new();

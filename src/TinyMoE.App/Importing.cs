@@ -18,7 +18,7 @@ public static class Importing
         using Files.FileLock held = run.Lock();
         Training.CheckFolder(run, resume: false, overwrite: false);
         using HubModel hub = HubModel.Open(model);
-        ImportedRun.Write(run, hub, TokenizerFiles.Exist(model) ? TokenizerFiles.Open(model) : null);
+        ImportedRun.Write(run, hub, TokenizerChoice.IsIn(model) ? TokenizerChoice.Open(model) : null);
         return [.. hub.Notes.Select(note => new NoteReport(0, note))];
     }
 }

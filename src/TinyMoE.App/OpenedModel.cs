@@ -49,7 +49,7 @@ internal sealed class OpenedModel : IDisposable
     {
         if (Run is not null)
             return Run.LoadTokenizer();
-        tokenizer ??= TokenizerFiles.Open(folder.Path);
+        tokenizer ??= TokenizerChoice.Open(folder.Path);
         return tokenizer.Vocabulary <= Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
             $"the tokenizer in {folder} has {tokenizer.Vocabulary} tokens and its model {Config.Model.Vocabulary}; the two do not belong "
             + "together");
@@ -58,7 +58,7 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>Its tokenizer; null where a model of others comes without one.</summary>
     public Tokenizer? FindTokenizer()
     {
-        bool isThere = Run?.Has(Files.RunFiles.Tokenizer) ?? TokenizerFiles.Exist(folder.Path);
+        bool isThere = Run?.Has(Files.RunFiles.Tokenizer) ?? TokenizerChoice.IsIn(folder.Path);
         return isThere ? LoadTokenizer() : null;
     }
 

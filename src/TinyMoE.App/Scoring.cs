@@ -88,7 +88,8 @@ public static class Scoring
         IReadOnlyList<TokenScore?>? scores = null;
         AtomicFile.Write(path, stream =>
         {
-            stream.Write(SafetensorsWriter.HeaderOf("logits", [ids.Count, vocabulary]));
+            stream.Write(SafetensorsWriter.Header(
+                [new SafetensorsPlace("logits", [ids.Count, vocabulary], SafetensorsType.Float32)], metadata: null));
             scores = scorer.Score(ids, rows => stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(rows)), stop);
         });
         return scores!;

@@ -16,6 +16,9 @@ public static class TokenizerChoice
     /// <exception cref="TinyMoEException">There is none, or it cannot be read.</exception>
     public static Tokenizer Open(string path) => Tokenizer.Load(FileOf(path));
 
+    /// <summary>Whether a folder of a model has a tokenizer.</summary>
+    internal static bool IsIn(string folder) => File.Exists(FileOf(folder));
+
     /// <summary>The texts and the tokenizer of a configuration with the tokenizer that <paramref name="words"/> mean.</summary>
     internal static DataConfig Apply(DataConfig data, string words)
     {

@@ -17,15 +17,27 @@ internal static class Validation
 
     public static void Check(RunConfig config)
     {
+        CheckGroups(config);
+        CheckTrain(config.Train);
+        CheckData(config.Data);
+        CheckTensors(config, (long)(config.Train.Batch / config.Train.Accumulation) * config.Model.Context);
+    }
+
+    /// <summary>Finds what cannot work of a model that is only used, a few tokens at a time.</summary>
+    public static void CheckUse(RunConfig config)
+    {
+        CheckGroups(config);
+        CheckTensors(config, tokens: 1);
+    }
+
+    private static void CheckGroups(RunConfig config)
+    {
         CheckModel(config.Model);
         CheckHeads(config.Attention, config.Model);
         CheckRopeScaling(config.Attention, config.Model);
         CheckAttention(config.Attention);
         CheckLatent(config.Attention, config.Model);
         CheckMoe(config.Moe, config.Model);
-        CheckTrain(config.Train);
-        CheckData(config.Data);
-        CheckTensors(config);
     }
 
     /// <summary>Finds what a model can have whose weights are given, and one that begins with random weights cannot learn with.</summary>
@@ -41,11 +53,10 @@ internal static class Validation
     }
 
     /// <summary>A tensor has at most 2³¹ − 1 elements; here are the largest of the weights and of a step.</summary>
-    private static void CheckTensors(RunConfig config)
+    private static void CheckTensors(RunConfig config, long tokens)
     {
         (ModelConfig model, AttentionConfig attention, MoeConfig moe) = (config.Model, config.Attention, config.Moe);
         long hidden = model.HiddenOrDefault, expertHidden = moe.Experts == 0 ? 0 : moe.HiddenOrDefault(model.Width);
-        long tokens = (long)(config.Train.Batch / config.Train.Accumulation) * model.Context;
         Tensor("model.width·model.width", (long)model.Width * model.Width);
         Tensor("model.context·model.width", (long)model.Context * model.Width);
         Tensor("model.vocabulary·model.width", (long)model.Vocabulary * model.Width);

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using TinyMoE.Families.Config;
+using TinyMoE.Files;
 
 namespace TinyMoE.Families;
 
@@ -41,9 +42,31 @@ public sealed record GenerationDefaults
     /// </summary>
     internal static GenerationDefaults Read(string folder, string configPath)
     {
-        FamilyConfig config = FamilyConfig.Load(configPath);
-        string path = Path.Combine(folder, "generation_config.json");
-        FamilyConfig file = File.Exists(path) ? FamilyConfig.Load(path) : FamilyConfig.Of([], path);
+        string path = Path.Combine(folder, RunFiles.Generation);
+        return Of(File.Exists(path) ? FamilyConfig.Load(path) : FamilyConfig.Of([], path), FamilyConfig.Load(configPath));
+    }
+
+    /// <summary>Those that a run keeps; nothing is said where it keeps none.</summary>
+    internal static GenerationDefaults Of(IReadOnlyDictionary<string, byte[]> companions, string folder)
+    {
+        string path = Path.Combine(folder, RunFiles.Generation);
+        return !companions.TryGetValue(RunFiles.Generation, out byte[]? text) ? new GenerationDefaults()
+            : Of(FamilyConfig.Of(FamilyConfig.ReadObject(text, path), path), FamilyConfig.Of([], path));
+    }
+
+    /// <summary>The files of a model's folder that say how it is used, by the names that a run keeps them under.</summary>
+    internal static Dictionary<string, byte[]> Companions(string folder)
+    {
+        Dictionary<string, byte[]> files = [];
+        if (HubTokenizer.ChatTemplateOf(folder) is { } template)
+            files.Add(RunFiles.ChatTemplate, System.Text.Encoding.UTF8.GetBytes(template));
+        GenerationDefaults said = Read(folder, Path.Combine(folder, "config.json"));
+        files.Add(RunFiles.Generation, System.Text.Encoding.UTF8.GetBytes(HubExport.Generation(said).ToJsonString() + "\n"));
+        return files;
+    }
+
+    private static GenerationDefaults Of(FamilyConfig file, FamilyConfig config)
+    {
         IReadOnlyList<int> stops = file.Wholes("eos_token_id");
         return new GenerationDefaults
         {

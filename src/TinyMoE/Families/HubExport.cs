@@ -67,7 +67,8 @@ internal sealed class HubExport
             file["pad_token_id"] = pad;
     }
 
-    private static JsonObject Generation(GenerationDefaults generation)
+    /// <summary>What generation_config.json says.</summary>
+    internal static JsonObject Generation(GenerationDefaults generation)
     {
         JsonObject file = [];
         WriteIds(file, generation);
@@ -133,7 +134,6 @@ internal sealed class HubExport
     {
         ElementType.Float32 => SafetensorsType.Float32,
         ElementType.Bfloat16 => SafetensorsType.Bfloat16,
-        ElementType.Float16 => SafetensorsType.Float16,
         _ => throw new ArgumentOutOfRangeException(nameof(type)),
     };
 

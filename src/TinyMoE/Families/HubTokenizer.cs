@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using TinyMoE.Families.Config;
 using TinyMoE.Files;
 using TinyMoE.Tokenizers;
 
@@ -17,7 +18,7 @@ internal static class HubTokenizer
     /// <summary>Writes both into a folder; <paramref name="context"/>: most tokens of the model.</summary>
     public static void Write(string folder, Tokenizer tokenizer, int context, GenerationDefaults generation, string? chatTemplate)
     {
-        tokenizer.WriteHuggingFace(Path.Combine(folder, "tokenizer.json"));
+        tokenizer.Save(Path.Combine(folder, "tokenizer.json"));
         JsonObject config = new()
         {
             ["tokenizer_class"] = "PreTrainedTokenizerFast",
@@ -36,5 +37,25 @@ internal static class HubTokenizer
             if (id is { } known && known < tokenizer.Vocabulary)
                 config[name] = tokenizer.TokenText(known);
         }
+    }
+
+    /// <summary>
+    /// The chat template of a folder: chat_template.jinja, else that of tokenizer_config.json, of several the one named default; null:
+    /// there is none.
+    /// </summary>
+    public static string? ChatTemplateOf(string folder)
+    {
+        string file = Path.Combine(folder, RunFiles.ChatTemplate), config = Path.Combine(folder, "tokenizer_config.json");
+        if (File.Exists(file))
+            return System.Text.Encoding.UTF8.GetString(SmallFile.Read(file));
+        if (!File.Exists(config))
+            return null;
+        return FamilyConfig.ReadObject(config)["chat_template"] switch
+        {
+            JsonValue one when one.TryGetValue(out string? text) => text,
+            JsonArray several => several.OfType<JsonObject>().OrderByDescending(entry => entry["name"]?.ToString() == "default")
+                .Select(entry => entry["template"]?.ToString()).FirstOrDefault(),
+            _ => null,
+        };
     }
 }

@@ -100,7 +100,14 @@ public sealed class Decoder : IDisposable
     /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache
     /// holds. <paramref name="lastOnly"/>: logits of the last token only (of one sequence, in inference).
     /// </summary>
-    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false)
+    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false) =>
+        Forward(tape, tokens, pass, cache, lastOnly, onState: null);
+
+    /// <summary>
+    /// The same, telling the state of the residual stream (B, T, C): 0 after the embedding, i after layer i, the last one normed.
+    /// </summary>
+    internal DecoderOutput Forward(
+        Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache, bool lastOnly, Action<int, Tensor>? onState)
     {
         ModelConfig model = Config.Model;
         int B = tokens.B, T = tokens.T;
@@ -119,6 +126,7 @@ public sealed class Decoder : IDisposable
         List<(int Layer, Routing Routing)> routings = new(blocks.Length);
         for (int layer = 0; layer < blocks.Length; layer++)
         {
+            onState?.Invoke(layer, branch is null ? x : x.Add(branch));
             (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache?[layer]); // (B, T, C)
             if (routing is not null)
                 routings.Add((layer, routing));
@@ -129,6 +137,7 @@ public sealed class Decoder : IDisposable
         if (lastOnly)
             (x, branch) = (LastToken(x), branch is null ? null : LastToken(branch));
         (_, Tensor h) = norm.Forward(x, branch);
+        onState?.Invoke(blocks.Length, h);
         float shrink = 1f / model.LogitsScaling;                 // of h, which has fewer elements, where a bias is not to be shrunk too
         Tensor logits = headBias is null ? Times(h, shrink).Linear(head) : Times(h.Linear(head, headBias), shrink); // (B, T, V)
         return new DecoderOutput(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)), routings);

@@ -66,7 +66,9 @@ internal sealed record ConfigRule(IReadOnlyList<string> Names, string Meaning)
         }
 
         Type type = key.Property.PropertyType;
-        return type == typeof(bool) ? file.Flag(name) : type == typeof(float) ? (float)file.Number(name) : file.Whole(name);
+        if (type == typeof(bool))
+            return file.Flag(name);
+        return type == typeof(float) ? JsonValue.Create((float)file.Number(name)) : file.Whole(name);
     }
 }
 

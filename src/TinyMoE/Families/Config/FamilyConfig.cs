@@ -8,8 +8,7 @@ namespace TinyMoE.Families.Config;
 /// <summary>The <c>config.json</c> of a model of others, as it is being read: it knows which keys somebody asked for.</summary>
 internal sealed class FamilyConfig
 {
-    private const int LargestFile = 1 << 22; // bytes
-    private const int Deepest = 16;          // objects in objects
+    private const int Deepest = 16; // objects in objects
 
     private readonly JsonObject keys;
     private readonly HashSet<string> read = [];
@@ -32,17 +31,15 @@ internal sealed class FamilyConfig
 
     /// <summary>The JSON object of a small file.</summary>
     /// <exception cref="TinyMoEException">There is none, or it is something else.</exception>
-    public static JsonObject ReadObject(string path)
+    public static JsonObject ReadObject(string path) => ReadObject(SmallFile.Read(path), path);
+
+    /// <summary>The JSON object of a text, which <paramref name="path"/> names in errors.</summary>
+    public static JsonObject ReadObject(ReadOnlySpan<byte> text, string path)
     {
         try
         {
-            if (FilePlace.NotRegular(path) is { } kind)
-                throw new TinyMoEException($"{path} is {kind} and no regular file; take another copy of the model");
-            FileInfo file = new(path);
-            if (file.Exists && file.Length > LargestFile)
-                throw new TinyMoEException($"{path} has {file.Length} bytes, more than any such file; take another copy of the model");
             JsonDocumentOptions options = new() { MaxDepth = Deepest, AllowDuplicateProperties = false };
-            JsonNode? root = JsonNode.Parse(File.ReadAllBytes(path), documentOptions: options);
+            JsonNode? root = JsonNode.Parse(text, documentOptions: options);
             return root as JsonObject ?? throw new TinyMoEException($"{path} is no JSON object; take another copy of the model");
         }
         catch (JsonException e)
@@ -53,10 +50,6 @@ internal sealed class FamilyConfig
         catch (InvalidOperationException e) // half of a surrogate pair, escaped
         {
             throw new TinyMoEException($"{path} is not valid JSON: a text in it is no Unicode; take another copy of the model", e);
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
         }
     }
 

@@ -30,7 +30,7 @@ internal static class FamilyConfigs
         try
         {
             config = keys.ToConfig();
-            config.ValidateModel();
+            config.ValidateUse();
         }
         catch (TinyMoEException e)
         {

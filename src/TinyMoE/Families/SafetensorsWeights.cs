@@ -134,7 +134,7 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
             + "together.");
     }
 
-    private static NotFiniteException NotFinite(string name, string path) => new(
+    internal static NotFiniteException NotFinite(string name, string path) => new(
         name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed "
         + "with it; use another checkpoint.");
 
@@ -145,17 +145,10 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     private nint FiniteAddressOf(SafetensorsEntry entry, long count)
     {
         nint address = file.AddressOf(entry);
-        if (address != 0 && !IsFinite(address, entry.Type, (int)count))
+        if (address != 0 && !MappedValues.AreFinite(address, entry.Type, count))
             throw NotFinite(entry.Name, path);
         return address;
     }
-
-    private static unsafe bool IsFinite(nint address, SafetensorsType type, int count) => type switch
-    {
-        SafetensorsType.Bfloat16 => Bfloat16.IsFiniteAll(new ReadOnlySpan<ushort>((void*)address, count)),
-        SafetensorsType.Float16 => Float16.IsFiniteAll(new ReadOnlySpan<ushort>((void*)address, count)),
-        _ => TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>((void*)address, count)),
-    };
 
     /// <summary>The tensors of the file that a parameter is, in the order of its elements.</summary>
     private Piece[] PiecesOf(Parameter parameter)

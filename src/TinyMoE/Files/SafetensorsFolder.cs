@@ -85,6 +85,13 @@ public sealed class SafetensorsFolder : IDisposable
     /// </summary>
     public nint AddressOf(SafetensorsEntry entry) => HomeOf(entry).AddressOf(entry);
 
+    /// <summary>
+    /// Whether <paramref name="count"/> values from <paramref name="first"/> on, of a tensor in float32, bfloat16 or float16 that has an
+    /// address, are all finite. All cores look at them.
+    /// </summary>
+    internal bool AreFinite(SafetensorsEntry entry, long first, long count) =>
+        MappedValues.AreFinite(AddressOf(entry) + (nint)(first * entry.ElementBytes), entry.Type, count);
+
     /// <summary>Whether two tensors are in one file.</summary>
     internal bool AreInOneFile(SafetensorsEntry a, SafetensorsEntry b) => HomeOf(a) == HomeOf(b);
 

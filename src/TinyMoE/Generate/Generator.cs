@@ -24,6 +24,9 @@ public sealed class Generator
     public Generator(Backend backend, Decoder model, bool useCache = true) =>
         (this.backend, this.model, this.useCache) = (backend, model, useCache && !model.Config.Moe.LooksAhead);
 
+    /// <summary>The ids that may be written, rising; null: all. A model may have more symbols than its tokenizer has tokens.</summary>
+    public IReadOnlyList<int>? Writable { get; init; }
+
     /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
     public int? Label { get; init; }
 
@@ -36,8 +39,9 @@ public sealed class Generator
         if (prompt.Count == 0)
             throw new ArgumentException("Generation needs a prompt of at least one token.");
         int context = model.Config.Model.Context;
-        Sampler sampler = new(options, model.Config.Model.Vocabulary);
-        float[] logits = new float[model.Config.Model.Vocabulary];
+        int V = model.Config.Model.Vocabulary;
+        Sampler sampler = new(options, Writable?.Count ?? V);
+        float[] logits = new float[V];
         List<int> window = [.. prompt.Skip(prompt.Count - context)];
         using DecoderCache? cache = useCache ? model.NewCache() : null;
         for (int index = 0; index < count; index++)
@@ -49,10 +53,17 @@ public sealed class Generator
             }
 
             ReadLogits(window, cache, logits);
-            int token = sampler.Choose(logits, index);
+            int token = Writable is null ? sampler.Choose(logits, index) : ChooseWritable(sampler, logits, index);
             window.Add(token);
             yield return token;
         }
+    }
+
+    /// <summary>The choice among the ids that may be written.</summary>
+    private int ChooseWritable(Sampler sampler, float[] logits, int index)
+    {
+        float[] few = [.. Writable!.Select(id => logits[id])];
+        return Writable![sampler.Choose(few, index)];
     }
 
     /// <summary>Logits after the last token of the window; the cache holds what was computed before.</summary>

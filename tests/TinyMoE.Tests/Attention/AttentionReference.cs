@@ -68,12 +68,14 @@ internal sealed class AttentionReference(
 
     private double[] Rotated(double[] x, int position)
     {
-        int half = headSize / 2;
-        double[] y = new double[headSize];
+        int size = attention.RopeSize > 0 ? attention.RopeSize : headSize, half = size / 2;
+        (double[] frequencies, double factor) = RopeReference.Of(attention, size, model.Context, model.Context);
+        double[] y = [.. x];
         for (int i = 0; i < half; i++)
         {
-            (double sin, double cos) = Math.SinCos(position * Math.Pow(attention.RopeTheta, -2.0 * i / headSize));
-            (y[i], y[i + half]) = (x[i] * cos - x[i + half] * sin, x[i + half] * cos + x[i] * sin);
+            (double sin, double cos) = Math.SinCos(position * frequencies[i]);
+            (int a, int b) = attention.RopeInterleaved ? (2 * i, 2 * i + 1) : (i, i + half);
+            (y[a], y[b]) = (factor * (x[a] * cos - x[b] * sin), factor * (x[b] * cos + x[a] * sin));
         }
 
         return y;

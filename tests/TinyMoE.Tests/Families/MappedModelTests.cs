@@ -44,29 +44,34 @@ public sealed class MappedModelTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Bfloat16_InAFile_ComputesWhatItsValuesDoInFloat32(bool map)
+    [InlineData(true, "plain")]
+    [InlineData(false, "plain")]
+    [InlineData(true, "latent")]
+    public void Bfloat16_InAFile_ComputesWhatItsValuesDoInFloat32(bool map, string name)
     {
+        RunConfig config = TestModels.Named(name);
         using CpuBackend backend = new(2);
-        using Decoder model = new(backend, TestModels.Tiny);
+        using Decoder model = new(backend, config);
         string narrow = folder["narrow.safetensors"], wide = folder["wide.safetensors"];
-        Write(narrow, TestModels.Tiny, SafetensorsType.Bfloat16, (p, values) => Read(model, p, values));
-        Write(wide, TestModels.Tiny, SafetensorsType.Float32, (p, values) =>
+        Write(narrow, config, SafetensorsType.Bfloat16, (p, values) => Read(model, p, values));
+        Write(wide, config, SafetensorsType.Float32, (p, values) =>
         {
             Read(model, p, values);
             for (int i = 0; i < values.Length; i++)
                 values[i] = Bfloat16.Widen(Bfloat16.Narrow(values[i]));
         });
 
-        using SafetensorsWeights few = SafetensorsWeights.Open(narrow, TensorNames.Of(TestModels.Tiny.Model), map);
-        using SafetensorsWeights many = SafetensorsWeights.Open(wide, TensorNames.Of(TestModels.Tiny.Model), map);
-        using Decoder inBfloat16 = new(backend, TestModels.Tiny, training: false, weights: few);
-        using Decoder inFloat32 = new(backend, TestModels.Tiny, training: false, weights: many);
+        using SafetensorsWeights few = SafetensorsWeights.Open(narrow, TensorNames.Of(config.Model), map);
+        using SafetensorsWeights many = SafetensorsWeights.Open(wide, TensorNames.Of(config.Model), map);
+        using Decoder inBfloat16 = new(backend, config, training: false, weights: few);
+        using Decoder inFloat32 = new(backend, config, training: false, weights: many);
         Assert.All(inBfloat16.Parameters.All, p => Assert.Equal(MayBeNarrow(p), p.Precision == ElementType.Bfloat16));
-        int[] ids = TestModels.Ids(16, TestModels.Tiny.Model.Vocabulary);
+        int[] ids = TestModels.Ids(16, config.Model.Vocabulary);
         float[] expected = TestModels.Logits(backend, inFloat32, ids, B: 1), actual = TestModels.Logits(backend, inBfloat16, ids, B: 1);
         Assert.Equal(expected, actual);
+        SamplingOptions greedy = new() { Temperature = 0 };
+        int[] text = [.. new Generator(backend, inFloat32).Generate([1, 2], 20, greedy)];
+        Assert.Equal(text, new Generator(backend, inBfloat16).Generate([1, 2], 20, greedy));
         inBfloat16.Dispose();                                    // and once more at the end: that is no error
     }
 

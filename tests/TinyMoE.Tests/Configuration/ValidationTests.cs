@@ -34,6 +34,7 @@ public sealed class ValidationTests
     [InlineData("attention.head_size=9000000 attention.heads=400 attention.kv_heads=4", "attention.heads", "attention.head_size")]
     [InlineData("attention.window=1,2,3,4,5", "attention.window=1,2,3,4,5", "model.layers=4")]
     [InlineData("attention.scale=-1", "attention.scale")]
+    [InlineData("attention.clip=-1", "attention.clip")]
     [InlineData("attention.kind=latent", "attention.kind=latent is not there yet; set it full or switch-head")]
     [InlineData("attention.rope_factor=0.5", "attention.rope_factor=0.5 must be a number, at least 1")]
     [InlineData("attention.rope_original_context=-1", "attention.rope_original_context")]

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyMoE.Files;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Configuration;
 
@@ -48,7 +49,10 @@ internal sealed class ConfigKey
 
     private bool IsListOfNumbers => Type == typeof(PerLayer) || Type == typeof(LayerList);
 
-    private IEnumerable<string> EnumNames => Enum.GetValues(Type).Cast<object>().Select(value => ToNode(value).GetValue<string>());
+    private IEnumerable<object> EnumValues => Enum.GetValues(Type).Cast<object>()
+        .Where(value => Type.GetField(value.ToString()!)!.GetCustomAttribute<NotASettingAttribute>() is null);
+
+    private IEnumerable<string> EnumNames => EnumValues.Select(value => ToNode(value).GetValue<string>());
 
     /// <summary>The name a property has in JSON, in <c>--set</c> and in the README.</summary>
     public static string NameOf(PropertyInfo property) => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
@@ -99,7 +103,7 @@ internal sealed class ConfigKey
             _ when Type == typeof(PerLayer) => PerLayer.Parse(text),
             _ when Type == typeof(string) => text,
             _ when Type == typeof(LayerList) => LayerList.Parse(text),
-            _ when Type.IsEnum => Enum.GetValues(Type).Cast<object>().FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
+            _ when Type.IsEnum => EnumValues.FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
             _ => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
         };
     }

@@ -1,4 +1,5 @@
 using TinyMoE.Files;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Configuration;
 
@@ -333,6 +334,8 @@ internal static class Validation
         Require(moe.AllowNonCausal || moe.EvalCapacityFactor == 0,
             $"moe.eval_capacity_factor={moe.EvalCapacityFactor} lets what a token gets depend on other tokens, later ones "
             + "too; set it to 0, or moe.allow_non_causal=true");
+        Require(moe.ExpertPrecision != ElementType.Float16 && moe.RouterPrecision != ElementType.Float16,
+            "moe.expert_precision and moe.router_precision are float32 or bfloat16: nothing computes in float16");
         Require(moe.GshardLoss == 0 || moe.Router is not (RouterKind.ExpertChoice or RouterKind.Soft),
             $"moe.gshard_loss counts first choices, and with {named} tokens do not choose; set moe.gshard_loss=0");
         Require(!moe.SharedGate || moe.SharedExperts > 0, "moe.shared_gate=true needs moe.shared_experts above 0");

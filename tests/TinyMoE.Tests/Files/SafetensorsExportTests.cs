@@ -29,8 +29,8 @@ public sealed class SafetensorsExportTests : IDisposable
     {
         ExportTensor[] tensors =
         [
-            Tensor("embed", type, 300, 1000), Tensor("norm", SafetensorsType.Float32, 7), Tensor("empty", type, 0, 4), Tensor("scalar", type),
-            Tensor("head", type, 1000, 301),
+            Tensor("embed", type, 300, 1000), Tensor("norm", SafetensorsType.Float32, 7), Tensor("empty", type, 0, 4),
+            Tensor("scalar", type), Tensor("head", type, 1000, 301),
         ];
         long limit = 1_000_000;
         IReadOnlyList<string> names = SafetensorsExport.Write(folder.Root, tensors, limit);

@@ -84,6 +84,10 @@ public static class TextGeneration
             if (stop.IsCancellationRequested)
                 break;
         }
+
+        string rest = decoder.Flush().TrimEnd('\uFFFD'); // what is certain only now; bytes that are incomplete are no text
+        if (rest.Length > 0)
+            listener.OnText(rest);
     }
 
     /// <summary>

@@ -47,12 +47,12 @@ internal sealed class ConfigKey
 
     private Type Type => Property.PropertyType;
 
+    private bool IsListOfNumbers => Type == typeof(PerLayer) || Type == typeof(LayerList);
+
     private IEnumerable<object> EnumValues => Enum.GetValues(Type).Cast<object>()
         .Where(value => Type.GetField(value.ToString()!)!.GetCustomAttribute<NotASettingAttribute>() is null);
 
     private IEnumerable<string> EnumNames => EnumValues.Select(value => ToNode(value).GetValue<string>());
-
-    private bool IsListOfNumbers => Type == typeof(PerLayer) || Type == typeof(LayerList);
 
     /// <summary>The name a property has in JSON, in <c>--set</c> and in the README.</summary>
     public static string NameOf(PropertyInfo property) => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);

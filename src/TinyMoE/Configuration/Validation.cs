@@ -158,6 +158,7 @@ internal static class Validation
         Require(attention.RopeSize <= headSize,
             $"attention.rope_size={attention.RopeSize} is above {named}={headSize}; lower it, or set 0 for all of a head");
         NotNegative("attention.scale", attention.Scale);
+        NotNegative("attention.clip", attention.Clip);
         Positive("attention.rope_theta", attention.RopeTheta);
     }
 

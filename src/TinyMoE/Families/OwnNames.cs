@@ -28,6 +28,7 @@ internal static class OwnNames
             ["layers.{layer}.attention.key_value_down"] = $"{Attention}.kv_a_proj_with_mqa",
             ["layers.{layer}.attention.key_value_norm"] = $"{Attention}.kv_a_layernorm",
             ["layers.{layer}.attention.key_value_up"] = $"{Attention}.kv_b_proj",
+            ["layers.{layer}.attention.sinks"] = $"{Attention}.sinks",
             ["layers.{layer}.attention.value"] = $"{Attention}.v_proj",
             ["layers.{layer}.attention.output"] = $"{Attention}.o_proj",
             ["layers.{layer}.attention.value_router"] = $"{Attention}.v_gate",

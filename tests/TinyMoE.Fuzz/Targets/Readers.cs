@@ -8,6 +8,7 @@ using TinyMoE.Files;
 using TinyMoE.Inspect;
 using TinyMoE.Models;
 using TinyMoE.Tokenizers;
+using TinyMoE.Tokenizers.Chat;
 using TinyMoE.Train;
 
 namespace TinyMoE.Fuzz;
@@ -33,6 +34,7 @@ internal static class Readers
         new FileTarget("sums", "SHA256SUMS", Sums),
         new FileTarget("index", SafetensorsIndex.FileName, Index),
         new SafetensorsFolderTarget(),
+        new FileTarget("chat", "chat_template.jinja", ChatTemplates),
         new CheckpointTarget(),
     ];
 
@@ -79,6 +81,22 @@ internal static class Readers
         int[] ids = [.. Enumerable.Range(0, Math.Min(tokenizer.Vocabulary, 128))];
         return again.EncodeUtf8([.. ids.SelectMany(id => tokenizer.Bytes(id).ToArray())], "all").ToArray().SequenceEqual(ids)
             ? null : "its ids are others when it is written and read again";
+    }
+
+    private static readonly TemplateLimits ShortTemplates = new() { Steps = 100_000, Size = 1 << 20 };
+
+    private static readonly JsonNode Conversation = JsonNode.Parse("""
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Größe 😀?"},
+         {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"a": [1, 2.5, true]}}}]},
+         {"role": "tool", "content": "7"}, {"role": "user", "content": [{"type": "text", "text": "Thanks"}]}]
+        """)!;
+
+    private static string? ChatTemplates(string path, byte[] input)
+    {
+        ChatTemplate template = ChatTemplate.Parse(Encoding.UTF8.GetString(input), path, ShortTemplates);
+        string text = template.Render(Conversation, addGenerationPrompt: true, now: DateTime.UnixEpoch);
+        return template.Render(Conversation, addGenerationPrompt: true, now: DateTime.UnixEpoch) == text
+            ? null : "it makes another text when it is rendered again";
     }
 
     private static string? Labels(string path, byte[] input)

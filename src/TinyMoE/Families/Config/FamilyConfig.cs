@@ -106,7 +106,7 @@ internal sealed class FamilyConfig
         JsonNode? node = Node(name);
         if (node is null)
             return [];
-        IEnumerable<JsonNode?> items = node is JsonArray array ? array : [node];
+        JsonNode?[] items = node is JsonArray array ? [.. array] : [node];
         List<int> numbers = [];
         foreach (JsonNode? item in items)
         {

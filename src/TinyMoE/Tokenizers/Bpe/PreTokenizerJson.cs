@@ -37,7 +37,7 @@ internal static class PreTokenizerJson
                     Unicode.IsNumber, part["individual_digits"].Flag(false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous);
             case "Punctuation":
                 part.KnowOnly("behavior");
-                return new KindPreTokenizer(IsPunctuation, part["behavior"].IsNull ? SplitBehavior.Isolated : BehaviorOf(part["behavior"]));
+                return new KindPreTokenizer(PunctuationMarks.Has, part["behavior"].IsNull ? SplitBehavior.Isolated : BehaviorOf(part["behavior"]));
             case "Whitespace":
                 part.KnowOnly();
                 return new WhitespacePreTokenizer();
@@ -87,8 +87,4 @@ internal static class PreTokenizerJson
         "Contiguous" => SplitBehavior.Contiguous,
         var other => throw part.Error($"is '{Excerpt.Of(other, 40)}'; known are {string.Join(", ", Enum.GetNames<SplitBehavior>())}"),
     };
-
-    private static bool IsPunctuation(int codePoint) => codePoint < 0x80
-        ? codePoint is (>= '!' and <= '/') or (>= ':' and <= '@') or (>= '[' and <= '`') or (>= '{' and <= '~')
-        : Unicode.IsPunctuation(codePoint);
 }

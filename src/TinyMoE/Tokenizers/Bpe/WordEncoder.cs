@@ -39,8 +39,9 @@ internal sealed class WordEncoder(BpeModel model)
             int start = piece.Start + from;
             for (int i = 0; i < word.Count; i++)
             {
-                int behind = start + word.Lengths[i];
-                sink.Add(word.Ids[i], piece.Text.StartOf(start), piece.Text.EndOf(Math.Max(start, behind - 1)));
+                // The bytes of a prefix that fell back are none of the text's.
+                int behind = start + word.Lengths[i], first = Math.Min(start, piece.Start + to - 1);
+                sink.Add(word.Ids[i], piece.Text.StartOf(first), piece.Text.EndOf(Math.Max(first, behind - 1)));
                 start = behind;
             }
 

@@ -57,6 +57,7 @@ internal static class Validation
             long keyValueWidth = queryWidth + (long)attention.Heads * (attention.ValueSizeOrDefault(model.Width) - attention.RopeSize);
             Tensor("train.batch·model.context", tokens);
             Tensor("attention.heads·(sizes of a head)", queryWidth + keyValueWidth);
+            Tensor("2·attention.heads·model.context", 2L * attention.Heads * model.Context);
             Tensor("attention.latent_rank·model.width", ((long)attention.LatentRank + attention.RopeSize) * model.Width);
             Tensor("attention.query_rank·model.width", (long)attention.QueryRank * model.Width);
             Tensor("attention.query_rank·attention.heads·attention.head_size", attention.QueryRank * queryWidth);

@@ -109,6 +109,12 @@ public sealed record AttentionConfig
     /// </summary>
     public QueryKeyNorm QueryKeyNorm { get; init; }
 
+    /// <summary>Queries, keys and values are kept from −clip to clip, after their norms and before positions (OLMoE); 0: not.</summary>
+    public float Clip { get; init; }
+
+    /// <summary>A learned logit per query head joins the softmax, and its share is dropped (gpt-oss).</summary>
+    public bool Sinks { get; init; }
+
     /// <summary>Biases of queries, keys and values (Qwen2); in latent attention of the two projections down to small vectors.</summary>
     public bool Biases { get; init; }
 

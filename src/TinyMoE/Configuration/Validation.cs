@@ -133,6 +133,7 @@ internal static class Validation
         Require(attention.RopeSize <= headSize,
             $"attention.rope_size={attention.RopeSize} is above {named}={headSize}; lower it, or set 0 for all of a head");
         NotNegative("attention.scale", attention.Scale);
+        NotNegative("attention.clip", attention.Clip);
         Positive("attention.rope_theta", attention.RopeTheta);
     }
 
@@ -212,6 +213,9 @@ internal static class Validation
         Require(attention.Window.Values.All(window => window == 0),
             $"attention.window={Excerpt.Of(attention.Window.ToString())} has no meaning with attention.kind=latent, which sees all tokens; "
             + "set it 0");
+
+        Require(attention.Clip == 0, $"attention.clip={attention.Clip} is not there with attention.kind=latent; set it 0");
+        Require(!attention.Sinks, "attention.sinks=true is not there with attention.kind=latent; set it false");
 
         static void NeedsLatent(string key, int value) =>
             Require(value == 0, $"{key}={value} needs attention.kind=latent; set that, or {key}=0");

@@ -25,6 +25,7 @@ internal sealed class Mixtral : Family
             ["layers.{layer}.attention.key"] = $"{Attention}.k_proj",
             ["layers.{layer}.attention.query_norm"] = $"{Attention}.q_norm",
             ["layers.{layer}.attention.key_norm"] = $"{Attention}.k_norm",
+            ["layers.{layer}.attention.sinks"] = $"{Attention}.sinks",
             ["layers.{layer}.attention.value"] = $"{Attention}.v_proj",
             ["layers.{layer}.attention.output"] = $"{Attention}.o_proj",
             ["layers.{layer}.attention.query_down"] = $"{Attention}.q_a_proj",

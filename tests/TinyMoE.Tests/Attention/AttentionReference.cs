@@ -22,7 +22,7 @@ internal sealed class AttentionReference(
         double[][] x = [.. Values["x"].Chunk(model.Width)];
         double[][][] q = [.. x.Select((row, n) => Turned("query", row, n % model.Context))];
         double[][][] k = [.. x.Select((row, n) => Turned("key", row, n % model.Context))];
-        double[][][] v = [.. x.Select(row => Linear("value", row).Chunk(headSize).ToArray())];
+        double[][][] v = [.. x.Select(row => Clipped(Linear("value", row)).Chunk(headSize).ToArray())];
         IEnumerable<int> heads = Enumerable.Range(0, attention.Heads);
         return [.. x.SelectMany((_, n) => Linear("output", [.. heads.SelectMany(h => Attend(q[n][h], k, v, n, h))]))];
     }
@@ -33,7 +33,7 @@ internal sealed class AttentionReference(
         int t = n % model.Context, shared = h / (attention.Heads / kvHeads);
         double scale = attention.Scale > 0 ? attention.Scale : 1 / Math.Sqrt(headSize);
         double[] y = new double[headSize];
-        double sum = 0;
+        double sum = Values.TryGetValue("sinks", out double[]? sinks) ? Math.Exp(sinks[h]) : 0;
         for (int back = 0; back <= t && (window == 0 || back < window); back++)
         {
             double weight = Math.Exp(scale * Dot(q, k[n - back][shared]));
@@ -54,8 +54,12 @@ internal sealed class AttentionReference(
         double[][] heads = [.. all.Chunk(headSize)];
         if (attention.QueryKeyNorm == QueryKeyNorm.PerHead)
             heads = Array.ConvertAll(heads, head => Normed($"{which}_norm", head));
+        heads = Array.ConvertAll(heads, Clipped);
         return model.Positions == PositionKind.Rope ? Array.ConvertAll(heads, head => Rotated(head, position)) : heads;
     }
+
+    private double[] Clipped(double[] x) =>
+        attention.Clip == 0 ? x : Array.ConvertAll(x, value => Math.Min(Math.Max(value, -attention.Clip), attention.Clip));
 
     private double[] Normed(string name, double[] x)
     {

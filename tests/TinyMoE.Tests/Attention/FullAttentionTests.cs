@@ -1,5 +1,7 @@
 using TinyMoE.Configuration;
+using TinyMoE.Families;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Tests.Attention;
 
@@ -55,6 +57,25 @@ public sealed class FullAttentionTests
                 RopeFactor = 2,
                 RopeOriginalContext = 3,
             }, 0),
+        ["clipped"] = (Model, new AttentionConfig { Heads = 3, Biases = true, Clip = 0.9f }, 0),
+        ["clipped behind norms of the whole"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.Whole, Clip = 0.4f }, 0),
+        ["clipped behind norms of each head"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.PerHead, Clip = 0.4f }, 0),
+        ["sinks"] = (Model, Grouped with { Sinks = true }, 0),
+        ["sinks in a window, yarn"] = (
+            Model,
+            Grouped with
+            {
+                Sinks = true,
+                Window = new PerLayer(3, 0),
+                RopeTheta = 10,
+                RopeScaling = RopeScaling.Yarn,
+                RopeFactor = 3,
+                RopeTruncate = false,
+                RopeBetaFast = 2,
+                RopeBetaSlow = 0.5f,
+                Scale = 0.3f,
+            }, 0),
+        ["heads of 16, six in a width of 12"] = (Model, new AttentionConfig { Heads = 6, KvHeads = 2, HeadSize = 16 }, 0),
         ["window of its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(1, 3) }, 1),
         ["no window in its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(3, 0) }, 1),
     };
@@ -106,6 +127,19 @@ public sealed class FullAttentionTests
                 "value.weight (8, 12)", "value.bias (8)", "output.weight (12, 24)", "output.bias (12)",
             ],
             layer.Parameters.Select(p => $"{AttentionLayer.NameOf(p)} {p.Shape}"));
+    }
+
+    [Fact]
+    public void Parameters_OfSinks_AreOnePerHead_ZeroAtFirst_AndDoNotDecay()
+    {
+        using AttentionLayer layer = new(Model, Grouped with { Sinks = true }, B: 1);
+        Parameter sinks = Assert.Single(layer.Parameters, p => AttentionLayer.NameOf(p) == "sinks");
+        Assert.Equal("(4)", sinks.Shape.ToString());
+        Assert.False(sinks.Decays);
+        Assert.Equal(ElementType.Float32, sinks.Precision);
+        Assert.Equal("model.layers.0.self_attn.sinks", Assert.Single(TensorNames.Of(Model).Of(sinks)).Name);
+        using AttentionLayer plain = NewLayer("plain");
+        Assert.DoesNotContain(plain.Parameters, p => AttentionLayer.NameOf(p) == "sinks");
     }
 
     [Fact]

@@ -91,7 +91,7 @@ internal static class ConfigKeys
         foreach (ConfigKey key in All)
         {
             JsonNode value = defaults[key.Group]![key.Name]!;
-            string standard = value is JsonArray list ? string.Join(",", list) : value.ToString();
+            string standard = value is JsonArray list ? string.Join(",", list) : value.ToString() is { Length: > 0 } text ? text : "none";
             string summary = summaries.GetValueOrDefault($"P:{key.Property.DeclaringType!.FullName}.{key.Property.Name}", "");
             table.Append($"| `{key.Path}` | {key.Needs} | {standard} | {summary.Replace("|", "\\|", StringComparison.Ordinal)} |\n");
         }

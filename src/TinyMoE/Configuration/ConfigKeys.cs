@@ -91,7 +91,8 @@ internal static class ConfigKeys
         foreach (ConfigKey key in All)
         {
             JsonNode value = defaults[key.Group]![key.Name]!;
-            string standard = value is not JsonArray list ? value.ToString() : list.Count > 0 ? string.Join(",", list) : "none";
+            string standard = value is JsonArray list ? string.Join(",", list) : value.ToString();
+            standard = standard.Length > 0 ? standard : "none";
             string summary = summaries.GetValueOrDefault($"P:{key.Property.DeclaringType!.FullName}.{key.Property.Name}", "");
             table.Append($"| `{key.Path}` | {key.Needs} | {standard} | {summary.Replace("|", "\\|", StringComparison.Ordinal)} |\n");
         }

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using TinyMoE.Families.Config;
 using TinyMoE.Files;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
@@ -11,6 +12,7 @@ internal sealed class HubWeights : IWeightSource
 {
     private readonly SafetensorsFolder folder;
     private readonly TensorNames names;
+    private readonly Quantization packing;
     private readonly HashSet<string> unused;
     private readonly Dictionary<Parameter, Piece[]> pieces = [];
     private readonly Dictionary<string, StoredTensor> stored = []; // one object per tensor, so that what was read last is known again
@@ -19,9 +21,9 @@ internal sealed class HubWeights : IWeightSource
     /// <summary>
     /// The values in an open folder, which must stay open. Tensors that <paramref name="isIdle"/> says yes to may be left unread.
     /// </summary>
-    public HubWeights(SafetensorsFolder folder, TensorNames names, Predicate<string> isIdle)
+    public HubWeights(SafetensorsFolder folder, TensorNames names, Quantization packing, Predicate<string> isIdle)
     {
-        (this.folder, this.names) = (folder, names);
+        (this.folder, this.names, this.packing) = (folder, names, packing);
         Idle = [.. folder.Tensors.Keys.Where(name => isIdle(name))];
         unused = [.. folder.Tensors.Keys.Except(Idle)];
     }
@@ -144,7 +146,7 @@ internal sealed class HubWeights : IWeightSource
         foreach (FileTensor tensor in form)
         {
             if (!stored.TryGetValue(tensor.Name, out StoredTensor? whole))
-                stored.Add(tensor.Name, whole = StoredTensor.Find(folder, tensor.Name, tensor.Shape.ToArray()));
+                stored.Add(tensor.Name, whole = StoredTensor.Find(folder, tensor.Name, tensor.Shape.ToArray(), packing));
             unused.ExceptWith(whole.Names);
             TensorPart part = tensor.Part ?? new TensorPart(0, 1, tensor.Shape.Count, tensor.Shape.Count, 1);
             result.Add(new Piece(whole, part, tensor.Start));

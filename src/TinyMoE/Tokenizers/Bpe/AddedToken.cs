@@ -78,7 +78,8 @@ internal sealed class AddedTokenFinder
 
             while (token.StripsRight && end < utf8.Length && Unicode.IsSpace(Unicode.At(utf8, end, out int length)))
                 end += length;
-            return true;
+            if (start < end) // else all of it is in the white space that the token before took
+                return true;
         }
 
         return false;

@@ -130,7 +130,10 @@ public sealed class TokenizerTests : IDisposable
         Assert.Contains("bits per byte", AssertWorks(CommandLine.Run("eval", "--run", folder["whole"])).Output);
         Assert.Contains("bits per byte", AssertWorks(CommandLine.Run("eval", "--run", folder["whole"], "--data", data)).Output);
         AssertWorks(CommandLine.Run("verify", "--run", folder["whole"]));
-        AssertWorks(CommandLine.Run("info", "--run", folder["whole"]));
+        CommandLine info = AssertWorks(CommandLine.Run("info", "--run", folder["whole"], "--json"));
+        JsonElement best = JsonDocument.Parse(info.Output).RootElement.GetProperty("best");
+        Assert.InRange(best.GetProperty("bits_per_byte").GetDouble(), 1, 8);
+        Assert.Contains("bits per byte, at step ", AssertWorks(CommandLine.Run("info", "--run", folder["whole"])).Output);
         AssertWorks(CommandLine.Run("generate", "--run", folder["whole"], "--prompt", "% é", "--tokens", "20"));
         AssertWorks(CommandLine.Run("tokenizer", "show", "--tokenizer", folder["whole"], "--text", "the cat"));
         AssertWorks(CommandLine.Run(["train", "--init", folder["whole"], "--data", data, "--out", folder["init"], "--steps", "2"]));

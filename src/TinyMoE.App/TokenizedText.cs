@@ -51,6 +51,8 @@ public sealed record TokenizedText(
 
     private static string ReadText(string file)
     {
+        if (string.IsNullOrWhiteSpace(file))
+            throw new TinyMoEException("The name of the text's file is empty; name one.");
         try
         {
             if (FilePlace.NotRegular(file) is { } what)

@@ -46,6 +46,10 @@ public static class TokenizerChoice
 
     private static string FileOf(string path)
     {
+        if (string.IsNullOrWhiteSpace(path))
+            throw new TinyMoEException("The name of a tokenizer is empty; name a tokenizer.json, a folder that has one, or a run.");
+        if (FilePlace.NotRegular(path) is { } what)
+            throw new TinyMoEException($"{path} is not a regular file but {what}: name a tokenizer.json, a folder that has one, or a run.");
         if (!Directory.Exists(path))
             return path;
         string file = Path.Combine(path, RunFiles.Tokenizer);

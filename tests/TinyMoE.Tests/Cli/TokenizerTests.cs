@@ -111,6 +111,8 @@ public sealed class TokenizerTests : IDisposable
         Assert.Contains("Cannot read", Fails("tokenizer", "show", "--tokenizer", file, "--file", folder["no.txt"]));
         Assert.Contains("not UTF-8 text at byte 1", Fails(
             "tokenizer", "show", "--tokenizer", file, "--file", folder.Write("latin.txt", [(byte)'a', 0xE9, (byte)'a'])));
+        if (OperatingSystem.IsLinux())
+            Assert.Contains("/dev/null is not a regular file", Fails("tokenizer", "show", "--tokenizer", "/dev/null", "--text", "a"));
         Assert.Contains("unknown option '--txt'; did you mean '--text'?", Fails("tokenizer", "show", "--txt", "a"));
         Assert.Contains("unknown command 'trian'; did you mean 'train'?", Fails("tokenizer", "trian"));
     }

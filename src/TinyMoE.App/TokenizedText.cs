@@ -1,5 +1,4 @@
 using System.Text;
-using TinyMoE.Files;
 using TinyMoE.Tokenizers;
 
 namespace TinyMoE.App;
@@ -21,8 +20,6 @@ public sealed record TokenizedText(
     long Bytes,
     IReadOnlyList<string> Notes)
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     /// <summary>Cuts a text by the tokenizer of a file, a folder that has one, a run or a checkpoint.</summary>
     /// <exception cref="TinyMoEException">There is no tokenizer, or it does not know what is in the text.</exception>
     public static TokenizedText Of(string tokenizerPath, string text) => Of(TokenizerChoice.Open(tokenizerPath), text);
@@ -32,7 +29,7 @@ public sealed record TokenizedText(
     public static TokenizedText OfFile(string tokenizerPath, string file)
     {
         Tokenizer tokenizer = TokenizerChoice.Open(tokenizerPath);
-        return Of(tokenizer, ReadText(file));
+        return Of(tokenizer, TextFile.Read(file));
     }
 
     private static TokenizedText Of(Tokenizer tokenizer, string text)
@@ -47,25 +44,5 @@ public sealed record TokenizedText(
             tokenizer.Decode(withSpecial, skipSpecial: true),
             Encoding.UTF8.GetByteCount(text),
             tokenizer.Notes);
-    }
-
-    private static string ReadText(string file)
-    {
-        if (string.IsNullOrWhiteSpace(file))
-            throw new TinyMoEException("The name of the text's file is empty; name one.");
-        try
-        {
-            if (FilePlace.NotRegular(file) is { } what)
-                throw new TinyMoEException($"{file} is not a regular file but {what}: write its text into a file.");
-            return Strict.GetString(File.ReadAllBytes(file));
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new TinyMoEException($"{file} is not UTF-8 text at byte {e.Index}: convert it.", e);
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            throw new TinyMoEException($"Cannot read {file}: {FileProblem.Reason(e)}.", e);
-        }
     }
 }

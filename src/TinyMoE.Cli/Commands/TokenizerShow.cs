@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyMoE.App;
@@ -65,7 +64,7 @@ internal sealed class TokenizerShow
         foreach ((int i, PlacedToken token) in text.Tokens.Index())
         {
             string id = token.Id.ToString(CultureInfo.InvariantCulture).PadLeft(width);
-            output.WriteLine($"{id}  {places[i].PadRight(room)}  {Visible(text.Texts[i])}");
+            output.WriteLine($"{id}  {places[i].PadRight(room)}  {Printable.OnOneLine(text.Texts[i])}");
         }
 
         int count = text.Tokens.Count, added = text.IdsWithSpecial.Count - count;
@@ -73,24 +72,6 @@ internal sealed class TokenizerShow
         double bytes = (double)text.Bytes / Math.Max(1, count);
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture, $"{count} tokens of {text.Bytes} bytes{around}; {bytes:F2} bytes each"));
-    }
-
-    /// <summary>A token on one line.</summary>
-    private static string Visible(string token)
-    {
-        StringBuilder visible = new();
-        foreach (char c in token)
-        {
-            visible.Append(c switch
-            {
-                '\n' => "\\n",
-                '\r' => "\\r",
-                '\t' => "\\t",
-                _ => c.ToString(),
-            });
-        }
-
-        return visible.ToString();
     }
 
     private static string ToJson(TokenizedText text) => new JsonObject

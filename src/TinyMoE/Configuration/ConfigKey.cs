@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyMoE.Files;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Configuration;
 
@@ -39,13 +40,19 @@ internal sealed class ConfigKey
         _ when Type == typeof(bool) => "true or false",
         _ when Type == typeof(PerLayer) => "a whole number, or a list of them",
         _ when Type == typeof(string) => "a text",
+        _ when Type == typeof(LayerList) => "a list of layers, from 0, or none",
         _ when Type.IsEnum => string.Join(", ", EnumNames),
         _ => "a list of texts",
     };
 
     private Type Type => Property.PropertyType;
 
-    private IEnumerable<string> EnumNames => Enum.GetValues(Type).Cast<object>().Select(value => ToNode(value).GetValue<string>());
+    private bool IsListOfNumbers => Type == typeof(PerLayer) || Type == typeof(LayerList);
+
+    private IEnumerable<object> EnumValues => Enum.GetValues(Type).Cast<object>()
+        .Where(value => Type.GetField(value.ToString()!)!.GetCustomAttribute<NotASettingAttribute>() is null);
+
+    private IEnumerable<string> EnumNames => EnumValues.Select(value => ToNode(value).GetValue<string>());
 
     /// <summary>The name a property has in JSON, in <c>--set</c> and in the README.</summary>
     public static string NameOf(PropertyInfo property) => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
@@ -74,10 +81,10 @@ internal sealed class ConfigKey
 
         bool fits = kind switch
         {
-            JsonValueKind.Number => Type == typeof(int) || Type == typeof(ulong) || Type == typeof(float) || Type == typeof(PerLayer),
+            JsonValueKind.Number => Type == typeof(int) || Type == typeof(ulong) || Type == typeof(float) || IsListOfNumbers,
             JsonValueKind.True or JsonValueKind.False => Type == typeof(bool) || Type.IsEnum,
             JsonValueKind.String => Type.IsEnum || Type == typeof(string),
-            JsonValueKind.Array => Type == typeof(PerLayer),
+            JsonValueKind.Array => IsListOfNumbers,
             _ => false,
         };
         return fits ? Read(text) : throw Bad(text);
@@ -95,7 +102,8 @@ internal sealed class ConfigKey
             _ when Type == typeof(bool) => bool.TryParse(text, out bool flag) ? flag : null,
             _ when Type == typeof(PerLayer) => PerLayer.Parse(text),
             _ when Type == typeof(string) => text,
-            _ when Type.IsEnum => Enum.GetValues(Type).Cast<object>().FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
+            _ when Type == typeof(LayerList) => LayerList.Parse(text),
+            _ when Type.IsEnum => EnumValues.FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
             _ => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
         };
     }

@@ -44,6 +44,9 @@ public sealed record RunConfig
     /// <exception cref="TinyMoEException">What does not fit together, in one line.</exception>
     public void Validate() => Validation.Check(this);
 
+    /// <summary>The same of what a model that is only used needs: its training may be anything.</summary>
+    internal void ValidateUse() => Validation.CheckUse(this);
+
     /// <summary>
     /// A copy for a tokenizer of that many symbols: <c>model.vocabulary</c> = 0 becomes their number, and fewer is an error.
     /// </summary>

@@ -30,17 +30,22 @@ public sealed class Generator
     /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
     public int? Label { get; init; }
 
+    /// <summary>Tokens that end the text; the one that does is the last that is given.</summary>
+    public IReadOnlySet<int> StopTokens { get; init; } = new HashSet<int>();
+
     /// <summary>
-    /// The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen.
+    /// The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen; fewer
+    /// where a stop token comes.
     /// </summary>
-    /// <exception cref="TinyMoEException">The model computes what is not finite.</exception>
+    /// <exception cref="TinyMoEException">The model computes what is not finite, or an id or an option is out of its range.</exception>
     public IEnumerable<int> Generate(IReadOnlyList<int> prompt, int count, SamplingOptions options)
     {
         if (prompt.Count == 0)
             throw new ArgumentException("Generation needs a prompt of at least one token.");
-        int context = model.Config.Model.Context;
-        int V = model.Config.Model.Vocabulary;
+        CheckIds(prompt);
+        int context = model.Config.Model.Context, V = model.Config.Model.Vocabulary;
         Sampler sampler = new(options, Writable?.Count ?? V);
+        HashSet<int>? seen = options.RepetitionPenalty == 1f ? null : [.. prompt];
         float[] logits = new float[V];
         List<int> window = [.. prompt.Skip(prompt.Count - context)];
         using DecoderCache? cache = useCache ? model.NewCache() : null;
@@ -53,9 +58,24 @@ public sealed class Generator
             }
 
             ReadLogits(window, cache, logits);
+            if (seen is not null)
+                Sampler.Penalize(logits, seen, options.RepetitionPenalty);
             int token = Writable is null ? sampler.Choose(logits, index) : ChooseWritable(sampler, logits, index);
             window.Add(token);
+            seen?.Add(token);
             yield return token;
+            if (StopTokens.Contains(token))
+                yield break;
+        }
+    }
+
+    private void CheckIds(IReadOnlyList<int> prompt)
+    {
+        int vocabulary = model.Config.Model.Vocabulary;
+        foreach (int token in prompt)
+        {
+            if ((uint)token >= (uint)vocabulary)
+                throw new TinyMoEException($"The prompt has the id {token}, and the model knows ids from 0 to {vocabulary - 1} only.");
         }
     }
 

@@ -88,26 +88,31 @@ public sealed class Trainer : IDisposable
             folder.RequireUsable(resume, overwrite);
             if (resume && init is not null)
                 throw new ArgumentException("A run that goes on has its own weights.", nameof(init));
-            using Checkpoint? before = resume ? folder.OpenNewest() : init is null ? null : Checkpoint.Open(RunFolder.FindCheckpoint(init));
-            state = resume ? before!.StateFor(source.Fingerprint) : TrainingState.New(source.Fingerprint);
+            using Checkpoint? own = resume ? folder.OpenNewest() : null;
+            using IInitialModel? before = own ?? (init is null ? null : InitialModel.Open(init));
+            state = resume ? own!.StateFor(source.Fingerprint) : TrainingState.New(source.Fingerprint);
             this.config = config = source.Complete(config);
             config.Validate();
+            if (before is null)
+                Validation.CheckLearns(config.Moe);
             source.CheckContext(config.Model.Context);
             if (resume)
-                before!.RequireSame(config);
+                own!.RequireSame(config);
+            else if (before is not null)
+                InitialWeights.RequireFit(before.Folder, before.Config, config);
             before?.RequireWeights(config);
             size = ModelSize.ToTrain(config, backend);
             Model = init is null ? new Decoder(backend, config) : before!.LoadInitial(backend, config);
-            startNotes = resume ? [.. ResumeNotes.Of(before!.Config.Train, config.Train, state.Step)]
-                : before is null ? [] : [$"begins with the weights of {init}, step {before.Step}", .. before.Notes];
+            startNotes = resume ? [.. ResumeNotes.Of(own!.Config.Train, config.Train, state.Step)]
+                : before is null ? [] : [$"begins with the weights of {init}, {before.Origin}", .. before.Notes];
             optimizer = new AdamW(Model.Parameters, config.Train);
             numbers = new StepNumbers(backend);
-            saver = new RunSaver(folder, Model, optimizer, source, listener);
+            saver = new RunSaver(folder, Model, optimizer, source, listener, before?.Companions);
             if (resume)
             {
-                before!.Load(Model, optimizer);
-                lastRouting = before.LoadRouting();
-                saver.GoesOnFrom(before);
+                own!.Load(Model, optimizer);
+                lastRouting = own.LoadRouting();
+                saver.GoesOnFrom(own);
             }
             else if (before is null && Model.WantsFrequencies)
             {

@@ -8,7 +8,7 @@ namespace TinyMoE.Train;
 /// <param name="ActiveParameters">Number of the weights that one token passes.</param>
 /// <param name="TrainTokens">Tokens of the training text.</param>
 /// <param name="ValidationTokens">Tokens of the held-out text.</param>
-/// <param name="Vocabulary">Symbols of the tokenizer.</param>
+/// <param name="Vocabulary">Symbols of the model: as many as the tokenizer has, or more.</param>
 /// <param name="FirstStep">The first step to come: 1, or later in a resumed run.</param>
 /// <param name="Steps">The last step.</param>
 /// <param name="Notes">

@@ -15,6 +15,12 @@ public sealed class GeneratorTests
     [InlineData("noisy")]
     [InlineData("switch-head")]
     [InlineData("heads")]
+    [InlineData("latent")]
+    [InlineData("sinks")]
+    [InlineData("linear")]
+    [InlineData("dynamic")]
+    [InlineData("llama3")]
+    [InlineData("yarn")]
     public void Greedy_WithCache_EqualsWithout(string name)
     {
         // Far beyond the context of 16, so that the window starts over several times.
@@ -68,6 +74,7 @@ public sealed class GeneratorTests
     [InlineData("plain")]
     [InlineData("noisy")]
     [InlineData("switch-head")]
+    [InlineData("latent")]
     public void Generate_AfterTheFirstToken_NoPoolMiss_LittleManagedMemory(string name)
     {
         using CpuBackend backend = new(2);
@@ -122,7 +129,7 @@ public sealed class GeneratorTests
         Decoder model = new(backend, config with // large biases would drown the text
         {
             Model = config.Model with { Biases = false },
-            Attention = config.Attention with { Biases = false, OutputBias = OutputBias.AsModel },
+            Attention = config.Attention with { Biases = false, OutputBias = BiasChoice.AsModel },
         });
         View<float> weights = model.Parameters.Weights.All;
         backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);

@@ -67,6 +67,8 @@ internal sealed class InfoCommand
         console.WriteLine(
             $"memory: {Words.Mebibytes(size.TrainingBytes)} to train with {info.Config.Train.Batch} windows"
             + $" of {info.Config.Model.Context} tokens, {Words.Mebibytes(size.GenerationBytes)} to generate");
+        if (info.Best is { } best)
+            console.WriteLine(Words.Best(best.Loss, best.BitsPerByte, best.Step));
         foreach (NoteReport note in info.Notes)
             console.WriteLine(Words.Note(note.Text));
     }
@@ -81,6 +83,9 @@ internal sealed class InfoCommand
         ["forward_flops_per_token"] = info.Size.ForwardFlopsPerToken,
         ["training_bytes"] = info.Size.TrainingBytes,
         ["generation_bytes"] = info.Size.GenerationBytes,
+        ["best"] = info.Best is { } best
+            ? new JsonObject { ["step"] = best.Step, ["loss"] = best.Loss, ["bits_per_byte"] = best.BitsPerByte }
+            : null,
         ["notes"] = new JsonArray([.. info.Notes.Select(note => (JsonNode?)note.Text)]),
         ["config"] = JsonNode.Parse(ConfigJson.Write(info.Config)),
     }.ToJsonString(JsonSerializerOptions.Default);

@@ -111,6 +111,8 @@ public sealed class TokenizerTests : IDisposable
         Assert.Contains("Cannot read", Fails("tokenizer", "show", "--tokenizer", file, "--file", folder["no.txt"]));
         Assert.Contains("not UTF-8 text at byte 1", Fails(
             "tokenizer", "show", "--tokenizer", file, "--file", folder.Write("latin.txt", [(byte)'a', 0xE9, (byte)'a'])));
+        if (OperatingSystem.IsLinux())
+            Assert.Contains("/dev/null is not a regular file", Fails("tokenizer", "show", "--tokenizer", "/dev/null", "--text", "a"));
         Assert.Contains("unknown option '--txt'; did you mean '--text'?", Fails("tokenizer", "show", "--txt", "a"));
         Assert.Contains("unknown command 'trian'; did you mean 'train'?", Fails("tokenizer", "trian"));
     }
@@ -130,7 +132,10 @@ public sealed class TokenizerTests : IDisposable
         Assert.Contains("bits per byte", AssertWorks(CommandLine.Run("eval", "--run", folder["whole"])).Output);
         Assert.Contains("bits per byte", AssertWorks(CommandLine.Run("eval", "--run", folder["whole"], "--data", data)).Output);
         AssertWorks(CommandLine.Run("verify", "--run", folder["whole"]));
-        AssertWorks(CommandLine.Run("info", "--run", folder["whole"]));
+        CommandLine info = AssertWorks(CommandLine.Run("info", "--run", folder["whole"], "--json"));
+        JsonElement best = JsonDocument.Parse(info.Output).RootElement.GetProperty("best");
+        Assert.InRange(best.GetProperty("bits_per_byte").GetDouble(), 1, 8);
+        Assert.Contains("bits per byte, at step ", AssertWorks(CommandLine.Run("info", "--run", folder["whole"])).Output);
         AssertWorks(CommandLine.Run("generate", "--run", folder["whole"], "--prompt", "% é", "--tokens", "20"));
         AssertWorks(CommandLine.Run("tokenizer", "show", "--tokenizer", folder["whole"], "--text", "the cat"));
         AssertWorks(CommandLine.Run(["train", "--init", folder["whole"], "--data", data, "--out", folder["init"], "--steps", "2"]));

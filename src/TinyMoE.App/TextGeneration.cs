@@ -15,6 +15,15 @@ public sealed record GenerationRequest(string Run)
     /// <summary>The text to go on from; empty: the model begins by itself.</summary>
     public string Prompt { get; init; } = "";
 
+    /// <summary>Tokens to go on from, in place of a prompt, with nothing added; null: the prompt.</summary>
+    public IReadOnlyList<int>? Ids { get; init; }
+
+    /// <summary>Texts that end the text; they are not written.</summary>
+    public IReadOnlyList<string> StopTexts { get; init; } = [];
+
+    /// <summary>Tokens that end the text; they are not written.</summary>
+    public IReadOnlySet<int> StopTokens { get; init; } = new HashSet<int>();
+
     /// <summary>Number of tokens to write.</summary>
     public int Tokens { get; init; } = 300;
 
@@ -57,11 +66,12 @@ public static class TextGeneration
 
     /// <summary>
     /// Writes text piece by piece to <paramref name="listener"/>, the prompt not included; on <paramref name="stop"/> ends after the
-    /// token in hand.
+    /// token in hand. Gives what was written.
     /// </summary>
-    /// <exception cref="TinyMoEException">The run, the device, the prompt or the label cannot be used.</exception>
-    public static void Run(GenerationRequest request, ITextListener listener, CancellationToken stop = default)
+    /// <exception cref="TinyMoEException">The run, the device, the prompt, the label or an option cannot be used.</exception>
+    public static GeneratedText Run(GenerationRequest request, ITextListener listener, CancellationToken stop = default)
     {
+        request.Sampling.Validate();
         using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(request.Run));
         Tokenizer tokenizer = checkpoint.LoadTokenizer();
         using Backend backend = request.Device.Open();
@@ -69,17 +79,18 @@ public static class TextGeneration
         checkpoint.Dispose(); // a training may replace it meanwhile
         foreach (NoteReport note in ModelInfo.NotesOf(checkpoint))
             listener.OnNote(note);
-        int[] start = request.Prompt.Length > 0 ? tokenizer.Encode(request.Prompt) : tokenizer.Start;
-        if (start.Length > model.Config.Model.Context)
-            listener.OnNote(CutOff(start.Length, model.Config.Model.Context));
-        TokenDecoder decoder = tokenizer.NewDecoder();
-        Generator generator = new(backend, model) { Label = LabelOf(request, checkpoint, model.Config.Moe) };
-        foreach (int id in generator.Generate(start, request.Tokens, request.Sampling))
+        IReadOnlyList<int> start = request.Ids is { Count: > 0 } ids ? ids
+            : request.Prompt.Length > 0 ? tokenizer.Encode(request.Prompt) : tokenizer.Start;
+        if (start.Count > model.Config.Model.Context)
+            listener.OnNote(CutOff(start.Count, model.Config.Model.Context));
+        Generator generator = new(backend, model)
         {
-            listener.OnText(decoder.Push(id));
-            if (stop.IsCancellationRequested)
-                break;
-        }
+            Label = LabelOf(request, checkpoint, model.Config.Moe),
+            KnownTokens = tokenizer.Vocabulary,
+            StopTokens = request.StopTokens,
+        };
+        TextGenerator writer = new(generator, tokenizer) { StopTexts = request.StopTexts };
+        return writer.Write(start, request.Tokens, request.Sampling, listener.OnText, stop);
     }
 
     /// <summary>

@@ -49,8 +49,7 @@ public sealed class TextGenerator(Generator generator, Tokenizer tokenizer)
             ids.Add(id);
             if (generator.StopTokens.Contains(id))
                 end = GenerationEnd.StopToken;
-            else
-                Tell(stops.Push(decoder.Push(id)));
+            Tell(end == GenerationEnd.StopToken ? "" : stops.Push(decoder.Push(id)));
             if (stops.Found)
                 end = GenerationEnd.StopText;
             else if (end == GenerationEnd.Length && stop.IsCancellationRequested)

@@ -22,17 +22,22 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
     /// <summary>The best evaluation of the run; null of a configuration, or where there was none.</summary>
     public BestEvaluation? Best { get; init; }
 
-    /// <summary>Looks at a choice, or at the configuration of <paramref name="run"/> with what the choice changes in it.</summary>
-    /// <exception cref="TinyMoEException">There is no such run, the configuration is wrong, or its text cannot be read.</exception>
-    public static ModelInfo Of(ConfigChoice choice, string? run = null)
+    /// <summary>Looks at a choice, or at the configuration of <paramref name="model"/> with what the choice changes in it.</summary>
+    /// <exception cref="TinyMoEException">There is no such model, the configuration is wrong, or its text cannot be read.</exception>
+    public static ModelInfo Of(ConfigChoice choice, ModelFolder? model = null)
     {
-        using Checkpoint? checkpoint = run is null ? null : Checkpoint.Open(RunFolder.FindCheckpoint(run));
-        checkpoint?.RequireWeights(checkpoint.Config);
-        RunConfig config = choice.Resolve(checkpoint?.Config);
-        config.Validate();
+        using OpenedModel? opened = model is null ? null : OpenedModel.Open(model);
+        opened?.Run?.RequireWeights(opened.Config);
+        RunConfig config = choice.Resolve(opened?.Config);
+        bool isOthers = opened is not null && opened.Run is null;
+        if (isOthers)
+            config.ValidateUse();
+        else
+            config.Validate();
         config = WithText(config);
-        TrainingState? state = checkpoint?.State;
-        return new ModelInfo(run ?? choice.Name, config, ModelSize.Of(config), NotesOf(ConfigNotes.Of(config)))
+        TrainingState? state = opened?.Run?.State;
+        NoteReport[] notes = [.. isOthers ? opened!.Notes : NotesOf(ConfigNotes.Of(config))];
+        return new ModelInfo(model?.Path ?? choice.Name, config, ModelSize.Of(config), notes)
         {
             Best = state?.BestLoss is { } loss ? new BestEvaluation(state.BestStep, loss, state.BestBitsPerByte) : null,
         };

@@ -83,6 +83,7 @@ internal static class FamilyConfigs
         Model = new ModelConfig { Norm = NormKind.Rms, Positions = PositionKind.Rope, FeedForward = FeedForwardKind.SwiGlu },
         Moe = new MoeConfig { Experts = 0, Router = RouterKind.TopK },
         Train = new TrainConfig { Batch = 1, Accumulation = 1 },
+        Data = new DataConfig { Tokenizer = TokenizerKind.Bpe },
     };
 
     private static JsonObject Said(Family family, RunConfig config)

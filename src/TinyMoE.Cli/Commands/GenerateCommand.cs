@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyMoE.App;
 using TinyMoE.Cli.Output;
@@ -17,6 +19,8 @@ internal sealed class GenerateCommand
         tinymoe generate --run runs/mixtral-tiny --tokens 1000 --temperature 0.5 --seed 7
         tinymoe generate --run runs/mixtral-tiny --prompt "Returns the " --stop "." --json
         """;
+
+    private static readonly JsonSerializerOptions AsItIs = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly ModelOptions model = new();
     private readonly Option<string?> prompt = Options.Text("--prompt", "TEXT",
@@ -108,7 +112,7 @@ internal sealed class GenerateCommand
         };
         if (request.Ids is null)
             line.Insert(0, "prompt", request.Prompt);
-        return line.ToJsonString();
+        return line.ToJsonString(AsItIs);
     }
 
     /// <summary>Tells notes only.</summary>

@@ -202,9 +202,6 @@ internal static class Validation
         Require(attention.RopeSize > 0 && attention.RopeSize < headSize,
             $"attention.kind=latent needs an attention.rope_size above 0 and below the size of a head, {headSize}: the elements of a head "
             + $"that have positions; it is {attention.RopeSize}");
-        Require(attention.RopeScaling != RopeScaling.Dynamic,
-            "attention.rope_scaling=dynamic changes keys that a cache of attention.kind=latent has turned already; set none, linear, "
-            + "llama3 or yarn");
         Require(attention.KvHeadsOrAll == attention.Heads,
             $"attention.kv_heads={attention.KvHeads} has no meaning with attention.kind=latent, where every head has its own keys and "
             + "values; set it 0");

@@ -16,6 +16,11 @@ public sealed class GeneratorTests
     [InlineData("switch-head")]
     [InlineData("heads")]
     [InlineData("latent")]
+    [InlineData("sinks")]
+    [InlineData("linear")]
+    [InlineData("dynamic")]
+    [InlineData("llama3")]
+    [InlineData("yarn")]
     public void Greedy_WithCache_EqualsWithout(string name)
     {
         // Far beyond the context of 16, so that the window starts over several times.

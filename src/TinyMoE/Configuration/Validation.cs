@@ -59,6 +59,8 @@ internal static class Validation
             Tensor("attention.heads·(sizes of a head)", queryWidth + keyValueWidth);
             Tensor("2·attention.heads·model.context", 2L * attention.Heads * model.Context);
             Tensor("attention.latent_rank·model.width", ((long)attention.LatentRank + attention.RopeSize) * model.Width);
+            Tensor("attention.heads·attention.value_size·model.width",
+                (long)attention.Heads * attention.ValueSizeOrDefault(model.Width) * model.Width);
             Tensor("attention.query_rank·model.width", (long)attention.QueryRank * model.Width);
             Tensor("attention.query_rank·attention.heads·attention.head_size", attention.QueryRank * queryWidth);
             Tensor("attention.latent_rank·attention.heads·(sizes of a head)", attention.LatentRank * keyValueWidth);

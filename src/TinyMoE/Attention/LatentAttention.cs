@@ -109,22 +109,18 @@ internal sealed class LatentAttention : IAttention
     }
 
     /// <summary>
-    /// Attention with the keys and values of every head. q (B, T, H, N + R), c (B·S, L), turnedKeys (B·S, R), result (B·T, H·V). The kernel
-    /// has one size for keys and values: the smaller of them is padded with zeros, which add nothing.
+    /// Attention with the keys and values of every head. q (B, T, H, N + R), c (B·S, L), turnedKeys (B·S, R), result (B·T, H·V).
     /// </summary>
     private Tensor Expanded(Tensor q, Tensor c, Tensor turnedKeys, int S, in Dropout dropout)
     {
-        int B = q.Shape[0], T = q.Shape[1], size = Math.Max(plain + turned, valueSize);
+        int B = q.Shape[0], T = q.Shape[1], size = plain + turned;
         Tensor up = c.Linear(keyValueUp).Reshape((B * S * heads, plain + valueSize));
-        Tensor k = up.SliceColumns(0, plain).ConcatShared(turnedKeys).PadColumns(size).Reshape((B, S, heads, size));
-        Tensor v = up.SliceColumns(plain, valueSize).PadColumns(size).Reshape((B, S, heads, size));
+        Tensor k = up.SliceColumns(0, plain).ConcatShared(turnedKeys).Reshape((B, S, heads, size));
+        Tensor v = up.SliceColumns(plain, valueSize).Reshape((B, S, heads, valueSize));
         float factor = (float)(scale * Math.Sqrt(size));         // makes the 1/√D of the kernel the scale of this layer
         if (factor != 1f)
             q = q.Scale(factor);
-        Tensor y = q.PadColumns(size).Attention(k, v, window: 0, dropout); // (B, T, H, size)
-        if (size > valueSize)
-            y = y.SliceColumns(0, valueSize);
-        return y.Reshape((B * T, heads * valueSize));
+        return q.Attention(k, v, window: 0, dropout).Reshape((B * T, heads * valueSize));
     }
 
     /// <summary>

@@ -47,6 +47,32 @@ KERNEL affine(const float* x, float scale, float shift, int n, Target y)
     }
 }
 
+// y = x, not below low and not above high; NaN stays. x, y (n); y may be x
+KERNEL clamp_forward(const float* x, float low, float high, int n, float* y)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four value = load_four(x, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            value[j] = value[j] < low ? low : value[j] > high ? high : value[j];
+        store_four(y, i, n, value);
+    }
+}
+
+// dx = dy where x is from low to high, else 0. x, dy, dx (n)
+KERNEL clamp_backward(const float* x, const float* dy, float low, float high, int n, Target dx)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four value = load_four(x, i, n), gradient = load_four(dy, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            gradient[j] = value[j] < low || value[j] > high ? 0 : gradient[j];
+        dx.write_four(i, n, gradient);
+    }
+}
+
 // ---- Two values -------------------------------------------------------------------------------------------------------------------------
 
 // The order of the enums in Backends/Backend.Elementwise.cs.

@@ -1,37 +1,59 @@
-// Rotary positions (Su et al. 2021): the pair (i, i + D/2) of every head turns by the angle of its token's position.
+// Rotary positions (Su et al. 2021): the pairs of every head turn by the angle of its token's position. Pairs are half of what is turned
+// apart, (i, i + turned/2), or neighbours, (2i, 2i + 1); the elements behind `turned` stay.
 //
-// A thread has one pair of one token and turns it in every head of the queries and of the keys, so that the angles are read once per token.
-// Bytes: q and k read and their results written once (read once more when they are added to), cos and sin once per token.
+// A thread has one pair of one token and turns it in every head of the queries and of the keys, so that the angles are read once per token;
+// or it has one element that stays. Bytes: q and k read and their results written once (read once more when they are added to), cos and sin
+// once per token.
 #include "common.cuh"
 
-// y[i] = x[i]·cos − x[i + D/2]·sin,  y[i + D/2] = x[i + D/2]·cos + x[i]·sin in each of H heads. y may be x: both of a pair are read first.
+// y = x·cos − x'·sin,  y' = x'·cos + x·sin in each of H heads, x' being `distance` behind x. y may be x: both of a pair are read first.
 // x, y (H, D) from their pair of this thread on
-DEVICE void turn(const float* x, float cos, float sin, int H, int D, const Target& y)
+DEVICE void turn(const float* x, float cos, float sin, int H, int D, int distance, const Target& y)
 {
-    int half = D / 2;
 #pragma unroll 4
     for (index_t low = 0; low < (index_t)H * D; low += D)
     {
-        float a = x[low], b = x[low + half];
+        float a = x[low], b = x[low + distance];
         y.write(low, a * cos - b * sin);
-        y.write(low + half, b * cos + a * sin);
+        y.write(low + distance, b * cos + a * sin);
     }
 }
 
-// The inverse turns by −sin. q, yq (N, H, D), k, yk (N, KvHeads, D), N = B·T tokens, cos, sin (positions, D/2);
-// what nobody wants is left out.
-KERNEL rope(const float* q, const float* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int start,
-    int inverse, Target yq, Target yk)
+// An element that stays, in each of H heads: there is nothing to do where y is x.
+DEVICE void keep(const float* x, int H, int D, const Target& y)
 {
-    int half = D / 2;
-    for (index_t i = first_index(); i < (index_t)N * half; i += index_step())
+    if (x == y.data && !y.adds)
+        return;
+#pragma unroll 4
+    for (index_t low = 0; low < (index_t)H * D; low += D)
+        y.write(low, x[low]);
+}
+
+// The inverse turns by −sin. q, yq (N, H, D), k, yk (N, KvHeads, D), N = B·T tokens, cos, sin (positions, turned/2);
+// what nobody wants is left out.
+KERNEL rope(const float* q, const float* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
+    int interleaved, int start, int inverse, Target yq, Target yk)
+{
+    int half = turned / 2, parts = D - half;
+    for (index_t i = first_index(); i < (index_t)N * parts; i += index_step())
     {
-        index_t n = i / half, pair = i % half, angle = (start + n % T) * half + pair;
+        index_t n = i / parts, part = i % parts, query = n * H * D, key = n * KvHeads * D;
+        if (part >= half)
+        {
+            index_t element = part + half;
+            if (yq.wanted())
+                keep(q + query + element, H, D, yq.from(query + element));
+            if (yk.wanted())
+                keep(k + key + element, KvHeads, D, yk.from(key + element));
+            continue;
+        }
+
+        index_t angle = (start + n % T) * half + part, low = interleaved ? 2 * part : part;
+        int distance = interleaved ? 1 : half;
         float c = cos[angle], s = inverse ? -sin[angle] : sin[angle];
-        index_t query = n * H * D + pair, key = n * KvHeads * D + pair;
         if (yq.wanted())
-            turn(q + query, c, s, H, D, yq.from(query));
+            turn(q + query + low, c, s, H, D, distance, yq.from(query + low));
         if (yk.wanted())
-            turn(k + key, c, s, KvHeads, D, yk.from(key));
+            turn(k + key + low, c, s, KvHeads, D, distance, yk.from(key + low));
     }
 }

@@ -9,6 +9,7 @@ public sealed unsafe partial class CudaBackend
     private const int AttentionTile = 64;
     private const int AttentionThreads = 128;
     private const int MostAttentionColumns = 128;
+    private const int SinkThreads = 256;
 
     /// <inheritdoc/>
     public override void AttentionForward(
@@ -57,6 +58,27 @@ public sealed unsafe partial class CudaBackend
                 dy, q, k, v, logSumExp, delta, T, S, H, keyHeads, D, window, dropout.Rate, numbers, dk, dv);
         }
 
+        Pool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp)
+    {
+        int rows = sizes.B * sizes.T * sizes.H;
+        Launch("attention_sinks_forward", Grid.Rows(rows, rowsPerBlock: 8), sinks, sizes.T, sizes.H, sizes.D, rows, y, logSumExp);
+    }
+
+    /// <inheritdoc/>
+    public override void AttentionSinksBackward(
+        Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
+    {
+        if (dSinks.IsNone)
+            return;
+        (int B, int T, _, int H, _, int D, _) = sizes;
+        DeviceBuffer scratch = Pool.Rent((long)logSumExp.Length * sizeof(float));
+        Floats delta = scratch.As<float>(logSumExp.Length);
+        Launch("attention_backward_delta", Grid.Rows(B * T * H, rowsPerBlock: 8), dy, y, T, H, D, B * T * H, delta);
+        Launch("attention_sinks_backward", Grid.Rows(H, threads: SinkThreads), sinks, logSumExp, delta, B, T, H, dSinks);
         Pool.Return(scratch);
     }
 

@@ -50,6 +50,17 @@ public sealed unsafe partial class CudaBackend
             Launch("affine", Grid.Elements(n), x, scale, shift, n, y);
     }
 
+    /// <inheritdoc/>
+    public override void ClampForward(Floats x, float low, float high, int n, Floats y) =>
+        Launch("clamp_forward", Grid.Elements(n), x, low, high, n, y);
+
+    /// <inheritdoc/>
+    public override void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx)
+    {
+        if (!dx.IsNone)
+            Launch("clamp_backward", Grid.Elements(n), x, dy, low, high, n, dx);
+    }
+
     /// <summary>b met every row: its gradient is summed over the rows of each block, then over the blocks.</summary>
     private void BinaryBackwardRow(Binary f, Floats dy, Floats a, Floats b, int N, int C, Target da, Target db)
     {

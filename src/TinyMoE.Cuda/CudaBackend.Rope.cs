@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -6,10 +7,12 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
-    public override void Rope(
-        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk)
+    public override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
     {
-        if (!yq.IsNone || !yk.IsNone)
-            Launch("rope", Grid.Elements((long)B * T * (D / 2), each: 1), q, k, cos, sin, B * T, T, H, KvHeads, D, start, inverse, yq, yk);
+        if (yq.IsNone && yk.IsNone)
+            return;
+        (int B, int T, int H, int keyHeads, int D, int turned, int start, bool interleaved) = sizes;
+        Grid grid = Grid.Elements((long)B * T * (D - turned / 2), each: 1); // a pair, or an element that is not turned
+        Launch("rope", grid, q, k, cos, sin, B * T, T, H, keyHeads, D, turned, interleaved, start, inverse, yq, yk);
     }
 }

@@ -63,22 +63,70 @@ internal static class TestModels
             Scale = 0.4f,
             QueryKeyNorm = QueryKeyNorm.Whole,
             Biases = true,
-            OutputBias = OutputBias.True,
+            OutputBias = BiasChoice.True,
+        },
+    };
+
+    /// <summary>The tiny mixture with latent attention, queries of a small vector and values of a size of their own.</summary>
+    public static RunConfig TinyLatent { get; } = Tiny with
+    {
+        Attention = new AttentionConfig
+        {
+            Kind = AttentionKind.Latent,
+            Heads = 4,
+            HeadSize = 10,
+            RopeSize = 4,
+            ValueSize = 7,
+            LatentRank = 9,
+            QueryRank = 11,
+            RopeInterleaved = true,
+        },
+    };
+
+    /// <summary>
+    /// The tiny mixture with what attention of other families has: sinks, clipping, windows, pairs of neighbours in part of an odd head,
+    /// rotary positions scaled as <paramref name="scaling"/> says.
+    /// </summary>
+    public static RunConfig TinySinks(RopeScaling scaling) => Tiny with
+    {
+        Attention = new AttentionConfig
+        {
+            Heads = 6,
+            KvHeads = 2,
+            HeadSize = 11,
+            Window = new PerLayer(0, 4),
+            Clip = 1.5f,
+            Sinks = true,
+            RopeSize = 8,
+            RopeInterleaved = true,
+            RopeTheta = 20,
+            RopeScaling = scaling,
+            RopeFactor = scaling == RopeScaling.None ? 1 : 3,
+            RopeOriginalContext = scaling is RopeScaling.None or RopeScaling.Linear ? 0 : 8,
         },
     };
 
     /// <summary>The tiny mixture with experts in bfloat16.</summary>
     public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
 
-    /// <summary>"plain", "noisy", "switch-head", "heads", "bfloat16", or a preset.</summary>
+    /// <summary>
+    /// "plain", "noisy", "switch-head", "heads", "latent", "bfloat16", "sinks", "linear", "dynamic", "llama3", "yarn", one of
+    /// <see cref="FamilyModels"/>, or a preset.
+    /// </summary>
     public static RunConfig Named(string name) => name switch
     {
         "plain" => Tiny,
         "noisy" => TinyNoisy,
         "switch-head" => TinySwitchHead,
         "heads" => TinyHeads,
+        "latent" => TinyLatent,
         "bfloat16" => TinyBfloat16,
-        _ => Presets.Get(name),
+        "sinks" => TinySinks(RopeScaling.None),
+        "linear" => TinySinks(RopeScaling.Linear),
+        "dynamic" => TinySinks(RopeScaling.Dynamic),
+        "llama3" => TinySinks(RopeScaling.Llama3),
+        "yarn" => TinySinks(RopeScaling.Yarn),
+        _ => FamilyModels.All.GetValueOrDefault(name) ?? Presets.Get(name),
     };
 
     /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>

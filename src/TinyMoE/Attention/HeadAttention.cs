@@ -8,8 +8,8 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Attention;
 
 /// <summary>
-/// Causal self-attention by heads with grouped queries (Ainslie et al. 2023), and where configured norms of queries and keys, rotary
-/// positions and a sliding window. Its kinds differ in what projects values and outputs.
+/// Causal self-attention by heads with grouped queries (Ainslie et al. 2023), and where configured norms of queries and keys, their
+/// clipping, rotary positions, a sliding window and sinks. Its kinds differ in what projects values and outputs.
 /// </summary>
 internal abstract class HeadAttention : IAttention
 {
@@ -23,6 +23,7 @@ internal abstract class HeadAttention : IAttention
     private readonly Linear key;
     private readonly Norm? queryNorm;
     private readonly Norm? keyNorm;
+    private readonly Parameter? sinks;
 
     protected HeadAttention(ParameterStore store, string name, ModelConfig model, AttentionConfig attention, int layer, RotaryTable? rotary)
     {
@@ -33,6 +34,8 @@ internal abstract class HeadAttention : IAttention
         Initializer init = new WeightInit(model).Matrix(C);
         query = new Linear(store, $"{name}.query", ModelPart.Attention, C, queryWidth, init, attention.Biases);
         key = new Linear(store, $"{name}.key", ModelPart.Attention, C, keyWidth, init, attention.Biases);
+        if (attention.Sinks)
+            sinks = store.Add($"{name}.sinks", attention.Heads, Initializer.Zeros, ModelPart.Attention);
         if (attention.QueryKeyNorm == QueryKeyNorm.None)
             return;
         bool whole = attention.QueryKeyNorm == QueryKeyNorm.Whole;
@@ -48,15 +51,15 @@ internal abstract class HeadAttention : IAttention
         Tensor q = Heads(query, queryNorm, x, H);                // (B, T, H, D)
         Tensor k = Heads(key, keyNorm, x, kvHeads);              // (B, T, KvHeads, D)
         Tensor tokens = x.Reshape((B * T, C));
-        Tensor v = Values(tokens, pass).Reshape((B, T, kvHeads, D));
+        Tensor v = Clipped(Values(tokens, pass)).Reshape((B, T, kvHeads, D));
         if (rotary is not null)
-            (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0);
+            (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0, attention.RopeSize, attention.RopeInterleaved);
         if (queryFactor != 1f)
             q = q.Scale(queryFactor);
         if (cache is not null)
             (k, v) = ((KvCache)cache).Append(k, v);              // (1, S, KvHeads, D)
         Dropout dropout = pass.Dropout(model.Dropout, RandomPurpose.AttentionDropout, layer);
-        Tensor y = q.Attention(k, v, attention.Window[layer], dropout); // (B, T, H, D)
+        Tensor y = q.Attention(k, v, attention.Window[layer], dropout, sinks); // (B, T, H, D)
         return Outputs(y.Reshape((B * T * H, D)), tokens, pass).Reshape(x.Shape);
     }
 
@@ -74,7 +77,9 @@ internal abstract class HeadAttention : IAttention
         Tensor y = projection.Forward(x);                        // (B, T, heads·D)
         Shape shape = (x.Shape[0], x.Shape[1], heads, headSize);
         if (norm is null)
-            return y.Reshape(shape);
-        return norm.Forward(attention.QueryKeyNorm == QueryKeyNorm.Whole ? y : y.Reshape(shape)).Reshape(shape);
+            return Clipped(y).Reshape(shape);
+        return Clipped(norm.Forward(attention.QueryKeyNorm == QueryKeyNorm.Whole ? y : y.Reshape(shape))).Reshape(shape);
     }
+
+    private Tensor Clipped(Tensor x) => attention.Clip == 0f ? x : x.Clamp(-attention.Clip, attention.Clip);
 }

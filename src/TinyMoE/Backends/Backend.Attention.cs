@@ -14,6 +14,15 @@ public abstract partial class Backend
     public abstract void AttentionBackward(
         Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv);
+
+    /// <summary>A logit per head joins a softmax that is done, and its share is dropped: y becomes y·(1 − share), logSumExp the logarithm
+    /// of the sum with it. sinks (H), y (B, T, H, D), logSumExp (B, H, T), the latter two in place.</summary>
+    public abstract void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp);
+
+    /// <summary>The gradient of those logits: dSinks[h] = −Σ over b and t of share·(dy·y). What AttentionBackward needs of them is in
+    /// logSumExp and y. dy, y (B, T, H, D), sinks, dSinks (H), logSumExp (B, H, T).</summary>
+    public abstract void AttentionSinksBackward(
+        Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks);
 }
 
 /// <summary>Sizes of one attention.</summary>

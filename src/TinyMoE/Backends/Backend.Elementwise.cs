@@ -19,6 +19,12 @@ public abstract partial class Backend
 
     /// <summary>y = scale·x + shift. x, y (n); a stored y may be x itself.</summary>
     public abstract void Affine(Floats x, float scale, float shift, int n, Target y);
+
+    /// <summary>y = x, not below low and not above high; NaN stays. x, y (n); y may be x itself.</summary>
+    public abstract void ClampForward(Floats x, float low, float high, int n, Floats y);
+
+    /// <summary>dx = dy where x is from low to high, and 0 elsewhere. x, dy, dx (n).</summary>
+    public abstract void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx);
 }
 
 /// <summary>A function of one value.</summary>

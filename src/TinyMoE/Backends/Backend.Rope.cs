@@ -5,9 +5,19 @@ namespace TinyMoE.Backends;
 // Rotary positions.
 public abstract partial class Backend
 {
-    /// <summary>Rotates the pairs (i, i + D/2) of every head of q and k by the angle of its position, start +
-    /// t; <paramref name="inverse"/> rotates back (the backward). q, yq (B, T, H, D), k, yk (B, T, KvHeads,
-    /// D), k may be empty; a stored yq may be q itself, and yk k; cos, sin (positions, D/2).</summary>
-    public abstract void Rope(
-        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk);
+    /// <summary>Rotates the pairs of every head of q and k by the angle of its position, start + t; <paramref name="inverse"/> rotates
+    /// back (the backward). What is not turned is copied. q, yq (B, T, H, D), k, yk (B, T, KvHeads, D), k may be empty; a stored yq may be
+    /// q itself, and yk k; cos, sin (positions, Turned/2).</summary>
+    public abstract void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk);
 }
+
+/// <summary>Sizes of a rotation, and which elements of a head are pairs: (i, i + Turned/2), or neighbours (2i, 2i + 1).</summary>
+/// <param name="B">Sequences.</param>
+/// <param name="T">Tokens per sequence.</param>
+/// <param name="H">Query heads.</param>
+/// <param name="KvHeads">Key heads.</param>
+/// <param name="D">Size of a head.</param>
+/// <param name="Turned">Elements of a head that are turned, from its first: an even number, at most D.</param>
+/// <param name="Start">Position of the first token.</param>
+/// <param name="Interleaved">Pairs are neighbours.</param>
+public readonly record struct RopeSizes(int B, int T, int H, int KvHeads, int D, int Turned, int Start = 0, bool Interleaved = false);

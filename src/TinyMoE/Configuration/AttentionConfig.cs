@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace TinyMoE.Configuration;
 
-/// <summary>What projects values and outputs of attention.</summary>
+/// <summary>How attention comes by its queries, keys, values and outputs.</summary>
 public enum AttentionKind
 {
     /// <summary>One matrix each for all tokens.</summary>
@@ -11,7 +11,7 @@ public enum AttentionKind
     /// <summary>Experts in every head, chosen token by token (Csordás et al. 2023).</summary>
     SwitchHead,
 
-    /// <summary>Keys and values from one small vector per token (DeepSeek-V2); not there yet.</summary>
+    /// <summary>One matrix each, with keys and values made of one small vector per token (DeepSeek-AI 2024).</summary>
     Latent,
 }
 
@@ -34,39 +34,26 @@ public enum RopeScaling
     /// <summary>Frequencies stay as the base gives them.</summary>
     None,
 
-    /// <summary>All divided by one factor; not there yet.</summary>
+    /// <summary>All divided by one factor (Chen et al. 2023).</summary>
     Linear,
 
-    /// <summary>By a base that grows with the length; not there yet.</summary>
+    /// <summary>By a base that grows with the context beyond the original one ("dynamic NTK").</summary>
     Dynamic,
 
-    /// <summary>Low frequencies divided, high ones kept, as in Llama 3; not there yet.</summary>
+    /// <summary>Low frequencies divided, high ones kept, as in Llama 3.1.</summary>
     [JsonStringEnumMemberName("llama3")]
     Llama3,
 
-    /// <summary>By a ramp over the frequencies (Peng et al. 2023); not there yet.</summary>
+    /// <summary>By a ramp over the frequencies, cosines and sines times a factor (YaRN, Peng et al. 2023).</summary>
     Yarn,
-}
-
-/// <summary>Whether the output projection has a bias.</summary>
-public enum OutputBias
-{
-    /// <summary>As <c>model.biases</c> says.</summary>
-    AsModel,
-
-    /// <summary>The projection has a bias.</summary>
-    True,
-
-    /// <summary>The projection has no bias.</summary>
-    False,
 }
 
 /// <summary>Attention: its heads, what they see, positions, norms and biases, and experts inside it. Keys <c>attention.*</c>.</summary>
 public sealed record AttentionConfig
 {
     /// <summary>
-    /// The value and output projections: a matrix each, or experts in every head (SwitchHead, Csordás et al. 2023); latent is not there
-    /// yet.
+    /// full: a matrix each for queries, keys, values and outputs; switch-head: experts in every head for values and outputs (Csordás et
+    /// al. 2023); latent: keys and values made of one small vector per token, which is all that a cache keeps (MLA, DeepSeek-AI 2024).
     /// </summary>
     public AttentionKind Kind { get; init; } = AttentionKind.Full;
 
@@ -74,12 +61,24 @@ public sealed record AttentionConfig
     [FormerKey("model.heads")]
     public int Heads { get; init; } = 4;
 
-    /// <summary>Key and value heads; divides the heads. 0: as many as heads.</summary>
+    /// <summary>Key and value heads; divides the heads. 0: as many as heads, and latent attention has no fewer.</summary>
     [FormerKey("model.kv_heads")]
     public int KvHeads { get; init; }
 
-    /// <summary>Size of a head, D; 0: width/heads, and then the heads divide the width.</summary>
+    /// <summary>
+    /// Size of a head, D; 0: width/heads, and then the heads divide the width. In latent attention of a query and a key, with the
+    /// attention.rope_size elements behind the others that have positions.
+    /// </summary>
     public int HeadSize { get; init; }
+
+    /// <summary>Size of a value's head in latent attention; 0: attention.head_size.</summary>
+    public int ValueSize { get; init; }
+
+    /// <summary>Latent attention: size of the vector that a token's keys and values are made of.</summary>
+    public int LatentRank { get; init; }
+
+    /// <summary>Latent attention: size of the normed vector that a token's queries are made of; 0: of the token itself.</summary>
+    public int QueryRank { get; init; }
 
     /// <summary>
     /// How many tokens back attention sees, itself included; 0: all. One for all layers, or a list that repeats over them (128,0: every
@@ -97,23 +96,68 @@ public sealed record AttentionConfig
     /// </summary>
     public QueryKeyNorm QueryKeyNorm { get; init; }
 
-    /// <summary>Biases of queries, keys and values (Qwen2).</summary>
+    /// <summary>Queries, keys and values are kept from −clip to clip, after their norms and before positions (OLMoE); 0: not.</summary>
+    public float Clip { get; init; }
+
+    /// <summary>A learned logit per query head joins the softmax, and its share is dropped (gpt-oss).</summary>
+    public bool Sinks { get; init; }
+
+    /// <summary>Biases of queries, keys and values (Qwen2); in latent attention of the two projections down to small vectors.</summary>
     public bool Biases { get; init; }
 
     /// <summary>Bias of the output projection: as model.biases says, or true, or false.</summary>
-    public OutputBias OutputBias { get; init; }
+    public BiasChoice OutputBias { get; init; }
 
     /// <summary>Base of the rotary frequencies.</summary>
     [FormerKey("model.rope_theta")]
     public float RopeTheta { get; init; } = 10000f;
 
-    /// <summary>How rotary frequencies are changed for longer contexts; only none is there yet.</summary>
+    /// <summary>
+    /// How rotary frequencies are changed for longer contexts: none, linear (all divided by the factor), dynamic (a base that grows with
+    /// model.context beyond the original context, for texts of any length), llama3 (low ones divided), yarn (a ramp; Peng et al. 2023).
+    /// </summary>
     public RopeScaling RopeScaling { get; init; }
 
-    /// <summary>Elements of a head, from its first, that rotary positions turn; 0: all, and only that is there yet.</summary>
+    /// <summary>What the scaling divides rotary frequencies by, s: how many times longer contexts are meant to be.</summary>
+    public float RopeFactor { get; init; } = 1f;
+
+    /// <summary>Context that a model was trained on before the scaling (dynamic, llama3, yarn); 0: model.context.</summary>
+    public int RopeOriginalContext { get; init; }
+
+    /// <summary>Llama3: pairs that turn fewer times than this in the original context have their frequency divided.</summary>
+    public float RopeLowFrequency { get; init; } = 1f;
+
+    /// <summary>Llama3: pairs that turn more times than this in the original context keep their frequency.</summary>
+    public float RopeHighFrequency { get; init; } = 4f;
+
+    /// <summary>Yarn: the ramp begins at the pair that turns so many times in the original context.</summary>
+    public float RopeBetaFast { get; init; } = 32f;
+
+    /// <summary>Yarn: the ramp ends at the pair that turns so many times in the original context.</summary>
+    public float RopeBetaSlow { get; init; } = 1f;
+
+    /// <summary>Yarn: the ramp begins and ends at whole pairs.</summary>
+    public bool RopeTruncate { get; init; } = true;
+
+    /// <summary>
+    /// Yarn: what cosines and sines are multiplied by; 0: m(s, rope_mscale)/m(s, rope_mscale_all_dim) where both are set, else m(s, 1),
+    /// with m(s, k) = 0.1·k·ln s + 1.
+    /// </summary>
+    public float RopeAttentionFactor { get; init; }
+
+    /// <summary>Yarn: see rope_attention_factor (DeepSeek's mscale); 0: not set.</summary>
+    public float RopeMscale { get; init; }
+
+    /// <summary>Yarn: see rope_attention_factor (DeepSeek's mscale_all_dim); 0: not set.</summary>
+    public float RopeMscaleAllDim { get; init; }
+
+    /// <summary>
+    /// Elements of a head, from its first, that rotary positions turn, an even number; 0: all. In latent attention those at its end, which
+    /// have the positions alone: their keys are one for all heads.
+    /// </summary>
     public int RopeSize { get; init; }
 
-    /// <summary>Rotary pairs are neighbours (2i, 2i + 1), not half a head apart (i, i + D/2); only false is there yet.</summary>
+    /// <summary>Rotary pairs are neighbours (2i, 2i + 1), not half of what is turned apart (i, i + D/2).</summary>
     public bool RopeInterleaved { get; init; }
 
     /// <summary>Experts per head, E; the values have theirs in every key and value head, the outputs in every query head.</summary>
@@ -131,6 +175,15 @@ public sealed record AttentionConfig
     /// <summary>Size of a head, D, with the default resolved.</summary>
     internal int HeadSizeOrDefault(int width) => HeadSize == 0 ? width / Heads : HeadSize;
 
+    /// <summary>Size of a value's head with the default resolved.</summary>
+    internal int ValueSizeOrDefault(int width) => Kind == AttentionKind.Latent && ValueSize > 0 ? ValueSize : HeadSizeOrDefault(width);
+
+    /// <summary>Elements of a head that rotary positions turn, with the default resolved.</summary>
+    internal int RopeSizeOrAll(int width) => RopeSize == 0 ? HeadSizeOrDefault(width) : RopeSize;
+
+    /// <summary>The context before the scaling of rotary frequencies, with the default resolved.</summary>
+    internal int RopeOriginalContextOrAll(ModelConfig model) => RopeOriginalContext == 0 ? model.Context : RopeOriginalContext;
+
     /// <summary>All query heads side by side, H·D.</summary>
     internal int QueryWidth(int width) => Heads * HeadSizeOrDefault(width);
 
@@ -138,5 +191,5 @@ public sealed record AttentionConfig
     internal int KeyWidth(int width) => KvHeadsOrAll * HeadSizeOrDefault(width);
 
     /// <summary>Whether the output projection of a model has a bias.</summary>
-    internal bool HasOutputBias(ModelConfig model) => OutputBias == OutputBias.AsModel ? model.Biases : OutputBias == OutputBias.True;
+    internal bool HasOutputBias(ModelConfig model) => model.HasBias(OutputBias);
 }

@@ -1,10 +1,16 @@
 using TinyMoE.Backends;
+using TinyMoE.Configuration;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Layers;
 
-/// <summary>Cosines and sines of the rotary angles position·θ^(−2i/D), both (positions, D/2) (Su et al. 2021).</summary>
-internal sealed class RotaryTable(int positions, int headSize, float theta) : IDisposable
+/// <summary>
+/// Cosines and sines of the rotary angles position·frequency, both (positions, size/2), times the factor of the scaling.
+/// </summary>
+/// <param name="model">Its context is the number of positions.</param>
+/// <param name="attention">Base and scaling.</param>
+/// <param name="size">Elements of a head that are turned, an even number.</param>
+internal sealed class RotaryTable(ModelConfig model, AttentionConfig attention, int size) : IDisposable
 {
     private Backend? backend;
     private DeviceBuffer? cos;
@@ -18,7 +24,7 @@ internal sealed class RotaryTable(int positions, int headSize, float theta) : ID
     public void Place(Backend backend)
     {
         this.backend = backend;
-        int count = positions * (headSize / 2);
+        int count = model.Context * (size / 2);
         cos = backend.Pool.Rent((long)count * sizeof(float), "rotary table");
         sin = backend.Pool.Rent((long)count * sizeof(float), "rotary table");
         (Cos, Sin) = (cos.As<float>(count), sin.As<float>(count));
@@ -27,13 +33,14 @@ internal sealed class RotaryTable(int positions, int headSize, float theta) : ID
     public void Allocate(Backend backend)
     {
         Place(backend);
-        int half = headSize / 2, count = positions * half;
-        double[] frequencies = [.. Enumerable.Range(0, half).Select(i => Math.Pow(theta, -2.0 * i / headSize))];
+        int half = size / 2, count = model.Context * half;
+        double[] frequencies = RotaryFrequencies.Of(model, attention, size);
+        double factor = RotaryFrequencies.AttentionFactor(attention);
         float[] cosines = new float[count], sines = new float[count];
         for (int i = 0; i < count; i++)
         {
             double angle = i / half * frequencies[i % half];
-            (sines[i], cosines[i]) = ((float)Math.Sin(angle), (float)Math.Cos(angle));
+            (sines[i], cosines[i]) = ((float)(factor * Math.Sin(angle)), (float)(factor * Math.Cos(angle)));
         }
 
         backend.Write<float>(cosines, Cos);

@@ -8,9 +8,10 @@ public static partial class Ops
     /// <summary>
     /// Causal attention, y[t] = Σ_s softmax_s(q[t]·k[s]/√D)·v[s]. H/KvHeads query heads share a key and value head (Ainslie
     /// et al. 2023); the T queries are the last of the S positions; window &gt; 0 limits a query to that many keys, itself
-    /// included (Beltagy et al. 2020); dropout falls on the weights. q, y (B, T, H, D), k, v (B, S, KvHeads, D).
+    /// included (Beltagy et al. 2020); dropout falls on the weights. With sinks a logit per head joins the softmax, and its share is
+    /// dropped (gpt-oss). q, y (B, T, H, D), k, v (B, S, KvHeads, D), sinks (H).
     /// </summary>
-    public static Tensor Attention(this Tensor q, Tensor k, Tensor v, int window = 0, in Dropout dropout = default)
+    public static Tensor Attention(this Tensor q, Tensor k, Tensor v, int window = 0, in Dropout dropout = default, Tensor? sinks = null)
     {
         Check.That(nameof(Attention), q.Shape.Rank == 4 && k.Shape.Rank == 4,
             $"q is (B, T, H, D) and k (B, S, KvHeads, D), not {q.Shape} and {k.Shape}");
@@ -25,16 +26,26 @@ public static partial class Ops
             nameof(Attention), q.Data.Address != k.Data.Address && q.Data.Address != v.Data.Address && k.Data.Address != v.Data.Address,
             "q, k and v are three tensors: their gradients are summed at the same time");
 
+        if (sinks is not null)
+            Check.Shape(nameof(Attention), sinks, H);
+
         Tape tape = q.Tape;
         AttentionSizes sizes = new(B, T, S, H, keyHeads, D, window);
         Dropout drop = dropout;
         Tensor y = tape.New(q.Shape);                            // (B, T, H, D)
         Floats logSumExp = tape.Saved(B * H * T);                // (B, H, T)
         tape.Backend.AttentionForward(q.Data, k.Data, v.Data, sizes, drop, y.Data, logSumExp);
+        if (sinks is not null)
+            tape.Backend.AttentionSinksForward(sinks.Data, sizes, y.Data, logSumExp);
 
-        // with P the weights, S the scores before the softmax:  dv = Pᵀ·dy,   dS = P·(dy·vᵀ − dy·y),   dq = dS·k/√D,   dk = dSᵀ·q/√D
+        // with P the weights, S the scores before the softmax:  dv = Pᵀ·dy,   dS = P·(dy·vᵀ − dy·y),   dq = dS·k/√D,   dk = dSᵀ·q/√D;
+        // of a sink, whose weights are p and whose value is 0:  −Σ p·(dy·y)
         return tape.Record(nameof(Attention), y, () =>
-            tape.Backend.AttentionBackward(y.Grad, q.Data, k.Data, v.Data, y.Data, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(),
-                v.GradTarget()), readsOutput: true);
+        {
+            tape.Backend.AttentionBackward(
+                y.Grad, q.Data, k.Data, v.Data, y.Data, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(), v.GradTarget());
+            if (sinks is not null)
+                tape.Backend.AttentionSinksBackward(y.Grad, y.Data, sinks.Data, logSumExp, sizes, sinks.GradTarget());
+        }, readsOutput: true);
     }
 }

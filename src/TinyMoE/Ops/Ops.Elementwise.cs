@@ -73,6 +73,20 @@ public static partial class Ops
         return tape.Record(nameof(Shift), y, () => tape.Backend.Affine(y.Grad, 1f, 0f, x.Count, x.GradTarget()));
     }
 
+    /// <summary>
+    /// x, not below <paramref name="low"/> and not above <paramref name="high"/>; the gradient passes where x is from one to the other.
+    /// </summary>
+    public static Tensor Clamp(this Tensor x, float low, float high)
+    {
+        Check.That(nameof(Clamp), low <= high, $"the lower bound, {low}, is at most the upper, {high}");
+        Tape tape = x.Tape;
+        Tensor y = tape.New(x.Shape);
+        tape.Backend.ClampForward(x.Data, low, high, x.Count, y.Data);
+
+        // dx = dy where low ≤ x ≤ high, else 0
+        return tape.Record(nameof(Clamp), y, () => tape.Backend.ClampBackward(x.Data, y.Grad, low, high, x.Count, x.GradTarget()));
+    }
+
     /// <summary>How far <see cref="Mask"/> lowers a score unless told: below what
     /// Sinkhorn's iteration and the auction take for absent (−10³⁰).</summary>
     public const float FarBelow = 1e35f;

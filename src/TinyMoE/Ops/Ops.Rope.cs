@@ -7,13 +7,14 @@ namespace TinyMoE.Ops;
 public static partial class Ops
 {
     /// <summary>
-    /// Rotary positions (Su et al. 2021), the pairs half a head apart as in Llama: with a the angle of
-    /// position start + t and pair i, y[i] = x[i]·cos a − x[i + D/2]·sin a, y[i + D/2] = x[i + D/2]·cos a
-    /// + x[i]·sin a. x, y (B, T, H, D), cos, sin (positions, D/2). Uses x up (<see cref="Tape.NewOver"/>).
+    /// Rotary positions (Su et al. 2021), the pairs half a head apart as in Llama: with a the angle of position start + t and pair i,
+    /// y[i] = x[i]·cos a − x[i + D/2]·sin a, y[i + D/2] = x[i + D/2]·cos a + x[i]·sin a. Interleaved, the pairs are (2i, 2i + 1). With a
+    /// size (an even number) only so many elements of a head are turned, as if D were that, and the others stay. x, y (B, T, H, D), cos,
+    /// sin (positions, D/2). Uses x up (<see cref="Tape.NewOver"/>).
     /// </summary>
-    public static Tensor Rope(this Tensor x, Floats cos, Floats sin, int start = 0)
+    public static Tensor Rope(this Tensor x, Floats cos, Floats sin, int start = 0, int size = 0, bool interleaved = false)
     {
-        Rotation rotation = new(x, cos, sin, start);
+        Rotation rotation = new(x, cos, sin, start, size, interleaved);
         Floats values = x.Data;
         Tensor y = x.Tape.NewOver(x);
         rotation.Turn(values, default, KvHeads: 0, inverse: false, y.Data, Target.None);
@@ -23,9 +24,10 @@ public static partial class Ops
     }
 
     /// <summary>Turns queries and keys in one pass. q, result (B, T, H, D), k, result (B, T, KvHeads, D). Uses both up.</summary>
-    public static (Tensor Q, Tensor K) Rope(this Tensor q, Tensor k, Floats cos, Floats sin, int start = 0)
+    public static (Tensor Q, Tensor K) Rope(
+        this Tensor q, Tensor k, Floats cos, Floats sin, int start = 0, int size = 0, bool interleaved = false)
     {
-        Rotation rotation = new(q, cos, sin, start);
+        Rotation rotation = new(q, cos, sin, start, size, interleaved);
         Check.That(nameof(Rope), k.Shape.Rank == 4, $"k is (B, T, KvHeads, D), not {k.Shape}");
         int KvHeads = k.Shape[2];
         Check.Shape(nameof(Rope), k, (q.Shape[0], q.Shape[1], KvHeads, q.Shape[3]));
@@ -58,20 +60,22 @@ public static partial class Ops
         private readonly Backend backend;
         private readonly Floats cos;
         private readonly Floats sin;
-        private readonly Shape shape;
-        private readonly int start;
+        private readonly RopeSizes sizes;
 
-        public Rotation(Tensor x, Floats cos, Floats sin, int start)
+        public Rotation(Tensor x, Floats cos, Floats sin, int start, int size, bool interleaved)
         {
-            Check.That(nameof(Rope), x.Shape.Rank == 4 && x.Shape.Last % 2 == 0, $"x is (B, T, H, D) with an even D, not {x.Shape}");
-            int T = x.Shape[1], D = x.Shape[3];
+            Check.That(nameof(Rope), x.Shape.Rank == 4, $"x is (B, T, H, D), not {x.Shape}");
+            int T = x.Shape[1], D = x.Shape[3], turned = size == 0 ? D : size;
+            Check.That(nameof(Rope), turned % 2 == 0 && turned >= 0 && turned <= D,
+                $"an even number of at most {D} elements of a head is turned, not {turned}");
             Check.That(
-                nameof(Rope), start >= 0 && (start + T) * (D / 2) <= Math.Min(cos.Length, sin.Length),
-                $"positions {start} to {start + T - 1} are not all in a table of {cos.Length / Math.Max(1, D / 2)}");
-            (backend, this.cos, this.sin, shape, this.start) = (x.Tape.Backend, cos, sin, x.Shape, start);
+                nameof(Rope), start >= 0 && (start + T) * (turned / 2) <= Math.Min(cos.Length, sin.Length),
+                $"positions {start} to {start + T - 1} are not all in a table of {cos.Length / Math.Max(1, turned / 2)}");
+            (backend, this.cos, this.sin) = (x.Tape.Backend, cos, sin);
+            sizes = new RopeSizes(x.Shape[0], T, x.Shape[2], KvHeads: 0, D, turned, start, interleaved);
         }
 
         public void Turn(Floats q, Floats k, int KvHeads, bool inverse, Target yq, Target yk) =>
-            backend.Rope(q, k, cos, sin, shape[0], shape[1], shape[2], KvHeads, shape[3], start, inverse, yq, yk);
+            backend.Rope(q, k, cos, sin, sizes with { KvHeads = KvHeads }, inverse, yq, yk);
     }
 }

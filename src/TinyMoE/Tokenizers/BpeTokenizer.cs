@@ -54,6 +54,9 @@ public sealed class BpeTokenizer : Tokenizer
     public override int Vocabulary => texts.Length;
 
     /// <inheritdoc/>
+    public override int[] Start => Encode("\n") is { Length: > 0 } line ? line : base.Start;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<string> Notes => pipeline.Notes;
 
     /// <summary>The tokenizer of a tokenizer.json; <paramref name="path"/> names it in errors.</summary>

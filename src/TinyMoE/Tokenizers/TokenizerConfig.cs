@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using TinyMoE.Files;
 using TinyMoE.Tokenizers.Bpe;
@@ -111,42 +110,5 @@ public sealed record TokenizerConfig
         bool isSpecial = token["special"].Flag(false);
         return new AddedToken(id, token["content"].Text(), token["single_word"].Flag(false), token["lstrip"].Flag(false),
             token["rstrip"].Flag(false), token["normalized"].Flag(!isSpecial), isSpecial);
-    }
-}
-
-/// <summary>Files of a size that fits into memory with ease.</summary>
-internal static class SmallFile
-{
-    private const long Most = 256L << 20;
-
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
-    /// <summary>All of a file.</summary>
-    public static byte[] Read(string path)
-    {
-        try
-        {
-            FileInfo file = new(path);
-            if (file.Exists && file.Length > Most)
-                throw new TinyMoEException($"{path} has {file.Length >> 20} MB; files of tokenizers are read up to {Most >> 20} MB.");
-            return File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (FileProblem.Is(e))
-        {
-            throw new TinyMoEException($"Cannot read {path}: {FileProblem.Reason(e)}.", e);
-        }
-    }
-
-    /// <summary>All of a file as text.</summary>
-    public static string Text(string path)
-    {
-        try
-        {
-            return Strict.GetString(Read(path));
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw new TinyMoEException($"{path} is not UTF-8 text at byte {e.Index}.", e);
-        }
     }
 }

@@ -1,3 +1,4 @@
+using TinyMoE.Files;
 using TinyMoE.Tokenizers.Formats;
 
 namespace TinyMoE.Tokenizers;
@@ -18,10 +19,17 @@ public static class TokenizerFiles
     /// <exception cref="TinyMoEException">There is none, or it has what TinyMoE does not know.</exception>
     public static Tokenizer Open(string folder)
     {
-        string? path = ((string[])[Json, Vocabulary, Model]).Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        string? path = FileIn(folder);
         return path != null ? Read(path) : throw new TinyMoEException(
             $"{folder} has no tokenizer: none of {Json}, {Vocabulary} with {Merges}, and {Model}.");
     }
+
+    /// <summary>The tokenizer of a file, or of a folder.</summary>
+    /// <exception cref="TinyMoEException">There is none, or it has what TinyMoE does not know.</exception>
+    public static Tokenizer Load(string path) => Directory.Exists(path) ? Open(path) : Read(path);
+
+    /// <summary>Whether a folder has a tokenizer.</summary>
+    public static bool AreIn(string folder) => FileIn(folder) is not null;
 
     /// <summary>
     /// The tokenizer of a file of any of these kinds, which is told by what is in it. Lines of tiktoken do not say how text is cut into
@@ -47,4 +55,7 @@ public static class TokenizerFiles
             ? Tiktoken.Read(contents, path, pattern, TokenizerConfig.Open(folder))
             : SentencePiece.Read(contents, path, TokenizerConfig.Open(folder));
     }
+
+    private static string? FileIn(string folder) =>
+        ((string[])[Json, Vocabulary, Model]).Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
 }

@@ -30,7 +30,7 @@ public class AttentionKernels : BenchKernels
     public void AttentionQueryBackwardWeight() => Backend.MatMul(dq, true, x, false, 1, C, C, N, queryWeight);
 
     [Benchmark]
-    public void AttentionRope() => Backend.Rope(x, k, cos, sin, B, T, H, KvHeads, D, start: 0, inverse: false, dq, dk);
+    public void AttentionRope() => Backend.Rope(x, k, cos, sin, new RopeSizes(B, T, H, KvHeads, D, Turned: D), inverse: false, dq, dk);
 
     [Benchmark]
     public void AttentionForward() => Backend.AttentionForward(q, k, v, sizes, Dropout.None, y, logSumExp);

@@ -22,7 +22,7 @@ internal sealed class AttentionReference(
         double[][] x = [.. Values["x"].Chunk(model.Width)];
         double[][][] q = [.. x.Select((row, n) => Turned("query", row, n % model.Context))];
         double[][][] k = [.. x.Select((row, n) => Turned("key", row, n % model.Context))];
-        double[][][] v = [.. x.Select(row => Linear("value", row).Chunk(headSize).ToArray())];
+        double[][][] v = [.. x.Select(row => Clipped(Linear("value", row)).Chunk(headSize).ToArray())];
         IEnumerable<int> heads = Enumerable.Range(0, attention.Heads);
         return [.. x.SelectMany((_, n) => Linear("output", [.. heads.SelectMany(h => Attend(q[n][h], k, v, n, h))]))];
     }
@@ -33,7 +33,7 @@ internal sealed class AttentionReference(
         int t = n % model.Context, shared = h / (attention.Heads / kvHeads);
         double scale = attention.Scale > 0 ? attention.Scale : 1 / Math.Sqrt(headSize);
         double[] y = new double[headSize];
-        double sum = 0;
+        double sum = Values.TryGetValue("sinks", out double[]? sinks) ? Math.Exp(sinks[h]) : 0;
         for (int back = 0; back <= t && (window == 0 || back < window); back++)
         {
             double weight = Math.Exp(scale * Dot(q, k[n - back][shared]));
@@ -54,8 +54,12 @@ internal sealed class AttentionReference(
         double[][] heads = [.. all.Chunk(headSize)];
         if (attention.QueryKeyNorm == QueryKeyNorm.PerHead)
             heads = Array.ConvertAll(heads, head => Normed($"{which}_norm", head));
+        heads = Array.ConvertAll(heads, Clipped);
         return model.Positions == PositionKind.Rope ? Array.ConvertAll(heads, head => Rotated(head, position)) : heads;
     }
+
+    private double[] Clipped(double[] x) =>
+        attention.Clip == 0 ? x : Array.ConvertAll(x, value => Math.Min(Math.Max(value, -attention.Clip), attention.Clip));
 
     private double[] Normed(string name, double[] x)
     {
@@ -68,12 +72,14 @@ internal sealed class AttentionReference(
 
     private double[] Rotated(double[] x, int position)
     {
-        int half = headSize / 2;
-        double[] y = new double[headSize];
+        int size = attention.RopeSize > 0 ? attention.RopeSize : headSize, half = size / 2;
+        (double[] frequencies, double factor) = RopeReference.Of(attention, size, model.Context);
+        double[] y = [.. x];
         for (int i = 0; i < half; i++)
         {
-            (double sin, double cos) = Math.SinCos(position * Math.Pow(attention.RopeTheta, -2.0 * i / headSize));
-            (y[i], y[i + half]) = (x[i] * cos - x[i + half] * sin, x[i + half] * cos + x[i] * sin);
+            (double sin, double cos) = Math.SinCos(position * frequencies[i]);
+            (int a, int b) = attention.RopeInterleaved ? (2 * i, 2 * i + 1) : (i, i + half);
+            (y[a], y[b]) = (factor * (x[a] * cos - x[b] * sin), factor * (x[b] * cos + x[a] * sin));
         }
 
         return y;

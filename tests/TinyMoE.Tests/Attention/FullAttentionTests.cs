@@ -1,5 +1,7 @@
 using TinyMoE.Configuration;
+using TinyMoE.Families;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Tests.Attention;
 
@@ -16,13 +18,64 @@ public sealed class FullAttentionTests
         ["large heads"] = (Model, new AttentionConfig { Heads = 2, KvHeads = 1, HeadSize = 10 }, 0),
         ["small odd heads"] = (Model with { Positions = PositionKind.Learned }, new AttentionConfig { Heads = 5, HeadSize = 3 }, 0),
         ["biases of queries, keys and values"] = (Model, new AttentionConfig { Heads = 2, KvHeads = 1, Biases = true }, 0),
-        ["all biases"] = (Model, Grouped with { Biases = true, OutputBias = OutputBias.True }, 0),
-        ["biases of the model, not of the output"] = (Model with { Biases = true }, Grouped with { OutputBias = OutputBias.False }, 0),
+        ["all biases"] = (Model, Grouped with { Biases = true, OutputBias = BiasChoice.True }, 0),
+        ["biases of the model, not of the output"] = (Model with { Biases = true }, Grouped with { OutputBias = BiasChoice.False }, 0),
         ["norm of the whole"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.Whole }, 0),
         ["norm of each head"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.PerHead }, 0),
         ["layer norm of each head"] = (
             Model with { Norm = NormKind.Layer, Biases = true }, Grouped with { Biases = true, QueryKeyNorm = QueryKeyNorm.PerHead }, 0),
         ["scale"] = (Model, new AttentionConfig { Heads = 2, KvHeads = 1, HeadSize = 8, Scale = 0.11f, RopeTheta = 100 }, 0),
+        ["linear scaling"] = (Model, new AttentionConfig { Heads = 3, RopeScaling = RopeScaling.Linear, RopeFactor = 3 }, 0),
+        ["dynamic scaling"] = (
+            Model,
+            new AttentionConfig { Heads = 3, KvHeads = 1, RopeScaling = RopeScaling.Dynamic, RopeFactor = 3, RopeOriginalContext = 4 }, 0),
+        ["llama3 scaling"] = (
+            Model,
+            new AttentionConfig { Heads = 3, HeadSize = 8, RopeTheta = 10, RopeScaling = RopeScaling.Llama3, RopeFactor = 3 }, 0),
+        ["yarn"] = (
+            Model,
+            new AttentionConfig
+            {
+                Heads = 3,
+                HeadSize = 8,
+                RopeTheta = 10,
+                RopeScaling = RopeScaling.Yarn,
+                RopeFactor = 3,
+                RopeBetaFast = 2,
+                RopeBetaSlow = 0.5f,
+            }, 0),
+        ["part of an odd head"] = (Model, new AttentionConfig { Heads = 3, HeadSize = 7, RopeSize = 4 }, 0),
+        ["neighbours"] = (Model, new AttentionConfig { Heads = 3, KvHeads = 1, HeadSize = 6, RopeInterleaved = true }, 0),
+        ["neighbours in part of a head, dynamic"] = (
+            Model,
+            Grouped with
+            {
+                HeadSize = 6,
+                RopeSize = 4,
+                RopeInterleaved = true,
+                RopeScaling = RopeScaling.Dynamic,
+                RopeFactor = 2,
+                RopeOriginalContext = 3,
+            }, 0),
+        ["clipped"] = (Model, new AttentionConfig { Heads = 3, Biases = true, Clip = 0.9f }, 0),
+        ["clipped behind norms of the whole"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.Whole, Clip = 0.4f }, 0),
+        ["clipped behind norms of each head"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.PerHead, Clip = 0.4f }, 0),
+        ["sinks"] = (Model, Grouped with { Sinks = true }, 0),
+        ["sinks in a window, yarn"] = (
+            Model,
+            Grouped with
+            {
+                Sinks = true,
+                Window = new PerLayer(3, 0),
+                RopeTheta = 10,
+                RopeScaling = RopeScaling.Yarn,
+                RopeFactor = 3,
+                RopeTruncate = false,
+                RopeBetaFast = 2,
+                RopeBetaSlow = 0.5f,
+                Scale = 0.3f,
+            }, 0),
+        ["heads of 16, six in a width of 12"] = (Model, new AttentionConfig { Heads = 6, KvHeads = 2, HeadSize = 16 }, 0),
         ["window of its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(1, 3) }, 1),
         ["no window in its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(3, 0) }, 1),
     };
@@ -62,7 +115,7 @@ public sealed class FullAttentionTests
         {
             Heads = 6,
             Biases = true,
-            OutputBias = OutputBias.True,
+            OutputBias = BiasChoice.True,
             QueryKeyNorm = QueryKeyNorm.Whole,
         };
         using AttentionLayer layer = new(Model, attention, B: 1);
@@ -73,6 +126,19 @@ public sealed class FullAttentionTests
                 "value.weight (8, 12)", "value.bias (8)", "output.weight (12, 24)", "output.bias (12)",
             ],
             layer.Parameters.Select(p => $"{AttentionLayer.NameOf(p)} {p.Shape}"));
+    }
+
+    [Fact]
+    public void Parameters_OfSinks_AreOnePerHead_ZeroAtFirst_AndDoNotDecay()
+    {
+        using AttentionLayer layer = new(Model, Grouped with { Sinks = true }, B: 1);
+        Parameter sinks = Assert.Single(layer.Parameters, p => AttentionLayer.NameOf(p) == "sinks");
+        Assert.Equal("(4)", sinks.Shape.ToString());
+        Assert.False(sinks.Decays);
+        Assert.Equal(ElementType.Float32, sinks.Precision);
+        Assert.Equal("model.layers.0.self_attn.sinks", Assert.Single(TensorNames.Of(Model).Of(sinks)).Name);
+        using AttentionLayer plain = NewLayer("plain");
+        Assert.DoesNotContain(plain.Parameters, p => AttentionLayer.NameOf(p) == "sinks");
     }
 
     [Fact]

@@ -116,6 +116,33 @@ public sealed unsafe class SimdTests
         }
     }
 
+    [Fact]
+    public void Neighbours_AnyLength_AreLoadedTwiceAndChangePlaces()
+    {
+        Check<Simd128, Vector128<float>>();
+        Check<Simd256, Vector256<float>>();
+        Check<Simd512, Vector512<float>>();
+
+        static void Check<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            float* source = stackalloc float[16], twice = stackalloc float[16], swapped = stackalloc float[16];
+            for (int i = 0; i < 16; i++)
+                source[i] = i + 1;
+            for (int left = 1; left <= TSimd.Count + 1; left++)
+            {
+                TSimd.Store(TSimd.LoadTwice(source, left), twice);
+                TSimd.Store(TSimd.SwapNeighbours(TSimd.Load(source)), swapped);
+                for (int i = 0; i < TSimd.Count; i++)
+                {
+                    Assert.Equal(i / 2 < left ? i / 2 + 1 : 0, twice[i]);
+                    Assert.Equal((i ^ 1) + 1, swapped[i]);
+                }
+            }
+        }
+    }
+
     private static float First<TSimd, TVector>(TVector vector)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct

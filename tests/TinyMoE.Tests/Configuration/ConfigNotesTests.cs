@@ -35,4 +35,36 @@ public sealed class ConfigNotesTests
         Assert.Empty(ConfigNotes.Of(config));
         Assert.Equal(2e-3f, Schedule.LearningRate(config.Train, 100));
     }
+
+    [Theory]
+    [InlineData("attention.rope_factor=4", "attention.rope_factor has no effect with attention.rope_scaling=none")]
+    [InlineData(
+        "attention.rope_scaling=linear attention.rope_beta_fast=8 attention.rope_mscale=1",
+        "attention.rope_beta_fast, attention.rope_mscale have no effect with attention.rope_scaling=linear")]
+    [InlineData(
+        "attention.rope_scaling=yarn model.positions=learned",
+        "attention.rope_scaling=yarn has no effect with model.positions=learned")]
+    [InlineData(
+        "attention.rope_scaling=dynamic attention.rope_factor=2",
+        "attention.rope_scaling=dynamic has no effect up to the original")]
+    [InlineData(
+        "attention.rope_size=4 attention.rope_interleaved=true model.positions=learned",
+        "attention.rope_size, attention.rope_interleaved have no effect with model.positions=learned")]
+    public void OfModel_AKeyOfRotaryPositionsThatNothingAsksFor_SaysSo(string sets, string said)
+    {
+        RunConfig config = sets.Split(' ').Aggregate(
+            Presets.Get(Presets.Default), (config, set) => config.With(set.Split('=')[0], set.Split('=')[1]));
+        Assert.Contains(said, Assert.Single(ConfigNotes.OfModel(config)), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("attention.rope_scaling=dynamic attention.rope_factor=2 attention.rope_original_context=64")]
+    [InlineData("attention.rope_scaling=llama3 attention.rope_factor=8 attention.rope_low_frequency=2")]
+    [InlineData("attention.rope_scaling=yarn attention.rope_factor=8 attention.rope_truncate=false attention.rope_mscale=1")]
+    public void OfModel_KeysOfRotaryPositionsThatWorkTogether_SaysNothing(string sets)
+    {
+        RunConfig config = sets.Split(' ').Aggregate(
+            Presets.Get(Presets.Default), (config, set) => config.With(set.Split('=')[0], set.Split('=')[1]));
+        Assert.Empty(ConfigNotes.OfModel(config));
+    }
 }

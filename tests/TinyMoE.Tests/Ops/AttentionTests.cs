@@ -23,11 +23,28 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         new AttentionSizes(1, 70, 70, 1, 1, 1),
         new AttentionSizes(1, 7, 9, 2, 1, 68),                 // large heads
         new AttentionSizes(1, 4, 4, 1, 1, 131),
+        new AttentionSizes(1, 3, 5, 6, 2, 24),                 // sizes of heads that models have
+        new AttentionSizes(1, 1, 5, 2, 1, 24),
+        new AttentionSizes(1, 3, 5, 2, 1, 64),
+        new AttentionSizes(1, 3, 5, 2, 1, 80),
+        new AttentionSizes(1, 1, 5, 2, 1, 80),
+        new AttentionSizes(1, 3, 4, 2, 1, 96),
+        new AttentionSizes(1, 2, 3, 2, 1, 128),
+        new AttentionSizes(1, 1, 3, 2, 1, 192),
+        new AttentionSizes(1, 2, 3, 1, 1, 192),
+        new AttentionSizes(1, 2, 3, 1, 1, 256),
+        new AttentionSizes(1, 1, 3, 1, 1, 257),
     }.Select(sizes => Attention(sizes, 0f)).Concat(
     [
         Attention(new AttentionSizes(1, 18, 18, 2, 1, 3), 0.3f),
         Attention(new AttentionSizes(1, 5, 9, 2, 2, 16, Window: 4), 0.5f),
         Attention(new AttentionSizes(1, 1, 21, 2, 1, 16), 0.3f),
+        Attention(new AttentionSizes(1, 1, 1, 1, 1, 1), 0f, sinks: true),
+        Attention(new AttentionSizes(2, 7, 7, 4, 2, 6), 0f, sinks: true),
+        Attention(new AttentionSizes(1, 40, 40, 2, 1, 17, Window: 5), 0f, sinks: true),
+        Attention(new AttentionSizes(2, 1, 19, 4, 2, 32), 0f, sinks: true),
+        Attention(new AttentionSizes(1, 3, 21, 3, 1, 33, Window: 8), 0f, sinks: true),
+        Attention(new AttentionSizes(2, 9, 9, 2, 1, 16), 0.3f, sinks: true),
     ]);
 
     [Theory]
@@ -88,6 +105,28 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         Assert.All(Run(sizes, Dropout.None, values), value => Assert.InRange(value, -1.001f, 1.001f)); // means of values in [−1, 1]
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public void Attention_ASinkFarBelow_ChangesNoBit_AndOneFarAbove_LeavesNothing(int T)
+    {
+        AttentionSizes sizes = new(1, T, 20, 2, 1, 16);
+        float[][] values = Attention(sizes, 0f).Values();
+        float[] without = Run(sizes, Dropout.None, values);
+        Assert.Equal(without, Run(sizes, Dropout.None, [.. values, [-1000, float.NegativeInfinity]]));
+        Assert.All(Run(sizes, Dropout.None, [.. values, [1000, 3e38f]]), value => Assert.Equal(0f, value));
+        float[] half = Run(sizes, Dropout.None, [.. values, [float.NegativeInfinity, 1000]]);
+        Assert.All(half, (value, i) => Assert.Equal(i / 16 % 2 == 0 ? without[i] : 0, value));
+    }
+
+    [Fact]
+    public void Attention_SinksOfAnotherNumberOfHeads_Throws()
+    {
+        AttentionSizes sizes = new(1, 2, 2, 2, 1, 4);
+        float[][] values = Attention(sizes, 0f).Values();
+        Assert.Throws<ArgumentException>(() => Run(sizes, Dropout.None, [.. values, [1f]]));
+    }
+
     [Fact]
     public void Attention_SizesThatDoNotFit_Throws()
     {
@@ -106,19 +145,24 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         using CpuBackend backend = new(threads: 2);
         using Tape tape = backend.NewTape(recording: false);
         Tensor k = tape.Constant((s.B, s.S, s.KvHeads, s.D), values[1]), v = tape.Constant(k.Shape, values[2]);
-        return tape.Constant((s.B, s.T, s.H, s.D), values[0]).Attention(k, v, s.Window, dropout).ToArray();
+        Tensor? sinks = values.Length > 3 ? tape.Constant(values[3].Length, values[3]) : null;
+        return tape.Constant((s.B, s.T, s.H, s.D), values[0]).Attention(k, v, s.Window, dropout, sinks).ToArray();
     }
 
-    private static OpCase Attention(AttentionSizes s, float rate)
+    private static OpCase Attention(AttentionSizes s, float rate, bool sinks = false)
     {
         Dropout dropout = new(rate, new RandomKey(9, RandomPurpose.AttentionDropout, Step: 2, Layer: 1, Part: 1));
         return new(
-            $"Attention B{s.B} T{s.T} S{s.S} H{s.H}/{s.KvHeads} D{s.D} window {s.Window} dropout {rate}",
-            [(s.B, s.T, s.H, s.D), (s.B, s.S, s.KvHeads, s.D), (s.B, s.S, s.KvHeads, s.D)],
-            x => x[0].Attention(x[1], x[2], s.Window, dropout), x => Reference(s, dropout, x[0], x[1], x[2]));
+            $"Attention B{s.B} T{s.T} S{s.S} H{s.H}/{s.KvHeads} D{s.D} window {s.Window} dropout {rate}{(sinks ? ", sinks" : "")}",
+            [
+                (s.B, s.T, s.H, s.D), (s.B, s.S, s.KvHeads, s.D), (s.B, s.S, s.KvHeads, s.D),
+                .. sinks ? new Operand[] { new(s.H, Low: -1, High: 3) } : [],
+            ],
+            x => x[0].Attention(x[1], x[2], s.Window, dropout, sinks ? x[3] : null),
+            x => Reference(s, dropout, x[0], x[1], x[2], sinks ? x[3] : null));
     }
 
-    private static double[] Reference(AttentionSizes s, Dropout dropout, double[] q, double[] k, double[] v)
+    private static double[] Reference(AttentionSizes s, Dropout dropout, double[] q, double[] k, double[] v, double[]? sinks)
     {
         Philox random = new(dropout.Key);
         double[] y = new double[q.Length];
@@ -135,7 +179,7 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
                 weights[key] = Math.Exp(weights[key] / Math.Sqrt(s.D));
             }
 
-            double sum = weights.Sum();
+            double sum = weights.Sum() + (sinks is null ? 0 : Math.Exp(sinks[h]));
             for (int key = first; key <= position; key++)
             {
                 long number = (long)dropout.Key.Part * s.B * s.H * s.T * s.S + (long)row * s.S + key;

@@ -21,6 +21,9 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         Unary("Silu", x => x.Silu(), v => v / (1 + Math.Exp(-v)), low: -6, high: 6),
         Unary("Softplus", x => x.Softplus(), v => Math.Log(1 + Math.Exp(v)), low: -9, high: 9),
         Unary("NormalCdf", x => x.NormalCdf(), NormalCdf, low: -6, high: 6),
+        Unary("Clamp within", x => x.Clamp(-1, 1.5f), v => v, low: -0.99, high: 1.49),
+        Unary("Clamp below", x => x.Clamp(-1, 1.5f), _ => -1, low: -4, high: -1.01),
+        Unary("Clamp above", x => x.Clamp(-1, 1.5f), _ => 1.5, low: 1.51, high: 4),
         Scale(1), Scale(37), Mask(5, 37, columns: 1), Mask(3, 4, columns: 4),
         .. new[] { (1, 1), (5, 37), (3, 64), (301, 2) }.SelectMany(size => Binaries(size.Item1, size.Item2)),
     ];
@@ -36,6 +39,20 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         Assert.Equal([1, -1, float.NaN, 1, -1, -1], x.Tanh().ToArray());
         Assert.Equal([float.PositiveInfinity, 0, float.NaN, 90, 0, MathF.Exp(-95)], x.Softplus().ToArray());
         Assert.Equal([1, 0, float.NaN, 1, 0, 0], x.NormalCdf().ToArray());
+    }
+
+    [Fact]
+    public void Clamp_KeepsBounds_NaN_AndTheirGradients()
+    {
+        using CpuBackend backend = new(1);
+        using Tape tape = backend.NewTape();
+        Tensor x = tape.Variable(
+            7, [-2, 2, MathF.BitDecrement(-2), MathF.BitIncrement(2), float.NaN, float.NegativeInfinity, float.PositiveInfinity]);
+        Tensor y = x.Clamp(-2, 2);
+        Assert.Equal([-2, 2, -2, 2, float.NaN, -2, 2], y.ToArray());
+        tape.Backward(y, [1, 2, 3, 4, 5, 6, 7]);
+        Assert.Equal([1, 2, 0, 0, 5, 0, 0], backend.Read(x.Grad));
+        Assert.Contains("Clamp", Assert.Throws<ArgumentException>(() => x.Clamp(1, -1)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

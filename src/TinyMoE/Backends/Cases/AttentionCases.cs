@@ -32,6 +32,18 @@ internal sealed class AttentionCases : KernelCases
             }, 5e-5);
         }
 
+        AttentionSizes all = new(B, T, T, H, KvHeads, D);
+        int rows = B * H * T;
+        yield return Case("AttentionSinksForward", (b, d) =>
+        {
+            (Floats y, Floats logSumExp) = (d.Out(rows * D), d.Out(rows));
+            b.Affine(d.In(rows * D), 1f, 0f, rows * D, y);
+            b.Affine(d.In(rows), 1f, 0f, rows, logSumExp);
+            b.AttentionSinksForward(d.In(H), in all, y, logSumExp);
+        });
+        yield return Case("AttentionSinksBackward", (b, d) => b.AttentionSinksBackward(
+            d.In(rows * D), d.In(rows * D), d.In(H), d.In(rows, 1f, 3f), in all, To(d, H)), 5e-5);
+
         AttentionSizes one = new(B, 1, T, H, KvHeads, D);
         yield return Case("AttentionForward of one query",
             (b, d) => b.AttentionForward(d.In(B * H * D), d.In(N * KvHeads * D), d.In(N * KvHeads * D), in one, default, d.Out(B * H * D),

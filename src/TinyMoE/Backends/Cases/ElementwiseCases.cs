@@ -36,6 +36,8 @@ internal sealed class ElementwiseCases : KernelCases
             }
         }
 
+        yield return Case("ClampForward", (b, d) => b.ClampForward(d.In(flat), -0.4f, 0.6f, flat, d.Out(flat)));
+        yield return Case("ClampBackward", (b, d) => b.ClampBackward(d.In(flat), d.In(flat), -0.4f, 0.6f, flat, To(d, flat)));
         yield return Case("Affine", (b, d) => b.Affine(d.In(flat), 0.7f, 0.3f, flat, To(d, flat)));
     }
 }

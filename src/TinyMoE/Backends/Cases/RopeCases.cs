@@ -19,8 +19,16 @@ internal sealed class RopeCases : KernelCases
         {
             int pairs = D / 2, q = N * H * 2 * pairs, k = keys ? N * KvHeads * 2 * pairs : 0;
             yield return Case(keys ? "Rope" : "Rope of queries alone", (b, d) => b.Rope(
-                d.In(q), keys ? d.In(k) : default, d.In((T + 2) * pairs), d.In((T + 2) * pairs), B, T, H, KvHeads, 2 * pairs, start: 2,
-                inverse: !keys, To(d, q), keys ? To(d, k) : Target.None));
+                d.In(q), keys ? d.In(k) : default, d.In((T + 2) * pairs), d.In((T + 2) * pairs),
+                new RopeSizes(B, T, H, KvHeads, 2 * pairs, 2 * pairs, Start: 2), inverse: !keys, To(d, q), keys ? To(d, k) : Target.None));
+        }
+
+        foreach (bool interleaved in new[] { true, false })
+        {
+            int turned = D / 4 * 2, size = D + 1, q = N * H * size, k = N * KvHeads * size;
+            yield return Case($"Rope of {(interleaved ? "neighbours" : "pairs")} in part of a head", (b, d) => b.Rope(
+                d.In(q), d.In(k), d.In((T + 2) * turned / 2), d.In((T + 2) * turned / 2),
+                new RopeSizes(B, T, H, KvHeads, size, turned, Start: 2, interleaved), inverse: interleaved, To(d, q), To(d, k)));
         }
     }
 }

@@ -70,6 +70,16 @@ public sealed unsafe partial class CpuBackend
             ForElements(n, new AffineLoop(x, scale, shift, y));
     }
 
+    /// <inheritdoc/>
+    public override void ClampForward(Floats x, float low, float high, int n, Floats y) => ForElements(n, new ClampLoop(x, low, high, y));
+
+    /// <inheritdoc/>
+    public override void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx)
+    {
+        if (!dx.IsNone)
+            ForElements(n, new ClampBackwardLoop(x, dy, low, high, dx));
+    }
+
     /// <summary>y = f(x) for elements <paramref name="start"/> to before <paramref name="end"/>; y may be x.</summary>
     private static void Map(Unary f, Floats x, int start, int end, Floats y)
     {
@@ -153,6 +163,35 @@ public sealed unsafe partial class CpuBackend
             TVector scale = TSimd.Broadcast(Scale), shift = TSimd.Broadcast(Shift);
             for (int i = start; i < end; i += TSimd.Count)
                 TSimd.Write(TSimd.MultiplyAdd(TSimd.Load(x + i, end - i), scale, shift), y + i, end - i, adds);
+        }
+    }
+
+    /// <summary>y = min(max(x, low), high); of two NaNs or numbers the second stays, which is x.</summary>
+    private readonly record struct ClampLoop(Floats X, float Low, float High, Floats Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* x = X.Pointer, y = Y.Pointer;
+            TVector low = TSimd.Broadcast(Low), high = TSimd.Broadcast(High);
+            for (int i = start; i < end; i += TSimd.Count)
+                TSimd.Store(TSimd.Min(high, TSimd.Max(low, TSimd.Load(x + i, end - i))), y + i, end - i);
+        }
+    }
+
+    /// <summary>dx = dy where low ≤ x ≤ high, else 0.</summary>
+    private readonly record struct ClampBackwardLoop(Floats X, Floats Dy, float Low, float High, Target Dx) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* x = X.Pointer, dy = Dy.Pointer, dx = Dx.View.Pointer;
+            bool adds = Dx.Adds;
+            TVector low = TSimd.Broadcast(Low), high = TSimd.Broadcast(High), zero = TSimd.Broadcast(0f);
+            for (int i = start; i < end; i += TSimd.Count)
+            {
+                TVector value = TSimd.Load(x + i, end - i), slope = TSimd.Load(dy + i, end - i);
+                slope = TSimd.WhereLess(value, low, zero, TSimd.WhereLess(high, value, zero, slope));
+                TSimd.Write(slope, dx + i, end - i, adds);
+            }
         }
     }
 

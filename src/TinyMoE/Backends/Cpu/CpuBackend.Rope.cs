@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -6,30 +8,52 @@ namespace TinyMoE.Backends.Cpu;
 // the table. y may be x: both of a pair are read before either is written.
 public sealed unsafe partial class CpuBackend
 {
+    /// <summary>Minus sines for the first of each pair of neighbours; constant data, which does not move.</summary>
+    private static ReadOnlySpan<float> SignsOfPairs => [-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1];
+
     /// <inheritdoc/>
-    public override void Rope(
-        Floats q, Floats k, Floats cos, Floats sin, int B, int T, int H, int KvHeads, int D, int start, bool inverse, Target yq, Target yk)
+    public override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
     {
         if (!yq.IsNone)
-            ForRows(B * T, H * D, new RopeLoop(q, cos, sin, T, H, D, start, inverse, yq), run: D / 2);
+            Turn(q, cos, sin, sizes, sizes.H, inverse, yq);
         if (!yk.IsNone)
-            ForRows(B * T, KvHeads * D, new RopeLoop(k, cos, sin, T, KvHeads, D, start, inverse, yk), run: D / 2);
+            Turn(k, cos, sin, sizes, sizes.KvHeads, inverse, yk);
+    }
+
+    private void Turn(Floats x, Floats cos, Floats sin, in RopeSizes sizes, int heads, bool inverse, Target y)
+    {
+        (int N, int row) = (sizes.B * sizes.T, heads * sizes.D);
+        if (sizes.Interleaved)
+            ForRows(N, row, new RopeNeighboursLoop(x, cos, sin, sizes, heads, inverse, y), run: Math.Max(1, sizes.Turned));
+        else
+            ForRows(N, row, new RopeLoop(x, cos, sin, sizes, heads, inverse, y), run: Math.Max(1, sizes.Turned / 2));
+    }
+
+    /// <summary>The elements of a head that are not turned, n of them: copied, or added, or in place already.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void KeepUnturned<TSimd, TVector>(float* x, float* y, int n, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        if (x == y && !adds)
+            return;
+        for (int i = 0; i < n; i += TSimd.Count)
+            TSimd.Write(TSimd.Load(x + i, n - i), y + i, n - i, adds);
     }
 
     /// <summary>y = x·cos − x'·sin, y' = x'·cos + x·sin, the pair x, x' being
-    /// half a head apart; the inverse turns by −sin. Rows: tokens.</summary>
-    private readonly record struct RopeLoop(
-        Floats X, Floats Cos, Floats Sin, int T, int H, int D, int Start, bool Inverse, Target Y) : IVectorLoop
+    /// half of what is turned apart; the inverse turns by −sin. Rows: tokens.</summary>
+    private readonly record struct RopeLoop(Floats X, Floats Cos, Floats Sin, RopeSizes Sizes, int H, bool Inverse, Target Y) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            int D = this.D, half = D / 2;
+            int D = Sizes.D, T = Sizes.T, half = Sizes.Turned / 2, rest = D - Sizes.Turned;
             bool adds = Y.Adds;
             TVector direction = TSimd.Broadcast(Inverse ? -1f : 1f);
             float* x = X.Pointer + start * H * D, y = Y.View.Pointer + start * H * D;
             for (int n = start; n < end; n++)
             {
-                float* cos = Cos.Pointer + (Start + n % T) * half, sin = Sin.Pointer + (Start + n % T) * half;
+                float* cos = Cos.Pointer + (Sizes.Start + n % T) * half, sin = Sin.Pointer + (Sizes.Start + n % T) * half;
                 for (int head = 0; head < H; head++, x += D, y += D)
                 {
                     for (int i = 0; i < half; i += TSimd.Count)
@@ -40,6 +64,41 @@ public sealed unsafe partial class CpuBackend
                         TSimd.Write(TSimd.Subtract(TSimd.Multiply(a, c), TSimd.Multiply(b, s)), y + i, left, adds);
                         TSimd.Write(TSimd.Add(TSimd.Multiply(b, c), TSimd.Multiply(a, s)), y + half + i, left, adds);
                     }
+
+                    if (rest > 0)
+                        KeepUnturned<TSimd, TVector>(x + 2 * half, y + 2 * half, rest, adds);
+                }
+            }
+        }
+    }
+
+    /// <summary>The same of pairs that are neighbours: y = x·cos + x'·(∓sin), x' being the other of the pair, in one vector.</summary>
+    private readonly record struct RopeNeighboursLoop(
+        Floats X, Floats Cos, Floats Sin, RopeSizes Sizes, int H, bool Inverse, Target Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int D = Sizes.D, T = Sizes.T, turned = Sizes.Turned, half = turned / 2, rest = D - turned;
+            bool adds = Y.Adds;
+            TVector signs = TSimd.Multiply(
+                TSimd.Load((float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(SignsOfPairs))), TSimd.Broadcast(Inverse ? -1f : 1f));
+            float* x = X.Pointer + start * H * D, y = Y.View.Pointer + start * H * D;
+            for (int n = start; n < end; n++)
+            {
+                float* cos = Cos.Pointer + (Sizes.Start + n % T) * half, sin = Sin.Pointer + (Sizes.Start + n % T) * half;
+                for (int head = 0; head < H; head++, x += D, y += D)
+                {
+                    for (int i = 0; i < turned; i += TSimd.Count)
+                    {
+                        int left = turned - i;
+                        TVector c = TSimd.LoadTwice(cos + i / 2, left / 2), s = TSimd.LoadTwice(sin + i / 2, left / 2);
+                        TVector here = TSimd.Load(x + i, left), other = TSimd.SwapNeighbours(here);
+                        TVector turn = TSimd.Multiply(other, TSimd.Multiply(s, signs));
+                        TSimd.Write(TSimd.Add(TSimd.Multiply(here, c), turn), y + i, left, adds);
+                    }
+
+                    if (rest > 0)
+                        KeepUnturned<TSimd, TVector>(x + turned, y + turned, rest, adds);
                 }
             }
         }

@@ -28,11 +28,20 @@ internal unsafe interface ISimd<TVector>
     /// not a whole vector of them; the other lanes are <paramref name="fill"/>.</summary>
     static abstract TVector Load(float* source, int left, float fill = 0f);
 
+    /// <summary>Half a vector of floats, each in two neighbouring lanes; of the first <paramref name="left"/>, zero beyond them.</summary>
+    static abstract TVector LoadTwice(float* source, int left);
+
+    /// <summary>Lanes 2i and 2i + 1 change places.</summary>
+    static abstract TVector SwapNeighbours(TVector a);
+
     /// <summary>The upper 24 bits of each word, as a fraction of 2²⁴.</summary>
     static abstract TVector LoadFractions(uint* source);
 
     /// <summary>A vector of bfloat16 values, widened.</summary>
     static abstract TVector LoadBfloat16(ushort* source);
+
+    /// <summary>A vector of float16 values, widened; of a NaN some NaN.</summary>
+    static abstract TVector LoadFloat16(ushort* source);
 
     /// <summary>Writes the upper 16 bits of each lane: a vector of <see cref="RoundToBfloat16"/> whole.</summary>
     static abstract void StoreBfloat16(TVector value, ushort* destination);

@@ -22,6 +22,12 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> Load(float* source, int left, float fill = 0f) =>
         left >= Count ? Load(source) : LoadPart(source, left, fill);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadTwice(float* source, int left) =>
+        Vector128.Shuffle(Load(source, Math.Min(left, Count / 2)), Vector128.Create(0, 0, 1, 1));
+
+    public static Vector128<float> SwapNeighbours(Vector128<float> a) => Vector128.Shuffle(a, Vector128.Create(1, 0, 3, 2));
+
     public static Vector128<float> LoadFractions(uint* source) =>
         Vector128.ConvertToSingle((Vector128.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
@@ -29,6 +35,10 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LoadBfloat16(ushort* source) =>
         (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadFloat16(ushort* source) =>
+        Float16Vectors.Widen(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBfloat16(Vector128<float> value, ushort* destination) =>
@@ -165,6 +175,16 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Load(float* source, int left, float fill = 0f) =>
         left >= Count ? Load(source) : LoadPart(source, left, fill);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadTwice(float* source, int left) => Avx2.IsSupported
+        ? Avx2.PermuteVar8x32(Simd128.Load(source, left).ToVector256Unsafe(), Vector256.Create(0, 0, 1, 1, 2, 2, 3, 3))
+        : Vector256.Create(
+            Simd128.LoadTwice(source, left), Simd128.LoadTwice(source + Simd128.Count / 2, Math.Max(0, left - Simd128.Count / 2)));
+
+    public static Vector256<float> SwapNeighbours(Vector256<float> a) => Avx.IsSupported
+        ? Avx.Permute(a, 0b10_11_00_01)
+        : Vector256.Create(Simd128.SwapNeighbours(a.GetLower()), Simd128.SwapNeighbours(a.GetUpper()));
+
     public static Vector256<float> LoadFractions(uint* source) =>
         Vector256.ConvertToSingle((Vector256.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
@@ -172,6 +192,11 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> LoadBfloat16(ushort* source) => Avx2.IsSupported
         ? (Avx2.ConvertToVector256Int32(source) << 16).AsSingle()
         : Vector256.Create(Simd128.LoadBfloat16(source), Simd128.LoadBfloat16(source + Simd128.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadFloat16(ushort* source) => Avx2.IsSupported
+        ? Float16Vectors.Widen(Avx2.ConvertToVector256Int32(source).AsUInt32())
+        : Vector256.Create(Simd128.LoadFloat16(source), Simd128.LoadFloat16(source + Simd128.Count));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBfloat16(Vector256<float> value, ushort* destination)
@@ -294,6 +319,17 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Load(float* source, int left, float fill = 0f) =>
         left >= Count ? Load(source) : LoadPart(source, left, fill);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadTwice(float* source, int left) => Avx512F.IsSupported
+        ? Avx512F.PermuteVar16x32(
+            Simd256.Load(source, left).ToVector512Unsafe(), Vector512.Create(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7))
+        : Vector512.Create(
+            Simd256.LoadTwice(source, left), Simd256.LoadTwice(source + Simd256.Count / 2, Math.Max(0, left - Simd256.Count / 2)));
+
+    public static Vector512<float> SwapNeighbours(Vector512<float> a) => Avx512F.IsSupported
+        ? Avx512F.Permute4x32(a, 0b10_11_00_01)
+        : Vector512.Create(Simd256.SwapNeighbours(a.GetLower()), Simd256.SwapNeighbours(a.GetUpper()));
+
     public static Vector512<float> LoadFractions(uint* source) =>
         Vector512.ConvertToSingle((Vector512.Load(source) >>> 8).AsInt32()) * (1f / (1 << 24));
 
@@ -301,6 +337,11 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> LoadBfloat16(ushort* source) => Avx512F.IsSupported
         ? (Avx512F.ConvertToVector512UInt32(Vector256.Load(source)) << 16).AsSingle()
         : Vector512.Create(Simd256.LoadBfloat16(source), Simd256.LoadBfloat16(source + Simd256.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadFloat16(ushort* source) => Avx512F.IsSupported
+        ? Float16Vectors.Widen(Avx512F.ConvertToVector512UInt32(Vector256.Load(source)))
+        : Vector512.Create(Simd256.LoadFloat16(source), Simd256.LoadFloat16(source + Simd256.Count));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBfloat16(Vector512<float> value, ushort* destination)

@@ -28,6 +28,25 @@ public sealed partial class ProfilingBackend
             device?.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
     }
 
+    /// <inheritdoc/>
+    public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp)
+    {
+        using (Time(
+            new(nameof(AttentionSinksForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: Queries(sizes) + 6.0 * Rows(sizes),
+            values: 2.0 * Queries(sizes) + 2.0 * Rows(sizes)))
+            device?.AttentionSinksForward(sinks, in sizes, y, logSumExp);
+    }
+
+    /// <inheritdoc/>
+    public override void AttentionSinksBackward(
+        Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
+    {
+        using (Time(
+            new(nameof(AttentionSinksBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 2.0 * Queries(sizes) + 4.0 * Rows(sizes),
+            values: 2.0 * Queries(sizes) + Rows(sizes) + Out(dSinks, sizes.H)))
+            device?.AttentionSinksBackward(dy, y, sinks, logSumExp, in sizes, dSinks);
+    }
+
     /// <summary>Pairs of a query and a key that it sees.</summary>
     private static double Pairs(in AttentionSizes s)
     {

@@ -41,6 +41,20 @@ public sealed partial class ProfilingBackend
             device?.Affine(x, scale, shift, n, y);
     }
 
+    /// <inheritdoc/>
+    public override void ClampForward(Floats x, float low, float high, int n, Floats y)
+    {
+        using (Time(new(nameof(ClampForward), n), flops: 2.0 * n, values: 2.0 * n))
+            device?.ClampForward(x, low, high, n, y);
+    }
+
+    /// <inheritdoc/>
+    public override void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx)
+    {
+        using (Time(new(nameof(ClampBackward), n), flops: 2.0 * n, values: 2.0 * n + Out(dx, n)))
+            device?.ClampBackward(x, dy, low, high, n, dx);
+    }
+
     /// <summary>Values of a second operand.</summary>
     private static double Second(Broadcast broadcast, int N, int C) => broadcast switch
     {

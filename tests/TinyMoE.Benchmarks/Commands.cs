@@ -84,6 +84,7 @@ internal static class Commands
         RoutersCommand.Create(),
         CostsCommand.Create(),
         CheckpointCommand.Create(),
+        TokenizersCommand.Create(),
     };
 
     private static string? WrongWord(ParseResult parsed) => parsed.UnmatchedTokens.Count == 0

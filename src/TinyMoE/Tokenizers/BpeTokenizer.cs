@@ -6,7 +6,8 @@ using TinyMoE.Tokenizers.Decoders;
 namespace TinyMoE.Tokenizers;
 
 /// <summary>
-/// Cuts a text as a tokenizer.json of Hugging Face with a model of kind BPE says: added tokens, normalizer, pre-tokenizer, merges, and back by
+/// Cuts a text as a tokenizer.json of Hugging Face with a model of kind BPE says: added tokens, normalizer, pre-tokenizer, merges, and
+/// back by
 /// its decoder. Ids and texts are those of Hugging Face's own library.
 /// </summary>
 public sealed class BpeTokenizer : Tokenizer
@@ -43,7 +44,8 @@ public sealed class BpeTokenizer : Tokenizer
         "bpe",
         "a tokenizer.json of Hugging Face with a model of type BPE",
         TextCleaning.Characters,
-        _ => throw new TinyMoEException("A tokenizer of kind bpe is not learnt from the text of a run: train one first, or take another's."),
+        _ => throw new TinyMoEException(
+            "A tokenizer of kind bpe is not learnt from the text of a run: train one first, or take another's."),
         _ => throw new FormatException());
 
     /// <inheritdoc/>
@@ -111,6 +113,9 @@ public sealed class BpeTokenizer : Tokenizer
 
     /// <inheritdoc/>
     public override TokenDecoder NewDecoder(bool skipSpecial = true) => new StepDecoder(this, pipeline.Decoder, skipSpecial);
+
+    /// <summary>The file that was read, as it was.</summary>
+    public override byte[] ToHuggingFace() => file.ToArray();
 
     /// <inheritdoc/>
     internal override void Write(Stream stream) => stream.Write(file.Span);

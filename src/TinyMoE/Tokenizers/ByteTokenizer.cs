@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using TinyMoE.Tokenizers.Bpe;
+using TinyMoE.Tokenizers.Formats;
 
 namespace TinyMoE.Tokenizers;
 
@@ -34,6 +36,14 @@ public sealed class ByteTokenizer : Tokenizer
 
     /// <inheritdoc/>
     public override int GuessCount(ReadOnlySpan<byte> utf8) => utf8.Length;
+
+    /// <inheritdoc/>
+    public override byte[] ToHuggingFace() => new JsonModel
+    {
+        Tokens = [.. All.Select(value => ByteCharacters.Of(value).ToString())],
+        PreTokenizer = JsonModel.ByteLevel(usesRegex: false),
+        Decoder = JsonModel.ByteLevel(usesRegex: false),
+    }.Write();
 
     // A byte each, so that it is clear where one ends.
     internal override void AppendVocabulary(IncrementalHash hash) => hash.AppendData(All);

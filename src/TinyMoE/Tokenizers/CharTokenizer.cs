@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using TinyMoE.Tokenizers.Formats;
 
 namespace TinyMoE.Tokenizers;
 
@@ -76,6 +77,14 @@ public sealed class CharTokenizer : Tokenizer
             _ = Next(ref utf8);
         return count;
     }
+
+    /// <inheritdoc/>
+    public override byte[] ToHuggingFace() => new JsonModel
+    {
+        Tokens = [.. symbols.Select(symbol => Encoding.UTF8.GetString(symbol))],
+        Normalizer = """{"type":"Replace","pattern":{"String":"\r\n"},"content":"\n"}""", // as the text is cleaned
+        Decoder = """{"type":"Fuse"}""",
+    }.Write();
 
     /// <summary>The tokenizer that knows the characters of a text.</summary>
     internal static CharTokenizer Of(ReadOnlySpan<byte> utf8)

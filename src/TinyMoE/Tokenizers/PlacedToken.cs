@@ -2,7 +2,9 @@ using TinyMoE.Tokenizers.Regexes;
 
 namespace TinyMoE.Tokenizers;
 
-/// <summary>A token and the stretch of the text that it stands for, in code points: from <c>Start</c> up to, not with, <c>End</c>.</summary>
+/// <summary>
+/// A token and the stretch of the text that it stands for, in code points: from <c>Start</c> up to, not with, <c>End</c>.
+/// </summary>
 public readonly record struct PlacedToken(int Id, int Start, int End)
 {
     /// <summary>Tokens of which each ends where the next begins, given the first byte of each.</summary>

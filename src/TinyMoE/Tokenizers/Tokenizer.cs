@@ -101,7 +101,8 @@ public abstract class Tokenizer
     public virtual int GuessCount(ReadOnlySpan<byte> utf8) => utf8.Length / 4 + 1;
 
     /// <summary>
-    /// The ids of a text as <see cref="Encode(string)"/> gives them, with what the tokenizer puts around a text, such as a token that begins
+    /// The ids of a text as <see cref="Encode(string)"/> gives them, with what the tokenizer puts around a text, such as a token that
+    /// begins
     /// it.
     /// </summary>
     public virtual int[] EncodeWithSpecial(string text) => Encode(text);
@@ -190,6 +191,15 @@ public abstract class Tokenizer
             text.Append(decoder.Push(id));
         return text.Append(decoder.Flush()).ToString();
     }
+
+    /// <summary>
+    /// The tokenizer as a tokenizer.json of Hugging Face, whose library gives the same ids. A character that a char tokenizer does not
+    /// know is
+    /// an error here and left out there.
+    /// </summary>
+    /// <exception cref="TinyMoEException">It cannot be said so.</exception>
+    public virtual byte[] ToHuggingFace() =>
+        throw new TinyMoEException($"A tokenizer of kind {Type.Name} cannot be written as Hugging Face's tokenizer.json.");
 
     /// <summary>Writes what a file of this kind holds beside its kind.</summary>
     protected virtual void WriteMembers(Utf8JsonWriter json)

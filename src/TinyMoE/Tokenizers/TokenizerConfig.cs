@@ -74,7 +74,7 @@ public sealed record TokenizerConfig
 
     private static TokenizerConfig Read(JsonPart root)
     {
-        JsonPart template = root["chat_template"], longest = root["model_max_length"];
+        JsonPart template = root["chat_template"], longest = root["model_max_length"], added = root["added_tokens_decoder"];
         Dictionary<string, string> templates = [];
         if (template.Kind == JsonValueKind.Array)
         {
@@ -95,7 +95,7 @@ public sealed record TokenizerConfig
             LongestText = longest.Kind == JsonValueKind.Number && longest.Element.TryGetDouble(out double length) && length is > 0 and < 1e9
                 ? (int)length : null,
             ClassName = root["tokenizer_class"].TextOrNull(),
-            AddedTokens = root["added_tokens_decoder"].IsNull ? [] : [.. root["added_tokens_decoder"].Members().Select(TokenOf).OrderBy(token => token.Id)],
+            AddedTokens = added.IsNull ? [] : [.. added.Members().Select(TokenOf).OrderBy(token => token.Id)],
         };
     }
 

@@ -4,7 +4,8 @@ using TinyMoE.Tokenizers.Formats;
 namespace TinyMoE.Tokenizers;
 
 /// <summary>
-/// Opens tokenizers as others keep them: tokenizer.json of Hugging Face; vocab.json with merges.txt; tokenizer.model of SentencePiece; lines of
+/// Opens tokenizers as others keep them: tokenizer.json of Hugging Face; vocab.json with merges.txt; tokenizer.model of SentencePiece;
+/// lines of
 /// tiktoken. Those of TinyMoE are read too.
 /// </summary>
 public static class TokenizerFiles
@@ -31,7 +32,8 @@ public static class TokenizerFiles
     public static bool AreIn(string folder) => FileIn(folder) is not null;
 
     /// <summary>
-    /// The tokenizer of a file of any of these kinds, which is told by what is in it. Lines of tiktoken do not say how text is cut into words:
+    /// The tokenizer of a file of any of these kinds, which is told by what is in it. Lines of tiktoken do not say how text is cut into
+    /// words:
     /// <paramref name="pattern"/> is gpt2, cl100k, qwen2 or o200k; null: by the number of lines.
     /// </summary>
     /// <exception cref="TinyMoEException">It is none, or it has what TinyMoE does not know.</exception>

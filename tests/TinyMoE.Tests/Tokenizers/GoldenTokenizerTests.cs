@@ -21,8 +21,10 @@ public sealed class GoldenTokenizerTests
             int[] ids = tokenizer.Encode(text);
             bool isRight = ids.SequenceEqual(Ids(golden, "ids"))
                 && tokenizer.EncodeWithSpecial(text).SequenceEqual(Ids(golden, "ids_with_special"))
-                && tokenizer.EncodeWithPlaces(text, withSpecial: true).Select(token => token.Id).SequenceEqual(Ids(golden, "ids_with_special"))
-                && ids.Select(tokenizer.TokenText).SequenceEqual(golden.GetProperty("tokens").EnumerateArray().Select(token => token.GetString()))
+                && tokenizer.EncodeWithPlaces(text,
+                    withSpecial: true).Select(token => token.Id).SequenceEqual(Ids(golden, "ids_with_special"))
+                && ids.Select(tokenizer.TokenText).SequenceEqual(
+                    golden.GetProperty("tokens").EnumerateArray().Select(token => token.GetString()))
                 && ids.All(id => tokenizer.FindToken(tokenizer.TokenText(id)) == id);
             if (!isRight)
                 wrong.Add(text);

@@ -27,7 +27,8 @@ internal sealed class BpeModel
             pairs.Set(merges[rank].Left, merges[rank].Right, rank, merges[rank].Result);
         unknown = options.Unknown == null ? -1 : vocabulary.Find(options.Unknown);
         characters = vocabulary.Characters();
-        bytes = isByteLevel ? [.. Enumerable.Range(0, 256).Select(value => characters[ByteCharacters.Of((byte)value)])] : vocabulary.ByteTokens();
+        bytes = isByteLevel ? [.. Enumerable.Range(0, 256).Select(value => characters[ByteCharacters.Of((byte)value)])]
+            : vocabulary.ByteTokens();
         byte[]?[] tokens = new byte[vocabulary.Count][];
         for (int id = 0; id < tokens.Length; id++)
         {

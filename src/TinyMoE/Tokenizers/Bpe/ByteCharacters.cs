@@ -50,7 +50,8 @@ internal static class ByteCharacters
         char[] characters = new char[256];
         int next = 0x100;
         for (int value = 0; value < characters.Length; value++)
-            characters[value] = value is (>= 0x21 and <= 0x7E) or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF) ? (char)value : (char)next++;
+            characters[value] = value is (>= 0x21 and <= 0x7E) or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF) ? (char)value
+                : (char)next++;
         return characters;
     }
 

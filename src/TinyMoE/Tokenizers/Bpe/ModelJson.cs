@@ -10,8 +10,10 @@ internal static class ModelJson
     {
         string type = model.Type.Length > 0 ? model.Type : model["merges"].IsNull ? "" : "BPE";
         if (type != "BPE")
-            throw model["type"].Error(type.Length == 0 ? "is missing; TinyMoE knows BPE" : $"is '{Excerpt.Of(type, 40)}'; TinyMoE knows BPE");
-        model.KnowOnly("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
+            throw model["type"].Error(type.Length == 0 ? "is missing; TinyMoE knows BPE"
+                : $"is '{Excerpt.Of(type, 40)}'; TinyMoE knows BPE");
+        model.KnowOnly("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
+            "ignore_merges",
             "vocab", "merges", "max_token_length");
         JsonPart dropout = model["dropout"];
         if (!dropout.IsNull && !(dropout.Kind == System.Text.Json.JsonValueKind.Number && dropout.Element.GetDouble() == 0))

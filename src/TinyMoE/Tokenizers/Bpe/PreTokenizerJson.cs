@@ -37,7 +37,8 @@ internal static class PreTokenizerJson
                     Unicode.IsNumber, part["individual_digits"].Flag(false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous);
             case "Punctuation":
                 part.KnowOnly("behavior");
-                return new KindPreTokenizer(PunctuationMarks.Has, part["behavior"].IsNull ? SplitBehavior.Isolated : BehaviorOf(part["behavior"]));
+                return new KindPreTokenizer(PunctuationMarks.Has, part["behavior"].IsNull ? SplitBehavior.Isolated
+                    : BehaviorOf(part["behavior"]));
             case "Whitespace":
                 part.KnowOnly();
                 return new WhitespacePreTokenizer();

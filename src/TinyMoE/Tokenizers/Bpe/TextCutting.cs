@@ -25,7 +25,8 @@ internal static class TextCutting
     public static TextCut Of(Pipeline pipeline, AddedTokenFinder normalized)
     {
         bool isUnchanged = pipeline.Normalizer == null;
-        if (pipeline.PreTokenizer is { WorksByLine: true, CutsLines: true } && (isUnchanged || (pipeline.Normalizer!.WorksByLine && normalized.IsLocal)))
+        if (pipeline.PreTokenizer is { WorksByLine: true, CutsLines: true }
+            && (isUnchanged || (pipeline.Normalizer!.WorksByLine && normalized.IsLocal)))
             return TextCut.Lines;
         bool keepsWords = isUnchanged || (normalized.IsEmpty && pipeline.Normalizer!.WritesSpaces);
         bool isCutThere = pipeline.PreTokenizer switch

@@ -148,7 +148,8 @@ internal sealed class TextEncoder
                 int start = i == 0 ? from : ends[i - 1];
                 WordEncoder words = Rent();
                 StretchSink stretches = new(new List<(int, int, int)>((ends[i] - start) / 3));
-                EncodeBlock(new ReadOnlySpan<byte>((byte*)address + start, ends[i] - start), origin + start, start > 0, words, ref stretches);
+                EncodeBlock(new ReadOnlySpan<byte>((byte*)address + start, ends[i] - start), origin + start, start > 0, words,
+                    ref stretches);
                 blocks[i] = stretches.Stretches;
                 idle.Add(words);
             });

@@ -39,9 +39,12 @@ internal sealed record JsonModel
     public (string? Begin, string? End) Around { get; init; }
 
     /// <summary>The pre-tokenizer that cuts by a pattern and then writes bytes.</summary>
-    public static string Split(string pattern) => $$"""
-        {"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":{{JsonSerializer.Serialize(pattern)}}},"behavior":"Isolated","invert":false},{{ByteLevel(false)}}]}
-        """;
+    public static string Split(string pattern)
+    {
+        string regex = JsonSerializer.Serialize(pattern);
+        string split = $$"""{"type":"Split","pattern":{"Regex":{{regex}}},"behavior":"Isolated","invert":false}""";
+        return $$"""{"type":"Sequence","pretokenizers":[{{split}},{{ByteLevel(false)}}]}""";
+    }
 
     /// <summary>The tokenizer; <paramref name="path"/> names the file that it was read from in errors.</summary>
     public BpeTokenizer ToTokenizer(string path) => BpeTokenizer.Read(Write(), path);

@@ -66,7 +66,8 @@ internal ref struct ProtoReader(ReadOnlySpan<byte> message, string path, int ori
     public readonly int Int() => wire == Varint ? (int)Math.Min(number, int.MaxValue) : throw Error();
 
     /// <summary>The field as a number.</summary>
-    public readonly float Float() => wire == Fixed32 ? BinaryPrimitives.ReadSingleLittleEndian(message.Slice(start, length)) : throw Error();
+    public readonly float Float() => wire == Fixed32 ? BinaryPrimitives.ReadSingleLittleEndian(message.Slice(start, length))
+        : throw Error();
 
     private void Take(int size)
     {
@@ -91,5 +92,6 @@ internal ref struct ProtoReader(ReadOnlySpan<byte> message, string path, int ori
     }
 
     private readonly TinyMoEException Error() =>
-        new($"{path} is no tokenizer that TinyMoE knows: not JSON, no lines of tiktoken, and as a model of SentencePiece wrong at byte {origin + at}.");
+        new($"{path} is no tokenizer that TinyMoE knows: not JSON, no lines of tiktoken, and as a model of SentencePiece wrong at byte "
+            + $"{origin + at}.");
 }

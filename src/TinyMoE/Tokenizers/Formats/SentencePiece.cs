@@ -64,16 +64,19 @@ internal static class SentencePiece
         }
 
         if (pieces.Count == 0)
-            throw new TinyMoEException($"{path} is no tokenizer that TinyMoE knows: not JSON, no lines of tiktoken, no model of SentencePiece.");
+            throw new TinyMoEException(
+                $"{path} is no tokenizer that TinyMoE knows: not JSON, no lines of tiktoken, no model of SentencePiece.");
         if (type != Bpe)
         {
-            throw new TinyMoEException($"{path} is a model of SentencePiece of type {(type == Unigram ? "Unigram" : type)}; TinyMoE knows BPE: "
+            throw new TinyMoEException(
+                $"{path} is a model of SentencePiece of type {(type == Unigram ? "Unigram" : type)}; TinyMoE knows BPE: "
                 + "take a tokenizer.json with a model of type BPE.");
         }
 
         if (charsmap > 0)
         {
-            throw new TinyMoEException($"{path} normalizes text by rules of its own ('{Excerpt.Of(normalizer, 40)}'), which TinyMoE does not "
+            throw new TinyMoEException(
+                $"{path} normalizes text by rules of its own ('{Excerpt.Of(normalizer, 40)}'), which TinyMoE does not "
                 + "know; models with 'identity' have none: take a tokenizer.json.");
         }
 
@@ -96,11 +99,13 @@ internal static class SentencePiece
             throw new TinyMoEException($"{path}: piece {id} is empty.");
         if (!float.IsFinite(score))
             throw new TinyMoEException($"{path}: piece {id} has no score.");
-        return Enum.IsDefined(type) ? (text, score, type) : throw new TinyMoEException($"{path}: piece {id} is of the unknown type {(int)type}.");
+        return Enum.IsDefined(type) ? (text, score, type)
+            : throw new TinyMoEException($"{path}: piece {id} is of the unknown type {(int)type}.");
     }
 
     private static BpeTokenizer Make(
-        List<(string Text, float Score, PieceType Type)> pieces, bool fallsBack, bool prefixes, bool trims, string path, TokenizerConfig config)
+        List<(string Text, float Score, PieceType Type)> pieces, bool fallsBack, bool prefixes, bool trims, string path,
+            TokenizerConfig config)
     {
         HashSet<string> known = [];
         for (int id = 0; id < pieces.Count; id++)
@@ -162,7 +167,8 @@ internal static class SentencePiece
 
         Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> byText = ids.GetAlternateLookup<ReadOnlySpan<char>>();
         List<(string, string)> merges = [];
-        foreach (int id in ids.Values.Where(id => pieces[id].Type == PieceType.Normal).OrderByDescending(id => pieces[id].Score).ThenBy(id => id))
+        foreach (int id in ids.Values.Where(id => pieces[id].Type == PieceType.Normal).OrderByDescending(id => pieces[id].Score).ThenBy(
+            id => id))
         {
             string text = pieces[id].Text;
             List<(int Left, int Right)> ways = [];

@@ -44,7 +44,8 @@ internal static class Tiktoken
             if (!TryRead(line, out byte[] token, out int rank))
                 throw new TinyMoEException($"{path}, line {number}, is '{Show(line)}', not a token in base64 and its rank.");
             if (rank != tokens.Count)
-                throw new TinyMoEException($"{path}, line {number}, has the rank {rank}; ranks are 0, 1, ... in order, here {tokens.Count}.");
+                throw new TinyMoEException(
+                    $"{path}, line {number}, has the rank {rank}; ranks are 0, 1, ... in order, here {tokens.Count}.");
             tokens.Add(token);
             if (!texts.Add(ByteCharacters.TextOf(token)))
                 throw new TinyMoEException($"{path}, line {number}, has a token that was there before.");

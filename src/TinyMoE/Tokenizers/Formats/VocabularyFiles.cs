@@ -5,7 +5,9 @@ using TinyMoE.Tokenizers.Regexes;
 
 namespace TinyMoE.Tokenizers.Formats;
 
-/// <summary>Reads vocab.json and merges.txt, as GPT-2 and Qwen2 came first; how text is cut is told by the class of the tokenizer.</summary>
+/// <summary>
+/// Reads vocab.json and merges.txt, as GPT-2 and Qwen2 came first; how text is cut is told by the class of the tokenizer.
+/// </summary>
 internal static class VocabularyFiles
 {
     /// <summary>Whether a JSON file is an object of numbers.</summary>
@@ -45,7 +47,8 @@ internal static class VocabularyFiles
         bool isQwen = name is "Qwen2Tokenizer" or "Qwen2TokenizerFast";
         if (!isQwen && name is not ("GPT2Tokenizer" or "GPT2TokenizerFast"))
         {
-            throw new TinyMoEException($"{path}: {TokenizerConfig.FileName} has the class '{Excerpt.Of(name, 40)}'; of {Path.GetFileName(path)} "
+            throw new TinyMoEException(
+                $"{path}: {TokenizerConfig.FileName} has the class '{Excerpt.Of(name, 40)}'; of {Path.GetFileName(path)} "
                 + "with merges.txt TinyMoE knows GPT2Tokenizer and Qwen2Tokenizer: take a tokenizer.json.");
         }
 
@@ -103,7 +106,8 @@ internal static class Special
             added.Add(new AddedToken(id, text, false, false, false, isNormalized, IsSpecial: true));
         }
 
-        return added.Count <= 100_000 ? added : throw new TinyMoEException($"{path}: {TokenizerConfig.FileName} lists {added.Count} tokens.");
+        return added.Count <= 100_000 ? added
+            : throw new TinyMoEException($"{path}: {TokenizerConfig.FileName} lists {added.Count} tokens.");
     }
 
     /// <summary>The tokens that begin and end every text.</summary>

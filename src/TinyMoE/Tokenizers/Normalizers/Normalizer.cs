@@ -7,7 +7,8 @@ internal abstract class Normalizer
     public abstract AlignedText Apply(AlignedText text);
 
     /// <summary>
-    /// Whether a line at a time gives what the whole gives, where only the first line has the start of the text: a long text is worked on in
+    /// Whether a line at a time gives what the whole gives, where only the first line has the start of the text: a long text is worked on
+    /// in
     /// parallel then.
     /// </summary>
     public virtual bool WorksByLine => false;

@@ -70,7 +70,8 @@ internal sealed class UnicodeNormalizer(bool composes, bool isCompatible) : Norm
     {
         if (buffer.Count < 2)
             return;
-        Part[] ordered = [.. buffer.Take(buffer[0].Class == 0 ? 1 : 0), .. buffer.Skip(buffer[0].Class == 0 ? 1 : 0).OrderBy(part => part.Class)];
+        int first = buffer[0].Class == 0 ? 1 : 0;
+        Part[] ordered = [.. buffer.Take(first), .. buffer.Skip(first).OrderBy(part => part.Class)];
         buffer.Clear();
         foreach (Part part in ordered)
         {

@@ -7,7 +7,8 @@ internal abstract class PreTokenizer
     public abstract void Split(Piece piece, List<Piece> pieces);
 
     /// <summary>
-    /// Whether the pieces of a line do not depend on the next one, where a line ends in one line feed alone and the next begins with a letter.
+    /// Whether the pieces of a line do not depend on the next one, where a line ends in one line feed alone and the next begins with a
+    /// letter.
     /// </summary>
     public virtual bool WorksByLine => false;
 

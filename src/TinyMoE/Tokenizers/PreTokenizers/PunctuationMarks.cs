@@ -3,7 +3,8 @@ using TinyMoE.Tokenizers.Regexes;
 namespace TinyMoE.Tokenizers.PreTokenizers;
 
 /// <summary>
-/// What <c>Punctuation</c> takes for punctuation: all of ASCII that is neither letter, digit nor control, and beyond it what Unicode 8 said,
+/// What <c>Punctuation</c> takes for punctuation: all of ASCII that is neither letter, digit nor control, and beyond it what Unicode 8
+/// said,
 /// as in Hugging Face's library.
 /// </summary>
 internal static class PunctuationMarks

@@ -102,7 +102,8 @@ internal static class CharacterSets
             return new CharacterSet(test);
         string category = LongNames.GetValueOrDefault(plain, plain);
         bool[] counts = [.. Categories.Select(known => known.StartsWith(category, StringComparison.OrdinalIgnoreCase))];
-        return category.Length is 1 or 2 && counts.Contains(true) ? new CharacterSet(codePoint => counts[(int)Unicode.CategoryOf(codePoint)]) : null;
+        return category.Length is 1 or 2 && counts.Contains(true)
+            ? new CharacterSet(codePoint => counts[(int)Unicode.CategoryOf(codePoint)]) : null;
     }
 
     /// <summary>The set of a bracket such as <c>[:space:]</c>; null: it is not known.</summary>

@@ -47,7 +47,8 @@ internal sealed class Pattern : IPattern
         }
         catch (TimeoutException)
         {
-            throw new TinyMoEException($"The pattern '{Excerpt.Of(expression)}' of the tokenizer tries too many ways in the text behind byte "
+            throw new TinyMoEException(
+                $"The pattern '{Excerpt.Of(expression)}' of the tokenizer tries too many ways in the text behind byte "
                 + $"{from}: write it without a repetition inside of a repetition, or cut the text.");
         }
         finally

@@ -4,7 +4,8 @@ using System.Text;
 namespace TinyMoE.Tokenizers.Regexes;
 
 /// <summary>
-/// Reads a regular expression in the syntax of Oniguruma, which Hugging Face's library uses: <c>^</c> and <c>$</c> are of lines, <c>{2}+</c>
+/// Reads a regular expression in the syntax of Oniguruma, which Hugging Face's library uses: <c>^</c> and <c>$</c> are of lines,
+/// <c>{2}+</c>
 /// is a repetition of a repetition, classes nest.
 /// </summary>
 internal sealed class RegexParser

@@ -39,7 +39,8 @@ internal enum RegexStep
 
 /// <summary>A step with what it needs.</summary>
 internal readonly record struct RegexInstruction(
-    RegexStep Step, int First = 0, int Second = 0, CharacterSet? Set = null, int Least = 0, int Most = 0, AnchorKind Kind = 0, bool IsNot = false);
+    RegexStep Step, int First = 0, int Second = 0, CharacterSet? Set = null, int Least = 0, int Most = 0, AnchorKind Kind = 0,
+        bool IsNot = false);
 
 /// <summary>Makes steps of a regular expression.</summary>
 internal sealed class RegexCompiler

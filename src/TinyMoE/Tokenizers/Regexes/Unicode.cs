@@ -4,7 +4,8 @@ using System.Text;
 namespace TinyMoE.Tokenizers.Regexes;
 
 /// <summary>
-/// What the patterns of tokenizers ask of a code point. .NET's own <c>\p{L}</c> sees UTF-16 units, so that nothing beyond the basic plane is
+/// What the patterns of tokenizers ask of a code point. .NET's own <c>\p{L}</c> sees UTF-16 units, so that nothing beyond the basic plane
+/// is
 /// a letter to it; here every code point has its category, from a table of one byte each.
 /// </summary>
 internal static class Unicode

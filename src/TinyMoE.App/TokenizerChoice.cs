@@ -14,10 +14,10 @@ public static class TokenizerChoice
 
     /// <summary>Opens a tokenizer: a file, a folder that has one, a run or a checkpoint.</summary>
     /// <exception cref="TinyMoEException">There is none, or it cannot be read.</exception>
-    public static Tokenizer Open(string path) => Tokenizer.Load(FileOf(path));
+    public static Tokenizer Open(string path) => TokenizerFiles.Load(FileOf(path));
 
     /// <summary>Whether a folder of a model has a tokenizer.</summary>
-    internal static bool IsIn(string folder) => File.Exists(FileOf(folder));
+    internal static bool IsIn(string folder) => TokenizerFiles.AreIn(folder);
 
     /// <summary>The texts and the tokenizer of a configuration with the tokenizer that <paramref name="words"/> mean.</summary>
     internal static DataConfig Apply(DataConfig data, string words)
@@ -43,17 +43,13 @@ public static class TokenizerChoice
         }
 
         string file = Path.GetFullPath(FileOf(words));
-        string found = Tokenizer.Load(file).Type.Name;
+        string found = Open(file).Type.Name;
         return data with { Tokenizer = Enum.GetValues<TokenizerKind>().Single(kind => NameOf(kind) == found), TokenizerFile = file };
     }
 
-    private static string FileOf(string path)
-    {
-        if (!Directory.Exists(path))
-            return path;
-        string file = Path.Combine(path, RunFiles.Tokenizer);
-        return File.Exists(file) || !RunFiles.IsRun(path) ? file : Path.Combine(RunFolder.FindCheckpoint(path), RunFiles.Tokenizer);
-    }
+    /// <summary>A file; or a folder that has files of a tokenizer, that of a checkpoint where it is one of a run.</summary>
+    private static string FileOf(string path) => Directory.Exists(path) && !TokenizerFiles.AreIn(path) && RunFiles.IsRun(path)
+        ? RunFolder.FindCheckpoint(path) : path;
 
     private static string NameOf(TokenizerKind kind) => JsonNamingPolicy.KebabCaseLower.ConvertName(kind.ToString());
 }

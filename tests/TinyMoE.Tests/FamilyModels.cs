@@ -74,10 +74,11 @@ internal static class FamilyModels
     /// <summary>One expert per token whose gate is always 1.</summary>
     public static RunConfig OneExpert { get; } = Tiny with { Moe = Tiny.Moe with { Active = 1 } };
 
-    /// <summary>GPT-OSS' experts in bfloat16.</summary>
+    /// <summary>GPT-OSS' experts and router in bfloat16, one dense layer of the same network.</summary>
     public static RunConfig GptOssBfloat16 { get; } = GptOss with
     {
-        Moe = GptOss.Moe with { ExpertPrecision = ElementType.Bfloat16, RouterPrecision = ElementType.Bfloat16 },
+        Model = GptOss.Model with { Hidden = 23, Biases = true, HeadBias = BiasChoice.False },
+        Moe = GptOss.Moe with { ExpertPrecision = ElementType.Bfloat16, RouterPrecision = ElementType.Bfloat16, FirstDense = 1 },
     };
 
     /// <summary>All of them by name.</summary>

@@ -83,11 +83,35 @@ internal static class TestModels
         },
     };
 
+    /// <summary>
+    /// The tiny mixture with what attention of other families has: sinks, clipping, windows, pairs of neighbours in part of an odd head,
+    /// rotary positions scaled as <paramref name="scaling"/> says.
+    /// </summary>
+    public static RunConfig TinySinks(RopeScaling scaling) => Tiny with
+    {
+        Attention = new AttentionConfig
+        {
+            Heads = 6,
+            KvHeads = 2,
+            HeadSize = 11,
+            Window = new PerLayer(0, 4),
+            Clip = 1.5f,
+            Sinks = true,
+            RopeSize = 8,
+            RopeInterleaved = true,
+            RopeTheta = 20,
+            RopeScaling = scaling,
+            RopeFactor = scaling == RopeScaling.None ? 1 : 3,
+            RopeOriginalContext = scaling is RopeScaling.None or RopeScaling.Linear ? 0 : 8,
+        },
+    };
+
     /// <summary>The tiny mixture with experts in bfloat16.</summary>
     public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
 
     /// <summary>
-    /// "plain", "noisy", "switch-head", "heads", "latent", "bfloat16", one of <see cref="FamilyModels"/>, or a preset.
+    /// "plain", "noisy", "switch-head", "heads", "latent", "bfloat16", "sinks", "linear", "dynamic", "llama3", "yarn", one of
+    /// <see cref="FamilyModels"/>, or a preset.
     /// </summary>
     public static RunConfig Named(string name) => name switch
     {
@@ -97,6 +121,11 @@ internal static class TestModels
         "heads" => TinyHeads,
         "latent" => TinyLatent,
         "bfloat16" => TinyBfloat16,
+        "sinks" => TinySinks(RopeScaling.None),
+        "linear" => TinySinks(RopeScaling.Linear),
+        "dynamic" => TinySinks(RopeScaling.Dynamic),
+        "llama3" => TinySinks(RopeScaling.Llama3),
+        "yarn" => TinySinks(RopeScaling.Yarn),
         _ => FamilyModels.All.GetValueOrDefault(name) ?? Presets.Get(name),
     };
 

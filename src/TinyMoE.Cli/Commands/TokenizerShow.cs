@@ -69,8 +69,9 @@ internal sealed class TokenizerShow
 
         int count = text.Tokens.Count, added = text.IdsWithSpecial.Count - count;
         string around = added > 0 ? $", and {added} that the tokenizer puts around it" : "";
+        double bytes = (double)text.Bytes / Math.Max(1, count);
         output.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{count} tokens of {text.Bytes} bytes{around}; {(double)text.Bytes / Math.Max(1, count):F2} bytes each"));
+            CultureInfo.InvariantCulture, $"{count} tokens of {text.Bytes} bytes{around}; {bytes:F2} bytes each"));
     }
 
     private static string ToJson(TokenizedText text) => new JsonObject

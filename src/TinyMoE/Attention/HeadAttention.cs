@@ -52,9 +52,12 @@ internal abstract class HeadAttention : IAttention
         Tensor k = Heads(key, keyNorm, x, kvHeads);              // (B, T, KvHeads, D)
         Tensor tokens = x.Reshape((B * T, C));
         Tensor v = Clipped(Values(tokens, pass)).Reshape((B, T, kvHeads, D));
-        (q, k, v) = Place(q, k, v, (KvCache?)cache);             // k, v (B, S, KvHeads, D)
+        if (rotary is not null)
+            (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0, attention.RopeSize, attention.RopeInterleaved);
         if (queryFactor != 1f)
             q = q.Scale(queryFactor);
+        if (cache is not null)
+            (k, v) = ((KvCache)cache).Append(k, v);              // (1, S, KvHeads, D)
         Dropout dropout = pass.Dropout(model.Dropout, RandomPurpose.AttentionDropout, layer);
         Tensor y = q.Attention(k, v, attention.Window[layer], dropout, sinks); // (B, T, H, D)
         return Outputs(y.Reshape((B * T * H, D)), tokens, pass).Reshape(x.Shape);
@@ -67,28 +70,6 @@ internal abstract class HeadAttention : IAttention
     /// What all heads together say. y (B·T·H, D) is what they attended to, x (B·T, C) the layer's input; result (B·T, C).
     /// </summary>
     protected abstract Tensor Outputs(Tensor y, Tensor x, Pass pass);
-
-    /// <summary>Queries and keys turned to their positions, after those that the cache holds, and keys and values behind them.</summary>
-    private (Tensor Q, Tensor K, Tensor V) Place(Tensor q, Tensor k, Tensor v, KvCache? cache)
-    {
-        int start = cache?.Length ?? 0;
-        rotary?.Reach(start + q.Shape[1]);
-        if (cache is not null && rotary is { DependsOnLength: true })
-        {
-            // The angles of all keys change with the length, so the cache has keys that are not turned, and turned they are a copy.
-            (k, v) = cache.Append(k, v);
-            return (Turn(q, rotary, start), Turn(k, rotary, 0), v);
-        }
-
-        if (rotary is not null)
-            (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start, attention.RopeSize, attention.RopeInterleaved);
-        if (cache is not null)
-            (k, v) = cache.Append(k, v);
-        return (q, k, v);
-    }
-
-    private Tensor Turn(Tensor x, RotaryTable table, int start) =>
-        x.Rope(table.Cos, table.Sin, start, attention.RopeSize, attention.RopeInterleaved);
 
     /// <summary>A projection cut into heads, normed before or after the cut. x (B, T, C), result (B, T, heads, D).</summary>
     private Tensor Heads(Linear projection, Norm? norm, Tensor x, int heads)

@@ -96,9 +96,10 @@ internal sealed class LatentAttention : IAttention
         int S = T;
         if (cache is not null)
         {
-            Tensor all = ((LatentCache)cache).Append(c, rows);   // (S, L + R)
+            LatentCache kept = (LatentCache)cache;
+            Tensor all = kept.Append(c, rows);                   // (S, L + R)
             if (T == 1)
-                return output.Forward(Absorbed(plainQuery, turnedQuery, all)).Reshape(x.Shape);
+                return output.Forward(Absorbed(plainQuery, turnedQuery, kept, all)).Reshape(x.Shape);
             (S, c, rows) = (all.Shape[0], all.SliceColumns(0, latent), all.SliceColumns(latent, turned));
         }
 
@@ -127,17 +128,16 @@ internal sealed class LatentAttention : IAttention
     }
 
     /// <summary>
-    /// One token after a cache, in the space of c. plainQuery (1, 1, H, N), turnedQuery (1, 1, H, R), rows (S, L + R), result (1, H·V).
+    /// One token after a cache, in the space of c. plainQuery (1, 1, H, N), turnedQuery (1, 1, H, R), all (S, L + R), result (1, H·V).
     /// A head's rows of the matrix lie [keys | values]: both products take them whole, and what is not meant is zero or left out.
     /// </summary>
-    private Tensor Absorbed(Tensor plainQuery, Tensor turnedQuery, Tensor rows)
+    private Tensor Absorbed(Tensor plainQuery, Tensor turnedQuery, LatentCache cache, Tensor all)
     {
-        int S = rows.Shape[0], each = plain + valueSize;
+        int each = plain + valueSize;
         Tensor up = keyValueUp.Reshape((heads, each, latent));
         Tensor q = plainQuery.PadColumns(each).Reshape((heads, 1, each)).MatMul(up).Reshape((heads, latent))
             .ConcatColumns(turnedQuery.Reshape((heads, turned)));  // (H, L + R)
-        Tensor weights = q.Scale((float)scale).MatMul(rows, transposeB: true).Softmax(); // (H, S)
-        Tensor mixture = weights.MatMul(rows).SliceColumns(0, latent).Reshape((heads, 1, latent));
+        Tensor mixture = cache.Attend(q.Scale((float)scale), all).SliceColumns(0, latent).Reshape((heads, 1, latent));
         Tensor y = mixture.MatMul(up, transposeB: true).Reshape((heads, each)); // (H, N + V)
         return y.SliceColumns(plain, valueSize).Reshape((1, heads * valueSize));
     }

@@ -28,5 +28,24 @@ internal sealed class LatentCache : AttentionCache
         return latents.Tape.Borrow((S, rowLength), all.Slice(0, S * rowLength));
     }
 
+    /// <summary>
+    /// What queries gather of the rows: softmax(q·rowsᵀ)·rows, of the rows (S, row) that <see cref="Append"/> returned. All heads meet each
+    /// row together, in two products. q (H, row) is scaled already; result (H, row), without a gradient.
+    /// </summary>
+    public Tensor Attend(Tensor q, Tensor all)
+    {
+        int H = q.Shape[0], S = all.Shape[0];
+
+        // As long as they can become: memory of one size comes back from the pool token by token.
+        DeviceBuffer memory = backend.Pool.Rent(2L * H * Capacity * sizeof(float));
+        Floats both = memory.As<float>(2 * H * S), scores = both.Slice(0, H * S), weights = both.Slice(H * S, H * S);
+        Tensor y = q.Tape.New(q.Shape);
+        backend.MatMul(q.Data, false, all.Data, true, 1, H, S, rowLength, scores);
+        backend.SoftmaxForward(scores, H, S, weights);
+        backend.MatMul(weights, false, all.Data, false, 1, H, rowLength, S, y.Data);
+        backend.Pool.Return(memory);
+        return y;
+    }
+
     public override void Dispose() => backend.Pool.Return(rows);
 }

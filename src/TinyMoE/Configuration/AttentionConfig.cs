@@ -37,7 +37,7 @@ public enum RopeScaling
     /// <summary>All divided by one factor (Chen et al. 2023).</summary>
     Linear,
 
-    /// <summary>By a base that grows with the length of the sequence beyond the original context ("dynamic NTK").</summary>
+    /// <summary>By a base that grows with the context beyond the original one ("dynamic NTK").</summary>
     Dynamic,
 
     /// <summary>Low frequencies divided, high ones kept, as in Llama 3.1.</summary>
@@ -114,7 +114,7 @@ public sealed record AttentionConfig
 
     /// <summary>
     /// How rotary frequencies are changed for longer contexts: none, linear (all divided by the factor), dynamic (a base that grows with
-    /// the length beyond the original context), llama3 (low ones divided), yarn (a ramp; Peng et al. 2023).
+    /// model.context beyond the original context, for texts of any length), llama3 (low ones divided), yarn (a ramp; Peng et al. 2023).
     /// </summary>
     public RopeScaling RopeScaling { get; init; }
 

@@ -40,7 +40,7 @@ internal sealed class ConfigKey
         _ when Type == typeof(bool) => "true or false",
         _ when Type == typeof(PerLayer) => "a whole number, or a list of them",
         _ when Type == typeof(string) => "a text",
-        _ when Type == typeof(LayerList) => "a list of layers, from 0",
+        _ when Type == typeof(LayerList) => "a list of layers, from 0, or none",
         _ when Type.IsEnum => string.Join(", ", EnumNames),
         _ => "a list of texts",
     };

@@ -92,6 +92,7 @@ internal static class ConfigKeys
         {
             JsonNode value = defaults[key.Group]![key.Name]!;
             string standard = value is JsonArray list ? string.Join(",", list) : value.ToString();
+            standard = standard.Length > 0 ? standard : "none";
             string summary = summaries.GetValueOrDefault($"P:{key.Property.DeclaringType!.FullName}.{key.Property.Name}", "");
             table.Append($"| `{key.Path}` | {key.Needs} | {standard} | {summary.Replace("|", "\\|", StringComparison.Ordinal)} |\n");
         }

@@ -5,12 +5,14 @@ using System.Text.Json.Serialization;
 namespace TinyMoE.Configuration;
 
 /// <summary>
-/// Some layers of a model, counted from 0; none by default. In JSON a list, in <c>--set</c> numbers separated by commas, or nothing. Equal
-/// lists are equal.
+/// Some layers of a model, counted from 0; none by default. In JSON a list, in <c>--set</c> numbers separated by commas, or <c>none</c>.
+/// Equal lists are equal.
 /// </summary>
 [JsonConverter(typeof(Converter))]
 public sealed class LayerList : IEquatable<LayerList>
 {
+    private const string Nothing = "none";
+
     /// <summary>These layers.</summary>
     public LayerList(params IReadOnlyList<int> layers) => Layers = layers;
 
@@ -32,13 +34,13 @@ public sealed class LayerList : IEquatable<LayerList>
     /// <inheritdoc/>
     public override int GetHashCode() => Layers.Aggregate(0, HashCode.Combine);
 
-    /// <summary>As in <c>--set</c>: "0,3".</summary>
-    public override string ToString() => string.Join(',', Layers);
+    /// <summary>As in <c>--set</c>: "0,3", or "none".</summary>
+    public override string ToString() => Layers.Count == 0 ? Nothing : string.Join(',', Layers);
 
     /// <summary>What <see cref="ToString"/> writes; null where it is anything else.</summary>
     internal static LayerList? Parse(string text)
     {
-        if (string.IsNullOrWhiteSpace(text))
+        if (string.IsNullOrWhiteSpace(text) || text == Nothing)
             return None;
         List<int> layers = [];
         foreach (string item in text.Split(',', StringSplitOptions.TrimEntries))

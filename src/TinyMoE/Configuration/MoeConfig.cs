@@ -68,9 +68,7 @@ public sealed record MoeConfig
     /// <summary>Biases of the experts, the shared ones too: as model.biases says, or true, or false.</summary>
     public BiasChoice ExpertBiases { get; init; }
 
-    /// <summary>
-    /// The router's logits have a learned bias (GPT-OSS); of every router that learns logits of the token.
-    /// </summary>
+    /// <summary>The router's logits have a learned bias (GPT-OSS), with every router that learns logits of a token.</summary>
     public bool RouterBias { get; init; }
 
     /// <summary>
@@ -79,7 +77,10 @@ public sealed record MoeConfig
     /// </summary>
     public bool Renormalize { get; init; } = true;
 
-    /// <summary>Every how many layers one has experts, counted from the first that may.</summary>
+    /// <summary>
+    /// Every how many layers one has experts, counted from the first that may (Qwen's decoder_sparse_step s: this s, and moe.first_dense
+    /// s − 1).
+    /// </summary>
     public int Every { get; init; } = 1;
 
     /// <summary>How many layers at the start are dense.</summary>
@@ -142,7 +143,9 @@ public sealed record MoeConfig
     /// </summary>
     public float GateDropout { get; init; }
 
-    /// <summary>Router deepseek: step of each expert's bias towards an equal load, after every training step (Wang et al. 2024).</summary>
+    /// <summary>
+    /// Router deepseek: step of each expert's correction towards an equal load, after every training step (Wang et al. 2024).
+    /// </summary>
     public float BiasRate { get; init; } = 1e-3f;
 
     /// <summary>Routers top-k and deepseek: multiplies the gates (DeepSeek-V3: 2.5).</summary>

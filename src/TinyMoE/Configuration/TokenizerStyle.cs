@@ -1,6 +1,6 @@
 namespace TinyMoE.Configuration;
 
-/// <summary>How a trained byte-pair tokenizer cuts text into words, and what its tokens are made of; called as the models that have it.</summary>
+/// <summary>How a byte-pair tokenizer that is trained cuts text into words, and what its tokens are made of; named after models.</summary>
 public enum TokenizerStyle
 {
     /// <summary>Words with the blank before them, numbers whole, bytes.</summary>

@@ -76,6 +76,7 @@ internal static class Validation
             long keyValueWidth = queryWidth + (long)attention.Heads * (attention.ValueSizeOrDefault(model.Width) - attention.RopeSize);
             Tensor("train.batch·model.context", tokens);
             Tensor("attention.heads·(sizes of a head)", queryWidth + keyValueWidth);
+            Tensor("2·attention.heads·model.context", 2L * attention.Heads * model.Context);
             Tensor("attention.latent_rank·model.width", ((long)attention.LatentRank + attention.RopeSize) * model.Width);
             Tensor("attention.query_rank·model.width", (long)attention.QueryRank * model.Width);
             Tensor("attention.query_rank·attention.heads·attention.head_size", attention.QueryRank * queryWidth);
@@ -238,6 +239,9 @@ internal static class Validation
         Require(attention.Window.Values.All(window => window == 0),
             $"attention.window={Excerpt.Of(attention.Window.ToString())} has no meaning with attention.kind=latent, which sees all tokens; "
             + "set it 0");
+
+        Require(attention.Clip == 0, $"attention.clip={attention.Clip} is not there with attention.kind=latent; set it 0");
+        Require(!attention.Sinks, "attention.sinks=true is not there with attention.kind=latent; set it false");
 
         static void NeedsLatent(string key, int value) =>
             Require(value == 0, $"{key}={value} needs attention.kind=latent; set that, or {key}=0");

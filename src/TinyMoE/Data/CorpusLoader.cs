@@ -38,7 +38,7 @@ internal static class CorpusLoader
     /// <summary>The tokenizer of the file that is named.</summary>
     internal static Tokenizer OfFile(DataConfig data)
     {
-        Tokenizer tokenizer = Tokenizer.Load(data.TokenizerFile);
+        Tokenizer tokenizer = TokenizerFiles.Load(data.TokenizerFile);
         return tokenizer.Type == TokenizerType.Of(data.Tokenizer) ? tokenizer : throw new TinyMoEException(
             $"{data.TokenizerFile} has a tokenizer of kind {tokenizer.Type.Name}, and data.tokenizer is another: set "
             + $"data.tokenizer={tokenizer.Type.Name}.");

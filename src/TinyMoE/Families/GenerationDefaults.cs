@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using TinyMoE.Families.Config;
 using TinyMoE.Files;
+using TinyMoE.Tokenizers;
 
 namespace TinyMoE.Families;
 
@@ -58,7 +59,7 @@ public sealed record GenerationDefaults
     internal static Dictionary<string, byte[]> Companions(string folder)
     {
         Dictionary<string, byte[]> files = [];
-        if (HubTokenizer.ChatTemplateOf(folder) is { } template)
+        if (TokenizerConfig.Open(folder).ChatTemplate is { } template)
             files.Add(RunFiles.ChatTemplate, System.Text.Encoding.UTF8.GetBytes(template));
         GenerationDefaults said = Read(folder, Path.Combine(folder, "config.json"));
         files.Add(RunFiles.Generation, System.Text.Encoding.UTF8.GetBytes(HubExport.Generation(said).ToJsonString() + "\n"));

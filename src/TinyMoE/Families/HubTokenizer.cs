@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using TinyMoE.Families.Config;
 using TinyMoE.Files;
 using TinyMoE.Tokenizers;
 
@@ -37,25 +36,5 @@ internal static class HubTokenizer
             if (id is { } known && known < tokenizer.Vocabulary)
                 config[name] = tokenizer.TokenText(known);
         }
-    }
-
-    /// <summary>
-    /// The chat template of a folder: chat_template.jinja, else that of tokenizer_config.json, of several the one named default; null:
-    /// there is none.
-    /// </summary>
-    public static string? ChatTemplateOf(string folder)
-    {
-        string file = Path.Combine(folder, RunFiles.ChatTemplate), config = Path.Combine(folder, "tokenizer_config.json");
-        if (File.Exists(file))
-            return System.Text.Encoding.UTF8.GetString(SmallFile.Read(file));
-        if (!File.Exists(config))
-            return null;
-        return FamilyConfig.ReadObject(config)["chat_template"] switch
-        {
-            JsonValue one when one.TryGetValue(out string? text) => text,
-            JsonArray several => several.OfType<JsonObject>().OrderByDescending(entry => entry["name"]?.ToString() == "default")
-                .Select(entry => entry["template"]?.ToString()).FirstOrDefault(),
-            _ => null,
-        };
     }
 }

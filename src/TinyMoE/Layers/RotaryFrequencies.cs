@@ -9,10 +9,11 @@ namespace TinyMoE.Layers;
 internal static class RotaryFrequencies
 {
     /// <summary>
-    /// The frequencies of the size/2 pairs of <paramref name="size"/> turned elements, in a sequence of <paramref name="length"/> tokens
-    /// (only dynamic scaling asks for it). s is the factor, M the original context.
+    /// The frequencies of the size/2 pairs of <paramref name="size"/> turned elements. s is the factor, M the original context. The length
+    /// that dynamic scaling asks for is the model's context, however many tokens there are: then what a model computes of a token depends
+    /// on no later one, and is the same with a cache as without. (Hugging Face takes the length so far, and leaves what a cache has.)
     /// </summary>
-    public static double[] Of(ModelConfig model, AttentionConfig attention, int size, int length)
+    public static double[] Of(ModelConfig model, AttentionConfig attention, int size)
     {
         double theta = attention.RopeTheta, s = attention.RopeFactor, M = attention.RopeOriginalContextOrAll(model);
         double[] plain = Powers(theta, size);
@@ -23,7 +24,7 @@ internal static class RotaryFrequencies
 
             // θ grows so that the slowest pair is slowed by the length over M, and by s more per M ("dynamic NTK")
             RopeScaling.Dynamic => Powers(
-                theta * Math.Pow(s * Math.Max(length, M) / M - (s - 1), size / (size - 2.0)), size),
+                theta * Math.Pow(s * Math.Max(model.Context, M) / M - (s - 1), size / (size - 2.0)), size),
             RopeScaling.Llama3 => Array.ConvertAll(plain, f => Llama3(f, attention, s, M)),
             RopeScaling.Yarn => Yarn(plain, attention, size, s, M),
             _ => throw new InvalidOperationException($"No scaling {attention.RopeScaling}."),

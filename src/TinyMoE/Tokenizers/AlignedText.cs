@@ -25,6 +25,9 @@ internal sealed class AlignedText
     /// <summary>Bytes of it.</summary>
     public int Length { get; }
 
+    /// <summary>Whether it is a later block of a text that was cut, so that nothing is put before it.</summary>
+    public bool IsContinued { get; init; }
+
     /// <summary>The text.</summary>
     public ReadOnlySpan<byte> Utf8 => utf8.AsSpan(0, Length);
 

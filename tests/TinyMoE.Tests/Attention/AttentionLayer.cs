@@ -55,13 +55,6 @@ internal sealed class AttentionLayer : IDisposable
         return attention.Forward(tape.Constant(shape, X), pass).ToArray();
     }
 
-    /// <summary>The last token of the first tokens of the first sequence, without a cache.</summary>
-    public float[] ForwardOfFirst(int tokens)
-    {
-        using Tape tape = backend.NewTape(recording: false);
-        return attention.Forward(tape.Constant((1, tokens, shape[2]), X[..(tokens * shape[2])]), Pass.Inference).ToArray()[^shape[2]..];
-    }
-
     /// <summary>The first sequence token by token through a cache.</summary>
     public float[] ForwardByToken() => ForwardWithCache(_ => 1);
 

@@ -73,7 +73,7 @@ internal sealed class AttentionReference(
     private double[] Rotated(double[] x, int position)
     {
         int size = attention.RopeSize > 0 ? attention.RopeSize : headSize, half = size / 2;
-        (double[] frequencies, double factor) = RopeReference.Of(attention, size, model.Context, model.Context);
+        (double[] frequencies, double factor) = RopeReference.Of(attention, size, model.Context);
         double[] y = [.. x];
         for (int i = 0; i < half; i++)
         {

@@ -21,9 +21,9 @@ public sealed class LatentAttentionTests
         ["values as large as keys"] = (Model, Latent with { ValueSize = 0 }),
         ["values larger than keys"] = (Model, Latent with { ValueSize = 11 }),
         ["size of a head from the width"] = (Model, Latent with { HeadSize = 0, RopeSize = 2 }),
-        ["biases"] = (Model, Latent with { QueryRank = 5, Biases = true, OutputBias = OutputBias.True }),
+        ["biases"] = (Model, Latent with { QueryRank = 5, Biases = true, OutputBias = BiasChoice.True }),
         ["biases of the model, not of the output"] = (
-            Model with { Biases = true, Norm = NormKind.Layer }, Latent with { OutputBias = OutputBias.False }),
+            Model with { Biases = true, Norm = NormKind.Layer }, Latent with { OutputBias = BiasChoice.False }),
         ["scale"] = (Model with { NormEpsilon = 0.5f }, Latent with { Scale = 0.11f, RopeTheta = 100 }),
         ["neighbours turn, scaled"] = (
             Model with { Context = 9 },
@@ -84,7 +84,7 @@ public sealed class LatentAttentionTests
                 "output.weight (12, 15)",
             ],
             NamesOf(plain));
-        AttentionConfig attention = Latent with { QueryRank = 5, Biases = true, OutputBias = OutputBias.True };
+        AttentionConfig attention = Latent with { QueryRank = 5, Biases = true, OutputBias = BiasChoice.True };
         using AttentionLayer small = new(Model with { Norm = NormKind.Layer, Biases = true }, attention, B: 1);
         Assert.Equal(
             [

@@ -30,7 +30,7 @@ public sealed class LatentGoldenTests
     {
         QueryRank = 0,
         Biases = true,
-        OutputBias = OutputBias.True,
+        OutputBias = BiasChoice.True,
         Scale = (float)(Math.Pow(RotaryFrequencies.Magnitude(8, 0.6), 2) / Math.Sqrt(18)),
         RopeScaling = RopeScaling.Yarn,
         RopeFactor = 8,

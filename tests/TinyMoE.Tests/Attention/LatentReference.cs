@@ -70,7 +70,7 @@ internal sealed class LatentReference(ModelConfig model, AttentionConfig attenti
     {
         int half = turned / 2;
         double[] y = new double[turned];
-        (double[] frequencies, double factor) = RopeReference.Of(attention, turned, model.Context, model.Context);
+        (double[] frequencies, double factor) = RopeReference.Of(attention, turned, model.Context);
         for (int i = 0; i < half; i++)
         {
             (int a, int b) = attention.RopeInterleaved ? (2 * i, 2 * i + 1) : (i, i + half);

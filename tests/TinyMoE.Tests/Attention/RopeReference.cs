@@ -5,8 +5,8 @@ namespace TinyMoE.Tests.Attention;
 /// <summary>Rotary frequencies pair by pair, as the papers of the scalings give them.</summary>
 internal static class RopeReference
 {
-    /// <summary>Frequencies of size/2 pairs in a sequence of a length, and the factor of cosines and sines.</summary>
-    public static (double[] Frequencies, double Factor) Of(AttentionConfig attention, int size, int context, int length)
+    /// <summary>Frequencies of size/2 pairs, and the factor of cosines and sines.</summary>
+    public static (double[] Frequencies, double Factor) Of(AttentionConfig attention, int size, int context)
     {
         double s = attention.RopeFactor, M = attention.RopeOriginalContext > 0 ? attention.RopeOriginalContext : context;
         double theta = attention.RopeTheta, factor = 1;
@@ -17,8 +17,8 @@ internal static class RopeReference
             frequencies[i] = 2 * Math.PI / attention.RopeScaling switch
             {
                 RopeScaling.Linear => period * s,
-                RopeScaling.Dynamic when length > M =>
-                    2 * Math.PI * Math.Pow(theta * Math.Pow(s * length / M - (s - 1), size / (size - 2.0)), 2.0 * i / size),
+                RopeScaling.Dynamic when context > M =>
+                    2 * Math.PI * Math.Pow(theta * Math.Pow(s * context / M - (s - 1), size / (size - 2.0)), 2.0 * i / size),
                 RopeScaling.Llama3 => Harmonic(period, s, Share(turns, attention.RopeLowFrequency, attention.RopeHighFrequency)),
                 RopeScaling.Yarn => Harmonic(period, s, 1 - Ramp(attention, i, size, M)),
                 _ => period,

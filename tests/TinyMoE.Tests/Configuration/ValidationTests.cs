@@ -52,6 +52,8 @@ public sealed class ValidationTests
     [InlineData("attention.latent_rank=12", "attention.latent_rank=12 needs attention.kind=latent; set that, or attention.latent_rank=0")]
     [InlineData("attention.value_size=12", "attention.value_size=12 needs attention.kind=latent")]
     [InlineData("attention.query_rank=12", "attention.query_rank=12 needs attention.kind=latent")]
+    [InlineData(Latent + " attention.clip=3", "attention.clip=3", "attention.kind=latent")]
+    [InlineData(Latent + " attention.sinks=true", "attention.sinks=true", "attention.kind=latent")]
     [InlineData("attention.clip=-1", "attention.clip")]
     [InlineData("attention.rope_factor=0.5", "attention.rope_factor=0.5 must be a number, at least 1")]
     [InlineData("attention.rope_original_context=-1", "attention.rope_original_context")]

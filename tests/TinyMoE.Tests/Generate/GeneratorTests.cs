@@ -16,6 +16,11 @@ public sealed class GeneratorTests
     [InlineData("switch-head")]
     [InlineData("heads")]
     [InlineData("latent")]
+    [InlineData("sinks")]
+    [InlineData("linear")]
+    [InlineData("dynamic")]
+    [InlineData("llama3")]
+    [InlineData("yarn")]
     public void Greedy_WithCache_EqualsWithout(string name)
     {
         // Far beyond the context of 16, so that the window starts over several times.
@@ -37,6 +42,22 @@ public sealed class GeneratorTests
             [.. new Generator(backend, model).Generate([5], 40, new SamplingOptions { Temperature = 1, Seed = seed })];
         Assert.Equal(Draw(1), Draw(1));
         Assert.NotEqual(Draw(1), Draw(2));
+    }
+
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(5f)]
+    public void Generate_WritableIdsOnly_WritesNoOther(float temperature)
+    {
+        using CpuBackend backend = new(1);
+        using Decoder model = Spread(backend, TestModels.Tiny);
+        SamplingOptions options = new() { Temperature = temperature };
+        int[] few = [.. new Generator(backend, model) { Writable = [2, 3, 7, 11] }.Generate([5], 100, options)];
+        Assert.All(few, id => Assert.Contains(id, (int[])[2, 3, 7, 11]));
+        int[] all = [.. Enumerable.Range(0, TestModels.Tiny.Model.Vocabulary)];
+        Assert.Equal(
+            new Generator(backend, model).Generate([5], 20, options),
+            new Generator(backend, model) { Writable = all }.Generate([5], 20, options));
     }
 
     [Fact]

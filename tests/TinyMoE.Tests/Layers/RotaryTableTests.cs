@@ -41,8 +41,8 @@ public sealed class RotaryTableTests
     public void Table_HasCosinesAndSinesOfTheFormulas(string name)
     {
         (AttentionConfig attention, int size, int context) = Cases[name];
-        (double[] frequencies, double factor) = RopeReference.Of(attention, size, context, context);
-        (float[] cos, float[] sin) = TableOf(attention, size, context, reach: context);
+        (double[] frequencies, double factor) = RopeReference.Of(attention, size, context);
+        (float[] cos, float[] sin) = TableOf(attention, size, context);
         Assert.Equal(context * size / 2, cos.Length);
         for (int i = 0; i < cos.Length; i++)
         {
@@ -69,7 +69,7 @@ public sealed class RotaryTableTests
     public void Frequencies_OfKnownConfigurations_AreThoseComputedApart(string name, double[] expected)
     {
         (AttentionConfig attention, int size, int context) = Cases[name];
-        double[] frequencies = RotaryFrequencies.Of(new ModelConfig { Context = context }, attention, size, context);
+        double[] frequencies = RotaryFrequencies.Of(new ModelConfig { Context = context }, attention, size);
         Assert.Equal(expected.Length, frequencies.Length);
         for (int i = 0; i < expected.Length; i++)
             Assert.Equal(1, frequencies[i] / expected[i], 1e-14);
@@ -87,7 +87,7 @@ public sealed class RotaryTableTests
             RopeOriginalContext = 4096,
             RopeTruncate = false,
         };
-        double[] frequencies = RotaryFrequencies.Of(new ModelConfig { Context = 131072 }, attention, 64, 131072);
+        double[] frequencies = RotaryFrequencies.Of(new ModelConfig { Context = 131072 }, attention, 64);
         Assert.Equal(0.050813274815461475, frequencies[8], 1e-15);
         Assert.Equal(0.03170569618466377, frequencies[9], 1e-15);
         Assert.Equal(0.00012931870124506317, frequencies[17], 1e-16);
@@ -104,26 +104,11 @@ public sealed class RotaryTableTests
     public void Magnitude_GrowsWithTheLogarithmOfTheFactor(double s, double k, double expected) =>
         Assert.Equal(expected, RotaryFrequencies.Magnitude(s, k), 1e-6);
 
-    [Fact]
-    public void Reach_WithDynamicScaling_ChangesAnglesBeyondTheOriginalContext_AndBack()
-    {
-        (AttentionConfig attention, int size, int context) = Cases["dynamic beyond"];
-        (float[] cos, _) = TableOf(attention, size, context, reach: 1);
-        Assert.Equal(TableOf(Plain, size, context, reach: 1).Cos[..400], cos[..400]);
-        Assert.Equal(cos[..400], TableOf(attention, size, context, reach: 100).Cos[..400]);
-        Assert.Equal(cos[..400], TableOf(attention, size, context, 150, 100).Cos[..400]);
-        Assert.NotEqual(cos[..400], TableOf(attention, size, context, reach: 101).Cos[..400]);
-        (double[] frequencies, _) = RopeReference.Of(attention, size, context, length: 150);
-        Assert.Equal(Math.Cos(149 * frequencies[3]), TableOf(attention, size, context, reach: 150).Cos[149 * 4 + 3], 1e-7);
-    }
-
-    private static (float[] Cos, float[] Sin) TableOf(AttentionConfig attention, int size, int context, params int[] reach)
+    private static (float[] Cos, float[] Sin) TableOf(AttentionConfig attention, int size, int context)
     {
         using CpuBackend backend = new(threads: 1);
         using RotaryTable table = new(new ModelConfig { Context = context }, attention, size);
         table.Allocate(backend);
-        foreach (int length in reach)
-            table.Reach(length);
         return (backend.Read(table.Cos), backend.Read(table.Sin));
     }
 }

@@ -13,7 +13,8 @@ public sealed class DecoderTests
     public static TheoryData<string> Variants =>
         [
             "plain", "noisy", "window", "dense", "tied", "mixed", "bfloat16", "switch-head", "switch-head-window", "heads",
-            "switch-head-heads", "latent", .. FamilyModels.Trainable,
+            "switch-head-heads", "latent", "sinks", "linear", "dynamic", "llama3", "yarn", "switch-head-sinks",
+            .. FamilyModels.Trainable,
         ];
 
     [Theory]
@@ -160,7 +161,11 @@ public sealed class DecoderTests
             "switch-head" => TestModels.TinySwitchHead,
             "latent" => TestModels.TinyLatent,
             "switch-head-window" => tiny with { Attention = TestModels.TinySwitchHead.Attention with { Window = 4, Active = 1 } },
-            "heads" => TestModels.TinyHeads,
+            "heads" or "sinks" or "linear" or "dynamic" or "llama3" or "yarn" => TestModels.Named(name),
+            "switch-head-sinks" => TestModels.TinySinks(RopeScaling.Yarn) with
+            {
+                Attention = TestModels.TinySinks(RopeScaling.Yarn).Attention with { Kind = AttentionKind.SwitchHead },
+            },
             "switch-head-heads" => TestModels.TinyHeads with
             {
                 Attention = TestModels.TinyHeads.Attention with { Kind = AttentionKind.SwitchHead, QueryKeyNorm = QueryKeyNorm.PerHead },

@@ -37,7 +37,8 @@ public sealed class FamilyModelTests
         Assert.Equal(layers, config.Moe.DenseLayers.Layers);
         Assert.Equal(config, ConfigJson.Read(ConfigJson.Write(config), new RunConfig()));
         Assert.Equal(config.Moe, ConfigJson.Read("{\"moe\": {\"dense_layers\": [" + text + "]}}", new RunConfig()).Moe);
-        Assert.Equal(text.Replace(" ", "", StringComparison.Ordinal), config.Moe.DenseLayers.ToString());
+        Assert.Equal(layers.Length == 0 ? "none" : string.Join(',', layers), config.Moe.DenseLayers.ToString());
+        Assert.Equal(config, new RunConfig().With("moe.dense_layers", config.Moe.DenseLayers.ToString()));
     }
 
     [Theory]

@@ -351,7 +351,7 @@ public sealed class AcceptanceTests
         whole.EndStep();
         parts.EndStep();
         Assert.Equal(counts.Select(c => 1e-3f * Math.Sign(32 - c)), whole.State("router.correction"));
-        Assert.Equal(whole.State("router.correction"), parts.State("bias"));
+        Assert.Equal(whole.State("router.correction"), parts.State("router.correction"));
         Assert.All(whole.State("router.counts"), c => Assert.Equal(0f, c));
     }
 

@@ -31,7 +31,7 @@ internal sealed class FamilyConfig
 
     /// <summary>The JSON object of a small file.</summary>
     /// <exception cref="TinyMoEException">There is none, or it is something else.</exception>
-    public static JsonObject ReadObject(string path) => ReadObject(SmallFile.Read(path), path);
+    public static JsonObject ReadObject(string path) => ReadObject(SmallFile.Read(path, SmallFile.Settings), path);
 
     /// <summary>The JSON object of a text, which <paramref name="path"/> names in errors.</summary>
     public static JsonObject ReadObject(ReadOnlySpan<byte> text, string path)

@@ -15,10 +15,10 @@ namespace TinyMoE.Moe.Routers;
 /// g = scaling·s[I]/Σ s[I]        the bias is not in the gate; moe.renormalize=false: scaling·s[I]
 /// after every step: b += γ·sign(mean(c) − c), c = choices per expert in the whole step, all its parts together
 /// </code>
-/// γ = moe.bias_rate, 0.001; scaling = moe.routed_scaling, 2.5 in V3 with 256 experts. The bias begins at 0, has no gradient and no decay,
-/// acts in evaluation as it is, and is part of a checkpoint. It is not the bias of the logits, moe.router_bias, which is learned. Usual
-/// companions: shared experts, fine experts, moe.sequence_loss 0.0001. For losses a probability is s/Σs. Divided by their sum, gates of
-/// K = 1 are constant and teach the router nothing.
+/// γ = moe.bias_rate, 0.001; scaling = moe.routed_scaling, 2.5 in V3 with 256 experts. The bias b, the correction, begins at 0, has no
+/// gradient and no decay, acts in evaluation as it is, and is part of a checkpoint. It is not that of the logits, moe.router_bias, which is
+/// learned. Usual companions: shared experts, fine experts, moe.sequence_loss 0.0001. For losses a probability is s/Σs. Divided by their
+/// sum, gates of K = 1 are constant and teach the router nothing.
 /// </summary>
 internal sealed class DeepSeekRouter : GatedRouter
 {

@@ -17,7 +17,6 @@ internal sealed class BpeModel
     private readonly Dictionary<int, int> characters;
     private readonly int[] bytes;         // by byte: the token of its character, or with byte fallback <0xHH>
     private readonly int unknown;
-    private readonly bool cutsBeforeMeta; // no merge crosses it
 
     /// <summary>A model; <paramref name="isByteLevel"/> tells that its words are bytes.</summary>
     public BpeModel(Vocabulary vocabulary, IReadOnlyList<(int Left, int Right, int Result)> merges, BpeOptions options, bool isByteLevel)
@@ -37,7 +36,7 @@ internal sealed class BpeModel
         }
 
         whole = new TokenTable(tokens);
-        cutsBeforeMeta = !isByteLevel && options is { Prefix: null, Suffix: null, IgnoreMerges: false } && characters.ContainsKey(Meta)
+        CutsBeforeMeta = !isByteLevel && options is { Prefix: null, Suffix: null, IgnoreMerges: false } && characters.ContainsKey(Meta)
             && !merges.Any(merge => CrossesMeta(vocabulary[merge.Result]!));
     }
 
@@ -46,6 +45,9 @@ internal sealed class BpeModel
 
     /// <summary>Whether words are bytes.</summary>
     public bool IsByteLevel { get; }
+
+    /// <summary>Whether a word may be cut before a "▁": no merge crosses it.</summary>
+    public bool CutsBeforeMeta { get; }
 
     /// <summary>Whether tokens write bytes as characters.</summary>
     public bool WritesBytes { get; init; }
@@ -62,7 +64,7 @@ internal sealed class BpeModel
     /// </summary>
     public int NextCut(ReadOnlySpan<byte> word, int at)
     {
-        if (!cutsBeforeMeta)
+        if (!CutsBeforeMeta)
             return word.Length;
         for (at = Math.Max(1, at); at < word.Length; at++)
         {

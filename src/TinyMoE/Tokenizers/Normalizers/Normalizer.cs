@@ -11,6 +11,9 @@ internal abstract class Normalizer
     /// parallel then.
     /// </summary>
     public virtual bool WorksByLine => false;
+
+    /// <summary>Whether it does no more than write a space as "▁", and put something before the text.</summary>
+    public virtual bool WritesSpaces => false;
 }
 
 /// <summary>Several in turn.</summary>
@@ -18,10 +21,13 @@ internal sealed class SequenceNormalizer(IReadOnlyList<Normalizer> parts) : Norm
 {
     public override AlignedText Apply(AlignedText text)
     {
+        bool isContinued = text.IsContinued;
         foreach (Normalizer part in parts)
-            text = part.Apply(text);
+            text = isContinued && part is PrependNormalizer ? text : part.Apply(text);
         return text;
     }
 
     public override bool WorksByLine => parts.All(part => part.WorksByLine);
+
+    public override bool WritesSpaces => parts.All(part => part.WritesSpaces);
 }

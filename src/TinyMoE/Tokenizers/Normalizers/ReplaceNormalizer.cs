@@ -7,7 +7,8 @@ internal sealed class ReplaceNormalizer(IPattern pattern, byte[] content, bool i
 {
     public override AlignedText Apply(AlignedText text) => Replace(text, 0, text.Length, pattern, content);
 
-    public override bool WorksByLine => isLiteral;
+    public override bool WritesSpaces => isLiteral && content.AsSpan().SequenceEqual("▁"u8) && pattern.Find(" "u8, 0, out int start, out int end)
+        && (start, end) == (0, 1);
 
     /// <summary>A stretch of a text with every match replaced.</summary>
     public static AlignedText Replace(AlignedText text, int from, int to, IPattern pattern, ReadOnlySpan<byte> content)

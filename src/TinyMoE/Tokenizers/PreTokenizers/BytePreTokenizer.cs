@@ -20,6 +20,8 @@ internal sealed class BytePreTokenizer(bool addsPrefixSpace, bool usesRegex, boo
 
     public override bool WorksByLine => !addsPrefixSpace;
 
+    public override bool CutsLines => usesRegex;
+
     public override void Split(Piece piece, List<Piece> pieces)
     {
         if (addsPrefixSpace && piece.Utf8 is not [(byte)' ', ..])

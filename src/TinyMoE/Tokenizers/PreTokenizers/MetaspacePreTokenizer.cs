@@ -25,11 +25,14 @@ internal sealed class MetaspacePreTokenizer(Rune replacement, PrependScheme sche
     private readonly byte[] written = Encoding.UTF8.GetBytes(replacement.ToString());
     private readonly Literal pattern = new(Encoding.UTF8.GetBytes(replacement.ToString()));
 
+    /// <summary>Whether it cuts before each.</summary>
+    public bool Splits => splits;
+
     public override void Split(Piece piece, List<Piece> pieces)
     {
-        bool isFirst = piece.IsFirst;
+        bool isFirst = piece.IsFirst, isContinued = piece.Text.IsContinued && piece.Start == 0;
         AlignedText text = ReplaceNormalizer.Replace(piece.Text, piece.Start, piece.End, Space, written);
-        bool prepends = scheme == PrependScheme.Always || (scheme == PrependScheme.First && isFirst);
+        bool prepends = !isContinued && (scheme == PrependScheme.Always || (scheme == PrependScheme.First && isFirst));
         if (prepends && !text.Utf8.StartsWith(written))
             text = PrependNormalizer.Prepend(text, 0, text.Length, written);
         piece = new Piece(text, 0, text.Length);

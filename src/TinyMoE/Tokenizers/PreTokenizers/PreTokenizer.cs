@@ -7,7 +7,10 @@ internal abstract class PreTokenizer
     public abstract void Split(Piece piece, List<Piece> pieces);
 
     /// <summary>
-    /// Whether a line at a time gives what the whole gives, where a line ends in one line feed alone and the next begins with a letter.
+    /// Whether the pieces of a line do not depend on the next one, where a line ends in one line feed alone and the next begins with a letter.
     /// </summary>
     public virtual bool WorksByLine => false;
+
+    /// <summary>Whether moreover no piece goes on from such a line to the next.</summary>
+    public virtual bool CutsLines => false;
 }

@@ -10,13 +10,17 @@ internal sealed class SplitPreTokenizer(IPattern pattern, SplitBehavior behavior
 
     public override bool WorksByLine => Scanner != null;
 
+    public override bool CutsLines => Scanner != null;
+
     public override void Split(Piece piece, List<Piece> pieces) => Splitting.Split(piece, pattern, behavior, isInverted, pieces);
 }
 
 /// <summary>Cuts where characters are of a kind: white space, punctuation, numbers.</summary>
 internal sealed class KindPreTokenizer(Func<int, bool> isMatch, SplitBehavior behavior) : PreTokenizer
 {
-    public override bool WorksByLine => true; // neither a line feed before a letter nor the letter depends on the other
+    public override bool WorksByLine => true; // what a character is does not depend on the next one
+
+    public override bool CutsLines => (behavior is SplitBehavior.Isolated or SplitBehavior.Removed) && isMatch('\n');
 
     public override void Split(Piece piece, List<Piece> pieces) => Splitting.Split(piece, isMatch, behavior, pieces);
 }
@@ -32,6 +36,8 @@ internal sealed class WhitespacePreTokenizer : PreTokenizer
     }
 
     public override bool WorksByLine => true;
+
+    public override bool CutsLines => true;
 
     public override void Split(Piece piece, List<Piece> pieces)
     {
@@ -67,7 +73,10 @@ internal sealed class SequencePreTokenizer(IReadOnlyList<PreTokenizer> parts) : 
     /// <summary>The parts, in order.</summary>
     public IReadOnlyList<PreTokenizer> Parts => parts;
 
-    public override bool WorksByLine => parts.All(part => part.WorksByLine);
+    // Behind ByteLevel a line feed is another character.
+    public override bool WorksByLine => parts.All(part => part.WorksByLine) && !parts.SkipLast(1).Any(part => part is BytePreTokenizer);
+
+    public override bool CutsLines => parts.Any(part => part.CutsLines);
 
     public override void Split(Piece piece, List<Piece> pieces)
     {

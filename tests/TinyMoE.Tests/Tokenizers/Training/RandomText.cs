@@ -7,8 +7,10 @@ internal static class RandomText
 {
     private static readonly string[] Pieces =
     [
-        " ", "  ", "\n", "\n\n", "\t", "\r\n", "the", "The cat", "don't", "WE'LL", "12345", "3.14", "naïve", "e\u0301", "Å\u0327", "中文字", "日本",
-        "🙂", "👩‍💻", "▁", "▁x", "\u00A0", "\u2003", "—", "...", "!?", "x=1;", "_", "\u0000", "ǅ", "²³", "Ⅷ", "𝒳𝒴", "\uFFFD", "ﬁ", "한글", "\u1112\u1161",
+        " ", "  ", "\n", "\n\n", "\t", "\r\n", "the", "The cat", "don't", "WE'LL", "12345", "3.14", "naïve",
+        "e\u0301", "Å\u0327", "中文字", "日本",
+        "🙂", "👩‍💻", "▁", "▁x", "\u00A0", "\u2003", "—", "...", "!?", "x=1;", "_", "\u0000",
+        "ǅ", "²³", "Ⅷ", "𝒳𝒴", "\uFFFD", "ﬁ", "한글", "\u1112\u1161",
     ];
 
     /// <summary>A text of some hundred pieces.</summary>

@@ -74,7 +74,8 @@ public sealed class TrainedTokenizerTests : IDisposable
         TrainedTokenizer trained = Train(style);
         Tokenizer tokenizer = BpeTokenizer.Read(trained.File, "tokenizer.json");
         string[] lines = GoldenFile.Text("tokenizers/training/tinyshakespeare.txt").Split('\n');
-        Assert.Equal(trained.TextTokens, lines[..^1].Sum(line => tokenizer.Encode(line + "\n").Length) + tokenizer.Encode(lines[^1]).Length);
+        int whole = lines[..^1].Sum(line => tokenizer.Encode(line + "\n").Length);
+        Assert.Equal(trained.TextTokens, whole + tokenizer.Encode(lines[^1]).Length);
     }
 
     [Fact]

@@ -101,7 +101,7 @@ public sealed class HubModel : IInitialModel
     /// <summary>Builds the model on <paramref name="backend"/>, frozen; this must outlive it.</summary>
     public Decoder LoadModel(Backend backend)
     {
-        ModelSize.RequireRoomToGenerate(Config, backend);
+        ModelSize.RequireRoomToGenerate(Config, backend, NewSource());
         return new Decoder(backend, Config, training: false, weights: NewSource());
     }
 

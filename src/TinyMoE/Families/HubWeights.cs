@@ -53,12 +53,19 @@ internal sealed class HubWeights : IWeightSource
     {
         Piece[] all = PiecesOf(parameter);
         int each = parameter.Count / parameter.Shape[0];
-        if (all.Length != parameter.Shape[0] || !Array.TrueForAll(all, IsMatrix))
+        if (!AreMatrices(parameter, all))
             return null;
         nint[] addresses = [.. all.Select(piece => FiniteAddressOf(piece, each))];
         return addresses.Contains(0) ? null : addresses;
+    }
 
-        bool IsMatrix(Piece piece) => piece.Tensor.Kept is { } type && type == all[0].Tensor.Kept && piece.Part.IsRun;
+    /// <inheritdoc/>
+    public bool HasAddressOf(Parameter parameter)
+    {
+        Piece[] all = PiecesOf(parameter);
+        bool isWhole = all[0].Tensor.Kept is not null && LieTogether(all);
+        return (isWhole || (parameter.Shape.Rank == 3 && AreMatrices(parameter, all)))
+            && Array.TrueForAll(all, piece => folder.AddressOf(piece.Tensor.Entry) != 0);
     }
 
     /// <inheritdoc/>
@@ -121,6 +128,10 @@ internal sealed class HubWeights : IWeightSource
 
         pieces.Clear(); // they are of the plan's parameters, and the model has its own
     }
+
+    /// <summary>Whether each piece is one matrix of a stack, all in one type that is read in place.</summary>
+    private static bool AreMatrices(Parameter parameter, Piece[] all) => all.Length == parameter.Shape[0]
+        && Array.TrueForAll(all, piece => piece.Tensor.Kept is { } type && type == all[0].Tensor.Kept && piece.Part.IsRun);
 
     /// <summary>
     /// The address of a piece that is a run and of values after it, all of which must be finite; 0: they are not read in place.

@@ -41,3 +41,47 @@ KERNEL swiglu_backward(const float* dy, const float* gate, const float* up, int 
             dup.write_four(i, n, byUp);
     }
 }
+
+// min(x, limit) and x within ±limit; NaN stays NaN.
+DEVICE float at_most(float x, float limit) { return x > limit ? limit : x; }
+DEVICE float within(float x, float limit) { return x > limit ? limit : x < -limit ? -limit : x; }
+
+// With g = min(gate, limit), u = up within ±limit: y = g·sigmoid(alpha·g)·(u + 1). gate, up, y (n)
+KERNEL clamped_swiglu_forward(const float* gate, const float* up, float limit, float alpha, int n, float* y)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four g = load_four(gate, i, n), u = load_four(up, i, n);
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+        {
+            float x = at_most(g[j], limit);
+            g[j] = x * sigmoid(alpha * x) * (within(u[j], limit) + 1.0f);
+        }
+
+        store_four(y, i, n, g);
+    }
+}
+
+// With σ = sigmoid(alpha·g): dgate = dy·(u + 1)·σ·(1 + alpha·g·(1 − σ)) where gate <= limit, dup = dy·g·σ where |up| <= limit.
+// dy, gate, up, dgate, dup (n)
+KERNEL clamped_swiglu_backward(
+    const float* dy, const float* gate, const float* up, float limit, float alpha, int n, Target dgate, Target dup)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+    {
+        Four g = load_four(gate, i, n), u = load_four(up, i, n), byGate = load_four(dy, i, n), byUp;
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+        {
+            float x = at_most(g[j], limit), s = sigmoid(alpha * x), scaled = byGate[j] * s;
+            byGate[j] = g[j] > limit ? 0.0f : scaled * (within(u[j], limit) + 1.0f) * (1.0f + alpha * x * (1.0f - s));
+            byUp[j] = fabsf(u[j]) > limit ? 0.0f : scaled * x;
+        }
+
+        if (dgate.wanted())
+            dgate.write_four(i, n, byGate);
+        if (dup.wanted())
+            dup.write_four(i, n, byUp);
+    }
+}

@@ -1,4 +1,5 @@
-// Copies of blocks of columns: slices and concatenation. (Whole views are copied and filled by the driver.)
+// Copies of blocks of columns: slices and concatenation, also of rows that several rows share. (Whole views are copied and filled by the
+// driver.)
 //
 // Four neighbouring columns of a row are one piece of work, and threads take pieces one after the other: neighbouring threads have
 // neighbouring pieces. Moves 8 bytes per element, 12 where y is added to.
@@ -15,5 +16,40 @@ KERNEL copy_columns(const float* x, int xWidth, int xStart, int N, int C, int yW
         int column = 4 * (int)(i - n * pieces);
         Target row = {y.data + n * yWidth + yStart, y.adds};
         row.write_four(column, C, load_four(x + n * xWidth + xStart, column, C));
+    }
+}
+
+// A thread owns four columns of a row that `times` rows share, and walks over those: it reads or writes the shared one once.
+
+// y[n·times + i, yStart + c] = x[n, c], i < times. x (N, C), y (N·times, yWidth).
+KERNEL repeat_rows(const float* x, int N, int C, int times, int yWidth, int yStart, Target y)
+{
+    int pieces = ceil_div(C, 4); // of a row
+    index_t all = (index_t)N * pieces;
+    for (index_t p = first_index(); p < all; p += index_step())
+    {
+        index_t n = (uint32)p / (uint32)pieces;
+        int column = 4 * (int)(p - n * pieces);
+        Four value = load_four(x + n * C, column, C);
+        Target row = {y.data + n * times * yWidth + yStart, y.adds};
+        for (int i = 0; i < times; i++, row.data += yWidth)
+            row.write_four(column, C, value);
+    }
+}
+
+// y[n, c] = Σ_i x[n·times + i, xStart + c], i < times, in order. x (N·times, xWidth), y (N, C).
+KERNEL sum_repeated_rows(const float* x, int xWidth, int xStart, int N, int C, int times, Target y)
+{
+    int pieces = ceil_div(C, 4); // of a row
+    index_t all = (index_t)N * pieces;
+    for (index_t p = first_index(); p < all; p += index_step())
+    {
+        index_t n = (uint32)p / (uint32)pieces;
+        int column = 4 * (int)(p - n * pieces);
+        const float* row = x + n * times * xWidth + xStart;
+        Four sum = four(0);
+        for (int i = 0; i < times; i++, row += xWidth)
+            sum = sum + load_four(row, column, C);
+        y.from(n * C).write_four(column, C, sum);
     }
 }

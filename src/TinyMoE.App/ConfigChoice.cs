@@ -31,7 +31,10 @@ public sealed record ConfigChoice
     /// <summary>The texts to learn; null: those of the configuration.</summary>
     public IReadOnlyList<string>? Sources { get; init; }
 
-    /// <summary>How text becomes ids, <c>char</c> or <c>byte</c>; null: as the configuration says.</summary>
+    /// <summary>
+    /// How text becomes ids: <c>char</c>, <c>byte</c>, <c>bpe:N</c>, which is trained to a vocabulary of N, <c>bpe</c>, or the file of a
+    /// tokenizer, or a folder that has one; null: as the configuration says.
+    /// </summary>
     public string? Tokenizer { get; init; }
 
     /// <summary>
@@ -60,7 +63,7 @@ public sealed record ConfigChoice
         };
         if (KeepSchedule && otherwise is not null)
             config = WithScheduleOf(otherwise.Train, config);
-        return Tokenizer is { } tokenizer ? config.With("data.tokenizer", tokenizer) : config;
+        return Tokenizer is { } tokenizer ? config with { Data = TokenizerChoice.Apply(config.Data, tokenizer) } : config;
     }
 
     private static RunConfig WithScheduleOf(TrainConfig before, RunConfig config)

@@ -40,7 +40,8 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
         bool needsLabels = config.Moe is { RoutesByLabel: true, Tasks: 0 };
         if (!needsLabels && config.Model.Vocabulary > 0)
             return config;
-        int vocabulary = TokenizerType.Of(config.Data.Tokenizer).Vocabulary; // 0: the text tells
+        int vocabulary = config.Data.TokenizerFile.Length > 0 ? CorpusLoader.OfFile(config.Data).Vocabulary
+            : TokenizerType.Of(config.Data.Tokenizer).Vocabulary; // 0: the text tells
         return !needsLabels && vocabulary > 0 ? config.WithVocabulary(vocabulary) : Corpus.Load(config.Data).Complete(config);
     }
 }

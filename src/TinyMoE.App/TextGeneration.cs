@@ -73,13 +73,21 @@ public static class TextGeneration
         if (start.Length > model.Config.Model.Context)
             listener.OnNote(CutOff(start.Length, model.Config.Model.Context));
         TokenDecoder decoder = tokenizer.NewDecoder();
-        Generator generator = new(backend, model) { Label = LabelOf(request, checkpoint, model.Config.Moe) };
+        Generator generator = new(backend, model)
+        {
+            Label = LabelOf(request, checkpoint, model.Config.Moe),
+            Writable = Writable(tokenizer, model.Config.Model.Vocabulary),
+        };
         foreach (int id in generator.Generate(start, request.Tokens, request.Sampling))
         {
             listener.OnText(decoder.Push(id));
             if (stop.IsCancellationRequested)
                 break;
         }
+
+        string rest = decoder.Flush().TrimEnd('\uFFFD'); // what is certain only now; bytes that are incomplete are no text
+        if (rest.Length > 0)
+            listener.OnText(rest);
     }
 
     /// <summary>
@@ -103,6 +111,15 @@ public static class TextGeneration
             stop);
         string text = collected.ToString().Trim();
         return new TextSample(text, label, PromptOf(text, checkpoint.LoadTokenizer()));
+    }
+
+    /// <summary>The ids that are tokens; null where all are.</summary>
+    private static int[]? Writable(Tokenizer tokenizer, int vocabulary)
+    {
+        int[] tokens = [.. Enumerable.Range(0, tokenizer.Vocabulary).Where(IsToken)];
+        return tokens.Length == vocabulary ? null : tokens;
+
+        bool IsToken(int id) => tokenizer.ByteCount(id) > 0 || tokenizer.IsSpecial(id) || tokenizer.TokenText(id).Length > 0;
     }
 
     private static NoteReport CutOff(int length, int context) => new(

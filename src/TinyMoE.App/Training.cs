@@ -63,9 +63,19 @@ public static class Training
         RunConfig? saved = resume ? newest!.Config : choice.Init is { } init ? ConfigOf(init, place) : null;
         RunConfig config = fresh ?? choice.Resolve(saved);
         config.Validate();
+        if (saved is null)
+            Validation.CheckLearns(config.Moe);
         if (choice.Init is not null)
             InitialWeights.RequireFit(choice.Init, saved!, config);
-        config = config with { Data = config.Data with { Sources = [.. config.Data.Sources.Select(Source.Absolute)] } };
+        string file = config.Data.TokenizerFile;
+        config = config with
+        {
+            Data = config.Data with
+            {
+                Sources = [.. config.Data.Sources.Select(Source.Absolute)],
+                TokenizerFile = file.Length > 0 ? Path.GetFullPath(file) : file,
+            },
+        };
         return new TrainingRequest(config, place) { Resume = resume, Overwrite = overwrite, Init = choice.Init };
     }
 
@@ -126,7 +136,7 @@ public static class Training
     }
 
     /// <summary>A new run overwrites none, unless it is told to, and never what no run has written; one that goes on is there.</summary>
-    private static void CheckFolder(RunFolder folder, bool resume, bool overwrite)
+    internal static void CheckFolder(RunFolder folder, bool resume, bool overwrite)
     {
         string root = folder.Root;
         (FolderObstacle kind, string? name) = folder.FindObstacle(resume, overwrite);

@@ -65,7 +65,11 @@ internal static class Cli
             TrainCommand.Create(),
             EvalCommand.Create(),
             GenerateCommand.Create(),
+            ScoreCommand.Create(),
+            ImportCommand.Create(),
+            ExportCommand.Create(),
             InfoCommand.Create(),
+            TokenizerCommand.Create(),
             VerifyCommand.Create(),
             DoctorCommand.Create(),
         };

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Numerics;
 using TinyMoE.Files;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Cli;
 
@@ -23,6 +24,49 @@ internal static class Options
         Description = description,
         AllowMultipleArgumentsPerToken = true,
         Arity = ArgumentArity.OneOrMore,
+    };
+
+    /// <summary>Ids of tokens, with commas between them.</summary>
+    public static Option<int[]?> Ids(string name, string description) => new(name)
+    {
+        HelpName = "N,N,...",
+        Description = description,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            List<int> ids = [];
+            foreach (string item in text.Split(',', StringSplitOptions.TrimEntries))
+            {
+                if (!int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
+                {
+                    result.AddError($"{name} needs whole numbers with commas between them, not '{Excerpt.Of(text)}'");
+                    return null;
+                }
+
+                ids.Add(id);
+            }
+
+            return [.. ids];
+        },
+    };
+
+    /// <summary>A number of bytes, with a unit if one likes: 500MB, 2GiB.</summary>
+    public static Option<long?> Bytes(string name, string description) => new(name)
+    {
+        HelpName = "SIZE",
+        Description = description,
+        CustomParser = result =>
+        {
+            try
+            {
+                return Size.Parse(result.Tokens[0].Value);
+            }
+            catch (TinyMoEException e)
+            {
+                result.AddError($"{name}: {e.Message}");
+                return null;
+            }
+        },
     };
 
     /// <summary>A whole number, at least <paramref name="least"/>.</summary>

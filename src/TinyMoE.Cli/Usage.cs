@@ -27,8 +27,9 @@ internal static class Usage
         return parsed.Errors.Count == 0 ? null : Describe(parsed.Errors[0]);
     }
 
-    /// <summary>The words that call a command: "tinymoe train", "tinymoe".</summary>
-    public static string NameOf(Command command) => command is RootCommand ? "tinymoe" : $"tinymoe {command.Name}";
+    /// <summary>The words that call a command: "tinymoe tokenizer train", "tinymoe train", "tinymoe".</summary>
+    public static string NameOf(Command command) =>
+        command is RootCommand ? "tinymoe" : $"{NameOf(command.Parents.OfType<Command>().First())} {command.Name}";
 
     /// <summary>
     /// Looks at the words themselves: the parser would take any option, known or not, for the value of the option before it.

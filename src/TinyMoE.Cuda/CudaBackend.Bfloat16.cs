@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -15,6 +16,12 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void PackBfloat16(Floats x, int n, Bfloat16s y) => Launch("pack_bfloat16", Grid.Elements(n), x, n, y);
 
-    /// <summary>y = x as float32. x, y (n).</summary>
-    private void Widen(Bfloat16s x, long n, Floats y) => Launch("widen_bfloat16", Grid.Elements(n), x, n, y);
+    /// <summary>y = x, in 16 bits, as float32. x, y (n).</summary>
+    private void Widen(Weights x, long n, Floats y)
+    {
+        if (x.Type == ElementType.Float16)
+            WidenFloat16(x.Float16, n, y);
+        else
+            Launch("widen_bfloat16", Grid.Elements(n), x.Bfloat16, n, y);
+    }
 }

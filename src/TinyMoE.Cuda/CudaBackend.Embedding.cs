@@ -12,8 +12,8 @@ public sealed unsafe partial class CudaBackend
     {
         if (table.Type == ElementType.Float32)
             CopyRows(table.Float32, ids, N, V, C, y);
-        else if (table.Type == ElementType.Bfloat16)
-            WidenRows(table.Bfloat16, ids, N, V, C, y);
+        else if (table.Type is ElementType.Bfloat16 or ElementType.Float16 && !table.LieApart)
+            WidenRows(table, ids, N, V, C, y);
         else
             throw table.NotSupportedBy("CUDA", nameof(EmbeddingForward));
     }
@@ -34,9 +34,9 @@ public sealed unsafe partial class CudaBackend
     private void CopyRows(Floats table, Ints ids, int N, int V, int C, Floats y) =>
         Launch("embedding_forward", WalkGrid(N, C, rows: 4), table, ids, N, V, C, y);
 
-    /// <summary>Rows of pairs of bfloat16 values are copied as rows of half as many
+    /// <summary>Rows of pairs of 16-bit values are copied as rows of half as many
     /// words, and then widened; of an odd length the whole table is.</summary>
-    private void WidenRows(Bfloat16s table, Ints ids, int N, int V, int C, Floats y)
+    private void WidenRows(Weights table, Ints ids, int N, int V, int C, Floats y)
     {
         bool inPairs = C % 2 == 0;
         long widened = inPairs ? (long)N * C : (long)V * C;
@@ -44,7 +44,7 @@ public sealed unsafe partial class CudaBackend
         if (inPairs)
         {
             CopyRows(new Floats(table.Address, V * (C / 2)), ids, N, V, C / 2, scratch.As<float>(N * (C / 2)));
-            Widen(scratch.As<ushort>((int)widened), widened, y);
+            Widen(Weights.Of(table.Type, scratch.As<ushort>((int)widened)), widened, y);
         }
         else
         {

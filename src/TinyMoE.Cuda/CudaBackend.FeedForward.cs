@@ -16,4 +16,16 @@ public sealed unsafe partial class CudaBackend
         if (!dgate.IsNone || !dup.IsNone)
             Launch("swiglu_backward", Grid.Elements(n), dy, gate, up, n, dgate, dup, precision == ElementType.Bfloat16);
     }
+
+    /// <inheritdoc/>
+    public override void ClampedSwiGluForward(Floats gate, Floats up, float limit, float alpha, int n, Floats y) =>
+        Launch("clamped_swiglu_forward", Grid.Elements(n), gate, up, limit, alpha, n, y);
+
+    /// <inheritdoc/>
+    public override void ClampedSwiGluBackward(
+        Floats dy, Floats gate, Floats up, float limit, float alpha, int n, Target dgate, Target dup)
+    {
+        if (!dgate.IsNone || !dup.IsNone)
+            Launch("clamped_swiglu_backward", Grid.Elements(n), dy, gate, up, limit, alpha, n, dgate, dup);
+    }
 }

@@ -32,16 +32,16 @@ public sealed unsafe partial class CudaBackend
 
     /// <summary>
     /// What a product reads of its left side and of its weights. Weights in bfloat16 go to the
-    /// tensor cores where the options say so, and then the left side is rounded too; else they are
-    /// widened first. Give the scratch back (<see cref="Return"/>) when the product is queued.
+    /// tensor cores where the options say so, and then the left side is rounded too; else, and in float16, they
+    /// are widened first. Give the scratch back (<see cref="Return"/>) when the product is queued.
     /// </summary>
     private ReadWeights ReadOf(Floats left, int count, Weights weights, long weightCount, bool mayPack = true)
     {
+        if (weights.LieApart || weights.Type is not (ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16))
+            throw weights.NotSupportedBy("CUDA", "A product");
         if (weights.Type == ElementType.Float32)
             return new ReadWeights(left.Address, weights.Address, null, false);
-        if (weights.Type != ElementType.Bfloat16)
-            throw weights.NotSupportedBy("CUDA", "A product");
-        if (mayPack && options.TensorCores == TensorCores.Bfloat16)
+        if (mayPack && weights.Type == ElementType.Bfloat16 && options.TensorCores == TensorCores.Bfloat16)
         {
             DeviceBuffer packed = Pool.Rent((long)count * sizeof(ushort));
             PackBfloat16(left, count, packed.As<ushort>(count));
@@ -49,7 +49,7 @@ public sealed unsafe partial class CudaBackend
         }
 
         DeviceBuffer widened = Pool.Rent(weightCount * sizeof(float));
-        Widen(weights.Bfloat16, weightCount, widened.As<float>((int)weightCount));
+        Widen(weights, weightCount, widened.As<float>((int)weightCount));
         return new ReadWeights(left.Address, widened.Address, widened, false);
     }
 

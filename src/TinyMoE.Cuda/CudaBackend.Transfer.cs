@@ -63,6 +63,20 @@ public sealed unsafe partial class CudaBackend
         Launch("copy_columns", Grid.Elements((long)N * quads, each: 1), x, xWidth, xStart, N, C, yWidth, yStart, y);
     }
 
+    /// <inheritdoc/>
+    public override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
+    {
+        if (!y.IsNone)
+            Launch("repeat_rows", Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1), x, N, C, times, yWidth, yStart, y);
+    }
+
+    /// <inheritdoc/>
+    public override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
+    {
+        if (!y.IsNone)
+            Launch("sum_repeated_rows", Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1), x, xWidth, xStart, N, C, times, y);
+    }
+
     /// <summary>The kernel launched last made these offsets: their way to the host begins,
     /// so that the grouped products that follow need not wait for more than it.</summary>
     internal void PublishOffsets(Ints offsets)

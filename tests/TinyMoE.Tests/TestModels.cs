@@ -63,7 +63,23 @@ internal static class TestModels
             Scale = 0.4f,
             QueryKeyNorm = QueryKeyNorm.Whole,
             Biases = true,
-            OutputBias = OutputBias.True,
+            OutputBias = BiasChoice.True,
+        },
+    };
+
+    /// <summary>The tiny mixture with latent attention, queries of a small vector and values of a size of their own.</summary>
+    public static RunConfig TinyLatent { get; } = Tiny with
+    {
+        Attention = new AttentionConfig
+        {
+            Kind = AttentionKind.Latent,
+            Heads = 4,
+            HeadSize = 10,
+            RopeSize = 4,
+            ValueSize = 7,
+            LatentRank = 9,
+            QueryRank = 11,
+            RopeInterleaved = true,
         },
     };
 
@@ -94,7 +110,8 @@ internal static class TestModels
     public static RunConfig TinyBfloat16 { get; } = Tiny with { Moe = Tiny.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
 
     /// <summary>
-    /// "plain", "noisy", "switch-head", "heads", "bfloat16", "sinks", "linear", "dynamic", "llama3", "yarn", or a preset.
+    /// "plain", "noisy", "switch-head", "heads", "latent", "bfloat16", "sinks", "linear", "dynamic", "llama3", "yarn", one of
+    /// <see cref="FamilyModels"/>, or a preset.
     /// </summary>
     public static RunConfig Named(string name) => name switch
     {
@@ -102,13 +119,14 @@ internal static class TestModels
         "noisy" => TinyNoisy,
         "switch-head" => TinySwitchHead,
         "heads" => TinyHeads,
+        "latent" => TinyLatent,
         "bfloat16" => TinyBfloat16,
         "sinks" => TinySinks(RopeScaling.None),
         "linear" => TinySinks(RopeScaling.Linear),
         "dynamic" => TinySinks(RopeScaling.Dynamic),
         "llama3" => TinySinks(RopeScaling.Llama3),
         "yarn" => TinySinks(RopeScaling.Yarn),
-        _ => Presets.Get(name),
+        _ => FamilyModels.All.GetValueOrDefault(name) ?? Presets.Get(name),
     };
 
     /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>

@@ -26,8 +26,9 @@ internal sealed class TrainCommand
         $"Files, folders or globs of text to learn, or {DataConfig.SdkDocs}: the documentation in the installed .NET SDK;"
         + " name=PATH names one.");
 
-    private readonly Option<string?> tokenizer = Options.OneOf("--tokenizer",
-        "How text becomes ids: one per character, or one per byte.", "char", "byte");
+    private readonly Option<string?> tokenizer = Options.Text("--tokenizer", "char|byte|bpe:N|FILE",
+        "How text becomes ids: one per character, one per byte, by a byte-pair tokenizer of N tokens that is trained on the text first, or"
+        + " by that of a file: a tokenizer.json, or a folder that has one.");
 
     private readonly Option<int?> steps = Options.Whole("--steps", 1, "Steps to train in all.");
     private readonly Option<int?> stopAt = Options.Whole("--stop-at", 1,

@@ -31,6 +31,24 @@ internal static class Printable
     public static string Json(string json) => !json.Any(Steers) ? json : string.Concat(json.Select(c =>
         Steers(c) ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}") : c.ToString()));
 
+    /// <summary>A text on one line: what ends lines is written as it is escaped.</summary>
+    public static string OnOneLine(string text)
+    {
+        StringBuilder visible = new();
+        foreach (char c in text)
+        {
+            visible.Append(c switch
+            {
+                '\n' => "\\n",
+                '\r' => "\\r",
+                '\t' => "\\t",
+                _ => c.ToString(),
+            });
+        }
+
+        return visible.ToString();
+    }
+
     /// <summary>
     /// Whether a terminal may take a character for a command (the control characters, U+0000 to U+001F and U+007F to U+009F), or shows the
     /// text around it in another order (U+202A to U+202E, U+2066 to U+2069).

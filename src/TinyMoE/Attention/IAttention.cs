@@ -24,6 +24,7 @@ internal static class AttentionFactory
         {
             AttentionKind.Full => new FullAttention(store, name, model, attention, layer, rotary),
             AttentionKind.SwitchHead => new SwitchHeadAttention(store, name, model, attention, layer, rotary),
+            AttentionKind.Latent => new LatentAttention(store, name, model, attention, layer, rotary!),
             _ => throw new InvalidOperationException($"No attention {attention.Kind}."),
         };
 }

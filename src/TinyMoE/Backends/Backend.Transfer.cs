@@ -35,4 +35,12 @@ public abstract partial class Backend
     /// <summary>A block of columns: y[n, yStart + c] = x[n, xStart + c]. x (N,
     /// xWidth), y (N, yWidth), c &lt; C. Backs slices and concatenation.</summary>
     public abstract void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y);
+
+    /// <summary>A block of columns that <paramref name="times"/> rows share: y[n·times + i, yStart + c] = x[n, c], i &lt; times.
+    /// x (N, C), y (N·times, yWidth).</summary>
+    public abstract void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y);
+
+    /// <summary>The backward of <see cref="RepeatRows"/>: y[n, c] = Σ_i x[n·times + i, xStart + c].
+    /// x (N·times, xWidth), y (N, C).</summary>
+    public abstract void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y);
 }

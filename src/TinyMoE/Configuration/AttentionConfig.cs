@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace TinyMoE.Configuration;
 
-/// <summary>What projects values and outputs of attention.</summary>
+/// <summary>How attention comes by its queries, keys, values and outputs.</summary>
 public enum AttentionKind
 {
     /// <summary>One matrix each for all tokens.</summary>
@@ -11,7 +11,7 @@ public enum AttentionKind
     /// <summary>Experts in every head, chosen token by token (Csordás et al. 2023).</summary>
     SwitchHead,
 
-    /// <summary>Keys and values from one small vector per token (DeepSeek-V2); not there yet.</summary>
+    /// <summary>One matrix each, with keys and values made of one small vector per token (DeepSeek-AI 2024).</summary>
     Latent,
 }
 
@@ -48,25 +48,12 @@ public enum RopeScaling
     Yarn,
 }
 
-/// <summary>Whether the output projection has a bias.</summary>
-public enum OutputBias
-{
-    /// <summary>As <c>model.biases</c> says.</summary>
-    AsModel,
-
-    /// <summary>The projection has a bias.</summary>
-    True,
-
-    /// <summary>The projection has no bias.</summary>
-    False,
-}
-
 /// <summary>Attention: its heads, what they see, positions, norms and biases, and experts inside it. Keys <c>attention.*</c>.</summary>
 public sealed record AttentionConfig
 {
     /// <summary>
-    /// The value and output projections: a matrix each, or experts in every head (SwitchHead, Csordás et al. 2023); latent is not there
-    /// yet.
+    /// full: a matrix each for queries, keys, values and outputs; switch-head: experts in every head for values and outputs (Csordás et
+    /// al. 2023); latent: keys and values made of one small vector per token, which is all that a cache keeps (MLA, DeepSeek-AI 2024).
     /// </summary>
     public AttentionKind Kind { get; init; } = AttentionKind.Full;
 
@@ -74,12 +61,24 @@ public sealed record AttentionConfig
     [FormerKey("model.heads")]
     public int Heads { get; init; } = 4;
 
-    /// <summary>Key and value heads; divides the heads. 0: as many as heads.</summary>
+    /// <summary>Key and value heads; divides the heads. 0: as many as heads, and latent attention has no fewer.</summary>
     [FormerKey("model.kv_heads")]
     public int KvHeads { get; init; }
 
-    /// <summary>Size of a head, D; 0: width/heads, and then the heads divide the width.</summary>
+    /// <summary>
+    /// Size of a head, D; 0: width/heads, and then the heads divide the width. In latent attention of a query and a key, with the
+    /// attention.rope_size elements behind the others that have positions.
+    /// </summary>
     public int HeadSize { get; init; }
+
+    /// <summary>Size of a value's head in latent attention; 0: attention.head_size.</summary>
+    public int ValueSize { get; init; }
+
+    /// <summary>Latent attention: size of the vector that a token's keys and values are made of.</summary>
+    public int LatentRank { get; init; }
+
+    /// <summary>Latent attention: size of the normed vector that a token's queries are made of; 0: of the token itself.</summary>
+    public int QueryRank { get; init; }
 
     /// <summary>
     /// How many tokens back attention sees, itself included; 0: all. One for all layers, or a list that repeats over them (128,0: every
@@ -103,11 +102,11 @@ public sealed record AttentionConfig
     /// <summary>A learned logit per query head joins the softmax, and its share is dropped (gpt-oss).</summary>
     public bool Sinks { get; init; }
 
-    /// <summary>Biases of queries, keys and values (Qwen2).</summary>
+    /// <summary>Biases of queries, keys and values (Qwen2); in latent attention of the two projections down to small vectors.</summary>
     public bool Biases { get; init; }
 
     /// <summary>Bias of the output projection: as model.biases says, or true, or false.</summary>
-    public OutputBias OutputBias { get; init; }
+    public BiasChoice OutputBias { get; init; }
 
     /// <summary>Base of the rotary frequencies.</summary>
     [FormerKey("model.rope_theta")]
@@ -152,7 +151,10 @@ public sealed record AttentionConfig
     /// <summary>Yarn: see rope_attention_factor (DeepSeek's mscale_all_dim); 0: not set.</summary>
     public float RopeMscaleAllDim { get; init; }
 
-    /// <summary>Elements of a head, from its first, that rotary positions turn, an even number; 0: all.</summary>
+    /// <summary>
+    /// Elements of a head, from its first, that rotary positions turn, an even number; 0: all. In latent attention those at its end, which
+    /// have the positions alone: their keys are one for all heads.
+    /// </summary>
     public int RopeSize { get; init; }
 
     /// <summary>Rotary pairs are neighbours (2i, 2i + 1), not half of what is turned apart (i, i + D/2).</summary>
@@ -173,6 +175,9 @@ public sealed record AttentionConfig
     /// <summary>Size of a head, D, with the default resolved.</summary>
     internal int HeadSizeOrDefault(int width) => HeadSize == 0 ? width / Heads : HeadSize;
 
+    /// <summary>Size of a value's head with the default resolved.</summary>
+    internal int ValueSizeOrDefault(int width) => Kind == AttentionKind.Latent && ValueSize > 0 ? ValueSize : HeadSizeOrDefault(width);
+
     /// <summary>Elements of a head that rotary positions turn, with the default resolved.</summary>
     internal int RopeSizeOrAll(int width) => RopeSize == 0 ? HeadSizeOrDefault(width) : RopeSize;
 
@@ -186,5 +191,5 @@ public sealed record AttentionConfig
     internal int KeyWidth(int width) => KvHeadsOrAll * HeadSizeOrDefault(width);
 
     /// <summary>Whether the output projection of a model has a bias.</summary>
-    internal bool HasOutputBias(ModelConfig model) => OutputBias == OutputBias.AsModel ? model.Biases : OutputBias == OutputBias.True;
+    internal bool HasOutputBias(ModelConfig model) => model.HasBias(OutputBias);
 }

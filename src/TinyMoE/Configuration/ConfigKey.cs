@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyMoE.Files;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Configuration;
 
@@ -38,13 +39,20 @@ internal sealed class ConfigKey
         _ when Type == typeof(float) => "a number",
         _ when Type == typeof(bool) => "true or false",
         _ when Type == typeof(PerLayer) => "a whole number, or a list of them",
+        _ when Type == typeof(string) => "a text",
+        _ when Type == typeof(LayerList) => "a list of layers, from 0, or none",
         _ when Type.IsEnum => string.Join(", ", EnumNames),
         _ => "a list of texts",
     };
 
     private Type Type => Property.PropertyType;
 
-    private IEnumerable<string> EnumNames => Enum.GetValues(Type).Cast<object>().Select(value => ToNode(value).GetValue<string>());
+    private bool IsListOfNumbers => Type == typeof(PerLayer) || Type == typeof(LayerList);
+
+    private IEnumerable<object> EnumValues => Enum.GetValues(Type).Cast<object>()
+        .Where(value => Type.GetField(value.ToString()!)!.GetCustomAttribute<NotASettingAttribute>() is null);
+
+    private IEnumerable<string> EnumNames => EnumValues.Select(value => ToNode(value).GetValue<string>());
 
     /// <summary>The name a property has in JSON, in <c>--set</c> and in the README.</summary>
     public static string NameOf(PropertyInfo property) => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
@@ -63,7 +71,7 @@ internal sealed class ConfigKey
             _ => node.ToString(),
         };
         JsonValueKind kind = node?.GetValueKind() ?? JsonValueKind.Null;
-        if (Type.IsAssignableTo(typeof(IEnumerable<string>)))
+        if (Type.IsAssignableTo(typeof(IEnumerable<string>))) // a string is one of characters
         {
             JsonNode?[] items = node is JsonArray list ? [.. list] : [node];
             return items.All(item => item?.GetValueKind() == JsonValueKind.String)
@@ -73,10 +81,10 @@ internal sealed class ConfigKey
 
         bool fits = kind switch
         {
-            JsonValueKind.Number => Type == typeof(int) || Type == typeof(ulong) || Type == typeof(float) || Type == typeof(PerLayer),
+            JsonValueKind.Number => Type == typeof(int) || Type == typeof(ulong) || Type == typeof(float) || IsListOfNumbers,
             JsonValueKind.True or JsonValueKind.False => Type == typeof(bool) || Type.IsEnum,
-            JsonValueKind.String => Type.IsEnum,
-            JsonValueKind.Array => Type == typeof(PerLayer),
+            JsonValueKind.String => Type.IsEnum || Type == typeof(string),
+            JsonValueKind.Array => IsListOfNumbers,
             _ => false,
         };
         return fits ? Read(text) : throw Bad(text);
@@ -93,7 +101,9 @@ internal sealed class ConfigKey
                 float.TryParse(text, NumberStyles.Float, invariant, out float number) && float.IsFinite(number) ? number : null,
             _ when Type == typeof(bool) => bool.TryParse(text, out bool flag) ? flag : null,
             _ when Type == typeof(PerLayer) => PerLayer.Parse(text),
-            _ when Type.IsEnum => Enum.GetValues(Type).Cast<object>().FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
+            _ when Type == typeof(string) => text,
+            _ when Type == typeof(LayerList) => LayerList.Parse(text),
+            _ when Type.IsEnum => EnumValues.FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
             _ => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
         };
     }

@@ -64,7 +64,7 @@ internal static class ConfigKeys
         foreach (ConfigChange change in changes)
             tree[change.Key.Group]![change.Key.Name] = change.Value;
         IEnumerable<ConfigKey> former = changes.Where(change => change.Written != change.Key.Path).Select(change => change.Key);
-        return tree.Deserialize<RunConfig>(ConfigJson.Options)! with
+        return FromTree(tree) with
         {
             WrittenByFormerName = [.. config.WrittenByFormerName.Union(former)],
         };
@@ -92,11 +92,16 @@ internal static class ConfigKeys
         {
             JsonNode value = defaults[key.Group]![key.Name]!;
             string standard = value is JsonArray list ? string.Join(",", list) : value.ToString();
+            standard = standard.Length > 0 ? standard : "none";
             string summary = summaries.GetValueOrDefault($"P:{key.Property.DeclaringType!.FullName}.{key.Property.Name}", "");
             table.Append($"| `{key.Path}` | {key.Needs} | {standard} | {summary.Replace("|", "\\|", StringComparison.Ordinal)} |\n");
         }
         return table.ToString();
     }
 
-    private static JsonObject Tree(RunConfig config) => JsonSerializer.SerializeToNode(config, ConfigJson.Options)!.AsObject();
+    /// <summary>The configuration with the values of a tree, as <see cref="Tree"/> makes it.</summary>
+    internal static RunConfig FromTree(JsonObject tree) => tree.Deserialize<RunConfig>(ConfigJson.Options)!;
+
+    /// <summary>All keys of a configuration: an object per group.</summary>
+    internal static JsonObject Tree(RunConfig config) => JsonSerializer.SerializeToNode(config, ConfigJson.Options)!.AsObject();
 }

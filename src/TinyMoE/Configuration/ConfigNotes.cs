@@ -4,11 +4,13 @@ namespace TinyMoE.Configuration;
 public static class ConfigNotes
 {
     /// <summary>One line each; none for most configurations.</summary>
-    public static IReadOnlyList<string> Of(RunConfig config) => [.. NeverWarm(config.Train), .. OfModel(config)];
+    public static IReadOnlyList<string> Of(RunConfig config) =>
+        [.. NeverWarm(config.Train), .. NothingToLearn(config.Moe), .. OfModel(config)];
 
     /// <summary>Those that also matter to who only uses the model.</summary>
     public static IReadOnlyList<string> OfModel(RunConfig config) =>
     [
+        .. IgnoredOfModel(config.Model),
         .. config.Moe.Experts == 0 ? [] : NonCausal(config.Moe).Concat(Ignored(config.Moe)).Concat(DependsOnBatch(config)),
         .. Ignored(config.Attention, config.Model),
         .. Renamed(config.WrittenByFormerName),
@@ -25,6 +27,28 @@ public static class ConfigNotes
         float highest = (float)((double)train.LearningRate * steps / train.Warmup);
         yield return $"train.warmup={train.Warmup} is longer than the {steps} steps of the {what}: the learning rate rises to "
             + $"{highest:G3} at most, not to train.learning_rate={train.LearningRate}; set train.warmup below {steps}, or raise {key}";
+    }
+
+    /// <summary>A router that the text cannot teach: only a model whose weights are given has one.</summary>
+    private static IEnumerable<string> NothingToLearn(MoeConfig moe)
+    {
+        if (moe.GatesAreConstant)
+        {
+            yield return "moe.renormalize=true with moe.active=1 makes every gate the same: the router learns nothing from the text, as "
+                + "it would with moe.renormalize=false";
+        }
+    }
+
+    private static IEnumerable<string> IgnoredOfModel(ModelConfig model)
+    {
+        ModelConfig standard = new();
+        if (model.FeedForward == FeedForwardKind.ClampedSwiGlu)
+            yield break;
+        List<string> idle = [];
+        AddUnless(idle, "model.swiglu_limit", model.SwigluLimit == standard.SwigluLimit);
+        AddUnless(idle, "model.swiglu_alpha", model.SwigluAlpha == standard.SwigluAlpha);
+        if (idle.Count > 0)
+            yield return $"{Together(idle)} no effect without model.feed_forward=clamped-swiglu";
     }
 
     private static IEnumerable<string> NonCausal(MoeConfig moe)
@@ -55,8 +79,10 @@ public static class ConfigNotes
             AddWhere(idle, ("moe.jitter", moe.Jitter), ("moe.logit_noise", moe.LogitNoise), ("moe.gate_dropout", moe.GateDropout));
         if (moe.Router == RouterKind.NoisyTopK)
             AddWhere(idle, ("moe.logit_noise", moe.LogitNoise));
+        AddUnless(idle, "moe.router_bias", router.HasLogits || !moe.RouterBias);
+        AddUnless(idle, "moe.routed_scaling", moe.RoutedScaling == 1f || moe.Router is RouterKind.TopK or RouterKind.DeepSeek);
         if (idle.Count > 0)
-            yield return $"{string.Join(", ", idle)} {(idle.Count == 1 ? "has" : "have")} no effect with moe.router={router.Name}";
+            yield return $"{Together(idle)} no effect with moe.router={router.Name}";
     }
 
     /// <summary>Keys of rotary positions that say something, and nothing asks for them.</summary>
@@ -117,6 +143,14 @@ public static class ConfigNotes
     {
         if (keys.Count > 0)
             yield return string.Join(", ", keys.Select(key => $"{key.FormerPath} is now {key.Path}"));
+    }
+
+    private static string Together(List<string> keys) => $"{string.Join(", ", keys)} {(keys.Count == 1 ? "has" : "have")}";
+
+    private static void AddUnless(List<string> idle, string key, bool works)
+    {
+        if (!works)
+            idle.Add(key);
     }
 
     private static void AddWhere(List<string> idle, params ReadOnlySpan<(string Key, float Value)> keys)

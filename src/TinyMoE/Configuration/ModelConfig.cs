@@ -29,11 +29,30 @@ public enum FeedForwardKind
     [JsonStringEnumMemberName("swiglu")]
     SwiGlu,
 
+    /// <summary>
+    /// down·(g·sigmoid(α·g)·(u + 1)), g = min(gate·x, limit), u = up·x within ±limit (GPT-OSS).
+    /// </summary>
+    [JsonStringEnumMemberName("clamped-swiglu")]
+    ClampedSwiGlu,
+
     /// <summary>down·gelu(up·x).</summary>
     Gelu,
 
     /// <summary>down·relu(up·x).</summary>
     Relu,
+}
+
+/// <summary>Whether some of a model's projections have biases.</summary>
+public enum BiasChoice
+{
+    /// <summary>As <c>model.biases</c> says.</summary>
+    AsModel,
+
+    /// <summary>They have biases.</summary>
+    True,
+
+    /// <summary>They have no biases.</summary>
+    False,
 }
 
 /// <summary>How weights begin.</summary>
@@ -61,7 +80,7 @@ public sealed record ModelConfig
     /// <summary>Most tokens the model sees at once, T.</summary>
     public int Context { get; init; } = 128;
 
-    /// <summary>Symbols, V; 0: what the tokenizer has.</summary>
+    /// <summary>Symbols, V; 0: what the tokenizer has. More than that are never written, as where V is to be a round number.</summary>
     public int Vocabulary { get; init; }
 
     /// <summary>Norm before attention, before the feed-forward, and at the end.</summary>
@@ -79,14 +98,35 @@ public sealed record ModelConfig
     /// <summary>Hidden size of dense layers; 0: four times the width.</summary>
     public int Hidden { get; init; }
 
+    /// <summary>Feed-forward clamped-swiglu: the most that gate and up are let through (GPT-OSS: 7).</summary>
+    public float SwigluLimit { get; init; } = 7f;
+
+    /// <summary>Feed-forward clamped-swiglu: what the gate is multiplied by inside its sigmoid (GPT-OSS: 1.702).</summary>
+    public float SwigluAlpha { get; init; } = 1.702f;
+
     /// <summary>
-    /// Biases in projections, experts, layer norms and the head (never in the router; those of queries, keys and values are
-    /// attention.biases).
+    /// Biases in projections, experts, layer norms and the head (not in the router, which has moe.router_bias; those of queries, keys and
+    /// values are attention.biases).
     /// </summary>
     public bool Biases { get; init; }
 
+    /// <summary>Biases of the feed-forward in dense layers: as model.biases says, or true, or false.</summary>
+    public BiasChoice FeedForwardBiases { get; init; }
+
+    /// <summary>Bias of the head: as model.biases says, or true, or false.</summary>
+    public BiasChoice HeadBias { get; init; }
+
     /// <summary>The head shares the embedding's weights.</summary>
     public bool TieEmbeddings { get; init; }
+
+    /// <summary>What the embedding of a token is multiplied by (Granite).</summary>
+    public float EmbeddingMultiplier { get; init; } = 1f;
+
+    /// <summary>What attention and feed-forward add to the residual stream is multiplied by (Granite).</summary>
+    public float ResidualMultiplier { get; init; } = 1f;
+
+    /// <summary>What the logits of the next token are divided by (Granite).</summary>
+    public float LogitsScaling { get; init; } = 1f;
 
     /// <summary>Dropout of attention weights, attention outputs and feed-forward outputs, in training.</summary>
     public float Dropout { get; init; }
@@ -99,4 +139,10 @@ public sealed record ModelConfig
 
     /// <summary>Hidden size of a dense layer with the default resolved.</summary>
     internal int HiddenOrDefault => Hidden == 0 ? 4 * Width : Hidden;
+
+    /// <summary>Whether the feed-forward has a gate beside its up projection.</summary>
+    internal bool IsGated => FeedForward is FeedForwardKind.SwiGlu or FeedForwardKind.ClampedSwiGlu;
+
+    /// <summary>Whether projections with this choice have biases.</summary>
+    internal bool HasBias(BiasChoice choice) => choice == BiasChoice.AsModel ? Biases : choice == BiasChoice.True;
 }

@@ -65,17 +65,29 @@ public sealed record MoeConfig
     /// <summary>How tokens find experts; see the table of routers.</summary>
     public RouterKind Router { get; init; } = RouterKind.TopK;
 
+    /// <summary>Biases of the experts, the shared ones too: as model.biases says, or true, or false.</summary>
+    public BiasChoice ExpertBiases { get; init; }
+
+    /// <summary>The router's logits have a learned bias (GPT-OSS), with every router that learns logits of a token.</summary>
+    public bool RouterBias { get; init; }
+
     /// <summary>
     /// Routers top-k, task and hierarchical: true, gates are the softmax over the chosen logits; false, over all logits (their sum is
-    /// below 1).
+    /// below 1). Router deepseek: true, the chosen scores are divided by their sum; false, they are not.
     /// </summary>
     public bool Renormalize { get; init; } = true;
 
-    /// <summary>Every how many layers one has experts, counted from the first that may.</summary>
+    /// <summary>
+    /// Every how many layers one has experts, counted from the first that may (Qwen's decoder_sparse_step s: this s, and moe.first_dense
+    /// s − 1).
+    /// </summary>
     public int Every { get; init; } = 1;
 
     /// <summary>How many layers at the start are dense.</summary>
     public int FirstDense { get; init; }
+
+    /// <summary>Layers that are dense besides those, counted from 0 (Qwen's mlp_only_layers).</summary>
+    public LayerList DenseLayers { get; init; } = LayerList.None;
 
     /// <summary>
     /// Experts that every token passes besides those it is routed to, each of the hidden size of an expert (Dai et al. 2024).
@@ -85,7 +97,12 @@ public sealed record MoeConfig
     /// <summary>The shared experts' output is multiplied by a learned sigmoid gate of the token (Qwen2-MoE).</summary>
     public bool SharedGate { get; init; }
 
-    /// <summary>Groups of experts, equal and in order, of the routers hierarchical and deepseek; divides the experts.</summary>
+    /// <summary>Hidden size of all shared experts together; 0: moe.shared_experts times that of an expert.</summary>
+    public int SharedHidden { get; init; }
+
+    /// <summary>
+    /// Groups of experts, equal and in order, of the routers top-k, hierarchical and deepseek; divides the experts.
+    /// </summary>
     public int Groups { get; init; } = 1;
 
     /// <summary>Groups a token may have experts of; hierarchical takes the same number of experts of each.</summary>
@@ -126,10 +143,12 @@ public sealed record MoeConfig
     /// </summary>
     public float GateDropout { get; init; }
 
-    /// <summary>Router deepseek: step of each expert's bias towards an equal load, after every training step (Wang et al. 2024).</summary>
+    /// <summary>
+    /// Router deepseek: step of each expert's correction towards an equal load, after every training step (Wang et al. 2024).
+    /// </summary>
     public float BiasRate { get; init; } = 1e-3f;
 
-    /// <summary>Router deepseek: multiplies the gates, whose sum is 1 before (DeepSeek-V3: 2.5).</summary>
+    /// <summary>Routers top-k and deepseek: multiplies the gates (DeepSeek-V3: 2.5).</summary>
     public float RoutedScaling { get; init; } = 1f;
 
     /// <summary>Router hash: how its table is made.</summary>
@@ -177,7 +196,8 @@ public sealed record MoeConfig
     public ElementType RouterPrecision { get; init; }
 
     /// <summary>Whether layer <paramref name="layer"/> (from 0) has experts.</summary>
-    public bool InLayer(int layer) => Experts > 0 && layer >= FirstDense && (layer - FirstDense) % Every == 0;
+    public bool InLayer(int layer) =>
+        Experts > 0 && layer >= FirstDense && (layer - FirstDense) % Every == 0 && !DenseLayers.Contains(layer);
 
     /// <summary>
     /// Whether evaluation and generation look at later tokens: then every loss says so, and text can only be written by computing the
@@ -196,6 +216,15 @@ public sealed record MoeConfig
 
     /// <summary>Hidden size of an expert with the default resolved.</summary>
     internal int HiddenOrDefault(int width) => Hidden == 0 ? 4 * width : Hidden;
+
+    /// <summary>Hidden size of all shared experts together with the default resolved; 0 where there are none.</summary>
+    internal long SharedHiddenOrDefault(int width) =>
+        SharedExperts == 0 || SharedHidden > 0 ? SharedHidden : (long)SharedExperts * HiddenOrDefault(width);
+
+    /// <summary>
+    /// Whether all gates are the same number, so that the text teaches the router nothing: one expert per token, divided by itself.
+    /// </summary>
+    internal bool GatesAreConstant => Experts > 1 && Active == 1 && Renormalize && Router is RouterKind.TopK or RouterKind.DeepSeek;
 
     /// <summary>Experts per token, where the router may have its own number.</summary>
     internal int ActiveOfRouter => RouterTraits.Of(Router).Active is { } own ? Math.Min(own, Experts) : Active;

@@ -83,7 +83,9 @@ public sealed record RouterTraits(
         new(RouterKind.TopK, "the K largest logits; gates softmax over them, or over all",
             "Mixtral (Jiang et al. 2024), OLMoE (Muennighoff et al. 2024), Qwen2-MoE")
         {
-            Remarks = "With K = 1 the gate is p over all experts; `moe.renormalize=true`, which would make it 1, is refused.",
+            Remarks = "With K = 1 and `moe.renormalize=true` every gate is 1, as in Hugging Face's models: weights that are given may "
+                + "have it, training from nothing refuses it. A group's score, with `moe.groups`, is its largest logit; gates are "
+                + "multiplied by `moe.routed_scaling` last.",
         },
         new(RouterKind.NoisyTopK, "trainable noise on the logits, then top-k; importance and smooth load losses", "Shazeer et al. 2017")
         {
@@ -132,8 +134,9 @@ public sealed record RouterTraits(
         new(RouterKind.DeepSeek, "sigmoid scores, chosen with a bias that follows the load; groups; no balance loss needed",
             "DeepSeek-V3 (DeepSeek-AI 2024), Wang et al. 2024")
         {
-            Remarks = "Gates are the chosen scores divided by their sum, times `moe.routed_scaling`; with K = 1 the score itself, "
-                + "undivided. A group's score is the sum of its two best, bias included.",
+            Remarks = "Gates are the chosen scores divided by their sum, or with `moe.renormalize=false` as they are, times "
+                + "`moe.routed_scaling`. With K = 1 divided scores are 1: training from nothing refuses that. A group's score is the sum "
+                + "of its two best, bias included; an expert of another group is never chosen, whatever its score.",
         },
         new(RouterKind.Random, "experts at random, equal gates", "baseline", HasProbabilities: false, HasLogits: false)
         {

@@ -44,17 +44,22 @@ public sealed record RunConfig
     /// <exception cref="TinyMoEException">What does not fit together, in one line.</exception>
     public void Validate() => Validation.Check(this);
 
-    /// <summary>A copy for a tokenizer of that many symbols. A <c>model.vocabulary</c> that says otherwise is an error.</summary>
+    /// <summary>The same of what a model that is only used needs: its training may be anything.</summary>
+    internal void ValidateUse() => Validation.CheckUse(this);
+
+    /// <summary>
+    /// A copy for a tokenizer of that many symbols: <c>model.vocabulary</c> = 0 becomes their number, and fewer is an error.
+    /// </summary>
     public RunConfig WithVocabulary(int vocabulary)
     {
-        if (Model.Vocabulary != 0 && Model.Vocabulary != vocabulary)
+        if (Model.Vocabulary != 0 && Model.Vocabulary < vocabulary)
         {
             throw new TinyMoEException(
-                $"model.vocabulary={Model.Vocabulary} does not match the tokenizer, which has {vocabulary} symbols on this "
-                + "text; leave it 0");
+                $"model.vocabulary={Model.Vocabulary} is less than the {vocabulary} symbols that the tokenizer has on this text; "
+                + "leave it 0 for as many as there are, or raise it");
         }
 
-        return this with { Model = Model with { Vocabulary = vocabulary } };
+        return Model.Vocabulary != 0 ? this : this with { Model = Model with { Vocabulary = vocabulary } };
     }
 
     /// <summary>

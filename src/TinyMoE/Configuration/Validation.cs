@@ -1,4 +1,5 @@
 using TinyMoE.Files;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Configuration;
 
@@ -8,21 +9,41 @@ internal static class Validation
     /// <summary>Largest size of anything, so that four times a width is still an int.</summary>
     private const int Largest = 10_000_000;
 
+    /// <summary>More tokens than any model that is trained here has use for.</summary>
+    internal const int MostTokens = 1_000_000;
+
     private const int MostLayers = 10_000; // building a layer takes time, even where it takes no memory
 
     private const int MostContext = 1 << 20; // so does every position: attention looks from each at all before it
 
     public static void Check(RunConfig config)
     {
+        CheckGroups(config);
+        CheckTrain(config.Train);
+        CheckData(config.Data);
+        CheckTensors(config, (long)(config.Train.Batch / config.Train.Accumulation) * config.Model.Context);
+    }
+
+    /// <summary>Finds what cannot work of a model that is only used, a few tokens at a time.</summary>
+    public static void CheckUse(RunConfig config)
+    {
+        CheckGroups(config);
+        CheckTensors(config, tokens: 1);
+    }
+
+    private static void CheckGroups(RunConfig config)
+    {
         CheckModel(config.Model);
         CheckHeads(config.Attention, config.Model);
         CheckRopeScaling(config.Attention, config.Model);
         CheckAttention(config.Attention);
+        CheckLatent(config.Attention, config.Model);
         CheckMoe(config.Moe, config.Model);
-        CheckTrain(config.Train);
-        CheckData(config.Data);
-        CheckTensors(config);
     }
+
+    /// <summary>Finds what a model can have whose weights are given, and one that begins with random weights cannot learn with.</summary>
+    public static void CheckLearns(MoeConfig moe) => Require(!moe.GatesAreConstant,
+        "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set moe.renormalize=false");
 
     /// <summary>Finds what a model that was trained must have, and a configuration that is still to meet its text need not.</summary>
     public static void CheckComplete(RunConfig config)
@@ -33,11 +54,10 @@ internal static class Validation
     }
 
     /// <summary>A tensor has at most 2³¹ − 1 elements; here are the largest of the weights and of a step.</summary>
-    private static void CheckTensors(RunConfig config)
+    private static void CheckTensors(RunConfig config, long tokens)
     {
         (ModelConfig model, AttentionConfig attention, MoeConfig moe) = (config.Model, config.Attention, config.Moe);
         long hidden = model.HiddenOrDefault, expertHidden = moe.Experts == 0 ? 0 : moe.HiddenOrDefault(model.Width);
-        long tokens = (long)(config.Train.Batch / config.Train.Accumulation) * model.Context;
         Tensor("model.width·model.width", (long)model.Width * model.Width);
         Tensor("model.context·model.width", (long)model.Context * model.Width);
         Tensor("model.vocabulary·model.width", (long)model.Vocabulary * model.Width);
@@ -49,6 +69,20 @@ internal static class Validation
             Tensor("attention.heads·attention.head_size", queryWidth);
             Tensor("attention.heads·attention.head_size·model.width", queryWidth * model.Width);
             Tensor("train.batch·model.context·attention.heads·attention.head_size", tokens * queryWidth);
+        }
+
+        if (attention.Kind == AttentionKind.Latent)
+        {
+            long keyValueWidth = queryWidth + (long)attention.Heads * (attention.ValueSizeOrDefault(model.Width) - attention.RopeSize);
+            Tensor("train.batch·model.context", tokens);
+            Tensor("attention.heads·(sizes of a head)", queryWidth + keyValueWidth);
+            Tensor("2·attention.heads·model.context", 2L * attention.Heads * model.Context);
+            Tensor("attention.latent_rank·model.width", ((long)attention.LatentRank + attention.RopeSize) * model.Width);
+            Tensor("attention.query_rank·model.width", (long)attention.QueryRank * model.Width);
+            Tensor("attention.query_rank·attention.heads·attention.head_size", attention.QueryRank * queryWidth);
+            Tensor("attention.latent_rank·attention.heads·(sizes of a head)", attention.LatentRank * keyValueWidth);
+            Tensor("model.context·attention.latent_rank", (long)model.Context * (attention.LatentRank + attention.RopeSize));
+            Tensor("train.batch·model.context·attention.heads·(sizes of a head)", tokens * (queryWidth + keyValueWidth));
         }
 
         if (attention.Kind == AttentionKind.SwitchHead)
@@ -68,8 +102,10 @@ internal static class Validation
         {
             Tensor("train.batch·model.context·moe.experts", tokens * moe.Experts);
             Tensor("train.batch·model.context·moe.active·model.width", tokens * moe.ActiveOfRouter * model.Width);
-            Tensor("model.width·moe.shared_experts·moe.hidden", model.Width * expertHidden * moe.SharedExperts);
-            Tensor("train.batch·model.context·moe.shared_experts·moe.hidden", tokens * moe.SharedExperts * expertHidden);
+            long sharedHidden = moe.SharedHiddenOrDefault(model.Width);
+            string shared = moe.SharedHidden > 0 ? "moe.shared_hidden" : "moe.shared_experts·moe.hidden";
+            Tensor($"model.width·{shared}", model.Width * sharedHidden);
+            Tensor($"train.batch·model.context·{shared}", tokens * sharedHidden);
         }
 
         static void Tensor(string keys, long elements) =>
@@ -88,6 +124,11 @@ internal static class Validation
         Size("model.hidden", model.Hidden, 0);
         Positive("model.norm_epsilon", model.NormEpsilon);
         Positive("model.init_scale", model.InitScale);
+        Positive("model.swiglu_limit", model.SwigluLimit);
+        Positive("model.swiglu_alpha", model.SwigluAlpha);
+        Positive("model.embedding_multiplier", model.EmbeddingMultiplier);
+        Positive("model.residual_multiplier", model.ResidualMultiplier);
+        Positive("model.logits_scaling", model.LogitsScaling);
         Require(model.Dropout is >= 0 and < 1, $"model.dropout={model.Dropout} must be at least 0 and below 1");
     }
 
@@ -120,7 +161,6 @@ internal static class Validation
         NotNegative("attention.scale", attention.Scale);
         NotNegative("attention.clip", attention.Clip);
         Positive("attention.rope_theta", attention.RopeTheta);
-        Require(attention.Kind != AttentionKind.Latent, "attention.kind=latent is not there yet; set it full or switch-head");
     }
 
     /// <summary>What the formulas of the scalings divide by, and take logarithms of.</summary>
@@ -167,6 +207,46 @@ internal static class Validation
             + $"attention.experts={attention.Experts}, or every expert is taken all the same; set it 0");
     }
 
+    /// <summary>The sizes of latent attention, which no other kind has, and what it has not.</summary>
+    private static void CheckLatent(AttentionConfig attention, ModelConfig model)
+    {
+        Size("attention.value_size", attention.ValueSize, 0);
+        Size("attention.latent_rank", attention.LatentRank, 0);
+        Size("attention.query_rank", attention.QueryRank, 0);
+        if (attention.Kind != AttentionKind.Latent)
+        {
+            NeedsLatent("attention.value_size", attention.ValueSize);
+            NeedsLatent("attention.latent_rank", attention.LatentRank);
+            NeedsLatent("attention.query_rank", attention.QueryRank);
+            return;
+        }
+
+        int headSize = attention.HeadSizeOrDefault(model.Width);
+        Require(model.Positions == PositionKind.Rope, "attention.kind=latent has rotary positions only; set model.positions=rope");
+        Require(attention.LatentRank > 0,
+            "attention.kind=latent needs attention.latent_rank: how many numbers the keys and values of a token are made of");
+        Require(attention.RopeSize > 0 && attention.RopeSize < headSize,
+            $"attention.kind=latent needs an attention.rope_size above 0 and below the size of a head, {headSize}: the elements of a head "
+            + $"that have positions; it is {attention.RopeSize}");
+        Require(attention.RopeScaling != RopeScaling.Dynamic,
+            "attention.rope_scaling=dynamic changes keys that a cache of attention.kind=latent has turned already; set none, linear, "
+            + "llama3 or yarn");
+        Require(attention.KvHeadsOrAll == attention.Heads,
+            $"attention.kv_heads={attention.KvHeads} has no meaning with attention.kind=latent, where every head has its own keys and "
+            + "values; set it 0");
+        Require(attention.QueryKeyNorm == QueryKeyNorm.None,
+            "attention.kind=latent has norms of its own and takes none of queries and keys; set attention.query_key_norm=none");
+        Require(attention.Window.Values.All(window => window == 0),
+            $"attention.window={Excerpt.Of(attention.Window.ToString())} has no meaning with attention.kind=latent, which sees all tokens; "
+            + "set it 0");
+
+        Require(attention.Clip == 0, $"attention.clip={attention.Clip} is not there with attention.kind=latent; set it 0");
+        Require(!attention.Sinks, "attention.sinks=true is not there with attention.kind=latent; set it false");
+
+        static void NeedsLatent(string key, int value) =>
+            Require(value == 0, $"{key}={value} needs attention.kind=latent; set that, or {key}=0");
+    }
+
     private static void CheckMoe(MoeConfig moe, ModelConfig model)
     {
         Size("moe.experts", moe.Experts, 0);
@@ -174,6 +254,15 @@ internal static class Validation
         Size("moe.every", moe.Every, 1);
         Size("moe.first_dense", moe.FirstDense, 0);
         Size("moe.shared_experts", moe.SharedExperts, 0);
+        Size("moe.shared_hidden", moe.SharedHidden, 0);
+        foreach (int layer in moe.DenseLayers.Layers)
+        {
+            Require(layer >= 0 && layer < model.Layers,
+                $"moe.dense_layers names layer {layer}, and model.layers={model.Layers} are 0 to {model.Layers - 1}; leave it out");
+        }
+
+        Require(moe.DenseLayers.Layers.Distinct().Count() == moe.DenseLayers.Layers.Count,
+            $"moe.dense_layers={Excerpt.Of(moe.DenseLayers.ToString())} names a layer twice; name each once");
         Size("moe.groups", moe.Groups, 1);
         Size("moe.active_groups", moe.ActiveGroups, 1);
         Size("moe.min_capacity", moe.MinCapacity, 1);
@@ -205,13 +294,16 @@ internal static class Validation
             $"moe.active={moe.Active} must be from 1 to moe.experts={moe.Experts}; for a dense model set moe.experts=0");
         Require(moe.FirstDense < model.Layers,
             $"moe.first_dense={moe.FirstDense} leaves none of model.layers={model.Layers} for the experts; lower it, or set moe.experts=0");
+        Require(Enumerable.Range(0, model.Layers).Any(moe.InLayer),
+            $"moe.dense_layers, moe.first_dense={moe.FirstDense} and moe.every={moe.Every} leave none of model.layers={model.Layers} for "
+            + "the experts; name fewer, or set moe.experts=0");
         Require(moe.LoadLoss == 0 || noisy || (moe.LogitNoise > 0 && moe.Router is RouterKind.TopK or RouterKind.Switch),
             $"moe.load_loss={moe.LoadLoss} needs noise: moe.router=noisy-top-k, or moe.logit_noise above 0 with top-k or "
             + "switch; set that, or moe.load_loss=0");
         Require(moe.LoadLoss == 0 || moe.ActiveOfRouter < moe.Experts,
             $"moe.load_loss={moe.LoadLoss} needs moe.active below moe.experts={moe.Experts}, or every load is the same; set "
             + "moe.load_loss=0");
-        Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || moe.Router is not (RouterKind.TopK or RouterKind.Task) || !moe.Renormalize,
+        Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || moe.Router != RouterKind.Task || !moe.Renormalize,
             "moe.renormalize=true with moe.active=1 makes every gate 1, so the router cannot learn from the text; set "
             + "moe.renormalize=false");
         Require(moe.ActiveOfRouter > 1 || moe.Experts == 1 || !noisy || moe.LoadLoss > 0,
@@ -222,8 +314,11 @@ internal static class Validation
             $"moe.groups={moe.Groups} does not divide moe.experts={moe.Experts}; choose a divisor, or 1 for no groups");
         Require(moe.ActiveGroups <= moe.Groups,
             $"moe.active_groups={moe.ActiveGroups} must be from 1 to moe.groups={moe.Groups}");
-        Require(moe.Groups == 1 || moe.Router is RouterKind.Hierarchical or RouterKind.DeepSeek,
-            $"moe.groups={moe.Groups} is for the routers hierarchical and deepseek, and {named} has no groups; set moe.groups=1");
+        Require(moe.Groups == 1 || moe.Router is RouterKind.TopK or RouterKind.Hierarchical or RouterKind.DeepSeek,
+            $"moe.groups={moe.Groups} is for the routers top-k, hierarchical and deepseek, and {named} has no groups; set moe.groups=1");
+        Require(moe.LoadLoss == 0 || moe.ActiveGroups == moe.Groups,
+            $"moe.load_loss={moe.LoadLoss} is of choices among all experts, and moe.active_groups={moe.ActiveGroups} of "
+            + $"moe.groups={moe.Groups} closes some; set moe.load_loss=0, or moe.groups=1");
         Require(moe.Active <= moe.ActiveGroups * (moe.Experts / moe.Groups) || moe.Groups == 1,
             $"moe.active={moe.Active} experts do not fit moe.active_groups={moe.ActiveGroups} groups of "
             + $"{moe.Experts / Math.Max(1, moe.Groups)}; raise moe.active_groups, or lower moe.active");
@@ -243,9 +338,13 @@ internal static class Validation
         Require(moe.AllowNonCausal || moe.EvalCapacityFactor == 0,
             $"moe.eval_capacity_factor={moe.EvalCapacityFactor} lets what a token gets depend on other tokens, later ones "
             + "too; set it to 0, or moe.allow_non_causal=true");
+        Require(moe.ExpertPrecision != ElementType.Float16 && moe.RouterPrecision != ElementType.Float16,
+            "moe.expert_precision and moe.router_precision are float32 or bfloat16: nothing computes in float16");
         Require(moe.GshardLoss == 0 || moe.Router is not (RouterKind.ExpertChoice or RouterKind.Soft),
             $"moe.gshard_loss counts first choices, and with {named} tokens do not choose; set moe.gshard_loss=0");
         Require(!moe.SharedGate || moe.SharedExperts > 0, "moe.shared_gate=true needs moe.shared_experts above 0");
+        Require(moe.SharedHidden == 0 || moe.SharedExperts > 0,
+            $"moe.shared_hidden={moe.SharedHidden} needs moe.shared_experts above 0");
     }
 
     private static void CheckTrain(TrainConfig train)
@@ -284,6 +383,10 @@ internal static class Validation
         Require(data.Labels != LabelKind.Record || !readsDocs,
             $"data.labels=record needs files of JSON Lines, and data.sources has {DataConfig.SdkDocs}; name such files, or "
             + "set data.labels=source");
+        Require(data.Tokenizer != TokenizerKind.Bpe || data.TokenizerVocabulary is >= 1 and <= MostTokens,
+            $"data.tokenizer_vocabulary={data.TokenizerVocabulary} must be at least 1 and at most {MostTokens}");
+        Require(!data.TokenizerFile.Contains('\0', StringComparison.Ordinal),
+            "data.tokenizer_file has the character U+0000, which no path has; name a file or a folder");
         Require(data.Validation is > 0 and < 1,
             $"data.validation={data.Validation} must be above 0 and below 1: the share of the text that is held out");
     }

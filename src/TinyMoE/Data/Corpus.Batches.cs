@@ -29,7 +29,7 @@ public sealed partial class Corpus : IBatchSource
             Span<int> inputs = rented.AsSpan(0, N), targets = rented.AsSpan(N, N), labels = withLabels ? rented.AsSpan(2 * N, N) : [];
             TrainBatch(train.Seed, step, first: part * B, T, inputs, targets, labels);
             TokenBatch tokens = new(tape.Ints(inputs), B, T) { Labels = withLabels ? tape.Ints(labels) : default };
-            return new Batch(tokens, tape.Ints(targets));
+            return new Batch(tokens, tape.Ints(targets)) { TargetBytes = Tokenizer.ByteCount(targets) };
         }
         finally
         {

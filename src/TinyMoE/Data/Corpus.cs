@@ -44,11 +44,16 @@ public sealed partial class Corpus
     /// validation.
     /// </summary>
     internal Corpus(Tokenizer tokenizer, TokenIds ids, float validationShare, LabelSet names, IReadOnlyList<Stretch> stretches)
+        : this(tokenizer, ids, names, Split(stretches, validationShare))
     {
-        if (validationShare is not (> 0 and < 1))
-            throw new TinyMoEException($"data.validation is {validationShare}: give a share above 0 and below 1.");
-        (order, split) = HeldOut.Choose(stretches, validationShare);
-        hasParts = stretches.Any(stretch => stretch.Part != stretches[0].Part);
+    }
+
+    /// <summary>The corpus of these ids, of which some stretches are to train on and the others are held out.</summary>
+    internal Corpus(Tokenizer tokenizer, TokenIds ids, LabelSet names, (List<Stretch> Train, List<Stretch> HeldOut) chosen)
+    {
+        order = [.. chosen.Train, .. chosen.HeldOut];
+        split = chosen.Train.Sum(stretch => stretch.Length);
+        hasParts = order.Any(stretch => stretch.Part != order[0].Part);
         this.ids = hasParts ? ids.Select([.. order.Select(stretch => (stretch.Start, stretch.Length))]) : ids;
         labels = new LabelRuns(order);
         Labels = names;
@@ -90,7 +95,7 @@ public sealed partial class Corpus
     public LabelSet Labels { get; }
 
     /// <summary>What a person should know of how the text was read, one line each: files that were left out, or mended.</summary>
-    public IReadOnlyList<string> Notes { get; private init; } = [];
+    public IReadOnlyList<string> Notes { get; internal init; } = [];
 
     /// <summary>
     /// SHA-256 of the vocabulary, the ids and the split, and of a text with several parts the labels' numbers, in hexadecimal: two corpora
@@ -106,20 +111,7 @@ public sealed partial class Corpus
     public static Corpus Load(DataConfig data, Tokenizer? existing = null, LabelSet? known = null, CancellationToken stop = default)
     {
         Configuration.Validation.CheckData(data);
-        TokenizerType type = existing?.Type ?? TokenizerType.Of(data.Tokenizer);
-        using LabelledText text = new(known);
-        try
-        {
-            TextSource.Read(data.Sources, data.Labels, type.Cleaning, text, stop);
-            Tokenizer tokenizer = existing ?? type.Learn(text.Text.Bytes);
-            (TokenIds ids, List<Stretch> stretches) = text.Encode(tokenizer, string.Join(", ", data.Sources), stop);
-            return new Corpus(tokenizer, ids, data.Validation, text.Labels, stretches) { Notes = text.Notes.Lines };
-        }
-        catch (OutOfMemoryException e)
-        {
-            throw new TinyMoEException(
-                $"Out of memory: the system has no room for the text, of which {Size.Of(text.Text.Length)} are read. Name fewer files.", e);
-        }
+        return CorpusLoader.Load(data, existing, known, stop);
     }
 
     /// <summary>The same text with nothing to train on: all of it is held out, in its own order.</summary>
@@ -202,6 +194,11 @@ public sealed partial class Corpus
         int count = wanted == 0 ? windows : Math.Min(wanted, windows);
         return [.. Enumerable.Range(0, count).Select(i => (int)((long)i * windows / count))];
     }
+
+    private static (List<Stretch> Train, List<Stretch> HeldOut) Split(IReadOnlyList<Stretch> stretches, float share) =>
+        share is > 0 and < 1
+            ? HeldOut.Choose(stretches, share)
+            : throw new TinyMoEException($"data.validation is {share}: give a share above 0 and below 1.");
 
     private void Copy(int start, Span<int> inputs, Span<int> targets, Span<int> inputLabels)
     {

@@ -19,6 +19,9 @@ internal sealed class LabelledText : IDisposable
             LabelOf(name);
     }
 
+    /// <summary>No text; what a person should know of its files joins these notes.</summary>
+    public LabelledText(TextNotes notes) => Notes = notes;
+
     /// <summary>The bytes of the text, in UTF-8 or as they were read.</summary>
     public TextBuffer Text { get; } = new();
 
@@ -58,9 +61,14 @@ internal sealed class LabelledText : IDisposable
     /// The ids of the text, and the stretches in tokens: a token is of the stretch that its first byte is in. One that stands for no bytes
     /// is of the stretch that goes on where it stands, at the end of the text of the last.
     /// </summary>
-    public (TokenIds Ids, List<Stretch> Stretches) Encode(Tokenizer tokenizer, string where, CancellationToken stop = default)
+    public (TokenIds Ids, List<Stretch> Stretches) Encode(Tokenizer tokenizer, string where, CancellationToken stop = default) =>
+        Encode(tokenizer, where, stretches, stop);
+
+    /// <summary>The ids of the text, and these stretches of bytes, which follow each other, in tokens.</summary>
+    public (TokenIds Ids, List<Stretch> Stretches) Encode(
+        Tokenizer tokenizer, string where, IReadOnlyList<Stretch> bytes, CancellationToken stop = default)
     {
-        StretchSink sink = new(new TokenIds.Writer(tokenizer.GuessCount(Text.Bytes), tokenizer.Vocabulary), [.. stretches], stop);
+        StretchSink sink = new(new TokenIds.Writer(tokenizer.GuessCount(Text.Bytes), tokenizer.Vocabulary), [.. bytes], stop);
         try
         {
             tokenizer.Encode(Text.Bytes, where, ref sink);

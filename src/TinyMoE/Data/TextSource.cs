@@ -52,6 +52,41 @@ internal static class TextSource
         }
     }
 
+    /// <summary>
+    /// Gives the cleaned text of one file after the other, the built-in one whole, to <paramref name="take"/>; each is gone when the next
+    /// one comes. Never nothing at all.
+    /// </summary>
+    public static void ReadEach(
+        IReadOnlyList<string> sources, TextCleaning cleaning, TextNotes notes, Action<TextBuffer> take, CancellationToken stop = default)
+    {
+        if (sources.Count == 0)
+            throw new TinyMoEException("There is no text to read: name a file, a folder, a glob or sdk-docs with --data.");
+        HashSet<string> seen = [];
+        foreach (Source source in sources.Select(Source.Parse))
+        {
+            bool empty = true;
+            foreach (string file in source.IsSdkDocs ? [source.Path] : FileSearch.Files(source.Path, notes, stop))
+            {
+                if (!seen.Add(source.IsSdkDocs ? file : FilePlace.Real(file)))
+                {
+                    empty = false;
+                    continue;
+                }
+
+                using LabelledText text = new(notes);
+                if (source.IsSdkDocs)
+                    SdkDocs.Append(text, source.Name, part: 0, stop);
+                else
+                    AppendFile(text, file, cleaning, stop);
+                empty &= text.Text.Length == 0;
+                take(text.Text);
+            }
+
+            if (empty)
+                throw Empty(source);
+        }
+    }
+
     /// <summary>Ends what was added from <paramref name="start"/> on with \n, unless it does already or nothing was added.</summary>
     internal static void EndLine(TextBuffer text, int start)
     {
@@ -88,12 +123,12 @@ internal static class TextSource
         }
 
         if (empty)
-        {
-            throw new TinyMoEException(File.Exists(source.Path)
-                ? $"{source.Path} is empty: name a file with text."
-                : $"All files of {source.Path} are empty: name files with text.");
-        }
+            throw Empty(source);
     }
+
+    private static TinyMoEException Empty(Source source) => new(File.Exists(source.Path)
+        ? $"{source.Path} is empty: name a file with text."
+        : $"All files of {source.Path} are empty: name files with text.");
 
     private static void AppendFile(LabelledText labelled, string file, TextCleaning cleaning, CancellationToken stop)
     {

@@ -1,59 +1,34 @@
 using TinyMoE.Configuration;
+using TinyMoE.Families.Config;
 
 namespace TinyMoE.Families;
 
-/// <summary>
-/// Hugging Face's names of Mixtral's tensors, which our checkpoints have; what Mixtral lacks is named in the same spirit.
-/// </summary>
+/// <summary>Mixtral (Jiang et al. 2024): Mistral with experts in every layer.</summary>
 internal sealed class Mixtral : Family
 {
     /// <inheritdoc/>
     public override string Name => "mixtral";
 
-    /// <summary>The names for a model. Of a gated network the gate is w1 and up is w3; without a gate up is w1.</summary>
-    public override TensorNames Names(ModelConfig model)
-    {
-        const string Block = "model.layers.{layer}", Attention = $"{Block}.self_attn", Moe = $"{Block}.block_sparse_moe";
-        Dictionary<string, string> names = new()
-        {
-            ["embedding"] = "model.embed_tokens",
-            ["positions"] = "model.embed_positions",
-            ["norm"] = "model.norm",
-            ["head"] = "lm_head",
-            ["layers.{layer}.attention_norm"] = $"{Block}.input_layernorm",
-            ["layers.{layer}.attention.query"] = $"{Attention}.q_proj",
-            ["layers.{layer}.attention.key"] = $"{Attention}.k_proj",
-            ["layers.{layer}.attention.query_norm"] = $"{Attention}.q_norm",
-            ["layers.{layer}.attention.key_norm"] = $"{Attention}.k_norm",
-            ["layers.{layer}.attention.sinks"] = $"{Attention}.sinks",
-            ["layers.{layer}.attention.value"] = $"{Attention}.v_proj",
-            ["layers.{layer}.attention.output"] = $"{Attention}.o_proj",
-            ["layers.{layer}.attention.value_router"] = $"{Attention}.v_gate",
-            ["layers.{layer}.attention.value_experts"] = $"{Attention}.v_experts.{{expert}}",
-            ["layers.{layer}.attention.output_router"] = $"{Attention}.o_gate",
-            ["layers.{layer}.attention.output_experts"] = $"{Attention}.o_experts.{{expert}}",
-            ["layers.{layer}.feed_forward_norm"] = $"{Block}.post_attention_layernorm",
-            ["layers.{layer}.moe.router"] = $"{Moe}.gate",
-            ["layers.{layer}.moe.router.bias"] = $"{Moe}.gate.e_score_correction_bias",
-            ["layers.{layer}.moe.router.centroids"] = $"{Moe}.centroids",
-            ["layers.{layer}.moe.router.groups"] = $"{Moe}.group_gate",
-            ["layers.{layer}.moe.router.noise"] = $"{Moe}.noise",
-            ["layers.{layer}.moe.router.table"] = $"{Moe}.hash.table",
-            ["layers.{layer}.moe.router.tasks"] = $"{Moe}.task_gate",
-            ["layers.{layer}.moe.shared_gate"] = $"{Moe}.shared_expert_gate",
-        };
-        AddNetwork("feed_forward", $"{Block}.mlp");
-        AddNetwork("moe.experts", $"{Moe}.experts.{{expert}}");
-        AddNetwork("moe.shared_experts", $"{Moe}.shared_experts");
-        return new TensorNames(names);
+    /// <inheritdoc/>
+    public override string Architecture => "MixtralForCausalLM";
 
-        void AddNetwork(string ours, string theirs)
-        {
-            bool isGated = model.FeedForward == FeedForwardKind.SwiGlu;
-            if (isGated)
-                names[$"layers.{{layer}}.{ours}.gate"] = $"{theirs}.w1";
-            names[$"layers.{{layer}}.{ours}.up"] = isGated ? $"{theirs}.w3" : $"{theirs}.w1";
-            names[$"layers.{{layer}}.{ours}.down"] = $"{theirs}.w2";
-        }
+    internal override int Preference => 1;
+
+    internal override IReadOnlyList<ConfigRule> Rules { get; } =
+    [
+        .. CommonRules.Decoder(width: 4096, layers: 32, heads: 32, context: 131072, epsilon: 1e-5, hidden: null, kvHeads: 8),
+        CommonRules.HeadSize(),
+        CommonRules.Window(fallback: null),
+        .. CommonRules.Experts(count: 8, active: 2, "num_local_experts", "num_experts"),
+        ConfigRule.Same("intermediate_size", "moe.hidden", 14336),
+        CommonRules.Fixed("moe.renormalize", true),
+        RopeRules.Of(theta: 1e6),
+    ];
+
+    internal override void AddNames(NameTable names, RunConfig config)
+    {
+        names.AddDecoder();
+        names.AddInLayer("moe.router.weight", [new("block_sparse_moe.gate.weight"), new("mlp.gate.weight")]);
+        names.AddExperts("block_sparse_moe.experts", gate: "w1", up: "w3", down: "w2");
     }
 }

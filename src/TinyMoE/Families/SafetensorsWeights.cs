@@ -39,8 +39,12 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     /// <inheritdoc/>
     public ElementType TypeOf(Parameter parameter)
     {
-        bool isNarrow = Array.TrueForAll(PiecesOf(parameter), piece => piece.Entry.Type == SafetensorsType.Bfloat16);
-        return isNarrow ? ElementType.Bfloat16 : ElementType.Float32;
+        Piece[] all = PiecesOf(parameter);
+        SafetensorsType type = all[0].Entry.Type;
+        bool isUniform = Array.TrueForAll(all, piece => piece.Entry.Type == type);
+        return isUniform && type == SafetensorsType.Bfloat16 ? ElementType.Bfloat16
+            : isUniform && type == SafetensorsType.Float16 ? ElementType.Float16
+            : ElementType.Float32;
     }
 
     /// <inheritdoc/>
@@ -48,12 +52,19 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     {
         Piece[] all = PiecesOf(parameter);
         SafetensorsEntry first = all[0].Entry;
-        if (!isMapped || first.Type == SafetensorsType.Float16 || !LieTogether(all)) // float16 is widened, and so copied
-            return 0;
-        nint address = file.AddressOf(first);
-        if (address != 0 && !IsFinite(address, first.Type, parameter.Count))
-            throw NotFinite(first.Name, path);
-        return address;
+        return isMapped && IsReadInPlace(first.Type) && LieTogether(all) ? FiniteAddressOf(first, parameter.Count) : 0;
+    }
+
+    /// <inheritdoc/>
+    public nint[]? AddressesOf(Parameter parameter)
+    {
+        Piece[] all = PiecesOf(parameter);
+        SafetensorsType type = all[0].Entry.Type;
+        if (!isMapped || !IsReadInPlace(type) || all.Length != parameter.Shape[0]
+            || !Array.TrueForAll(all, piece => piece.Entry.Type == type))
+            return null;
+        nint[] addresses = [.. all.Select(piece => FiniteAddressOf(piece.Entry, piece.Entry.Count))];
+        return addresses.Contains(0) ? null : addresses;
     }
 
     /// <inheritdoc/>
@@ -71,8 +82,9 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     {
         foreach ((SafetensorsEntry entry, long from, int to, int count) in Parts(parameter, first, values.Length))
         {
-            file.Read(entry, from, values.Slice(to, count));
-            if (!Bfloat16.IsFiniteAll(values.Slice(to, count)))
+            Span<ushort> bits = values.Slice(to, count);
+            file.Read(entry, from, bits);
+            if (entry.Type == SafetensorsType.Float16 ? !Float16.IsFiniteAll(bits) : !Bfloat16.IsFiniteAll(bits))
                 throw NotFinite(entry.Name, path);
         }
     }
@@ -122,13 +134,21 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
             + "together.");
     }
 
-    private static NotFiniteException NotFinite(string name, string path) => new(
+    internal static NotFiniteException NotFinite(string name, string path) => new(
         name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed "
         + "with it; use another checkpoint.");
 
-    private static unsafe bool IsFinite(nint address, SafetensorsType type, int count) => type == SafetensorsType.Bfloat16
-        ? Bfloat16.IsFiniteAll(new ReadOnlySpan<ushort>((void*)address, count))
-        : TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>((void*)address, count));
+    private static bool IsReadInPlace(SafetensorsType type) =>
+        type is SafetensorsType.Float32 or SafetensorsType.Bfloat16 or SafetensorsType.Float16;
+
+    /// <summary>The address of a tensor and of values after it, all of which must be finite; 0: they are not read in place.</summary>
+    private nint FiniteAddressOf(SafetensorsEntry entry, long count)
+    {
+        nint address = file.AddressOf(entry);
+        if (address != 0 && !MappedValues.AreFinite(address, entry.Type, count))
+            throw NotFinite(entry.Name, path);
+        return address;
+    }
 
     /// <summary>The tensors of the file that a parameter is, in the order of its elements.</summary>
     private Piece[] PiecesOf(Parameter parameter)

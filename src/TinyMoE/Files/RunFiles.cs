@@ -24,6 +24,12 @@ internal static class RunFiles
     /// <summary>Of a checkpoint: what the last evaluation saw of the routers.</summary>
     public const string Routing = "routing.safetensors";
 
+    /// <summary>Of a checkpoint whose weights came from a model of others: its chat template.</summary>
+    public const string ChatTemplate = "chat_template.jinja";
+
+    /// <summary>Of a checkpoint whose weights came from a model of others: how its makers generate with it.</summary>
+    public const string Generation = "generation_config.json";
+
     /// <summary>Of a checkpoint: the sums of its files.</summary>
     public const string Sums = "SHA256SUMS";
 
@@ -43,7 +49,11 @@ internal static class RunFiles
     public const string MetricsBegin = "{\"kind\":\"";
 
     /// <summary>All files of a checkpoint but the list of its sums, which may name others.</summary>
-    public static readonly string[] OfCheckpoint = [Config, Model, Optimizer, State, Routing, Tokenizer, Labels];
+    public static readonly string[] OfCheckpoint =
+        [Config, Model, Optimizer, State, Routing, Tokenizer, Labels, ChatTemplate, Generation];
+
+    /// <summary>Files of a checkpoint that say how its model is used; a training passes them on as they are.</summary>
+    public static readonly string[] Companions = [ChatTemplate, Generation];
 
     /// <summary>The files that every checkpoint of every format has.</summary>
     public static readonly string[] OfEveryCheckpoint = [Config, Model, State];

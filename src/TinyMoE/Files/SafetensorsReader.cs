@@ -7,41 +7,11 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Files;
 
-/// <summary>How a safetensors file keeps the elements of a tensor.</summary>
-public enum SafetensorsType
-{
-    /// <summary>float32, which is what files call F32.</summary>
-    Float32,
-
-    /// <summary>The upper half of a float32: BF16.</summary>
-    Bfloat16,
-
-    /// <summary>IEEE's half precision: F16.</summary>
-    Float16,
-}
-
-/// <summary>A tensor in a safetensors file: bytes <see cref="Begin"/> to <see cref="End"/> of the values.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Type">How its elements are kept.</param>
-/// <param name="Shape">Its sizes, outermost first; none for a scalar.</param>
-/// <param name="Begin">Its first byte, counted from the end of the header.</param>
-/// <param name="End">The byte after its last.</param>
-public sealed record SafetensorsEntry(string Name, SafetensorsType Type, IReadOnlyList<int> Shape, long Begin, long End)
-{
-    /// <summary>Number of elements.</summary>
-    public long Count => (End - Begin) / ElementBytes;
-
-    /// <summary>Bytes of an element.</summary>
-    internal int ElementBytes => SafetensorsReader.BytesOf(Type);
-
-    /// <summary>The shape as people write it.</summary>
-    internal string ShapeText => SafetensorsReader.Text([.. Shape]);
-}
-
 /// <summary>
-/// Reads safetensors files with tensors in float32, bfloat16 and float16. Opening believes nothing: lengths, JSON,
-/// types, shapes and offsets must fit together and cover the file exactly, or a <see cref="TinyMoEException"/>
-/// names the file and the tensor. Values are read in pieces, or where they lie in a mapping of the file.
+/// Reads safetensors files. Opening believes nothing: lengths, JSON, types, shapes and offsets must fit together and cover the file
+/// exactly, or a <see cref="TinyMoEException"/> names the file and the tensor. Tensors may have any type of the format; which of them
+/// weights can be read from (<see cref="SafetensorsTypes.IsOfWeights"/>) is asked when they are. Values are read in pieces, or where they
+/// lie in a mapping of the file.
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
@@ -58,6 +28,9 @@ public sealed class SafetensorsReader : IDisposable
 
     private SafetensorsReader(string path, SafeFileHandle file, bool leaveOpen) =>
         (this.path, this.file, this.leaveOpen) = (path, file, leaveOpen);
+
+    /// <summary>The file, as errors name it.</summary>
+    internal string FilePath => path;
 
     /// <summary>The tensors by name.</summary>
     public IReadOnlyDictionary<string, SafetensorsEntry> Tensors => tensors;
@@ -98,7 +71,7 @@ public sealed class SafetensorsReader : IDisposable
 
     /// <summary>
     /// Reads tensor <paramref name="name"/>, which must have shape <paramref name="shape"/>, into <paramref name="destination"/>;
-    /// what has 16 bits is widened.
+    /// what has fewer bits is widened.
     /// </summary>
     public void Read(string name, ReadOnlySpan<int> shape, Span<float> destination)
     {
@@ -123,29 +96,39 @@ public sealed class SafetensorsReader : IDisposable
         return entry;
     }
 
-    /// <summary>Reads elements of a tensor from <paramref name="first"/> on; what has 16 bits is widened, which loses nothing.</summary>
+    /// <summary>Reads elements of a tensor from <paramref name="first"/> on; what has fewer bits is widened, which loses nothing.</summary>
+    /// <exception cref="TinyMoEException">No weights are read from its type.</exception>
     internal void Read(SafetensorsEntry entry, long first, Span<float> destination)
     {
-        if (entry.Type == SafetensorsType.Float32)
-        {
-            ReadBytes(entry, first, MemoryMarshal.AsBytes(destination));
-            return;
-        }
-
-        // The 16-bit values come into the second half; widening from the front never overtakes what it reads.
-        Span<ushort> narrow = MemoryMarshal.Cast<float, ushort>(destination)[destination.Length..];
-        ReadBytes(entry, first, MemoryMarshal.AsBytes(narrow));
-        bool isHalf = entry.Type == SafetensorsType.Float16;
-        for (int i = 0; i < destination.Length; i++)
-            destination[i] = isHalf ? (float)BitConverter.UInt16BitsToHalf(narrow[i]) : Bfloat16.Widen(narrow[i]);
+        // The narrow values come into the last part of the room; widening from the front never overtakes what it reads.
+        int count = destination.Length;
+        Span<byte> bytes = MemoryMarshal.AsBytes(destination);
+        Span<byte> narrow = bytes[(count * (sizeof(float) - Math.Min(sizeof(float), entry.ElementBytes)))..];
+        if (!entry.Type.IsOfWeights())
+            throw NoWeights(entry);
+        ReadBytes(entry, first, narrow);
+        if (entry.Type == SafetensorsType.Bfloat16)
+            Bfloat16.Widen(MemoryMarshal.Cast<byte, ushort>(narrow), destination);
+        else if (entry.Type == SafetensorsType.Float16)
+            Float16.Widen(MemoryMarshal.Cast<byte, ushort>(narrow), destination);
+        else if (entry.Type == SafetensorsType.Float8E4M3)
+            Float8.Widen(narrow, destination);
     }
 
-    /// <summary>Reads elements of a bfloat16 tensor from <paramref name="first"/> on as they are.</summary>
+    /// <summary>Reads elements of a bfloat16 or float16 tensor from <paramref name="first"/> on as they are.</summary>
     internal void Read(SafetensorsEntry entry, long first, Span<ushort> destination)
     {
-        if (entry.Type != SafetensorsType.Bfloat16)
-            throw new ArgumentException($"Tensor {entry.Name} is not in bfloat16.");
+        if (entry.Type is not (SafetensorsType.Bfloat16 or SafetensorsType.Float16))
+            throw new ArgumentException($"Tensor {entry.Name} is kept in {entry.Type.NameOf()}, not in bfloat16 or float16.");
         ReadBytes(entry, first, MemoryMarshal.AsBytes(destination));
+    }
+
+    /// <summary>Reads bytes of a tensor of one-byte elements, as of U8 and F8_E4M3, from <paramref name="first"/> on.</summary>
+    internal void Read(SafetensorsEntry entry, long first, Span<byte> destination)
+    {
+        if (entry.Type.BitsOf() != 8)
+            throw new ArgumentException($"Tensor {entry.Name} is kept in {entry.Type.NameOf()}, whose elements are no bytes.");
+        ReadBytes(entry, first, destination);
     }
 
     /// <summary>
@@ -177,14 +160,15 @@ public sealed class SafetensorsReader : IDisposable
             file.Dispose();
     }
 
-    internal static int BytesOf(SafetensorsType type) => type == SafetensorsType.Float32 ? sizeof(float) : sizeof(ushort);
-
     internal static string Text(ReadOnlySpan<int> shape) => $"({string.Join(", ", shape.ToArray())})";
 
     // What is said of a file has names from it, which may be anything.
     private TinyMoEException Broken(string what) => new(
-        $"{path} is not a safetensors file of float32, bfloat16 or float16 tensors: {Excerpt.Of(what, most: 400)}. "
-        + "Take another copy of it.");
+        $"{path} is not a whole safetensors file: {Excerpt.Of(what, most: 400)}. Take another copy of it.");
+
+    private TinyMoEException NoWeights(SafetensorsEntry entry) => new(
+        $"{path}: tensor {Excerpt.Of(entry.Name)} is kept in {entry.Type.NameOf()}, and weights are read from F32, BF16, F16 and F8_E4M3; "
+        + "use a copy of the model in one of them.");
 
     private void ReadBytes(SafetensorsEntry entry, long first, Span<byte> destination)
     {
@@ -226,11 +210,15 @@ public sealed class SafetensorsReader : IDisposable
         if (!Fill(lengthBytes, 0))
             throw Broken($"it has {size} bytes and needs {LengthBytes} before the header");
         long length = BinaryPrimitives.ReadInt64LittleEndian(lengthBytes);
-        if (length is < 2 or > LargestHeader || length > size - LengthBytes)
+        if (length > LargestHeader && length <= size - LengthBytes)
+            throw Broken($"its header has {length} bytes, and the format allows {LargestHeader}");
+        if (length < 2 || length > size - LengthBytes)
             throw Broken($"its header should have {(ulong)length} bytes, but {size - LengthBytes} follow");
         byte[] header = new byte[length];
         if (!Fill(header, LengthBytes))
             throw Broken("it ends inside the header");
+        if (header[0] != '{')
+            throw Broken("its header is not a JSON object, which begins with {");
 
         dataStart = LengthBytes + length;
         Parse(header);
@@ -297,20 +285,15 @@ public sealed class SafetensorsReader : IDisposable
         Dictionary<string, JsonElement> members = Members(value, tensor).ToDictionary(member => member.Name, member => member.Value);
         if (!members.TryGetValue("dtype", out JsonElement dtype) || dtype.ValueKind != JsonValueKind.String)
             throw Broken($"{tensor} has no dtype");
-        SafetensorsType type = dtype.GetString() switch
-        {
-            "F32" => SafetensorsType.Float32,
-            "BF16" => SafetensorsType.Bfloat16,
-            "F16" => SafetensorsType.Float16,
-            string other => throw Broken($"{tensor} has the dtype {Excerpt.Of(other)} and only F32, BF16 and F16 are read"),
-            null => throw Broken($"{tensor} has no dtype"),
-        };
+        string typeName = dtype.GetString()!;
+        SafetensorsType type = SafetensorsTypes.Find(typeName)
+            ?? throw Broken($"{tensor} has the dtype {Excerpt.Of(typeName)}, which the format does not have");
 
         long[] shape = Numbers(tensor, members, "shape");
         long[] offsets = Numbers(tensor, members, "data_offsets");
         if (offsets is not [long begin, long end] || begin > end)
             throw Broken($"{tensor} has no data_offsets of the form [begin, end]");
-        if (Elements(shape) is not long count || count * BytesOf(type) != end - begin)
+        if (Elements(shape) is not long count || (UInt128)count * (uint)type.BitsOf() != (UInt128)(end - begin) * 8)
         {
             string sizes = Excerpt.Of(string.Join(", ", shape));
             throw Broken($"{tensor} has {end - begin} bytes, which is not what the shape ({sizes}) needs");
@@ -333,14 +316,16 @@ public sealed class SafetensorsReader : IDisposable
         return numbers;
     }
 
-    // The product of the sizes; null when a size or the product is larger than a span can be.
+    // The product of the sizes; null where a size is larger than an int, or the product than a long.
     private static long? Elements(long[] shape)
     {
         long product = 1;
         foreach (long size in shape)
         {
-            if (size > int.MaxValue || (product *= size) > int.MaxValue)
+            UInt128 larger = (UInt128)product * (ulong)size;
+            if (size > int.MaxValue || larger > long.MaxValue)
                 return null;
+            product = (long)larger;
         }
 
         return product;

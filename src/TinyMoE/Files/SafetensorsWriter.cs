@@ -14,6 +14,13 @@ public delegate ReadOnlySpan<float> FloatSource();
 /// <param name="Values">Gives as many values as the shape has elements.</param>
 public sealed record SafetensorsItem(string Name, IReadOnlyList<int> Shape, FloatSource Values);
 
+/// <summary>What a header says of a tensor, but for its place.</summary>
+internal readonly record struct SafetensorsPlace(string Name, IReadOnlyList<int> Shape, SafetensorsType Type)
+{
+    /// <summary>Bytes of its values.</summary>
+    public long Bytes => checked(Shape.Aggregate(1L, (product, size) => checked(product * size)) * Type.BitsOf()) / 8;
+}
+
 /// <summary>
 /// Writes the safetensors format: 8 bytes little-endian length of the header, the header in JSON
 /// (<c>{"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"__metadata__":{"key":"text"}}</c>, padded with spaces to 8 bytes),
@@ -36,13 +43,10 @@ public static class SafetensorsWriter
         IReadOnlyDictionary<string, string>? metadata = null,
         bool onlyFinite = false)
     {
-        byte[] header = Header(items, metadata);
+        byte[] header = Header([.. items.Select(item => new SafetensorsPlace(item.Name, item.Shape, SafetensorsType.Float32))], metadata);
         try
         {
             using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16);
-            Span<byte> length = stackalloc byte[8];
-            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-            file.Write(length);
             file.Write(header);
             foreach (SafetensorsItem item in items)
             {
@@ -63,9 +67,12 @@ public static class SafetensorsWriter
 
     private static long Count(SafetensorsItem item) => item.Shape.Aggregate(1L, (product, size) => checked(product * size));
 
-    private static byte[] Header(IReadOnlyList<SafetensorsItem> items, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>All that comes before the values of these tensors, its length included; their order is that of their bytes.</summary>
+    internal static byte[] Header(IReadOnlyList<SafetensorsPlace> items, IReadOnlyDictionary<string, string>? metadata)
     {
+        const int LengthBytes = 8;
         using MemoryStream json = new();
+        json.Write(new byte[LengthBytes]);
         using (Utf8JsonWriter writer = new(json))
         {
             writer.WriteStartObject();
@@ -79,12 +86,12 @@ public static class SafetensorsWriter
 
             long end = 0;
             HashSet<string> names = [MetadataKey];
-            foreach (SafetensorsItem item in items)
+            foreach (SafetensorsPlace item in items)
             {
                 if (!names.Add(item.Name))
                     throw new ArgumentException($"The tensor name {item.Name} is taken.");
                 long begin = end;
-                end += Count(item) * sizeof(float);
+                end += item.Bytes;
                 WriteItem(writer, item, begin, end);
             }
 
@@ -93,13 +100,15 @@ public static class SafetensorsWriter
 
         while (json.Length % 8 != 0)
             json.WriteByte((byte)' ');
-        return json.ToArray();
+        byte[] header = json.ToArray();
+        BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - LengthBytes);
+        return header;
     }
 
-    private static void WriteItem(Utf8JsonWriter writer, SafetensorsItem item, long begin, long end)
+    private static void WriteItem(Utf8JsonWriter writer, SafetensorsPlace item, long begin, long end)
     {
         writer.WriteStartObject(item.Name);
-        writer.WriteString("dtype", "F32");
+        writer.WriteString("dtype", item.Type.NameOf());
         writer.WriteStartArray("shape");
         foreach (int size in item.Shape)
             writer.WriteNumberValue(size);

@@ -24,20 +24,29 @@ public sealed class Generator
     public Generator(Backend backend, Decoder model, bool useCache = true) =>
         (this.backend, this.model, this.useCache) = (backend, model, useCache && !model.Config.Moe.LooksAhead);
 
+    /// <summary>The ids that may be written, rising; null: all. A model may have more symbols than its tokenizer has tokens.</summary>
+    public IReadOnlyList<int>? Writable { get; init; }
+
     /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
     public int? Label { get; init; }
 
+    /// <summary>Tokens that end the text; the one that does is the last that is given.</summary>
+    public IReadOnlySet<int> StopTokens { get; init; } = new HashSet<int>();
+
     /// <summary>
-    /// The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen.
+    /// The next <paramref name="count"/> tokens after <paramref name="prompt"/> (at least one token), one by one as they are chosen; fewer
+    /// where a stop token comes.
     /// </summary>
-    /// <exception cref="TinyMoEException">The model computes what is not finite.</exception>
+    /// <exception cref="TinyMoEException">The model computes what is not finite, or an id or an option is out of its range.</exception>
     public IEnumerable<int> Generate(IReadOnlyList<int> prompt, int count, SamplingOptions options)
     {
         if (prompt.Count == 0)
             throw new ArgumentException("Generation needs a prompt of at least one token.");
-        int context = model.Config.Model.Context;
-        Sampler sampler = new(options, model.Config.Model.Vocabulary);
-        float[] logits = new float[model.Config.Model.Vocabulary];
+        CheckIds(prompt);
+        int context = model.Config.Model.Context, V = model.Config.Model.Vocabulary;
+        Sampler sampler = new(options, Writable?.Count ?? V);
+        HashSet<int>? seen = options.RepetitionPenalty == 1f ? null : [.. prompt];
+        float[] logits = new float[V];
         List<int> window = [.. prompt.Skip(prompt.Count - context)];
         using DecoderCache? cache = useCache ? model.NewCache() : null;
         for (int index = 0; index < count; index++)
@@ -49,10 +58,32 @@ public sealed class Generator
             }
 
             ReadLogits(window, cache, logits);
-            int token = sampler.Choose(logits, index);
+            if (seen is not null)
+                Sampler.Penalize(logits, seen, options.RepetitionPenalty);
+            int token = Writable is null ? sampler.Choose(logits, index) : ChooseWritable(sampler, logits, index);
             window.Add(token);
+            seen?.Add(token);
             yield return token;
+            if (StopTokens.Contains(token))
+                yield break;
         }
+    }
+
+    private void CheckIds(IReadOnlyList<int> prompt)
+    {
+        int vocabulary = model.Config.Model.Vocabulary;
+        foreach (int token in prompt)
+        {
+            if ((uint)token >= (uint)vocabulary)
+                throw new TinyMoEException($"The prompt has the id {token}, and the model knows ids from 0 to {vocabulary - 1} only.");
+        }
+    }
+
+    /// <summary>The choice among the ids that may be written.</summary>
+    private int ChooseWritable(Sampler sampler, float[] logits, int index)
+    {
+        float[] few = [.. Writable!.Select(id => logits[id])];
+        return Writable![sampler.Choose(few, index)];
     }
 
     /// <summary>Logits after the last token of the window; the cache holds what was computed before.</summary>

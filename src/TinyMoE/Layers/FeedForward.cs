@@ -7,26 +7,30 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Layers;
 
 /// <summary>
-/// A feed-forward network, down·(silu(gate·x)·(up·x)), down·gelu(up·x) or down·relu(up·x): one for all
-/// rows, or a stack of experts, each on its own rows. gate, up (F, C), down (C, F); of E experts gate,
-/// up (E, F, C), down (E, C, F). Matrices of experts may compute in bfloat16; biases are float32.
+/// A feed-forward network, down·(silu(gate·x)·(up·x)), the same with clamps as GPT-OSS has it, down·gelu(up·x) or down·relu(up·x): one
+/// for all rows, or a stack of experts, each on its own rows. gate, up (F, C), down (C, F); of E experts gate, up (E, F, C), down
+/// (E, C, F). Matrices of experts may compute in bfloat16; biases are float32.
 /// </summary>
 public sealed class FeedForward
 {
     private readonly FeedForwardKind kind;
+    private readonly float limit, alpha;                         // of clamped SwiGLU
+    private readonly bool rounds;
     private readonly Linear up;
     private readonly Linear down;
     private readonly Linear? gate;
 
     /// <summary>
-    /// Adds <c>name.gate</c> (of SwiGLU), <c>name.up</c> and <c>name.down</c> to the store, of hidden size <paramref name="hidden"/>.
+    /// Adds <c>name.gate</c> (of SwiGLU), <c>name.up</c> and <c>name.down</c> to the store, of hidden size <paramref name="hidden"/>, with
+    /// biases where <paramref name="biases"/> says so.
     /// </summary>
     internal FeedForward(
-        ParameterStore store, string name, ModelPart part, ModelConfig config, int hidden, int experts = 0,
+        ParameterStore store, string name, ModelPart part, ModelConfig config, int hidden, BiasChoice biases, int experts = 0,
         ElementType precision = ElementType.Float32)
     {
-        kind = config.FeedForward;
-        bool isGated = kind == FeedForwardKind.SwiGlu;
+        (kind, limit, alpha) = (config.FeedForward, config.SwigluLimit, config.SwigluAlpha);
+        rounds = experts > 0 && precision == ElementType.Bfloat16;
+        bool isGated = config.IsGated, hasBiases = config.HasBias(biases);
         WeightInit init = new(config);
         int C = config.Width;
 
@@ -36,7 +40,7 @@ public sealed class FeedForward
         (gate, up) = isGated ? (first, Projection("up", C, hidden, init.Matrix(C))) : (null, first);
 
         Linear Projection(string projection, int inputs, int outputs, Initializer initializer) =>
-            new(store, $"{name}.{projection}", part, inputs, outputs, initializer, config.Biases, experts, precision);
+            new(store, $"{name}.{projection}", part, inputs, outputs, initializer, hasBiases, experts, precision);
     }
 
     /// <summary>
@@ -45,10 +49,17 @@ public sealed class FeedForward
     /// </summary>
     public Tensor Forward(Tensor x, Ints offsets = default, in Dropout dropout = default)
     {
-        Tensor hidden = gate is null                             // (..., F)
-            ? up.Forward(x, Activation, offsets)
+        Tensor hidden = gate is null ? up.Forward(x, Activation, offsets) // (..., F)
+            : kind == FeedForwardKind.ClampedSwiGlu ? Clamped(gate.Forward(x, offsets), up.Forward(x, offsets))
             : up.Forward(x, gate: gate.Forward(x, offsets), offsets);
         return down.Forward(hidden.Dropout(dropout), offsets);
+    }
+
+    /// <summary>gateOfX, upOfX, result (..., F).</summary>
+    private Tensor Clamped(Tensor gateOfX, Tensor upOfX)
+    {
+        Tensor hidden = gateOfX.ClampedSwiGlu(upOfX, limit, alpha);
+        return rounds ? hidden.RoundToBfloat16() : hidden;
     }
 
     /// <summary>The function between the two projections of a network without a gate.</summary>

@@ -18,12 +18,18 @@ public interface IWeightSource
     nint AddressOf(Parameter parameter);
 
     /// <summary>
-    /// Reads values of the parameter from element <paramref name="first"/> on, widened where the source keeps them in bfloat16.
+    /// The host addresses of the matrices of a stack, each whole and in <see cref="TypeOf"/>, where they do not lie together; null where it
+    /// has not one for each. They are read in place for as long as the source lives.
+    /// </summary>
+    nint[]? AddressesOf(Parameter parameter) => null;
+
+    /// <summary>
+    /// Reads values of the parameter from element <paramref name="first"/> on, widened where the source keeps them in fewer bits.
     /// </summary>
     void Read(Parameter parameter, int first, Span<float> values);
 
     /// <summary>
-    /// Reads values of a parameter that the source keeps in bfloat16 as they are, from element <paramref name="first"/> on.
+    /// Reads values of a parameter that the source keeps in bfloat16 or float16 as they are, from element <paramref name="first"/> on.
     /// </summary>
     void Read(Parameter parameter, int first, Span<ushort> values);
 

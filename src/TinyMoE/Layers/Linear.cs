@@ -33,9 +33,15 @@ public sealed class Linear
     public Tensor Forward(Tensor x, Ints offsets = default) =>
         offsets.IsNone ? x.Linear(weight, bias) : x.GroupedLinear(weight, offsets, bias);
 
-    /// <summary>The map in bfloat16: x, W and the result are rounded, sums are float32; without the bias, and of one matrix only.</summary>
-    internal Tensor ForwardInBfloat16(Tensor x) =>
-        x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true).RoundToBfloat16();
+    /// <summary>
+    /// The map in bfloat16: x, W and the result are rounded, sums and the bias are float32; of one matrix only. x (N, inputs), result
+    /// (N, outputs).
+    /// </summary>
+    internal Tensor ForwardInBfloat16(Tensor x)
+    {
+        Tensor y = x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true);
+        return (bias is null ? y : y.Add(bias)).RoundToBfloat16();
+    }
 
     /// <summary>f(x·Wᵀ + b).</summary>
     public Tensor Forward(Tensor x, Unary f, Ints offsets = default) =>

@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
@@ -10,6 +11,7 @@ namespace TinyMoE.Layers;
 public sealed class Parameter : Tensor
 {
     private Bfloat16s bfloat16Values;
+    private Weights kept; // of a frozen one
 
     internal Parameter(string name, Shape shape, Initializer initializer, ModelPart part, bool decays, ElementType precision)
         : base(tape: null, shape, default, wantsGrad: true)
@@ -32,7 +34,7 @@ public sealed class Parameter : Tensor
 
     /// <summary>
     /// What products read of it. In bfloat16 it has 16-bit values: beside its float32 ones where it trains, and in their place where it
-    /// is frozen.
+    /// is frozen. Only a frozen one may be kept in float16.
     /// </summary>
     public ElementType Precision { get; private set; }
 
@@ -43,6 +45,8 @@ public sealed class Parameter : Tensor
     public bool IsMapped { get; private set; }
 
     internal override Bfloat16s Bfloat16 => bfloat16Values;
+
+    internal override Weights Weights => kept.IsNone ? base.Weights : kept;
 
     /// <summary>What it was added to compute in, however its values are kept.</summary>
     internal override ElementType Rounding { get; }
@@ -58,12 +62,13 @@ public sealed class Parameter : Tensor
         bfloat16Values = bfloat16.Slice(offset, Count);
     }
 
-    /// <summary>Gives it storage of its own, one of the two.</summary>
-    internal void Keep(Floats values, Bfloat16s bfloat16, bool isMapped)
+    /// <summary>Gives it storage of its own.</summary>
+    internal void Keep(Weights values, bool isMapped)
     {
-        Bind(values, default);
-        (bfloat16Values, IsMapped) = (bfloat16, isMapped);
-        Precision = bfloat16.IsNone ? ElementType.Float32 : ElementType.Bfloat16;
+        (kept, Precision, IsMapped) = (values, values.Type, isMapped);
+        bool isView = !values.LieApart;
+        Bind(isView && values.Type == ElementType.Float32 ? values.Float32 : default, default);
+        bfloat16Values = isView && values.Type == ElementType.Bfloat16 ? values.Bfloat16 : default;
     }
 
     internal void ZeroGrad() => ForgetGrad();

@@ -167,6 +167,7 @@ public sealed class ParameterStore : IDisposable
     }
 
     /// <summary>Sets the values of a parameter from <paramref name="first"/> on, in every precision that it is kept in.</summary>
+    /// <exception cref="TinyMoEException">It is kept in float16, which cannot hold one of them.</exception>
     public void Write(Parameter parameter, int first, ReadOnlySpan<float> values)
     {
         if (parameter.IsMapped)
@@ -175,6 +176,8 @@ public sealed class ParameterStore : IDisposable
         bool isFloat32 = !parameter.Data.IsNone, isBfloat16 = parameter.Precision == ElementType.Bfloat16;
         if (isFloat32)
             Backend.Write(values, parameter.Data.Slice(first, count));
+        if (parameter.Precision == ElementType.Float16)
+            WriteFloat16(parameter, first, values);
         if (!isBfloat16)
             return;
 
@@ -192,15 +195,20 @@ public sealed class ParameterStore : IDisposable
     /// </summary>
     public void Read(Parameter parameter, int first, Span<float> values)
     {
-        if (!parameter.Data.IsNone)
+        Backends.Weights weights = parameter.Data.IsNone ? parameter.Weights : parameter.Data;
+        int each = weights.LieApart ? parameter.Count / parameter.Shape[0] : Math.Max(1, parameter.Count);
+        while (!values.IsEmpty)
         {
-            Backend.Read(parameter.Data.Slice(first, values.Length), values);
-            return;
+            var (matrix, start) = Math.DivRem(first, each);
+            int count = Math.Min(values.Length, each - start);
+            nint address = weights.AddressOf(matrix, each) + (nint)weights.Type.BytesOf(start);
+            if (weights.Type == ElementType.Float32)
+                Backend.Read(new Floats(address, count), values[..count]);
+            else
+                ReadNarrow(weights.Type, new View<ushort>(address, count), values[..count]);
+            values = values[count..];
+            first += count;
         }
-
-        ushort[] narrow = Backend.Read(parameter.Bfloat16.Slice(first, values.Length));
-        for (int i = 0; i < narrow.Length; i++)
-            values[i] = Bfloat16.Widen(narrow[i]);
     }
 
     /// <summary>A block laid out as <see cref="Weights"/>, zeroed; it lives with the store (the optimiser's moments).</summary>
@@ -252,19 +260,61 @@ public sealed class ParameterStore : IDisposable
 
     /// <summary>
     /// Storage of a frozen parameter. Vectors, biases and routers are float32 whatever the source has: what reads them does not read
-    /// bfloat16.
+    /// 16 bits. What computes in bfloat16 is kept in it.
     /// </summary>
     private void Keep(Parameter parameter, IWeightSource? source)
     {
         ElementType given = source?.TypeOf(parameter) ?? ElementType.Float32;
-        bool mayBeNarrow = parameter.Decays && parameter.Part != ModelPart.Router;
-        ElementType kept = mayBeNarrow && given == ElementType.Bfloat16 ? given : parameter.Precision;
-        nint address = kept == given && Backend.ReadsHostMemory ? source?.AddressOf(parameter) ?? 0 : 0;
-        bool isMapped = address != 0;
-        if (kept == ElementType.Bfloat16)
-            parameter.Keep(default, isMapped ? new Bfloat16s(address, parameter.Count) : Rent<ushort>(parameter.Count).All, isMapped);
+        bool mayBeNarrow = parameter.Decays && parameter.Part != ModelPart.Router && parameter.Precision == ElementType.Float32;
+        ElementType kept = mayBeNarrow ? given : parameter.Precision;
+        bool mayBeMapped = source is not null && kept == given && Backend.ReadsHostMemory;
+        Backends.Weights mapped = mayBeMapped ? InPlace(parameter, given, source!) : default;
+        if (!mapped.IsNone)
+            parameter.Keep(mapped, isMapped: true);
+        else if (kept == ElementType.Float32)
+            parameter.Keep(Rent<float>(parameter.Count).All, isMapped: false);
         else
-            parameter.Keep(isMapped ? new Floats(address, parameter.Count) : Rent<float>(parameter.Count).All, default, isMapped);
+            parameter.Keep(Backends.Weights.Of(kept, Rent<ushort>(parameter.Count).All), isMapped: false);
+    }
+
+    /// <summary>A parameter where it lies in its source, together or matrix by matrix; none: it must be copied.</summary>
+    private Backends.Weights InPlace(Parameter parameter, ElementType type, IWeightSource source)
+    {
+        if (source.AddressOf(parameter) is var address and not 0)
+        {
+            return type == ElementType.Float32
+                ? new Floats(address, parameter.Count)
+                : Backends.Weights.Of(type, new View<ushort>(address, parameter.Count));
+        }
+
+        if (parameter.Shape.Rank != 3 || source.AddressesOf(parameter) is not { } addresses)
+            return default;
+        View<nint> table = Rent<nint>(addresses.Length).All;
+        addresses.CopyTo(table.Span); // where kernels read the host's memory, the store's is the host's too
+        return Backends.Weights.Stack(type, table, parameter.Count);
+    }
+
+    /// <summary>To the nearest float16, on the host: it happens where other values are read than those that it was made for.</summary>
+    private void WriteFloat16(Parameter parameter, int first, ReadOnlySpan<float> values)
+    {
+        ushort[] narrow = new ushort[values.Length];
+        Float16.Narrow(values, narrow);
+        if (!Float16.IsFiniteAll(narrow))
+        {
+            throw new TinyMoEException(
+                $"{parameter.Name} is kept in float16, and a value is larger than {Float16.Largest}; use float32 or bfloat16 weights.");
+        }
+
+        Backend.Write<ushort>(narrow, parameter.Weights.Float16.Slice(first, values.Length));
+    }
+
+    private void ReadNarrow(ElementType type, View<ushort> bits, Span<float> values)
+    {
+        ushort[] narrow = Backend.Read(bits);
+        if (type == ElementType.Float16)
+            Float16.Widen(narrow, values);
+        else
+            Bfloat16.Widen(narrow, values);
     }
 
     /// <summary>Draws the values of parameter <paramref name="index"/>, block by block through <paramref name="host"/>.</summary>
@@ -280,7 +330,7 @@ public sealed class ParameterStore : IDisposable
 
     private void Load(Parameter parameter, ElementType given, IWeightSource source, float[] host)
     {
-        bool asItIs = parameter.Data.IsNone && given == ElementType.Bfloat16;
+        bool asItIs = parameter.Data.IsNone && given == parameter.Precision;
         Span<ushort> narrow = MemoryMarshal.Cast<float, ushort>(host.AsSpan())[..host.Length];
         for (int first = 0; first < parameter.Count; first += host.Length)
         {
@@ -288,7 +338,8 @@ public sealed class ParameterStore : IDisposable
             if (asItIs)
             {
                 source.Read(parameter, first, narrow[..count]);
-                Backend.Write<ushort>(narrow[..count], parameter.Bfloat16.Slice(first, count));
+                View<ushort> bits = new(parameter.Weights.Address, parameter.Count);
+                Backend.Write<ushort>(narrow[..count], bits.Slice(first, count));
             }
             else
             {

@@ -11,7 +11,8 @@ namespace TinyMoE.Models;
 
 /// <summary>
 /// A decoder-only transformer: embedding, L blocks of x + Attention(Norm(x)) and x + FeedForward(Norm(x)), a norm, a head. The
-/// feed-forward is dense or a mixture of experts, layer by layer as configured. Names of parameters say what they are; what a file calls
+/// feed-forward is dense or a mixture of experts, layer by layer as configured; Granite's multipliers stand at the embedding, at what each
+/// sublayer adds, and at the logits. Names of parameters say what they are; what a file calls
 /// them is a matter of its family (<c>Families</c>).
 /// </summary>
 public sealed class Decoder : IDisposable
@@ -63,7 +64,7 @@ public sealed class Decoder : IDisposable
         blocks = [.. Enumerable.Range(0, model.Layers).Select(layer => new Block(Parameters, config, layer, rotary))];
         norm = new Norm(Parameters, "norm", model);
         head = model.TieEmbeddings ? embedding : Parameters.Add("head.weight", (V, C), init.Matrix(C), ModelPart.Head);
-        headBias = model.Biases ? Parameters.Add("head.bias", V, Initializer.Zeros, ModelPart.Head) : null;
+        headBias = model.HasBias(model.HeadBias) ? Parameters.Add("head.bias", V, Initializer.Zeros, ModelPart.Head) : null;
     }
 
     /// <summary>The configuration that it was built from.</summary>
@@ -99,7 +100,14 @@ public sealed class Decoder : IDisposable
     /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache
     /// holds. <paramref name="lastOnly"/>: logits of the last token only (of one sequence, in inference).
     /// </summary>
-    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false)
+    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false) =>
+        Forward(tape, tokens, pass, cache, lastOnly, onState: null);
+
+    /// <summary>
+    /// The same, telling the state of the residual stream (B, T, C): 0 after the embedding, i after layer i, the last one normed.
+    /// </summary>
+    internal DecoderOutput Forward(
+        Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache, bool lastOnly, Action<int, Tensor>? onState)
     {
         ModelConfig model = Config.Model;
         int B = tokens.B, T = tokens.T;
@@ -108,7 +116,7 @@ public sealed class Decoder : IDisposable
             throw new ArgumentException($"{T} tokens from position {tokens.Start} do not fit a context of {model.Context}.");
 
         tape.Scope = "embedding";
-        Tensor x = tape.Embedding(embedding, tokens.Ids);        // (B·T, C)
+        Tensor x = Times(tape.Embedding(embedding, tokens.Ids), model.EmbeddingMultiplier); // (B·T, C)
         if (positions is not null)
             x = x.Add(tape.Embedding(positions, tokens.Positions(tape)));
         x = x.Reshape((B, T, model.Width));
@@ -118,6 +126,7 @@ public sealed class Decoder : IDisposable
         List<(int Layer, Routing Routing)> routings = new(blocks.Length);
         for (int layer = 0; layer < blocks.Length; layer++)
         {
+            onState?.Invoke(layer, branch is null ? x : x.Add(branch));
             (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache?[layer]); // (B, T, C)
             if (routing is not null)
                 routings.Add((layer, routing));
@@ -128,7 +137,9 @@ public sealed class Decoder : IDisposable
         if (lastOnly)
             (x, branch) = (LastToken(x), branch is null ? null : LastToken(branch));
         (_, Tensor h) = norm.Forward(x, branch);
-        Tensor logits = h.Linear(head, headBias);                // (B, T, V)
+        onState?.Invoke(blocks.Length, h);
+        float shrink = 1f / model.LogitsScaling;                 // of h, which has fewer elements, where a bias is not to be shrunk too
+        Tensor logits = headBias is null ? Times(h, shrink).Linear(head) : Times(h.Linear(head, headBias), shrink); // (B, T, V)
         return new DecoderOutput(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)), routings);
     }
 
@@ -156,6 +167,8 @@ public sealed class Decoder : IDisposable
         Parameters.Dispose();
     }
 
+    private static Tensor Times(Tensor x, float factor) => factor == 1f ? x : x.Scale(factor);
+
     /// <summary>The last row of x (B, T, C), as (1, C).</summary>
     private static Tensor LastToken(Tensor x)
     {
@@ -167,6 +180,7 @@ public sealed class Decoder : IDisposable
     private sealed class Block
     {
         private readonly float dropout;
+        private readonly float multiplier;                       // of what a sublayer adds to x
         private readonly int layer;
         private readonly string attentionScope;
         private readonly string feedForwardScope;
@@ -178,16 +192,18 @@ public sealed class Decoder : IDisposable
         public Block(ParameterStore store, RunConfig config, int layer, RotaryTable? rotary)
         {
             string name = $"layers.{layer}";
-            (dropout, this.layer) = (config.Model.Dropout, layer);
+            ModelConfig model = config.Model;
+            (dropout, multiplier, this.layer) = (model.Dropout, model.ResidualMultiplier, layer);
             attentionScope = $"layer {layer}, attention";
             feedForwardScope = $"layer {layer}, {(config.Moe.InLayer(layer) ? "experts" : "feed-forward")}";
-            attentionNorm = new Norm(store, $"{name}.attention_norm", config.Model);
-            Attention = AttentionFactory.Create(store, $"{name}.attention", config.Model, config.Attention, layer, rotary);
-            feedForwardNorm = new Norm(store, $"{name}.feed_forward_norm", config.Model);
+            attentionNorm = new Norm(store, $"{name}.attention_norm", model);
+            Attention = AttentionFactory.Create(store, $"{name}.attention", model, config.Attention, layer, rotary);
+            feedForwardNorm = new Norm(store, $"{name}.feed_forward_norm", model);
             if (config.Moe.InLayer(layer))
-                moe = new MoeLayer(store, $"{name}.moe", config.Model, config.Moe, layer);
+                moe = new MoeLayer(store, $"{name}.moe", model, config.Moe, layer);
             else
-                dense = new FeedForward(store, $"{name}.feed_forward", ModelPart.FeedForward, config.Model, config.Model.HiddenOrDefault);
+                dense = new FeedForward(
+                    store, $"{name}.feed_forward", ModelPart.FeedForward, model, model.HiddenOrDefault, model.FeedForwardBiases);
         }
 
         public IAttention Attention { get; }
@@ -201,13 +217,15 @@ public sealed class Decoder : IDisposable
             x.Tape.Scope = attentionScope;
             (x, Tensor h) = attentionNorm.Forward(x, branch);
             branch = Attention.Forward(h, pass, cache).Dropout(pass.Dropout(dropout, RandomPurpose.AttentionOutputDropout, layer));
+            branch = Times(branch, multiplier);
 
             x.Tape.Scope = feedForwardScope;
             (x, h) = feedForwardNorm.Forward(x, branch);
             (branch, Routing? routing) = moe is null
                 ? (dense!.Forward(h), null)
                 : moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context);
-            return (x, branch.Reshape(x.Shape).Dropout(pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer)), routing);
+            branch = branch.Reshape(x.Shape).Dropout(pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer));
+            return (x, Times(branch, multiplier), routing);
         }
     }
 }

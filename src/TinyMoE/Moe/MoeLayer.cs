@@ -22,7 +22,8 @@ public sealed class MoeLayer
         (config, this.layer) = (moe, layer);
         int hidden = moe.HiddenOrDefault(model.Width);
         Router = RouterFactory.Create(new RouterSite(store, name, model, moe, layer));
-        experts = new FeedForward(store, $"{name}.experts", ModelPart.Experts, model, hidden, moe.Experts, moe.ExpertPrecision);
+        experts = new FeedForward(
+            store, $"{name}.experts", ModelPart.Experts, model, hidden, moe.ExpertBiases, moe.Experts, moe.ExpertPrecision);
         shared = moe.SharedExperts == 0 ? null : new SharedExperts(store, name, model, moe);
     }
 

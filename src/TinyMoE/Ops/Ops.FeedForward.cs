@@ -17,4 +17,22 @@ public static partial class Ops
         return tape.Record(nameof(SwiGlu), y, () =>
             tape.Backend.SwiGluBackward(y.Grad, gate.Data, up.Data, y.Count, gate.GradTarget(), up.GradTarget()));
     }
+
+    /// <summary>
+    /// y = g·sigmoid(alpha·g)·(u + 1) with g = min(gate, limit), u = up within ±limit (GPT-OSS: limit 7, alpha 1.702). gate, up, y: the
+    /// same shape.
+    /// </summary>
+    public static Tensor ClampedSwiGlu(this Tensor gate, Tensor up, float limit, float alpha)
+    {
+        Check.Shape(nameof(ClampedSwiGlu), up, gate.Shape);
+        Check.That(nameof(ClampedSwiGlu), limit > 0f, $"the limit is above 0, not {limit}");
+
+        Tape tape = gate.Tape;
+        Tensor y = tape.New(gate.Shape);
+        tape.Backend.ClampedSwiGluForward(gate.Data, up.Data, limit, alpha, y.Count, y.Data);
+
+        // with σ = sigmoid(alpha·g):  dgate = dy·(u + 1)·σ·(1 + alpha·g·(1 − σ)), 0 where gate > limit;  dup = dy·g·σ, 0 where |up| > limit
+        return tape.Record(nameof(ClampedSwiGlu), y, () => tape.Backend.ClampedSwiGluBackward(
+            y.Grad, gate.Data, up.Data, limit, alpha, y.Count, gate.GradTarget(), up.GradTarget()));
+    }
 }

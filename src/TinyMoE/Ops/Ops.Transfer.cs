@@ -47,4 +47,46 @@ public static partial class Ops
             tape.Backend.CopyColumns(y.Grad, width, widthA, N, widthB, widthB, 0, b.GradTarget());
         });
     }
+
+    /// <summary>
+    /// The columns of a, then those of the row of b that it shares with its neighbours: rows n·times to before (n + 1)·times of a have row
+    /// n of b. a (N·times, A), b (N, B); result (N·times, A + B).
+    /// </summary>
+    public static Tensor ConcatShared(this Tensor a, Tensor b)
+    {
+        int widthA = a.Shape.Last, widthB = b.Shape.Last, width = widthA + widthB;
+        int N = widthB == 0 ? 0 : b.Count / widthB, rows = widthA == 0 ? 0 : a.Count / widthA;
+        Check.That(nameof(ConcatShared), N > 0 && rows % N == 0, $"the rows of {a.Shape} cannot share those of {b.Shape} evenly");
+        int times = rows / N;                                    // a (N·times, widthA), b (N, widthB)
+
+        Tape tape = a.Tape;
+        Tensor y = tape.New(a.Shape.WithLast(width));            // (N·times, width)
+        tape.Backend.CopyColumns(a.Data, widthA, 0, rows, widthA, width, 0, y.Data);
+        tape.Backend.RepeatRows(b.Data, N, widthB, times, width, widthA, y.Data);
+
+        // da = its columns of dy,   db[n] = Σ_i of the rows i that share it: the other columns of dy[i]
+        return tape.Record(nameof(ConcatShared), y, () =>
+        {
+            tape.Backend.CopyColumns(y.Grad, width, 0, rows, widthA, widthA, 0, a.GradTarget());
+            tape.Backend.SumRepeatedRows(y.Grad, width, widthA, N, widthB, times, b.GradTarget());
+        });
+    }
+
+    /// <summary>x and zeros behind it. x (..., C); result (..., width), or x itself where it is as wide.</summary>
+    public static Tensor PadColumns(this Tensor x, int width)
+    {
+        int C = x.Shape.Last, N = C == 0 ? 0 : x.Count / C;      // x (N, C)
+        Check.That(nameof(PadColumns), width >= C, $"{x.Shape} is wider than {width}");
+        if (width == C)
+            return x;
+
+        Tape tape = x.Tape;
+        Tensor y = tape.New(x.Shape.WithLast(width));            // (N, width)
+        tape.Backend.Fill(y.Data, 0f);
+        tape.Backend.CopyColumns(x.Data, C, 0, N, C, width, 0, y.Data);
+
+        // dx = its columns of dy
+        return tape.Record(
+            nameof(PadColumns), y, () => tape.Backend.CopyColumns(y.Grad, width, 0, N, C, C, 0, x.GradTarget()));
+    }
 }

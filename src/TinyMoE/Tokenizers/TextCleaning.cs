@@ -13,6 +13,9 @@ public abstract class TextCleaning
     /// <summary>Text is UTF-8 in lines: a byte order mark goes, \r\n becomes \n, and a file ends with \n.</summary>
     public static TextCleaning Lines { get; } = new LineCleaning();
 
+    /// <summary>Text is UTF-8 and every character of it counts, \r too; only a byte order mark at the start of a file goes.</summary>
+    public static TextCleaning Characters { get; } = new CharacterCleaning();
+
     private TextCleaning()
     {
     }
@@ -49,8 +52,8 @@ public abstract class TextCleaning
         public override int CleanText(Span<byte> text) => text.Length;
     }
 
-    /// <summary>Makes every line end with \n.</summary>
-    private sealed class LineCleaning : TextCleaning
+    /// <summary>Makes sure that it is UTF-8.</summary>
+    private class CharacterCleaning : TextCleaning
     {
         private static readonly byte[] Mark = [0xEF, 0xBB, 0xBF];
 
@@ -77,11 +80,31 @@ public abstract class TextCleaning
                 found(TextFlaw.CutCharacter);
             }
 
-            if (EndLinesByLineFeed(content))
-                found(TextFlaw.OldLineEnds);
             int mark = content.StartsWith(Mark) ? Mark.Length : 0;
             content[mark..].CopyTo(content);
-            int length = CleanText(content[..^mark]);
+            return content.Length - mark;
+        }
+
+        public override int CleanText(Span<byte> text) => text.Length;
+
+        private static int FirstInvalid(ReadOnlySpan<byte> content)
+        {
+            int at = 0;
+            while (Rune.DecodeFromUtf8(content[at..], out _, out int length) == OperationStatus.Done)
+                at += length;
+            return at;
+        }
+    }
+
+    /// <summary>Makes every line end with \n.</summary>
+    private sealed class LineCleaning : CharacterCleaning
+    {
+        internal override int CleanFile(Span<byte> content, string where, Action<TextFlaw> found)
+        {
+            content = content[..base.CleanFile(content, where, found)];
+            if (EndLinesByLineFeed(content))
+                found(TextFlaw.OldLineEnds);
+            int length = CleanText(content);
             if (content[..length].Contains((byte)'\r'))
                 found(TextFlaw.StrayReturns);
             return length;
@@ -97,14 +120,6 @@ public abstract class TextCleaning
             }
 
             return to;
-        }
-
-        private static int FirstInvalid(ReadOnlySpan<byte> content)
-        {
-            int at = 0;
-            while (Rune.DecodeFromUtf8(content[at..], out _, out int length) == OperationStatus.Done)
-                at += length;
-            return at;
         }
     }
 }

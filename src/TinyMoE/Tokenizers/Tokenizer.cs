@@ -41,9 +41,11 @@ public abstract class Tokenizer
         {
             using JsonDocument json = JsonDocument.Parse(contents, new JsonDocumentOptions { AllowDuplicateProperties = false });
             JsonElement root = json.RootElement;
+            if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model", out _) && !root.TryGetProperty("kind", out _))
+                return BpeTokenizer.Read(contents, path);
             string? kind = root.GetProperty("kind").GetString();
             TokenizerType type = types.FirstOrDefault(type => type.Name == kind) ?? throw new TinyMoEException(
-                $"{path} has a tokenizer of kind '{kind}'; {string.Join(" and ", types.Select(type => $"'{type.Name}'"))} are known.");
+                $"{path} has a tokenizer of kind '{kind}'; {NamesOf(types)} are known.");
             return type.Read(root);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
@@ -53,15 +55,23 @@ public abstract class Tokenizer
         }
     }
 
-    /// <summary>Writes the tokenizer as JSON: <c>{"kind":"char","symbols":["a","b"]}</c> or <c>{"kind":"byte"}</c>.</summary>
-    public void Save(string path) => AtomicFile.Write(path, stream =>
+    private static string NamesOf(IReadOnlyList<TokenizerType> types) =>
+        string.Join(", ", types.SkipLast(1).Select(type => $"'{type.Name}'")) + $" and '{types[^1].Name}'";
+
+    /// <summary>
+    /// Writes the tokenizer as JSON: <c>{"kind":"char","symbols":["a","b"]}</c>, <c>{"kind":"byte"}</c>, or Hugging Face's tokenizer.json.
+    /// </summary>
+    public void Save(string path) => AtomicFile.Write(path, Write);
+
+    /// <summary>Writes to a stream what <see cref="Save"/> writes to a file.</summary>
+    internal virtual void Write(Stream stream)
     {
         using Utf8JsonWriter json = new(stream);
         json.WriteStartObject();
         json.WriteString("kind", Type.Name);
         WriteMembers(json);
         json.WriteEndObject();
-    });
+    }
 
     /// <summary>
     /// The ids of a text, cleaned as this tokenizer wants text; what it cannot say throws a <see cref="TinyMoEException"/>.
@@ -89,6 +99,43 @@ public abstract class Tokenizer
 
     /// <summary>About how many ids a text in UTF-8 has: room is made for so many, and for more as they come.</summary>
     public virtual int GuessCount(ReadOnlySpan<byte> utf8) => utf8.Length / 4 + 1;
+
+    /// <summary>
+    /// The ids of a text as <see cref="Encode(string)"/> gives them, with what the tokenizer puts around a text, such as a token that begins
+    /// it.
+    /// </summary>
+    public virtual int[] EncodeWithSpecial(string text) => Encode(text);
+
+    /// <summary>The tokens of a text, each with the stretch of the text that it stands for.</summary>
+    public virtual IReadOnlyList<PlacedToken> EncodeWithPlaces(string text, bool withSpecial = false)
+    {
+        byte[] utf8 = Encoding.UTF8.GetBytes(text);
+        Span<byte> clean = utf8.AsSpan(0, Type.Cleaning.CleanText(utf8));
+        PlacingSink sink = new([]);
+        Encode(clean, "the text", ref sink);
+        return PlacedToken.InCodePoints(sink.Starts, clean);
+    }
+
+    /// <summary>Whether an id is a special token, which text that is decoded for people leaves out.</summary>
+    public virtual bool IsSpecial(int id) => false;
+
+    /// <summary>A token as the tokenizer's file writes it, such as "\u0120the"; empty where an id has none.</summary>
+    public virtual string TokenText(int id) => Encoding.UTF8.GetString(Bytes(id));
+
+    /// <summary>The id of a token as the tokenizer's file writes it; null: there is none.</summary>
+    public virtual int? FindToken(string text)
+    {
+        for (int id = 0; id < Vocabulary; id++)
+        {
+            if (TokenText(id) == text)
+                return id;
+        }
+
+        return null;
+    }
+
+    /// <summary>What a person should know of what was read, one line each: what a file says that has no effect here.</summary>
+    public virtual IReadOnlyList<string> Notes => [];
 
     /// <summary>The bytes that an id stands for; a special token has none.</summary>
     public abstract ReadOnlySpan<byte> Bytes(int id);
@@ -126,14 +173,16 @@ public abstract class Tokenizer
         }
     }
 
-    /// <summary>A decoder for ids that come one by one.</summary>
-    public TokenDecoder NewDecoder() => new(this);
+    /// <summary>A decoder for ids that come one by one, which leaves out special tokens or writes them as they are.</summary>
+    public virtual TokenDecoder NewDecoder(bool skipSpecial = true) => new ByteDecoder(this);
 
-    /// <summary>The text of these ids; bytes that are not UTF-8 become U+FFFD.</summary>
-    public string Decode(ReadOnlySpan<int> ids)
+    /// <summary>
+    /// The text of these ids without special tokens, or with them as they are written; bytes that are not UTF-8 become U+FFFD.
+    /// </summary>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecial = true)
     {
         StringBuilder text = new();
-        TokenDecoder decoder = NewDecoder();
+        TokenDecoder decoder = NewDecoder(skipSpecial);
         foreach (int id in ids)
             text.Append(decoder.Push(id));
         return text.Append(decoder.Flush()).ToString();
@@ -161,5 +210,13 @@ public abstract class Tokenizer
         public TokenIds.Writer Ids = ids;
 
         public void Add(int id, int start) => Ids.Add(id);
+    }
+
+    /// <summary>Takes the ids with their places.</summary>
+    private readonly struct PlacingSink(List<(int Id, int Start)> starts) : ITokenSink
+    {
+        public List<(int Id, int Start)> Starts => starts;
+
+        public void Add(int id, int start) => starts.Add((id, start));
     }
 }

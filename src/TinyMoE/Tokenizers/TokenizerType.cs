@@ -22,7 +22,7 @@ public sealed record TokenizerType(
     int Vocabulary = 0)
 {
     /// <summary>All that this build knows; a new kind is one file, its value of <c>data.tokenizer</c>, and its line here.</summary>
-    public static IReadOnlyList<TokenizerType> All { get; } = [CharTokenizer.Description, ByteTokenizer.Description];
+    public static IReadOnlyList<TokenizerType> All { get; } = [CharTokenizer.Description, ByteTokenizer.Description, BpeTokenizer.Description];
 
     /// <summary>The type that <c>data.tokenizer</c> names.</summary>
     public static TokenizerType Of(TokenizerKind kind)

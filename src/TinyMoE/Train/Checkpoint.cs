@@ -22,7 +22,7 @@ namespace TinyMoE.Train;
 /// Opened, it is a snapshot: whatever a training writes into the folder meanwhile, all that is read is of one step. Every file that is read
 /// is compared with its checksum. <see cref="CheckpointWriter"/> writes it.
 /// </summary>
-public sealed class Checkpoint : IDisposable
+public sealed class Checkpoint : IInitialModel
 {
     private const long LargestText = 1 << 28;
     private const int Attempts = 20;
@@ -45,6 +45,12 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>How many steps it was trained.</summary>
     public int Step => State.Step;
+
+    /// <inheritdoc/>
+    string IInitialModel.Origin => $"step {Step}";
+
+    /// <summary>Files that say how the model is used, by name; none of one that was trained from nothing.</summary>
+    public IReadOnlyDictionary<string, byte[]> Companions => texts.Where(text => RunFiles.Companions.Contains(text.Key)).ToDictionary();
 
     /// <summary>What a person should know of the files, such as one that was not written by a training.</summary>
     public IReadOnlyList<string> Notes => notes;
@@ -133,7 +139,7 @@ public sealed class Checkpoint : IDisposable
     {
         string path = PathOf(RunFiles.Tokenizer);
         Tokenizer tokenizer = Tokenizer.Read(Text(RunFiles.Tokenizer), path, TokenizerType.All);
-        return tokenizer.Vocabulary == Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
+        return tokenizer.Vocabulary <= Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
             $"{path} has {tokenizer.Vocabulary} symbols and model.vocabulary={Config.Model.Vocabulary} in {PathOf(RunFiles.Config)}; the "
             + "two do not belong together.");
     }
@@ -164,16 +170,12 @@ public sealed class Checkpoint : IDisposable
             file.Dispose();
     }
 
-    /// <summary>Builds a model of <paramref name="config"/> that trains and begins with the weights of this one.</summary>
-    internal Decoder LoadInitial(Backend backend, RunConfig config)
-    {
-        InitialWeights.RequireFit(Folder, Config, config);
-        return Build(backend, config, training: true);
-    }
+    /// <inheritdoc/>
+    Decoder IInitialModel.LoadInitial(Backend backend, RunConfig config) => Build(backend, config, training: true);
 
     /// <summary>Makes sure, before anything is built, that it has the weights of a configuration.</summary>
     /// <exception cref="TinyMoEException">It names a tensor that is not there, or has another shape.</exception>
-    internal void RequireWeights(RunConfig config)
+    public void RequireWeights(RunConfig config)
     {
         using SafetensorsWeights weights = OpenWeights();
         weights.Require(Models.Decoder.PlanStore(config));
@@ -294,7 +296,7 @@ public sealed class Checkpoint : IDisposable
         try
         {
             string text = System.Text.Encoding.UTF8.GetString(Text(RunFiles.Config));
-            RunConfig config = ConfigJson.Read(text) with { WrittenByFormerName = [] };
+            RunConfig config = State.OfItsTime(ConfigJson.Read(text) with { WrittenByFormerName = [] });
             config.Validate(); // nobody wrote this by hand: a value that cannot be is damage
             Validation.CheckComplete(config);
             return State.Step <= config.Train.Steps ? config : throw new TinyMoEException(
@@ -308,6 +310,10 @@ public sealed class Checkpoint : IDisposable
 
     private byte[] Text(string name) => texts.TryGetValue(name, out byte[]? text) ? text
         : throw new TinyMoEException($"{PathOf(name)} is missing; {Damaged}");
+
+    /// <summary>The weights, by our names; the file must be the one that was written.</summary>
+    internal IWeightSource OpenVerifiedWeights() =>
+        Matches(RunFiles.Model) ? OpenWeights() : throw new TinyMoEException(Differs(Folder, RunFiles.Model));
 
     private SafetensorsWeights OpenWeights() =>
         SafetensorsWeights.Open(files[RunFiles.Model], PathOf(RunFiles.Model), TensorNames.Of(Config.Model));

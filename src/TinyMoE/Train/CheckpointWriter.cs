@@ -66,6 +66,13 @@ internal static class CheckpointWriter
     /// <summary>The part that is what the last evaluation saw of the routers.</summary>
     public static Action<string> Routing(RoutingSnapshot routing) => place => routing.Save(Path.Combine(place, RunFiles.Routing));
 
+    /// <summary>The part that is files of others, by name, which are kept as they are.</summary>
+    public static Action<string> Companions(IReadOnlyDictionary<string, byte[]>? files) => place =>
+    {
+        foreach ((string name, byte[] content) in files ?? new Dictionary<string, byte[]>())
+            AtomicFile.Write(Path.Combine(place, name), stream => stream.Write(content));
+    };
+
     /// <summary>Number of elements of the largest tensor in a model's files.</summary>
     public static int LargestTensor(Decoder model) =>
         model.Parameters.All.SelectMany(TensorNames.Of(model.Config.Model).Of).Max(tensor => tensor.Shape.Count);

@@ -29,7 +29,8 @@ internal static class InitialWeights
         List<string> changed = [];
         foreach ((string key, string before, string after) in ConfigKeys.Differences(saved, now))
         {
-            bool isOfText = key.StartsWith("data.", StringComparison.Ordinal) && key != "data.tokenizer";
+            bool isOfTokens = key.StartsWith("data.tokenizer", StringComparison.Ordinal);
+            bool isOfText = key.StartsWith("data.", StringComparison.Ordinal) && !isOfTokens;
             if (isOfText || key.StartsWith("train.", StringComparison.Ordinal))
                 continue;
             if (!Free.Contains(key))

@@ -22,11 +22,23 @@ public static class MetricsJson
     private static readonly JsonSerializerOptions WithNulls = new(Options) { DefaultIgnoreCondition = JsonIgnoreCondition.Never };
 
     /// <summary>
-    /// <c>{"kind":"train","step":..,"loss":..,"losses":{..},"learning_rate":..,"gradient_norm":..,"tokens_per_second":..}</c>, and
-    /// <c>"dropped":..</c> with a capacity factor.
+    /// <c>{"kind":"train","step":..,"loss":..,"losses":{..},"learning_rate":..,"gradient_norm":..,"tokens_per_second":..,
+    /// "bits_per_byte":..}</c>, and <c>"dropped":..</c> with a capacity factor.
     /// </summary>
     public static string Line(StepReport r) => JsonSerializer.Serialize(
-        new { Kind = "train", r.Step, r.Loss, r.Losses, r.LearningRate, r.GradientNorm, r.TokensPerSecond, r.Dropped }, Options);
+        new
+        {
+            Kind = "train",
+            r.Step,
+            r.Loss,
+            r.Losses,
+            r.LearningRate,
+            r.GradientNorm,
+            r.TokensPerSecond,
+            r.BitsPerByte,
+            r.Dropped,
+        },
+        Options);
 
     /// <summary>
     /// <c>{"kind":"eval","step":..,"loss":..,"perplexity":..,"bits_per_byte":..}</c>, and <c>"causal":false</c> of a model that looks

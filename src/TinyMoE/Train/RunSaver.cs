@@ -11,7 +11,9 @@ namespace TinyMoE.Train;
 /// Saves a run. What the file system refuses (a full disk) does not end it: the old checkpoint stays, the listener is told, and it is tried
 /// again; a run that ends with something unsaved says so. What is not finite is never saved.
 /// </summary>
-internal sealed class RunSaver(RunFolder folder, Decoder model, AdamW optimizer, IBatchSource source, ITrainingListener listener)
+internal sealed class RunSaver(
+    RunFolder folder, Decoder model, AdamW optimizer, IBatchSource source, ITrainingListener listener,
+    IReadOnlyDictionary<string, byte[]>? companions = null)
 {
     private const int Attempts = 3;
     private static readonly TimeSpan ShortPause = TimeSpan.FromMilliseconds(100), LongPause = TimeSpan.FromMinutes(1);
@@ -98,6 +100,7 @@ internal sealed class RunSaver(RunFolder folder, Decoder model, AdamW optimizer,
         isNewStep ? CheckpointWriter.Model(model, optimizer) : CheckpointWriter.SameModel(path, model, optimizer),
         CheckpointWriter.State(state),
         source.Save,
+        CheckpointWriter.Companions(companions),
         CheckpointWriter.Routing(routing));
 
     /// <summary>Tries some times in a row, for what passes; null, or why it was refused.</summary>

@@ -84,30 +84,37 @@ public sealed class Trainer : IDisposable
             folder.RequireUsable(resume, overwrite);
             if (resume && init is not null)
                 throw new ArgumentException("A run that goes on has its own weights.", nameof(init));
-            using Checkpoint? before = resume ? folder.OpenNewest() : init is null ? null : Checkpoint.Open(RunFolder.FindCheckpoint(init));
-            state = resume ? before!.StateFor(source.Fingerprint) : TrainingState.New(source.Fingerprint);
+            using Checkpoint? own = resume ? folder.OpenNewest() : null;
+            using IInitialModel? before = own ?? (init is null ? null : InitialModel.Open(init));
+            state = resume ? own!.StateFor(source.Fingerprint) : TrainingState.New(source.Fingerprint);
             this.config = config = source.Complete(config);
             config.Validate();
+            if (before is null)
+                Validation.CheckLearns(config.Moe);
             source.CheckContext(config.Model.Context);
             if (resume)
-                before!.RequireSame(config);
+                own!.RequireSame(config);
+            else if (before is not null)
+                InitialWeights.RequireFit(before.Folder, before.Config, config);
             before?.RequireWeights(config);
             size = ModelSize.ToTrain(config, backend);
             Model = init is null ? new Decoder(backend, config) : before!.LoadInitial(backend, config);
-            startNotes = resume ? [.. ResumeNotes.Of(before!.Config.Train, config.Train, state.Step)]
-                : before is null ? [] : [$"begins with the weights of {init}, step {before.Step}", .. before.Notes];
+            startNotes = resume ? [.. ResumeNotes.Of(own!.Config.Train, config.Train, state.Step)]
+                : before is null ? [] : [$"begins with the weights of {init}, {before.Origin}", .. before.Notes];
             optimizer = new AdamW(Model.Parameters, config.Train);
             numbers = new StepNumbers(backend);
-            saver = new RunSaver(folder, Model, optimizer, source, listener);
+            saver = new RunSaver(folder, Model, optimizer, source, listener, before?.Companions);
             if (resume)
             {
-                before!.Load(Model, optimizer);
-                lastRouting = before.LoadRouting();
-                saver.GoesOnFrom(before);
+                own!.Load(Model, optimizer);
+                lastRouting = own.LoadRouting();
+                saver.GoesOnFrom(own);
             }
             else if (before is null && Model.WantsFrequencies)
             {
-                Model.Prepare(source.TrainFrequencies());
+                int[] frequencies = source.TrainFrequencies();
+                Array.Resize(ref frequencies, config.Model.Vocabulary); // the model may have more symbols than the tokenizer
+                Model.Prepare(frequencies);
             }
         }
         catch
@@ -190,10 +197,11 @@ public sealed class Trainer : IDisposable
         float learningRate = Schedule.LearningRate(train, step), share = 1f / train.Accumulation;
         Model.Parameters.ZeroGrad();
         numbers.Clear();
+        long bytes = 0;
         for (int part = 0; part < train.Accumulation; part++)
         {
             using Tape tape = backend.NewTape();
-            ObjectiveResult result = Forward(tape, step, part);
+            ObjectiveResult result = Forward(tape, step, part, ref bytes);
             numbers.AddLosses(result.Loss, share);
             if (config.Moe.CapacityFactor > 0)
                 numbers.AddChoices(tape, result.Routings);
@@ -207,15 +215,20 @@ public sealed class Trainer : IDisposable
         RequireFinite(step, totals);
         Model.EndStep();
 
-        double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds, tokens = train.Batch * config.Model.Context;
+        float loss = totals.Losses[objective.MainPart];
+        double? bitsPerByte = bytes == 0 ? null : loss * tokens / (Math.Log(2) * bytes);
         return new StepReport(
-            step, totals.Losses[objective.MainPart], totals.Losses, learningRate, totals.GradientNorm,
-            train.Batch * config.Model.Context / seconds, totals.Dropped);
+            step, loss, totals.Losses, learningRate, totals.GradientNorm, tokens / seconds, totals.Dropped, bitsPerByte);
     }
 
-    /// <summary>The model and its loss on one part of the step's batch.</summary>
-    private ObjectiveResult Forward(Tape tape, int step, int part) => objective.Forward(
-        tape, Model, source.TrainBatch(tape, config, step, part), new Pass(Training: true, config.Train.Seed, step, part));
+    /// <summary>The model and its loss on one part of the step's batch, whose bytes of text are added up.</summary>
+    private ObjectiveResult Forward(Tape tape, int step, int part, ref long bytes)
+    {
+        Batch batch = source.TrainBatch(tape, config, step, part);
+        bytes += batch.TargetBytes;
+        return objective.Forward(tape, Model, batch, new Pass(Training: true, config.Train.Seed, step, part));
+    }
 
     private void Evaluate(MetricsLog metrics)
     {
@@ -275,7 +288,8 @@ public sealed class Trainer : IDisposable
         for (int part = 0; part < config.Train.Accumulation; part++)
         {
             using Tape tape = backend.NewTape();
-            _ = Forward(tape, step, part);
+            long bytes = 0;
+            _ = Forward(tape, step, part, ref bytes);
             if (tape.FindNonFinite() is { } place)
                 return place;
         }

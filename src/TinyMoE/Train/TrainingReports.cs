@@ -8,7 +8,7 @@ namespace TinyMoE.Train;
 /// <param name="ActiveParameters">Number of the weights that one token passes.</param>
 /// <param name="TrainTokens">Tokens of the training text.</param>
 /// <param name="ValidationTokens">Tokens of the held-out text.</param>
-/// <param name="Vocabulary">Symbols of the tokenizer.</param>
+/// <param name="Vocabulary">Symbols of the model: as many as the tokenizer has, or more.</param>
 /// <param name="FirstStep">The first step to come: 1, or later in a resumed run.</param>
 /// <param name="Steps">The last step.</param>
 /// <param name="Notes">
@@ -37,6 +37,7 @@ public sealed record TrainingStart(
 /// <param name="GradientNorm">Norm of the whole gradient before it was clipped.</param>
 /// <param name="TokensPerSecond">Tokens trained on per second in this step.</param>
 /// <param name="Dropped">With a capacity factor: share of the choices that found their expert full, over all layers; else null.</param>
+/// <param name="BitsPerByte">The loss in bits, per byte of the batch's targets; null where they are no text.</param>
 public sealed record StepReport(
     int Step,
     float Loss,
@@ -44,7 +45,8 @@ public sealed record StepReport(
     float LearningRate,
     float GradientNorm,
     double TokensPerSecond,
-    float? Dropped = null);
+    float? Dropped = null,
+    double? BitsPerByte = null);
 
 /// <summary>The loss of one evaluation on held-out text.</summary>
 /// <param name="Step">The step after which it was made.</param>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using TinyMoE.Configuration;
 using TinyMoE.Files;
 
 namespace TinyMoE.Train;
@@ -15,10 +16,15 @@ internal sealed record TrainingState(
     int Step, double? BestLoss, int BestStep, string Fingerprint, int? EvaluatedStep = null, int Format = 0)
 {
     /// <summary>The format that is written; all older ones are read.</summary>
-    private const int NewestFormat = 2;
+    private const int NewestFormat = 3;
 
     /// <summary>From this format on a checkpoint has checksums.</summary>
     private const int FirstWithChecksums = 2;
+
+    /// <summary>
+    /// From this format on the router deepseek reads <c>moe.renormalize</c>; until then it divided where there were several scores.
+    /// </summary>
+    private const int FirstWithDeepSeekRenormalize = 3;
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -32,6 +38,11 @@ internal sealed record TrainingState(
     /// <summary>Whether the checkpoint must have a list of checksums.</summary>
     [JsonIgnore]
     public bool HasChecksums => Format >= FirstWithChecksums;
+
+    /// <summary>The configuration of a checkpoint of this format, so that it computes what it did when it was written.</summary>
+    public RunConfig OfItsTime(RunConfig config) => Format >= FirstWithDeepSeekRenormalize || config.Moe.Router != RouterKind.DeepSeek
+        ? config
+        : config with { Moe = config.Moe with { Renormalize = config.Moe.Active > 1 } };
 
     /// <summary>The state of a run that has not begun.</summary>
     public static TrainingState New(string fingerprint) => new(0, null, 0, fingerprint, EvaluatedStep: 0);

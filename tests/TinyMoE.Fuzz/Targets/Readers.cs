@@ -8,6 +8,7 @@ using TinyMoE.Files;
 using TinyMoE.Inspect;
 using TinyMoE.Models;
 using TinyMoE.Tokenizers;
+using TinyMoE.Tokenizers.Chat;
 using TinyMoE.Train;
 
 namespace TinyMoE.Fuzz;
@@ -31,10 +32,24 @@ internal static class Readers
         new FileTarget("routing", "routing.safetensors", Routing),
         new FileTarget("metrics", "metrics.jsonl", Metrics),
         new FileTarget("sums", "SHA256SUMS", Sums),
+        new FileTarget("index", SafetensorsIndex.FileName, Index),
+        new SafetensorsFolderTarget(),
+        new FileTarget("chat", "chat_template.jinja", ChatTemplates),
         new CheckpointTarget(),
     ];
 
     private static string? Safetensors(string path, byte[] input) => NaiveSafetensors.Compare(path, input);
+
+    private static string? Index(string path, byte[] input)
+    {
+        Dictionary<string, string> files = SafetensorsIndex.Read(path);
+        JsonObject said = JsonNode.Parse(Encoding.UTF8.GetString(input), documentOptions: Strict)!.AsObject()["weight_map"]!.AsObject();
+        if (!said.Select(tensor => KeyValuePair.Create(tensor.Key, tensor.Value!.GetValue<string>())).SequenceEqual(files))
+            return "it has other tensors or files than the index";
+        string folder = Path.GetFullPath(Path.GetDirectoryName(path)!);
+        return files.Values.All(file => Path.GetDirectoryName(Path.GetFullPath(Path.Combine(folder, file))) == folder)
+            ? null : "a file is outside of the folder";
+    }
 
     private static string? Config(string path, byte[] input)
     {
@@ -66,6 +81,22 @@ internal static class Readers
         int[] ids = [.. Enumerable.Range(0, Math.Min(tokenizer.Vocabulary, 128))];
         return again.EncodeUtf8([.. ids.SelectMany(id => tokenizer.Bytes(id).ToArray())], "all").ToArray().SequenceEqual(ids)
             ? null : "its ids are others when it is written and read again";
+    }
+
+    private static readonly TemplateLimits ShortTemplates = new() { Steps = 100_000, Size = 1 << 20 };
+
+    private static readonly JsonNode Conversation = JsonNode.Parse("""
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Größe 😀?"},
+         {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"a": [1, 2.5, true]}}}]},
+         {"role": "tool", "content": "7"}, {"role": "user", "content": [{"type": "text", "text": "Thanks"}]}]
+        """)!;
+
+    private static string? ChatTemplates(string path, byte[] input)
+    {
+        ChatTemplate template = ChatTemplate.Parse(Encoding.UTF8.GetString(input), path, ShortTemplates);
+        string text = template.Render(Conversation, addGenerationPrompt: true, now: DateTime.UnixEpoch);
+        return template.Render(Conversation, addGenerationPrompt: true, now: DateTime.UnixEpoch) == text
+            ? null : "it makes another text when it is rendered again";
     }
 
     private static string? Labels(string path, byte[] input)

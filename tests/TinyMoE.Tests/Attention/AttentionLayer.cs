@@ -56,15 +56,21 @@ internal sealed class AttentionLayer : IDisposable
     }
 
     /// <summary>The first sequence token by token through a cache.</summary>
-    public float[] ForwardByToken()
+    public float[] ForwardByToken() => ForwardWithCache(_ => 1);
+
+    /// <summary>The first sequence through a cache, as many tokens at a time as <paramref name="chunk"/> says at a position.</summary>
+    public float[] ForwardWithCache(Func<int, int> chunk)
     {
         using AttentionCache cache = attention.NewCache(backend);
         List<float> y = [];
-        foreach (float[] x in X[..(shape.Count / shape[0])].Chunk(shape[2]))
+        int C = shape[2];
+        for (int start = 0, T; start < shape[1]; start += T)
         {
+            T = Math.Min(chunk(start), shape[1] - start);
             using Tape tape = backend.NewTape(recording: false);
-            y.AddRange(attention.Forward(tape.Constant((1, 1, shape[2]), x), Pass.Inference, cache).ToArray());
-            cache.Advance(1);
+            Tensor x = tape.Constant((1, T, C), X.AsSpan(start * C, T * C));
+            y.AddRange(attention.Forward(x, Pass.Inference, cache).ToArray());
+            cache.Advance(T);
         }
 
         return [.. y];

@@ -18,8 +18,8 @@ public sealed class FullAttentionTests
         ["large heads"] = (Model, new AttentionConfig { Heads = 2, KvHeads = 1, HeadSize = 10 }, 0),
         ["small odd heads"] = (Model with { Positions = PositionKind.Learned }, new AttentionConfig { Heads = 5, HeadSize = 3 }, 0),
         ["biases of queries, keys and values"] = (Model, new AttentionConfig { Heads = 2, KvHeads = 1, Biases = true }, 0),
-        ["all biases"] = (Model, Grouped with { Biases = true, OutputBias = OutputBias.True }, 0),
-        ["biases of the model, not of the output"] = (Model with { Biases = true }, Grouped with { OutputBias = OutputBias.False }, 0),
+        ["all biases"] = (Model, Grouped with { Biases = true, OutputBias = BiasChoice.True }, 0),
+        ["biases of the model, not of the output"] = (Model with { Biases = true }, Grouped with { OutputBias = BiasChoice.False }, 0),
         ["norm of the whole"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.Whole }, 0),
         ["norm of each head"] = (Model, Grouped with { QueryKeyNorm = QueryKeyNorm.PerHead }, 0),
         ["layer norm of each head"] = (
@@ -115,7 +115,7 @@ public sealed class FullAttentionTests
         {
             Heads = 6,
             Biases = true,
-            OutputBias = OutputBias.True,
+            OutputBias = BiasChoice.True,
             QueryKeyNorm = QueryKeyNorm.Whole,
         };
         using AttentionLayer layer = new(Model, attention, B: 1);

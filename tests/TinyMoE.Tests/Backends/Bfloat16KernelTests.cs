@@ -91,6 +91,35 @@ public sealed unsafe class Bfloat16KernelTests
         allocator.AssertNothingWrittenOutside();
     }
 
+    [Fact]
+    public void Float16_EveryValueAtAnyWidth_IsTheScalar()
+    {
+        ushort[] all = [.. Enumerable.Range(0, 1 << 16).Select(i => (ushort)i)];
+        Check<Simd128, Vector128<float>>();
+        Check<Simd256, Vector256<float>>();
+        Check<Simd512, Vector512<float>>();
+
+        void Check<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            float* wide = stackalloc float[16];
+            fixed (ushort* source = all)
+            {
+                for (int i = 0; i < all.Length; i += TSimd.Count)
+                {
+                    TSimd.Store(TSimd.LoadFloat16(source + i), wide);
+                    for (int lane = 0; lane < TSimd.Count; lane++)
+                    {
+                        float expected = Float16.Widen(all[i + lane]);
+                        Assert.True(float.IsNaN(expected) ? float.IsNaN(wide[lane])
+                            : BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(wide[lane]));
+                    }
+                }
+            }
+        }
+    }
+
     private static void AssertSameAsScalar(float[] x)
     {
         ushort[] expected = Array.ConvertAll(x, Bfloat16.Narrow);

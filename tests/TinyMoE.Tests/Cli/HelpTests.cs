@@ -28,9 +28,13 @@ public sealed class HelpTests
     [InlineData("generate", $"--run --prompt --tokens --temperature --top-k --top-p --label --seed {OfDevice}")]
     [InlineData("doctor", "--json")]
     [InlineData("info", "--run --preset --config --set --json")]
+    [InlineData(
+        "tokenizer train",
+        "--data --vocabulary --style --special --min-frequency --limit-alphabet --out --overwrite --threads --json")]
+    [InlineData("tokenizer show", "--tokenizer --text --file --json")]
     public void Help_Command_ShowsExactlyItsOptionsAndExamples(string command, string options)
     {
-        CommandLine result = CommandLine.Run(command, "--help");
+        CommandLine result = CommandLine.Run([.. command.Split(' '), "--help"]);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         string[] lines = result.Output.ReplaceLineEndings("\n").Split('\n');
         IEnumerable<string> shown = lines.Where(line => line.StartsWith("  --", StringComparison.Ordinal));

@@ -52,7 +52,7 @@ public sealed class ProcessTests : IDisposable
     {
         if (!OperatingSystem.IsLinux())
             return;
-        Shell stopped = SignalInTraining(signal, "", "");
+        Shell stopped = SignalInTraining(signal, $"env --default-signal={signal}", "");
         Assert.Equal((exitCode, ""), (stopped.ExitCode, stopped.Error));
         Assert.Contains("and saved in run; go on with:", stopped.Output, StringComparison.Ordinal);
         Assert.True(File.Exists(folder["run/last/state.json"]));
@@ -84,7 +84,8 @@ public sealed class ProcessTests : IDisposable
     private static string Program => $"dotnet {Path.Combine(AppContext.BaseDirectory, "tinymoe.dll")}";
 
     /// <summary>
-    /// Signals a training that has done its first step. (Not by SIGINT, which whoever runs the tests in the background ignores.)
+    /// Signals a training that has done its first step. Whoever runs the tests may ignore signals (in the background SIGINT, under nohup
+    /// SIGHUP), and a shell cannot undo that: env can.
     /// </summary>
     private Shell SignalInTraining(string signal, string before, string after) => Run($"""
         {before} {Program} train --data text.txt --out run --steps 500000 {Small} >out & p=$!

@@ -52,7 +52,10 @@ public sealed class ConfigJsonTests
     [InlineData("""{"model":{"widht":1}}""", "unknown key 'model.widht'; did you mean 'model.width'?")]
     [InlineData("""{"modle":{"width":1}}""", "unknown key 'modle'; did you mean 'model'?")]
     [InlineData("""{"width":1}""", "unknown key 'width'; did you mean 'model.width'?")]
-    [InlineData("""{"data":{"qqqqqqqq":1}}""", "unknown key 'data.qqqqqqqq'; data has sources, labels, tokenizer, validation")]
+    [InlineData(
+        """{"data":{"qqqqqqqq":1}}""",
+        "unknown key 'data.qqqqqqqq'; data has sources, labels, tokenizer, tokenizer_vocabulary, tokenizer_style, tokenizer_file, "
+        + "validation")]
     [InlineData("""{"qqqqqqqq":1}""", "unknown key 'qqqqqqqq'; keys begin with model., attention., moe., train., data. as in model.width")]
     [InlineData("""{"model":{"width":"abc"}}""", "model.width needs a whole number, not 'abc'")]
     [InlineData("""{"model":{"width":1.5}}""", "model.width needs a whole number, not '1.5'")]

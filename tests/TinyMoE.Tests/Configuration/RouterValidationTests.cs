@@ -11,7 +11,9 @@ public sealed class RouterValidationTests
     [InlineData("moe.router=hierarchical moe.groups=3", "moe.groups=3", "moe.experts=8")]
     [InlineData("moe.router=deepseek moe.groups=5", "moe.groups=5", "moe.experts=8")]
     [InlineData("moe.router=deepseek moe.groups=2 moe.active_groups=3", "moe.active_groups=3", "moe.groups=2")]
-    [InlineData("moe.groups=2", "moe.groups=2", "moe.router=top-k")]
+    [InlineData("moe.router=switch moe.groups=2", "moe.groups=2", "moe.router=switch")]
+    [InlineData("moe.groups=8", "moe.active=2", "moe.active_groups=1")]
+    [InlineData("moe.groups=4 moe.active_groups=2 moe.load_loss=0.01 moe.logit_noise=1", "moe.load_loss=0.01", "moe.groups=4")]
     [InlineData("moe.router=deepseek moe.groups=8 moe.active_groups=1", "moe.active=2", "moe.active_groups=1")]
     [InlineData("moe.router=hierarchical moe.groups=4 moe.active_groups=2 moe.active=3", "moe.active=3", "moe.active_groups=2")]
     [InlineData("moe.router=base moe.capacity_factor=1", "moe.capacity_factor", "moe.router=base")]
@@ -55,8 +57,30 @@ public sealed class RouterValidationTests
     [InlineData("moe.eval_capacity_factor=2 moe.allow_non_causal=true")]
     [InlineData("moe.router=hierarchical moe.groups=4 moe.active_groups=2")]
     [InlineData("moe.router=deepseek moe.groups=4 moe.active_groups=1")]
+    [InlineData("moe.router=deepseek moe.active=1")]
+    [InlineData("moe.groups=4 moe.active_groups=2 moe.routed_scaling=16 moe.renormalize=false")]
+    [InlineData("moe.groups=4 moe.active_groups=4 moe.load_loss=0.01 moe.logit_noise=1")]
     [InlineData("moe.router=sinkhorn moe.active=1")]
     public void Validate_UnusualButPossible_Passes(string changes) => Changed(changes).Validate();
+
+    [Theory]
+    [InlineData("moe.active=1", true)]
+    [InlineData("moe.active=1 moe.router=deepseek", true)]
+    [InlineData("moe.active=1 moe.renormalize=false", false)]
+    [InlineData("moe.active=1 moe.router=deepseek moe.renormalize=false", false)]
+    [InlineData("moe.active=1 moe.router=switch", false)]
+    [InlineData("moe.active=1 moe.experts=1", false)]
+    [InlineData("moe.active=2", false)]
+    public void CheckLearns_GatesThatAreAllOne_AreRefusedFromNothingAndNamedInANote(string changes, bool refused)
+    {
+        RunConfig config = Changed(changes);
+        Exception? error = Record.Exception(() => Validation.CheckLearns(config.Moe));
+        Assert.Equal(refused, error is not null);
+        bool isNamed = ConfigNotes.Of(config).Any(note => note.StartsWith("moe.renormalize=true", StringComparison.Ordinal));
+        Assert.Equal(refused, isNamed);
+        if (error is not null)
+            Assert.Contains("set moe.renormalize=false", Assert.IsType<TinyMoEException>(error).Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Router_OfNoKnownName_ListsTheKnown()
@@ -101,6 +125,10 @@ public sealed class RouterValidationTests
         "moe.router=random moe.balance_loss=0.01 moe.z_loss=0.001 moe.jitter=0.1",
         "moe.balance_loss, moe.z_loss, moe.jitter have no effect with moe.router=random")]
     [InlineData("moe.router=task moe.tasks=2 moe.logit_noise=1", "moe.logit_noise has no effect with moe.router=task")]
+    [InlineData("moe.router=task moe.tasks=2 moe.router_bias=true", "moe.router_bias has no effect with moe.router=task")]
+    [InlineData("moe.router=switch moe.routed_scaling=2", "moe.routed_scaling has no effect with moe.router=switch")]
+    [InlineData("model.swiglu_limit=3", "model.swiglu_limit has no effect without model.feed_forward=clamped-swiglu")]
+    [InlineData("model.swiglu_limit=3 model.swiglu_alpha=1", "model.swiglu_limit, model.swiglu_alpha have no effect")]
     [InlineData("moe.router=noisy-top-k moe.logit_noise=1", "moe.logit_noise has no effect with moe.router=noisy-top-k")]
     public void Notes_WhatARouterDoesNotHeed_IsNamed(string changes, params string[] named) =>
         Assert.Contains(ConfigNotes.Of(Changed(changes)), line => named.All(name => line.Contains(name, StringComparison.Ordinal)));
@@ -108,7 +136,9 @@ public sealed class RouterValidationTests
     [Theory]
     [InlineData("moe.experts=0 moe.router=expert-choice moe.eval_capacity_factor=2")]
     [InlineData("moe.router=top-k")]
-    [InlineData("moe.router=switch moe.active=1")]
+    [InlineData("moe.router=switch moe.active=1 moe.router_bias=true")]
+    [InlineData("moe.routed_scaling=2")]
+    [InlineData("model.feed_forward=clamped-swiglu model.swiglu_limit=3")]
     public void Notes_NothingToSay_AreEmpty(string changes)
     {
         Assert.Empty(ConfigNotes.Of(Changed(changes)));

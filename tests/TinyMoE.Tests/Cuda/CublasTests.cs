@@ -269,10 +269,11 @@ public sealed class CublasTests
         Floats values = d.In(n);
         if (precision == ElementType.Float32)
             return values;
-        Bfloat16s packed = d.Rent<ushort>(n);
-        ushort[] bits = [.. backend.Read(values).Select(v => (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16))];
+        View<ushort> packed = d.Rent<ushort>(n);
+        ushort[] bits = [.. backend.Read(values).Select(v => precision == ElementType.Float16
+            ? BitConverter.HalfToUInt16Bits((Half)v) : (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16))];
         backend.Write<ushort>(bits, packed);
-        return packed;
+        return Weights.Of(precision, packed);
     }
 
     private static (int[] Offsets, int E, int N) Plan(string rows, int unassigned)

@@ -44,8 +44,11 @@ public sealed class DocRuns : IDisposable
         foreach (string word in command.Words)
         {
             option = word.StartsWith('-') ? word : option;
-            words.Add(option is "--run" or "--init" or "--data" or "--config" ? Placed(command, word) : word);
+            words.Add(option is "--run" or "--init" or "--data" or "--config" or "--tokenizer" or "--file" ? Placed(command, word) : word);
         }
+
+        if (words is ["tokenizer", "train", ..] && Drop(words, "--out"))
+            words.AddRange(["--out", folder[$"out-{outs++}.json"]]);
 
         return CommandLine.Run(words[0] == "train" && !words.Contains("--help") ? Training(words, command) : [.. words]);
     }
@@ -59,6 +62,8 @@ public sealed class DocRuns : IDisposable
         string path = word[start..], first = path.Split('/')[0];
         if (path == "DIR" || first == "runs")
             return Trained(command.ValueOf("--label") is null ? "mixtral-tiny" : "poems");
+        if (first.EndsWith(".json", StringComparison.Ordinal) && !File.Exists(folder[first]))
+            return Tokenizer(first);
         bool isHere = first.Length > 0 && (File.Exists(folder[first]) || Directory.Exists(folder[first]));
         return isHere ? word[..start] + folder[path] : word;
     }
@@ -87,6 +92,15 @@ public sealed class DocRuns : IDisposable
         if (place >= 0)
             words.RemoveRange(place, 2);
         return place >= 0;
+    }
+
+    /// <summary>The file of a tokenizer that is trained once.</summary>
+    private string Tokenizer(string name)
+    {
+        CommandLine result = CommandLine.Run(
+            "tokenizer", "train", "--data", folder["poems.txt"], "--vocabulary", "300", "--out", folder[name]);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        return folder[name];
     }
 
     /// <summary>A run that is trained once: to write and measure with, one of the labels poems and prose, one that stopped.</summary>

@@ -27,7 +27,8 @@ internal static partial class GeneratedSections
         new("what the routers leave open", RouterRemarks),
         new("balance losses", LossTable),
         new("help of tinymoe", () => Help()),
-        .. Commands().Select(command => KeyValuePair.Create<string, Func<string>>($"help of tinymoe {command}", () => Help(command))),
+        .. Commands().SelectMany(command => Commands(command).Select(sub => $"{command} {sub}").Prepend(command))
+            .Select(name => KeyValuePair.Create<string, Func<string>>($"help of tinymoe {name}", () => Help(name.Split(' ')))),
     ]);
 
     /// <summary>The names of the sections of a text, in their order.</summary>
@@ -120,11 +121,11 @@ internal static partial class GeneratedSections
         return table.ToString();
     }
 
-    /// <summary>The commands that the program's help lists.</summary>
-    private static IEnumerable<string> Commands()
+    /// <summary>The commands that the help of the program, or of a command, lists.</summary>
+    private static IEnumerable<string> Commands(params string[] command)
     {
-        string list = CommandLine.Run("--help").Output.ReplaceLineEndings("\n").Split("Commands:\n")[1].Split("\n\n")[0];
-        return list.Split('\n').Select(line => line.Trim().Split(' ')[0]);
+        string[] help = CommandLine.Run([.. command, "--help"]).Output.ReplaceLineEndings("\n").Split("Commands:\n");
+        return help.Length == 1 ? [] : help[1].Split("\n\n")[0].Split('\n').Select(line => line.Trim().Split(' ')[0]);
     }
 
     private static string Help(params string[] command)

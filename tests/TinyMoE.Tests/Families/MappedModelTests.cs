@@ -44,41 +44,47 @@ public sealed class MappedModelTests : IDisposable
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Bfloat16_InAFile_ComputesWhatItsValuesDoInFloat32(bool map)
+    [InlineData(true, "plain")]
+    [InlineData(false, "plain")]
+    [InlineData(true, "latent")]
+    public void Bfloat16_InAFile_ComputesWhatItsValuesDoInFloat32(bool map, string name)
     {
+        RunConfig config = TestModels.Named(name);
         using CpuBackend backend = new(2);
-        using Decoder model = new(backend, TestModels.Tiny);
+        using Decoder model = new(backend, config);
         string narrow = folder["narrow.safetensors"], wide = folder["wide.safetensors"];
-        Write(narrow, TestModels.Tiny, SafetensorsType.Bfloat16, (p, values) => Read(model, p, values));
-        Write(wide, TestModels.Tiny, SafetensorsType.Float32, (p, values) =>
+        Write(narrow, config, SafetensorsType.Bfloat16, (p, values) => Read(model, p, values));
+        Write(wide, config, SafetensorsType.Float32, (p, values) =>
         {
             Read(model, p, values);
             for (int i = 0; i < values.Length; i++)
                 values[i] = Bfloat16.Widen(Bfloat16.Narrow(values[i]));
         });
 
-        using SafetensorsWeights few = SafetensorsWeights.Open(narrow, TensorNames.Of(TestModels.Tiny.Model), map);
-        using SafetensorsWeights many = SafetensorsWeights.Open(wide, TensorNames.Of(TestModels.Tiny.Model), map);
-        using Decoder inBfloat16 = new(backend, TestModels.Tiny, training: false, weights: few);
-        using Decoder inFloat32 = new(backend, TestModels.Tiny, training: false, weights: many);
+        using SafetensorsWeights few = SafetensorsWeights.Open(narrow, TensorNames.Of(config.Model), map);
+        using SafetensorsWeights many = SafetensorsWeights.Open(wide, TensorNames.Of(config.Model), map);
+        using Decoder inBfloat16 = new(backend, config, training: false, weights: few);
+        using Decoder inFloat32 = new(backend, config, training: false, weights: many);
         Assert.All(inBfloat16.Parameters.All, p => Assert.Equal(MayBeNarrow(p), p.Precision == ElementType.Bfloat16));
-        int[] ids = TestModels.Ids(16, TestModels.Tiny.Model.Vocabulary);
+        int[] ids = TestModels.Ids(16, config.Model.Vocabulary);
         float[] expected = TestModels.Logits(backend, inFloat32, ids, B: 1), actual = TestModels.Logits(backend, inBfloat16, ids, B: 1);
         Assert.Equal(expected, actual);
+        SamplingOptions greedy = new() { Temperature = 0 };
+        int[] text = [.. new Generator(backend, inFloat32).Generate([1, 2], 20, greedy)];
+        Assert.Equal(text, new Generator(backend, inBfloat16).Generate([1, 2], 20, greedy));
         inBfloat16.Dispose();                                    // and once more at the end: that is no error
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Float16_InAFile_ComputesWhatItsValuesDoInFloat32(bool map)
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    public void Float16_InAFile_ComputesWhatItsValuesDoInFloat32(bool map, bool apart)
     {
         using CpuBackend backend = new(2);
         using Decoder model = new(backend, TestModels.Tiny);
         string half = folder["half.safetensors"], wide = folder["wide.safetensors"];
-        Write(half, TestModels.Tiny, SafetensorsType.Float16, (p, values) => Read(model, p, values));
+        Write(half, TestModels.Tiny, SafetensorsType.Float16, (p, values) => Read(model, p, values), apart: apart);
         Write(wide, TestModels.Tiny, SafetensorsType.Float32, (p, values) =>
         {
             Read(model, p, values);
@@ -90,9 +96,61 @@ public sealed class MappedModelTests : IDisposable
         using SafetensorsWeights many = SafetensorsWeights.Open(wide, TensorNames.Of(TestModels.Tiny.Model), map);
         using Decoder inFloat16 = new(backend, TestModels.Tiny, training: false, weights: few);
         using Decoder inFloat32 = new(backend, TestModels.Tiny, training: false, weights: many);
-        Assert.All(inFloat16.Parameters.All, p => Assert.Equal((false, ElementType.Float32), (p.IsMapped, p.Precision)));
+        Assert.All(inFloat16.Parameters.All, p => Assert.Equal(
+            (map && MayBeNarrow(p), MayBeNarrow(p) ? ElementType.Float16 : ElementType.Float32), (p.IsMapped, p.Precision)));
+        Assert.All(inFloat16.Parameters.All, p => Assert.Equal(map && apart && p.Part == ModelPart.Experts, p.Weights.LieApart));
         int[] ids = TestModels.Ids(16, TestModels.Tiny.Model.Vocabulary);
         Assert.Equal(TestModels.Logits(backend, inFloat32, ids, B: 1), TestModels.Logits(backend, inFloat16, ids, B: 1));
+        foreach ((Parameter narrow, Parameter floats) in inFloat16.Parameters.All.Zip(inFloat32.Parameters.All))
+        {
+            float[] expected = new float[floats.Count - 1], actual = new float[floats.Count - 1];
+            inFloat32.Parameters.Read(floats, 1, expected);      // across the matrices of a stack
+            inFloat16.Parameters.Read(narrow, 1, actual);
+            Assert.Equal(expected, actual);
+        }
+    }
+
+    [Theory]
+    [InlineData(SafetensorsType.Float32)]
+    [InlineData(SafetensorsType.Bfloat16)]
+    public void ExpertsEachForItself_InAFile_AreReadInPlace(SafetensorsType type)
+    {
+        using CpuBackend backend = new(2);
+        using Decoder model = new(backend, TestModels.Tiny);
+        int before = backend.Pool.LiveBuffers;
+        string together = folder["together.safetensors"], apart = folder["apart.safetensors"];
+        Write(together, TestModels.Tiny, type, (p, values) => Read(model, p, values));
+        Write(apart, TestModels.Tiny, type, (p, values) => Read(model, p, values), apart: true);
+        float[][] logits = [.. ((string[])[together, apart]).Select(path =>
+        {
+            using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map: true);
+            using Decoder mapped = new(backend, TestModels.Tiny, training: false, weights: weights);
+            weights.RequireAllUsed();
+            Assert.Equal(path == apart, mapped.Parameters.All.Any(p => p.Weights.LieApart));
+            Assert.True(mapped.Parameters.All.All(p => p.IsMapped || !MayBeNarrow(p)));
+            int[] ids = TestModels.Ids(16, TestModels.Tiny.Model.Vocabulary);
+            return TestModels.Logits(backend, mapped, ids, B: 1);
+        })];
+        Assert.Equal(logits[0], logits[1]);
+        Assert.Equal(before, backend.Pool.LiveBuffers);          // the tables of addresses go too
+    }
+
+    [Fact]
+    public void AValueThatIsNotFinite_InOneOfManyExperts_IsRefusedByName()
+    {
+        using CpuBackend backend = new(2);
+        string path = folder["model.safetensors"];
+        Write(path, TestModels.Tiny, SafetensorsType.Float16, (p, values) =>
+        {
+            values.Clear();
+            if (p.Name.EndsWith("experts.down.weight", StringComparison.Ordinal))
+                values[^1] = float.NaN;
+        }, apart: true);
+        using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map: true);
+        string said = OneLine.Of(() => _ = new Decoder(backend, TestModels.Tiny, training: false, weights: weights));
+        Assert.Contains("experts", said);
+        Assert.Contains("not finite", said);
+        Assert.Equal(0, backend.Pool.LiveBuffers);
     }
 
     [Fact]
@@ -180,17 +238,20 @@ public sealed class MappedModelTests : IDisposable
     private delegate void Values(Parameter parameter, Span<float> values);
 
     /// <summary>
-    /// A file of the model's tensors, each stack of experts together; without values one hole. A header that is <paramref name="shift"/>
-    /// bytes longer misplaces them.
+    /// A file of the model's tensors, each stack of experts together, or <paramref name="apart"/>, by the names; without values one hole. A
+    /// header that is <paramref name="shift"/> bytes longer misplaces them.
     /// </summary>
-    private static void Write(string path, RunConfig config, SafetensorsType type, Values? values, int shift = 0)
+    private static void Write(string path, RunConfig config, SafetensorsType type, Values? values, int shift = 0, bool apart = false)
     {
         TensorNames names = TensorNames.Of(config.Model);
         IReadOnlyList<Parameter> plan = Decoder.Plan(config);
         int size = type == SafetensorsType.Float32 ? sizeof(float) : sizeof(ushort);
         Dictionary<string, object> header = [];
         long end = 0;
-        foreach (FileTensor tensor in plan.SelectMany(names.Of))
+        IEnumerable<(Parameter Parameter, FileTensor Tensor)> tensors = plan.SelectMany(p => names.Of(p).Select(tensor => (p, tensor)));
+        if (apart)
+            tensors = tensors.OrderBy(part => part.Tensor.Name, StringComparer.Ordinal);
+        foreach ((_, FileTensor tensor) in tensors)
         {
             long begin = end;
             end += (long)tensor.Shape.Count * size;
@@ -205,12 +266,12 @@ public sealed class MappedModelTests : IDisposable
         file.Write(length);
         file.Write(json);
         file.SetLength(file.Position + end);
-        foreach (Parameter parameter in values is null ? [] : plan)
+        foreach ((Parameter parameter, FileTensor tensor) in values is null ? [] : tensors)
         {
             float[] wide = new float[parameter.Count];
             values!(parameter, wide);
             using BinaryWriter writer = new(file, Encoding.UTF8, leaveOpen: true);
-            foreach (float value in wide)
+            foreach (float value in wide.AsSpan(tensor.Start, tensor.Shape.Count))
             {
                 if (type == SafetensorsType.Bfloat16)
                     writer.Write(Bfloat16.Narrow(value));

@@ -42,6 +42,7 @@ public sealed class FuzzTests : IDisposable
 
     [Theory]
     [InlineData("safetensors", "two")]
+    [InlineData("index", "two")]
     [InlineData("config", "whole")]
     [InlineData("tokenizer", "char")]
     [InlineData("labels", "two")]
@@ -50,6 +51,8 @@ public sealed class FuzzTests : IDisposable
     [InlineData("routing", "two-layers")]
     [InlineData("metrics", "three")]
     [InlineData("sums", "two")]
+    [InlineData("chat", "alternate-tools")]
+    [InlineData("chat", "blocks")]
     public void Seed_OfAReader_Loads(string name, string seed)
     {
         byte[] input = File.ReadAllBytes(Path.Combine(Kept, name, seed));

@@ -15,6 +15,7 @@ public sealed class GeneratorTests
     [InlineData("noisy")]
     [InlineData("switch-head")]
     [InlineData("heads")]
+    [InlineData("latent")]
     [InlineData("sinks")]
     [InlineData("linear")]
     [InlineData("dynamic")]
@@ -43,6 +44,22 @@ public sealed class GeneratorTests
         Assert.NotEqual(Draw(1), Draw(2));
     }
 
+    [Theory]
+    [InlineData(0f)]
+    [InlineData(5f)]
+    public void Generate_WritableIdsOnly_WritesNoOther(float temperature)
+    {
+        using CpuBackend backend = new(1);
+        using Decoder model = Spread(backend, TestModels.Tiny);
+        SamplingOptions options = new() { Temperature = temperature };
+        int[] few = [.. new Generator(backend, model) { Writable = [2, 3, 7, 11] }.Generate([5], 100, options)];
+        Assert.All(few, id => Assert.Contains(id, (int[])[2, 3, 7, 11]));
+        int[] all = [.. Enumerable.Range(0, TestModels.Tiny.Model.Vocabulary)];
+        Assert.Equal(
+            new Generator(backend, model).Generate([5], 20, options),
+            new Generator(backend, model) { Writable = all }.Generate([5], 20, options));
+    }
+
     [Fact]
     public void Generate_ReturnsItsMemory_AndPromptMayBeLongerThanTheContext()
     {
@@ -57,6 +74,7 @@ public sealed class GeneratorTests
     [InlineData("plain")]
     [InlineData("noisy")]
     [InlineData("switch-head")]
+    [InlineData("latent")]
     public void Generate_AfterTheFirstToken_NoPoolMiss_LittleManagedMemory(string name)
     {
         using CpuBackend backend = new(2);
@@ -111,7 +129,7 @@ public sealed class GeneratorTests
         Decoder model = new(backend, config with // large biases would drown the text
         {
             Model = config.Model with { Biases = false },
-            Attention = config.Attention with { Biases = false, OutputBias = OutputBias.AsModel },
+            Attention = config.Attention with { Biases = false, OutputBias = BiasChoice.AsModel },
         });
         View<float> weights = model.Parameters.Weights.All;
         backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);

@@ -22,6 +22,7 @@ public sealed class ParameterStoreTests
     [InlineData("noisy", "layers.0")]
     [InlineData("bfloat16", "experts.gate")]
     [InlineData("switch-head", "attention")]
+    [InlineData("latent", "key_value_up")]
     [InlineData("plain", "embedding")]
     public void Frozen_KeepsItsValues_AndTheOthersTrainAsIfItTrained(string name, string frozenNames)
     {

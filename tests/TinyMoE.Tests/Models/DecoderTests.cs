@@ -13,7 +13,8 @@ public sealed class DecoderTests
     public static TheoryData<string> Variants =>
         [
             "plain", "noisy", "window", "dense", "tied", "mixed", "bfloat16", "switch-head", "switch-head-window", "heads",
-            "switch-head-heads", "sinks", "linear", "dynamic", "llama3", "yarn", "switch-head-sinks",
+            "switch-head-heads", "latent", "sinks", "linear", "dynamic", "llama3", "yarn", "switch-head-sinks",
+            .. FamilyModels.Trainable,
         ];
 
     [Theory]
@@ -158,6 +159,7 @@ public sealed class DecoderTests
             "dense" => tiny with { Moe = tiny.Moe with { Experts = 0 }, Model = tiny.Model with { FeedForward = FeedForwardKind.Gelu } },
             "tied" => tiny with { Model = tiny.Model with { TieEmbeddings = true, Positions = PositionKind.Learned } },
             "switch-head" => TestModels.TinySwitchHead,
+            "latent" => TestModels.TinyLatent,
             "switch-head-window" => tiny with { Attention = TestModels.TinySwitchHead.Attention with { Window = 4, Active = 1 } },
             "heads" or "sinks" or "linear" or "dynamic" or "llama3" or "yarn" => TestModels.Named(name),
             "switch-head-sinks" => TestModels.TinySinks(RopeScaling.Yarn) with
@@ -173,7 +175,7 @@ public sealed class DecoderTests
                 Model = tiny.Model with { Layers = 4 },
                 Moe = tiny.Moe with { FirstDense = 1, Every = 2, Renormalize = false },
             },
-            _ => tiny,
+            _ => FamilyModels.All.GetValueOrDefault(name) ?? tiny,
         };
     }
 }

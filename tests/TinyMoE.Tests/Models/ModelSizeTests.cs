@@ -9,7 +9,8 @@ namespace TinyMoE.Tests.Models;
 
 public sealed class ModelSizeTests
 {
-    public static TheoryData<string> Names => ["plain", "noisy", "switch-head", "heads", .. Presets.All.Select(preset => preset.Name)];
+    public static TheoryData<string> Names => 
+        ["plain", "noisy", "switch-head", "heads", "latent", .. Presets.All.Select(preset => preset.Name)];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -62,6 +63,7 @@ public sealed class ModelSizeTests
     [Theory]
     [InlineData("plain")]
     [InlineData("heads")]
+    [InlineData("latent")]
     public void GenerationBytes_AreTheWeightsAndWhatTheCacheTakes(string name)
     {
         RunConfig config = TestModels.Named(name);

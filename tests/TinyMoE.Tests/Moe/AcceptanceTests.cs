@@ -350,8 +350,8 @@ public sealed class AcceptanceTests
         Assert.Equal([128f, 128f], counts.Chunk(4).Select(layer => layer.Sum())); // 64 tokens of 2 choices, in both layers
         whole.EndStep();
         parts.EndStep();
-        Assert.Equal(counts.Select(c => 1e-3f * Math.Sign(32 - c)), whole.State("bias"));
-        Assert.Equal(whole.State("bias"), parts.State("bias"));
+        Assert.Equal(counts.Select(c => 1e-3f * Math.Sign(32 - c)), whole.State("router.correction"));
+        Assert.Equal(whole.State("router.correction"), parts.State("router.correction"));
         Assert.All(whole.State("router.counts"), c => Assert.Equal(0f, c));
     }
 

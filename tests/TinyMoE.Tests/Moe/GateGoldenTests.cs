@@ -74,14 +74,14 @@ public sealed class GateGoldenTests : IDisposable
     {
         JsonElement expected = golden.GetProperty("deepseek");
         using RouterHarness router = Harness(new MoeConfig { Router = RouterKind.DeepSeek, Active = 2 });
-        router.SetState("router.bias", Numbers(expected.GetProperty("bias")));
+        router.SetState("router.correction", Numbers(expected.GetProperty("bias")));
         RouterRun run = router.Run(clean, new Pass(Training: true), Tokens);
         AssertClose(["deepseek", "choices"], run.Choices);
         AssertClose(["deepseek", "counts"], run.Counts);
         int[] choices = run.Choices;
         AssertClose(["deepseek", "gates"], [.. choices.Select((e, i) => run.Gates[i / 2 * E + e])]);
         router.EndStep();
-        AssertClose(["deepseek", "next_bias"], router.State("router.bias"));
+        AssertClose(["deepseek", "next_bias"], router.State("router.correction"));
 
         Tensor scores = tape.Variable((4, E), clean).Sigmoid(), bias = tape.Constant(E, Numbers(expected.GetProperty("bias")));
         Ints same = DeepSeekRouter.Choose(scores, bias, new MoeConfig { Experts = E, Active = 2 });

@@ -34,7 +34,8 @@ internal sealed class RouterReference(
             noisy = Map(noisy, (t, e, v) => v + deviations[t][e] * noise[t * E + e]);
         }
 
-        double[][] groupLogits = parameters.TryGetValue("router.groups.weight", out double[]? groups) ? Linear(jittered, groups) : [];
+        double[][] groupLogits = parameters.TryGetValue("router.groups.weight", out double[]? groups)
+            ? Linear(jittered, groups, parameters.GetValueOrDefault("router.groups.bias")) : [];
         (int[][] wanted, double[][] gates) = Choose(noisy, groupLogits, T);
         int[][] offered = moe.Router == RouterKind.GShard && pass.Training ? KeepSecond(wanted, gates) : wanted;
         (wanted, offered) = (WithoutPadding(wanted), WithoutPadding(offered));
@@ -63,8 +64,9 @@ internal sealed class RouterReference(
     {
         if (moe.Router == RouterKind.Task)
             return [.. tokens.Labels.Select(label => parameters["router.tasks.weight"][(label * E)..((label + 1) * E)])];
-        string name = moe.Router == RouterKind.Base ? "router.centroids.weight" : "router.weight";
-        return parameters.TryGetValue(name, out double[]? weight) ? Linear(x, weight) : [];
+        string name = moe.Router == RouterKind.Base ? "router.centroids" : "router";
+        return parameters.TryGetValue($"{name}.weight", out double[]? weight)
+            ? Linear(x, weight, parameters.GetValueOrDefault($"{name}.bias")) : [];
     }
 
     private (int[][] Choices, double[][] Gates) Choose(double[][] logits, double[][] groupLogits, int T)
@@ -75,9 +77,12 @@ internal sealed class RouterReference(
             case RouterKind.TopK or RouterKind.NoisyTopK or RouterKind.GShard or RouterKind.Task or RouterKind.Switch:
             case RouterKind.Hierarchical when groupLogits.Length == 0:
                 bool heedsRenormalize = moe.Router is RouterKind.TopK or RouterKind.Task or RouterKind.Hierarchical;
-                bool overAll = moe.Router == RouterKind.Switch || (heedsRenormalize && (K == 1 || !moe.Renormalize));
-                int[][] best = [.. logits.Select(row => Top(row, K))];
-                return (best, [.. logits.Zip(best, (row, chosen) => overAll ? Pick(Softmax(row), chosen) : Softmax(Pick(row, chosen)))]);
+                bool ofOne = K == 1 && moe.Router != RouterKind.TopK; // hierarchical and task: p, though it is divided
+                bool overAll = moe.Router == RouterKind.Switch || (heedsRenormalize && (ofOne || !moe.Renormalize));
+                bool isGrouped = moe.Router == RouterKind.TopK;
+                int[][] best = [.. logits.Select(row => isGrouped ? TopOfGroups(row, K, counted: 1) : Top(row, K))];
+                double[][] own = [.. logits.Zip(best, (row, chosen) => overAll ? Pick(Softmax(row), chosen) : Softmax(Pick(row, chosen)))];
+                return (best, isGrouped ? Map(own, (_, _, v) => moe.RoutedScaling * v) : own);
             case RouterKind.Soft:
                 return ([.. logits.Select(_ => Enumerable.Range(0, E).ToArray())], [.. logits.Select(Softmax)]);
             case RouterKind.Base:
@@ -94,9 +99,9 @@ internal sealed class RouterReference(
                 return ChooseInGroups(logits, groupLogits);
             case RouterKind.DeepSeek:
                 double[][] s = Map(logits, (_, _, v) => Sigmoid(v));
-                int[][] picked = [.. s.Select(row => TopOfGroups(row, K))];
-                double[][] own = [.. s.Zip(picked, (row, chosen) => Pick(row, chosen))];
-                return (picked, Map(own, (t, _, v) => moe.RoutedScaling * v / (K == 1 ? 1 : own[t].Sum())));
+                int[][] picked = [.. s.Select(row => TopOfGroups(row, K, counted: 2))];
+                double[][] scored = [.. s.Zip(picked, (row, chosen) => Pick(row, chosen))];
+                return (picked, Map(scored, (t, _, v) => moe.RoutedScaling * v / (moe.Renormalize ? scored[t].Sum() : 1)));
             default:
                 return ([.. givenChoices.Chunk(K)], [.. Enumerable.Range(0, T).Select(_ => Enumerable.Repeat(1.0 / K, K).ToArray())]);
         }
@@ -127,11 +132,13 @@ internal sealed class RouterReference(
         return ([.. choices], [.. gates]);
     }
 
-    private int[] TopOfGroups(double[] scores, int K)
+    private int[] TopOfGroups(double[] scores, int K, int counted)
     {
+        if (moe.Groups == 1)
+            return Top([.. scores.Select((s, e) => s + bias[e])], K);
         int M = E / moe.Groups;
         double[] biased = [.. scores.Select((s, e) => s + bias[e])];
-        double[] groupScores = [.. biased.Chunk(M).Select(group => group.OrderDescending().Take(2).Sum())];
+        double[] groupScores = [.. biased.Chunk(M).Select(group => group.OrderDescending().Take(counted).Sum())];
         int[] open = Top(groupScores, moe.ActiveGroups);
         return Top([.. biased.Select((s, e) => open.Contains(e / M) ? s : double.NegativeInfinity)], K);
     }
@@ -279,8 +286,8 @@ internal sealed class RouterReference(
 
     private static double Variation(double[] v) => v.Average(a => Math.Pow(a - v.Average(), 2)) / (Math.Pow(v.Average(), 2) + 1e-10);
 
-    private double[][] Linear(double[][] x, double[] w) =>
-        [.. x.Select(row => w.Chunk(width).Select(v => row.Zip(v, (a, b) => a * b).Sum()).ToArray())];
+    private double[][] Linear(double[][] x, double[] w, double[]? b = null) =>
+        [.. x.Select(row => w.Chunk(width).Select((v, i) => row.Zip(v, (a, c) => a * c).Sum() + (b?[i] ?? 0)).ToArray())];
 
     /// <summary>The K largest, the lower among equals.</summary>
     private int[] Top(double[] row, int K)

@@ -23,6 +23,22 @@ public sealed class RouterReferenceTests
         ["top-k"] = Moe,
         ["top-k, over all"] = Moe with { Renormalize = false, Active = 3 },
         ["top-k, one"] = Moe with { Renormalize = false, Active = 1 },
+        ["top-k, one, divided"] = Moe with { Active = 1 },
+        ["top-k, bias"] = Moe with { RouterBias = true },
+        ["top-k, bias, over all, full"] = Moe with { RouterBias = true, Renormalize = false, CapacityFactor = 0.6f },
+        ["top-k, scaling"] = Moe with { RoutedScaling = 2.5f },
+        ["top-k, scaling, logit noise"] = Moe with { RoutedScaling = 2.5f, LogitNoise = 1, LoadLoss = 1 },
+        ["top-k, groups"] = Moe with { Groups = 3, ActiveGroups = 2, RouterBias = true },
+        ["top-k, one group, noise"] = Moe with { Groups = 2, ActiveGroups = 1, LogitNoise = 1 },
+        ["top-k, groups, scaling, over all"] = Moe with
+        {
+            Groups = 3,
+            ActiveGroups = 2,
+            Active = 3,
+            RoutedScaling = 1.5f,
+            Renormalize = false,
+        },
+        ["top-k, groups of one"] = Moe with { Groups = E, ActiveGroups = 3 },
         ["top-k, all"] = Moe with { Active = E },
         ["top-k, logit noise"] = Moe with { LogitNoise = 1, LoadLoss = 1 },
         ["top-k, jitter and gate dropout"] = Moe with { Jitter = 0.1f, GateDropout = 0.2f },
@@ -32,6 +48,11 @@ public sealed class RouterReferenceTests
         ["noisy-top-k"] = Moe with { Router = RouterKind.NoisyTopK, LoadLoss = 1 },
         ["noisy-top-k, three, jitter"] = Moe with { Router = RouterKind.NoisyTopK, LoadLoss = 1, Active = 3, Jitter = 0.05f },
         ["switch"] = Moe with { Router = RouterKind.Switch, Jitter = 0.01f },
+        ["switch, bias"] = Moe with { Router = RouterKind.Switch, RouterBias = true },
+        ["noisy-top-k, bias"] = Moe with { Router = RouterKind.NoisyTopK, LoadLoss = 1, RouterBias = true },
+        ["base, bias"] = Moe with { Router = RouterKind.Base, RouterBias = true },
+        ["hierarchical, bias"] = Moe with { Router = RouterKind.Hierarchical, Groups = 3, ActiveGroups = 2, RouterBias = true },
+        ["expert-choice, bias"] = Moe with { Router = RouterKind.ExpertChoice, GshardLoss = 0, RouterBias = true },
         ["switch, full, noise"] = Moe with { Router = RouterKind.Switch, CapacityFactor = 1, LogitNoise = 2, LoadLoss = 1 },
         ["gshard"] = Moe with { Router = RouterKind.GShard },
         ["gshard, full"] = Moe with { Router = RouterKind.GShard, CapacityFactor = 0.6f },
@@ -64,7 +85,15 @@ public sealed class RouterReferenceTests
         ["hierarchical, one group"] = Moe with { Router = RouterKind.Hierarchical },
         ["deepseek"] = Moe with { Router = RouterKind.DeepSeek, RoutedScaling = 2.5f },
         ["deepseek, groups, noise"] = Moe with { Router = RouterKind.DeepSeek, Groups = 3, ActiveGroups = 2, LogitNoise = 1 },
-        ["deepseek, one"] = Moe with { Router = RouterKind.DeepSeek, Active = 1 },
+        ["deepseek, one"] = Moe with { Router = RouterKind.DeepSeek, Active = 1, Renormalize = false },
+        ["deepseek, one, divided"] = Moe with { Router = RouterKind.DeepSeek, Active = 1, RoutedScaling = 1.5f },
+        ["deepseek, undivided, bias of logits"] = Moe with
+        {
+            Router = RouterKind.DeepSeek,
+            Renormalize = false,
+            RoutedScaling = 2.5f,
+            RouterBias = true,
+        },
         ["random"] = Moe with { Router = RouterKind.Random },
         ["uniform"] = Moe with { Router = RouterKind.Uniform, CapacityFactor = 0.6f },
     };
@@ -180,7 +209,7 @@ public sealed class RouterReferenceTests
             if (moe.Router != RouterKind.DeepSeek)
                 return;
             float[] steps = [-0.3f, 0, 0.1f, 0.2f, 0, -0.1f];
-            harness.SetState("router.bias", steps);
+            harness.SetState("router.correction", steps);
             bias = Array.ConvertAll(steps, v => (double)v);
         }
 

@@ -65,7 +65,7 @@ public sealed class MergeTokenizerTests
         Tokenizer loaded = Tokenizer.Read(saved, "tokenizer.json", [.. TokenizerType.All, MergeTokenizer.Description]);
 
         Assert.Equal(tokenizer.Encode("the thé😀"), loaded.Encode("the thé😀"));
-        Assert.Contains("kind 'merge'; 'char' and 'byte' are known", OneLine.Of(() => Tokenizer.Load(folder["tokenizer.json"])));
+        Assert.Contains("kind 'merge'; 'char', 'byte' and 'bpe' are known", OneLine.Of(() => Tokenizer.Load(folder["tokenizer.json"])));
     }
 
     /// <summary>Id 0 stands for nothing; ids 1, 2, ... for the characters of a text.</summary>

@@ -142,7 +142,7 @@ public sealed class TokenizerTests : IDisposable
 
     [Fact]
     public void Of_EveryKindOfTheConfiguration_HasItsType() =>
-        Assert.Equal(["char", "byte"], Enum.GetValues<TokenizerKind>().Select(kind => TokenizerType.Of(kind).Name));
+        Assert.Equal(["char", "byte", "bpe"], Enum.GetValues<TokenizerKind>().Select(kind => TokenizerType.Of(kind).Name));
 
     private static Tokenizer Char(string text) => Tokenizer.For(TokenizerKind.Char, Encoding.UTF8.GetBytes(text));
 

@@ -14,10 +14,10 @@ public sealed class CheckpointFormatTests : IDisposable
     public void Dispose() => folder.Dispose();
 
     [Fact]
-    public void ANewCheckpoint_SaysItsFormat() => Assert.Equal(2, (int)State()["format"]!);
+    public void ANewCheckpoint_SaysItsFormat() => Assert.Equal(3, (int)State()["format"]!);
 
     [Theory]
-    [InlineData("3", "format 3")]
+    [InlineData("4", "format 4")]
     [InlineData("-1", "format -1")]
     [InlineData("\"next\"", "format \"next\"")]
     public void ANewerFormat_IsRefusedInOneLine_WhoeverReads(string format, string expected)
@@ -40,7 +40,7 @@ public sealed class CheckpointFormatTests : IDisposable
         File.Delete(folder["a/last/SHA256SUMS"]);
         File.WriteAllText(folder["a/last/state.json"], state.ToJsonString());
         Train(resume: true);
-        Assert.Equal(2, (int)JsonNode.Parse(File.ReadAllText(folder["a/last/state.json"]))!["format"]!);
+        Assert.Equal(3, (int)JsonNode.Parse(File.ReadAllText(folder["a/last/state.json"]))!["format"]!);
     }
 
     /// <summary>The state of a run that was just saved.</summary>

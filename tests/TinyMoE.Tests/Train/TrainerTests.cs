@@ -18,6 +18,7 @@ public sealed class TrainerTests
     [InlineData("bfloat16", 1, 3)]
     [InlineData("noisy", 2, 3)]
     [InlineData("switch-head", 1, 2)]
+    [InlineData("latent", 1, 3)]
     public void Train_SameSeed_SameBytesForAnyThreads(string name, int threads, int otherThreads)
     {
         using TemporaryFolder folder = new();
@@ -30,7 +31,14 @@ public sealed class TrainerTests
     [InlineData("plain", 7)]
     [InlineData("noisy", 20)]
     [InlineData("switch-head", 12)]
+    [InlineData("latent", 11)]
     [InlineData("bfloat16", 7)]
+    [InlineData("gpt-oss", 12)]
+    [InlineData("gpt-oss-bfloat16", 5)]
+    [InlineData("deepseek-v2", 7)]
+    [InlineData("undivided", 7)]
+    [InlineData("qwen2-moe", 12)]
+    [InlineData("granite", 7)]
     public void Resume_AfterStop_EqualsRunNeverStopped(string name, int stopAt)
     {
         using TemporaryFolder folder = new();
@@ -100,14 +108,17 @@ public sealed class TrainerTests
         Assert.Contains("--data", error.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Train_OneBatchManyTimes_LossNearsZero()
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("latent")]
+    public void Train_OneBatchManyTimes_LossNearsZero(string name)
     {
         Corpus corpus = new(new ByteTokenizer(), TestModels.Ids(40, 20), 0.5f); // one window of training text: 17 + 3 tokens
-        RunConfig config = TestModels.Tiny with
+        RunConfig config = TestModels.Named(name);
+        config = config with
         {
-            Model = TestModels.Tiny.Model with { Vocabulary = 256 },
-            Train = TestModels.Tiny.Train with { Steps = 150, LearningRate = 1e-2f, Batch = 2, EvalEvery = 1000 },
+            Model = config.Model with { Vocabulary = 256 },
+            Train = config.Train with { Steps = 150, LearningRate = 1e-2f, Batch = 2, EvalEvery = 1000 },
         };
         using TemporaryFolder folder = new();
         RecordingListener listener = new();
@@ -122,6 +133,7 @@ public sealed class TrainerTests
     [InlineData("plain")]
     [InlineData("noisy")]
     [InlineData("switch-head")]
+    [InlineData("latent")]
     public void Train_LossFalls_AndValidationFollows(string name)
     {
         using TemporaryFolder folder = new();
@@ -169,7 +181,7 @@ public sealed class TrainerTests
     }
 
     public static TheoryData<string> TinyModelsAndPresets =>
-        ["plain", "noisy", "switch-head", "bfloat16", .. Presets.All.Select(preset => preset.Name)];
+        ["plain", "noisy", "switch-head", "latent", "bfloat16", .. Presets.All.Select(preset => preset.Name)];
 
     [Theory]
     [MemberData(nameof(TinyModelsAndPresets))]

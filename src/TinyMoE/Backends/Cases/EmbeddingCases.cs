@@ -18,6 +18,8 @@ internal sealed class EmbeddingCases : KernelCases
         yield return Case("EmbeddingForward", (b, d) => b.EmbeddingForward(d.In(V * C), d.InInts(N, V), N, V, C, d.Out(flat)));
         yield return Case("EmbeddingForward of a bfloat16 table",
             (b, d) => b.EmbeddingForward(d.In(Bfloat16sOf(V * C)), d.InInts(N, V), N, V, C, d.Out(flat)), tolerance: 0);
+        yield return Case("EmbeddingForward of a float16 table",
+            (b, d) => b.EmbeddingForward(Float16sOf(d, V * C), d.InInts(N, V), N, V, C, d.Out(flat)), tolerance: 0);
         yield return Case("EmbeddingBackward",
             (b, d) => b.EmbeddingBackward(d.In(flat), d.InInts(N, V), N, V, C, To(d, V * C)));
     }

@@ -22,6 +22,8 @@ internal sealed class GroupedCases : KernelCases
             new Epilogue { Bias = d.In(E * F), Gate = d.In(N * F), Activated = d.Out(N * F), Precision = ElementType.Float32 }));
         yield return Case("GroupedMatMul of bfloat16 weights",
             (b, d) => b.GroupedMatMul(d.In(flat), d.In(Bfloat16sOf(E * F * C)), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
+        yield return Case("GroupedMatMul of float16 weights",
+            (b, d) => b.GroupedMatMul(d.In(flat), Float16sOf(d, E * F * C), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
         yield return Case("GroupedMatMulBackwardInput",
             (b, d) => b.GroupedMatMulBackwardInput(d.In(N * F), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, flat)));
         yield return Case("GroupedMatMulBackwardWeight",

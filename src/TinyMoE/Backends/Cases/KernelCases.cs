@@ -1,3 +1,4 @@
+using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends.Cases;
@@ -27,6 +28,15 @@ internal abstract class KernelCases
     /// <summary>The upper halves of numbers from ¼ to ½, of both signs: sums of them are about as large as those of other inputs.</summary>
     protected static ushort[] Bfloat16sOf(int n) =>
         [.. Enumerable.Range(0, n).Select(i => (ushort)((i % 3 == 0 ? 0xBE80 : 0x3E80) + i * 31 % 128))];
+
+    /// <summary>The float16 bits of numbers from ¼ to ½, of both signs, and among them of every other size, subnormal ones too.</summary>
+    protected static Weights Float16sOf(KernelData d, int n)
+    {
+        ushort[] bits = new ushort[n];
+        for (int i = 0; i < n; i++)
+            bits[i] = (ushort)((i % 3 == 0 ? 0x8000 : 0) + (i % 5 == 0 ? i * 53 % 0x3800 : 0x3400 + i * 31 % 1024));
+        return Weights.Of(ElementType.Float16, d.In(bits));
+    }
 
     /// <summary>Every third row does not count; empty: all do.</summary>
     protected static Floats Mask(KernelData d, int N, bool masked) =>

@@ -27,6 +27,9 @@ internal sealed class MatMulCases : KernelCases
                 (b, d) => b.MatMul(d.In(flat), false, d.In(Bfloat16sOf(C * F)), transposeB, 1, N, F, C, To(d, N * F)));
         }
 
+        yield return Case("MatMul NT of float16 weights",
+            (b, d) => b.MatMul(d.In(flat), false, Float16sOf(d, C * F), true, 1, N, F, C, To(d, N * F)));
+
         yield return Case("MatMul with bias and GELU", (b, d) =>
             b.MatMul(d.In(flat), false, d.In(F * C), true, 1, N, F, C, d.Out(N * F),
                 new Epilogue { Bias = d.In(F), Activation = Unary.Gelu, Activated = d.Out(N * F) }));

@@ -15,7 +15,7 @@ public sealed unsafe partial class CpuBackend
                 throw new ArgumentException($"Embedding got id {id}; the table has {V} rows.");
         }
 
-        if (table.Type is not (ElementType.Float32 or ElementType.Bfloat16))
+        if (table.Type is not (ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16) || table.LieApart)
             throw table.NotSupportedBy("cpu", nameof(EmbeddingForward));
         ForRows(N, C, (table, ids, N, C, y), static (piece, in s) =>
         {
@@ -31,6 +31,8 @@ public sealed unsafe partial class CpuBackend
         nint row = table.Address + (nint)table.Type.BytesOf((long)id * C);
         if (table.Type == ElementType.Bfloat16)
             Packing.Pack((ushort*)row, laneStride: 1, innerStride: C, lanes: C, inner: 1, width: C, y);
+        else if (table.Type == ElementType.Float16)
+            Packing.Pack((Half*)row, laneStride: 1, innerStride: C, lanes: C, inner: 1, width: C, y);
         else
             new Span<float>((float*)row, C).CopyTo(new Span<float>(y, C));
     }

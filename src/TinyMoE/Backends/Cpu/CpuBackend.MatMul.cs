@@ -12,7 +12,7 @@ namespace TinyMoE.Backends.Cpu;
 ///       for each strip of a, as high as the micro-kernel: it streams past
 ///         the micro-kernel.
 /// Operands are read where they lie wherever the micro-kernel can: a either way (it broadcasts single values), b where a step's columns
-/// lie side by side. The tile packs the rest into its thread's scratch: panels of a transposed b, or of one in bfloat16, which is widened
+/// lie side by side. The tile packs the rest into its thread's scratch: panels of a transposed b, or of one in 16 bits, which is widened
 /// there, and what is left at the edges. Nothing is packed into memory and no thread waits for another. Batches and experts are only more
 /// tiles in the same work list.
 /// </summary>
@@ -37,7 +37,8 @@ public sealed unsafe partial class CpuBackend
     {
         if (products.C.IsNone || products.Count == 0 || products.Rows == 0 || products.Columns == 0)
             return;
-        if (products.B.Data.Type is not (ElementType.Float32 or ElementType.Bfloat16))
+        if (products.B.Data.Type is not (ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16)
+            || (products.B.Data.LieApart && products.Ragged != Ragged.Rows))
             throw products.B.Data.NotSupportedBy("cpu", "A product");
         products = products.Cut();
         if (products.IsThin)
@@ -80,9 +81,12 @@ public sealed unsafe partial class CpuBackend
                 // b where it lies, or a packed copy of this panel. A copy pays where b would be read across its lines (transposed), where
                 // the panel is not full, and where so many rows follow that a dense panel, which has no conflicts in the cache, repays it.
                 float* from = (float*)p.B + at;
-                if (s.IsBfloat16)
+                if (s.IsNarrow)
                 {
-                    Packing.Pack((ushort*)p.B + at, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
+                    if (s.B.Data.Type == ElementType.Float16)
+                        Packing.Pack((Half*)p.B + at, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
+                    else
+                        Packing.Pack((ushort*)p.B + at, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
                     from = panel;
                     fromInner = width;
                 }

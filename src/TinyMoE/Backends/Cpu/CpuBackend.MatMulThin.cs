@@ -1,23 +1,26 @@
 using System.Runtime.CompilerServices;
+using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
 /// Products of a few rows, as in generation. They are bound by reading b, so b is read once, where it lies and in the order it lies: each
 /// of its rows meets all rows of a while it is in the first-level cache. One row at a time is one stream for the prefetcher; four sums
-/// hide the latency of the additions. In bfloat16 there are half as many bytes to read; they are widened on the way into a register.
+/// hide the latency of the additions. In 16 bits there are half as many bytes to read; they are widened on the way into a register.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
     private void MultiplyThin(Products products)
     {
-        if (products.IsBfloat16)
+        if (products.B.Data.Type == ElementType.Float16)
+            Simd.Run(new ThinWork<Half>(workers, products), products.Kernel.Bits);
+        else if (products.IsNarrow)
             Simd.Run(new ThinWork<ushort>(workers, products), products.Kernel.Bits);
         else
             Simd.Run(new ThinWork<float>(workers, products), products.Kernel.Bits);
     }
 
-    /// <summary>a·b in four chains of additions. a, b (n), b of floats or of bfloat16.</summary>
+    /// <summary>a·b in four chains of additions. a, b (n), b of floats, of bfloat16 or of float16.</summary>
     private static float DotOfFour<TSimd, TVector, TValue>(float* a, TValue* b, int n)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
@@ -47,9 +50,11 @@ public sealed unsafe partial class CpuBackend
     private static TVector Load<TSimd, TVector, TValue>(TValue* source)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
-        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? TSimd.LoadBfloat16((ushort*)source) : TSimd.Load((float*)source);
+        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? TSimd.LoadBfloat16((ushort*)source)
+            : typeof(TValue) == typeof(Half) ? TSimd.LoadFloat16((ushort*)source)
+            : TSimd.Load((float*)source);
 
-    /// <summary>All tiles of thin products whose b is of floats or of bfloat16.</summary>
+    /// <summary>All tiles of thin products whose b is of floats, of bfloat16 or of float16.</summary>
     private readonly record struct ThinWork<TValue>(Workers Workers, Products Products) : IVectorWork
         where TValue : unmanaged
     {

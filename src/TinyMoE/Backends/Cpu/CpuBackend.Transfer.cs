@@ -59,4 +59,41 @@ public sealed unsafe partial class CpuBackend
             }
         });
     }
+    /// <inheritdoc/>
+    public override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
+    {
+        if (y.IsNone)
+            return;
+        ForRows(N, C * times, (x, N, C, times, yWidth, yStart, y), static (piece, in s) =>
+        {
+            var (start, end) = RowRange(piece, s.N, s.C * s.times);
+            for (int row = start * s.times; row < end * s.times; row++)
+            {
+                Span<float> x = s.x.Slice(row / s.times * s.C, s.C).Span, y = s.y.View.Slice(row * s.yWidth + s.yStart, s.C).Span;
+                if (s.y.Adds)
+                    TensorPrimitives.Add<float>(y, x, y);
+                else
+                    x.CopyTo(y);
+            }
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
+    {
+        if (y.IsNone)
+            return;
+        ForRows(N, C * times, (x, xWidth, xStart, N, C, times, y), static (piece, in s) =>
+        {
+            var (start, end) = RowRange(piece, s.N, s.C * s.times);
+            for (int row = start * s.times; row < end * s.times; row++)
+            {
+                Span<float> x = s.x.Slice(row * s.xWidth + s.xStart, s.C).Span, y = s.y.View.Slice(row / s.times * s.C, s.C).Span;
+                if (s.y.Adds || row % s.times > 0)
+                    TensorPrimitives.Add<float>(y, x, y);
+                else
+                    x.CopyTo(y);
+            }
+        });
+    }
 }

@@ -8,7 +8,7 @@ namespace TinyMoE.Backends.Cpu;
 /// <summary>
 /// Copies a strip of a matrix into the order in which the micro-kernel reads it: step by step of the inner dimension,
 /// at each step the lanes (rows of a, columns of b) side by side. Whether the matrix is transposed ends here: it
-/// decides only which of the two strides is 1. So does its precision: bfloat16 values are widened on the way.
+/// decides only which of the two strides is 1. So does its precision: values of 16 bits are widened on the way.
 /// </summary>
 internal static unsafe class Packing
 {
@@ -28,15 +28,18 @@ internal static unsafe class Packing
             Transpose(source, laneStride, innerStride, lanes, inner, width, panel);
     }
 
-    /// <summary>The value of a float or a bfloat16.</summary>
+    /// <summary>The value of a float, a bfloat16 (of type ushort) or a float16.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Widen<TValue>(TValue value)
-        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? Bfloat16.Widen((ushort)(object)value) : (float)(object)value;
+        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? Bfloat16.Widen((ushort)(object)value)
+            : typeof(TValue) == typeof(Half) ? (float)(Half)(object)value
+            : (float)(object)value;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Load<TValue>(TValue* source)
-        where TValue : unmanaged =>
-            typeof(TValue) == typeof(ushort) ? Simd256.LoadBfloat16((ushort*)source) : Vector256.Load((float*)source);
+        where TValue : unmanaged => typeof(TValue) == typeof(ushort) ? Simd256.LoadBfloat16((ushort*)source)
+            : typeof(TValue) == typeof(Half) ? Simd256.LoadFloat16((ushort*)source)
+            : Vector256.Load((float*)source);
 
     private static void CopySteps<TValue>(TValue* source, nint innerStride, int lanes, int inner, int width, float* panel)
         where TValue : unmanaged

@@ -18,7 +18,7 @@ internal readonly unsafe struct Product(float* a, nint b, float* c, int rows, in
 {
     public float* A => a;
 
-    /// <summary>The address of b, of floats or of bfloat16.</summary>
+    /// <summary>The address of b, in the type of its weights.</summary>
     public nint B => b;
 
     public float* C => c;
@@ -84,7 +84,7 @@ internal readonly unsafe record struct Products(
     public int TileColumns { get; private init; }
 
     /// <summary>Whether b is to be widened.</summary>
-    public bool IsBfloat16 => B.Data.Type == ElementType.Bfloat16;
+    public bool IsNarrow => B.Data.Type != ElementType.Float32;
 
     private int TilesAcross => Ceiling.Divide(Columns, TileColumns);
 
@@ -104,7 +104,8 @@ internal readonly unsafe record struct Products(
 
             return new Product(
                 (float*)A.Data.Address + (Ragged == Ragged.Inner ? steps * Rows : rows * Inner),
-                B.Data.Address + (nint)B.Data.Type.BytesOf(steps * Columns),
+                Ragged == Ragged.Rows ? B.Data.AddressOf(index, (long)Inner * Columns)
+                    : B.Data.Address + (nint)B.Data.Type.BytesOf(steps * Columns),
                 C.View.Pointer + rows * Columns,
                 ownRows,
                 ownSteps);
@@ -125,7 +126,7 @@ internal readonly unsafe record struct Products(
         long work = (long)Count * rows * Columns * inner;
         int wanted = Ceiling.Divide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
         int down = Ceiling.Divide(rows, MostRows), across = Math.Clamp(wanted / down, 1, Ceiling.Divide(Columns, ManyColumns));
-        down = Math.Max(down, Math.Min(wanted / across, Ceiling.Divide(rows, B.LiesAlongInner || IsBfloat16 ? RowsWorthPacking : FewRows)));
+        down = Math.Max(down, Math.Min(wanted / across, Ceiling.Divide(rows, B.LiesAlongInner || IsNarrow ? RowsWorthPacking : FewRows)));
         across = Math.Max(across, Math.Min(wanted / down, Ceiling.Divide(Columns, FewColumns)));
         return this with
         {

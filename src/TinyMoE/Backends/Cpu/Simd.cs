@@ -40,6 +40,9 @@ internal unsafe interface ISimd<TVector>
     /// <summary>A vector of bfloat16 values, widened.</summary>
     static abstract TVector LoadBfloat16(ushort* source);
 
+    /// <summary>A vector of float16 values, widened; of a NaN some NaN.</summary>
+    static abstract TVector LoadFloat16(ushort* source);
+
     /// <summary>Writes the upper 16 bits of each lane: a vector of <see cref="RoundToBfloat16"/> whole.</summary>
     static abstract void StoreBfloat16(TVector value, ushort* destination);
 

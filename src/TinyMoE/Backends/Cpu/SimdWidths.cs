@@ -37,6 +37,10 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
         (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadFloat16(ushort* source) =>
+        Float16Vectors.Widen(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBfloat16(Vector128<float> value, ushort* destination) =>
         *(ulong*)destination = Vector128.Narrow(value.AsUInt32() >>> 16, Vector128<uint>.Zero).AsUInt64().ToScalar();
 
@@ -190,6 +194,11 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
         : Vector256.Create(Simd128.LoadBfloat16(source), Simd128.LoadBfloat16(source + Simd128.Count));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadFloat16(ushort* source) => Avx2.IsSupported
+        ? Float16Vectors.Widen(Avx2.ConvertToVector256Int32(source).AsUInt32())
+        : Vector256.Create(Simd128.LoadFloat16(source), Simd128.LoadFloat16(source + Simd128.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBfloat16(Vector256<float> value, ushort* destination)
     {
         Vector256<uint> bits = value.AsUInt32() >>> 16;
@@ -328,6 +337,11 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> LoadBfloat16(ushort* source) => Avx512F.IsSupported
         ? (Avx512F.ConvertToVector512UInt32(Vector256.Load(source)) << 16).AsSingle()
         : Vector512.Create(Simd256.LoadBfloat16(source), Simd256.LoadBfloat16(source + Simd256.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadFloat16(ushort* source) => Avx512F.IsSupported
+        ? Float16Vectors.Widen(Avx512F.ConvertToVector512UInt32(Vector256.Load(source)))
+        : Vector512.Create(Simd256.LoadFloat16(source), Simd256.LoadFloat16(source + Simd256.Count));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBfloat16(Vector512<float> value, ushort* destination)

@@ -18,4 +18,19 @@ public sealed partial class ProfilingBackend
         using (Time(new(nameof(SwiGluBackward), n), flops: 10.0 * n, values: 3.0 * n + Out(dgate, n) + Out(dup, n)))
             device?.SwiGluBackward(dy, gate, up, n, dgate, dup, precision);
     }
+
+    /// <inheritdoc/>
+    public override void ClampedSwiGluForward(Floats gate, Floats up, float limit, float alpha, int n, Floats y)
+    {
+        using (Time(new(nameof(ClampedSwiGluForward), n), flops: 10.0 * n, values: 3.0 * n))
+            device?.ClampedSwiGluForward(gate, up, limit, alpha, n, y);
+    }
+
+    /// <inheritdoc/>
+    public override void ClampedSwiGluBackward(
+        Floats dy, Floats gate, Floats up, float limit, float alpha, int n, Target dgate, Target dup)
+    {
+        using (Time(new(nameof(ClampedSwiGluBackward), n), flops: 18.0 * n, values: 3.0 * n + Out(dgate, n) + Out(dup, n)))
+            device?.ClampedSwiGluBackward(dy, gate, up, limit, alpha, n, dgate, dup);
+    }
 }

@@ -56,6 +56,22 @@ public sealed partial class ProfilingBackend
             device?.CopyColumns(x, xWidth, xStart, N, C, yWidth, yStart, y);
     }
 
+    /// <inheritdoc/>
+    public override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
+    {
+        double all = Area(N, C) * times;
+        using (Time(new(nameof(RepeatRows), N, C, times), flops: y.Adds ? all : 0, values: y.IsNone ? 0 : Area(N, C) + Out(y, all)))
+            device?.RepeatRows(x, N, C, times, yWidth, yStart, y);
+    }
+
+    /// <inheritdoc/>
+    public override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
+    {
+        double all = Area(N, C) * times;
+        using (Time(new(nameof(SumRepeatedRows), N, C, times), flops: y.IsNone ? 0 : all, values: y.IsNone ? 0 : all + Out(y, Area(N, C))))
+            device?.SumRepeatedRows(x, xWidth, xStart, N, C, times, y);
+    }
+
     /// <summary>Offsets of the plan that was made last, as if each expert had the same number of rows. offsets (E+1).</summary>
     private void ShareOut(Span<int> offsets)
     {

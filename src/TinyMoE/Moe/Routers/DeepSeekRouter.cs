@@ -8,11 +8,17 @@ namespace TinyMoE.Moe.Routers;
 
 /// <summary>
 /// DeepSeek-V3's router (DeepSeek-AI 2024, section 2.1.2): balanced without a loss, by a bias that only chooses (Wang et al. 2024).
-/// <code> s = σ(x·Wgᵀ) groups: of moe.groups, those moe.active_groups with the largest sum of their two best s + b stay in the choice I
-/// = the K largest s + b g = scaling·s[I]/Σ s[I] the bias is not in the gate; K = 1: scaling·s[I] after every step: b += γ·sign(mean(c)
-/// − c), c = choices per expert in the whole step, all its parts together </code> γ = moe.bias_rate, 0.001; scaling =
-/// moe.routed_scaling, 2.5 in V3 with 256 experts. The bias begins at 0, has no gradient and no decay, acts in evaluation as it is, and
-/// is part of a checkpoint. Usual companions: shared experts, fine experts, moe.sequence_loss 0.0001. For losses a probability is s/Σs.
+/// <code>
+/// s = σ(x·Wgᵀ)
+/// groups: of moe.groups, those moe.active_groups with the largest sum of their two best s + b stay in the choice
+/// I = the K largest s + b
+/// g = scaling·s[I]/Σ s[I]        the bias is not in the gate; moe.renormalize=false: scaling·s[I]
+/// after every step: b += γ·sign(mean(c) − c), c = choices per expert in the whole step, all its parts together
+/// </code>
+/// γ = moe.bias_rate, 0.001; scaling = moe.routed_scaling, 2.5 in V3 with 256 experts. The bias b, the correction, begins at 0, has no
+/// gradient and no decay, acts in evaluation as it is, and is part of a checkpoint. It is not that of the logits, moe.router_bias, which is
+/// learned. Usual companions: shared experts, fine experts, moe.sequence_loss 0.0001. For losses a probability is s/Σs. Divided by their
+/// sum, gates of K = 1 are constant and teach the router nothing.
 /// </summary>
 internal sealed class DeepSeekRouter : GatedRouter
 {
@@ -22,12 +28,12 @@ internal sealed class DeepSeekRouter : GatedRouter
     private readonly StateTensor bias;
     private readonly StateTensor counts;
 
-    /// <summary>Adds <c>name.router.weight</c> (E, C) and the state <c>name.router.bias</c> (E) to the site's store.</summary>
+    /// <summary>Adds <c>name.router.weight</c> (E, C) and the state <c>name.router.correction</c> (E), b, to the site's store.</summary>
     public DeepSeekRouter(RouterSite site)
         : base(site)
     {
         store = site.Store;
-        bias = store.AddState($"{site.Name}.router.bias", Config.Experts);
+        bias = store.AddState($"{site.Name}.router.correction", Config.Experts);
         counts = store.AddState($"{site.Name}.router.counts", Config.Experts, saved: false);
     }
 
@@ -38,7 +44,7 @@ internal sealed class DeepSeekRouter : GatedRouter
         GateLogits logits = Gate.Forward(x, context);            // (N, E)
         Tensor scores = logits.Noisy.Sigmoid(), cleanScores = logits.Clean == logits.Noisy ? scores : logits.Clean.Sigmoid(); // (N, E)
         Ints choices = Choose(scores, bias.On(x.Tape), Config);  // (N, K)
-        Tensor gates = Gates(scores.SelectColumns(choices, K), Config.RoutedScaling);
+        Tensor gates = Gates(scores.SelectColumns(choices, K), Config);
         Tensor probabilities = cleanScores.Share(Least);
         Routing routing = Choice.Choose(new RouterScores(logits.Clean, probabilities), choices, gates, context);
         if (context.Pass.Training)
@@ -56,23 +62,20 @@ internal sealed class DeepSeekRouter : GatedRouter
     /// <summary>The K experts of the largest score + bias within the best groups. scores (N, E), bias (E), result (N, K).</summary>
     internal static Ints Choose(Tensor scores, Tensor bias, MoeConfig config)
     {
-        int N = scores.Shape[0], E = config.Experts, G = config.Groups, M = E / G;
         Tensor biased = scores.Add(bias);                        // (N, E)
-        if (config.ActiveGroups < G)
-        {
-            int top = Math.Min(2, M);
-            Tensor inGroups = biased.Reshape((N * G, M));
-            Tensor groupScores = inGroups.SelectColumns(inGroups.TopK(top), top).SumColumns().Reshape((N, G));
-            // (N, G), 1 for a group that stays
-            Tensor open = scores.Tape.OneHot(groupScores.TopK(config.ActiveGroups), config.ActiveGroups, G);
-            biased = inGroups.Mask(open.Reshape((N * G, 1))).Reshape((N, E));
-        }
-
-        return biased.TopK(config.Active);
+        return ExpertGroups.Open(biased, config, counted: 2).TopK(config.Active);
     }
 
-    /// <summary>The chosen scores divided by their sum, times the scaling;
-    /// one score alone is its own gate. chosen, result (N, K).</summary>
-    internal static Tensor Gates(Tensor chosen, float scaling) =>
-        chosen.Shape.Last > 1 ? chosen.Share(Least, scaling) : scaling == 1f ? chosen : chosen.Scale(scaling);
+    /// <summary>The chosen scores, divided by their sum or as they are, times the scaling. chosen, result (N, K).</summary>
+    internal static Tensor Gates(Tensor chosen, MoeConfig config)
+    {
+        float scaling = config.RoutedScaling;
+        if (config.Renormalize)
+        {
+            // one by itself has no gradient at all: what rounding would leave of it AdamW would take for one
+            return chosen.Shape.Last == 1 ? chosen.Scale(0f).Shift(scaling) : chosen.Share(Least, scaling);
+        }
+
+        return scaling == 1f ? chosen : chosen.Scale(scaling);
+    }
 }

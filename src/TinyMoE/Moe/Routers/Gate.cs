@@ -11,7 +11,8 @@ namespace TinyMoE.Moe.Routers;
 internal readonly record struct GateLogits(Tensor Clean, Tensor Noisy);
 
 /// <summary>
-/// The learned part of most routers, h = x·Wgᵀ in float32, with what may act on it in training only: <list type="bullet"> <item>jitter ε:
+/// The learned part of most routers, h = x·Wgᵀ in float32, with a bias where moe.router_bias asks for one (GPT-OSS; zero at first, not
+/// decaying), with what may act on it in training only: <list type="bullet"> <item>jitter ε:
 /// the router's copy of x is multiplied by numbers uniform in [1 − ε, 1 + ε] (Fedus et al. 2021, section 2.2; the text, not the pseudo-code
 /// of appendix F, which adds them);</item> <item>logit noise s: normal noise of deviation s/E is added to the logits (Riquelme et al. 2021,
 /// V-MoE);</item> <item>gate dropout: a token must do without an expert at random: its logit is masked (Csordás et al. 2023).</item>
@@ -25,14 +26,16 @@ internal sealed class Gate
     private readonly int layer;
     private readonly Linear linear;
 
-    /// <summary>Adds a matrix of this name (outputs, C) to the site's store; E outputs unless said.</summary>
+    /// <summary>
+    /// Adds <c>name.weight</c> (outputs, C) and, where configured, <c>name.bias</c> (outputs) to the site's store; E outputs unless said.
+    /// </summary>
     public Gate(RouterSite site, string name, Initializer? initializer = null, int? outputs = null)
     {
         (config, layer) = (site.Moe, site.Layer);
         int C = site.Model.Width;
         linear = new Linear(
             site.Store, $"{site.Name}.{name}", ModelPart.Router, C, outputs ?? config.Experts,
-            initializer ?? new WeightInit(site.Model).Matrix(C));
+            initializer ?? new WeightInit(site.Model).Matrix(C), config.RouterBias);
     }
 
     /// <summary>x (N, C) to logits (N, E).</summary>

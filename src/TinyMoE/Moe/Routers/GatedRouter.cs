@@ -2,7 +2,7 @@ namespace TinyMoE.Moe.Routers;
 
 /// <summary>
 /// A router that learns a logit for every token and expert, h = x·Wgᵀ
-/// with <c>name.router.weight</c> (E, C): what most of them begin with.
+/// with <c>name.router.weight</c> (E, C), perhaps + <c>name.router.bias</c> (E): what most of them begin with.
 /// </summary>
 internal abstract class GatedRouter : Router
 {

@@ -44,7 +44,12 @@ internal sealed class HashRouter : Router
     public override void Prepare(IReadOnlyList<int> frequencies)
     {
         if (WantsFrequencies)
-            store.Backend.Write<float>(BalancedTable(frequencies, Config.Experts, Config.Active), table.Data);
+        {
+            int[] all = new int[table.Shape[0]];                 // 0 for ids that the model has and the tokenizer has not
+            for (int id = 0; id < frequencies.Count; id++)
+                all[id] = frequencies[id];
+            store.Backend.Write<float>(BalancedTable(all, Config.Experts, Config.Active), table.Data);
+        }
     }
 
     /// <summary>K different experts for each of V ids, drawn at random.</summary>

@@ -16,22 +16,29 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
     private readonly bool drops = RouterTraits.Of(config.Router).Drops;
     private readonly int active = config.ActiveOfRouter;
 
-    /// <summary>The K experts of the largest logits; gates are the softmax
-    /// over those, or <paramref name="overAll"/>. logits (N, E).</summary>
-    public Routing TopK(GateLogits logits, int K, bool overAll, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses = null)
+    /// <summary>
+    /// The K experts of the largest logits, or of the largest of what of them is <paramref name="open"/> to the choice; gates are the
+    /// softmax over those, or <paramref name="overAll"/>, times a scaling. logits, open (N, E).
+    /// </summary>
+    public Routing TopK(
+        GateLogits logits, int K, bool overAll, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses = null, Tensor? open = null,
+        float scaling = 1f)
     {
         RouterScores scores = new(logits.Clean);
         Tensor used = logits.Noisy;
         ownLosses ??= FixedNoiseLoad(logits, K, context);
-        if (context.Tokens.Mask is null && Capacity(context) >= context.Counting)
+        open ??= used;
+        if (open == used && scaling == 1f && context.Tokens.Mask is null && Capacity(context) >= context.Counting)
         {
             (Ints wanted, Assignment assignment) = Assignment.TopK(used, K, overAll);
             return Finish(scores, wanted, K, assignment, gates: null, context, ownLosses);
         }
 
-        Ints choices = used.TopK(K);
+        Ints choices = open.TopK(K);
         Tensor gates = overAll ? (used == logits.Clean ? scores.Probabilities! : used.Softmax()).SelectColumns(choices, K)
             : used.SelectColumns(choices, K).Softmax();
+        if (scaling != 1f)
+            gates = gates.Scale(scaling);
         return Choose(scores, choices, gates, context, ownLosses: ownLosses);
     }
 

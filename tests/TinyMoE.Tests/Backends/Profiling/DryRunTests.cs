@@ -15,6 +15,8 @@ public sealed class DryRunTests
     [InlineData("noisy", true)]
     [InlineData("bfloat16", false)]
     [InlineData("switch-head", false)]
+    [InlineData("latent", true)]
+    [InlineData("latent", false)]
     public void Model_IsCountedAsOnTheCpu(string name, bool trains)
     {
         using ProfilingBackend cpu = new(new CpuBackend(1)), dry = ProfilingBackend.DryRun();

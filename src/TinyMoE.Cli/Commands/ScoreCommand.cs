@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+using TinyMoE.App;
+using TinyMoE.Cli.Output;
+using TinyMoE.Train;
+
+namespace TinyMoE.Cli.Commands;
+
+/// <summary><c>tinymoe score</c>: tells how likely a model finds a text, token by token.</summary>
+internal sealed class ScoreCommand
+{
+    private const string Examples = """
+        tinymoe score --run runs/mixtral-tiny --text "Returns the name of the file."
+        tinymoe score --model OLMoE-1B-7B --file page.txt --json
+        tinymoe score --model OLMoE-1B-7B --ids 12,5,7 --logits logits.safetensors
+        """;
+
+    private readonly ModelOptions model = new();
+    private readonly Option<string?> text = Options.Text("--text", "TEXT", "The text.");
+    private readonly Option<string?> file = Options.Text("--file", "FILE", "A file with the text, in UTF-8.");
+    private readonly Option<int[]?> ids = Options.Ids("--ids", "The ids of the tokens, as 1,2,3; nothing is added to them.");
+    private readonly Option<string?> logits = Options.Text(
+        "--logits", "OUT", "A safetensors file for the logits after every token, as a tensor logits (T, V).");
+    private readonly Option<bool> json = Options.Json();
+    private readonly DeviceOptions device = new();
+
+    public static Command Create()
+    {
+        ScoreCommand score = new();
+        CommandWithExamples command = new("score", "Tell how likely a model finds a text, token by token.", Examples);
+        score.model.AddTo(command);
+        foreach (Option option in (Option[])[score.text, score.file, score.ids, score.logits, score.json])
+            command.Add(option);
+        score.device.AddTo(command);
+        command.Validators.Add(result =>
+        {
+            int given = new Option[] { score.text, score.file, score.ids }.Count(option => result.GetResult(option) is not null);
+            if (given != 1)
+                result.AddError("score needs one of --text, --file and --ids");
+        });
+        command.SetAction(score.Run);
+        return command;
+    }
+
+    private int Run(ParseResult parsed)
+    {
+        ScoreRequest request = new(model.Read(parsed))
+        {
+            Text = parsed.GetValue(text),
+            File = parsed.GetValue(file),
+            Ids = parsed.GetValue(ids),
+            Logits = parsed.GetValue(logits),
+            Device = device.Read(parsed),
+        };
+        using Interrupts interrupts = new();
+        ScoreResult result;
+        try
+        {
+            result = Scoring.Run(request, interrupts.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return interrupts.ExitCode;
+        }
+
+        (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+        foreach (NoteReport note in result.Notes)
+            error.WriteLine(Words.Note(note.Text));
+        if (parsed.GetValue(json))
+            output.WriteLine(Printable.Json(ToJson(result)));
+        else
+            Write(Consoles.For(output), result);
+        return Cli.Done;
+    }
+
+    private static void Write(IAnsiConsole console, ScoreResult result)
+    {
+        Table table = new Table().Border(TableBorder.Simple).AddColumn("token").AddColumn(new TableColumn("id").RightAligned())
+            .AddColumn(new TableColumn("log-probability").RightAligned()).AddColumn(new TableColumn("rank").RightAligned());
+        foreach (ScoredToken token in result.Tokens)
+        {
+            table.AddRow(
+                new Text(token.Text is { } text ? Printable.OnOneLine(text) : ""), new Text(Invariant($"{token.Id}")),
+                new Text(token.LogProbability is { } log ? Invariant($"{log:F4}") : "-"),
+                new Text(token.Rank is { } rank ? Invariant($"{rank}") : "-"));
+        }
+
+        console.Write(table);
+        console.WriteLine(Invariant($"{result.Tokens.Count} tokens, sum {result.Sum:F4}")
+            + (result.Perplexity is { } perplexity ? Invariant($", perplexity {perplexity:F3}") : "")
+            + (result.BitsPerByte is { } bits ? Invariant($", {bits:F3} bits per byte") : ""));
+    }
+
+    private static string ToJson(ScoreResult result) => new JsonObject
+    {
+        ["kind"] = "score",
+        ["tokens"] = new JsonArray([.. result.Tokens.Select(token => (JsonNode?)new JsonObject
+        {
+            ["id"] = token.Id,
+            ["token"] = token.Text,
+            ["log_probability"] = token.LogProbability,
+            ["rank"] = token.Rank,
+        })]),
+        ["sum"] = result.Sum,
+        ["perplexity"] = result.Perplexity,
+        ["bits_per_byte"] = result.BitsPerByte,
+    }.ToJsonString(JsonSerializerOptions.Default);
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

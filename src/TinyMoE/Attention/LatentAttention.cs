@@ -1,0 +1,144 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Layers;
+using TinyMoE.Ops;
+using TinyMoE.RandomNumbers;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Attention;
+
+/// <summary>
+/// Multi-head latent attention (MLA; DeepSeek-AI 2024, DeepSeek-V2). All heads make their keys and values of one small vector c per token,
+/// and what has a position is apart from what has content:
+/// <code>
+/// [c | k'] = key_value_down·x;  c = RmsNorm(c), k' = Rope(k')          c (L), k' (R): one for all heads
+/// [k[h] | v[h]] = key_value_up[h]·c                                    k (N), v (V)
+/// [q[h] | q'[h]] = query[h]·x, or query_up[h]·RmsNorm(query_down·x);  q' = Rope(q')
+/// y[h] = Σ_s softmax_s(scale·(q[h]·k_s[h] + q'[h]·k'_s))·v_s[h],  scale 1/√(N + R)
+/// </code>
+/// A cache keeps c and k' alone, L + R numbers per token. N + R is <c>attention.head_size</c>, R <c>rope_size</c>, V <c>value_size</c>, L
+/// <c>latent_rank</c>.
+/// </summary>
+/// <remarks>
+/// A whole sequence (training, a prompt) expands keys and values of every head and uses the kernel of attention. One token after a cache
+/// does not: as q·(U·c) = (Uᵀ·q)·c, its queries go down into the space of c, meet the rows of the cache there, and what they gather, a
+/// mixture of c, comes up through the matrix of the values. Each head reads S·(L + R) numbers, and no key is made again.
+/// </remarks>
+internal sealed class LatentAttention : IAttention
+{
+    private const float NormEpsilon = 1e-6f; // whatever the norms of the model have, as in DeepSeek's models
+
+    private readonly ModelConfig model;
+    private readonly int layer;
+    private readonly int heads;      // H
+    private readonly int plain;      // N: elements of a query and a key without a position
+    private readonly int turned;     // R: those with one
+    private readonly int valueSize;  // V
+    private readonly int latent;     // L
+    private readonly double scale;
+    private readonly bool interleaved;
+    private readonly RotaryTable rotary;
+    private readonly Linear query;   // of the token, or of its small vector
+    private readonly Linear? queryDown;
+    private readonly Norm? queryNorm;
+    private readonly Linear keyValueDown;
+    private readonly Norm keyValueNorm;
+    private readonly Parameter keyValueUp; // (H·(N + V), L)
+    private readonly Linear output;
+
+    public LatentAttention(
+        ParameterStore store, string name, ModelConfig model, AttentionConfig attention, int layer, RotaryTable rotary)
+    {
+        (this.model, this.layer, this.rotary) = (model, layer, rotary);
+        int C = model.Width, headSize = attention.HeadSizeOrDefault(C), rank = attention.QueryRank;
+        (heads, turned, plain) = (attention.Heads, attention.RopeSize, headSize - attention.RopeSize);
+        (valueSize, latent) = (attention.ValueSizeOrDefault(C), attention.LatentRank);
+        scale = attention.Scale == 0 ? 1 / Math.Sqrt(headSize) : attention.Scale;
+        interleaved = attention.RopeInterleaved;
+        WeightInit init = new(model);
+        ModelConfig norms = model with { Norm = NormKind.Rms, NormEpsilon = NormEpsilon };
+        if (rank > 0)
+        {
+            queryDown = Projection("query_down", C, rank, init.Matrix(C), attention.Biases);
+            queryNorm = new Norm(store, $"{name}.query_down_norm", norms, rank);
+            query = Projection("query_up", rank, heads * headSize, init.Matrix(rank), bias: false);
+        }
+        else
+        {
+            query = Projection("query", C, heads * headSize, init.Matrix(C), bias: false);
+        }
+
+        keyValueDown = Projection("key_value_down", C, latent + turned, init.Matrix(C), attention.Biases);
+        keyValueNorm = new Norm(store, $"{name}.key_value_norm", norms, latent);
+        keyValueUp = store.Add(
+            $"{name}.key_value_up.weight", (heads * (plain + valueSize), latent), init.Matrix(latent), ModelPart.Attention);
+        output = Projection("output", heads * valueSize, C, init.Residual(heads * valueSize), attention.HasOutputBias(model));
+
+        Linear Projection(string projection, int inputs, int outputs, Initializer initializer, bool bias) =>
+            new(store, $"{name}.{projection}", ModelPart.Attention, inputs, outputs, initializer, bias);
+    }
+
+    public AttentionCache NewCache(Backend backend) => new LatentCache(backend, model.Context, latent + turned);
+
+    public Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null)
+    {
+        int B = x.Shape[0], T = x.Shape[1];
+        Tensor q = query.Forward(queryDown is null ? x : queryNorm!.Forward(queryDown.Forward(x)))
+            .Reshape((B, T, heads, plain + turned));
+        Tensor down = keyValueDown.Forward(x);                   // (B, T, L + R)
+        Tensor c = keyValueNorm.Forward(down.SliceColumns(0, latent)).Reshape((B * T, latent));
+        Tensor turnedKey = down.SliceColumns(latent, turned).Reshape((B, T, 1, turned));
+        Tensor plainQuery = q.SliceColumns(0, plain), turnedQuery = q.SliceColumns(plain, turned); // (B, T, H, N), (B, T, H, R)
+        (turnedQuery, turnedKey) = turnedQuery.Rope(
+            turnedKey, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0, interleaved: interleaved);
+
+        Tensor rows = turnedKey.Reshape((B * T, turned));
+        int S = T;
+        if (cache is not null)
+        {
+            LatentCache kept = (LatentCache)cache;
+            Tensor all = kept.Append(c, rows);                   // (S, L + R)
+            if (T == 1)
+                return output.Forward(Absorbed(plainQuery, turnedQuery, kept, all)).Reshape(x.Shape);
+            (S, c, rows) = (all.Shape[0], all.SliceColumns(0, latent), all.SliceColumns(latent, turned));
+        }
+
+        Dropout dropout = pass.Dropout(model.Dropout, RandomPurpose.AttentionDropout, layer);
+        Tensor y = Expanded(plainQuery.ConcatColumns(turnedQuery), c, rows, S, dropout); // (B·T, H·V)
+        return output.Forward(y).Reshape(x.Shape);
+    }
+
+    /// <summary>
+    /// Attention with the keys and values of every head. q (B, T, H, N + R), c (B·S, L), turnedKeys (B·S, R), result (B·T, H·V). The kernel
+    /// has one size for keys and values: the smaller of them is padded with zeros, which add nothing.
+    /// </summary>
+    private Tensor Expanded(Tensor q, Tensor c, Tensor turnedKeys, int S, in Dropout dropout)
+    {
+        int B = q.Shape[0], T = q.Shape[1], size = Math.Max(plain + turned, valueSize);
+        Tensor up = c.Linear(keyValueUp).Reshape((B * S * heads, plain + valueSize));
+        Tensor k = up.SliceColumns(0, plain).ConcatShared(turnedKeys).PadColumns(size).Reshape((B, S, heads, size));
+        Tensor v = up.SliceColumns(plain, valueSize).PadColumns(size).Reshape((B, S, heads, size));
+        float factor = (float)(scale * Math.Sqrt(size));         // makes the 1/√D of the kernel the scale of this layer
+        if (factor != 1f)
+            q = q.Scale(factor);
+        Tensor y = q.PadColumns(size).Attention(k, v, window: 0, dropout); // (B, T, H, size)
+        if (size > valueSize)
+            y = y.SliceColumns(0, valueSize);
+        return y.Reshape((B * T, heads * valueSize));
+    }
+
+    /// <summary>
+    /// One token after a cache, in the space of c. plainQuery (1, 1, H, N), turnedQuery (1, 1, H, R), all (S, L + R), result (1, H·V).
+    /// A head's rows of the matrix lie [keys | values]: both products take them whole, and what is not meant is zero or left out.
+    /// </summary>
+    private Tensor Absorbed(Tensor plainQuery, Tensor turnedQuery, LatentCache cache, Tensor all)
+    {
+        int each = plain + valueSize;
+        Tensor up = keyValueUp.Reshape((heads, each, latent));
+        Tensor q = plainQuery.PadColumns(each).Reshape((heads, 1, each)).MatMul(up).Reshape((heads, latent))
+            .ConcatColumns(turnedQuery.Reshape((heads, turned)));  // (H, L + R)
+        Tensor mixture = cache.Attend(q.Scale((float)scale), all).SliceColumns(0, latent).Reshape((heads, 1, latent));
+        Tensor y = mixture.MatMul(up, transposeB: true).Reshape((heads, each)); // (H, N + V)
+        return y.SliceColumns(plain, valueSize).Reshape((1, heads * valueSize));
+    }
+}

@@ -1,0 +1,51 @@
+using TinyMoE.Backends;
+using TinyMoE.Memory;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Attention;
+
+/// <summary>What latent attention keeps of a token: one row [latent | turned key], all rows (capacity, latent + turned).</summary>
+internal sealed class LatentCache : AttentionCache
+{
+    private readonly Backend backend;
+    private readonly int rowLength;
+    private readonly DeviceBuffer rows;
+
+    public LatentCache(Backend backend, int capacity, int rowLength)
+        : base(capacity)
+    {
+        (this.backend, this.rowLength) = (backend, rowLength);
+        rows = backend.Pool.Rent((long)capacity * rowLength * sizeof(float));
+    }
+
+    /// <summary>Adds the rows of T tokens, latents (T, latent) and turned keys (T, turned); returns those of all so far (S, row).</summary>
+    public Tensor Append(Tensor latents, Tensor turned)
+    {
+        int T = latents.Shape[0], latent = latents.Shape[1], S = Length + T;
+        Floats all = rows.As<float>(Capacity * rowLength), added = all.Slice(Length * rowLength, T * rowLength);
+        backend.CopyColumns(latents.Data, latent, 0, T, latent, rowLength, 0, added);
+        backend.CopyColumns(turned.Data, rowLength - latent, 0, T, rowLength - latent, rowLength, latent, added);
+        return latents.Tape.Borrow((S, rowLength), all.Slice(0, S * rowLength));
+    }
+
+    /// <summary>
+    /// What queries gather of the rows: softmax(q·rowsᵀ)·rows, of the rows (S, row) that <see cref="Append"/> returned. All heads meet each
+    /// row together, in two products. q (H, row) is scaled already; result (H, row), without a gradient.
+    /// </summary>
+    public Tensor Attend(Tensor q, Tensor all)
+    {
+        int H = q.Shape[0], S = all.Shape[0];
+
+        // As long as they can become: memory of one size comes back from the pool token by token.
+        DeviceBuffer memory = backend.Pool.Rent(2L * H * Capacity * sizeof(float));
+        Floats both = memory.As<float>(2 * H * S), scores = both.Slice(0, H * S), weights = both.Slice(H * S, H * S);
+        Tensor y = q.Tape.New(q.Shape);
+        backend.MatMul(q.Data, false, all.Data, true, 1, H, S, rowLength, scores);
+        backend.SoftmaxForward(scores, H, S, weights);
+        backend.MatMul(weights, false, all.Data, false, 1, H, rowLength, S, y.Data);
+        backend.Pool.Return(memory);
+        return y;
+    }
+
+    public override void Dispose() => backend.Pool.Return(rows);
+}

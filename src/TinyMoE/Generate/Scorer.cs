@@ -1,0 +1,88 @@
+using System.Numerics.Tensors;
+using TinyMoE.Backends;
+using TinyMoE.Layers;
+using TinyMoE.Memory;
+using TinyMoE.Models;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Generate;
+
+/// <summary>What a model thinks of a token that follows others.</summary>
+/// <param name="LogProbability">Its log-probability, to the base e.</param>
+/// <param name="Rank">1 for the likeliest token, 2 for the next; among equal ones the lower id comes first.</param>
+public readonly record struct TokenScore(double LogProbability, int Rank);
+
+/// <summary>Receives the logits of the tokens of a sequence, some rows (tokens, V) at a time, in order.</summary>
+public delegate void LogitsSink(ReadOnlySpan<float> rows);
+
+/// <summary>Tells how likely a model finds each token of a sequence after those before it.</summary>
+public sealed class Scorer(Backend backend, Decoder model)
+{
+    private const int Chunk = 512; // tokens at a time: the logits of all of a long sequence would be large
+
+    /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
+    public int? Label { get; init; }
+
+    /// <summary>
+    /// A score per token; of the first, which nothing comes before, null. The logits after each token go to <paramref name="logits"/>.
+    /// </summary>
+    /// <exception cref="TinyMoEException">An id is none of the model's, the sequence is longer than its context, or a logit is not finite.
+    /// </exception>
+    public IReadOnlyList<TokenScore?> Score(IReadOnlyList<int> ids, LogitsSink? logits = null, CancellationToken stop = default)
+    {
+        int context = model.Config.Model.Context, V = model.Config.Model.Vocabulary;
+        foreach (int id in ids)
+        {
+            if (id < 0 || id >= V)
+                throw new TinyMoEException($"the id {id} is none of the model's, which has 0 to {V - 1}");
+        }
+
+        if (ids.Count == 0)
+            throw new TinyMoEException("there is no token to score");
+        if (ids.Count > context)
+            throw new TinyMoEException($"{ids.Count} tokens are more than the model's context of {context}; score fewer at a time");
+        List<TokenScore?> scores = [null];
+        bool looksAhead = model.Config.Moe.LooksAhead; // such a model needs all of the sequence at once
+        int chunk = looksAhead ? ids.Count : Chunk;
+        using DecoderCache? cache = looksAhead || ids.Count <= chunk ? null : model.NewCache();
+        float[] rows = new float[Math.Min(chunk, ids.Count) * V];
+        for (int first = 0; first < ids.Count; first += chunk)
+        {
+            stop.ThrowIfCancellationRequested();
+            int count = Math.Min(chunk, ids.Count - first);
+            Span<float> computed = rows.AsSpan(0, count * V);
+            Compute([.. ids.Skip(first).Take(count)], cache, computed);
+            for (int i = 0; i < count && first + i + 1 < ids.Count; i++)
+                scores.Add(Of(computed.Slice(i * V, V), ids[first + i + 1]));
+            logits?.Invoke(computed);
+        }
+
+        return scores;
+    }
+
+    /// <summary>The score of a token by the logits (V) that are computed before it.</summary>
+    internal static TokenScore Of(ReadOnlySpan<float> logits, int id)
+    {
+        float own = logits[id], largest = TensorPrimitives.Max(logits);
+        double sum = 0;
+        int rank = 1;
+        for (int v = 0; v < logits.Length; v++)
+        {
+            sum += Math.Exp((double)logits[v] - largest);
+            if (logits[v] > own || (logits[v] == own && v < id))
+                rank++;
+        }
+
+        return new TokenScore(own - (double)largest - Math.Log(sum), rank);
+    }
+
+    private void Compute(int[] ids, DecoderCache? cache, Span<float> logits)
+    {
+        using Tape tape = backend.NewTape(recording: false);
+        Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
+        TokenBatch tokens = new(tape.Ints(ids), B: 1, ids.Length) { Labels = labels };
+        backend.Read(model.Forward(tape, tokens, Pass.Inference, cache).Logits.Data, logits);
+        if (!TensorPrimitives.IsFiniteAll<float>(logits))
+            throw new TinyMoEException("The model's logits are not finite: its weights are damaged, or its training went wrong.");
+    }
+}

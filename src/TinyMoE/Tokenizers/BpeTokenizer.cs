@@ -65,6 +65,10 @@ public sealed class BpeTokenizer : Tokenizer
     public static BpeTokenizer Read(ReadOnlyMemory<byte> contents, string path) =>
         new(TokenizerJson.Read(contents, path), contents.ToArray());
 
+    /// <summary>The tokenizer of a tokenizer.json, given what is in it.</summary>
+    internal static BpeTokenizer Read(JsonElement root, ReadOnlyMemory<byte> contents, string path) =>
+        new(TokenizerJson.Read(new JsonPart(root, path, "")), contents.ToArray());
+
     /// <inheritdoc/>
     public override bool IsSpecial(int id) => specials[id];
 

@@ -42,7 +42,7 @@ public abstract class Tokenizer
             using JsonDocument json = JsonDocument.Parse(contents, new JsonDocumentOptions { AllowDuplicateProperties = false });
             JsonElement root = json.RootElement;
             if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model", out _) && !root.TryGetProperty("kind", out _))
-                return BpeTokenizer.Read(contents, path);
+                return BpeTokenizer.Read(root, contents, path);
             string? kind = root.GetProperty("kind").GetString();
             TokenizerType type = types.FirstOrDefault(type => type.Name == kind) ?? throw new TinyMoEException(
                 $"{path} has a tokenizer of kind '{kind}'; {NamesOf(types)} are known.");

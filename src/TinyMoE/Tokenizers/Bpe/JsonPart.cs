@@ -5,8 +5,16 @@ using TinyMoE.Files;
 namespace TinyMoE.Tokenizers.Bpe;
 
 /// <summary>A part of a JSON file that knows where it is, so that what is wrong with it can be told in one line.</summary>
-internal readonly struct JsonPart(JsonElement element, string path, string place)
+internal readonly struct JsonPart(JsonElement element, string path, string parent, int index = -1, string? name = null)
 {
+    private const int LongestName = 40;
+
+    // Said only when it is asked for: a vocabulary has some hundred thousand parts.
+    private string Place => index >= 0 ? $"{parent}[{index}]"
+        : name == null ? parent
+        : parent.Length == 0 ? Excerpt.Of(name, LongestName)
+        : $"{parent}.{Excerpt.Of(name, LongestName)}";
+
     /// <summary>The part.</summary>
     public JsonElement Element => element;
 
@@ -20,16 +28,29 @@ internal readonly struct JsonPart(JsonElement element, string path, string place
     public string Type => this["type"] is { IsNull: false } type ? type.Text() : "";
 
     /// <summary>A member; a null one where there is none.</summary>
-    public JsonPart this[string name] => new(
-        Object().TryGetProperty(name, out JsonElement member) ? member : default, path, place.Length == 0 ? name : $"{place}.{name}");
+    public JsonPart this[string name]
+    {
+        get
+        {
+            try
+            {
+                JsonElement value = Object().TryGetProperty(name, out JsonElement member) ? member : default;
+                return new JsonPart(value, path, Place, name: name);
+            }
+            catch (InvalidOperationException)
+            {
+                throw Error("has a name with half a surrogate pair");
+            }
+        }
+    }
 
     /// <summary>The items of a list.</summary>
     public IEnumerable<JsonPart> Items()
     {
         if (Kind != JsonValueKind.Array)
             throw Error("is not a list");
-        (string path1, string place1) = (path, place);
-        return element.EnumerateArray().Select((item, i) => new JsonPart(item, path1, $"{place1}[{i}]"));
+        (string file, string place) = (path, Place);
+        return element.EnumerateArray().Select((item, i) => new JsonPart(item, file, place, index: i));
     }
 
     /// <summary>The members of an object.</summary>
@@ -37,10 +58,11 @@ internal readonly struct JsonPart(JsonElement element, string path, string place
     {
         JsonElement.ObjectEnumerator members = Object().EnumerateObject();
         List<(string, JsonPart)> all = [];
+        string place = Place;
         foreach (JsonProperty member in members)
         {
             string name = NameOf(member);
-            all.Add((name, new JsonPart(member.Value, path, $"{place}.{Excerpt.Of(name, 40)}")));
+            all.Add((name, new JsonPart(member.Value, path, place, name: name)));
         }
 
         return all;
@@ -96,7 +118,7 @@ internal readonly struct JsonPart(JsonElement element, string path, string place
     }
 
     /// <summary>The error about this part.</summary>
-    public TinyMoEException Error(string what) => new($"{path}: {(place.Length == 0 ? "it" : place)} {what}.");
+    public TinyMoEException Error(string what) => new($"{path}: {(Place.Length == 0 ? "it" : Place)} {what}.");
 
     /// <summary>The error about a part of a type that is not known.</summary>
     public TinyMoEException Unknown(string kind, string known) => Type.Length == 0

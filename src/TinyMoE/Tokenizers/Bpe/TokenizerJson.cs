@@ -23,13 +23,14 @@ internal static class TokenizerJson
             using JsonDocument json = JsonDocument.Parse(contents, new JsonDocumentOptions { AllowDuplicateProperties = false });
             return Read(new JsonPart(json.RootElement, path, ""));
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: half a surrogate pair
         {
             throw new TinyMoEException($"{path} is not JSON as a tokenizer.json is: {Excerpt.Of(e.Message)}", e);
         }
     }
 
-    private static Pipeline Read(JsonPart root)
+    /// <summary>The steps that a file describes, given what is in it.</summary>
+    public static Pipeline Read(JsonPart root)
     {
         if (root["version"] is { IsNull: false } version && version.Text() != "1.0")
             throw version.Error($"is {version.Shown()}; TinyMoE knows 1.0");
@@ -74,6 +75,7 @@ internal static class TokenizerJson
     {
         List<AddedToken> tokens = [];
         Dictionary<string, int> known = [];
+        HashSet<int> ids = [];
         int largest = -1;
         foreach (JsonPart item in list.IsNull ? [] : list.Items())
         {
@@ -94,7 +96,8 @@ internal static class TokenizerJson
 
             AddedToken token = new(id, text, item["single_word"].Flag(false), item["lstrip"].Flag(false), item["rstrip"].Flag(false),
                 item["normalized"].Flag(!isSpecial), isSpecial);
-            tokens.RemoveAll(other => other.Id == id);
+            if (!ids.Add(id))
+                tokens.RemoveAll(other => other.Id == id); // the last one counts
             tokens.Add(token);
             known[text] = id;
             largest = Math.Max(largest, id);

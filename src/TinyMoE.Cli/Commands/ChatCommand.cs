@@ -82,7 +82,7 @@ internal sealed class ChatCommand(TextReader? input)
             string? line = input.ReadLine();
             if (line is null && isTerminal)
                 output.WriteLine();
-            return line;
+            return line?.TrimStart('\uFEFF'); // a file that begins with the mark of its encoding
         }
 
         public CancellationToken BeginAnswer() => (interrupts = new Interrupts()).Token;

@@ -25,29 +25,8 @@ internal sealed class GenerateCommand
     private readonly ModelOptions model = new();
     private readonly Option<string?> prompt = Options.Text("--prompt", "TEXT",
         "Text to go on from; one that begins with a dash as --prompt=\"-x\".");
-    private readonly Option<int[]?> ids = new("--ids")
-    {
-        HelpName = "N,N,...",
-        Description = "Tokens to go on from, by their ids, in place of --prompt; nothing is added to them.",
-        CustomParser = result =>
-        {
-            string text = string.Join(',', result.Tokens.Select(token => token.Value));
-            string[] parts = text.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries);
-            int[] read = new int[parts.Length];
-            for (int i = 0; i < parts.Length; i++)
-            {
-                if (int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out read[i]))
-                    continue;
-                result.AddError($"--ids needs whole numbers with commas between them, as 1,2,3, not '{Excerpt.Of(text)}'");
-                return null;
-            }
-
-            if (parts.Length == 0)
-                result.AddError("--ids needs at least one id, as 1,2,3");
-            return read;
-        },
-    };
-
+    private readonly Option<int[]?> ids = Options.Ids(
+        "Tokens to go on from, by their ids, in place of --prompt; nothing is added to them.");
     private readonly Option<int?> tokens = Options.Whole("--tokens", 1, "Tokens to write; 300 if not said.");
     private readonly Option<string?> label = Options.Text("--label", "NAME",
         "Label of the text to write, for a model of moe.router=task; one of the labels it was trained on.");

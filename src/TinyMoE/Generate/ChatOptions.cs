@@ -29,7 +29,10 @@ public sealed record ChatOptions
     /// <summary>The time that the template tells; null: the clock's.</summary>
     public DateTime? Now { get; init; }
 
-    /// <summary>The texts of the tokenizer's special tokens. In what a person or the model says they are no special tokens.</summary>
+    /// <summary>
+    /// The texts of the tokenizer's special tokens. In what a person or the model says they are no special tokens. Those that are added but
+    /// not special are left out, as &lt;/think&gt;: templates look for them in what was said.
+    /// </summary>
     public IReadOnlyList<string> SpecialTexts { get; init; } = [];
 
     /// <summary>

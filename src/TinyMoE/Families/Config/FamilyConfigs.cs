@@ -99,9 +99,12 @@ internal static class FamilyConfigs
         return file;
     }
 
+    /// <summary>As a file has it: numbers that were put in as whole ones are read as any number.</summary>
+    private static JsonObject Reread(JsonObject file) => JsonNode.Parse(file.ToJsonString())!.AsObject();
+
     private static List<(string Key, string Said, string Wanted)> Differences(Family family, RunConfig config, JsonObject file)
     {
-        (_, RunConfig said, _, _) = Read(FamilyConfig.Of((JsonObject)file.DeepClone(), "config.json"));
+        (_, RunConfig said, _, _) = Read(FamilyConfig.Of(Reread(file), "config.json"));
         return
         [
             .. ConfigKeys.Differences(Canonical(said), Canonical(config)).Where(difference =>

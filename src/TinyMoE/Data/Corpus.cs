@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using TinyMoE.Configuration;
-using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tokenizers;
 

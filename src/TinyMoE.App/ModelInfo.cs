@@ -19,6 +19,9 @@ public sealed record BestEvaluation(int Step, double Loss, double? BitsPerByte);
 /// <param name="Notes">What a person should know of the configuration.</param>
 public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IReadOnlyList<NoteReport> Notes)
 {
+    /// <summary>The family of a model of others, by its model_type; null of a run and of a configuration.</summary>
+    public string? Family { get; init; }
+
     /// <summary>The best evaluation of the run; null of a configuration, or where there was none.</summary>
     public BestEvaluation? Best { get; init; }
 
@@ -39,6 +42,7 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
         NoteReport[] notes = [.. isOthers ? opened!.Notes : NotesOf(ConfigNotes.Of(config))];
         return new ModelInfo(model?.Path ?? choice.Name, config, ModelSize.Of(config), notes)
         {
+            Family = opened?.Family,
             Best = state?.BestLoss is { } loss ? new BestEvaluation(state.BestStep, loss, state.BestBitsPerByte) : null,
         };
     }

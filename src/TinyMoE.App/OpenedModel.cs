@@ -30,6 +30,9 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>The checkpoint, of a run; null: it is a model of others.</summary>
     public Checkpoint? Run { get; }
 
+    /// <summary>The family of a model of others, by its model_type; null of a run.</summary>
+    public string? Family => hub?.Family.Name;
+
     /// <summary>Its configuration; of a model of others, what concerns training and text says nothing.</summary>
     public RunConfig Config => Run?.Config ?? hub!.Config;
 

@@ -61,7 +61,7 @@ internal sealed class InfoCommand
         foreach (PartSize part in size.Parts)
             table.AddRow(part.Name, Number(part.Total), Number(part.Active));
         table.AddRow("all", Number(size.TotalParameters), Number(size.ActiveParameters));
-        console.WriteLine(info.Name);
+        console.WriteLine(info.Family is { } family ? $"{info.Name}, a model of family {family}" : info.Name);
         console.Write(table);
         string forward = Number(size.ForwardFlopsPerToken), training = Number(3 * size.ForwardFlopsPerToken);
         console.WriteLine($"operations per token: {forward} forward, {training} in training");
@@ -77,6 +77,7 @@ internal sealed class InfoCommand
     private static string ToJson(ModelInfo info) => new JsonObject
     {
         ["kind"] = "info",
+        ["family"] = info.Family,
         ["parameters"] = info.Size.TotalParameters,
         ["active_parameters"] = info.Size.ActiveParameters,
         ["parts"] = new JsonObject(info.Size.Parts.Select(part => KeyValuePair.Create(

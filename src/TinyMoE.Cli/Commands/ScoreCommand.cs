@@ -51,7 +51,7 @@ internal sealed class ScoreCommand
         {
             Text = parsed.GetValue(text),
             File = parsed.GetValue(file),
-            Ids = parsed.GetValue(ids),
+            Ids = parsed.GetResult(ids) is null ? null : parsed.GetValue(ids),
             Logits = parsed.GetValue(logits),
             Device = device.Read(parsed),
         };

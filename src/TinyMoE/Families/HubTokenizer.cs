@@ -17,7 +17,8 @@ internal static class HubTokenizer
     /// <summary>Writes both into a folder; <paramref name="context"/>: most tokens of the model.</summary>
     public static void Write(string folder, Tokenizer tokenizer, int context, GenerationDefaults generation, string? chatTemplate)
     {
-        tokenizer.Save(Path.Combine(folder, "tokenizer.json"));
+        byte[] file = tokenizer.ToHuggingFace();
+        AtomicFile.Write(Path.Combine(folder, TokenizerFiles.Json), stream => stream.Write(file));
         JsonObject config = new()
         {
             ["tokenizer_class"] = "PreTrainedTokenizerFast",

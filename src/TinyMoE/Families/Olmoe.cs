@@ -21,7 +21,17 @@ internal sealed class Olmoe : Family
         ConfigRule.Neutral("head_dim"),
         CommonRules.AttentionBias("attention_bias", fallback: false, ofOutput: true),
         CommonRules.Fixed("attention.query_key_norm", "whole"),
-        ConfigRule.Same("clip_qkv", "attention.clip", 0f),
+        new(["clip_qkv"], "`attention.clip`, null 0")
+        {
+            Read = (file, keys) =>
+            {
+                double clip = file.Number("clip_qkv", 0);
+                if (file.Has("clip_qkv") && clip <= 0)
+                    throw file.Bad("clip_qkv", "a number above 0, or null");
+                keys["attention.clip"] = (float)clip;
+            },
+            Write = (keys, file) => file["clip_qkv"] = keys.Number("attention.clip") is > 0 and float clip ? clip : null,
+        },
         .. CommonRules.Experts(count: 64, active: 8, "num_experts", "num_local_experts"),
         ConfigRule.Same("intermediate_size", "moe.hidden", 2048),
         CommonRules.Renormalize(fallback: false),

@@ -67,8 +67,8 @@ internal static class LatentRules
         {
             Read = (file, keys) => keys["moe.shared_experts"] =
                 file.Names.Contains("n_shared_experts") ? file.Whole("n_shared_experts", 0) : shared,
-            Write = (keys, file) => file["n_shared_experts"] =
-                keys.Whole("moe.shared_experts") == 0 ? null : keys.Whole("moe.shared_experts"),
+            Write = (keys, file) => file["n_shared_experts"] = keys.Whole("moe.shared_hidden") == 0 ? null
+                : keys.Whole("moe.shared_hidden") / keys.Whole("moe.hidden"), // one that leaves a rest is not read back, and so refused
         };
         yield return new(["first_k_dense_replace", "moe_layer_freq"], "`moe.first_dense` and `moe.every`")
         {

@@ -43,7 +43,8 @@ internal abstract class HeadAttention : IAttention
         keyNorm = new Norm(store, $"{name}.key_norm", model, whole ? keyWidth : headSize);
     }
 
-    public AttentionCache NewCache(Backend backend) => new KvCache(backend, model.Context, attention.KeyWidth(model.Width));
+    public AttentionCache NewCache(Backend backend, bool whole) =>
+        new KvCache(backend, model.Context, attention.KeyWidth(model.Width), whole);
 
     public Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null)
     {

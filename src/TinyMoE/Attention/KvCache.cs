@@ -4,20 +4,20 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Attention;
 
-/// <summary>Keys and values of every head: two blocks (capacity, KvHeads, D), filled from the front.</summary>
+/// <summary>Keys and values of every head: a row (KvHeads, D) of each per token.</summary>
 internal sealed class KvCache : AttentionCache
 {
     private readonly Backend backend;
     private readonly int rowLength; // KvHeads·D
-    private readonly DeviceBuffer keys;
-    private readonly DeviceBuffer values;
+    private readonly CacheRows keys;
+    private readonly CacheRows values;
 
-    public KvCache(Backend backend, int capacity, int rowLength)
+    public KvCache(Backend backend, int capacity, int rowLength, bool whole)
         : base(capacity)
     {
         (this.backend, this.rowLength) = (backend, rowLength);
-        keys = backend.Pool.Rent((long)capacity * rowLength * sizeof(float));
-        values = backend.Pool.Rent((long)capacity * rowLength * sizeof(float));
+        keys = new CacheRows(backend, capacity, rowLength, whole);
+        values = new CacheRows(backend, capacity, rowLength, whole);
     }
 
     /// <summary>Adds keys and values (1, T, KvHeads, D); returns those of all tokens so far (1, S, KvHeads, D).</summary>
@@ -25,14 +25,14 @@ internal sealed class KvCache : AttentionCache
 
     public override void Dispose()
     {
-        backend.Pool.Return(keys);
-        backend.Pool.Return(values);
+        keys.Dispose();
+        values.Dispose();
     }
 
-    private Tensor Append(DeviceBuffer buffer, Tensor x)
+    private Tensor Append(CacheRows rows, Tensor x)
     {
         int T = x.Shape[1], S = Length + T;
-        Floats all = buffer.As<float>(Capacity * rowLength);
+        Floats all = rows.WithRoom(S, used: Length);
         backend.Affine(x.Data, 1f, 0f, x.Count, all.Slice(Length * rowLength, x.Count));
         return x.Tape.Borrow((1, S, x.Shape[2], x.Shape[3]), all.Slice(0, S * rowLength));
     }

@@ -78,7 +78,8 @@ internal sealed class LatentAttention : IAttention
             new(store, $"{name}.{projection}", ModelPart.Attention, inputs, outputs, initializer, bias);
     }
 
-    public AttentionCache NewCache(Backend backend) => new LatentCache(backend, model.Context, latent + turned);
+    public AttentionCache NewCache(Backend backend, bool whole) =>
+        new LatentCache(backend, model.Context, latent + turned, whole);
 
     public Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null)
     {

@@ -4,25 +4,25 @@ using TinyMoE.Tensors;
 
 namespace TinyMoE.Attention;
 
-/// <summary>What latent attention keeps of a token: one row [latent | turned key], all rows (capacity, latent + turned).</summary>
+/// <summary>What latent attention keeps of a token: one row [latent | turned key], latent + turned numbers.</summary>
 internal sealed class LatentCache : AttentionCache
 {
     private readonly Backend backend;
     private readonly int rowLength;
-    private readonly DeviceBuffer rows;
+    private readonly CacheRows rows;
 
-    public LatentCache(Backend backend, int capacity, int rowLength)
+    public LatentCache(Backend backend, int capacity, int rowLength, bool whole)
         : base(capacity)
     {
         (this.backend, this.rowLength) = (backend, rowLength);
-        rows = backend.Pool.Rent((long)capacity * rowLength * sizeof(float));
+        rows = new CacheRows(backend, capacity, rowLength, whole);
     }
 
     /// <summary>Adds the rows of T tokens, latents (T, latent) and turned keys (T, turned); returns those of all so far (S, row).</summary>
     public Tensor Append(Tensor latents, Tensor turned)
     {
         int T = latents.Shape[0], latent = latents.Shape[1], S = Length + T;
-        Floats all = rows.As<float>(Capacity * rowLength), added = all.Slice(Length * rowLength, T * rowLength);
+        Floats all = rows.WithRoom(S, used: Length), added = all.Slice(Length * rowLength, T * rowLength);
         backend.CopyColumns(latents.Data, latent, 0, T, latent, rowLength, 0, added);
         backend.CopyColumns(turned.Data, rowLength - latent, 0, T, rowLength - latent, rowLength, latent, added);
         return latents.Tape.Borrow((S, rowLength), all.Slice(0, S * rowLength));
@@ -36,8 +36,8 @@ internal sealed class LatentCache : AttentionCache
     {
         int H = q.Shape[0], S = all.Shape[0];
 
-        // As long as they can become: memory of one size comes back from the pool token by token.
-        DeviceBuffer memory = backend.Pool.Rent(2L * H * Capacity * sizeof(float));
+        // As long as they can become for a while: memory of one size comes back from the pool token by token.
+        DeviceBuffer memory = backend.Pool.Rent(2L * H * Math.Min(Capacity, Ceiling.Divide(S, 256) * 256) * sizeof(float));
         Floats both = memory.As<float>(2 * H * S), scores = both.Slice(0, H * S), weights = both.Slice(H * S, H * S);
         Tensor y = q.Tape.New(q.Shape);
         backend.MatMul(q.Data, false, all.Data, true, 1, H, S, rowLength, scores);
@@ -47,5 +47,5 @@ internal sealed class LatentCache : AttentionCache
         return y;
     }
 
-    public override void Dispose() => backend.Pool.Return(rows);
+    public override void Dispose() => rows.Dispose();
 }

@@ -13,6 +13,8 @@ namespace TinyMoE.Generate;
 /// </summary>
 public sealed class Generator
 {
+    private const int Part = 512; // tokens of a prompt at a time: the activations of a long one would take much memory
+
     private readonly Backend backend;
     private readonly Decoder model;
     private readonly bool useCache;
@@ -89,13 +91,28 @@ public sealed class Generator
     /// <summary>Logits after the last token of the window; the cache holds what was computed before.</summary>
     private void ReadLogits(List<int> window, DecoderCache? cache, Span<float> logits)
     {
-        using Tape tape = backend.NewTape(recording: false);
-        int known = cache?.Length ?? 0;
-        Ints ids = tape.Ints(CollectionsMarshal.AsSpan(window)[known..]);
+        ReadOnlySpan<int> tokens = CollectionsMarshal.AsSpan(window)[(cache?.Length ?? 0)..];
+        for (; cache is not null && tokens.Length > Part; tokens = tokens[Part..])
+        {
+            using Tape tape = backend.NewTape(recording: false);
+            _ = Forward(tape, tokens[..Part], cache);
+        }
+
+        ReadLogits(tokens, cache, logits);
+    }
+
+    private DecoderOutput Forward(Tape tape, ReadOnlySpan<int> tokens, DecoderCache? cache)
+    {
+        Ints ids = tape.Ints(tokens);
         Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
-        TokenBatch tokens = new(ids, B: 1, ids.Length) { Labels = labels };
-        DecoderOutput output = model.Forward(tape, tokens, Pass.Inference, cache, lastOnly: true);
-        backend.Read(output.Logits.Data, logits);
+        TokenBatch batch = new(ids, B: 1, ids.Length) { Labels = labels };
+        return model.Forward(tape, batch, Pass.Inference, cache, lastOnly: true);
+    }
+
+    private void ReadLogits(ReadOnlySpan<int> tokens, DecoderCache? cache, Span<float> logits)
+    {
+        using Tape tape = backend.NewTape(recording: false);
+        backend.Read(Forward(tape, tokens, cache).Logits.Data, logits);
         if (!TensorPrimitives.IsFiniteAll<float>(logits))
         {
             throw new TinyMoEException("The model's logits are not finite, so there is no text to write: its weights are damaged, or its "

@@ -91,7 +91,10 @@ public sealed class Decoder : IDisposable
     }
 
     /// <summary>An empty cache for one sequence.</summary>
-    public DecoderCache NewCache() => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend))]);
+    public DecoderCache NewCache() => NewCache(whole: false);
+
+    /// <summary>The same, with the <paramref name="whole"/> of its room at once.</summary>
+    internal DecoderCache NewCache(bool whole) => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend, whole))]);
 
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);

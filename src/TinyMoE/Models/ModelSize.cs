@@ -51,7 +51,7 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     public static ModelSize Of(RunConfig config)
     {
         PartSize[] parts = [.. Decoder.Plan(config).GroupBy(p => p.Part).Select(group => SizeOf(group.Key, group, config))];
-        return new ModelSize(parts, FlopsPerToken(config), PeakOfTraining(config), BytesOfGeneration(config));
+        return new ModelSize(parts, FlopsPerToken(config), PeakOfTraining(config), BytesOfGeneration(config, wholeCache: true));
     }
 
     /// <summary>Works it out, and makes sure first that the device can hold what training needs.</summary>
@@ -73,7 +73,7 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     /// <exception cref="TinyMoEException">It cannot.</exception>
     internal static void RequireRoomToGenerate(RunConfig config, Backend device, IWeightSource? source = null)
     {
-        long bytes = BytesOfGeneration(config);
+        long bytes = BytesOfGeneration(config, wholeCache: false);
         foreach (Parameter parameter in source is null ? [] : Decoder.Plan(config))
         {
             bytes += ParameterStore.FrozenBytes(parameter, source!, device.ReadsHostMemory)
@@ -148,11 +148,11 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     }
 
     /// <summary>Bytes of a model without gradients and of its cache.</summary>
-    private static long BytesOfGeneration(RunConfig config)
+    private static long BytesOfGeneration(RunConfig config, bool wholeCache)
     {
         using ProfilingBackend backend = ProfilingBackend.DryRun();
         using Decoder model = Decoder.DryRun(backend, config, training: false);
-        using DecoderCache cache = model.NewCache();
+        using DecoderCache cache = model.NewCache(wholeCache);
         return backend.Pool.LiveBytes;
     }
 

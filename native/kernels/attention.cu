@@ -11,6 +11,12 @@
 // All else is one row of D, or one number, for each query or key. One query alone (generation) reads each key and value that it sees once.
 #include "attention.cuh"
 
+// A head of values, and so of outputs, may have another size than one of queries and keys, D.
+struct Sizes : Shape
+{
+    int valueSize;
+};
+
 // ---- Forward ---------------------------------------------------------------------------------------------------------------------------
 
 // The rows that a block owns: it begins with those that see the most, so that the last blocks to run are short ones.
@@ -28,13 +34,13 @@ struct Piece
     }
 };
 
-// q, y (B, T, H, D), k, v (B, S, KvHeads, D), logSumExp (B, H, T)
+// q (B, T, H, D), k (B, S, KvHeads, D), v (B, S, KvHeads, valueSize), y (B, T, H, valueSize), logSumExp (B, H, T)
 template <int Size>
-DEVICE void attend(const float* q, const float* k, const float* v, Shape shape, Drop drop, float* y, float* logSumExp)
+DEVICE void attend(const float* q, const float* k, const float* v, Sizes shape, Drop drop, float* y, float* logSumExp)
 {
     __shared__ Shared shared;
-    int T = shape.T, S = shape.S, H = shape.H, D = shape.D;
-    Piece piece(T, Size, D, true);
+    int T = shape.T, S = shape.S, H = shape.H, D = shape.D, valueSize = shape.valueSize;
+    Piece piece(T, Size, valueSize, true);
     int b = piece.head / H, h = piece.head % H, keyHead = shape.key_head(h), last = shape.position(min(piece.start + Tile, T) - 1);
     HeadRows queries = rows_of(q, b, T, piece.start, H, h, D);
     float scale = shape.scale() * Log2E; // scores in powers of two
@@ -81,7 +87,7 @@ DEVICE void attend(const float* q, const float* k, const float* v, Shape shape, 
             }
         }
 
-        sums.add_keys(shared, rows_of(v, b, S, s, shape.KvHeads, keyHead, D), piece.from, D);
+        sums.add_keys(shared, rows_of(v, b, S, s, shape.KvHeads, keyHead, valueSize), piece.from, valueSize);
     }
 
 #pragma unroll
@@ -94,33 +100,36 @@ DEVICE void attend(const float* q, const float* k, const float* v, Shape shape, 
             logSumExp[(index_t)piece.head * T + t] = (largest[i] + log2f(all)) * Ln2;
     }
 
-    sums.write(shared, 1, row_of(0), Groups, rows_of(Target{ y, 0 }, b, T, piece.start, H, h, D), piece.from, D);
+    sums.write(shared, 1, row_of(0), Groups, rows_of(Target{ y, 0 }, b, T, piece.start, H, h, valueSize), piece.from, valueSize);
 }
 
-// Heads of up to 64 columns: half the registers of sums, so more blocks at a time.
+// Values of up to 64 columns: half the registers of sums, so more blocks at a time.
 KERNEL __launch_bounds__(Threads, 3) attention_forward_64(const float* q, const float* k, const float* v, int T, int S, int H, int KvHeads,
-    int D, int window, float rate, Stream stream, float* y, float* logSumExp)
+    int D, int valueSize, int window, float rate, Stream stream, float* y, float* logSumExp)
 {
-    attend<64>(q, k, v, { T, S, H, KvHeads, D, window }, { rate, stream }, y, logSumExp);
+    attend<64>(q, k, v, { { T, S, H, KvHeads, D, window }, valueSize }, { rate, stream }, y, logSumExp);
 }
 
-// Any head: beyond 128 columns each 128 have blocks of their own, which make the scores again.
+// Any values: beyond 128 columns each 128 have blocks of their own, which make the scores again.
 KERNEL __launch_bounds__(Threads, 2) attention_forward_128(const float* q, const float* k, const float* v, int T, int S, int H, int KvHeads,
-    int D, int window, float rate, Stream stream, float* y, float* logSumExp)
+    int D, int valueSize, int window, float rate, Stream stream, float* y, float* logSumExp)
 {
-    attend<128>(q, k, v, { T, S, H, KvHeads, D, window }, { rate, stream }, y, logSumExp);
+    attend<128>(q, k, v, { { T, S, H, KvHeads, D, window }, valueSize }, { rate, stream }, y, logSumExp);
 }
 
 // One query for each head, as in generation: a block per head (and 128 columns of it), its warps take the keys by fours, each with a
 // softmax of its own, and put their results together in order. Shapes as above with T = 1.
 KERNEL __launch_bounds__(32 * 16) attention_forward_one(
-    const float* q, const float* k, const float* v, int S, int H, int KvHeads, int D, int window, float* y, float* logSumExp)
+    const float* q, const float* k, const float* v, int S, int H, int KvHeads, int D, int valueSize, int window, float* y,
+    float* logSumExp)
 {
     constexpr int Warps = 16, Keys = 4, Size = 128, Each = Size / WarpSize;
     __shared__ float shared[Warps][Size], tops[Warps], totals[Warps];
-    Shape shape{ 1, S, H, KvHeads, D, window };
-    int parts = ceil_div(D, Size), from = blockIdx.x % parts * Size, head = blockIdx.x / parts, low = window > 0 ? max(0, S - window) : 0;
-    index_t row = (index_t)KvHeads * D, first = (index_t)(head / H) * S * row + shape.key_head(head % H) * D;
+    Sizes shape{ { 1, S, H, KvHeads, D, window }, valueSize };
+    int parts = ceil_div(valueSize, Size), from = blockIdx.x % parts * Size, head = blockIdx.x / parts, keyHead = shape.key_head(head % H),
+        low = window > 0 ? max(0, S - window) : 0;
+    index_t keys = (index_t)(head / H) * S, row = (index_t)KvHeads * D, first = keys * row + keyHead * D;
+    index_t valueRow = (index_t)KvHeads * valueSize, firstValue = keys * valueRow + keyHead * valueSize;
     float scale = shape.scale() * Log2E, query[Each], sums[Each] = {}, top = -Infinity, total = 0;
     q += (index_t)head * D;
 #pragma unroll
@@ -158,8 +167,8 @@ KERNEL __launch_bounds__(32 * 16) attention_forward_one(
             sums[c] *= shrink;
 #pragma unroll
             for (int u = 0; u < Keys; u++)
-                if (s + u < S && d < D)
-                    sums[c] = fmaf(weights[u], v[first + (s + u) * row + d], sums[c]);
+                if (s + u < S && d < valueSize)
+                    sums[c] = fmaf(weights[u], v[firstValue + (s + u) * valueRow + d], sums[c]);
         }
     }
 
@@ -169,7 +178,7 @@ KERNEL __launch_bounds__(32 * 16) attention_forward_one(
     if (lane() == 0)
         tops[warp()] = top, totals[warp()] = total;
     __syncthreads();
-    if (threadIdx.x >= Size || from + threadIdx.x >= D)
+    if (threadIdx.x >= Size || from + threadIdx.x >= valueSize)
         return;
 
     float largest = -Infinity, all = 0, sum = 0;
@@ -182,7 +191,7 @@ KERNEL __launch_bounds__(32 * 16) attention_forward_one(
         sum = fmaf(shared[w][threadIdx.x], share, sum);
     }
 
-    y[(index_t)head * D + from + threadIdx.x] = sum / all;
+    y[(index_t)head * valueSize + from + threadIdx.x] = sum / all;
     if (from + threadIdx.x == 0)
         logSumExp[head] = (largest + log2f(all)) * Ln2;
 }
@@ -191,7 +200,7 @@ KERNEL __launch_bounds__(32 * 16) attention_forward_one(
 // With P the weights, M the factors of dropout (0 or 1/(1 − rate)), and δ[t] = dy[t]·y[t]:
 // dS = P·(M·(dy[t]·v[s]) − δ[t]),   dq[t] = Σ_s dS·k[s]/√D,   dk[s] = Σ_t dS·q[t]/√D,   dv[s] = Σ_t P·M·dy[t]
 
-// δ (B, H, T), a warp per row. dy, y (B, T, H, D)
+// δ (B, H, T), a warp per row. dy, y (B, T, H, D), D of values
 KERNEL attention_backward_delta(const float* dy, const float* y, int T, int H, int D, int rows, float* delta)
 {
     int n = blockIdx.x * (blockDim.x / WarpSize) + warp(), h = n % H, t = n / H % T, b = n / H / T;
@@ -215,8 +224,8 @@ struct Queries
     index_t number; // of the first query and key 0, in dropout
     int start;
 
-    DEVICE Queries(const float* qs, const float* dys, const float* logSumExps, const float* deltas, const Shape& shape, int b, int h, int t)
-        : q(rows_of(qs, b, shape.T, t, shape.H, h, shape.D)), dy(rows_of(dys, b, shape.T, t, shape.H, h, shape.D)), start(t)
+    DEVICE Queries(const float* qs, const float* dys, const float* logSumExps, const float* deltas, const Sizes& shape, int b, int h, int t)
+        : q(rows_of(qs, b, shape.T, t, shape.H, h, shape.D)), dy(rows_of(dys, b, shape.T, t, shape.H, h, shape.valueSize)), start(t)
     {
         index_t row = ((index_t)b * shape.H + h) * shape.T + t;
         logSumExp = logSumExps + row;
@@ -227,7 +236,7 @@ struct Queries
 
 // Of the tile of these queries and the 64 keys from `s` on: P·M into the tile, dS into slopes.
 // The tile keeps P while the registers are full of products.
-DEVICE void make_slopes(Shared& shared, const Shape& shape, const Drop& drop, const Queries& queries, HeadRows k, HeadRows v, int s,
+DEVICE void make_slopes(Shared& shared, const Sizes& shape, const Drop& drop, const Queries& queries, HeadRows k, HeadRows v, int s,
     float (&slopes)[Rows][Columns])
 {
     drop.draw(shared, queries.number + s, shape.S);
@@ -244,7 +253,7 @@ DEVICE void make_slopes(Shared& shared, const Shape& shape, const Drop& drop, co
             shared.tile[row][column_of(j)] = bit_of(seen, j) ? exp2f(slopes[i][j] * scale - log) : 0;
     }
 
-    multiply_rows(shared, queries.dy, v, shape.D, slopes);
+    multiply_rows(shared, queries.dy, v, shape.valueSize, slopes);
 #pragma unroll
     for (int i = 0; i < Rows; i++)
     {
@@ -262,6 +271,25 @@ DEVICE void make_slopes(Shared& shared, const Shape& shape, const Drop& drop, co
     }
 }
 
+// The first half of that: P·M of the tile alone.
+DEVICE void make_weights(Shared& shared, const Sizes& shape, const Drop& drop, const Queries& queries, HeadRows k, int s)
+{
+    drop.draw(shared, queries.number + s, shape.S);
+    float scores[Rows][Columns];
+    multiply_rows(shared, queries.q, k, shape.D, scores);
+    float scale = shape.scale() * Log2E;
+#pragma unroll
+    for (int i = 0; i < Rows; i++)
+    {
+        int row = row_of(i), t = queries.start + row;
+        float log = t < shape.T ? queries.logSumExp[row] * Log2E : 0;
+        uint64 seen = t < shape.T ? shape.seen(t, s) >> column_of(0) : 0, kept = drop.kept(shared, i) >> column_of(0);
+#pragma unroll
+        for (int j = 0; j < Columns; j++)
+            shared.tile[row][column_of(j)] = bit_of(seen, j) && bit_of(kept, j) ? exp2f(scores[i][j] * scale - log) * drop.factor() : 0;
+    }
+}
+
 // Into the tile, whose next reader waits at the barrier of its first slice.
 DEVICE void put_tile(Shared& shared, const float (&values)[Rows][Columns])
 {
@@ -272,10 +300,10 @@ DEVICE void put_tile(Shared& shared, const float (&values)[Rows][Columns])
             shared.tile[row_of(i)][column_of(j)] = values[i][j];
 }
 
-// dy, q, dq (B, T, H, D), k, v (B, S, KvHeads, D), logSumExp, delta (B, H, T)
+// q, dq (B, T, H, D), k (B, S, KvHeads, D), dy (B, T, H, valueSize), v (B, S, KvHeads, valueSize), logSumExp, delta (B, H, T)
 template <int Size>
 DEVICE void attend_backward_queries(const float* dy, const float* q, const float* k, const float* v, const float* logSumExp,
-    const float* delta, Shape shape, Drop drop, Target dq)
+    const float* delta, Sizes shape, Drop drop, Target dq)
 {
     __shared__ Shared shared;
     int T = shape.T, S = shape.S, H = shape.H, D = shape.D;
@@ -288,7 +316,8 @@ DEVICE void attend_backward_queries(const float* dy, const float* q, const float
     int low = shape.window > 0 ? max(0, shape.position(piece.start) + 1 - shape.window) : 0;
     for (int s = low / Tile * Tile; s <= last; s += Tile)
     {
-        HeadRows keys = rows_of(k, b, S, s, shape.KvHeads, keyHead, D), values = rows_of(v, b, S, s, shape.KvHeads, keyHead, D);
+        HeadRows keys = rows_of(k, b, S, s, shape.KvHeads, keyHead, D);
+        HeadRows values = rows_of(v, b, S, s, shape.KvHeads, keyHead, shape.valueSize);
         float slopes[Rows][Columns];
         make_slopes(shared, shape, drop, queries, keys, values, s, slopes);
         put_tile(shared, slopes);
@@ -298,16 +327,17 @@ DEVICE void attend_backward_queries(const float* dy, const float* q, const float
     sums.write(shared, shape.scale(), row_of(0), Groups, rows_of(dq, b, T, piece.start, H, h, D), piece.from, D);
 }
 
-// The keys of one key head meet the queries of all its heads, head by head. Shapes as above; dk, dv (B, S, KvHeads, D)
-template <int Size>
+// The keys of one key head meet the queries of all its heads, head by head, for dk, dv or both: the sums of both fill the registers, so
+// that they are made together only where all sizes are one. Shapes as above; dk like k, dv like v
+template <int Size, bool MakesKeys, bool MakesValues>
 DEVICE void attend_backward_keys(const float* dy, const float* q, const float* k, const float* v, const float* logSumExp,
-    const float* delta, Shape shape, Drop drop, Target dk, Target dv)
+    const float* delta, Sizes shape, Drop drop, Target dk, Target dv)
 {
     __shared__ Shared shared;
-    int T = shape.T, S = shape.S, KvHeads = shape.KvHeads, D = shape.D, group = shape.H / KvHeads;
-    Piece piece(S, Size, D, false);
+    int T = shape.T, S = shape.S, KvHeads = shape.KvHeads, D = shape.D, valueSize = shape.valueSize, group = shape.H / KvHeads;
+    Piece piece(S, Size, MakesKeys ? D : valueSize, false);
     int b = piece.head / KvHeads, keyHead = piece.head % KvHeads, s = piece.start;
-    HeadRows keys = rows_of(k, b, S, s, KvHeads, keyHead, D), values = rows_of(v, b, S, s, KvHeads, keyHead, D);
+    HeadRows keys = rows_of(k, b, S, s, KvHeads, keyHead, D), values = rows_of(v, b, S, s, KvHeads, keyHead, valueSize);
     Sums<Size> keySums, valueSums;
     keySums.clear();
     valueSums.clear();
@@ -319,10 +349,13 @@ DEVICE void attend_backward_keys(const float* dy, const float* q, const float* k
         {
             Queries queries(q, dy, logSumExp, delta, shape, b, h, t);
             float slopes[Rows][Columns];
-            make_slopes(shared, shape, drop, queries, keys, values, s, slopes);
-            if (dv.wanted())
-                valueSums.add_queries(shared, queries.dy, piece.from, D);
-            if (dk.wanted())
+            if (MakesKeys)
+                make_slopes(shared, shape, drop, queries, keys, values, s, slopes);
+            else
+                make_weights(shared, shape, drop, queries, keys, s);
+            if (MakesValues && dv.wanted())
+                valueSums.add_queries(shared, queries.dy, piece.from, valueSize);
+            if (MakesKeys && dk.wanted())
             {
                 __syncthreads(); // all have read the weights
                 put_tile(shared, slopes);
@@ -331,38 +364,74 @@ DEVICE void attend_backward_keys(const float* dy, const float* q, const float* k
         }
     }
 
-    if (dk.wanted())
+    if (MakesKeys && dk.wanted())
         keySums.write(shared, shape.scale(), Sums<Size>::key_of(0), 1, rows_of(dk, b, S, s, KvHeads, keyHead, D), piece.from, D);
-    if (dv.wanted())
-        valueSums.write(shared, 1, Sums<Size>::key_of(0), 1, rows_of(dv, b, S, s, KvHeads, keyHead, D), piece.from, D);
+    if (MakesValues && dv.wanted())
+        valueSums.write(
+            shared, 1, Sums<Size>::key_of(0), 1, rows_of(dv, b, S, s, KvHeads, keyHead, valueSize), piece.from, valueSize);
 }
 
 KERNEL __launch_bounds__(Threads, 3) attention_backward_queries_64(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
-    int T, int S, int H, int KvHeads, int D, int window, float rate, Stream stream, Target dq)
+    int T, int S, int H, int KvHeads, int D, int valueSize, int window, float rate, Stream stream, Target dq)
 {
-    attend_backward_queries<64>(dy, q, k, v, logSumExp, delta, { T, S, H, KvHeads, D, window }, { rate, stream }, dq);
+    attend_backward_queries<64>(dy, q, k, v, logSumExp, delta, { { T, S, H, KvHeads, D, window }, valueSize }, { rate, stream }, dq);
 }
 
 KERNEL __launch_bounds__(Threads, 2) attention_backward_queries_128(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
-    int T, int S, int H, int KvHeads, int D, int window, float rate, Stream stream, Target dq)
+    int T, int S, int H, int KvHeads, int D, int valueSize, int window, float rate, Stream stream, Target dq)
 {
-    attend_backward_queries<128>(dy, q, k, v, logSumExp, delta, { T, S, H, KvHeads, D, window }, { rate, stream }, dq);
+    attend_backward_queries<128>(dy, q, k, v, logSumExp, delta, { { T, S, H, KvHeads, D, window }, valueSize }, { rate, stream }, dq);
 }
 
 KERNEL __launch_bounds__(Threads, 2) attention_backward_keys_64(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
     int T, int S, int H, int KvHeads, int D, int window, float rate, Stream stream, Target dk, Target dv)
 {
-    attend_backward_keys<64>(dy, q, k, v, logSumExp, delta, { T, S, H, KvHeads, D, window }, { rate, stream }, dk, dv);
+    attend_backward_keys<64, true, true>(
+        dy, q, k, v, logSumExp, delta, { { T, S, H, KvHeads, D, window }, D }, { rate, stream }, dk, dv);
 }
 
 KERNEL __launch_bounds__(Threads) attention_backward_keys_128(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
     int T, int S, int H, int KvHeads, int D, int window, float rate, Stream stream, Target dk, Target dv)
 {
-    attend_backward_keys<128>(dy, q, k, v, logSumExp, delta, { T, S, H, KvHeads, D, window }, { rate, stream }, dk, dv);
+    attend_backward_keys<128, true, true>(
+        dy, q, k, v, logSumExp, delta, { { T, S, H, KvHeads, D, window }, D }, { rate, stream }, dk, dv);
+}
+
+// Where values have a size of their own: dk, with the blocks of its columns, and dv, with those of its.
+KERNEL __launch_bounds__(Threads, 2) attention_backward_own_keys_64(
+    const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
+    int T, int S, int H, int KvHeads, int D, int valueSize, int window, float rate, Stream stream, Target dk)
+{
+    attend_backward_keys<64, true, false>(
+        dy, q, k, v, logSumExp, delta, { { T, S, H, KvHeads, D, window }, valueSize }, { rate, stream }, dk, Target{ nullptr, 0 });
+}
+
+KERNEL __launch_bounds__(Threads, 2) attention_backward_own_keys_128(
+    const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
+    int T, int S, int H, int KvHeads, int D, int valueSize, int window, float rate, Stream stream, Target dk)
+{
+    attend_backward_keys<128, true, false>(
+        dy, q, k, v, logSumExp, delta, { { T, S, H, KvHeads, D, window }, valueSize }, { rate, stream }, dk, Target{ nullptr, 0 });
+}
+
+KERNEL __launch_bounds__(Threads, 2) attention_backward_own_values_64(
+    const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
+    int T, int S, int H, int KvHeads, int D, int valueSize, int window, float rate, Stream stream, Target dv)
+{
+    attend_backward_keys<64, false, true>(
+        dy, q, k, v, logSumExp, delta, { { T, S, H, KvHeads, D, window }, valueSize }, { rate, stream }, Target{ nullptr, 0 }, dv);
+}
+
+KERNEL __launch_bounds__(Threads, 2) attention_backward_own_values_128(
+    const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
+    int T, int S, int H, int KvHeads, int D, int valueSize, int window, float rate, Stream stream, Target dv)
+{
+    attend_backward_keys<128, false, true>(
+        dy, q, k, v, logSumExp, delta, { { T, S, H, KvHeads, D, window }, valueSize }, { rate, stream }, Target{ nullptr, 0 }, dv);
 }
 
 // ---- Sinks -----------------------------------------------------------------------------------------------------------------------------

@@ -24,11 +24,13 @@ internal sealed class EvaluatedText
     public IReadOnlyList<string> Notes { get; }
 
     /// <summary>Reads the texts that are asked for, or the run's own, which <paramref name="own"/> names.</summary>
-    public static EvaluatedText Read(EvaluationRequest request, Checkpoint checkpoint, DataConfig own, CancellationToken stop)
+    public static EvaluatedText Read(EvaluationRequest request, OpenedModel model, DataConfig own, CancellationToken stop)
     {
-        Tokenizer tokenizer = checkpoint.LoadTokenizer();
-        LabelSet? labels = checkpoint.LoadLabels();
-        string fingerprint = checkpoint.State.Fingerprint;
+        Tokenizer tokenizer = model.LoadTokenizer();
+        LabelSet? labels = model.LoadLabels();
+        string fingerprint = model.Run?.State.Fingerprint ?? ImportedRun.Fingerprint;
+        if (request.Sources is null && fingerprint == ImportedRun.Fingerprint)
+            throw new RequestException($"{request.Model} was trained by others, on what is not known here: name a text by {Setting.Sources}");
         if (request.Sources is null)
             return ReadOwn(request, tokenizer, labels, own, fingerprint, stop);
 
@@ -36,7 +38,7 @@ internal sealed class EvaluatedText
         data = request.Labels is null ? data : (new RunConfig { Data = data }).With("data.labels", request.Labels).Data;
         Corpus corpus = Corpus.Load(data, tokenizer, labels, stop);
         bool isOwn = corpus.Fingerprint == fingerprint;
-        return new EvaluatedText(request.Sources, corpus, isOwn, isOwn ? corpus.Notes : corpus.Notes.Concat(Known(data, own)));
+        return new EvaluatedText(request.Sources, corpus, isOwn, isOwn || fingerprint == ImportedRun.Fingerprint ? corpus.Notes : corpus.Notes.Concat(Known(data, own)));
     }
 
     private static EvaluatedText ReadOwn(
@@ -46,7 +48,7 @@ internal sealed class EvaluatedText
         {
             if (source.IsSdkDocs || Source.IsPattern(source.Path) || Path.Exists(source.Path))
                 continue;
-            string what = $"There is no {source.Path}{Place(own)}, the text of the run in {request.Run}";
+            string what = $"There is no {source.Path}{Place(own)}, the text of the run in {request.Model}";
             throw new RequestException($"{what}: bring it back, or measure another by {Setting.Sources}");
         }
 
@@ -61,7 +63,7 @@ internal sealed class EvaluatedText
         }
         catch (TinyMoEException e)
         {
-            string where = $"{e.Message.TrimEnd('.')}; this is the text of the run in {request.Run}{Place(own)}";
+            string where = $"{e.Message.TrimEnd('.')}; this is the text of the run in {request.Model}{Place(own)}";
             throw new RequestException($"{where}: bring it back, or measure another by {Setting.Sources}");
         }
 
@@ -72,7 +74,7 @@ internal sealed class EvaluatedText
 
     private static RequestException Changed(EvaluationRequest request, DataConfig own)
     {
-        string what = $"{string.Join(", ", own.Sources)}{Place(own)} is not the text that the run in {request.Run} was trained on";
+        string what = $"{string.Join(", ", own.Sources)}{Place(own)} is not the text that the run in {request.Model} was trained on";
         return new RequestException($"{what}, it has changed: bring it back as it was, or measure another text by {Setting.Sources}");
     }
 

@@ -8,14 +8,19 @@ using TinyMoE.Train;
 namespace TinyMoE.App;
 
 /// <summary>A request to evaluate a trained model.</summary>
-/// <param name="Run">The folder of a run, or of a checkpoint.</param>
-public sealed record EvaluationRequest(string Run)
+/// <param name="Model">Where the model is.</param>
+public sealed record EvaluationRequest(ModelFolder Model)
 {
     /// <summary>The texts, which are measured whole; null, or the run's own: what was held out of that in training.</summary>
     public IReadOnlyList<string>? Sources { get; init; }
 
     /// <summary>What the labels of <see cref="Sources"/> are, <c>source</c>, <c>file</c> or <c>record</c>; null: as in training.</summary>
     public string? Labels { get; init; }
+
+    /// <summary>
+    /// Tokens of a window; null: the model's context, of a model of others at most <see cref="Evaluating.UsualContext"/>.
+    /// </summary>
+    public int? Context { get; init; }
 
     /// <summary>How many windows to measure, from the start; null: all.</summary>
     public int? Windows { get; init; }
@@ -35,26 +40,36 @@ public sealed record EvaluationResult(
 /// <summary>Measures how well a trained model predicts text.</summary>
 public static class Evaluating
 {
+    /// <summary>Tokens of a window for models of others, whose contexts can be longer than what a machine has room for at once.</summary>
+    public const int UsualContext = 1024;
+
     /// <summary>Evaluates the best model of a run on the first windows of a text, or of what was held out of its own.</summary>
     /// <exception cref="TinyMoEException">The run, the text or the device cannot be used, or the run's own text has changed.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
     public static EvaluationResult Run(EvaluationRequest request, CancellationToken stop = default)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(request.Run));
-        RunConfig config = checkpoint.Config;
-        int context = config.Model.Context;
-        EvaluatedText text = EvaluatedText.Read(request, checkpoint, config.Data, stop);
+        using OpenedModel opened = OpenedModel.Open(request.Model);
+        RunConfig config = opened.Config;
+        int context = ContextOf(request, opened);
+        EvaluatedText text = EvaluatedText.Read(request, opened, config.Data, stop);
         text.Corpus.CheckContext(context);
         using Backend backend = request.Device.Open();
-        using Decoder model = checkpoint.LoadModel(backend);
-        checkpoint.Dispose(); // a training may replace it meanwhile
+        using Decoder model = opened.LoadModel(backend);
         int all = text.Corpus.ValidationWindows(context), count = Math.Min(request.Windows ?? all, all);
         IEvaluationSource windows = text.Corpus.ForEvaluation(context, [.. Enumerable.Range(0, count)]);
         (EvalReport report, IReadOnlyList<RoutingReport> routing) =
-            Evaluation.Run(backend, model, new StoppableSource(windows, stop), checkpoint.Step);
-        List<NoteReport> notes = [.. ModelInfo.NotesOf(checkpoint), .. text.Notes.Select(note => new NoteReport(0, note))];
+            Evaluation.Run(backend, model, new StoppableSource(windows, stop), opened.Step);
+        List<NoteReport> notes = [.. opened.Notes, .. text.Notes.Select(note => new NoteReport(0, note))];
         if (!double.IsFinite(report.Loss))
             notes.Add(new NoteReport(0, "the loss is not finite: the model's weights are damaged, or its training went wrong"));
         return new EvaluationResult(report, routing, new MeasuredText(text.Sources, text.IsOwn, count, all), notes);
+    }
+
+    private static int ContextOf(EvaluationRequest request, OpenedModel opened)
+    {
+        int most = opened.Config.Model.Context;
+        if (request.Context > most)
+            throw new TinyMoEException($"{request.Model} has a context of {most} tokens, less than a window of {request.Context}");
+        return request.Context ?? (opened.Run is null ? Math.Min(most, UsualContext) : most);
     }
 }

@@ -6,6 +6,12 @@ using TinyMoE.Train;
 
 namespace TinyMoE.App;
 
+/// <summary>The evaluation of the lowest loss.</summary>
+/// <param name="Step">The step after which it was made.</param>
+/// <param name="Loss">Mean cross-entropy in nats per token.</param>
+/// <param name="BitsPerByte">The loss in bits, per byte of the text; null where nobody knows.</param>
+public sealed record BestEvaluation(int Step, double Loss, double? BitsPerByte);
+
 /// <summary>Tells what a model is made of, without training it.</summary>
 /// <param name="Name">What to call it: the folder of the run, or the name of the configuration.</param>
 /// <param name="Config">The whole configuration, with what its text tells.</param>
@@ -13,16 +19,28 @@ namespace TinyMoE.App;
 /// <param name="Notes">What a person should know of the configuration.</param>
 public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IReadOnlyList<NoteReport> Notes)
 {
-    /// <summary>Looks at a choice, or at the configuration of <paramref name="run"/> with what the choice changes in it.</summary>
-    /// <exception cref="TinyMoEException">There is no such run, the configuration is wrong, or its text cannot be read.</exception>
-    public static ModelInfo Of(ConfigChoice choice, string? run = null)
+    /// <summary>The best evaluation of the run; null of a configuration, or where there was none.</summary>
+    public BestEvaluation? Best { get; init; }
+
+    /// <summary>Looks at a choice, or at the configuration of <paramref name="model"/> with what the choice changes in it.</summary>
+    /// <exception cref="TinyMoEException">There is no such model, the configuration is wrong, or its text cannot be read.</exception>
+    public static ModelInfo Of(ConfigChoice choice, ModelFolder? model = null)
     {
-        using Checkpoint? checkpoint = run is null ? null : Checkpoint.Open(RunFolder.FindCheckpoint(run));
-        checkpoint?.RequireWeights(checkpoint.Config);
-        RunConfig config = choice.Resolve(checkpoint?.Config);
-        config.Validate();
+        using OpenedModel? opened = model is null ? null : OpenedModel.Open(model);
+        opened?.Run?.RequireWeights(opened.Config);
+        RunConfig config = choice.Resolve(opened?.Config);
+        bool isOthers = opened is not null && opened.Run is null;
+        if (isOthers)
+            config.ValidateUse();
+        else
+            config.Validate();
         config = WithText(config);
-        return new ModelInfo(run ?? choice.Name, config, ModelSize.Of(config), NotesOf(ConfigNotes.Of(config)));
+        TrainingState? state = opened?.Run?.State;
+        NoteReport[] notes = [.. isOthers ? opened!.Notes : NotesOf(ConfigNotes.Of(config))];
+        return new ModelInfo(model?.Path ?? choice.Name, config, ModelSize.Of(config), notes)
+        {
+            Best = state?.BestLoss is { } loss ? new BestEvaluation(state.BestStep, loss, state.BestBitsPerByte) : null,
+        };
     }
 
     /// <summary>What a person should know who uses a trained model, and not how it was trained.</summary>

@@ -24,6 +24,9 @@ internal sealed class OpenedModel : IDisposable
         ? new OpenedModel(folder, Checkpoint.Open(RunFolder.FindCheckpoint(folder.Path)), hub: null)
         : new OpenedModel(folder, run: null, HubModel.Open(folder.Path));
 
+    /// <summary>A checkpoint that is open already, and is closed with it.</summary>
+    public static OpenedModel Of(Checkpoint checkpoint) => new(checkpoint.Folder, checkpoint, hub: null);
+
     /// <summary>The checkpoint, of a run; null: it is a model of others.</summary>
     public Checkpoint? Run { get; }
 

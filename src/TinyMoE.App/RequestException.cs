@@ -28,6 +28,9 @@ public enum Setting
 
     /// <summary>The texts to measure: <see cref="EvaluationRequest.Sources"/>.</summary>
     Sources,
+
+    /// <summary>The file of the chat template: <see cref="ChatRequest.Template"/>.</summary>
+    Template,
 }
 
 /// <summary>A request that cannot be met as it stands. The message names settings; an application can have it in its own words.</summary>

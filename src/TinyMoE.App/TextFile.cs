@@ -12,6 +12,8 @@ internal static class TextFile
     /// <exception cref="TinyMoEException">It cannot be read, or is something else.</exception>
     public static string Read(string file)
     {
+        if (string.IsNullOrWhiteSpace(file))
+            throw new TinyMoEException("The name of a file is empty; name one with a text.");
         try
         {
             if (FilePlace.NotRegular(file) is { } what)

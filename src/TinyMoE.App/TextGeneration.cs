@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Families;
 using TinyMoE.Generate;
 using TinyMoE.Models;
 using TinyMoE.Tokenizers;
@@ -9,11 +10,20 @@ using TinyMoE.Train;
 namespace TinyMoE.App;
 
 /// <summary>A request to write text.</summary>
-/// <param name="Run">The folder of a run, or of a checkpoint.</param>
-public sealed record GenerationRequest(string Run)
+/// <param name="Model">Where the model is.</param>
+public sealed record GenerationRequest(ModelFolder Model)
 {
     /// <summary>The text to go on from; empty: the model begins by itself.</summary>
     public string Prompt { get; init; } = "";
+
+    /// <summary>Tokens to go on from, in place of a prompt, with nothing added; null: the prompt.</summary>
+    public IReadOnlyList<int>? Ids { get; init; }
+
+    /// <summary>Texts that end the text; they are not written.</summary>
+    public IReadOnlyList<string> StopTexts { get; init; } = [];
+
+    /// <summary>Tokens that end the text; they are not written.</summary>
+    public IReadOnlySet<int> StopTokens { get; init; } = new HashSet<int>();
 
     /// <summary>Number of tokens to write.</summary>
     public int Tokens { get; init; } = 300;
@@ -57,37 +67,30 @@ public static class TextGeneration
 
     /// <summary>
     /// Writes text piece by piece to <paramref name="listener"/>, the prompt not included; on <paramref name="stop"/> ends after the
-    /// token in hand.
+    /// token in hand. Gives what was written.
     /// </summary>
-    /// <exception cref="TinyMoEException">The run, the device, the prompt or the label cannot be used.</exception>
-    public static void Run(GenerationRequest request, ITextListener listener, CancellationToken stop = default)
+    /// <exception cref="TinyMoEException">The run, the device, the prompt, the label or an option cannot be used.</exception>
+    public static GeneratedText Run(GenerationRequest request, ITextListener listener, CancellationToken stop = default)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(request.Run));
-        Tokenizer tokenizer = checkpoint.LoadTokenizer();
+        request.Sampling.Validate();
+        using OpenedModel opened = OpenedModel.Open(request.Model);
+        Tokenizer? tokenizer = request.Ids is null ? opened.LoadTokenizer() : opened.FindTokenizer();
+        int? label = LabelOf(request, opened);
         using Backend backend = request.Device.Open();
-        using Decoder model = checkpoint.LoadModel(backend);
-        checkpoint.Dispose(); // a training may replace it meanwhile
-        foreach (NoteReport note in ModelInfo.NotesOf(checkpoint))
+        using Decoder model = opened.LoadModel(backend);
+        foreach (NoteReport note in opened.Notes)
             listener.OnNote(note);
-        int[] start = request.Prompt.Length > 0 ? tokenizer.Encode(request.Prompt) : tokenizer.Start;
-        if (start.Length > model.Config.Model.Context)
-            listener.OnNote(CutOff(start.Length, model.Config.Model.Context));
-        TokenDecoder decoder = tokenizer.NewDecoder();
+        IReadOnlyList<int> start = request.Ids ?? StartOf(request.Prompt, tokenizer!, opened.Generation);
+        if (start.Count > model.Config.Model.Context)
+            listener.OnNote(CutOff(start.Count, model.Config.Model.Context));
         Generator generator = new(backend, model)
         {
-            Label = LabelOf(request, checkpoint, model.Config.Moe),
-            Writable = Writable(tokenizer, model.Config.Model.Vocabulary),
+            Label = label,
+            Writable = tokenizer is null ? null : Writable(tokenizer, model.Config.Model.Vocabulary),
+            StopTokens = new HashSet<int>([.. request.StopTokens, .. opened.Generation.StopIds]),
         };
-        foreach (int id in generator.Generate(start, request.Tokens, request.Sampling))
-        {
-            listener.OnText(decoder.Push(id));
-            if (stop.IsCancellationRequested)
-                break;
-        }
-
-        string rest = decoder.Flush().TrimEnd('\uFFFD'); // what is certain only now; bytes that are incomplete are no text
-        if (rest.Length > 0)
-            listener.OnText(rest);
+        TextGenerator writer = new(generator, tokenizer) { StopTexts = [.. request.StopTexts, .. opened.Generation.StopTexts] };
+        return writer.Write(start, request.Tokens, request.Sampling, listener.OnText, stop);
     }
 
     /// <summary>
@@ -113,8 +116,16 @@ public static class TextGeneration
         return new TextSample(text, label, PromptOf(text, checkpoint.LoadTokenizer()));
     }
 
+    /// <summary>The tokens to go on from; without a prompt those that a text of the model begins with.</summary>
+    private static int[] StartOf(string prompt, Tokenizer tokenizer, GenerationDefaults generation)
+    {
+        if (prompt.Length > 0)
+            return tokenizer.EncodeWithSpecial(prompt);
+        return generation.BeginId is { } begin ? [begin] : tokenizer.Start;
+    }
+
     /// <summary>The ids that are tokens; null where all are.</summary>
-    private static int[]? Writable(Tokenizer tokenizer, int vocabulary)
+    internal static int[]? Writable(Tokenizer tokenizer, int vocabulary)
     {
         int[] tokens = [.. Enumerable.Range(0, tokenizer.Vocabulary).Where(IsToken)];
         return tokens.Length == vocabulary ? null : tokens;
@@ -145,19 +156,19 @@ public static class TextGeneration
     }
 
     /// <summary>The number of the label to write by, which router task needs and no other knows.</summary>
-    private static int? LabelOf(GenerationRequest request, Checkpoint checkpoint, MoeConfig moe)
+    private static int? LabelOf(GenerationRequest request, OpenedModel opened)
     {
-        bool needed = moe.RoutesByLabel;
+        bool needed = opened.Config.Moe.RoutesByLabel;
         if (request.Label is null && !needed)
             return null;
         if (!needed)
         {
             throw new RequestException(
-                $"{Setting.Label} is for models of moe.router=task, and {request.Run} holds none; leave it out");
+                $"{Setting.Label} is for models of moe.router=task, and {request.Model} holds none; leave it out");
         }
 
-        LabelSet labels = checkpoint.LoadLabels() ?? throw new TinyMoEException(
-            $"{checkpoint.Folder} has no labels.json, which moe.router=task needs; the checkpoint is damaged, use another");
+        LabelSet labels = opened.LoadLabels() ?? throw new TinyMoEException(
+            $"{request.Model} has no labels.json, which moe.router=task needs; the checkpoint is damaged, use another");
         return request.Label is { } label
             ? labels.Find(label)
             : throw new RequestException($"moe.router=task writes by a label; name one by {Setting.Label}: {string.Join(", ", labels)}");

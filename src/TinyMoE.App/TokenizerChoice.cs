@@ -14,7 +14,9 @@ public static class TokenizerChoice
 
     /// <summary>Opens a tokenizer: a file, a folder that has one, a run or a checkpoint.</summary>
     /// <exception cref="TinyMoEException">There is none, or it cannot be read.</exception>
-    public static Tokenizer Open(string path) => TokenizerFiles.Load(FileOf(path));
+    public static Tokenizer Open(string path) => string.IsNullOrWhiteSpace(path)
+        ? throw new TinyMoEException("The name of a tokenizer is empty; name a tokenizer.json, a folder that has one, or a run.")
+        : TokenizerFiles.Load(FileOf(path));
 
     /// <summary>Whether a folder of a model has a tokenizer.</summary>
     internal static bool IsIn(string folder) => TokenizerFiles.AreIn(folder);

@@ -62,6 +62,8 @@ public static class TokenizerTraining
 
     private static void CheckFile(TokenizerRequest request)
     {
+        if (string.IsNullOrWhiteSpace(request.File))
+            throw new RequestException($"the name of the tokenizer's file is empty; name one by {Setting.Folder}");
         if (Directory.Exists(request.File))
             throw new RequestException($"{request.File} is a folder; name the file to write by {Setting.Folder}");
         if (!request.Overwrite && Path.Exists(request.File))

@@ -106,8 +106,8 @@ public static class Training
     /// <summary>The text, in the tokens and the labels of the run that goes on or that a new one begins with.</summary>
     private static Corpus LoadText(TrainingRequest request, RunFolder folder, CancellationToken stop)
     {
-        using Checkpoint? before = request.Resume ? folder.OpenNewest()
-            : request.Init is { } init ? Checkpoint.Open(RunFolder.FindCheckpoint(init)) : null;
+        using OpenedModel? before = request.Resume ? OpenedModel.Of(folder.OpenNewest())
+            : request.Init is { } init ? OpenedModel.Open(ModelFolder.Any(init)) : null;
         if (before is null)
             return Corpus.Load(request.Config.Data, stop: stop);
         Corpus corpus = Corpus.Load(request.Config.Data, before.LoadTokenizer(), before.LoadLabels(), stop);
@@ -125,11 +125,12 @@ public static class Training
     /// <summary>The configuration of the run that a new one begins with; it has a schedule of its own.</summary>
     private static RunConfig ConfigOf(string init, string place)
     {
-        string folder = RunFolder.FindCheckpoint(init);
+        ModelFolder beginning = ModelFolder.Any(init);
+        string folder = beginning.IsRun ? RunFolder.FindCheckpoint(init) : init;
         if (Slashed(place).StartsWith(Slashed(folder), StringComparison.Ordinal))
-            throw new RequestException($"{place} is in the checkpoint that the run begins with; name another folder by {Setting.Folder}");
-        using Checkpoint checkpoint = Checkpoint.Open(folder);
-        return checkpoint.Config with { Train = checkpoint.Config.Train with { ScheduleSteps = 0 } };
+            throw new RequestException($"{place} is in the model that the run begins with; name another folder by {Setting.Folder}");
+        using OpenedModel model = OpenedModel.Open(beginning with { Path = folder });
+        return model.Config with { Train = model.Config.Train with { ScheduleSteps = 0 } };
 
         static string Slashed(string path) =>
             Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)) + Path.DirectorySeparatorChar;

@@ -12,14 +12,16 @@ internal static class Cli
 
     private static readonly ParserConfiguration Parser = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
 
-    /// <summary>Runs one command line and returns the exit code; null stands for an output that is closed.</summary>
-    public static int Run(string[] args, TextWriter? output, TextWriter? error)
+    /// <summary>
+    /// Runs one command line and returns the exit code; null stands for an output that is closed, and for the process's own input.
+    /// </summary>
+    public static int Run(string[] args, TextWriter? output, TextWriter? error, TextReader? input = null)
     {
         GuardedWriter guard = new(output);
         using CleanWriter cleanOutput = new(guard), cleanError = new(new GuardedWriter(error) { GoesOn = true });
         try
         {
-            return Run(args, cleanOutput, cleanError);
+            return Run(args, cleanOutput, cleanError, input);
         }
         catch (OperationCanceledException)
         {
@@ -36,9 +38,9 @@ internal static class Cli
         }
     }
 
-    private static int Run(string[] args, CleanWriter output, CleanWriter error)
+    private static int Run(string[] args, CleanWriter output, CleanWriter error, TextReader? input)
     {
-        ParseResult parsed = Root().Parse(args, Parser);
+        ParseResult parsed = Root(input).Parse(args, Parser);
         if (parsed.Action is not HelpWithExamples && Usage.Error(parsed, args) is { } wrong)
         {
             error.WriteLine($"tinymoe: {wrong}");
@@ -58,13 +60,14 @@ internal static class Cli
         });
     }
 
-    private static RootCommand Root()
+    private static RootCommand Root(TextReader? input)
     {
         RootCommand root = new("Trains small Mixture-of-Experts language models from nothing and shows what their experts do.")
         {
             TrainCommand.Create(),
             EvalCommand.Create(),
             GenerateCommand.Create(),
+            ChatCommand.Create(input),
             ScoreCommand.Create(),
             ImportCommand.Create(),
             ExportCommand.Create(),

@@ -100,6 +100,7 @@ internal static class Failures
         Setting.Init => "--init",
         Setting.KeepSchedule => "--keep-schedule",
         Setting.Label => "--label",
+        Setting.Template => "--template",
         Setting.Sources => "--data",
         _ => throw new ArgumentOutOfRangeException(nameof(setting), setting, "No option sets it."),
     };

@@ -1,10 +1,11 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using TinyMoE.App;
 
 namespace TinyMoE.Cli;
 
 /// <summary>--run and --model, of which commands that use a model want one.</summary>
-internal sealed class ModelOptions
+internal sealed class ModelOptions(bool isRequired = true)
 {
     private readonly Option<string?> run = Options.Text("--run", "DIR", "The folder of a trained run, as in runs/mixtral-tiny.");
     private readonly Option<string?> model = Options.Text("--model", "DIR", "The folder of a model in Hugging Face's form, instead of a run.");
@@ -15,12 +16,20 @@ internal sealed class ModelOptions
         command.Add(model);
         command.Validators.Add(result =>
         {
-            bool isRun = result.GetResult(run) is not null, isModel = result.GetResult(model) is not null;
-            if (isRun == isModel)
-                result.AddError(isRun ? "--run and --model exclude each other; name one" : $"{command.Name} needs --run DIR or --model DIR");
+            if (result.GetResult(run) is not null && result.GetResult(model) is not null)
+                result.AddError("--run and --model exclude each other; name one");
+            else if (isRequired && !Named(result))
+                result.AddError($"{command.Name} needs --run DIR or --model DIR");
         });
     }
 
-    public ModelFolder Read(ParseResult parsed) =>
-        parsed.GetValue(run) is { } folder ? ModelFolder.Run(folder) : ModelFolder.Hub(parsed.GetValue(model)!);
+    /// <summary>Whether one of the two was given.</summary>
+    public bool Named(CommandResult result) => result.GetResult(run) is not null || result.GetResult(model) is not null;
+
+    /// <summary>The model that was named.</summary>
+    public ModelFolder Read(ParseResult parsed) => Find(parsed)!;
+
+    /// <summary>The model that was named; null: none was.</summary>
+    public ModelFolder? Find(ParseResult parsed) => parsed.GetValue(run) is { } folder ? ModelFolder.Run(folder)
+        : parsed.GetValue(model) is { } place ? ModelFolder.Hub(place) : null;
 }

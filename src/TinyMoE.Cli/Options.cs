@@ -26,27 +26,27 @@ internal static class Options
         Arity = ArgumentArity.OneOrMore,
     };
 
-    /// <summary>Ids of tokens, with commas between them.</summary>
-    public static Option<int[]?> Ids(string name, string description) => new(name)
+    /// <summary>--ids: tokens by their ids, with commas between them.</summary>
+    public static Option<int[]?> Ids(string description) => new("--ids")
     {
         HelpName = "N,N,...",
         Description = description,
         CustomParser = result =>
         {
-            string text = result.Tokens[0].Value;
-            List<int> ids = [];
-            foreach (string item in text.Split(',', StringSplitOptions.TrimEntries))
+            string text = string.Join(',', result.Tokens.Select(token => token.Value));
+            string[] parts = text.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries);
+            int[] read = new int[parts.Length];
+            for (int i = 0; i < parts.Length; i++)
             {
-                if (!int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
-                {
-                    result.AddError($"{name} needs whole numbers with commas between them, not '{Excerpt.Of(text)}'");
-                    return null;
-                }
-
-                ids.Add(id);
+                if (int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out read[i]))
+                    continue;
+                result.AddError($"--ids needs whole numbers with commas between them, as 1,2,3, not '{Excerpt.Of(text)}'");
+                return null;
             }
 
-            return [.. ids];
+            if (parts.Length == 0)
+                result.AddError("--ids needs at least one id, as 1,2,3");
+            return read;
         },
     };
 

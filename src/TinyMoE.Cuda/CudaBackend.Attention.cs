@@ -16,17 +16,17 @@ public sealed unsafe partial class CudaBackend
         Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
     {
         (int B, int T, int S, int H, int keyHeads, int D, _) = sizes;
-        int window = Math.Min(sizes.Window, S);
+        int window = Math.Min(sizes.Window, S), valueSize = sizes.ValueSize;
         if (T == 1 && dropout.Rate == 0f)
         {
-            Grid heads = new(B * H * Ceiling.Divide(D, MostAttentionColumns), Threads: 512);
-            Launch("attention_forward_one", heads, q, k, v, S, H, keyHeads, D, window, y, logSumExp);
+            Grid heads = new(B * H * Ceiling.Divide(valueSize, MostAttentionColumns), Threads: 512);
+            Launch("attention_forward_one", heads, q, k, v, S, H, keyHeads, D, valueSize, window, y, logSumExp);
             return;
         }
 
         Launch(
-            D <= 64 ? "attention_forward_64" : "attention_forward_128", AttentionGrid(T, B * H, D),
-            q, k, v, T, S, H, keyHeads, D, window, dropout.Rate, AttentionNumbers(sizes, dropout), y, logSumExp);
+            valueSize <= 64 ? "attention_forward_64" : "attention_forward_128", AttentionGrid(T, B * H, valueSize),
+            q, k, v, T, S, H, keyHeads, D, valueSize, window, dropout.Rate, AttentionNumbers(sizes, dropout), y, logSumExp);
     }
 
     /// <inheritdoc/>
@@ -37,25 +37,40 @@ public sealed unsafe partial class CudaBackend
         if (dq.IsNone && dk.IsNone && dv.IsNone)
             return;
         (int B, int T, int S, int H, int keyHeads, int D, _) = sizes;
-        int window = Math.Min(sizes.Window, S);
+        int window = Math.Min(sizes.Window, S), valueSize = sizes.ValueSize;
         RandomStream numbers = AttentionNumbers(sizes, dropout);
         DeviceBuffer scratch = Pool.Rent((long)logSumExp.Length * sizeof(float));
         Floats delta = scratch.As<float>(logSumExp.Length);
 
         int rows = B * T * H;
-        Launch("attention_backward_delta", Grid.Rows(rows, rowsPerBlock: 8), dy, y, T, H, D, rows, delta);
+        Launch("attention_backward_delta", Grid.Rows(rows, rowsPerBlock: 8), dy, y, T, H, valueSize, rows, delta);
         if (!dq.IsNone)
         {
             Launch(
                 D <= 64 ? "attention_backward_queries_64" : "attention_backward_queries_128", AttentionGrid(T, B * H, D),
-                dy, q, k, v, logSumExp, delta, T, S, H, keyHeads, D, window, dropout.Rate, numbers, dq);
+                dy, q, k, v, logSumExp, delta, T, S, H, keyHeads, D, valueSize, window, dropout.Rate, numbers, dq);
         }
 
-        if (!dk.IsNone || !dv.IsNone)
+        if (valueSize == D && (!dk.IsNone || !dv.IsNone))
         {
             Launch(
                 D <= 64 ? "attention_backward_keys_64" : "attention_backward_keys_128", AttentionGrid(S, B * keyHeads, D),
                 dy, q, k, v, logSumExp, delta, T, S, H, keyHeads, D, window, dropout.Rate, numbers, dk, dv);
+        }
+
+        if (valueSize != D && !dk.IsNone)
+        {
+            Launch(
+                D <= 64 ? "attention_backward_own_keys_64" : "attention_backward_own_keys_128", AttentionGrid(S, B * keyHeads, D),
+                dy, q, k, v, logSumExp, delta, T, S, H, keyHeads, D, valueSize, window, dropout.Rate, numbers, dk);
+        }
+
+        if (valueSize != D && !dv.IsNone)
+        {
+            Launch(
+                valueSize <= 64 ? "attention_backward_own_values_64" : "attention_backward_own_values_128",
+                AttentionGrid(S, B * keyHeads, valueSize),
+                dy, q, k, v, logSumExp, delta, T, S, H, keyHeads, D, valueSize, window, dropout.Rate, numbers, dv);
         }
 
         Pool.Return(scratch);
@@ -65,7 +80,7 @@ public sealed unsafe partial class CudaBackend
     public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp)
     {
         int rows = sizes.B * sizes.T * sizes.H;
-        Launch("attention_sinks_forward", Grid.Rows(rows, rowsPerBlock: 8), sinks, sizes.T, sizes.H, sizes.D, rows, y, logSumExp);
+        Launch("attention_sinks_forward", Grid.Rows(rows, rowsPerBlock: 8), sinks, sizes.T, sizes.H, sizes.ValueSize, rows, y, logSumExp);
     }
 
     /// <inheritdoc/>
@@ -74,7 +89,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (dSinks.IsNone)
             return;
-        (int B, int T, _, int H, _, int D, _) = sizes;
+        (int B, int T, int H, int D) = (sizes.B, sizes.T, sizes.H, sizes.ValueSize);
         DeviceBuffer scratch = Pool.Rent((long)logSumExp.Length * sizeof(float));
         Floats delta = scratch.As<float>(logSumExp.Length);
         Launch("attention_backward_delta", Grid.Rows(B * T * H, rowsPerBlock: 8), dy, y, T, H, D, B * T * H, delta);
@@ -82,7 +97,7 @@ public sealed unsafe partial class CudaBackend
         Pool.Return(scratch);
     }
 
-    /// <summary>A block for each tile of rows of each head, and of each 64 or 128 columns of D.</summary>
+    /// <summary>A block for each tile of rows of each head, and of each 64 or 128 columns of what it adds up.</summary>
     private static Grid AttentionGrid(int rows, int heads, int D) =>
         new(Ceiling.Divide(rows, AttentionTile) * heads * (D <= 64 ? 1 : Ceiling.Divide(D, MostAttentionColumns)),
             Threads: AttentionThreads);

@@ -80,6 +80,8 @@ internal static class Commands
         TrainCommand.Create(),
         TrainingChild.Create(),
         GenerateCommand.Create(),
+        DecodeCommand.Create(),
+        OpenCommand.Create(),
         ScalingCommand.Create(),
         RoutersCommand.Create(),
         CostsCommand.Create(),

@@ -73,7 +73,10 @@ def softmax(values):
 
 class Model:
     def __init__(self, folder):
-        self.config, self.tensors = model_of(folder)
+        self.begin(*model_of(folder))
+
+    def begin(self, config, tensors):
+        self.config, self.tensors = config, tensors
         self.unread = set(self.tensors)
         c = self.config
         self.kind = c["model_type"]
@@ -247,18 +250,55 @@ class Model:
         gate, up = self.apply(f"{name}.{names[0]}", x), self.apply(f"{name}.{names[1]}", x)
         return self.apply(f"{name}.{names[2]}", [silu(g) * u for g, u in zip(gate, up)])
 
+    def fused(self, name, expert, x):
+        """Granite's: input_linear (E, 2F, C) or (2F, C), gate first; output_linear (E, C, F) or (C, F)."""
+        def rows(tensor, x):
+            shape, w = self.tensors[f"{name}.{tensor}.weight"]
+            self.unread.discard(f"{name}.{tensor}.weight")
+            outputs, inputs = shape[-2:]
+            first = 0 if expert is None else expert * outputs * inputs
+            return [dot(w[first + o * inputs:first + (o + 1) * inputs], x) for o in range(outputs)]
+
+        both = rows("input_linear", x)
+        half = len(both) // 2
+        return rows("output_linear", [silu(g) * u for g, u in zip(both[:half], both[half:])])
+
+    def clamped(self, name, expert, x):
+        """GPT-OSS's: gate_up_proj (E, C, 2F), gate in even columns; down_proj (E, F, C); both with biases."""
+        (_, _, two_f), w = self.tensors[f"{name}.gate_up_proj"]
+        c, f = self.width, two_f // 2
+        self.unread.discard(f"{name}.gate_up_proj")
+        self.unread.discard(f"{name}.down_proj")
+        b = self.vector(f"{name}.gate_up_proj_bias")[expert * two_f:(expert + 1) * two_f]
+        first = expert * c * two_f
+        both = [math.fsum(x[i] * w[first + i * two_f + o] for i in range(c)) + b[o] for o in range(two_f)]
+        limit, alpha = self.config.get("swiglu_limit", 7.0), self.config.get("swiglu_alpha", 1.702)
+        hidden = []
+        for j in range(f):
+            gate, up = min(both[2 * j], limit), max(-limit, min(limit, both[2 * j + 1]))
+            hidden.append(gate / (1 + math.exp(-alpha * gate)) * (up + 1))
+        w = self.tensors[f"{name}.down_proj"][1]
+        b = self.vector(f"{name}.down_proj_bias")[expert * c:(expert + 1) * c]
+        first = expert * f * c
+        return [math.fsum(hidden[j] * w[first + j * c + o] for j in range(f)) + b[o] for o in range(c)]
+
     def is_sparse(self, layer):
         c = self.config
         if "first_k_dense_replace" in c:
             return layer >= c["first_k_dense_replace"]
         if "decoder_sparse_step" in c:
             return layer not in (c.get("mlp_only_layers") or []) and (layer + 1) % c["decoder_sparse_step"] == 0
-        return self.kind in ("mixtral", "olmoe")
+        return self.kind in ("mixtral", "olmoe", "gpt_oss", "granitemoe", "granitemoeshared")
 
     def choose(self, x, block):
         """Experts and their gates."""
         c = self.config
         k = c["num_experts_per_tok"]
+        if self.kind in ("gpt_oss", "granitemoe", "granitemoeshared"):
+            name = f"{block}.mlp.router" if self.kind == "gpt_oss" else f"{block}.block_sparse_moe.router.layer"
+            logits = self.apply(name, x)
+            best = sorted(range(len(logits)), key=lambda e: -logits[e])[:k]
+            return list(zip(best, softmax([logits[e] for e in best])))
         if self.kind == "mixtral":
             p = softmax(self.apply(f"{block}.block_sparse_moe.gate", x))
             best = sorted(range(len(p)), key=lambda e: -p[e])[:k]
@@ -275,7 +315,15 @@ class Model:
             total = math.fsum(scores[e] for e in best) + 1e-20 if c["norm_topk_prob"] else 1.0
             return [(e, scores[e] / total * c["routed_scaling_factor"]) for e in best]
         p = softmax(logits)
-        best = sorted(range(len(p)), key=lambda e: -p[e])[:k]
+        allowed = range(len(p))
+        if c.get("topk_method") == "group_limited_greedy":
+            size = len(p) // c["n_group"]
+            worth = [max(p[g * size:(g + 1) * size]) for g in range(c["n_group"])]
+            open_groups = sorted(range(c["n_group"]), key=lambda g: -worth[g])[:c["topk_group"]]
+            allowed = [e for e in allowed if e // size in open_groups]
+        best = sorted(allowed, key=lambda e: -p[e])[:k]
+        if self.kind == "deepseek_v2":
+            return [(e, p[e] * c["routed_scaling_factor"]) for e in best]
         total = math.fsum(p[e] for e in best) if c.get("norm_topk_prob") else 1.0
         return [(e, p[e] / total) for e in best]
 
@@ -285,13 +333,19 @@ class Model:
             return self.network(f"{block}.mlp", x)
         y = [0.0] * self.width
         for expert, gate in self.choose(x, block):
-            if self.kind == "mixtral":
+            if self.kind == "gpt_oss":
+                out = self.clamped(f"{block}.mlp.experts", expert, x)
+            elif self.kind.startswith("granite"):
+                out = self.fused(f"{block}.block_sparse_moe", expert, x)
+            elif self.kind == "mixtral":
                 out = self.network(f"{block}.block_sparse_moe.experts.{expert}", x, ("w1", "w3", "w2"))
             else:
                 out = self.network(f"{block}.mlp.experts.{expert}", x)
             y = [a + gate * b for a, b in zip(y, out)]
         if self.config.get("n_shared_experts"):
             y = [a + b for a, b in zip(y, self.network(f"{block}.mlp.shared_experts", x))]
+        if self.kind == "granitemoeshared" and self.config.get("shared_intermediate_size"):
+            y = [a + b for a, b in zip(y, self.fused(f"{block}.shared_mlp", None, x))]
         if self.kind == "qwen2_moe":
             share = 1 / (1 + math.exp(-self.apply(f"{block}.mlp.shared_expert_gate", x)[0]))
             y = [a + share * b for a, b in zip(y, self.network(f"{block}.mlp.shared_expert", x))]
@@ -300,20 +354,28 @@ class Model:
     def logits(self, ids):
         c = self.config
         embedding = self.vector("model.embed_tokens.weight")
-        rows = [list(embedding[i * self.width:(i + 1) * self.width]) for i in ids]
+        rows = [[c.get("embedding_multiplier", 1) * v for v in embedding[i * self.width:(i + 1) * self.width]] for i in ids]
+        share = c.get("residual_multiplier", 1)
         for layer in range(self.layers):
             block = f"model.layers.{layer}"
             added = self.attend(layer, [self.norm(f"{block}.input_layernorm", x) for x in rows])
-            rows = [[a + b for a, b in zip(x, y)] for x, y in zip(rows, added)]
+            rows = [[a + share * b for a, b in zip(x, y)] for x, y in zip(rows, added)]
             added = [self.feed(layer, self.norm(f"{block}.post_attention_layernorm", x)) for x in rows]
-            rows = [[a + b for a, b in zip(x, y)] for x, y in zip(rows, added)]
+            rows = [[a + share * b for a, b in zip(x, y)] for x, y in zip(rows, added)]
         rows = [self.norm("model.norm", x) for x in rows]
         if c.get("tie_word_embeddings"):
             head = embedding
             assert not self.has("lm_head.weight")
         else:
             head = self.vector("lm_head.weight")
-        return [[dot(head[v * self.width:(v + 1) * self.width], x) for v in range(c["vocab_size"])] for x in rows]
+        scaling = c.get("logits_scaling", 1)
+        return [[dot(head[v * self.width:(v + 1) * self.width], x) / scaling for v in range(c["vocab_size"])] for x in rows]
+
+
+def all_read(model):
+    """Every tensor of the files must have been needed, but for experts that no token has chosen."""
+    left = [name for name in model.unread if ".experts." not in name]
+    assert not left, sorted(left)[:3]
 
 
 def check(folder):

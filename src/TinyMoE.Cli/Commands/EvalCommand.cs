@@ -16,7 +16,7 @@ internal sealed class EvalCommand
         tinymoe eval --run runs/mixtral-tiny --routing       and which experts are chosen together
         """;
 
-    private readonly Option<string?> run = Options.Run();
+    private readonly ModelOptions model = new();
     private readonly Option<string[]> data = Options.Texts("--data", "PATH",
         "Files, folders or globs of text, measured whole. What was held out of the run's own text if not said.");
     private readonly Option<string?> labels = Options.OneOf("--labels",
@@ -24,6 +24,8 @@ internal sealed class EvalCommand
         "source", "file", "record");
     private readonly Option<int?> windows = Options.Whole("--windows", 1,
         "Windows of the context length to measure, from the start; all if not said.");
+    private readonly Option<int?> context = Options.Whole("--context", 2,
+        "Tokens of a window; the model's context if not said, of others' models at most 1024.");
     private readonly Option<bool> routing = Options.Flag("--routing", "Also draw, layer by layer, which experts are chosen together.");
     private readonly DeviceOptions device = new();
     private readonly Option<bool> json = Options.Json();
@@ -32,10 +34,10 @@ internal sealed class EvalCommand
     {
         EvalCommand eval = new();
         CommandWithExamples command = new(
-            "eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples)
-        {
-            eval.run, eval.data, eval.labels, eval.windows, eval.routing,
-        };
+            "eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples);
+        eval.model.AddTo(command);
+        foreach (Option option in (Option[])[eval.data, eval.labels, eval.windows, eval.context, eval.routing])
+            command.Add(option);
         eval.device.AddTo(command);
         command.Add(eval.json);
         command.Validators.Add(result =>
@@ -49,11 +51,12 @@ internal sealed class EvalCommand
 
     private int Run(ParseResult parsed)
     {
-        EvaluationRequest request = new(parsed.GetValue(run)!)
+        EvaluationRequest request = new(model.Read(parsed))
         {
             Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
             Labels = parsed.GetValue(labels),
             Windows = parsed.GetValue(windows),
+            Context = parsed.GetValue(context),
             Device = device.Read(parsed),
         };
         using Interrupts interrupts = new();

@@ -20,20 +20,21 @@ internal sealed class InfoCommand
         tinymoe info --run runs/mixtral-tiny                 a trained one
         """;
 
-    private readonly Option<string?> run = Options.Text("--run", "DIR", "The folder of a run.");
+    private readonly ModelOptions model = new(isRequired: false);
     private readonly ConfigOptions config = new();
     private readonly Option<bool> json = Options.Json();
 
     public static Command Create()
     {
         InfoCommand info = new();
-        CommandWithExamples command = new("info", "Show what a model is made of, without training it.", Examples) { info.run };
+        CommandWithExamples command = new("info", "Show what a model is made of, without training it.", Examples);
+        info.model.AddTo(command);
         info.config.AddTo(command);
         command.Add(info.json);
         command.Validators.Add(result =>
         {
-            if (result.GetResult(info.run) is not null && info.config.Named(result))
-                result.AddError("--run excludes --preset and --config; name one");
+            if (info.model.Named(result) && info.config.Named(result))
+                result.AddError("--run and --model exclude --preset and --config; name one");
         });
         command.SetAction(info.Run);
         return command;
@@ -41,7 +42,7 @@ internal sealed class InfoCommand
 
     private int Run(ParseResult parsed)
     {
-        ModelInfo info = ModelInfo.Of(config.Read(parsed), parsed.GetValue(run));
+        ModelInfo info = ModelInfo.Of(config.Read(parsed), model.Find(parsed));
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
             output.WriteLine(ToJson(info));
@@ -67,6 +68,8 @@ internal sealed class InfoCommand
         console.WriteLine(
             $"memory: {Words.Mebibytes(size.TrainingBytes)} to train with {info.Config.Train.Batch} windows"
             + $" of {info.Config.Model.Context} tokens, {Words.Mebibytes(size.GenerationBytes)} to generate");
+        if (info.Best is { } best)
+            console.WriteLine(Words.Best(best.Loss, best.BitsPerByte, best.Step));
         foreach (NoteReport note in info.Notes)
             console.WriteLine(Words.Note(note.Text));
     }
@@ -81,6 +84,9 @@ internal sealed class InfoCommand
         ["forward_flops_per_token"] = info.Size.ForwardFlopsPerToken,
         ["training_bytes"] = info.Size.TrainingBytes,
         ["generation_bytes"] = info.Size.GenerationBytes,
+        ["best"] = info.Best is { } best
+            ? new JsonObject { ["step"] = best.Step, ["loss"] = best.Loss, ["bits_per_byte"] = best.BitsPerByte }
+            : null,
         ["notes"] = new JsonArray([.. info.Notes.Select(note => (JsonNode?)note.Text)]),
         ["config"] = JsonNode.Parse(ConfigJson.Write(info.Config)),
     }.ToJsonString(JsonSerializerOptions.Default);

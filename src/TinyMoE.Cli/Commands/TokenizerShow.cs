@@ -17,7 +17,7 @@ internal sealed class TokenizerShow
         """;
 
     private readonly Option<string?> tokenizer = Options.Text("--tokenizer", "PATH",
-        "A tokenizer.json, a folder that has one, or a run.");
+        "A tokenizer.json, vocab.json beside merges.txt, tokenizer.model or lines of tiktoken; a folder that has one; or a run.");
     private readonly Option<string?> text = Options.Text("--text", "TEXT", "The text; one that begins with a dash as --text=\"-x\".");
     private readonly Option<string?> file = Options.Text("--file", "FILE", "A file with the text, in UTF-8.");
     private readonly Option<bool> json = Options.Json();

@@ -100,7 +100,7 @@ internal sealed class TokenizerTrain
             silence.Restart();
             output.WriteLine(progress.Tokens > 0
                 ? $"{Number(progress.Tokens)} tokens"
-                : $"{Words.Mebibytes(progress.Bytes)} read: {Read(progress.Words, progress.DifferentWords)}");
+                : $"{Words.Mebibytes(progress.Bytes)} read");
             output.Flush();
         };
     }
@@ -109,15 +109,14 @@ internal sealed class TokenizerTrain
     {
         foreach (string note in outcome.Notes)
             output.WriteLine(Words.Note(note));
-        output.WriteLine($"{Words.Mebibytes(outcome.Bytes)} of text: {Read(outcome.Words, outcome.DifferentWords)}");
+        string words = $"{Number(outcome.Words)} words, {Number(outcome.DifferentWords)} of them different";
+        output.WriteLine($"{Words.Mebibytes(outcome.Bytes)} of text: {words}");
         output.WriteLine($"vocabulary {outcome.Vocabulary}, {outcome.Merges} of it merged; the text has {Number(outcome.Tokens)} tokens, "
             + string.Create(CultureInfo.InvariantCulture, $"{(double)outcome.Bytes / outcome.Tokens:F2} bytes per token"));
         if (outcome.Vocabulary < recipe.Vocabulary)
             output.WriteLine(Words.Note($"the text has no pairs left for the {recipe.Vocabulary} tokens that were asked for"));
         output.WriteLine($"the tokenizer is in {Words.OneLine(outcome.File)}");
     }
-
-    private static string Read(long words, int different) => $"{Number(words)} words, {Number(different)} of them different";
 
     private static string ToJson(TokenizerOutcome outcome) => new JsonObject
     {

@@ -11,7 +11,7 @@ internal static class TrainSummary
         string folder = Typed.Path(request.Folder);
         output.WriteLine();
         output.WriteLine($"{result.Step} steps done, this time in {Words.Of(time)}; the model is in {Words.OneLine(request.Folder)}");
-        output.WriteLine($"best validation loss {result.BestLoss:F4}, at step {result.BestStep}");
+        output.WriteLine(Words.Best(result.BestLoss, result.BestBitsPerByte, result.BestStep));
         output.WriteLine(Words.Of(result.Memory));
         if (sample.Text.Length > 0)
         {

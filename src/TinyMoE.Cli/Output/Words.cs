@@ -12,6 +12,13 @@ internal static class Words
             CultureInfo.InvariantCulture,
             $"loss {report.Loss:F4}, perplexity {report.Perplexity:F2}, {report.BitsPerByte:F3} bits per byte");
 
+    /// <summary>"best validation loss 1.0966, 1.582 bits per byte, at step 1200".</summary>
+    public static string Best(double loss, double? bitsPerByte, int step)
+    {
+        string bits = bitsPerByte is { } known ? string.Create(CultureInfo.InvariantCulture, $"{known:F3} bits per byte, ") : "";
+        return string.Create(CultureInfo.InvariantCulture, $"best validation loss {loss:F4}, {bits}at step {step}");
+    }
+
     /// <summary>A step in one line: "step  120/600  loss 2.3145  rate 1.80e-3  12.3k tokens/s  1:05 left".</summary>
     public static string Of(StepReport report, int steps, TimeSpan left)
     {

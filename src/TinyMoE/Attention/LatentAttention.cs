@@ -20,9 +20,9 @@ namespace TinyMoE.Attention;
 /// <c>latent_rank</c>.
 /// </summary>
 /// <remarks>
-/// A whole sequence (training, a prompt) expands keys and values of every head and uses the kernel of attention. One token after a cache
-/// does not: as q·(U·c) = (Uᵀ·q)·c, its queries go down into the space of c, meet the rows of the cache there, and what they gather, a
-/// mixture of c, comes up through the matrix of the values. Each head reads S·(L + R) numbers, and no key is made again.
+/// A whole sequence (training, a prompt) expands keys and values of every head and uses the kernel of attention. A token after a cache
+/// does not, nor do few: as q·(U·c) = (Uᵀ·q)·c, its queries go down into the space of c, meet the rows of the cache there, and what they
+/// gather, a mixture of c, comes up through the matrix of the values. Each head reads S·(L + R) numbers, and no key is made again.
 /// </remarks>
 internal sealed class LatentAttention : IAttention
 {
@@ -98,7 +98,7 @@ internal sealed class LatentAttention : IAttention
         {
             LatentCache kept = (LatentCache)cache;
             Tensor all = kept.Append(c, rows);                   // (S, L + R)
-            if (T == 1)
+            if (T == 1 || IsFew(T, all.Shape[0]))
                 return output.Forward(Absorbed(plainQuery, turnedQuery, kept, all)).Reshape(x.Shape);
             (S, c, rows) = (all.Shape[0], all.SliceColumns(0, latent), all.SliceColumns(latent, turned));
         }
@@ -109,29 +109,59 @@ internal sealed class LatentAttention : IAttention
     }
 
     /// <summary>
-    /// Attention with the keys and values of every head. q (B, T, H, N + R), c (B·S, L), turnedKeys (B·S, R), result (B·T, H·V). The kernel
-    /// has one size for keys and values: the smaller of them is padded with zeros, which add nothing.
+    /// Attention with the keys and values of every head. q (B, T, H, N + R), c (B·S, L), turnedKeys (B·S, R), result (B·T, H·V).
     /// </summary>
     private Tensor Expanded(Tensor q, Tensor c, Tensor turnedKeys, int S, in Dropout dropout)
     {
-        int B = q.Shape[0], T = q.Shape[1], size = Math.Max(plain + turned, valueSize);
+        int B = q.Shape[0], T = q.Shape[1], size = plain + turned;
         Tensor up = c.Linear(keyValueUp).Reshape((B * S * heads, plain + valueSize));
-        Tensor k = up.SliceColumns(0, plain).ConcatShared(turnedKeys).PadColumns(size).Reshape((B, S, heads, size));
-        Tensor v = up.SliceColumns(plain, valueSize).PadColumns(size).Reshape((B, S, heads, size));
+        Tensor k = up.SliceColumns(0, plain).ConcatShared(turnedKeys).Reshape((B, S, heads, size));
+        Tensor v = up.SliceColumns(plain, valueSize).Reshape((B, S, heads, valueSize));
         float factor = (float)(scale * Math.Sqrt(size));         // makes the 1/√D of the kernel the scale of this layer
         if (factor != 1f)
             q = q.Scale(factor);
-        Tensor y = q.PadColumns(size).Attention(k, v, window: 0, dropout); // (B, T, H, size)
-        if (size > valueSize)
-            y = y.SliceColumns(0, valueSize);
-        return y.Reshape((B * T, heads * valueSize));
+        return q.Attention(k, v, window: 0, dropout).Reshape((B * T, heads * valueSize));
+    }
+
+    /// <summary>
+    /// Whether T tokens after a cache, S with them, go faster one by one in the space of c than by expanding what the cache has: by
+    /// multiplications per head, those of one token at a time being slower by about this.
+    /// </summary>
+    private bool IsFew(int T, int S)
+    {
+        const double Slower = 4;
+        double expansion = (double)(plain + valueSize) * latent;
+        return Slower * T * 2 * (expansion + (double)S * (latent + turned)) < S * (expansion + (double)T * (plain + turned + valueSize));
+    }
+
+    /// <summary>
+    /// Tokens after a cache, one by one. plainQuery (1, T, H, N), turnedQuery (1, T, H, R), all (S, L + R), result (T, H·V).
+    /// </summary>
+    private Tensor Absorbed(Tensor plainQuery, Tensor turnedQuery, LatentCache cache, Tensor all)
+    {
+        int T = plainQuery.Shape[1], S = all.Shape[0], width = heads * valueSize;
+        if (T == 1)
+            return AbsorbedOne(plainQuery, turnedQuery, cache, all);
+        Tape tape = all.Tape;
+        Tensor y = tape.New((T, width));
+        for (int t = 0; t < T; t++)
+        {
+            Tensor one = AbsorbedOne(Row(plainQuery, t), Row(turnedQuery, t), cache, First(S - T + t + 1));
+            tape.Backend.Affine(one.Data, 1f, 0f, width, y.Data.Slice(t * width, width));
+        }
+
+        return y;
+
+        Tensor Row(Tensor x, int t) => tape.Borrow((1, 1, heads, x.Shape.Last), x.Data.Slice(t * (x.Count / T), x.Count / T));
+
+        Tensor First(int rows) => tape.Borrow((rows, all.Shape.Last), all.Data.Slice(0, rows * all.Shape.Last));
     }
 
     /// <summary>
     /// One token after a cache, in the space of c. plainQuery (1, 1, H, N), turnedQuery (1, 1, H, R), all (S, L + R), result (1, H·V).
     /// A head's rows of the matrix lie [keys | values]: both products take them whole, and what is not meant is zero or left out.
     /// </summary>
-    private Tensor Absorbed(Tensor plainQuery, Tensor turnedQuery, LatentCache cache, Tensor all)
+    private Tensor AbsorbedOne(Tensor plainQuery, Tensor turnedQuery, LatentCache cache, Tensor all)
     {
         int each = plain + valueSize;
         Tensor up = keyValueUp.Reshape((heads, each, latent));

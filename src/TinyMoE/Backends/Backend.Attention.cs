@@ -6,21 +6,23 @@ namespace TinyMoE.Backends;
 public abstract partial class Backend
 {
     /// <summary>Causal softmax(q·kᵀ/√D)·v, key and value heads shared by H/KvHeads query heads; query t sees keys up to t + S − T, the last
-    /// Window of them. q, y (B, T, H, D), k, v (B, S, KvHeads, D), logSumExp (B, H, T). Dropout number: ((b·H + h)·T + t)·S + s.</summary>
+    /// Window of them. q (B, T, H, D), k (B, S, KvHeads, D), v (B, S, KvHeads, ValueSize), y (B, T, H, ValueSize), logSumExp (B, H, T).
+    /// Dropout number: ((b·H + h)·T + t)·S + s.</summary>
     public abstract void AttentionForward(
         Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp);
 
-    /// <summary>dy, q, y, dq (B, T, H, D), k, v, dk, dv (B, S, KvHeads, D), logSumExp (B, H, T).</summary>
+    /// <summary>q, dq (B, T, H, D), k, dk (B, S, KvHeads, D), dy, y (B, T, H, ValueSize), v, dv (B, S, KvHeads, ValueSize), logSumExp
+    /// (B, H, T).</summary>
     public abstract void AttentionBackward(
         Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv);
 
     /// <summary>A logit per head joins a softmax that is done, and its share is dropped: y becomes y·(1 − share), logSumExp the logarithm
-    /// of the sum with it. sinks (H), y (B, T, H, D), logSumExp (B, H, T), the latter two in place.</summary>
+    /// of the sum with it. sinks (H), y (B, T, H, ValueSize), logSumExp (B, H, T), the latter two in place.</summary>
     public abstract void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp);
 
     /// <summary>The gradient of those logits: dSinks[h] = −Σ over b and t of share·(dy·y). What AttentionBackward needs of them is in
-    /// logSumExp and y. dy, y (B, T, H, D), sinks, dSinks (H), logSumExp (B, H, T).</summary>
+    /// logSumExp and y. dy, y (B, T, H, ValueSize), sinks, dSinks (H), logSumExp (B, H, T).</summary>
     public abstract void AttentionSinksBackward(
         Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks);
 }
@@ -31,6 +33,16 @@ public abstract partial class Backend
 /// <param name="S">Keys per sequence.</param>
 /// <param name="H">Query heads.</param>
 /// <param name="KvHeads">Key and value heads; divides H.</param>
-/// <param name="D">Size of a head.</param>
+/// <param name="D">Size of a head of queries and keys.</param>
 /// <param name="Window">How many keys a query sees, itself included; 0: all before it.</param>
-public readonly record struct AttentionSizes(int B, int T, int S, int H, int KvHeads, int D, int Window = 0);
+public readonly record struct AttentionSizes(int B, int T, int S, int H, int KvHeads, int D, int Window = 0)
+{
+    private readonly int valueSize; // 0: as D
+
+    /// <summary>Size of a head of values, and of what comes out; D unless it is set.</summary>
+    public int ValueSize
+    {
+        get => valueSize == 0 ? D : valueSize;
+        init => valueSize = value;
+    }
+}

@@ -5,7 +5,7 @@ public static class ConfigNotes
 {
     /// <summary>One line each; none for most configurations.</summary>
     public static IReadOnlyList<string> Of(RunConfig config) =>
-        [.. NeverWarm(config.Train), .. NothingToLearn(config.Moe), .. OfModel(config)];
+        [.. NeverWarm(config.Train), .. NothingToLearn(config.Moe), .. Untrained(config.Data), .. OfModel(config)];
 
     /// <summary>Those that also matter to who only uses the model.</summary>
     public static IReadOnlyList<string> OfModel(RunConfig config) =>
@@ -37,6 +37,22 @@ public static class ConfigNotes
             yield return "moe.renormalize=true with moe.active=1 makes every gate the same: the router learns nothing from the text, as "
                 + "it would with moe.renormalize=false";
         }
+    }
+
+    /// <summary>Keys of a tokenizer that is trained, where none is.</summary>
+    private static IEnumerable<string> Untrained(DataConfig data)
+    {
+        DataConfig standard = new();
+        bool isOfFile = data.TokenizerFile.Length > 0;
+        if (data.Tokenizer == TokenizerKind.Bpe && !isOfFile)
+            yield break;
+        List<string> idle = [];
+        AddUnless(idle, "data.tokenizer_vocabulary", data.TokenizerVocabulary == standard.TokenizerVocabulary);
+        AddUnless(idle, "data.tokenizer_style", data.TokenizerStyle == standard.TokenizerStyle);
+        string why = isOfFile ? "data.tokenizer_file, whose tokenizer stays as it is"
+            : $"data.tokenizer={data.Tokenizer.ToString().ToLowerInvariant()}";
+        if (idle.Count > 0)
+            yield return $"{Together(idle)} no effect with {why}";
     }
 
     private static IEnumerable<string> IgnoredOfModel(ModelConfig model)

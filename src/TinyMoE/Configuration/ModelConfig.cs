@@ -29,17 +29,15 @@ public enum FeedForwardKind
     [JsonStringEnumMemberName("swiglu")]
     SwiGlu,
 
-    /// <summary>
-    /// down·(g·sigmoid(α·g)·(u + 1)), g = min(gate·x, limit), u = up·x within ±limit (GPT-OSS).
-    /// </summary>
-    [JsonStringEnumMemberName("clamped-swiglu")]
-    ClampedSwiGlu,
-
     /// <summary>down·gelu(up·x).</summary>
     Gelu,
 
     /// <summary>down·relu(up·x).</summary>
     Relu,
+
+    /// <summary>down·(g·sigmoid(α·g)·(u + 1)), g = min(gate·x, limit), u = up·x within ±limit (GPT-OSS).</summary>
+    [JsonStringEnumMemberName("clamped-swiglu")]
+    ClampedSwiGlu,
 }
 
 /// <summary>Whether some of a model's projections have biases.</summary>

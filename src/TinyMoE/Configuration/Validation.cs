@@ -78,6 +78,8 @@ internal static class Validation
             Tensor("attention.heads·(sizes of a head)", queryWidth + keyValueWidth);
             Tensor("2·attention.heads·model.context", 2L * attention.Heads * model.Context);
             Tensor("attention.latent_rank·model.width", ((long)attention.LatentRank + attention.RopeSize) * model.Width);
+            Tensor("attention.heads·attention.value_size·model.width",
+                (long)attention.Heads * attention.ValueSizeOrDefault(model.Width) * model.Width);
             Tensor("attention.query_rank·model.width", (long)attention.QueryRank * model.Width);
             Tensor("attention.query_rank·attention.heads·attention.head_size", attention.QueryRank * queryWidth);
             Tensor("attention.latent_rank·attention.heads·(sizes of a head)", attention.LatentRank * keyValueWidth);
@@ -228,9 +230,6 @@ internal static class Validation
         Require(attention.RopeSize > 0 && attention.RopeSize < headSize,
             $"attention.kind=latent needs an attention.rope_size above 0 and below the size of a head, {headSize}: the elements of a head "
             + $"that have positions; it is {attention.RopeSize}");
-        Require(attention.RopeScaling != RopeScaling.Dynamic,
-            "attention.rope_scaling=dynamic changes keys that a cache of attention.kind=latent has turned already; set none, linear, "
-            + "llama3 or yarn");
         Require(attention.KvHeadsOrAll == attention.Heads,
             $"attention.kv_heads={attention.KvHeads} has no meaning with attention.kind=latent, where every head has its own keys and "
             + "values; set it 0");

@@ -54,7 +54,7 @@ internal static class TextSource
 
     /// <summary>
     /// Gives the cleaned text of one file after the other, the built-in one whole, to <paramref name="take"/>; each is gone when the next
-    /// one comes. Never nothing at all.
+    /// one comes. No line end is added where a file has none at its end. Never nothing at all.
     /// </summary>
     public static void ReadEach(
         IReadOnlyList<string> sources, TextCleaning cleaning, TextNotes notes, Action<TextBuffer> take, CancellationToken stop = default)
@@ -77,7 +77,7 @@ internal static class TextSource
                 if (source.IsSdkDocs)
                     SdkDocs.Append(text, source.Name, part: 0, stop);
                 else
-                    AppendFile(text, file, cleaning, stop);
+                    AppendFile(text, file, cleaning, endsLines: false, stop);
                 empty &= text.Text.Length == 0;
                 take(text.Text);
             }
@@ -115,7 +115,7 @@ internal static class TextSource
             }
             else if (!repeated)
             {
-                AppendFile(text, file, cleaning, stop);
+                AppendFile(text, file, cleaning, cleaning.EndsFiles, stop);
                 text.Label(text.Text.Length, labels == LabelKind.File ? Source.NameOfFile(file) : source.Name, part);
             }
 
@@ -130,14 +130,14 @@ internal static class TextSource
         ? $"{source.Path} is empty: name a file with text."
         : $"All files of {source.Path} are empty: name files with text.");
 
-    private static void AppendFile(LabelledText labelled, string file, TextCleaning cleaning, CancellationToken stop)
+    private static void AppendFile(LabelledText labelled, string file, TextCleaning cleaning, bool endsLines, CancellationToken stop)
     {
         TextBuffer text = labelled.Text;
         int start = text.Length;
         labelled.BeginFile(file);
         ReadFile(text, file, stop);
         text.Truncate(start + cleaning.CleanFile(text.Bytes[start..], file, flaw => labelled.Notes.Add(file, Name(flaw))));
-        if (cleaning.EndsFiles)
+        if (endsLines)
             EndLine(text, start);
     }
 

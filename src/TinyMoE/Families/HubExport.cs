@@ -134,6 +134,7 @@ internal sealed class HubExport
     {
         ElementType.Float32 => SafetensorsType.Float32,
         ElementType.Bfloat16 => SafetensorsType.Bfloat16,
+        ElementType.Float16 => SafetensorsType.Float16,
         _ => throw new ArgumentOutOfRangeException(nameof(type)),
     };
 

@@ -13,14 +13,17 @@ namespace TinyMoE.Families;
 /// </summary>
 public sealed class HubModel : IInitialModel
 {
+    private readonly Quantization packing;
     private readonly SafetensorsFolder weights;
     private readonly List<string> notes;
     private readonly Dictionary<string, byte[]> companions;
 
     private HubModel(
-        string folder, Family family, RunConfig config, GenerationDefaults generation, SafetensorsFolder weights, List<string> notes)
+        string folder, Family family, RunConfig config, Quantization packing, GenerationDefaults generation, SafetensorsFolder weights,
+        List<string> notes)
     {
         (Folder, Family, Config, Generation, this.weights, this.notes) = (folder, family, config, generation, weights, notes);
+        this.packing = packing;
         companions = GenerationDefaults.Companions(folder);
         HubWeights source = NewSource();
         source.Require(Decoder.PlanStore(config));
@@ -81,12 +84,12 @@ public sealed class HubModel : IInitialModel
             throw new TinyMoEException($"{path} has no model_type: {what}");
         }
 
-        (Family family, RunConfig config, IReadOnlyList<string> notes) = FamilyConfigs.Read(file);
+        (Family family, RunConfig config, Quantization packing, IReadOnlyList<string> notes) = FamilyConfigs.Read(file);
         GenerationDefaults generation = GenerationDefaults.Read(folder, path);
         SafetensorsFolder weights = SafetensorsFolder.Open(folder);
         try
         {
-            return new HubModel(folder, family, config, generation, weights, [.. notes]);
+            return new HubModel(folder, family, config, packing, generation, weights, [.. notes]);
         }
         catch
         {
@@ -98,7 +101,7 @@ public sealed class HubModel : IInitialModel
     /// <summary>Builds the model on <paramref name="backend"/>, frozen; this must outlive it.</summary>
     public Decoder LoadModel(Backend backend)
     {
-        ModelSize.RequireRoomToGenerate(Config, backend);
+        ModelSize.RequireRoomToGenerate(Config, backend, NewSource());
         return new Decoder(backend, Config, training: false, weights: NewSource());
     }
 
@@ -120,7 +123,7 @@ public sealed class HubModel : IInitialModel
     private HubWeights NewSource()
     {
         TensorNames names = Family.Names(Config);
-        return new HubWeights(weights, names, name => IsIdle(name, Config));
+        return new HubWeights(weights, names, packing, name => IsIdle(name, Config));
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using TinyMoE.Families.Config;
 using TinyMoE.Files;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
@@ -11,6 +12,7 @@ internal sealed class HubWeights : IWeightSource
 {
     private readonly SafetensorsFolder folder;
     private readonly TensorNames names;
+    private readonly Quantization packing;
     private readonly HashSet<string> unused;
     private readonly Dictionary<Parameter, Piece[]> pieces = [];
     private readonly Dictionary<string, StoredTensor> stored = []; // one object per tensor, so that what was read last is known again
@@ -19,9 +21,9 @@ internal sealed class HubWeights : IWeightSource
     /// <summary>
     /// The values in an open folder, which must stay open. Tensors that <paramref name="isIdle"/> says yes to may be left unread.
     /// </summary>
-    public HubWeights(SafetensorsFolder folder, TensorNames names, Predicate<string> isIdle)
+    public HubWeights(SafetensorsFolder folder, TensorNames names, Quantization packing, Predicate<string> isIdle)
     {
-        (this.folder, this.names) = (folder, names);
+        (this.folder, this.names, this.packing) = (folder, names, packing);
         Idle = [.. folder.Tensors.Keys.Where(name => isIdle(name))];
         unused = [.. folder.Tensors.Keys.Except(Idle)];
     }
@@ -51,12 +53,19 @@ internal sealed class HubWeights : IWeightSource
     {
         Piece[] all = PiecesOf(parameter);
         int each = parameter.Count / parameter.Shape[0];
-        if (all.Length != parameter.Shape[0] || !Array.TrueForAll(all, IsMatrix))
+        if (!AreMatrices(parameter, all))
             return null;
         nint[] addresses = [.. all.Select(piece => FiniteAddressOf(piece, each))];
         return addresses.Contains(0) ? null : addresses;
+    }
 
-        bool IsMatrix(Piece piece) => piece.Tensor.Kept is { } type && type == all[0].Tensor.Kept && piece.Part.IsRun;
+    /// <inheritdoc/>
+    public bool HasAddressOf(Parameter parameter)
+    {
+        Piece[] all = PiecesOf(parameter);
+        bool isWhole = all[0].Tensor.Kept is not null && LieTogether(all);
+        return (isWhole || (parameter.Shape.Rank == 3 && AreMatrices(parameter, all)))
+            && Array.TrueForAll(all, piece => folder.AddressOf(piece.Tensor.Entry) != 0);
     }
 
     /// <inheritdoc/>
@@ -120,6 +129,10 @@ internal sealed class HubWeights : IWeightSource
         pieces.Clear(); // they are of the plan's parameters, and the model has its own
     }
 
+    /// <summary>Whether each piece is one matrix of a stack, all in one type that is read in place.</summary>
+    private static bool AreMatrices(Parameter parameter, Piece[] all) => all.Length == parameter.Shape[0]
+        && Array.TrueForAll(all, piece => piece.Tensor.Kept is { } type && type == all[0].Tensor.Kept && piece.Part.IsRun);
+
     /// <summary>
     /// The address of a piece that is a run and of values after it, all of which must be finite; 0: they are not read in place.
     /// </summary>
@@ -144,7 +157,7 @@ internal sealed class HubWeights : IWeightSource
         foreach (FileTensor tensor in form)
         {
             if (!stored.TryGetValue(tensor.Name, out StoredTensor? whole))
-                stored.Add(tensor.Name, whole = StoredTensor.Find(folder, tensor.Name, tensor.Shape.ToArray()));
+                stored.Add(tensor.Name, whole = StoredTensor.Find(folder, tensor.Name, tensor.Shape.ToArray(), packing));
             unused.ExceptWith(whole.Names);
             TensorPart part = tensor.Part ?? new TensorPart(0, 1, tensor.Shape.Count, tensor.Shape.Count, 1);
             result.Add(new Piece(whole, part, tensor.Start));

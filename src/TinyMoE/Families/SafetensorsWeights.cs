@@ -59,9 +59,7 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     public nint[]? AddressesOf(Parameter parameter)
     {
         Piece[] all = PiecesOf(parameter);
-        SafetensorsType type = all[0].Entry.Type;
-        if (!isMapped || !IsReadInPlace(type) || all.Length != parameter.Shape[0]
-            || !Array.TrueForAll(all, piece => piece.Entry.Type == type))
+        if (!isMapped || !AreMatrices(parameter, all))
             return null;
         nint[] addresses = [.. all.Select(piece => FiniteAddressOf(piece.Entry, piece.Entry.Count))];
         return addresses.Contains(0) ? null : addresses;
@@ -137,6 +135,19 @@ public sealed class SafetensorsWeights : IWeightSource, IDisposable
     internal static NotFiniteException NotFinite(string name, string path) => new(
         name, $"{path}: tensor {Excerpt.Of(name)} holds values that are not finite (NaN or an infinity), so nothing can be computed "
         + "with it; use another checkpoint.");
+
+    /// <inheritdoc/>
+    public bool HasAddressOf(Parameter parameter)
+    {
+        Piece[] all = PiecesOf(parameter);
+        bool isWhole = IsReadInPlace(all[0].Entry.Type) && LieTogether(all);
+        return isMapped && (isWhole || (parameter.Shape.Rank == 3 && AreMatrices(parameter, all)))
+            && Array.TrueForAll(all, piece => file.AddressOf(piece.Entry) != 0);
+    }
+
+    /// <summary>Whether each piece is one matrix of a stack, all in one type that is read in place.</summary>
+    private static bool AreMatrices(Parameter parameter, Piece[] all) => all.Length == parameter.Shape[0]
+        && IsReadInPlace(all[0].Entry.Type) && Array.TrueForAll(all, piece => piece.Entry.Type == all[0].Entry.Type);
 
     private static bool IsReadInPlace(SafetensorsType type) =>
         type is SafetensorsType.Float32 or SafetensorsType.Bfloat16 or SafetensorsType.Float16;

@@ -1,3 +1,4 @@
+using TinyMoE.Families.Config;
 using TinyMoE.Files;
 using TinyMoE.Memory;
 
@@ -8,7 +9,7 @@ namespace TinyMoE.Families;
 /// </summary>
 internal abstract class StoredTensor
 {
-    private const string Blocks = "_blocks", Scales = "_scales", InverseScale = "_scale_inv";
+    private const string BlocksEnd = "_blocks", Scales = "_scales", InverseScale = "_scale_inv";
 
     protected StoredTensor(SafetensorsFolder folder, SafetensorsEntry entry) => (Folder, Entry) = (folder, entry);
 
@@ -28,32 +29,40 @@ internal abstract class StoredTensor
 
     /// <summary>The tensor of a name and a shape, in MXFP4 where the name ends with _blocks.</summary>
     /// <exception cref="TinyMoEException">There is none, or it has another shape.</exception>
-    public static StoredTensor Find(SafetensorsFolder folder, string name, ReadOnlySpan<int> shape)
+    public static StoredTensor Find(SafetensorsFolder folder, string name, ReadOnlySpan<int> shape, Quantization packing)
     {
-        if (name.EndsWith(Blocks, StringComparison.Ordinal))
+        if (name.EndsWith(BlocksEnd, StringComparison.Ordinal))
         {
             int[] rows = shape[..^1].ToArray();
             int blocks = shape[^1] / Mxfp4.BlockLength;
             if (shape[^1] % Mxfp4.BlockLength != 0)
                 throw new TinyMoEException($"{folder.Place}: {Excerpt.Of(name)} has rows of {shape[^1]} values, no multiple of 32");
             SafetensorsEntry packed = folder.Find(name, [.. rows, blocks, Mxfp4.BlockBytes]);
-            SafetensorsEntry scales = folder.Find(name[..^Blocks.Length] + Scales, [.. rows, blocks]);
+            SafetensorsEntry scales = folder.Find(name[..^BlocksEnd.Length] + Scales, [.. rows, blocks]);
             return new InMxfp4(folder, packed, scales);
         }
 
         SafetensorsEntry entry = folder.Find(name, shape);
-        if (entry.Type != SafetensorsType.Float8E4M3)
+        if (entry.Type != SafetensorsType.Float8E4M3 || shape.Length != 2)
             return new Plain(folder, entry);
         if (!folder.Tensors.TryGetValue(name + InverseScale, out SafetensorsEntry? scale))
             return new Plain(folder, entry);
-        if (shape.Length != 2 || scale.Shape.Count != 2 || scale.Shape.Any(size => size == 0))
-            throw new TinyMoEException($"{folder.Place}: {Excerpt.Of(scale.Name)} is no scale per block of a matrix");
-        return new InFloat8(folder, entry, scale);
+        if (packing.BlockRows == 0)
+        {
+            throw new TinyMoEException(
+                $"{folder.Place} has {Excerpt.Of(scale.Name)}, and its config.json does not say of what blocks: quantization_config lacks");
+        }
+
+        return new InFloat8(folder, entry, folder.Find(scale.Name, Blocks(shape, packing)), packing);
     }
 
     /// <summary>Whether a tensor that nobody asked for belongs to one that is there.</summary>
     public static bool IsCompanion(SafetensorsFolder folder, string name) =>
         name.EndsWith(InverseScale, StringComparison.Ordinal) && Exists(folder, name[..^InverseScale.Length]);
+
+    /// <summary>How many blocks a matrix has down and across.</summary>
+    private static int[] Blocks(ReadOnlySpan<int> shape, Quantization packing) =>
+        [Ceiling.Divide(shape[0], packing.BlockRows), Ceiling.Divide(shape[1], packing.BlockColumns)];
 
     /// <summary>Reads values from element <paramref name="first"/> on, widened.</summary>
     public abstract void Read(long first, Span<float> destination);
@@ -73,8 +82,7 @@ internal abstract class StoredTensor
     }
 
     /// <summary>
-    /// FP8 (out, in) with a scale per block of rows and columns, (⌈out/size⌉, ⌈in/size⌉): value·scale (DeepSeek-V3's files). The size of a
-    /// block follows from the two shapes where it is the usual 128, and else from their quotient.
+    /// FP8 (out, in) with a scale per block of rows and columns, (⌈out/rows⌉, ⌈in/columns⌉): value·scale (DeepSeek-V3's files).
     /// </summary>
     internal sealed class InFloat8 : StoredTensor
     {
@@ -82,14 +90,13 @@ internal abstract class StoredTensor
         private readonly float[] scales;
         private readonly int columns, blockRows, blockColumns, scaleColumns;
 
-        public InFloat8(SafetensorsFolder folder, SafetensorsEntry entry, SafetensorsEntry scale)
+        public InFloat8(SafetensorsFolder folder, SafetensorsEntry entry, SafetensorsEntry scale, Quantization packing)
             : base(folder, entry)
         {
             scaleName = scale.Name;
             columns = entry.Shape[1];
             scaleColumns = scale.Shape[1];
-            blockRows = BlockSize(entry.Shape[0], scale.Shape[0]);
-            blockColumns = BlockSize(columns, scaleColumns);
+            (blockRows, blockColumns) = (packing.BlockRows, packing.BlockColumns);
             scales = new float[scale.Count];
             folder.Read(scale, 0, scales);
         }
@@ -108,15 +115,6 @@ internal abstract class StoredTensor
                     value *= scale;
                 i += run;
             }
-        }
-
-        private int BlockSize(int size, int blocks)
-        {
-            const int Usual = 128;
-            int even = (size + blocks - 1) / blocks;
-            int block = (size + Usual - 1) / Usual == blocks ? Usual : even;
-            return (size + block - 1) / block == blocks ? block : throw new TinyMoEException(
-                $"{Folder.Place}: {Excerpt.Of(scaleName)} has {blocks} blocks for {size} rows or columns, which no block size gives");
         }
     }
 

@@ -25,8 +25,11 @@ public enum GenerationEnd
 /// <param name="End">Why it ended.</param>
 public sealed record GeneratedText(IReadOnlyList<int> Ids, string Text, GenerationEnd End);
 
-/// <summary>Writes text with a generator: decodes its tokens as they come, and ends at stop tokens and stop texts.</summary>
-public sealed class TextGenerator(Generator generator, Tokenizer tokenizer)
+/// <summary>
+/// Writes text with a generator: decodes its tokens as they come, and ends at stop tokens and stop texts. Without a tokenizer there are
+/// tokens, and no text.
+/// </summary>
+public sealed class TextGenerator(Generator generator, Tokenizer? tokenizer)
 {
     /// <summary>Texts that end the text as soon as it contains them, across tokens too; they are not written.</summary>
     public IReadOnlyList<string> StopTexts { get; init; } = [];
@@ -40,7 +43,7 @@ public sealed class TextGenerator(Generator generator, Tokenizer tokenizer)
         IReadOnlyList<int> prompt, int count, SamplingOptions options, Action<string> write, CancellationToken stop = default)
     {
         StopTexts stops = new(StopTexts);
-        TokenDecoder decoder = tokenizer.NewDecoder();
+        TokenDecoder? decoder = tokenizer?.NewDecoder();
         List<int> ids = [];
         StringBuilder text = new();
         GenerationEnd end = GenerationEnd.Length;
@@ -49,8 +52,7 @@ public sealed class TextGenerator(Generator generator, Tokenizer tokenizer)
             ids.Add(id);
             if (generator.StopTokens.Contains(id))
                 end = GenerationEnd.StopToken;
-            else
-                Tell(stops.Push(decoder.Push(id)));
+            Tell(end == GenerationEnd.StopToken || decoder is null ? "" : stops.Push(decoder.Push(id)));
             if (stops.Found)
                 end = GenerationEnd.StopText;
             else if (end == GenerationEnd.Length && stop.IsCancellationRequested)
@@ -59,6 +61,8 @@ public sealed class TextGenerator(Generator generator, Tokenizer tokenizer)
                 break;
         }
 
+        if (end != GenerationEnd.StopText && decoder?.Flush().TrimEnd('\uFFFD') is { Length: > 0 } last)
+            Tell(stops.Push(last)); // what is certain only now; bytes that are incomplete are no text
         if (stops.Flush() is { Length: > 0 } rest)
             Tell(rest);
         return new GeneratedText(ids, text.ToString(), end);

@@ -23,6 +23,9 @@ public interface IWeightSource
     /// </summary>
     nint[]? AddressesOf(Parameter parameter) => null;
 
+    /// <summary>Whether the parameter has an address, or its matrices have; the values are not looked at.</summary>
+    bool HasAddressOf(Parameter parameter) => false;
+
     /// <summary>
     /// Reads values of the parameter from element <paramref name="first"/> on, widened where the source keeps them in fewer bits.
     /// </summary>

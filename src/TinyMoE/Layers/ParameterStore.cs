@@ -258,15 +258,25 @@ public sealed class ParameterStore : IDisposable
     private static Group GroupOf(Parameter parameter) =>
         parameter.Precision == ElementType.Bfloat16 ? Group.Bfloat16 : parameter.Decays ? Group.Decaying : Group.Constant;
 
+    /// <summary>Bytes of memory that a parameter takes when it is frozen: none where it is read in place.</summary>
+    internal static long FrozenBytes(Parameter parameter, IWeightSource source, bool readsHostMemory)
+    {
+        ElementType given = source.TypeOf(parameter), kept = KeptAs(parameter, given);
+        return kept == given && readsHostMemory && source.HasAddressOf(parameter) ? 0 : kept.BytesOf(parameter.Count);
+    }
+
     /// <summary>
-    /// Storage of a frozen parameter. Vectors, biases and routers are float32 whatever the source has: what reads them does not read
+    /// What a frozen parameter is kept in. Vectors, biases and routers are float32 whatever the source has: what reads them does not read
     /// 16 bits. What computes in bfloat16 is kept in it.
     /// </summary>
+    private static ElementType KeptAs(Parameter parameter, ElementType given) =>
+        parameter.Decays && parameter.Part != ModelPart.Router && parameter.Precision == ElementType.Float32 ? given : parameter.Precision;
+
+    /// <summary>Storage of a frozen parameter.</summary>
     private void Keep(Parameter parameter, IWeightSource? source)
     {
         ElementType given = source?.TypeOf(parameter) ?? ElementType.Float32;
-        bool mayBeNarrow = parameter.Decays && parameter.Part != ModelPart.Router && parameter.Precision == ElementType.Float32;
-        ElementType kept = mayBeNarrow ? given : parameter.Precision;
+        ElementType kept = KeptAs(parameter, given);
         bool mayBeMapped = source is not null && kept == given && Backend.ReadsHostMemory;
         Backends.Weights mapped = mayBeMapped ? InPlace(parameter, given, source!) : default;
         if (!mapped.IsNone)

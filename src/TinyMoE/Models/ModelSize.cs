@@ -66,10 +66,22 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
         return size;
     }
 
-    /// <summary>Makes sure that the device can hold what generation needs.</summary>
+    /// <summary>
+    /// Makes sure that the device can hold what generation needs. What of <paramref name="source"/> is read where it lies in a file needs
+    /// no memory: the system takes it back when it needs the room.
+    /// </summary>
     /// <exception cref="TinyMoEException">It cannot.</exception>
-    internal static void RequireRoomToGenerate(RunConfig config, Backend device) =>
-        Require(device, BytesOfGeneration(config), "This model needs", "", "Use another machine, or a smaller model.context.");
+    internal static void RequireRoomToGenerate(RunConfig config, Backend device, IWeightSource? source = null)
+    {
+        long bytes = BytesOfGeneration(config);
+        foreach (Parameter parameter in source is null ? [] : Decoder.Plan(config))
+        {
+            bytes += ParameterStore.FrozenBytes(parameter, source!, device.ReadsHostMemory)
+                - parameter.Precision.BytesOf(parameter.Count);
+        }
+
+        Require(device, bytes, "This model needs", "", "Use another machine, or a smaller model.context.");
+    }
 
     private static void Require(Backend device, long bytes, string what, string least, string advice)
     {

@@ -9,7 +9,7 @@ public static partial class Ops
     /// Causal attention, y[t] = Σ_s softmax_s(q[t]·k[s]/√D)·v[s]. H/KvHeads query heads share a key and value head (Ainslie
     /// et al. 2023); the T queries are the last of the S positions; window &gt; 0 limits a query to that many keys, itself
     /// included (Beltagy et al. 2020); dropout falls on the weights. With sinks a logit per head joins the softmax, and its share is
-    /// dropped (gpt-oss). q, y (B, T, H, D), k, v (B, S, KvHeads, D), sinks (H).
+    /// dropped (gpt-oss). q (B, T, H, D), k (B, S, KvHeads, D), v (B, S, KvHeads, value size), sinks (H); y (B, T, H, value size).
     /// </summary>
     public static Tensor Attention(this Tensor q, Tensor k, Tensor v, int window = 0, in Dropout dropout = default, Tensor? sinks = null)
     {
@@ -17,7 +17,8 @@ public static partial class Ops
             $"q is (B, T, H, D) and k (B, S, KvHeads, D), not {q.Shape} and {k.Shape}");
         int B = q.Shape[0], T = q.Shape[1], H = q.Shape[2], D = q.Shape[3], S = k.Shape[1], keyHeads = k.Shape[2];
         Check.Shape(nameof(Attention), k, (B, S, keyHeads, D));
-        Check.Shape(nameof(Attention), v, k.Shape);
+        int valueSize = v.Shape.Last;
+        Check.Shape(nameof(Attention), v, (B, S, keyHeads, valueSize));
         Check.That(nameof(Attention), T <= S, $"{T} queries are more than {S} keys");
         Check.That(nameof(Attention), keyHeads > 0 && H % keyHeads == 0, $"{H} query heads cannot share {keyHeads} key heads evenly");
         Check.That(nameof(Attention), window >= 0, $"a window has 0 (all) or more keys, not {window}");
@@ -30,9 +31,9 @@ public static partial class Ops
             Check.Shape(nameof(Attention), sinks, H);
 
         Tape tape = q.Tape;
-        AttentionSizes sizes = new(B, T, S, H, keyHeads, D, window);
+        AttentionSizes sizes = new(B, T, S, H, keyHeads, D, window) { ValueSize = valueSize };
         Dropout drop = dropout;
-        Tensor y = tape.New(q.Shape);                            // (B, T, H, D)
+        Tensor y = tape.New((B, T, H, valueSize));
         Floats logSumExp = tape.Saved(B * H * T);                // (B, H, T)
         tape.Backend.AttentionForward(q.Data, k.Data, v.Data, sizes, drop, y.Data, logSumExp);
         if (sinks is not null)

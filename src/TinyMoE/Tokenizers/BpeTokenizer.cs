@@ -15,6 +15,7 @@ public sealed class BpeTokenizer : Tokenizer
     private readonly ReadOnlyMemory<byte> file;
     private readonly Pipeline pipeline;
     private readonly TextEncoder encoder;
+    private TextEncoder? plainEncoder; // without special tokens
     private readonly string?[] texts;  // by id
     private readonly byte[][] bytes;   // by id
     private readonly bool[] specials;  // by id
@@ -83,6 +84,13 @@ public sealed class BpeTokenizer : Tokenizer
 
     /// <inheritdoc/>
     public override void Encode<TSink>(ReadOnlySpan<byte> utf8, string where, ref TSink sink) => encoder.Encode(utf8, ref sink);
+
+    /// <inheritdoc/>
+    public override int[] EncodePlain(string text)
+    {
+        plainEncoder ??= new TextEncoder(pipeline with { AddedTokens = [.. pipeline.AddedTokens.Where(token => !token.IsSpecial)] });
+        return [.. plainEncoder.EncodeWithPlaces(Encoding.UTF8.GetBytes(text)).Select(token => token.Id)];
+    }
 
     /// <inheritdoc/>
     public override int[] EncodeWithSpecial(string text)

@@ -107,6 +107,9 @@ public abstract class Tokenizer
     /// </summary>
     public virtual int[] EncodeWithSpecial(string text) => Encode(text);
 
+    /// <summary>The ids of a text in which special tokens are nothing but text, as of a person who may spell them.</summary>
+    public virtual int[] EncodePlain(string text) => Encode(text);
+
     /// <summary>The tokens of a text, each with the stretch of the text that it stands for.</summary>
     public virtual IReadOnlyList<PlacedToken> EncodeWithPlaces(string text, bool withSpecial = false)
     {

@@ -18,7 +18,11 @@ namespace TinyMoE.Train;
 /// <param name="BestLoss">The lowest validation loss, infinite when there was no evaluation.</param>
 /// <param name="BestStep">The step of the best evaluation.</param>
 /// <param name="Memory">The memory that the run took.</param>
-public sealed record TrainingResult(int Step, bool Finished, double BestLoss, int BestStep, MemoryReport Memory);
+public sealed record TrainingResult(int Step, bool Finished, double BestLoss, int BestStep, MemoryReport Memory)
+{
+    /// <summary>The lowest validation loss in bits per byte of the text; null where the targets are no text.</summary>
+    public double? BestBitsPerByte { get; init; }
+}
 
 /// <summary>
 /// The training loop: batches from a source, a loss from an objective. Every random number is a function of (seed, step), so the state of a
@@ -168,7 +172,10 @@ public sealed class Trainer : IDisposable
         metrics.Write(memory);
         metrics.Flush();
         bool isFinished = state.Step >= config.Train.Steps;
-        return new TrainingResult(state.Step, isFinished, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory);
+        return new TrainingResult(state.Step, isFinished, state.BestLoss ?? double.PositiveInfinity, state.BestStep, memory)
+        {
+            BestBitsPerByte = state.BestBitsPerByte,
+        };
     }
 
     /// <summary>Gives the model's memory and the folder back.</summary>
@@ -242,7 +249,13 @@ public sealed class Trainer : IDisposable
             lastRouting = result.Snapshot;
         if (best)
         {
-            TrainingState better = state with { BestLoss = loss, BestStep = state.Step };
+            double bits = result.Report.BitsPerByte;
+            TrainingState better = state with
+            {
+                BestLoss = loss,
+                BestStep = state.Step,
+                BestBitsPerByte = double.IsFinite(bits) ? bits : null,
+            };
             state = saver.SaveBest(better, lastRouting) ? better : state;
         }
 

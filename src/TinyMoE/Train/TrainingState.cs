@@ -12,8 +12,10 @@ namespace TinyMoE.Train;
 /// <param name="Fingerprint">Names the exact text and vocabulary that the run trains on.</param>
 /// <param name="EvaluatedStep">Steps done at the last evaluation; null in a state from before format 2, saved after its evaluation.</param>
 /// <param name="Format">The version of the checkpoint's format; 0 in one from before it had any.</param>
+/// <param name="BestBitsPerByte">The lowest validation loss in bits per byte of the text; null where nobody knows it.</param>
 internal sealed record TrainingState(
-    int Step, double? BestLoss, int BestStep, string Fingerprint, int? EvaluatedStep = null, int Format = 0)
+    int Step, double? BestLoss, int BestStep, string Fingerprint, int? EvaluatedStep = null, int Format = 0,
+    double? BestBitsPerByte = null)
 {
     /// <summary>The format that is written; all older ones are read.</summary>
     private const int NewestFormat = 3;
@@ -73,6 +75,7 @@ internal sealed record TrainingState(
         : EvaluatedStep is { } evaluated && (evaluated < 0 || evaluated > Step) ? $"evaluated_step {evaluated} at step {Step}"
         : BestStep < 0 || BestStep > Step ? $"best_step {BestStep} at step {Step}"
         : BestLoss is { } loss && !double.IsFinite(loss) ? $"best_loss {loss}"
+        : BestBitsPerByte is { } bits && !double.IsFinite(bits) ? $"best_bits_per_byte {bits}"
         : null;
 
     /// <summary>Refuses a checkpoint of a format that a later version has made.</summary>

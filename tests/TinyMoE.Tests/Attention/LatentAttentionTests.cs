@@ -75,6 +75,15 @@ public sealed class LatentAttentionTests
     }
 
     [Fact]
+    public void Cache_FewTokensAfterMany_AgreesWithTheWholeSequence()
+    {
+        // Long enough, and with heads so large, that two tokens do not expand what the cache has.
+        AttentionConfig attention = Latent with { Heads = 2, HeadSize = 40, ValueSize = 30, LatentRank = 20 };
+        using AttentionLayer layer = new(Model with { Context = 66 }, attention, B: 1);
+        AssertCached(layer, start => start == 0 ? 60 : 2);
+    }
+
+    [Fact]
     public void Parameters_HaveTheSizesOfTheConfiguration()
     {
         using AttentionLayer plain = new(Model, Latent, B: 1);
@@ -101,6 +110,11 @@ public sealed class LatentAttentionTests
     private static void AssertCached(string name, Func<int, int> chunk)
     {
         using AttentionLayer layer = NewLayer(name);
+        AssertCached(layer, chunk);
+    }
+
+    private static void AssertCached(AttentionLayer layer, Func<int, int> chunk)
+    {
         float[] y = layer.ForwardWithCache(chunk);
         AttentionLayer.AssertClose([.. layer.Forward(Pass.Inference)[..y.Length].Select(v => (double)v)], y, 2e-5, "value");
     }

@@ -25,7 +25,13 @@ public sealed class HelpTests
         "--preset --config --set --data --tokenizer --steps --stop-at --seed --out --init --resume --keep-schedule --overwrite --profile "
         + $"{OfDevice} --json")]
     [InlineData("eval", $"--run --data --labels --windows --routing {OfDevice} --json")]
-    [InlineData("generate", $"--run --prompt --tokens --temperature --top-k --top-p --label --seed {OfDevice}")]
+    [InlineData(
+        "generate",
+        "--run --prompt --ids --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --label --seed "
+        + $"{OfDevice} --json")]
+    [InlineData(
+        "chat",
+        $"--run --template --system --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --seed {OfDevice}")]
     [InlineData("doctor", "--json")]
     [InlineData("info", "--run --preset --config --set --json")]
     [InlineData(

@@ -63,6 +63,20 @@ public sealed class TokenizerTests : IDisposable
     }
 
     [Fact]
+    public void Train_OnAFolder_ReadsEachFileOnce_AsItIs()
+    {
+        folder.Write("texts/a.txt", "\uFEFFa b\r\na");
+        folder.Write("texts/b/c.txt", "c\n");
+        CommandLine result = CommandLine.Run(
+            "tokenizer", "train", "--data", folder["texts"], folder["texts/a.txt"], "--vocabulary", "300", "--out", folder["t.json"], "--json");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        JsonElement json = JsonDocument.Parse(result.Output).RootElement;
+        Assert.Equal("a b\r\nac\n".Length, json.GetProperty("bytes").GetInt32());
+        Assert.Equal(6, json.GetProperty("words").GetInt32()); // a, b with its blank, the line end; a; c and its line end
+        Assert.Equal(5, json.GetProperty("different_words").GetInt32());
+    }
+
+    [Fact]
     public void Train_TextThatIsNone_IsOneLine()
     {
         string empty = folder.Write("empty.txt", ""), latin = folder.Write("latin.txt", [0xE9, (byte)'a']);
@@ -111,6 +125,8 @@ public sealed class TokenizerTests : IDisposable
         Assert.Contains("Cannot read", Fails("tokenizer", "show", "--tokenizer", file, "--file", folder["no.txt"]));
         Assert.Contains("not UTF-8 text at byte 1", Fails(
             "tokenizer", "show", "--tokenizer", file, "--file", folder.Write("latin.txt", [(byte)'a', 0xE9, (byte)'a'])));
+        if (OperatingSystem.IsLinux())
+            Assert.Contains("/dev/null is a device", Fails("tokenizer", "show", "--tokenizer", "/dev/null", "--text", "a"));
         Assert.Contains("unknown option '--txt'; did you mean '--text'?", Fails("tokenizer", "show", "--txt", "a"));
         Assert.Contains("unknown command 'trian'; did you mean 'train'?", Fails("tokenizer", "trian"));
     }
@@ -130,7 +146,10 @@ public sealed class TokenizerTests : IDisposable
         Assert.Contains("bits per byte", AssertWorks(CommandLine.Run("eval", "--run", folder["whole"])).Output);
         Assert.Contains("bits per byte", AssertWorks(CommandLine.Run("eval", "--run", folder["whole"], "--data", data)).Output);
         AssertWorks(CommandLine.Run("verify", "--run", folder["whole"]));
-        AssertWorks(CommandLine.Run("info", "--run", folder["whole"]));
+        CommandLine info = AssertWorks(CommandLine.Run("info", "--run", folder["whole"], "--json"));
+        JsonElement best = JsonDocument.Parse(info.Output).RootElement.GetProperty("best");
+        Assert.InRange(best.GetProperty("bits_per_byte").GetDouble(), 1, 8);
+        Assert.Contains("bits per byte, at step ", AssertWorks(CommandLine.Run("info", "--run", folder["whole"])).Output);
         AssertWorks(CommandLine.Run("generate", "--run", folder["whole"], "--prompt", "% é", "--tokens", "20"));
         AssertWorks(CommandLine.Run("tokenizer", "show", "--tokenizer", folder["whole"], "--text", "the cat"));
         AssertWorks(CommandLine.Run(["train", "--init", folder["whole"], "--data", data, "--out", folder["init"], "--steps", "2"]));

@@ -28,7 +28,8 @@ public sealed class UsageTests
     [InlineData(
         "generate|--run|x|--device|cuda|--tensor-cores|fp8", "--tensor-cores has no 'fp8'; known: off, tf32, bfloat16", "tinymoe generate")]
     [InlineData("train|--seed|-1", "--seed needs a whole number, at least 0, not '-1'", "tinymoe train")]
-    [InlineData("train|--tokenizer|bpe", "--tokenizer has no 'bpe'; known: char, byte", "tinymoe train")]
+    [InlineData("tokenizer|train|--data", "--data needs a value", "tinymoe tokenizer train")]
+    [InlineData("tokenizer|shwo", "unknown command 'shwo'; did you mean 'show'?", "tinymoe tokenizer")]
     [InlineData("train|--preset|nano|--config|x.json", "--preset and --config exclude each other; name one", "tinymoe train")]
     [InlineData("train|--set|width", "--set needs key=value, as in model.width=256, not 'width'", "tinymoe train")]
     [InlineData("train|--set|=3", "--set needs key=value, as in model.width=256, not '=3'", "tinymoe train")]
@@ -68,6 +69,9 @@ public sealed class UsageTests
     [InlineData(
         "info|--set|attention.heads=4|model.width=64|model.heads=4",
         "attention.heads and model.heads are the same key; keep attention.heads")]
+    [InlineData("train|--tokenizer|bpe:x", "'bpe:x' names no number of tokens; write it as bpe:4096.")]
+    [InlineData("tokenizer|show|--tokenizer||--text|a", "The name of a tokenizer is empty; name a tokenizer.json")]
+    [InlineData("tokenizer|train|--data|x|--vocabulary|300|--out|", "the name of the tokenizer's file is empty; name one by --out")]
     [InlineData("train|--set|moe.active=9", "moe.active=9 must be from 1 to moe.experts=8")]
     [InlineData("info|--preset|nano|--set|attention.heads=3", "attention.heads=3 does not divide model.width=128")]
     [InlineData("train|--resume|--out|no-such-run", "no-such-run has no run to resume")]

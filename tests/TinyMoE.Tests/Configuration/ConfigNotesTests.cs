@@ -67,4 +67,19 @@ public sealed class ConfigNotesTests
             Presets.Get(Presets.Default), (config, set) => config.With(set.Split('=')[0], set.Split('=')[1]));
         Assert.Empty(ConfigNotes.OfModel(config));
     }
+
+    [Theory]
+    [InlineData("data.tokenizer_vocabulary=300", "data.tokenizer_vocabulary has no effect with data.tokenizer=char")]
+    [InlineData(
+        "data.tokenizer_vocabulary=300 data.tokenizer_style=llama3 data.tokenizer=byte",
+        "data.tokenizer_vocabulary, data.tokenizer_style have no effect with data.tokenizer=byte")]
+    [InlineData(
+        "data.tokenizer=bpe data.tokenizer_style=qwen2 data.tokenizer_file=x.json",
+        "data.tokenizer_style has no effect with data.tokenizer_file, whose tokenizer stays as it is")]
+    [InlineData("data.tokenizer=bpe data.tokenizer_style=qwen2 data.tokenizer_vocabulary=300", "")]
+    public void Of_KeysOfATokenizerThatIsNotTrained_SaysSo(string sets, string said)
+    {
+        RunConfig config = sets.Split(' ').Aggregate(Config, (config, set) => config.With(set.Split('=')[0], set.Split('=')[1]));
+        Assert.Equal(said, string.Join("; ", ConfigNotes.Of(config)));
+    }
 }

@@ -44,7 +44,6 @@ public sealed class ValidationTests
     [InlineData(Latent + " attention.window=0,4", "attention.window=0,4", "attention.kind=latent")]
     [InlineData(Latent + " attention.query_key_norm=per-head", "attention.query_key_norm", "attention.kind=latent")]
     [InlineData(Latent + " model.positions=learned", "model.positions=rope", "attention.kind=latent")]
-    [InlineData(Latent + " attention.rope_scaling=dynamic", "attention.rope_scaling=dynamic", "attention.kind=latent")]
     [InlineData(Latent + " attention.value_size=-1", "attention.value_size=-1")]
     [InlineData(Latent + " attention.query_rank=-1", "attention.query_rank=-1")]
     [InlineData(Latent + " attention.query_rank=10000000 attention.head_size=64", "attention.query_rank")]

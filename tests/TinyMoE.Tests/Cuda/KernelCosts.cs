@@ -69,6 +69,10 @@ internal static class KernelCosts
             (2.2, "each query head reads its keys and values, which it shares with others; each of its warps reads the query"),
             ["attention_backward_queries_64"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
             ["attention_backward_queries_128"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
+            ["attention_backward_own_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again q"),
+            ["attention_backward_own_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again q"),
+            ["attention_backward_own_values_64"] = (2.6, "each visible tile reads its rows of q, k and dy"),
+            ["attention_backward_own_values_128"] = (2.6, "each visible tile reads its rows of q, k and dy"),
             ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
         };

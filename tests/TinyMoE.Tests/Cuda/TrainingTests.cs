@@ -18,7 +18,7 @@ public sealed class TrainingTests
     private const double LossTolerance = 1e-4;
 
     public static TheoryData<string> Models =>
-        [.. Presets.All.Select(preset => preset.Name), "noisy", "latent", "bfloat16", .. FamilyModels.Trainable];
+        [.. Presets.All.Select(preset => preset.Name), "noisy", "latent", "bfloat16", "sinks", "dynamic", .. FamilyModels.Trainable];
 
     public static TheoryData<string> Routers => [.. RouterModels.All];
 

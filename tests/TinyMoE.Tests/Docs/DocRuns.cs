@@ -31,6 +31,7 @@ public sealed class DocRuns : IDisposable
             folder.Write(file, text);
         IEnumerable<string> records = Enumerable.Range(0, 60).Select(i => $$"""{"text": "the cat sat on the mat", "label": "{{i % 3}}"}""");
         folder.Write("chats.jsonl", string.Join('\n', records));
+        folder.Write("chat.jinja", "{{ messages[-1].content }}>");
         folder.Write("small.json", """{"model": {"width": 64}, "moe": {"experts": 4}}""");
     }
 
@@ -44,12 +45,14 @@ public sealed class DocRuns : IDisposable
         foreach (string word in command.Words)
         {
             option = word.StartsWith('-') ? word : option;
-            words.Add(option is "--run" or "--init" or "--data" or "--config" or "--tokenizer" or "--file" ? Placed(command, word) : word);
+            bool isPlaced = option is "--run" or "--init" or "--data" or "--config" or "--tokenizer" or "--file" or "--template";
+            words.Add(isPlaced ? Placed(command, word) : word);
         }
 
         if (words is ["tokenizer", "train", ..] && Drop(words, "--out"))
             words.AddRange(["--out", folder[$"out-{outs++}.json"]]);
-
+        if (words[0] == "chat" && !words.Contains("--help"))
+            return CommandLine.Run(new StringReader("Hi\n"), [.. words, "--tokens", "3"]); // of the tiny model's context of 16
         return CommandLine.Run(words[0] == "train" && !words.Contains("--help") ? Training(words, command) : [.. words]);
     }
 

@@ -124,7 +124,11 @@ public sealed class MappedModelTests : IDisposable
         float[][] logits = [.. ((string[])[together, apart]).Select(path =>
         {
             using SafetensorsWeights weights = SafetensorsWeights.Open(path, TensorNames.Of(TestModels.Tiny.Model), map: true);
+            long planned = Decoder.Plan(TestModels.Tiny).Sum(p => ParameterStore.FrozenBytes(p, weights, readsHostMemory: true));
+            long copied = Decoder.Plan(TestModels.Tiny).Sum(p => ParameterStore.FrozenBytes(p, weights, readsHostMemory: false));
             using Decoder mapped = new(backend, TestModels.Tiny, training: false, weights: weights);
+            Assert.Equal(mapped.Parameters.All.Where(p => !p.IsMapped).Sum(p => p.Precision.BytesOf(p.Count)), planned);
+            Assert.Equal(mapped.Parameters.All.Sum(p => p.Precision.BytesOf(p.Count)), copied);
             weights.RequireAllUsed();
             Assert.Equal(path == apart, mapped.Parameters.All.Any(p => p.Weights.LieApart));
             Assert.True(mapped.Parameters.All.All(p => p.IsMapped || !MayBeNarrow(p)));

@@ -58,7 +58,7 @@ public sealed class FuzzTests : IDisposable
     [InlineData("routing", "two-layers")]
     [InlineData("metrics", "three")]
     [InlineData("sums", "two")]
-    [InlineData("chat", "alternate-tools")]
+    [InlineData("chat", "formats")]
     [InlineData("chat", "blocks")]
     public void Seed_OfAReader_Loads(string name, string seed)
     {

@@ -119,6 +119,40 @@ public sealed class ParameterStoreTests
     }
 
     [Fact]
+    public void Frozen_MoreThanAnIntCanCount_TakesNoMemoryWhereItIsReadInPlace()
+    {
+        using CpuBackend backend = new(1);
+        using ParameterStore store = new(backend);
+        for (int i = 0; i < 3; i++)
+        {
+            store.Add($"stack{i}", (64, 1 << 12, 1 << 12), Initializer.Zeros);
+            store.Add($"matrix{i}", (1 << 15, 1 << 15), Initializer.Zeros);
+        }
+
+        store.Allocate(1, training: false, new Elsewhere());
+        Assert.Equal(6L << 30, store.Count);
+        Assert.All(store.All, p => Assert.True(p.IsMapped && p.Precision == ElementType.Float16));
+        Assert.InRange(backend.Pool.LiveBytes, 3 * 64 * 8, 10_000);      // the tables of addresses
+        Assert.True(store.All[0].Weights.LieApart && !store.All[1].Weights.LieApart);
+    }
+
+    /// <summary>Weights at addresses that nobody reads.</summary>
+    private sealed class Elsewhere : IWeightSource
+    {
+        public ElementType TypeOf(Parameter parameter) => ElementType.Float16;
+
+        public nint AddressOf(Parameter parameter) => parameter.Shape.Rank == 2 ? 4096 : 0;
+
+        public nint[]? AddressesOf(Parameter parameter) => [.. Enumerable.Range(1, 64).Select(e => (nint)(e * 4096))];
+
+        public void Read(Parameter parameter, int first, Span<float> values) => throw new InvalidOperationException();
+
+        public void Read(Parameter parameter, int first, Span<ushort> values) => throw new InvalidOperationException();
+
+        public void Read(StateTensor state, Span<float> values) => throw new InvalidOperationException();
+    }
+
+    [Fact]
     [Trait("Category", "Large")]
     public void Block_OfMoreThanTwoGibibytes_Trains()
     {

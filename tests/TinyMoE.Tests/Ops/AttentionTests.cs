@@ -39,6 +39,15 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         Attention(new AttentionSizes(1, 18, 18, 2, 1, 3), 0.3f),
         Attention(new AttentionSizes(1, 5, 9, 2, 2, 16, Window: 4), 0.5f),
         Attention(new AttentionSizes(1, 1, 21, 2, 1, 16), 0.3f),
+        Attention(new AttentionSizes(2, 19, 19, 4, 2, 6) { ValueSize = 4 }, 0f), // values of their own size
+        Attention(new AttentionSizes(1, 5, 21, 2, 1, 3, Window: 4) { ValueSize = 18 }, 0f),
+        Attention(new AttentionSizes(1, 1, 19, 4, 2, 32) { ValueSize = 64 }, 0f),
+        Attention(new AttentionSizes(2, 1, 7, 2, 1, 64) { ValueSize = 32 }, 0f),
+        Attention(new AttentionSizes(1, 1, 5, 2, 2, 33) { ValueSize = 7 }, 0f),
+        Attention(new AttentionSizes(1, 3, 4, 2, 1, 70) { ValueSize = 20 }, 0f),
+        Attention(new AttentionSizes(1, 3, 4, 2, 1, 12) { ValueSize = 131 }, 0f),
+        Attention(new AttentionSizes(1, 9, 9, 2, 1, 8) { ValueSize = 5 }, 0.3f),
+        Attention(new AttentionSizes(2, 7, 7, 4, 2, 6) { ValueSize = 3 }, 0f, sinks: true),
         Attention(new AttentionSizes(1, 1, 1, 1, 1, 1), 0f, sinks: true),
         Attention(new AttentionSizes(2, 7, 7, 4, 2, 6), 0f, sinks: true),
         Attention(new AttentionSizes(1, 40, 40, 2, 1, 17, Window: 5), 0f, sinks: true),
@@ -144,7 +153,7 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
     {
         using CpuBackend backend = new(threads: 2);
         using Tape tape = backend.NewTape(recording: false);
-        Tensor k = tape.Constant((s.B, s.S, s.KvHeads, s.D), values[1]), v = tape.Constant(k.Shape, values[2]);
+        Tensor k = tape.Constant((s.B, s.S, s.KvHeads, s.D), values[1]), v = tape.Constant(k.Shape.WithLast(s.ValueSize), values[2]);
         Tensor? sinks = values.Length > 3 ? tape.Constant(values[3].Length, values[3]) : null;
         return tape.Constant((s.B, s.T, s.H, s.D), values[0]).Attention(k, v, s.Window, dropout, sinks).ToArray();
     }
@@ -152,10 +161,11 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
     private static OpCase Attention(AttentionSizes s, float rate, bool sinks = false)
     {
         Dropout dropout = new(rate, new RandomKey(9, RandomPurpose.AttentionDropout, Step: 2, Layer: 1, Part: 1));
+        string size = s.ValueSize == s.D ? $"{s.D}" : $"{s.D} and {s.ValueSize}";
         return new(
-            $"Attention B{s.B} T{s.T} S{s.S} H{s.H}/{s.KvHeads} D{s.D} window {s.Window} dropout {rate}{(sinks ? ", sinks" : "")}",
+            $"Attention B{s.B} T{s.T} S{s.S} H{s.H}/{s.KvHeads} D{size} window {s.Window} dropout {rate}{(sinks ? ", sinks" : "")}",
             [
-                (s.B, s.T, s.H, s.D), (s.B, s.S, s.KvHeads, s.D), (s.B, s.S, s.KvHeads, s.D),
+                (s.B, s.T, s.H, s.D), (s.B, s.S, s.KvHeads, s.D), (s.B, s.S, s.KvHeads, s.ValueSize),
                 .. sinks ? new Operand[] { new(s.H, Low: -1, High: 3) } : [],
             ],
             x => x[0].Attention(x[1], x[2], s.Window, dropout, sinks ? x[3] : null),
@@ -165,17 +175,18 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
     private static double[] Reference(AttentionSizes s, Dropout dropout, double[] q, double[] k, double[] v, double[]? sinks)
     {
         Philox random = new(dropout.Key);
-        double[] y = new double[q.Length];
+        double[] y = new double[s.B * s.T * s.H * s.ValueSize];
         for (int row = 0; row < s.B * s.H * s.T; row++)
         {
             int b = row / (s.H * s.T), h = row / s.T % s.H, t = row % s.T, position = t + s.S - s.T;
-            int query = ((b * s.T + t) * s.H + h) * s.D, first = s.Window > 0 ? Math.Max(0, position + 1 - s.Window) : 0;
-            int Key(int key) => ((b * s.S + key) * s.KvHeads + h / (s.H / s.KvHeads)) * s.D;
+            int head = (b * s.T + t) * s.H + h, query = head * s.D, output = head * s.ValueSize;
+            int first = s.Window > 0 ? Math.Max(0, position + 1 - s.Window) : 0;
+            int KeyHead(int key) => (b * s.S + key) * s.KvHeads + h / (s.H / s.KvHeads);
             double[] weights = new double[s.S];
             for (int key = first; key <= position; key++)
             {
                 for (int d = 0; d < s.D; d++)
-                    weights[key] += q[query + d] * k[Key(key) + d];
+                    weights[key] += q[query + d] * k[KeyHead(key) * s.D + d];
                 weights[key] = Math.Exp(weights[key] / Math.Sqrt(s.D));
             }
 
@@ -184,8 +195,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
             {
                 long number = (long)dropout.Key.Part * s.B * s.H * s.T * s.S + (long)row * s.S + key;
                 double factor = dropout.Rate == 0 ? 1 : random.Uniform(number) >= dropout.Rate ? 1.0 / (1 - dropout.Rate) : 0;
-                for (int d = 0; d < s.D; d++)
-                    y[query + d] += weights[key] / sum * factor * v[Key(key) + d];
+                for (int d = 0; d < s.ValueSize; d++)
+                    y[output + d] += weights[key] / sum * factor * v[KeyHead(key) * s.ValueSize + d];
             }
         }
 

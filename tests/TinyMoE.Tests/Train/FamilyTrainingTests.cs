@@ -3,6 +3,7 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Models;
+using TinyMoE.Tests.Cli;
 using TinyMoE.Tests.Files;
 using TinyMoE.Tokenizers;
 using TinyMoE.Train;
@@ -26,6 +27,28 @@ public sealed class FamilyTrainingTests : IDisposable
         RecordingListener listener = Train("a", config, Page(), steps: 150);
         Assert.True(listener.Steps[0].Loss > 3.5);
         Assert.InRange(listener.Steps[^1].Loss, 0.0, 0.15);
+    }
+
+    [Theory]
+    [MemberData(nameof(Trainable))]
+    public void Commands_OfARunWithTheseKeys_TrainResumeVerifyEvaluateAndTell(string name)
+    {
+        string text = folder.Write("text.txt", string.Concat(Enumerable.Repeat("the cat sat on the mat, and the dog saw it.\n", 60)));
+        string file = folder.Write("config.json", ConfigJson.Write(TestModels.Named(name).With("model.vocabulary", "0")));
+        string run = folder["run"];
+        Succeeds("train", "--config", file, "--data", text, "--out", run, "--steps", "4", "--stop-at", "2", "--threads", "2");
+        Succeeds("train", "--resume", "--out", run, "--threads", "2");
+        Assert.All(Succeeds("verify", "--run", run).OutputLines, line => Assert.EndsWith(": whole", line, StringComparison.Ordinal));
+        Succeeds("eval", "--run", run, "--data", text, "--routing", "--threads", "2");
+        Succeeds("info", "--run", run);
+        Assert.Equal(4, Checkpoints.Step(folder["run/last"]));
+
+        static CommandLine Succeeds(params string[] arguments)
+        {
+            CommandLine command = CommandLine.Run(arguments);
+            Assert.True(command.ExitCode == 0, $"{arguments[0]}: {command.Error}");
+            return command;
+        }
     }
 
     [Fact]

@@ -44,6 +44,19 @@ internal sealed class AttentionCases : KernelCases
         yield return Case("AttentionSinksBackward", (b, d) => b.AttentionSinksBackward(
             d.In(rows * D), d.In(rows * D), d.In(H), d.In(rows, 1f, 3f), in all, To(d, H)), 5e-5);
 
+        AttentionSizes own = new(B, T, T, H, KvHeads, D) { ValueSize = D / 2 + 3 };
+        (int ownKeys, int ownValues, int outputs) = (N * KvHeads * D, N * KvHeads * own.ValueSize, N * H * own.ValueSize);
+        yield return Case("AttentionForward of values of their own size", (b, d) => b.AttentionForward(
+            d.In(N * H * D), d.In(ownKeys), d.In(ownValues), in own, default, d.Out(outputs), d.Out(rows)));
+        yield return Case("AttentionBackward of values of their own size", (b, d) =>
+        {
+            (Floats x, Floats keys, Floats values) = (d.In(N * H * D), d.In(ownKeys), d.In(ownValues));
+            (Floats y, Floats logSumExp) = (d.Rent<float>(outputs), d.Rent<float>(rows));
+            b.AttentionForward(x, keys, values, in own, default, y, logSumExp);
+            b.AttentionBackward(d.In(outputs), x, keys, values, y, logSumExp, in own, default, To(d, N * H * D), To(d, ownKeys),
+                To(d, ownValues));
+        }, 5e-5);
+
         AttentionSizes one = new(B, 1, T, H, KvHeads, D);
         yield return Case("AttentionForward of one query",
             (b, d) => b.AttentionForward(d.In(B * H * D), d.In(N * KvHeads * D), d.In(N * KvHeads * D), in one, default, d.Out(B * H * D),

@@ -37,7 +37,7 @@ public sealed unsafe partial class CpuBackend
         where TVector : struct
     {
         (int B, int T, int S, int H, _, int D, _) = sizes;
-        if (T == 1 && D % (2 * TSimd.Count) == 0 && dropout.Rate == 0f)
+        if (T == 1 && D % (2 * TSimd.Count) == 0 && sizes.ValueSize % (2 * TSimd.Count) == 0 && dropout.Rate == 0f)
         {
             ForRows(B * H, S * D, (q, k, v, sizes, y, logSumExp, workers), static (piece, in s) =>
             {
@@ -66,18 +66,20 @@ public sealed unsafe partial class CpuBackend
     {
         (_, int T, int S, _, _, int D, int window) = head.Sizes;
         int R = 2 * TSimd.Count, width = Ceiling.Multiple(D, R);
-        float* queries = Scratch(workers, D * R + 2 * S * R + R * width + 2 * S * width + 2 * R + Ceiling.Multiple(S, R));
+        int valueSize = head.Sizes.ValueSize, valueWidth = Ceiling.Multiple(valueSize, R);
+        float* queries = Scratch(
+            workers, D * R + 2 * S * R + R * valueWidth + S * width + S * valueWidth + 2 * R + Ceiling.Multiple(S, R));
         float* scores = queries + D * R;                         // queries (D, R), scores (S, R)
         float* kept = scores + S * R;                            // (S, R), the factors of dropout
-        float* sums = kept + S * R;                              // (R, width)
-        float* keys = sums + R * width, values = keys + S * width; // (S, width)
-        float* inverse = values + S * width, log = inverse + R;  // (R)
+        float* sums = kept + S * R;                              // (R, valueWidth)
+        float* keys = sums + R * valueWidth, values = keys + S * width; // (S, width), (S, valueWidth)
+        float* inverse = values + S * valueWidth, log = inverse + R; // (R)
         float* numbers = log + R;                                // (S)
 
         // Keys and values of the head are copied once for all blocks of queries
         // here: then rows of D lie side by side, wherever the heads were.
         Pack(k.Pointer + head.Key, head.KeyRow, S - T + end, D, width, keys);
-        Pack(v.Pointer + head.Key, head.KeyRow, S - T + end, D, width, values);
+        Pack(v.Pointer + head.Value, head.ValueRow, S - T + end, valueSize, valueWidth, values);
         for (int t = first; t < end; t += R)
         {
             // Queries are turned so that each is a lane: then scores = keys·queries is a product of the micro-kernel's kind, and everything
@@ -94,10 +96,10 @@ public sealed unsafe partial class CpuBackend
                     TSimd.Store(TSimd.Multiply(TSimd.Load(scores + i), TSimd.Load(kept + i)), scores + i);
             }
 
-            SumOverKeys<TSimd, TVector>(block, scores, values, sums, width);
+            SumOverKeys<TSimd, TVector>(block, scores, values, sums, valueWidth);
             for (int lane = 0; lane < block.Lanes; lane++)
                 PutRow<TSimd, TVector>(
-                    sums + lane * width, inverse[lane], D, y.Pointer + head.Query + (t + lane) * head.QueryRow, adds: false);
+                    sums + lane * valueWidth, inverse[lane], valueSize, y.Pointer + head.Output + (t + lane) * head.OutputRow, adds: false);
             new Span<float>(log, block.Lanes).CopyTo(logSumExp.Slice(head.Index * T + t, block.Lanes).Span);
         }
     }
@@ -131,9 +133,10 @@ public sealed unsafe partial class CpuBackend
         }
 
         float total = TSimd.Sum(sum);
-        float* output = y.Pointer + head.Query;
-        Product<TSimd, TVector>(scores, 0, 1, v.Pointer + head.Key + low * head.KeyRow, head.KeyRow, 1, D, keys, output, D, adds: false);
-        PutRow<TSimd, TVector>(output, 1f / total, D, output, adds: false);
+        float* output = y.Pointer + head.Output, values = v.Pointer + head.Value + low * head.ValueRow;
+        int valueSize = head.Sizes.ValueSize;
+        Product<TSimd, TVector>(scores, 0, 1, values, head.ValueRow, 1, valueSize, keys, output, valueSize, adds: false);
+        PutRow<TSimd, TVector>(output, 1f / total, valueSize, output, adds: false);
         logSumExp.Span[head.Index] = (max + MathF.Log2(total)) * Ln2;
     }
 
@@ -347,16 +350,25 @@ public sealed unsafe partial class CpuBackend
     private static float* Scratch(Workers workers, int length) =>
         (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(workers.ThreadScratch(length)));
 
-    /// <summary>Where one query head of one sequence lies: offsets of its
-    /// first query and first key, distances of rows. Index: b·H + h.</summary>
+    /// <summary>Where one query head of one sequence lies: offsets of its first query, key, value and output, distances of their rows.
+    /// Index: b·H + h.</summary>
     private readonly struct AttentionHead(AttentionSizes sizes, int index)
     {
         public readonly AttentionSizes Sizes = sizes;
         public readonly int Index = index;
         public readonly int QueryRow = sizes.H * sizes.D;
         public readonly int KeyRow = sizes.KvHeads * sizes.D;
-        public readonly int Query = (index / sizes.H * sizes.T * sizes.H + index % sizes.H) * sizes.D;
-        public readonly int Key = (index / sizes.H * sizes.S * sizes.KvHeads + index % sizes.H / (sizes.H / sizes.KvHeads)) * sizes.D;
+        public readonly int ValueRow = sizes.KvHeads * sizes.ValueSize;
+        public readonly int OutputRow = sizes.H * sizes.ValueSize;
+        public readonly int Query = QueryHead(sizes, index) * sizes.D;
+        public readonly int Key = KeyHead(sizes, index) * sizes.D;
+        public readonly int Value = KeyHead(sizes, index) * sizes.ValueSize;
+        public readonly int Output = QueryHead(sizes, index) * sizes.ValueSize;
+
+        private static int QueryHead(AttentionSizes sizes, int index) => index / sizes.H * sizes.T * sizes.H + index % sizes.H;
+
+        private static int KeyHead(AttentionSizes sizes, int index) =>
+            index / sizes.H * sizes.S * sizes.KvHeads + index % sizes.H / (sizes.H / sizes.KvHeads);
     }
 
     /// <summary>A block of up to R queries from <paramref name="start"/> on,

@@ -38,49 +38,55 @@ public sealed unsafe partial class CpuBackend
     {
         (_, int T, int S, int H, int keyHeads, int D, int window) = sizes;
         int R = 2 * TSimd.Count, width = Ceiling.Multiple(D, R);
-        float* queries = Scratch(workers, 2 * D * R + 3 * S * R + 3 * R * width + 4 * S * width + 2 * R + Ceiling.Multiple(S, R));
-        float* outer = queries + D * R;                          // q and dy transposed: (D, R)
-        float* weights = outer + D * R, slopes = weights + S * R, kept = slopes + S * R;           // (S, R)
-        float* queryRows = kept + S * R, outerRows = queryRows + R * width, sums = outerRows + R * width; // (R, width)
-        float* keys = sums + R * width, values = keys + S * width;                                 // (S, width)
-        float* keySums = values + S * width, valueSums = keySums + S * width;                      // (S, width)
-        float* delta = valueSums + S * width, log = delta + R;   // (R)
+        int valueSize = sizes.ValueSize, valueWidth = Ceiling.Multiple(valueSize, R);
+        float* queries = Scratch(
+            workers, (D + valueSize) * R + 3 * S * R + R * (2 * width + valueWidth) + 2 * S * (width + valueWidth) + 2 * R
+                + Ceiling.Multiple(S, R));
+        float* outer = queries + D * R;                          // q and dy transposed: (D, R), (valueSize, R)
+        float* weights = outer + valueSize * R, slopes = weights + S * R, kept = slopes + S * R;           // (S, R)
+        float* queryRows = kept + S * R, outerRows = queryRows + R * width, sums = outerRows + R * valueWidth; // (R, each width)
+        float* keys = sums + R * width, values = keys + S * width;                                 // (S, each width)
+        float* keySums = values + S * valueWidth, valueSums = keySums + S * width;                 // (S, each width)
+        float* delta = valueSums + S * valueWidth, log = delta + R; // (R)
         float* numbers = log + R;                                // (S)
-        new Span<float>(keySums, 2 * S * width).Clear();
+        new Span<float>(keySums, S * (width + valueWidth)).Clear();
 
         float scale = 1f / MathF.Sqrt(D);
         int group = H / keyHeads, firstHead = keyHead / keyHeads * H + keyHead % keyHeads * group;
         AttentionHead shared = new(sizes, firstHead);
         Pack(k.Pointer + shared.Key, shared.KeyRow, S, D, width, keys);
-        Pack(v.Pointer + shared.Key, shared.KeyRow, S, D, width, values);
+        Pack(v.Pointer + shared.Value, shared.ValueRow, S, valueSize, valueWidth, values);
         for (int index = firstHead; index < firstHead + group; index++)
         {
             AttentionHead head = new(sizes, index);
-            int row = head.QueryRow;
+            int row = head.QueryRow, outputRow = head.OutputRow;
             for (int t = 0; t < T; t += R)
             {
                 QueryBlock block = new(sizes, t, R);
-                int at = head.Query + t * row;
+                int at = head.Query + t * row, output = head.Output + t * outputRow;
                 Pack(q.Pointer + at, row, block.Lanes, D, width, queryRows);
-                Pack(dy.Pointer + at, row, block.Lanes, D, width, outerRows);
+                Pack(dy.Pointer + output, outputRow, block.Lanes, valueSize, valueWidth, outerRows);
                 Transpose(queryRows, width, block.Lanes, D, R, scale * Log2E, queries);
-                Transpose(outerRows, width, block.Lanes, D, R, 1f, outer);
+                Transpose(outerRows, valueWidth, block.Lanes, valueSize, R, 1f, outer);
                 for (int lane = 0; lane < R; lane++)
                 {
                     bool used = lane < block.Lanes;
-                    delta[lane] = used ? Dot<TSimd, TVector>(outerRows + lane * width, y.Pointer + at + lane * row, D) : 0f;
+                    delta[lane] = used
+                        ? Dot<TSimd, TVector>(outerRows + lane * valueWidth, y.Pointer + output + lane * outputRow, valueSize)
+                        : 0f;
                     log[lane] = used ? logSumExp.Pointer[index * T + t + lane] * Log2E : 0f;
                 }
 
                 Product<TSimd, TVector>(keys + block.Low * width, width, 1, queries, R, block.Keys, R, D, weights, R, adds: false);
-                Product<TSimd, TVector>(values + block.Low * width, width, 1, outer, R, block.Keys, R, D, slopes, R, adds: false);
+                Product<TSimd, TVector>(
+                    values + block.Low * valueWidth, valueWidth, 1, outer, R, block.Keys, R, valueSize, slopes, R, adds: false);
                 HideKeys<TSimd, TVector>(block, window, weights);
                 if (dropout.Rate > 0f)
                     DropoutFactors(head, block, dropout, R, kept, numbers);
                 WeightsAndSlopes<TSimd, TVector>(weights, slopes, dropout.Rate > 0f ? kept : null, delta, log, block.Keys);
 
                 if (!dv.IsNone)
-                    AddToKeys<TSimd, TVector>(block, weights, outerRows, valueSums, width);
+                    AddToKeys<TSimd, TVector>(block, weights, outerRows, valueSums, valueWidth);
                 if (!dk.IsNone)
                     AddToKeys<TSimd, TVector>(block, slopes, queryRows, keySums, width);
                 if (!dq.IsNone)
@@ -97,7 +103,8 @@ public sealed unsafe partial class CpuBackend
             if (!dk.IsNone)
                 PutRow<TSimd, TVector>(keySums + s * width, scale, D, dk.View.Pointer + shared.Key + s * shared.KeyRow, dk.Adds);
             if (!dv.IsNone)
-                PutRow<TSimd, TVector>(valueSums + s * width, 1f, D, dv.View.Pointer + shared.Key + s * shared.KeyRow, dv.Adds);
+                PutRow<TSimd, TVector>(
+                    valueSums + s * valueWidth, 1f, valueSize, dv.View.Pointer + shared.Value + s * shared.ValueRow, dv.Adds);
         }
     }
 

@@ -10,14 +10,14 @@ public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
     public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp) =>
-        ForRows(sizes.B * sizes.T * sizes.H, sizes.D, new SinksLoop(sinks, sizes, y, logSumExp));
+        ForRows(sizes.B * sizes.T * sizes.H, sizes.ValueSize, new SinksLoop(sinks, sizes, y, logSumExp));
 
     /// <inheritdoc/>
     public override void AttentionSinksBackward(
         Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
     {
         if (!dSinks.IsNone)
-            Simd.Run(new SinksBackwardWork(this, dy, y, sinks, logSumExp, sizes, dSinks), Simd.BitsOf(sizes.D, FewHeadValues));
+            Simd.Run(new SinksBackwardWork(this, dy, y, sinks, logSumExp, sizes, dSinks), Simd.BitsOf(sizes.ValueSize, FewHeadValues));
     }
 
     // with p the sink's share, δ = dy·y: its slope is p·(0 − δ), since nothing but its share depends on it
@@ -28,7 +28,7 @@ public sealed unsafe partial class CpuBackend
     {
         workers.For(sizes.H, (dy, y, sinks, logSumExp, sizes, dSinks), static (h, in s) =>
         {
-            (int B, int T, _, int H, _, int D, _) = s.sizes;
+            (int B, int T, int H, int D) = (s.sizes.B, s.sizes.T, s.sizes.H, s.sizes.ValueSize);
             float sink = s.sinks.Pointer[h];
             double sum = 0;
             for (int b = 0; b < B; b++)
@@ -50,7 +50,7 @@ public sealed unsafe partial class CpuBackend
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            (_, int T, _, int H, _, int D, _) = Sizes;
+            (int T, int H, int D) = (Sizes.T, Sizes.H, Sizes.ValueSize);
             float* y = Y.Pointer + start * D;
             for (int row = start; row < end; row++, y += D)
             {

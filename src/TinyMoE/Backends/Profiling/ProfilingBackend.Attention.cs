@@ -9,9 +9,9 @@ public sealed partial class ProfilingBackend
         Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
     {
         using (Time(
-            new(nameof(AttentionForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 4.0 * Pairs(sizes) * sizes.D,
-            values: 2.0 * Queries(sizes) + 2.0 * Keys(sizes) + Rows(sizes),
-            products: 4.0 * Pairs(sizes) * sizes.D))
+            new(nameof(AttentionForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 2.0 * Pairs(sizes) * (sizes.D + sizes.ValueSize),
+            values: Queries(sizes) + Outputs(sizes) + Keys(sizes) + Values(sizes) + Rows(sizes),
+            products: 2.0 * Pairs(sizes) * (sizes.D + sizes.ValueSize)))
             device?.AttentionForward(q, k, v, in sizes, in dropout, y, logSumExp);
     }
 
@@ -20,11 +20,12 @@ public sealed partial class ProfilingBackend
         Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv)
     {
+        double products = Pairs(sizes) * (6.0 * sizes.D + 4.0 * sizes.ValueSize); // scores, dq, dk; slopes, dv
         using (Time(
-            new(nameof(AttentionBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 10.0 * Pairs(sizes) * sizes.D,
-            values: 3.0 * Queries(sizes) + 2.0 * Keys(sizes) + Rows(sizes) + Out(dq, Queries(sizes)) + Out(dk, Keys(sizes))
-                + Out(dv, Keys(sizes)),
-            products: 10.0 * Pairs(sizes) * sizes.D))
+            new(nameof(AttentionBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: products,
+            values: Queries(sizes) + 2.0 * Outputs(sizes) + Keys(sizes) + Values(sizes) + Rows(sizes) + Out(dq, Queries(sizes))
+                + Out(dk, Keys(sizes)) + Out(dv, Values(sizes)),
+            products: products))
             device?.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
     }
 
@@ -32,8 +33,8 @@ public sealed partial class ProfilingBackend
     public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp)
     {
         using (Time(
-            new(nameof(AttentionSinksForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: Queries(sizes) + 6.0 * Rows(sizes),
-            values: 2.0 * Queries(sizes) + 2.0 * Rows(sizes)))
+            new(nameof(AttentionSinksForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: Outputs(sizes) + 6.0 * Rows(sizes),
+            values: 2.0 * Outputs(sizes) + 2.0 * Rows(sizes)))
             device?.AttentionSinksForward(sinks, in sizes, y, logSumExp);
     }
 
@@ -42,8 +43,8 @@ public sealed partial class ProfilingBackend
         Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
     {
         using (Time(
-            new(nameof(AttentionSinksBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 2.0 * Queries(sizes) + 4.0 * Rows(sizes),
-            values: 2.0 * Queries(sizes) + Rows(sizes) + Out(dSinks, sizes.H)))
+            new(nameof(AttentionSinksBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 2.0 * Outputs(sizes) + 4.0 * Rows(sizes),
+            values: 2.0 * Outputs(sizes) + Rows(sizes) + Out(dSinks, sizes.H)))
             device?.AttentionSinksBackward(dy, y, sinks, logSumExp, in sizes, dSinks);
     }
 
@@ -59,6 +60,10 @@ public sealed partial class ProfilingBackend
     private static double Queries(in AttentionSizes s) => 1.0 * s.B * s.T * s.H * s.D;
 
     private static double Keys(in AttentionSizes s) => 1.0 * s.B * s.S * s.KvHeads * s.D;
+
+    private static double Outputs(in AttentionSizes s) => 1.0 * s.B * s.T * s.H * s.ValueSize;
+
+    private static double Values(in AttentionSizes s) => 1.0 * s.B * s.S * s.KvHeads * s.ValueSize;
 
     private static double Rows(in AttentionSizes s) => 1.0 * s.B * s.H * s.T;
 }

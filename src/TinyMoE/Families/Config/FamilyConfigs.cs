@@ -17,7 +17,7 @@ internal static class FamilyConfigs
 
     /// <summary>The family and the configuration that a file describes.</summary>
     /// <exception cref="TinyMoEException">The family is not known, a value cannot be, or a key may change the computation.</exception>
-    public static (Family Family, RunConfig Config, IReadOnlyList<string> Notes) Read(FamilyConfig file)
+    public static (Family Family, RunConfig Config, Quantization Packing, IReadOnlyList<string> Notes) Read(FamilyConfig file)
     {
         string type = file.Text("model_type");
         Family family = Family.All.FirstOrDefault(family => family.Name == type) ?? throw new TinyMoEException(
@@ -25,6 +25,7 @@ internal static class FamilyConfigs
         OurKeys keys = OurKeys.Of(Empty);
         foreach (ConfigRule rule in family.Rules)
             rule.Read(file, keys);
+        Quantization packing = Quantization.Read(file);
         IReadOnlyList<string> notes = [.. Descriptive.Check(file, family.Name)];
         RunConfig config;
         try
@@ -37,7 +38,7 @@ internal static class FamilyConfigs
             throw new TinyMoEException($"{file.Path}: {e.Message}", e);
         }
 
-        return (family, config, notes);
+        return (family, config, packing, notes);
     }
 
     /// <summary>What a family says of a model.</summary>
@@ -82,6 +83,7 @@ internal static class FamilyConfigs
         Model = new ModelConfig { Norm = NormKind.Rms, Positions = PositionKind.Rope, FeedForward = FeedForwardKind.SwiGlu },
         Moe = new MoeConfig { Experts = 0, Router = RouterKind.TopK },
         Train = new TrainConfig { Batch = 1, Accumulation = 1 },
+        Data = new DataConfig { Tokenizer = TokenizerKind.Bpe },
     };
 
     private static JsonObject Said(Family family, RunConfig config)
@@ -97,9 +99,12 @@ internal static class FamilyConfigs
         return file;
     }
 
+    /// <summary>As a file has it: numbers that were put in as whole ones are read as any number.</summary>
+    private static JsonObject Reread(JsonObject file) => JsonNode.Parse(file.ToJsonString())!.AsObject();
+
     private static List<(string Key, string Said, string Wanted)> Differences(Family family, RunConfig config, JsonObject file)
     {
-        (_, RunConfig said, _) = Read(FamilyConfig.Of((JsonObject)file.DeepClone(), "config.json"));
+        (_, RunConfig said, _, _) = Read(FamilyConfig.Of(Reread(file), "config.json"));
         return
         [
             .. ConfigKeys.Differences(Canonical(said), Canonical(config)).Where(difference =>

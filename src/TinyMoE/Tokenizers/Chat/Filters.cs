@@ -7,17 +7,18 @@ internal static partial class Filters
     {
         ["abs"] = Abs, ["attr"] = Attr, ["batch"] = Batch, ["capitalize"] = OfText(PythonText.Capitalize), ["center"] = Center,
         ["count"] = Length, ["d"] = Default, ["default"] = Default, ["dictsort"] = DictSort, ["e"] = OfText(Escape),
-        ["escape"] = OfText(Escape), ["first"] = First, ["float"] = ToFloat, ["forceescape"] = OfText(Escape), ["format"] = Format,
-        ["groupby"] = GroupBy, ["indent"] = Indent, ["int"] = ToWhole, ["items"] = Items, ["join"] = Join, ["last"] = Last,
-        ["length"] = Length, ["list"] = (run, arguments) => new ListValue([.. run.Visit(arguments.Bind("list", "value")[0]!)]),
+        ["escape"] = OfText(Escape), ["filesizeformat"] = FileSize, ["first"] = First, ["float"] = ToFloat,
+        ["forceescape"] = OfText(Escape), ["format"] = Format, ["groupby"] = GroupBy, ["indent"] = Indent, ["int"] = ToWhole,
+        ["items"] = Items, ["join"] = Join, ["last"] = Last, ["length"] = Length,
+        ["list"] = (run, arguments) => new ListValue([.. run.Visit(arguments.Bind("list", "value")[0]!)]),
         ["lower"] = OfText(PythonText.Lower), ["map"] = Map, ["max"] = (run, arguments) => Extreme(run, arguments, "max", 1),
         ["min"] = (run, arguments) => Extreme(run, arguments, "min", -1), ["reject"] = (run, arguments) => Select(run, arguments, false),
         ["rejectattr"] = (run, arguments) => SelectByAttribute(run, arguments, false), ["replace"] = Replace, ["reverse"] = Reverse,
         ["round"] = Round, ["safe"] = OfText(text => text), ["select"] = (run, arguments) => Select(run, arguments, true),
         ["selectattr"] = (run, arguments) => SelectByAttribute(run, arguments, true), ["slice"] = Slice, ["sort"] = Sort,
-        ["string"] = OfText(text => text), ["sum"] = Sum, ["title"] = OfText(Title), ["tojson"] = ToJson, ["trim"] = Trim,
-        ["truncate"] = Truncate, ["unique"] = Unique, ["upper"] = OfText(PythonText.Upper), ["urlencode"] = OfText(EscapeUrl),
-        ["wordcount"] = WordCount,
+        ["string"] = OfText(text => text), ["striptags"] = OfText(StripTags), ["sum"] = Sum, ["title"] = OfText(Title),
+        ["tojson"] = ToJson, ["trim"] = Trim, ["truncate"] = Truncate, ["unique"] = Unique, ["upper"] = OfText(PythonText.Upper),
+        ["urlencode"] = OfText(EscapeUrl), ["wordcount"] = WordCount, ["xmlattr"] = XmlAttributes,
     };
 
     /// <summary>The names of all filters.</summary>

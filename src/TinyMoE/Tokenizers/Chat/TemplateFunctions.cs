@@ -15,14 +15,19 @@ internal static class TemplateFunctions
         Add("cycler", "type", (_, arguments) => arguments.Positional.Count == 0
             ? throw new TemplateFailure("at least one item has to be provided") : new Cycler([.. arguments.Positional]));
         Add("joiner", "type", (run, arguments) => new Joiner(arguments.Bind("joiner", "sep?")[0] ?? ", "));
-        Add("raise_exception", "function", (run, arguments) => throw new TemplateFailure(
-            TemplateText.Of(run, arguments.Bind("raise_exception", "message")[0]!)) { IsRaised = true });
+        Add("raise_exception", "function", Raise);
         Add("strftime_now", "function", (run, arguments) => TimeFormat.Of(
             run, TemplateText.Of(run, arguments.Bind("strftime_now", "format")[0]!), run.Now ?? DateTime.Now));
         return globals;
 
         void Add(string name, string type, Func<TemplateRun, Arguments, object> call) =>
             globals.Set(name, new FunctionValue(type, name, call));
+    }
+
+    private static object Raise(TemplateRun run, Arguments arguments)
+    {
+        string message = TemplateText.Of(run, arguments.Bind("raise_exception", "message")[0]!);
+        throw new TemplateFailure(message) { IsRaised = true };
     }
 
     private static object MakeRange(TemplateRun run, Arguments arguments)

@@ -137,9 +137,22 @@ internal sealed record FormatSpec(bool Left, bool Plus, bool Space, bool Zero, i
             return power[^3] == '0' ? power[..^3] + power[^2..] : power;
         }
 
-        string shortest = Numbers.Print(double.Parse(Scientific(value, 'E', Math.Max(0, digits - 1)), CultureInfo.InvariantCulture));
-        return shortest.EndsWith(".0", StringComparison.Ordinal) ? shortest[..^2] : shortest;
+        return General(value, Math.Max(1, digits), char.IsUpper(type) ? "E" : "e");
     }
+
+    // So many significant digits, without zeros at the end; as a power of ten where that many do not reach the point, or below 1e-4.
+    private static string General(double value, int digits, string letter)
+    {
+        string[] power = Scientific(value, 'E', digits - 1).Split('E');
+        int exponent = int.Parse(power[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        if (exponent >= -4 && exponent < digits)
+            return WithoutZeros(Numbers.Fixed(value, digits - 1 - exponent));
+        string shown = Math.Abs(exponent).ToString("00", CultureInfo.InvariantCulture);
+        return WithoutZeros(power[0]) + letter + (exponent < 0 ? "-" : "+") + shown;
+    }
+
+    private static string WithoutZeros(string number) =>
+        number.Contains('.', StringComparison.Ordinal) ? number.TrimEnd('0').TrimEnd('.') : number;
 
     private static string Scientific(double value, char letter, int digits) =>
         value.ToString(letter + digits.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
@@ -168,7 +181,9 @@ internal sealed record FormatSpec(bool Left, bool Plus, bool Space, bool Zero, i
     }
 }
 
-/// <summary>Python's "...".format(values): {}, {0}, {name}, each with .attribute and [item], and !s or !r; no more of it.</summary>
+/// <summary>
+/// Python's "...".format(values): {}, {0}, {name}, each with .attribute and [item], with !s or !r, and with a format as {:>8.2f}.
+/// </summary>
 internal static class BraceFormat
 {
     /// <summary>A format with its values.</summary>
@@ -204,11 +219,13 @@ internal static class BraceFormat
 
     private static string Field(TemplateRun run, string field, Arguments arguments, ref int next)
     {
-        bool quoted = field.EndsWith("!r", StringComparison.Ordinal);
-        if (quoted || field.EndsWith("!s", StringComparison.Ordinal))
-            field = field[..^2];
-        if (field.AsSpan().IndexOfAny("{:!") >= 0)
-            throw new TemplateFailure("format() knows {}, {0} and {name} only, without a format of their own");
+        int colon = field.IndexOf(':', StringComparison.Ordinal);
+        string format = colon < 0 ? "" : field[(colon + 1)..];
+        field = colon < 0 ? field : field[..colon];
+        bool quoted = field.EndsWith("!r", StringComparison.Ordinal), printed = field.EndsWith("!s", StringComparison.Ordinal);
+        field = quoted || printed ? field[..^2] : field;
+        if (field.AsSpan().IndexOfAny("{!") >= 0)
+            throw new TemplateFailure("format() knows !r and !s, and no fields inside of fields");
         int end = field.AsSpan().IndexOfAny(".[");
         string first = end < 0 ? field : field[..end];
         object? value = first.Length == 0 ? At(next++) : int.TryParse(first, NumberStyles.None, null, out int place) ? At(place)
@@ -220,7 +237,8 @@ internal static class BraceFormat
                 : run.Attribute(value, key);
         }
 
-        return quoted ? TemplateText.Quoted(run, value) : TemplateText.Of(run, value);
+        value = quoted ? TemplateText.Quoted(run, value) : printed ? TemplateText.Of(run, value) : value;
+        return format.Length == 0 ? TemplateText.Of(run, value) : FieldFormat.Of(run, value, format);
 
         object At(int place) => place < arguments.Positional.Count ? arguments.Positional[place] : throw new TemplateFailure(
             $"Replacement index {place} out of range for positional args tuple");

@@ -57,6 +57,7 @@ internal static class TimeFormat
             'P' => time.Hour < 12 ? "am" : "pm",
             'r' => $"{Number(twelve, 2)}:{Named("mm:ss")} {(time.Hour < 12 ? "AM" : "PM")}",
             'R' => Named("HH:mm"),
+            's' => new DateTimeOffset(time).ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture),
             'S' => Number(time.Second, 2),
             't' => "\t",
             'T' or 'X' => Named("HH:mm:ss"),

@@ -7,7 +7,7 @@ namespace TinyMoE.Tokenizers.Training;
 /// </summary>
 /// <param name="recipe">What tokenizer it is to be.</param>
 /// <param name="threads">Threads to count words on.</param>
-/// <param name="progress">Is told how far it is: after every text, and after some hundred merges.</param>
+/// <param name="progress">Is told how far it is, perhaps on another thread: after every mebibyte, and after some hundred merges.</param>
 internal sealed class BpeTraining(BpeRecipe recipe, int threads, Action<TokenizerProgress>? progress = null)
 {
     private readonly BpeTrainerOptions options = recipe.ToOptions();
@@ -15,11 +15,7 @@ internal sealed class BpeTraining(BpeRecipe recipe, int threads, Action<Tokenize
     private long bytes;
 
     /// <summary>Counts the words of texts in UTF-8.</summary>
-    public void Add(IEnumerable<View<byte>> texts, CancellationToken stop)
-    {
-        counter.Add(texts.Select(Measured), stop);
-        Tell(0);
-    }
+    public void Add(IEnumerable<View<byte>> texts, CancellationToken stop) => counter.Add(texts, Read, stop);
 
     /// <summary>Finds the merges.</summary>
     public TrainedTokenizer Train(CancellationToken stop)
@@ -30,11 +26,11 @@ internal sealed class BpeTraining(BpeRecipe recipe, int threads, Action<Tokenize
         return new TrainedTokenizer(file, trained.Tokens.Count, trained.Merges.Count, counts.Total, counts.Count, trained.TextTokens);
     }
 
-    private View<byte> Measured(View<byte> text)
+    private void Read(int more)
     {
-        bytes += text.Length;
-        return text;
+        bytes += more;
+        Tell(0);
     }
 
-    private void Tell(int tokens) => progress?.Invoke(new TokenizerProgress(bytes, counter.Counts.Total, counter.Counts.Count, tokens));
+    private void Tell(int tokens) => progress?.Invoke(new TokenizerProgress(bytes, tokens));
 }

@@ -11,7 +11,5 @@ internal sealed record TrainedTokenizer(byte[] File, int Tokens, int Merges, lon
 
 /// <summary>How far the training of a tokenizer is.</summary>
 /// <param name="Bytes">Bytes of text that were read.</param>
-/// <param name="Words">Words in them.</param>
-/// <param name="DifferentWords">How many of these are different.</param>
 /// <param name="Tokens">Number of tokens there are; 0 while words are counted.</param>
-public sealed record TokenizerProgress(long Bytes, long Words, int DifferentWords, int Tokens);
+public sealed record TokenizerProgress(long Bytes, int Tokens);

@@ -77,32 +77,48 @@ internal sealed class TrainedWords
     // What is merged moves to the front of the word; gives how many tokens are left.
     private int Merge(Span<int> tokens, int left, int right, int union, int word)
     {
-        int end = 0;
-        for (int i = 0; i < tokens.Length; i++)
+        int end = 0, from = 0;
+        for (int at; (at = Find(tokens, from, left, right)) >= 0; from = at + 2)
         {
-            if (tokens[i] != left || i + 1 == tokens.Length || tokens[i + 1] != right)
-            {
-                tokens[end++] = tokens[i];
-                continue;
-            }
-
+            end = Move(tokens[from..at], tokens, end);
             if (end > 0)
             {
                 Fall(tokens[end - 1], left, word);
                 Rise(tokens[end - 1], union, word);
             }
 
-            i++;
-            if (i + 1 < tokens.Length)
+            if (at + 2 < tokens.Length)
             {
-                Fall(right, tokens[i + 1], word);
-                Rise(union, tokens[i + 1], word);
+                Fall(right, tokens[at + 2], word);
+                Rise(union, tokens[at + 2], word);
             }
 
             tokens[end++] = union;
         }
 
-        return end;
+        return Move(tokens[from..], tokens, end);
+    }
+
+    /// <summary>Where the pair is next, from a place on; -1: nowhere. Words may be as long as texts, so that whole vectors are searched.</summary>
+    private static int Find(ReadOnlySpan<int> tokens, int from, int left, int right)
+    {
+        while (tokens.Length - from >= 2)
+        {
+            int found = tokens[from..^1].IndexOf(left);
+            if (found < 0)
+                return -1;
+            if (tokens[from + found + 1] == right)
+                return from + found;
+            from += found + 1;
+        }
+
+        return -1;
+    }
+
+    private static int Move(ReadOnlySpan<int> some, Span<int> tokens, int end)
+    {
+        some.CopyTo(tokens[end..]);
+        return end + some.Length;
     }
 
     private void Fall(int left, int right, int word) => Of(left, right).Count -= times[word];

@@ -14,13 +14,15 @@ internal sealed class WordCounter(TokenizerStyle style, int threads)
     /// <summary>What was counted.</summary>
     public WordCounts Counts { get; } = new();
 
-    /// <summary>Counts the words of texts in UTF-8.</summary>
+    /// <summary>
+    /// Counts the words of texts in UTF-8; <paramref name="begun"/> is told the bytes of every block whose turn it is, one after the other.
+    /// </summary>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
-    public void Add(IEnumerable<View<byte>> texts, CancellationToken stop)
+    public void Add(IEnumerable<View<byte>> texts, Action<int>? begun, CancellationToken stop)
     {
         ParallelOptions options = new() { MaxDegreeOfParallelism = threads, CancellationToken = stop };
         Parallel.ForEach(
-            texts.SelectMany(Blocks),
+            texts.SelectMany(text => Blocks(text, begun)),
             options,
             () => (Cutter: WordCutter.Of(style), Counts: new WordCounts()),
             (block, _, own) =>
@@ -48,11 +50,12 @@ internal sealed class WordCounter(TokenizerStyle style, int threads)
     }
 
     /// <summary>Whole lines, as many as make a block, or one that is longer.</summary>
-    private static IEnumerable<View<byte>> Blocks(View<byte> text)
+    private static IEnumerable<View<byte>> Blocks(View<byte> text, Action<int>? begun)
     {
         for (int start = 0; start < text.Length;)
         {
             int end = EndOfBlock(text, start);
+            begun?.Invoke(end - start);
             yield return text.Slice(start, end - start);
             start = end;
         }

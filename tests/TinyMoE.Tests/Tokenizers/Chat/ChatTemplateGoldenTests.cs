@@ -28,6 +28,7 @@ public sealed class ChatTemplateGoldenTests
 
     [Theory]
     [InlineData("expressions", 950)]
+    [InlineData("formats", 109)]
     [InlineData("random", 500)]
     public void Render_OfASmallTemplate_IsTransformersText(string name, int count)
     {

@@ -39,7 +39,6 @@ public sealed class BpeTrainerTests
     [Fact]
     public void Train_OnTextsFullOfTies_MergesAsTheNaiveTrainer()
     {
-        int compared = 0;
         for (int seed = 1; seed <= 300; seed++)
         {
             Random random = new(seed);
@@ -54,15 +53,10 @@ public sealed class BpeTrainerTests
             }
 
             NaiveBpe naive = NaiveBpe.Train(counts, vocabulary: 150);
-            if (naive.MadeTwice)
-                continue; // there the queue of huggingface/tokenizers has a pair twice, see the test below
             BpeVocabulary trained = Train(counts, 150);
             Assert.Equal(naive.Tokens, trained.Tokens);
             Assert.Equal(naive.Merges, trained.Merges);
-            compared++;
         }
-
-        Assert.InRange(compared, 30, 300);
     }
 
     [Fact]

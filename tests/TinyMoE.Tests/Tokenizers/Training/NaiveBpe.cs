@@ -19,8 +19,6 @@ internal sealed class NaiveBpe
             string union = tokens[pair.Left] + tokens[pair.Right];
             if (!tokens.Contains(union))
                 tokens.Add(union);
-            else
-                MadeTwice = true;
             merges.Add(pair);
             foreach ((List<int> ids, _) in words)
                 Merge(ids, pair, tokens.IndexOf(union));
@@ -32,9 +30,6 @@ internal sealed class NaiveBpe
 
     /// <summary>The merges in order.</summary>
     public IReadOnlyList<(int Left, int Right)> Merges => merges;
-
-    /// <summary>Whether two merges make the same token.</summary>
-    public bool MadeTwice { get; }
 
     public static NaiveBpe Train(IReadOnlyDictionary<string, long> counts, int vocabulary) => new(counts, vocabulary);
 

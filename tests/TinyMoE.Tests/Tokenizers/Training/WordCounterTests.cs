@@ -40,10 +40,10 @@ public sealed class WordCounterTests
         for (int seed = 1; text.Length < 3_000_000; seed++)
             text.Append(RandomText.Of(seed), Encoding.UTF8);
         WordCounter one = new(style, 1), four = new(style, 4), lines = new(style, 2);
-        one.Add([text.View(0, text.Length)], default);
-        four.Add([text.View(0, text.Length)], default);
+        one.Add([text.View(0, text.Length)], null, default);
+        four.Add([text.View(0, text.Length)], null, default);
         int middle = text.Bytes[..1_000_000].LastIndexOf((byte)'\n') + 1;
-        lines.Add([text.View(0, middle), text.View(middle, text.Length)], default);
+        lines.Add([text.View(0, middle), text.View(middle, text.Length)], null, default);
         Assert.Equal(Sorted(one.Counts), Sorted(four.Counts));
         Assert.Equal(Sorted(one.Counts), Sorted(lines.Counts));
     }
@@ -54,7 +54,7 @@ public sealed class WordCounterTests
         using TextBuffer text = new();
         text.Append("a b c\n"u8);
         Assert.ThrowsAny<OperationCanceledException>(
-            () => new WordCounter(TokenizerStyle.Gpt2, 2).Add([text.View(0, text.Length)], new CancellationToken(true)));
+            () => new WordCounter(TokenizerStyle.Gpt2, 2).Add([text.View(0, text.Length)], null, new CancellationToken(true)));
     }
 
     private static List<byte[]> Words(Pipeline steps, string line)

@@ -7,13 +7,13 @@ namespace TinyMoE.Tests.Tokenizers;
 /// <summary>Regular expressions as Oniguruma reads them, and the scanners that stand for well-known ones.</summary>
 public sealed class PatternTests
 {
-    public static TheoryData<string> Known => [.. Scanner.Patterns];
+    public static TheoryData<string> Known => [.. KnownPatterns.All];
 
     [Theory]
     [MemberData(nameof(Known))]
     public void Scanner_RandomText_CutsAsTheEngine(string expression)
     {
-        Scanner scanner = Scanner.Of(expression)!;
+        IPattern scanner = KnownPatterns.Of(expression)!;
         Pattern engine = Pattern.Parse(expression);
         Random random = new(1);
         for (int i = 0; i < 3000; i++)

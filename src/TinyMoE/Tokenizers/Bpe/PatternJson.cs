@@ -18,7 +18,7 @@ internal static class PatternJson
         string regex = part["Regex"].Text();
         try
         {
-            return (Scanner.Of(regex) is { } scanner ? scanner : Pattern.Parse(regex), false, 0);
+            return (KnownPatterns.Of(regex) ?? Pattern.Parse(regex), false, 0);
         }
         catch (FormatException e)
         {

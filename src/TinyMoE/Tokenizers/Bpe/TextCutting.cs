@@ -1,5 +1,6 @@
 using TinyMoE.Tokenizers.Normalizers;
 using TinyMoE.Tokenizers.PreTokenizers;
+using TinyMoE.Tokenizers.Regexes;
 
 namespace TinyMoE.Tokenizers.Bpe;
 
@@ -47,7 +48,7 @@ internal static class TextCutting
             int found = utf8[at..].IndexOf(mark);
             if (found < 0 || (at += found) >= utf8.Length - 1)
                 break;
-            if (cut == TextCut.Lines && utf8[at - 1] is > 0x20 and < 0x7F && IsLetter(utf8[at + 1]))
+            if (cut == TextCut.Lines && EndsLine(utf8, at) && BeginsLine(utf8, at + 1))
                 return at + 1;
             if (cut == TextCut.Spaces && IsLetter(utf8[at - 1]) && IsLetter(utf8[at + 1]))
                 return at;
@@ -55,6 +56,16 @@ internal static class TextCutting
 
         return utf8.Length;
     }
+
+    // Normalization leaves what these are: no white space before the line feed, and a letter behind it.
+    private static bool EndsLine(ReadOnlySpan<byte> utf8, int at) => utf8[at - 1] < 0x80
+        ? utf8[at - 1] is > 0x20 and < 0x7F
+        : Unicode.At(utf8, Unicode.Before(utf8, at), out _) is (> 0x3000 and < 0xD7A4) or (>= 0x400 and < 0x530);
+
+    private static bool BeginsLine(ReadOnlySpan<byte> utf8, int at) => utf8[at] < 0x80
+        ? IsLetter(utf8[at])
+        : Unicode.At(utf8, at, out _) is (>= 0x400 and < 0x482) or (>= 0x3041 and < 0x3097) or (>= 0x30A1 and < 0x30FB)
+            or (>= 0x4E00 and < 0x9FFD) or (>= 0xAC00 and < 0xD7A4);
 
     private static bool IsLetter(byte value) => (uint)((value | 0x20) - 'a') <= 'z' - 'a';
 }

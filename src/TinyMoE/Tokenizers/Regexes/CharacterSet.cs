@@ -39,7 +39,14 @@ internal sealed class CharacterSet
             yield return System.Text.Rune.ToUpperInvariant(new System.Text.Rune(folded)).Value;
         int special = folded switch
         {
-            's' => 0x17F, 'k' => 0x212A, 0xE5 => 0x212B, 0x3C9 => 0x2126, 0x3BC => 0xB5, 0x3C3 => 0x3C2, 0xDF => 0x1E9E, _ => folded,
+            's' => 0x17F,
+            'k' => 0x212A,
+            0xE5 => 0x212B,
+            0x3C9 => 0x2126,
+            0x3BC => 0xB5,
+            0x3C3 => 0x3C2,
+            0xDF => 0x1E9E,
+            _ => folded,
         };
         yield return special;
     }

@@ -6,19 +6,8 @@ namespace TinyMoE.Tokenizers.Regexes;
 /// </summary>
 internal abstract class Scanner : IPattern
 {
-    private static readonly (string Pattern, Scanner Scanner)[] Known =
-    [
-        (Gpt2Scanner.Pattern, new Gpt2Scanner()),
-        (Cl100kScanner.PatternOf("\\p{N}{1,3}"), new Cl100kScanner(digits: 3)),
-        (Cl100kScanner.PatternOf("\\p{N}"), new Cl100kScanner(digits: 1)),
-        (O200kScanner.Pattern, new O200kScanner()),
-    ];
-
-    /// <summary>The patterns that have a scanner.</summary>
-    public static IEnumerable<string> Patterns => Known.Select(known => known.Pattern);
-
     /// <summary>The scanner of a pattern, recognised by its text to the letter; null: it has none.</summary>
-    public static Scanner? Of(string pattern) => Known.FirstOrDefault(known => known.Pattern == pattern).Scanner;
+    public static Scanner? Of(string pattern) => KnownPatterns.Of(pattern) as Scanner;
 
     /// <summary>Where the match that begins at <paramref name="at"/>, before the end of the text, ends.</summary>
     public abstract int Next(ReadOnlySpan<byte> utf8, int at);
@@ -78,7 +67,7 @@ internal abstract class Scanner : IPattern
     /// <summary>
     /// <c>\s+(?!\S)|\s+</c>: all of the space at the end of a text, else all but its last character, which begins what follows.
     /// </summary>
-    protected static int Spaces(ReadOnlySpan<byte> utf8, int at)
+    internal static int Spaces(ReadOnlySpan<byte> utf8, int at)
     {
         int end = at, last = at; // last: where the last character of the run begins
         while (end < utf8.Length && Unicode.IsSpace(Unicode.At(utf8, end, out int length)))
@@ -91,7 +80,7 @@ internal abstract class Scanner : IPattern
     }
 
     /// <summary><c>\s*[\r\n]+</c>: up to the last line end of a run of space; -1: it has none.</summary>
-    protected static int LineEnds(ReadOnlySpan<byte> utf8, int at)
+    internal static int LineEnds(ReadOnlySpan<byte> utf8, int at)
     {
         int last = -1;
         while (at < utf8.Length)

@@ -1,5 +1,4 @@
 using TinyMoE.Families;
-using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.App;

@@ -1,5 +1,4 @@
 using TinyMoE.Backends;
-using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Families;
 using TinyMoE.Generate;

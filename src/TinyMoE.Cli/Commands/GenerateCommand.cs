@@ -1,11 +1,9 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyMoE.App;
 using TinyMoE.Cli.Output;
-using TinyMoE.Files;
 using TinyMoE.Generate;
 using TinyMoE.Train;
 

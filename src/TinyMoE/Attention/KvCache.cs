@@ -1,5 +1,4 @@
 using TinyMoE.Backends;
-using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Attention;

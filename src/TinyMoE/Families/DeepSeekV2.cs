@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using TinyMoE.Configuration;
 using TinyMoE.Families.Config;
 

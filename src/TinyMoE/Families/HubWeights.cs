@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 using TinyMoE.Families.Config;
 using TinyMoE.Files;
 using TinyMoE.Layers;

@@ -1,7 +1,6 @@
 using System.Numerics.Tensors;
 using TinyMoE.Backends;
 using TinyMoE.Layers;
-using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.Tensors;
 

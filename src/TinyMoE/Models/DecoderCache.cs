@@ -3,7 +3,7 @@ using TinyMoE.Attention;
 namespace TinyMoE.Models;
 
 /// <summary>
-/// What every layer of a decoder keeps of the tokens seen so far by one sequence; <see cref="Decoder.NewCache"/> makes it.
+/// What every layer of a decoder keeps of the tokens seen so far by one sequence; <see cref="Decoder.NewCache()"/> makes it.
 /// </summary>
 public sealed class DecoderCache : IDisposable
 {

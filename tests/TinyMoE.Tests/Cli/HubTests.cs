@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using TinyMoE.Configuration;
 using TinyMoE.Families;
 using TinyMoE.Files;
 using TinyMoE.Tests.Families;

@@ -3,7 +3,6 @@ using TinyMoE.Backends.Cases;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
-using Bfloat16s = TinyMoE.Memory.View<ushort>;
 using Floats = TinyMoE.Memory.View<float>;
 using Product = TinyMoE.Cuda.Product;
 

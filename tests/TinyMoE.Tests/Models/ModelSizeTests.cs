@@ -9,7 +9,7 @@ namespace TinyMoE.Tests.Models;
 
 public sealed class ModelSizeTests
 {
-    public static TheoryData<string> Names => 
+    public static TheoryData<string> Names =>
         ["plain", "noisy", "switch-head", "heads", "latent", .. Presets.All.Select(preset => preset.Name)];
 
     [Theory]

@@ -1,5 +1,3 @@
-using TinyMoE.Configuration;
-
 namespace TinyMoE.Families.Config;
 
 /// <summary>What DeepSeek's families share: latent attention, and which layers have experts.</summary>

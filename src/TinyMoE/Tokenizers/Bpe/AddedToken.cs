@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using TinyMoE.Tokenizers.Regexes;
 
 namespace TinyMoE.Tokenizers.Bpe;

@@ -1,4 +1,3 @@
-using TinyMoE.Tokenizers.Normalizers;
 using TinyMoE.Tokenizers.PreTokenizers;
 using TinyMoE.Tokenizers.Regexes;
 

@@ -194,7 +194,7 @@ internal sealed class Arithmetic(int line, string sign, Expression left, Express
 internal sealed class Signed(int line, bool negative, Expression value) : Expression(line)
 {
     /// <inheritdoc/>
-    protected override object Compute(TemplateRun run) => run.Sign(negative, value.Value(run));
+    protected override object Compute(TemplateRun run) => TemplateRun.Sign(negative, value.Value(run));
 }
 
 /// <summary>Values as text, one after another: a ~ b.</summary>

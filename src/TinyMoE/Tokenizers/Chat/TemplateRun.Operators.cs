@@ -122,7 +122,7 @@ internal sealed partial class TemplateRun
     }
 
     /// <summary>A number with a sign before it.</summary>
-    public object Sign(bool negative, object value)
+    public static object Sign(bool negative, object value)
     {
         Defined(value);
         if (!Numbers.IsNumber(value))

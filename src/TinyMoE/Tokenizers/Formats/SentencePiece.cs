@@ -1,4 +1,3 @@
-using System.Text;
 using TinyMoE.Files;
 using TinyMoE.Tokenizers.Bpe;
 

@@ -107,7 +107,9 @@ public static class Chatting
     {
         if (request.Template is { } path)
             return ChatTemplate.Load(path);
-        return opened.ChatTemplate is { } own ? ChatTemplate.Parse(own, $"the chat template of {request.Model}") : throw new RequestException(
+        if (opened.ChatTemplate is { } own)
+            return ChatTemplate.Parse(own, $"the chat template of {request.Model}");
+        throw new RequestException(
             $"{request.Model} has no chat template (chat_template.jinja, or one in tokenizer_config.json); name one by {Setting.Template}");
     }
 

@@ -30,7 +30,11 @@ internal sealed class EvaluatedText
         LabelSet? labels = model.LoadLabels();
         string fingerprint = model.Run?.State.Fingerprint ?? ImportedRun.Fingerprint;
         if (request.Sources is null && fingerprint == ImportedRun.Fingerprint)
-            throw new RequestException($"{request.Model} was trained by others, on what is not known here: name a text by {Setting.Sources}");
+        {
+            throw new RequestException(
+                $"{request.Model} was trained by others, on what is not known here: name a text by {Setting.Sources}");
+        }
+
         if (request.Sources is null)
             return ReadOwn(request, tokenizer, labels, own, fingerprint, stop);
 
@@ -38,7 +42,8 @@ internal sealed class EvaluatedText
         data = request.Labels is null ? data : (new RunConfig { Data = data }).With("data.labels", request.Labels).Data;
         Corpus corpus = Corpus.Load(data, tokenizer, labels, stop);
         bool isOwn = corpus.Fingerprint == fingerprint;
-        return new EvaluatedText(request.Sources, corpus, isOwn, isOwn || fingerprint == ImportedRun.Fingerprint ? corpus.Notes : corpus.Notes.Concat(Known(data, own)));
+        bool isKnown = !isOwn && fingerprint != ImportedRun.Fingerprint; // what it was trained on, beside the text
+        return new EvaluatedText(request.Sources, corpus, isOwn, isKnown ? corpus.Notes.Concat(Known(data, own)) : corpus.Notes);
     }
 
     private static EvaluatedText ReadOwn(

@@ -174,8 +174,10 @@ internal sealed class HubExport
         {
             if (region.Length == 0)
                 region = new float[regionLength];
-            foreach ((Parameter parameter, FileTensor tensor) in parts.Where(part => part.Tensor.Part!.Value.Begin / regionLength == expert))
+            foreach ((Parameter parameter, FileTensor tensor) in parts)
             {
+                if (tensor.Part!.Value.Begin / regionLength != expert)
+                    continue;
                 TensorPart part = tensor.Part!.Value;
                 float[] values = new float[part.Count];
                 source.Read(parameter, tensor.Start, values);

@@ -69,7 +69,7 @@ public sealed class HubModel : IInitialModel
     }
 
     /// <summary>Opens a folder: all but the values of the weights is read and checked.</summary>
-    /// <exception cref="TinyMoEException">It is no such folder, of no family that is known, damaged, or has what is not supported.</exception>
+    /// <exception cref="TinyMoEException">It is no such folder, of no known family, damaged, or has what is not supported.</exception>
     public static HubModel Open(string folder)
     {
         string path = Path.Combine(folder, "config.json");

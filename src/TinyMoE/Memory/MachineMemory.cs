@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace TinyMoE.Memory;
@@ -9,6 +10,13 @@ internal static class MachineMemory
 
     /// <summary>Bytes; whether they are free is not asked.</summary>
     public static long Bytes { get; } = OperatingSystem.IsLinux() ? OfLinux(TryRead) : OfRuntime();
+
+    /// <summary>The most memory that this process has had at once.</summary>
+    public static long PeakResidentBytes()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
 
     /// <summary>
     /// From what the kernel's files say; <paramref name="read"/> gives the text of a file, or null. A control group that limits memory

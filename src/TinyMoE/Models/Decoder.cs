@@ -101,16 +101,11 @@ public sealed class Decoder : IDisposable
 
     /// <summary>
     /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache
-    /// holds. <paramref name="lastOnly"/>: logits of the last token only (of one sequence, in inference).
+    /// holds. <paramref name="lastOnly"/>: logits of the last token only (of one sequence, in inference). <paramref name="onState"/> is
+    /// told the residual stream (B, T, C): state 0 after the embedding, i after layer i, the last one normed.
     /// </summary>
-    public DecoderOutput Forward(Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false) =>
-        Forward(tape, tokens, pass, cache, lastOnly, onState: null);
-
-    /// <summary>
-    /// The same, telling the state of the residual stream (B, T, C): 0 after the embedding, i after layer i, the last one normed.
-    /// </summary>
-    internal DecoderOutput Forward(
-        Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache, bool lastOnly, Action<int, Tensor>? onState)
+    public DecoderOutput Forward(
+        Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false, Action<int, Tensor>? onState = null)
     {
         ModelConfig model = Config.Model;
         int B = tokens.B, T = tokens.T;
@@ -232,8 +227,3 @@ public sealed class Decoder : IDisposable
         }
     }
 }
-
-/// <summary>The results of a forward pass.</summary>
-/// <param name="Logits">(N, V), N = B·T, or 1 for the last token only.</param>
-/// <param name="Routings">What the router of each MoE layer decided.</param>
-public sealed record DecoderOutput(Tensor Logits, IReadOnlyList<(int Layer, Routing Routing)> Routings);

@@ -5,24 +5,13 @@ using TinyMoE.Data;
 using TinyMoE.Files;
 using TinyMoE.Inspect;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.Optim;
 using TinyMoE.Tensors;
 using TinyMoE.Train.Objectives;
 
 namespace TinyMoE.Train;
-
-/// <summary>The state in which a run ended, and the memory that it took.</summary>
-/// <param name="Step">The last step done.</param>
-/// <param name="Finished">False when it was stopped before its last step.</param>
-/// <param name="BestLoss">The lowest validation loss, infinite when there was no evaluation.</param>
-/// <param name="BestStep">The step of the best evaluation.</param>
-/// <param name="Memory">The memory that the run took.</param>
-public sealed record TrainingResult(int Step, bool Finished, double BestLoss, int BestStep, MemoryReport Memory)
-{
-    /// <summary>The lowest validation loss in bits per byte of the text; null where the targets are no text.</summary>
-    public double? BestBitsPerByte { get; init; }
-}
 
 /// <summary>
 /// The training loop: batches from a source, a loss from an objective. Every random number is a function of (seed, step), so the state of a
@@ -45,6 +34,7 @@ public sealed class Trainer : IDisposable
     private readonly IReadOnlyList<string> startNotes;
     private TrainingState state;
     private RoutingSnapshot lastRouting = RoutingSnapshot.None;
+    private long bytes; // of the text that the step in hand predicts
 
     /// <summary>
     /// Prepares a run in <paramref name="folder"/>, which no other training can have until this one is disposed of: a new run in an empty
@@ -168,7 +158,7 @@ public sealed class Trainer : IDisposable
         if (state.Step <= config.Train.Steps)
             Save(metrics);
         saver.RequireSaved(state);
-        MemoryReport memory = new(state.Step, PeakResidentBytes(), backend.Pool.PeakBytes, size.TrainingBytes);
+        MemoryReport memory = new(state.Step, MachineMemory.PeakResidentBytes(), backend.Pool.PeakBytes, size.TrainingBytes);
         metrics.Write(memory);
         metrics.Flush();
         bool isFinished = state.Step >= config.Train.Steps;
@@ -204,11 +194,11 @@ public sealed class Trainer : IDisposable
         float learningRate = Schedule.LearningRate(train, step), share = 1f / train.Accumulation;
         Model.Parameters.ZeroGrad();
         numbers.Clear();
-        long bytes = 0;
+        bytes = 0;
         for (int part = 0; part < train.Accumulation; part++)
         {
             using Tape tape = backend.NewTape();
-            ObjectiveResult result = Forward(tape, step, part, ref bytes);
+            ObjectiveResult result = Forward(tape, step, part);
             numbers.AddLosses(result.Loss, share);
             if (config.Moe.CapacityFactor > 0)
                 numbers.AddChoices(tape, result.Routings);
@@ -230,7 +220,7 @@ public sealed class Trainer : IDisposable
     }
 
     /// <summary>The model and its loss on one part of the step's batch, whose bytes of text are added up.</summary>
-    private ObjectiveResult Forward(Tape tape, int step, int part, ref long bytes)
+    private ObjectiveResult Forward(Tape tape, int step, int part)
     {
         Batch batch = source.TrainBatch(tape, config, step, part);
         bytes += batch.TargetBytes;
@@ -242,20 +232,13 @@ public sealed class Trainer : IDisposable
         EvaluationOutcome result = Evaluation.Run(backend, Model, source.ForEvaluation(config), state.Step, objective, lastRouting);
         WarningReport[] warnings = [.. RoutingWarnings.Of(config.Moe, result.Routing, lastRouting)];
         metrics.Write(result.Report, result.Routing, warnings);
-        double loss = result.Report.Loss;
-        bool isFinite = double.IsFinite(loss), best = isFinite && !(loss >= state.BestLoss);
+        bool isFinite = double.IsFinite(result.Report.Loss), best = isFinite && !(result.Report.Loss >= state.BestLoss);
         state = state with { EvaluatedStep = state.Step };
         if (isFinite)
             lastRouting = result.Snapshot;
         if (best)
         {
-            double bits = result.Report.BitsPerByte;
-            TrainingState better = state with
-            {
-                BestLoss = loss,
-                BestStep = state.Step,
-                BestBitsPerByte = double.IsFinite(bits) ? bits : null,
-            };
+            TrainingState better = state.WithBest(result.Report);
             state = saver.SaveBest(better, lastRouting) ? better : state;
         }
 
@@ -301,8 +284,7 @@ public sealed class Trainer : IDisposable
         for (int part = 0; part < config.Train.Accumulation; part++)
         {
             using Tape tape = backend.NewTape();
-            long bytes = 0;
-            _ = Forward(tape, step, part, ref bytes);
+            _ = Forward(tape, step, part);
             if (tape.FindNonFinite() is { } place)
                 return place;
         }
@@ -322,12 +304,6 @@ public sealed class Trainer : IDisposable
 
     private static TinyMoEException NotFinite(int step, string what) =>
         new($"step {step}: {what}. Try a lower train.learning_rate, a longer train.warmup or a smaller train.clip.");
-
-    private static long PeakResidentBytes()
-    {
-        using Process process = Process.GetCurrentProcess();
-        return process.PeakWorkingSet64;
-    }
 
     private void TellStart(MetricsLog metrics)
     {

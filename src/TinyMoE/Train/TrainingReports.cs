@@ -98,3 +98,15 @@ public interface ITrainingListener
     /// <summary>Called after a checkpoint was written.</summary>
     void OnCheckpoint(int step, string path);
 }
+
+/// <summary>The state in which a run ended, and the memory that it took.</summary>
+/// <param name="Step">The last step done.</param>
+/// <param name="Finished">False when it was stopped before its last step.</param>
+/// <param name="BestLoss">The lowest validation loss, infinite when there was no evaluation.</param>
+/// <param name="BestStep">The step of the best evaluation.</param>
+/// <param name="Memory">The memory that the run took.</param>
+public sealed record TrainingResult(int Step, bool Finished, double BestLoss, int BestStep, MemoryReport Memory)
+{
+    /// <summary>The lowest validation loss in bits per byte of the text; null where the targets are no text.</summary>
+    public double? BestBitsPerByte { get; init; }
+}

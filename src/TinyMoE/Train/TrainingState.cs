@@ -49,6 +49,14 @@ internal sealed record TrainingState(
     /// <summary>The state of a run that has not begun.</summary>
     public static TrainingState New(string fingerprint) => new(0, null, 0, fingerprint, EvaluatedStep: 0);
 
+    /// <summary>This state where its evaluation is the best so far.</summary>
+    public TrainingState WithBest(EvalReport report) => this with
+    {
+        BestLoss = report.Loss,
+        BestStep = Step,
+        BestBitsPerByte = double.IsFinite(report.BitsPerByte) ? report.BitsPerByte : null,
+    };
+
     /// <summary>Reads what <see cref="Write"/> wrote, in any format up to the newest; <paramref name="path"/> names it in errors.</summary>
     /// <exception cref="TinyMoEException">It is no such state, or of a newer format.</exception>
     public static TrainingState Read(ReadOnlyMemory<byte> text, string path)

@@ -24,16 +24,19 @@ public sealed class HelpTests
         "train",
         "--preset --config --set --data --tokenizer --steps --stop-at --seed --out --init --resume --keep-schedule --overwrite --profile "
         + $"{OfDevice} --json")]
-    [InlineData("eval", $"--run --data --labels --windows --routing {OfDevice} --json")]
+    [InlineData("eval", $"--run --model --data --labels --windows --context --routing {OfDevice} --json")]
     [InlineData(
         "generate",
-        "--run --prompt --ids --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --label --seed "
+        "--run --model --prompt --ids --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --label --seed "
         + $"{OfDevice} --json")]
     [InlineData(
         "chat",
-        $"--run --template --system --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --seed {OfDevice}")]
+        $"--run --model --template --system --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --seed {OfDevice}")]
     [InlineData("doctor", "--json")]
-    [InlineData("info", "--run --preset --config --set --json")]
+    [InlineData("info", "--run --model --preset --config --set --json")]
+    [InlineData("score", $"--run --model --text --file --ids --logits --json {OfDevice}")]
+    [InlineData("import", "--model --out")]
+    [InlineData("export", "--run --model --format --out --dtype --family --shard")]
     [InlineData(
         "tokenizer train",
         "--data --vocabulary --style --special --min-frequency --limit-alphabet --out --overwrite --threads --json")]

@@ -40,7 +40,7 @@ public sealed class UsageTests
         "--init takes the configuration of its run, which excludes --preset and --config; change keys with --set", "tinymoe train")]
     [InlineData("train|extra", "'extra' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
     [InlineData("train|--json|5", "'5' is one word too many (a text of several words goes in quotes)", "tinymoe train")]
-    [InlineData("eval", "option '--run' is required", "tinymoe eval")]
+    [InlineData("eval", "eval needs --run DIR or --model DIR", "tinymoe eval")]
     [InlineData("eval|--run|x|--labels|file", "--labels needs --data; the run's own text has the labels of its training", "tinymoe eval")]
     [InlineData("eval|--run|x|--windows|-1", "--windows needs a whole number, at least 1, not '-1'", "tinymoe eval")]
     [InlineData("generate|--run|x|--tokens|0", "--tokens needs a whole number, at least 1, not '0'", "tinymoe generate")]
@@ -49,7 +49,7 @@ public sealed class UsageTests
     [InlineData("generate|--run|x|--top-p|0", "--top-p needs a number above 0 and at most 1, not '0'", "tinymoe generate")]
     [InlineData("generate|--run|x|--top-p|1.5", "--top-p needs a number above 0 and at most 1, not '1.5'", "tinymoe generate")]
     [InlineData("generate|--run|x|--top-k|-2", "--top-k needs a whole number, at least 0, not '-2'", "tinymoe generate")]
-    [InlineData("info|--run|x|--preset|nano", "--run excludes --preset and --config; name one", "tinymoe info")]
+    [InlineData("info|--run|x|--preset|nano", "--run and --model exclude --preset and --config; name one", "tinymoe info")]
     public void Run_WrongUsage_IsOneLineAndWhereTheHelpIs(string line, string message, string command)
     {
         CommandLine result = CommandLine.Run(line.Split('|'));

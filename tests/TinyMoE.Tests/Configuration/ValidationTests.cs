@@ -47,7 +47,7 @@ public sealed class ValidationTests
     [InlineData(Latent + " attention.value_size=-1", "attention.value_size=-1")]
     [InlineData(Latent + " attention.query_rank=-1", "attention.query_rank=-1")]
     [InlineData(Latent + " attention.query_rank=10000000 attention.head_size=64", "attention.query_rank")]
-    [InlineData(Latent + " attention.value_size=9000000", "attention.heads", "sizes of a head")]
+    [InlineData(Latent + " attention.value_size=9000000", "attention.heads", "attention.value_size")]
     [InlineData("attention.latent_rank=12", "attention.latent_rank=12 needs attention.kind=latent; set that, or attention.latent_rank=0")]
     [InlineData("attention.value_size=12", "attention.value_size=12 needs attention.kind=latent")]
     [InlineData("attention.query_rank=12", "attention.query_rank=12 needs attention.kind=latent")]

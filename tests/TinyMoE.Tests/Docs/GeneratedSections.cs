@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using TinyMoE.Configuration;
+using TinyMoE.Families;
+using TinyMoE.Families.Config;
 using TinyMoE.Tests.Cli;
 
 namespace TinyMoE.Tests.Docs;
@@ -26,6 +28,7 @@ internal static partial class GeneratedSections
         new("routers", RouterTable),
         new("what the routers leave open", RouterRemarks),
         new("balance losses", LossTable),
+        new("families", FamilyTable),
         new("help of tinymoe", () => Help()),
         .. Commands().SelectMany(command => Commands(command).Select(sub => $"{command} {sub}").Prepend(command))
             .Select(name => KeyValuePair.Create<string, Func<string>>($"help of tinymoe {name}", () => Help(name.Split(' ')))),
@@ -44,6 +47,23 @@ internal static partial class GeneratedSections
     });
 
     private static StringBuilder Table(params string[] head) => new(string.Join('\n', head) + "\n");
+
+    private static string FamilyTable()
+    {
+        StringBuilder table = Table("| family | key of config.json | what it is here | |", "|---|---|---|---|");
+        foreach (Family family in Family.All)
+        {
+            string name = $"`{family.Name}`";
+            foreach (ConfigRule rule in family.Rules.Where(rule => rule.Names.Count > 0))
+            {
+                string keys = string.Join(", ", rule.Names.Select(key => $"`{key}`"));
+                table.Append(CultureInfo.InvariantCulture, $"| {name} | {keys} | {rule.Meaning} | {(rule.Write is null ? "read" : "both")} |\n");
+                name = "";
+            }
+        }
+
+        return table.ToString();
+    }
 
     private static string PresetTable()
     {

@@ -11,7 +11,9 @@ internal interface IAttention
     /// <summary>x, result (B, T, C). With a cache of its own making, x continues the sequence that the cache holds.</summary>
     Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null);
 
-    /// <summary>An empty cache for one sequence, which grows as it fills, or with the <paramref name="whole"/> of its room at once.</summary>
+    /// <summary>
+    /// An empty cache for one sequence, which grows as it fills, or with the <paramref name="whole"/> of its room at once.
+    /// </summary>
     AttentionCache NewCache(Backend backend, bool whole = false);
 }
 

@@ -23,9 +23,12 @@ public sealed class Scorer(Backend backend, Decoder model)
     public int? Label { get; init; }
 
     /// <summary>
-    /// A score per token; of the first, which nothing comes before, null. The logits after each token go to <paramref name="logits"/>.
+    /// A score per token; of the first, which nothing comes before, null. The logits after each token go to <paramref name="logits"/>. A
+    /// sequence that is longer than the model's context is read in windows that share their halves, so that every token but the first ones
+    /// comes after half a context at least; logits are not told then.
     /// </summary>
-    /// <exception cref="TinyMoEException">An id is none of the model's, the sequence is longer than its context, or a logit is not finite.
+    /// <exception cref="TinyMoEException">
+    /// An id is none of the model's, the sequence is longer than its context and logits are wanted, or a logit is not finite.
     /// </exception>
     public IReadOnlyList<TokenScore?> Score(IReadOnlyList<int> ids, LogitsSink? logits = null, CancellationToken stop = default)
     {
@@ -38,25 +41,41 @@ public sealed class Scorer(Backend backend, Decoder model)
 
         if (ids.Count == 0)
             throw new TinyMoEException("there is no token to score");
-        if (ids.Count > context)
-            throw new TinyMoEException($"{ids.Count} tokens are more than the model's context of {context}; score fewer at a time");
+        if (ids.Count > context && logits is not null)
+            throw new TinyMoEException($"{ids.Count} tokens are more than the model's context of {context}; ask for logits of fewer");
         List<TokenScore?> scores = [null];
-        bool looksAhead = model.Config.Moe.LooksAhead; // such a model needs all of the sequence at once
-        int chunk = looksAhead ? ids.Count : Chunk;
-        using DecoderCache? cache = looksAhead || ids.Count <= chunk ? null : model.NewCache();
-        float[] rows = new float[Math.Min(chunk, ids.Count) * V];
-        for (int first = 0; first < ids.Count; first += chunk)
+        for (int start = 0; scores.Count < ids.Count || start == 0;)
         {
-            stop.ThrowIfCancellationRequested();
-            int count = Math.Min(chunk, ids.Count - first);
-            Span<float> computed = rows.AsSpan(0, count * V);
-            Compute([.. ids.Skip(first).Take(count)], cache, computed);
-            for (int i = 0; i < count && first + i + 1 < ids.Count; i++)
-                scores.Add(Of(computed.Slice(i * V, V), ids[first + i + 1]));
-            logits?.Invoke(computed);
+            int end = Math.Min(start + context, ids.Count);
+            ScoreWindow([.. ids.Skip(start).Take(end - start)], start, scores, logits, stop);
+            start = Math.Max(start + 1, end - (context / 2));
         }
 
         return scores;
+    }
+
+    /// <summary>Adds the scores of the tokens of a window that have none yet.</summary>
+    private void ScoreWindow(int[] window, int start, List<TokenScore?> scores, LogitsSink? logits, CancellationToken stop)
+    {
+        int V = model.Config.Model.Vocabulary;
+        bool looksAhead = model.Config.Moe.LooksAhead; // such a model needs all of the sequence at once
+        int chunk = looksAhead ? window.Length : Chunk;
+        using DecoderCache? cache = looksAhead || window.Length <= chunk ? null : model.NewCache();
+        float[] rows = new float[Math.Min(chunk, window.Length) * V];
+        for (int first = 0; first < window.Length; first += chunk)
+        {
+            stop.ThrowIfCancellationRequested();
+            int count = Math.Min(chunk, window.Length - first);
+            Span<float> computed = rows.AsSpan(0, count * V);
+            Compute(window[first..(first + count)], cache, computed);
+            for (int i = 0; i < count && first + i + 1 < window.Length; i++)
+            {
+                if (start + first + i + 1 == scores.Count)
+                    scores.Add(Of(computed.Slice(i * V, V), window[first + i + 1]));
+            }
+
+            logits?.Invoke(computed);
+        }
     }
 
     /// <summary>The score of a token by the logits (V) that are computed before it.</summary>

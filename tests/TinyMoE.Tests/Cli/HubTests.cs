@@ -196,7 +196,8 @@ public sealed class HubTests : IDisposable
         File.WriteAllText(folder["hub/config.json"], config.ToJsonString());
         string missing = Assert.Single(CommandLine.Run("info", "--model", folder["hub"]).ErrorLines);
         Assert.Contains("model.layers.3.", missing, StringComparison.Ordinal);
-        Assert.Contains("no folder", Assert.Single(CommandLine.Run("info", "--model", folder["nowhere"]).ErrorLines), StringComparison.Ordinal);
+        string nowhere = Assert.Single(CommandLine.Run("info", "--model", folder["nowhere"]).ErrorLines);
+        Assert.Contains("no folder", nowhere, StringComparison.Ordinal);
     }
 
     /// <summary>Why the independent reader cannot run here; null: it can.</summary>
@@ -219,11 +220,13 @@ public sealed class HubTests : IDisposable
     private float[] Read(string hub)
     {
         string reader = Path.Combine(FloorsTests.RepositoryRoot(), "tests", "golden", "hub_reader.py");
-        using Process python = Process.Start(new ProcessStartInfo("python3", [reader, folder[hub], Ids]) { RedirectStandardOutput = true })!;
+        ProcessStartInfo start = new("python3", [reader, folder[hub], Ids]) { RedirectStandardOutput = true };
+        using Process python = Process.Start(start)!;
         string output = python.StandardOutput.ReadToEnd();
         python.WaitForExit();
         Assert.Equal(0, python.ExitCode);
-        return [.. JsonDocument.Parse(output).RootElement.EnumerateArray().SelectMany(row => row.EnumerateArray()).Select(v => v.GetSingle())];
+        IEnumerable<JsonElement> rows = JsonDocument.Parse(output).RootElement.EnumerateArray();
+        return [.. rows.SelectMany(row => row.EnumerateArray()).Select(value => value.GetSingle())];
     }
 
     private float[] Logits(string option, string name)
@@ -239,8 +242,8 @@ public sealed class HubTests : IDisposable
 
     private void Train(string name, string more = "")
     {
-        string settings = "model.width=32 model.layers=2 attention.heads=4 attention.kv_heads=2 model.context=16 moe.experts=4 moe.hidden=24 "
-            + $"train.batch=2 train.eval_every=4 train.eval_windows=2 train.warmup=2 {Models[name].Settings} {more}";
+        string settings = "model.width=32 model.layers=2 attention.heads=4 attention.kv_heads=2 model.context=16 moe.experts=4 "
+            + $"moe.hidden=24 train.batch=2 train.eval_every=4 train.eval_windows=2 train.warmup=2 {Models[name].Settings} {more}";
         Run([
             "train", "--data", folder["text.txt"], "--out", folder["run"], "--steps", "4", "--threads", "1", "--set",
             .. settings.Split(' ', StringSplitOptions.RemoveEmptyEntries),

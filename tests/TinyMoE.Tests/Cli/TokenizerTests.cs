@@ -68,7 +68,8 @@ public sealed class TokenizerTests : IDisposable
         folder.Write("texts/a.txt", "\uFEFFa b\r\na");
         folder.Write("texts/b/c.txt", "c\n");
         CommandLine result = CommandLine.Run(
-            "tokenizer", "train", "--data", folder["texts"], folder["texts/a.txt"], "--vocabulary", "300", "--out", folder["t.json"], "--json");
+            "tokenizer", "train", "--data", folder["texts"], folder["texts/a.txt"], "--vocabulary", "300", "--out", folder["t.json"],
+            "--json");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         JsonElement json = JsonDocument.Parse(result.Output).RootElement;
         Assert.Equal("a b\r\nac\n".Length, json.GetProperty("bytes").GetInt32());

@@ -19,6 +19,9 @@ public sealed class DocRuns : IDisposable
     /// <summary>All that can be typed, so that any prompt is in the vocabulary.</summary>
     private static readonly string Printable = string.Concat(Enumerable.Range(' ', '~' - ' ' + 1).Select(c => (char)c)) + "\n";
 
+    /// <summary>The folder of a model of others that commands speak of.</summary>
+    private const string Hub = "OLMoE-1B-7B";
+
     private readonly TemporaryFolder folder = new();
     private readonly HashSet<string> trained = [];
     private int outs;
@@ -26,7 +29,10 @@ public sealed class DocRuns : IDisposable
     public DocRuns()
     {
         string text = string.Concat(Enumerable.Repeat(Printable + "Returns the value of the thing.\n", 20));
-        string[] texts = ["poems.txt", "new.txt", "books/one.txt", "books/old/two.txt", "poems/first.txt", "poems/second.txt", "logs.bin"];
+        string[] texts =
+        [
+            "poems.txt", "new.txt", "books/one.txt", "books/old/two.txt", "poems/first.txt", "poems/second.txt", "logs.bin", "page.txt",
+        ];
         foreach (string file in texts)
             folder.Write(file, text);
         IEnumerable<string> records = Enumerable.Range(0, 60).Select(i => $$"""{"text": "the cat sat on the mat", "label": "{{i % 3}}"}""");
@@ -42,10 +48,13 @@ public sealed class DocRuns : IDisposable
             return CommandLine.Run();
         List<string> words = [];
         string option = "";
+        if (command.Words[0] is "import" or "export" && !command.Words.Contains("--help"))
+            return CommandLine.Run([.. command.Words.Select((word, i) => OfExchange(command, i == 0 ? "" : command.Words[i - 1], word))]);
         foreach (string word in command.Words)
         {
             option = word.StartsWith('-') ? word : option;
-            bool isPlaced = option is "--run" or "--init" or "--data" or "--config" or "--tokenizer" or "--file" or "--template";
+            bool isPlaced = option is "--run" or "--init" or "--data" or "--config" or "--tokenizer" or "--file" or "--template"
+                or "--model";
             words.Add(isPlaced ? Placed(command, word) : word);
         }
 
@@ -63,12 +72,35 @@ public sealed class DocRuns : IDisposable
     {
         int start = word.IndexOf('=', StringComparison.Ordinal) + 1;
         string path = word[start..], first = path.Split('/')[0];
+        if (path == Hub)
+            return Exported();
         if (path == "DIR" || first == "runs")
             return Trained(command.ValueOf("--label") is null ? "mixtral-tiny" : "poems");
         if (first.EndsWith(".json", StringComparison.Ordinal) && !File.Exists(folder[first]))
             return Tokenizer(first);
         bool isHere = first.Length > 0 && (File.Exists(folder[first]) || Directory.Exists(folder[first]));
         return isHere ? word[..start] + folder[path] : word;
+    }
+
+    /// <summary>A word of import or export: the model that the docs call by a name, the run that is trained once, a new folder.</summary>
+    private string OfExchange(DocCommand command, string option, string word) => option switch
+    {
+        "--out" => folder[$"out-{outs++}"],
+        "--run" or "--model" => Placed(command, word),
+        _ => word,
+    };
+
+    /// <summary>A run that was exported once: the folder of a model of others.</summary>
+    private string Exported()
+    {
+        string run = Trained("mixtral-tiny"), place = folder[Hub];
+        if (!Directory.Exists(place))
+        {
+            CommandLine result = CommandLine.Run("export", "--run", run, "--out", place);
+            Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        }
+
+        return place;
     }
 
     /// <summary>A training of two steps, or as many as a profile needs, in a folder here, the tiny sizes below its own.</summary>

@@ -57,7 +57,8 @@ internal static partial class GeneratedSections
             foreach (ConfigRule rule in family.Rules.Where(rule => rule.Names.Count > 0))
             {
                 string keys = string.Join(", ", rule.Names.Select(key => $"`{key}`"));
-                table.Append(CultureInfo.InvariantCulture, $"| {name} | {keys} | {rule.Meaning} | {(rule.Write is null ? "read" : "both")} |\n");
+                string direction = rule.Write is null ? "read" : "both";
+                table.Append(CultureInfo.InvariantCulture, $"| {name} | {keys} | {rule.Meaning} | {direction} |\n");
                 name = "";
             }
         }

@@ -109,7 +109,12 @@ public sealed class StopTests
         using CpuBackend backend = new(1);
         using Decoder model = Spread(backend, TestModels.Tiny);
         SamplingOptions hot = new() { Temperature = 5 };
-        int[] Write(int? known) => [.. new Generator(backend, model) { Writable = known is { } n ? [.. Enumerable.Range(0, n)] : null }.Generate([28, 1], 200, hot)];
+        int[] Write(int? known)
+        {
+            int[]? writable = known is { } n ? [.. Enumerable.Range(0, n)] : null;
+            return [.. new Generator(backend, model) { Writable = writable }.Generate([28, 1], 200, hot)];
+        }
+
 
         Assert.Contains(Write(null), id => id >= 5);
         Assert.All(Write(5), id => Assert.InRange(id, 0, 4));

@@ -1,8 +1,8 @@
 namespace TinyMoE.Tokenizers.Regexes;
 
 /// <summary>
-/// The last of the three patterns of DeepSeek-V3. It leaves gaps: what is neither letter, mark, punctuation, symbol nor white space, such as
-/// a number, matches only before a letter.
+/// The last of the three patterns of DeepSeek-V3. It leaves gaps: what is neither letter, mark, punctuation, symbol nor white space, such
+/// as a number, matches only before a letter.
 /// </summary>
 internal sealed class DeepSeekPattern : IPattern
 {

@@ -60,7 +60,9 @@ internal sealed record BpePipeline
             """,
     };
 
-    /// <summary>The tokens that stand for single bytes where the alphabet has no character: <c>&lt;0x00&gt;</c> to <c>&lt;0xFF&gt;</c>.</summary>
+    /// <summary>
+    /// The tokens that stand for single bytes where the alphabet has no character: <c>&lt;0x00&gt;</c> to <c>&lt;0xFF&gt;</c>.
+    /// </summary>
     public static IReadOnlyList<string> ByteTokens { get; } = [.. Enumerable.Range(0, 256).Select(value => $"<0x{value:X2}>")];
 
     /// <summary>The special tokens of the style, which get the first ids.</summary>

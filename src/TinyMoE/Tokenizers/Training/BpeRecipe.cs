@@ -25,7 +25,9 @@ public sealed record BpeRecipe(int Vocabulary, TokenizerStyle Style = TokenizerS
     internal IReadOnlyList<string> AllSpecial => [.. Pipeline.Special, .. Special];
 
     /// <summary>What the merges are trained for.</summary>
-    /// <exception cref="TinyMoEException">It cannot be: a special token has no name or is named twice, the vocabulary is too small.</exception>
+    /// <exception cref="TinyMoEException">
+    /// It cannot be: a special token has no name or is named twice, the vocabulary is too small.
+    /// </exception>
     internal BpeTrainerOptions ToOptions()
     {
         if (AllSpecial.Any(string.IsNullOrEmpty))

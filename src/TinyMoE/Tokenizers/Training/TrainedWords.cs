@@ -99,7 +99,9 @@ internal sealed class TrainedWords
         return Move(tokens[from..], tokens, end);
     }
 
-    /// <summary>Where the pair is next, from a place on; -1: nowhere. Words may be as long as texts, so that whole vectors are searched.</summary>
+    /// <summary>
+    /// Where the pair is next, from a place on; -1: nowhere. Words may be as long as texts, so that whole vectors are searched.
+    /// </summary>
     private static int Find(ReadOnlySpan<int> tokens, int from, int left, int right)
     {
         while (tokens.Length - from >= 2)

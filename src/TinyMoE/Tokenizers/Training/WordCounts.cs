@@ -30,7 +30,9 @@ public sealed class WordCounts
     /// <summary>How often a word occurs.</summary>
     public long CountOf(int word) => words[word].Times;
 
-    /// <summary>Counts a word <paramref name="times"/> times more; throws a <see cref="TinyMoEException"/> where words get too many.</summary>
+    /// <summary>
+    /// Counts a word <paramref name="times"/> times more; throws a <see cref="TinyMoEException"/> where words get too many.
+    /// </summary>
     public void Add(ReadOnlySpan<byte> word, long times = 1)
     {
         uint hash = Hash(word);

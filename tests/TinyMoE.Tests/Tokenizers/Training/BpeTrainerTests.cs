@@ -31,7 +31,8 @@ public sealed class BpeTrainerTests
         int seen = BpeTrainer.Train(words, new BpeTrainerOptions(1000) { Bytes = true }).Tokens.Count(token => token.Length == 1);
         BpeVocabulary few = BpeTrainer.Train(words, new BpeTrainerOptions(seen + 300) { Bytes = true });
         BpeVocabulary all = BpeTrainer.Train(
-            words, new BpeTrainerOptions(2 + 256 + 300) { Bytes = true, InitialAlphabet = BpeRecipe.AllBytes, FirstTokens = ["<a>", "<b>"] });
+            words,
+            new BpeTrainerOptions(2 + 256 + 300) { Bytes = true, InitialAlphabet = BpeRecipe.AllBytes, FirstTokens = ["<a>", "<b>"] });
         Assert.Equal(["<a>", "<b>", "!"], all.Tokens.Take(3));
         Assert.Equal(few.Tokens.Skip(seen), all.Tokens.Skip(258));
     }

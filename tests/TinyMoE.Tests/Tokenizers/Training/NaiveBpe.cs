@@ -12,8 +12,7 @@ internal sealed class NaiveBpe
     private NaiveBpe(IReadOnlyDictionary<string, long> counts, int vocabulary)
     {
         tokens = [.. counts.Keys.SelectMany(word => word.EnumerateRunes()).Distinct().Order().Select(letter => letter.ToString())];
-        List<(List<int> Ids, long Times)> words =
-            [.. counts.Select(word => (word.Key.EnumerateRunes().Select(letter => tokens.IndexOf(letter.ToString())).ToList(), word.Value))];
+        List<(List<int> Ids, long Times)> words = [.. counts.Select(word => (IdsOf(word.Key), word.Value))];
         while (tokens.Count < vocabulary && Commonest(words) is { } pair)
         {
             string union = tokens[pair.Left] + tokens[pair.Right];
@@ -55,4 +54,6 @@ internal sealed class NaiveBpe
             ids.RemoveAt(i + 1);
         }
     }
+
+    private List<int> IdsOf(string word) => [.. word.EnumerateRunes().Select(letter => tokens.IndexOf(letter.ToString()))];
 }

@@ -40,7 +40,8 @@ public sealed record ModelInfo(string Name, RunConfig Config, ModelSize Size, IR
         config = WithText(config);
         TrainingState? state = opened?.Run?.State;
         NoteReport[] notes = [.. isOthers ? opened!.Notes : NotesOf(ConfigNotes.Of(config))];
-        return new ModelInfo(model?.Path ?? choice.Name, config, ModelSize.Of(config), notes)
+        ModelSize size = ModelSize.Of(config, isOthers ? opened!.OpenWeights() : null);
+        return new ModelInfo(model?.Path ?? choice.Name, config, size, notes)
         {
             Family = opened?.Family,
             Best = state?.BestLoss is { } loss ? new BestEvaluation(state.BestStep, loss, state.BestBitsPerByte) : null,

@@ -150,8 +150,8 @@ internal sealed class HubWeights : IWeightSource
     {
         if (pieces.TryGetValue(parameter, out Piece[]? known))
             return known;
-        IReadOnlyList<FileTensor>[] forms = [.. names.FormsOf(parameter)];
-        IReadOnlyList<FileTensor> form = Array.Find(forms, form => StoredTensor.Exists(folder, form[0].Name)) ?? forms[0];
+        IEnumerable<FileTensor>[] forms = [.. names.FormsOf(parameter)];
+        IEnumerable<FileTensor> form = Array.Find(forms, form => StoredTensor.Exists(folder, form.First().Name)) ?? forms[0];
         List<Piece> result = [];
         foreach (FileTensor tensor in form)
         {

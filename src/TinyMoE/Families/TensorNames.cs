@@ -54,8 +54,11 @@ public sealed class TensorNames
     /// <summary>The tensors that a parameter is written as in a file, in the order of its elements.</summary>
     public IEnumerable<FileTensor> Of(Parameter parameter) => FormsOf(parameter).First();
 
-    /// <summary>All forms in which a file may have a parameter, the one that is written first: its tensors each.</summary>
-    internal IEnumerable<IReadOnlyList<FileTensor>> FormsOf(Parameter parameter)
+    /// <summary>
+    /// All forms in which a file may have a parameter, the one that is written first: its tensors each, which are named as they are asked
+    /// for (a config.json can claim any number of experts).
+    /// </summary>
+    internal IEnumerable<IEnumerable<FileTensor>> FormsOf(Parameter parameter)
     {
         foreach (NameTemplate template in TemplatesOf(parameter.Name))
         {
@@ -63,11 +66,8 @@ public sealed class TensorNames
             if (template.Name.Contains(Expert, StringComparison.Ordinal))
             {
                 Shape one = Shape.Of(shape.AsSpan(1));
-                yield return
-                [
-                    .. Enumerable.Range(0, shape[0]).Select(e => new FileTensor(
-                        template.Name.Replace(Expert, Text(e), StringComparison.Ordinal), one, e * one.Count)),
-                ];
+                yield return Enumerable.Range(0, shape[0]).Select(e => new FileTensor(
+                    template.Name.Replace(Expert, Text(e), StringComparison.Ordinal), one, e * one.Count));
             }
             else if (template.Packing == Packing.Plain)
             {
@@ -103,7 +103,7 @@ public sealed class TensorNames
     /// <summary>
     /// Where a parameter (E, F, C), (F, C), (E, F) or (F), one part per expert, lies in a tensor that holds more, or in another order.
     /// </summary>
-    private static List<FileTensor> Packed(NameTemplate template, Parameter parameter)
+    private static IEnumerable<FileTensor> Packed(NameTemplate template, Parameter parameter)
     {
         int[] shape = parameter.Shape.ToArray();
         bool isVector = parameter.Name.EndsWith(".bias", StringComparison.Ordinal), isStack = shape.Length == (isVector ? 2 : 3);
@@ -115,15 +115,12 @@ public sealed class TensorNames
         long step = alternates ? parts : 1, begin = alternates ? part : (long)part * F;
         List<int> sizes = isVector ? [parts * F] : isTurned ? [C, parts * F] : [parts * F, C];
         Shape whole = Shape.Of(isStack ? [E, .. sizes] : [.. sizes]);
-        return
-        [
-            .. Enumerable.Range(0, E).Select(e => new FileTensor(template.Name, whole, e * F * C)
-            {
-                Part = isTurned
-                    ? new TensorPart((long)e * parts * F * C + begin, F, C, step, (long)parts * F)
-                    : new TensorPart(((long)e * parts * F + begin) * C, F, C, step * C, 1),
-            }),
-        ];
+        return Enumerable.Range(0, E).Select(e => new FileTensor(template.Name, whole, e * F * C)
+        {
+            Part = isTurned
+                ? new TensorPart((long)e * parts * F * C + begin, F, C, step, (long)parts * F)
+                : new TensorPart(((long)e * parts * F + begin) * C, F, C, step * C, 1),
+        });
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

@@ -265,6 +265,10 @@ public sealed class ParameterStore : IDisposable
         return kept == given && readsHostMemory && source.HasAddressOf(parameter) ? 0 : kept.BytesOf(parameter.Count);
     }
 
+    /// <summary>Bytes of a frozen parameter that comes from a source, whether it is copied or read in place.</summary>
+    internal static long KeptBytes(Parameter parameter, IWeightSource source) =>
+        KeptAs(parameter, source.TypeOf(parameter)).BytesOf(parameter.Count);
+
     /// <summary>
     /// What a frozen parameter is kept in. Vectors, biases and routers are float32 whatever the source has: what reads them does not read
     /// 16 bits. What computes in bfloat16 is kept in it.

@@ -48,10 +48,16 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     /// Works it out from the parts of the parameters and from dry runs of the model on a backend that counts: a forward pass, a training
     /// step, a cache for a full context. The vocabulary must be known. It takes no memory to speak of, whatever the size.
     /// </summary>
-    public static ModelSize Of(RunConfig config)
+    public static ModelSize Of(RunConfig config) => Of(config, source: null);
+
+    /// <summary>The same, where the weights come from <paramref name="source"/>, and are kept as it keeps them.</summary>
+    internal static ModelSize Of(RunConfig config, IWeightSource? source)
     {
         PartSize[] parts = [.. Decoder.Plan(config).GroupBy(p => p.Part).Select(group => SizeOf(group.Key, group, config))];
-        return new ModelSize(parts, FlopsPerToken(config), PeakOfTraining(config), BytesOfGeneration(config, wholeCache: true));
+        long narrower = source is null ? 0 : Decoder.Plan(config)
+            .Sum(parameter => parameter.Precision.BytesOf(parameter.Count) - ParameterStore.KeptBytes(parameter, source));
+        return new ModelSize(
+            parts, FlopsPerToken(config), PeakOfTraining(config), BytesOfGeneration(config, wholeCache: true) - narrower);
     }
 
     /// <summary>Works it out, and makes sure first that the device can hold what training needs.</summary>

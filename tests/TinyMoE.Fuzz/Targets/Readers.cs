@@ -4,6 +4,8 @@ using System.Text.Json.Nodes;
 using Microsoft.Win32.SafeHandles;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
+using TinyMoE.Families;
+using TinyMoE.Families.Config;
 using TinyMoE.Files;
 using TinyMoE.Inspect;
 using TinyMoE.Models;
@@ -25,6 +27,7 @@ internal static class Readers
     [
         new FileTarget("safetensors", "a.safetensors", Safetensors),
         new FileTarget("config", "config.json", Config),
+        new FileTarget("family-config", "config.json", FamilyConfig),
         new FileTarget("tokenizer", "tokenizer.json", TokenizerFile),
         new FileTarget("tokenizer-json", "tokenizer.json", TokenizerReaders.Json),
         new FileTarget("sentencepiece", "tokenizer.model", TokenizerReaders.File),
@@ -67,6 +70,25 @@ internal static class Readers
         if (config.Model.Vocabulary > 0)
             _ = ModelSize.Of(config);
         return null;
+    }
+
+    private static string? FamilyConfig(string path, byte[] input)
+    {
+        (Family family, RunConfig config, _, _) = FamilyConfigs.Read(Families.Config.FamilyConfig.Load(path));
+        _ = GenerationDefaults.Read(Path.GetDirectoryName(path)!, path);
+        JsonObject written;
+        try
+        {
+            written = FamilyConfigs.Write(family, config);
+        }
+        catch (TinyMoEException e)
+        {
+            return $"what its family said, it cannot say again: {e.Message}";
+        }
+
+        (_, RunConfig again, _, _) = FamilyConfigs.Read(Families.Config.FamilyConfig.Of(written, path));
+        return Math.Abs(again.Model.NormEpsilon - config.Model.NormEpsilon) <= 1e-12 && again.Attention.Heads == config.Attention.Heads
+            ? null : "it is another model when it is written and read again";
     }
 
     private static string? TokenizerFile(string path, byte[] input)

@@ -40,6 +40,7 @@ internal sealed class FamilyConfig
         {
             JsonDocumentOptions options = new() { MaxDepth = Deepest, AllowDuplicateProperties = false };
             JsonNode? root = JsonNode.Parse(text, documentOptions: options);
+            RequireUnicode(root);
             return root as JsonObject ?? throw new TinyMoEException($"{path} is no JSON object; take another copy of the model");
         }
         catch (JsonException e)
@@ -55,6 +56,26 @@ internal sealed class FamilyConfig
 
     /// <summary>All keys, also those whose value is null.</summary>
     public ICollection<string> Names => ((IDictionary<string, JsonNode?>)keys).Keys;
+
+    /// <summary>Reads all texts, which the parser leaves for later, so that one that is none is found now.</summary>
+    /// <exception cref="InvalidOperationException">One is no Unicode.</exception>
+    private static void RequireUnicode(JsonNode? node)
+    {
+        if (node is JsonObject inner)
+        {
+            foreach ((_, JsonNode? value) in inner)
+                RequireUnicode(value);
+        }
+        else if (node is JsonArray items)
+        {
+            foreach (JsonNode? item in items)
+                RequireUnicode(item);
+        }
+        else if (node?.GetValueKind() == JsonValueKind.String)
+        {
+            _ = node.GetValue<string>();
+        }
+    }
 
     /// <summary>Whether it has a key, with a value that is not null.</summary>
     public bool Has(string name) => keys[name] is not null;
@@ -81,7 +102,7 @@ internal sealed class FamilyConfig
         if (Node(name) is not { } node)
             return fallback ?? throw Missing(name);
         return node is JsonValue value && value.TryGetValue(out double number) && double.IsFinite(number) && Math.Abs(number) < 1e30
-            ? number : throw Bad(name, "a number");
+            ? number + 0.0 : throw Bad(name, "a number"); // −0 is 0
     }
 
     /// <summary>true or false; the fallback where the key is missing or null.</summary>

@@ -39,13 +39,15 @@ internal static class LatentRules
     /// </summary>
     public static ConfigRule Scale() => new([], "")
     {
-        Read = (_, keys) =>
+        Read = (file, keys) =>
         {
             float all = keys.Number("attention.rope_mscale_all_dim"), factor = keys.Number("attention.rope_factor");
             if (keys.Text("attention.rope_scaling") == "none" || all == 0 || factor <= 1)
                 return;
             double scale = (0.1 * all * Math.Log(factor)) + 1;
-            keys["attention.scale"] = (float)(scale * scale / Math.Sqrt(keys.Whole("attention.head_size")));
+            float product = (float)(scale * scale / Math.Sqrt(keys.Whole("attention.head_size")));
+            keys["attention.scale"] = float.IsFinite(product) ? product
+                : throw new TinyMoEException($"{file.Path}: mscale_all_dim={all} makes a scale of scores that is not finite");
         },
     };
 

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using TinyMoE.Families;
 using TinyMoE.Files;
+using TinyMoE.Tokenizers;
 using TinyMoE.Train;
 
 namespace TinyMoE.App;
@@ -23,9 +25,32 @@ public sealed record VerifyReport(IReadOnlyList<CheckpointFinding> Checkpoints, 
 /// <summary>Checks the files of a run, without a device: checksums, contents, what belongs together.</summary>
 public static class Verifying
 {
-    /// <summary>Checks all that is in the folder of a run, or of a checkpoint.</summary>
-    /// <exception cref="TinyMoEException">There is neither.</exception>
-    public static VerifyReport Run(string folder)
+    /// <summary>
+    /// Checks all that is in the folder of a run, or of a checkpoint; or a model of others: that its files belong together, and that all
+    /// values of its weights are finite.
+    /// </summary>
+    /// <exception cref="TinyMoEException">There is none.</exception>
+    public static VerifyReport Run(ModelFolder model) => model.IsRun ? OfRun(model.Path) : new VerifyReport([OfHub(model.Path)], []);
+
+    private static CheckpointFinding OfHub(string folder)
+    {
+        if (!Directory.Exists(folder))
+            throw new TinyMoEException($"There is no folder {folder}: give the folder of a model, with its config.json");
+        try
+        {
+            using HubModel hub = HubModel.Open(folder);
+            hub.CheckValues();
+            if (TokenizerFiles.AreIn(folder))
+                _ = TokenizerFiles.Open(folder);
+            return new CheckpointFinding(folder, Step: null, HasChecksums: true, []);
+        }
+        catch (TinyMoEException e)
+        {
+            return new CheckpointFinding(folder, Step: null, HasChecksums: true, [e.Message]);
+        }
+    }
+
+    private static VerifyReport OfRun(string folder)
     {
         RunFolder run = new(folder);
         string[] folders = [.. new[] { run.Best, run.Last }.Where(Checkpoint.IsThere)];

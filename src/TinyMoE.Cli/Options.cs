@@ -96,13 +96,6 @@ internal static class Options
         },
     };
 
-    public static Option<string?> Run() => new("--run")
-    {
-        HelpName = "DIR",
-        Description = "The folder of a trained run, as in runs/mixtral-tiny.",
-        Required = true,
-    };
-
     public static Option<int?> Threads() => Whole(
         "--threads", value => value is >= 1 and <= MostThreads, $"a whole number from 1 to {MostThreads}",
         "Threads of the processor; all cores if not said. The result is the same for any number.");

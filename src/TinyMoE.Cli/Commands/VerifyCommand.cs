@@ -12,24 +12,23 @@ internal sealed class VerifyCommand
         tinymoe verify --run runs/mixtral-tiny         are its checkpoints whole, and of one run?
         """;
 
-    private readonly Option<string?> run = Options.Run();
+    private readonly ModelOptions model = new();
     private readonly Option<bool> json = Options.Json();
 
     public static Command Create()
     {
         VerifyCommand verify = new();
         CommandWithExamples command = new(
-            "verify", "Check the files of a run: checksums, contents, what belongs together.", Examples)
-        {
-            verify.run, verify.json,
-        };
+            "verify", "Check the files of a run: checksums, contents, what belongs together.", Examples);
+        verify.model.AddTo(command);
+        command.Add(verify.json);
         command.SetAction(verify.Run);
         return command;
     }
 
     private int Run(ParseResult parsed)
     {
-        VerifyReport report = Verifying.Run(parsed.GetValue(run)!);
+        VerifyReport report = Verifying.Run(model.Read(parsed));
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
             output.WriteLine(ToJson(report));

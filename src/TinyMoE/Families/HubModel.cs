@@ -111,6 +111,24 @@ public sealed class HubModel : IInitialModel
     /// <inheritdoc/>
     Decoder IInitialModel.LoadInitial(Backend backend, RunConfig config) => new(backend, config, weights: NewSource());
 
+    /// <summary>Reads all values, which must be finite.</summary>
+    /// <exception cref="TinyMoEException">A file cannot be read, or holds values that are not finite.</exception>
+    public void CheckValues()
+    {
+        const int Piece = 1 << 20; // values
+        HubWeights source = NewSource();
+        float[] values = new float[Piece];
+        ParameterStore plan = Decoder.PlanStore(Config);
+        foreach (Parameter parameter in plan.All)
+        {
+            for (int first = 0; first < parameter.Count; first += Math.Min(Piece, parameter.Count - first))
+                source.Read(parameter, first, values.AsSpan(0, Math.Min(Piece, parameter.Count - first)));
+        }
+
+        foreach (StateTensor state in plan.States.Where(state => state.IsSaved))
+            source.Read(state, new float[state.Shape.Count]);
+    }
+
     /// <summary>The values, by our names.</summary>
     internal IWeightSource Weights => NewSource();
 
@@ -137,7 +155,7 @@ public sealed class HubModel : IInitialModel
         {
             ReadOnlySpan<char> rest = name.AsSpan(Layers.Length);
             int dot = rest.IndexOf('.');
-            bool predictsMore = config.Attention.Kind == AttentionKind.Latent;
+            bool predictsMore = config.Attention.Kind == AttentionKind.Latent || config.Moe.Router == RouterKind.DeepSeek;
             if (dot > 0 && int.TryParse(rest[..dot], out int layer) && layer >= config.Model.Layers && predictsMore)
                 return true;
         }

@@ -161,6 +161,7 @@ public sealed class HubTests : IDisposable
         Assert.Contains("begins with the weights of", trained.Output, StringComparison.Ordinal);
         Assert.Contains("a model of family mixtral", trained.Output, StringComparison.Ordinal);
         Assert.Equal(0, CommandLine.Run("verify", "--run", folder["next"]).ExitCode);
+        Assert.Equal([$"{folder["hub"]}: whole"], Run("verify", "--model", folder["hub"]).OutputLines);
         Assert.Equal(0, CommandLine.Run("eval", "--model", folder["hub"], "--data", folder["text.txt"], "--windows", "2").ExitCode);
         Assert.Contains("mixtral", Run("info", "--model", folder["hub"], "--json").Output, StringComparison.Ordinal);
     }

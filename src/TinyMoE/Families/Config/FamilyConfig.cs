@@ -40,6 +40,7 @@ internal sealed class FamilyConfig
         {
             JsonDocumentOptions options = new() { MaxDepth = Deepest, AllowDuplicateProperties = false };
             JsonNode? root = JsonNode.Parse(text, documentOptions: options);
+            RequireUnicode(root);
             return root as JsonObject ?? throw new TinyMoEException($"{path} is no JSON object; take another copy of the model");
         }
         catch (JsonException e)
@@ -50,6 +51,25 @@ internal sealed class FamilyConfig
         catch (InvalidOperationException e) // half of a surrogate pair, escaped
         {
             throw new TinyMoEException($"{path} is not valid JSON: a text in it is no Unicode; take another copy of the model", e);
+        }
+    }
+
+    /// <summary>Reads every text once: JSON tells of half a surrogate pair only then. The parser has bounded the depth.</summary>
+    private static void RequireUnicode(JsonNode? node)
+    {
+        switch (node)
+        {
+            case JsonObject inner:
+                foreach ((_, JsonNode? value) in inner)
+                    RequireUnicode(value);
+                break;
+            case JsonArray items:
+                foreach (JsonNode? item in items)
+                    RequireUnicode(item);
+                break;
+            case JsonValue value:
+                _ = value.TryGetValue(out string? _);
+                break;
         }
     }
 

@@ -127,7 +127,8 @@ public static class TextGeneration
             return tokenizer.Start;
         int vocabulary = opened.Config.Model.Vocabulary;
         return begin < vocabulary ? [begin] : throw new TinyMoEException(
-            $"{request.Model} begins texts with bos_token_id={begin}, and its model knows ids from 0 to {vocabulary - 1} only; give a prompt");
+            $"{request.Model} begins texts with bos_token_id={begin}, and its model knows ids from 0 to {vocabulary - 1} only; "
+            + "give a prompt");
     }
 
     /// <summary>The ids that are tokens; null where all are.</summary>

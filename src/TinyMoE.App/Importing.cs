@@ -15,6 +15,8 @@ public static class Importing
     {
         RunFolder run = new(folder);
         using Files.FileLock held = run.Lock();
+        if (run.HasRun)
+            throw new RequestException($"{folder} holds a run already; name a new folder by {Setting.Folder}");
         Training.CheckFolder(run, resume: false, overwrite: false);
         using HubModel hub = HubModel.Open(model);
         ImportedRun.Write(run, hub, TokenizerChoice.IsIn(model) ? TokenizerChoice.Open(model) : null);

@@ -47,7 +47,7 @@ public interface ITextListener
 
     /// <summary>
     /// Called for every token with its text, empty while the bytes of a character are incomplete; bytes that are incomplete at the end are
-    /// no text.
+    /// no text. Where the model has no tokenizer, the last call has the ids, with commas between them.
     /// </summary>
     void OnText(string text);
 }
@@ -79,7 +79,7 @@ public static class TextGeneration
         using Decoder model = opened.LoadModel(backend);
         foreach (NoteReport note in opened.Notes)
             listener.OnNote(note);
-        IReadOnlyList<int> start = request.Ids ?? StartOf(request.Prompt, tokenizer!, opened.Generation);
+        IReadOnlyList<int> start = request.Ids ?? StartOf(request, tokenizer!, opened);
         if (start.Count > model.Config.Model.Context)
             listener.OnNote(CutOff(start.Count, model.Config.Model.Context));
         Generator generator = new(backend, model)
@@ -89,7 +89,10 @@ public static class TextGeneration
             StopTokens = new HashSet<int>([.. request.StopTokens, .. opened.Generation.StopIds]),
         };
         TextGenerator writer = new(generator, tokenizer) { StopTexts = [.. request.StopTexts, .. opened.Generation.StopTexts] };
-        return writer.Write(start, request.Tokens, request.Sampling, listener.OnText, stop);
+        GeneratedText written = writer.Write(start, request.Tokens, request.Sampling, listener.OnText, stop);
+        if (tokenizer is null)
+            listener.OnText(string.Join(',', written.Ids));
+        return written;
     }
 
     /// <summary>
@@ -116,11 +119,16 @@ public static class TextGeneration
     }
 
     /// <summary>The tokens to go on from; without a prompt those that a text of the model begins with.</summary>
-    private static int[] StartOf(string prompt, Tokenizer tokenizer, GenerationDefaults generation)
+    private static int[] StartOf(GenerationRequest request, Tokenizer tokenizer, OpenedModel opened)
     {
-        if (prompt.Length > 0)
-            return tokenizer.EncodeWithSpecial(prompt);
-        return generation.BeginId is { } begin ? [begin] : tokenizer.Start;
+        if (request.Prompt.Length > 0)
+            return tokenizer.EncodeWithSpecial(request.Prompt);
+        if (opened.Generation.BeginId is not { } begin)
+            return tokenizer.Start;
+        int vocabulary = opened.Config.Model.Vocabulary;
+        return begin < vocabulary ? [begin] : throw new TinyMoEException(
+            $"{request.Model} begins texts with bos_token_id={begin}, and its model knows ids from 0 to {vocabulary - 1} only; "
+            + "give a prompt");
     }
 
     /// <summary>The ids that are tokens; null where all are.</summary>

@@ -18,6 +18,21 @@ internal static class Options
     public static Option<string?> Text(string name, string helpName, string description) =>
         new(name) { HelpName = helpName, Description = description };
 
+    /// <summary>A path, which is not empty.</summary>
+    public static Option<string?> Path(string name, string helpName, string description)
+    {
+        Option<string?> option = Text(name, helpName, description);
+        option.Validators.Add(RequirePaths);
+        return option;
+    }
+
+    /// <summary>Refuses a path that is empty, as a variable of a script that nobody set.</summary>
+    public static void RequirePaths(OptionResult result)
+    {
+        if (result.Tokens.Any(token => token.Value.Length == 0))
+            result.AddError($"{result.Option.Name} needs a path that is not empty");
+    }
+
     public static Option<string[]> Texts(string name, string helpName, string description) => new(name)
     {
         HelpName = helpName + " ...",

@@ -15,7 +15,7 @@ internal sealed class ChatCommand(TextReader? input)
         """;
 
     private readonly ModelOptions model = new();
-    private readonly Option<string?> template = Options.Text("--template", "FILE",
+    private readonly Option<string?> template = Options.Path("--template", "FILE",
         "Chat template, as chat_template.jinja of other models; the model's own if not said.");
     private readonly Option<string?> system = Options.Text("--system", "TEXT", "What the model is told before all messages.");
     private readonly Option<int?> tokens = Options.Whole("--tokens", 1, "Tokens of an answer at most; 300 if not said.");

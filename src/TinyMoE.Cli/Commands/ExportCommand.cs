@@ -22,7 +22,7 @@ internal sealed class ExportCommand
 
     private readonly ModelOptions model = new();
     private readonly Option<string?> format = Options.OneOf("--format", "The form of the files; huggingface if not said.", "huggingface");
-    private readonly Option<string?> folder = Options.Text("--out", "DIR", "The new folder.");
+    private readonly Option<string?> folder = Options.Path("--out", "DIR", "The new folder.");
     private readonly Option<string?> type = Options.OneOf(
         "--dtype", "How weights are kept; as they are now if not said.", [.. Types.Select(type => type.Name)]);
     private readonly Option<string?> family = Options.Text(

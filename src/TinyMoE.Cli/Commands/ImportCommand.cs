@@ -12,7 +12,7 @@ internal sealed class ImportCommand
         tinymoe import --model OLMoE-1B-7B --out runs/olmoe      a run to evaluate, to write with, to begin with by --init
         """;
 
-    private readonly Option<string?> model = Options.Text("--model", "DIR", "The folder of a model in Hugging Face's form.");
+    private readonly Option<string?> model = Options.Path("--model", "DIR", "The folder of a model in Hugging Face's form.");
     private readonly Option<string?> folder = Options.Text("--out", "RUN", "The folder of the new run.");
 
     public static Command Create()

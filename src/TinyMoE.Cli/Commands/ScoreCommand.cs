@@ -22,7 +22,7 @@ internal sealed class ScoreCommand
     private readonly Option<string?> text = Options.Text("--text", "TEXT", "The text.");
     private readonly Option<string?> file = Options.Text("--file", "FILE", "A file with the text, in UTF-8.");
     private readonly Option<int[]?> ids = Options.Ids("The ids of the tokens, as 1,2,3; nothing is added to them.");
-    private readonly Option<string?> logits = Options.Text(
+    private readonly Option<string?> logits = Options.Path(
         "--logits", "OUT", "A safetensors file for the logits after every token, as a tensor logits (T, V).");
     private readonly Option<bool> json = Options.Json();
     private readonly DeviceOptions device = new();

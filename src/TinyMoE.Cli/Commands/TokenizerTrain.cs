@@ -41,6 +41,7 @@ internal sealed class TokenizerTrain
         TokenizerTrain train = new();
         foreach (Option option in (Option[])[train.data, train.vocabulary, train.file])
             option.Required = true;
+        train.data.Validators.Add(Options.RequirePaths);
         CommandWithExamples command = new(
             "train", "Train a byte-pair tokenizer, as huggingface/tokenizers would, and write its tokenizer.json.", Examples)
         {

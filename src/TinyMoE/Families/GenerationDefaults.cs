@@ -69,6 +69,9 @@ public sealed record GenerationDefaults
     private static GenerationDefaults Of(FamilyConfig file, FamilyConfig config)
     {
         IReadOnlyList<int> stops = file.Wholes("eos_token_id");
+        IReadOnlyList<string> texts = file.Node("stop_strings") is JsonValue ? [file.Text("stop_strings")] : file.Texts("stop_strings");
+        if (texts.Contains(""))
+            throw file.Bad("stop_strings", "texts that are not empty");
         return new GenerationDefaults
         {
             StopIds = [.. (stops.Count > 0 ? stops : config.Wholes("eos_token_id")).Distinct()],
@@ -80,7 +83,7 @@ public sealed record GenerationDefaults
             TopP = Number("top_p", 0, 1),
             MinP = Number("min_p", 0, 1),
             RepetitionPenalty = Number("repetition_penalty", 1e-6, 1e6),
-            StopTexts = file.Node("stop_strings") is JsonValue ? [file.Text("stop_strings")] : file.Texts("stop_strings"),
+            StopTexts = texts,
         };
 
         static int? Id(FamilyConfig file, string name) => file.Wholes(name) is [int id, ..] ? id : null;

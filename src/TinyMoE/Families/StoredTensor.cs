@@ -39,6 +39,15 @@ internal abstract class StoredTensor
                 throw new TinyMoEException($"{folder.Place}: {Excerpt.Of(name)} has rows of {shape[^1]} values, no multiple of 32");
             SafetensorsEntry packed = folder.Find(name, [.. rows, blocks, Mxfp4.BlockBytes]);
             SafetensorsEntry scales = folder.Find(name[..^BlocksEnd.Length] + Scales, [.. rows, blocks]);
+            foreach (SafetensorsEntry bytes in (SafetensorsEntry[])[packed, scales])
+            {
+                if (bytes.Type != SafetensorsType.UInt8)
+                {
+                    throw new TinyMoEException($"{folder.FileOf(bytes)}: tensor {Excerpt.Of(bytes.Name)} is kept in {bytes.Type.NameOf()}, "
+                        + "and MXFP4 is kept in U8; take another copy of the model");
+                }
+            }
+
             return new InMxfp4(folder, packed, scales);
         }
 
@@ -46,11 +55,16 @@ internal abstract class StoredTensor
         if (entry.Type != SafetensorsType.Float8E4M3 || shape.Length != 2)
             return new Plain(folder, entry);
         if (!folder.Tensors.TryGetValue(name + InverseScale, out SafetensorsEntry? scale))
-            return new Plain(folder, entry);
+        {
+            return packing.BlockRows == 0 ? new Plain(folder, entry) : throw new TinyMoEException(
+                $"{folder.FileOf(entry)}: tensor {Excerpt.Of(name)} is kept in F8_E4M3, and there is no {Excerpt.Of(name + InverseScale)} "
+                + "with the scales of its blocks; take another copy of the model");
+        }
+
         if (packing.BlockRows == 0)
         {
             throw new TinyMoEException(
-                $"{folder.Place} has {Excerpt.Of(scale.Name)}, and its config.json does not say of what blocks: quantization_config lacks");
+                $"{folder.Place} has {Excerpt.Of(scale.Name)}, and its config.json has no quantization_config that says of what blocks");
         }
 
         return new InFloat8(folder, entry, folder.Find(scale.Name, Blocks(shape, packing)), packing);

@@ -58,6 +58,9 @@ public sealed class Checkpoint : IInitialModel
     /// <summary>The state of the run.</summary>
     internal TrainingState State { get; private set; } = TrainingState.New("");
 
+    /// <summary>Whether it is a model of others that was imported: without moments, and perhaps without a tokenizer.</summary>
+    internal bool IsImported => State.Fingerprint == ImportedRun.Fingerprint;
+
     /// <summary>Whether it has checksums, as all have from format 2 on.</summary>
     internal bool HasChecksums => sums is not null;
 
@@ -138,6 +141,8 @@ public sealed class Checkpoint : IInitialModel
     public Tokenizer LoadTokenizer()
     {
         string path = PathOf(RunFiles.Tokenizer);
+        if (IsImported && !Has(RunFiles.Tokenizer))
+            throw new TinyMoEException($"{Folder} has no tokenizer: the model that it was imported from came without one");
         Tokenizer tokenizer = Tokenizer.Read(Text(RunFiles.Tokenizer), path, TokenizerType.All);
         return tokenizer.Vocabulary <= Config.Model.Vocabulary ? tokenizer : throw new TinyMoEException(
             $"{path} has {tokenizer.Vocabulary} symbols and model.vocabulary={Config.Model.Vocabulary} in {PathOf(RunFiles.Config)}; the "
@@ -213,6 +218,8 @@ public sealed class Checkpoint : IInitialModel
     internal void Load(Decoder model, AdamW optimizer)
     {
         LoadWeights(model);
+        if (!Has(RunFiles.Optimizer))
+            throw new TinyMoEException($"{PathOf(RunFiles.Optimizer)} is missing, so the run cannot go on; {Damaged}");
         Verified(RunFiles.Optimizer, isStrict: true, () =>
         {
             LoadMoments(model, ".m", optimizer.FirstMoments);
@@ -376,7 +383,8 @@ public sealed class Checkpoint : IInitialModel
         return key is null ? null : $"{Folder} and {other.Folder} differ in {key}: they are of two runs";
     }
 
-    private void LoadWeights(Decoder model)
+    /// <summary>Reads the weights alone.</summary>
+    internal void LoadWeights(Decoder model)
     {
         using SafetensorsWeights weights = OpenWeights();
         Verified(RunFiles.Model, isStrict: true, () =>
@@ -392,9 +400,7 @@ public sealed class Checkpoint : IInitialModel
     {
         Backend backend = model.Parameters.Backend;
         TensorNames names = TensorNames.Of(model.Config.Model);
-        if (!files.TryGetValue(RunFiles.Optimizer, out SafeFileHandle? handle))
-            throw new TinyMoEException($"{PathOf(RunFiles.Optimizer)} is missing, so the run cannot go on; {Damaged}");
-        using SafetensorsReader file = SafetensorsReader.Open(handle, PathOf(RunFiles.Optimizer));
+        using SafetensorsReader file = SafetensorsReader.Open(files[RunFiles.Optimizer], PathOf(RunFiles.Optimizer));
         HashSet<string> unknown = [.. file.Tensors.Keys.Where(name => name.EndsWith(suffix, StringComparison.Ordinal))];
         float[] host = new float[CheckpointWriter.LargestTensor(model)];
         foreach (Parameter parameter in model.Parameters.All.Where(p => !p.IsFrozen))

@@ -43,7 +43,10 @@ internal static class CheckpointDamage
         using Backend nothing = ProfilingBackend.DryRun();
         checkpoint.RequireWeights(checkpoint.Config);
         using Decoder model = new(nothing, checkpoint.Config);
-        checkpoint.Load(model, new AdamW(model.Parameters, checkpoint.Config.Train));
+        if (checkpoint.IsImported)
+            checkpoint.LoadWeights(model);
+        else
+            checkpoint.Load(model, new AdamW(model.Parameters, checkpoint.Config.Train));
         checkpoint.LoadRouting();
         checkpoint.LoadLabels();
         if (checkpoint.Has(RunFiles.Tokenizer))

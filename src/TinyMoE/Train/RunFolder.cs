@@ -51,6 +51,12 @@ public sealed record RunFolder(string Root)
                 throw new TinyMoEException($"{apart}; take away the one that does not belong in {Root}.");
             Checkpoint newest = best is not null && best.Step > (last?.Step ?? -1) ? best
                 : last ?? throw new TinyMoEException($"{Root} has no run to resume.");
+            if (newest.IsImported)
+            {
+                throw new TinyMoEException($"{Root} was imported, and has no training to go on with; begin a new run with its weights, "
+                    + $"as by --init {Root} and another --out");
+            }
+
             (newest == best ? last : best)?.Dispose();
             return newest;
         }

@@ -201,6 +201,102 @@ public sealed class HubTests : IDisposable
         Assert.Contains("no folder", nowhere, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("vocab_size", "0", "vocab_size needs a whole number, at least 1")]
+    [InlineData("model_type", "\"\\ud800\"", "is not valid JSON")]
+    [InlineData("vocab_size", "\"\\ud800\"", "is not valid JSON")]
+    [InlineData("_comment", "[{\"a\":\"\\ud800\"}]", "is not valid JSON")]
+    [InlineData("qk_nope_head_dim", "2147483647", "qk_nope_head_dim needs")]
+    [InlineData("rope_parameters", """{"rope_type":"yarn","factor":4,"mscale_all_dim":1e26}""", "mscale_all_dim")]
+    public void Open_AValueThatCannotBe_IsRefusedByName(string key, string value, string said)
+    {
+        Copy(FamilyCase.Of("deepseek-v3-yarn").Folder, folder["hub"]);
+        JsonObject config = (JsonObject)JsonNode.Parse(File.ReadAllText(folder["hub/config.json"]))!;
+        config.Remove(key);
+        File.WriteAllText(folder["hub/config.json"], $"{config.ToJsonString()[..^1]},\"{key}\":{value}}}");
+        CommandLine refused = CommandLine.Run("info", "--model", folder["hub"]);
+        Assert.Equal(1, refused.ExitCode);
+        string error = Assert.Single(refused.ErrorLines);
+        Assert.Contains(said, error, StringComparison.Ordinal);
+        Assert.DoesNotContain("this is a bug", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("gpt-oss-mxfp4", "_scales", "\"U8\"", "\"I8\"", "MXFP4 is kept in U8")]
+    [InlineData("deepseek-v3-fp8", "q_proj.weight_scale_inv", "weight_scale_inv", "weight_scale_xxx", "with the scales of its blocks")]
+    public void Open_PackedWeightsWithoutTheirScales_IsRefused(string name, string tensor, string from, string to, string said)
+    {
+        Copy(FamilyCase.Of(name).Folder, folder["hub"]);
+        byte[] file = File.ReadAllBytes(folder["hub/model.safetensors"]);
+        int length = (int)BitConverter.ToInt64(file);
+        string header = System.Text.Encoding.UTF8.GetString(file, 8, length);
+        int start = header.IndexOf(from, header.IndexOf(tensor + '"', StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Equal(from.Length, to.Length);
+        System.Text.Encoding.UTF8.GetBytes(header[..start] + to + header[(start + from.Length)..]).CopyTo(file, 8);
+        File.WriteAllBytes(folder["hub/model.safetensors"], file);
+        Assert.Contains(said, ErrorOf("score", "--model", folder["hub"], "--ids", Ids), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ImportedRun_IsWhole_AndDoesNotGoOn()
+    {
+        Run("import", "--model", FamilyCase.Of("mixtral").Folder, "--out", folder["run"]);
+        Assert.Contains("of step 0: whole", Run("verify", "--run", folder["run"]).Output, StringComparison.Ordinal);
+        string resumed = ErrorOf("train", "--out", folder["run"], "--resume");
+        Assert.Contains("was imported, and has no training to go on with", resumed, StringComparison.Ordinal);
+        Assert.Contains("has no tokenizer", ErrorOf("eval", "--run", folder["run"], "--data", folder["text.txt"]), StringComparison.Ordinal);
+        string again = ErrorOf("import", "--model", FamilyCase.Of("mixtral").Folder, "--out", folder["run"]);
+        Assert.Equal($"tinymoe: {folder["run"]} holds a run already; name a new folder by --out", again);
+    }
+
+    [Fact]
+    public void Verify_OfAnImportedRunWithChangedWeights_TellsIt()
+    {
+        Run("import", "--model", FamilyCase.Of("mixtral").Folder, "--out", folder["run"]);
+        byte[] weights = File.ReadAllBytes(folder["run/last/model.safetensors"]);
+        weights[^1] ^= 1;
+        File.WriteAllBytes(folder["run/last/model.safetensors"], weights);
+        CommandLine verified = CommandLine.Run("verify", "--run", folder["run"]);
+        Assert.Equal(1, verified.ExitCode);
+        Assert.Contains("model.safetensors", verified.Output + verified.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"stop_strings":["o",""]}""", "stop_strings needs texts that are not empty")]
+    [InlineData("""{"bos_token_id":7777}""", "begins texts with bos_token_id=7777")]
+    public void Generate_WithDefaultsThatCannotBe_NamesThem(string generation, string said)
+    {
+        Train("dense");
+        Run("export", "--run", folder["run"], "--out", folder["hub"]);
+        File.WriteAllText(folder["hub/generation_config.json"], generation);
+        File.Copy(folder["run/last/tokenizer.json"], folder["hub/tokenizer.json"], overwrite: true);
+        Assert.Contains(said, ErrorOf("generate", "--model", folder["hub"], "--tokens", "3"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Generate_WithoutATokenizer_WritesIds()
+    {
+        string[] args = ["generate", "--model", FamilyCase.Of("mixtral").Folder, "--ids", "3,1,4", "--tokens", "5"];
+        JsonElement json = JsonDocument.Parse(Run([.. args, "--json"]).Output).RootElement;
+        string ids = string.Join(',', json.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()));
+        Assert.Equal("", json.GetProperty("text").GetString());
+        Assert.Equal(ids, Run(args).Output.TrimEnd());
+    }
+
+    [Theory]
+    [InlineData("--out", "export", "--run", "run", "--out", "")]
+    [InlineData("--init", "train", "--data", "text.txt", "--init", "")]
+    [InlineData("--logits", "score", "--run", "run", "--ids", "1", "--logits", "")]
+    [InlineData("--template", "chat", "--run", "run", "--template", "")]
+    [InlineData("--model", "info", "--model", "")]
+    [InlineData("--data", "tokenizer", "train", "--vocabulary", "300", "--out", "a.json", "--data", "")]
+    public void AnEmptyPath_IsRefused(string option, params string[] args)
+    {
+        CommandLine refused = CommandLine.Run(args);
+        Assert.Equal(2, refused.ExitCode);
+        Assert.Equal($"tinymoe: {option} needs a path that is not empty", refused.ErrorLines[0]);
+    }
+
     /// <summary>Why the independent reader cannot run here; null: it can.</summary>
     private static string? WhyNoReader { get; } = FindPython();
 
@@ -249,6 +345,13 @@ public sealed class HubTests : IDisposable
             "train", "--data", folder["text.txt"], "--out", folder["run"], "--steps", "4", "--threads", "1", "--set",
             .. settings.Split(' ', StringSplitOptions.RemoveEmptyEntries),
         ]);
+    }
+
+    private static string ErrorOf(params string[] args)
+    {
+        CommandLine refused = CommandLine.Run(args);
+        Assert.Equal(1, refused.ExitCode);
+        return Assert.Single(refused.ErrorLines);
     }
 
     private static CommandLine Run(params string[] args)

@@ -54,28 +54,27 @@ internal sealed class FamilyConfig
         }
     }
 
-    /// <summary>All keys, also those whose value is null.</summary>
-    public ICollection<string> Names => ((IDictionary<string, JsonNode?>)keys).Keys;
-
-    /// <summary>Reads all texts, which the parser leaves for later, so that one that is none is found now.</summary>
-    /// <exception cref="InvalidOperationException">One is no Unicode.</exception>
+    /// <summary>Reads every text once: JSON tells of half a surrogate pair only then. The parser has bounded the depth.</summary>
     private static void RequireUnicode(JsonNode? node)
     {
-        if (node is JsonObject inner)
+        switch (node)
         {
-            foreach ((_, JsonNode? value) in inner)
-                RequireUnicode(value);
-        }
-        else if (node is JsonArray items)
-        {
-            foreach (JsonNode? item in items)
-                RequireUnicode(item);
-        }
-        else if (node?.GetValueKind() == JsonValueKind.String)
-        {
-            _ = node.GetValue<string>();
+            case JsonObject inner:
+                foreach ((_, JsonNode? value) in inner)
+                    RequireUnicode(value);
+                break;
+            case JsonArray items:
+                foreach (JsonNode? item in items)
+                    RequireUnicode(item);
+                break;
+            case JsonValue value:
+                _ = value.TryGetValue(out string? _);
+                break;
         }
     }
+
+    /// <summary>All keys, also those whose value is null.</summary>
+    public ICollection<string> Names => ((IDictionary<string, JsonNode?>)keys).Keys;
 
     /// <summary>Whether it has a key, with a value that is not null.</summary>
     public bool Has(string name) => keys[name] is not null;

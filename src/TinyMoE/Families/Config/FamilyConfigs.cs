@@ -25,6 +25,8 @@ internal static class FamilyConfigs
         OurKeys keys = OurKeys.Of(Empty);
         foreach (ConfigRule rule in family.Rules)
             rule.Read(file, keys);
+        if (keys.Whole("model.vocabulary") == 0) // which means in a run: as the tokenizer has
+            throw file.Bad("vocab_size", "a whole number, at least 1");
         Quantization packing = Quantization.Read(file);
         IReadOnlyList<string> notes = [.. Descriptive.Check(file, family.Name)];
         RunConfig config;

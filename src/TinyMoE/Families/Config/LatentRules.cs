@@ -20,7 +20,9 @@ internal static class LatentRules
         {
             Read = (file, keys) =>
             {
-                keys["attention.head_size"] = file.Whole("qk_nope_head_dim", 128) + keys.Whole("attention.rope_size");
+                long size = (long)file.Whole("qk_nope_head_dim", 128) + keys.Whole("attention.rope_size");
+                keys["attention.head_size"] = size <= int.MaxValue ? (int)size
+                    : throw file.Bad("qk_nope_head_dim", $"a size that with qk_rope_head_dim is at most {int.MaxValue}");
                 _ = (file.Node("qk_head_dim"), file.Node("head_dim"));
             },
             Write = (keys, file) =>
@@ -45,9 +47,9 @@ internal static class LatentRules
             if (keys.Text("attention.rope_scaling") == "none" || all == 0 || factor <= 1)
                 return;
             double scale = (0.1 * all * Math.Log(factor)) + 1;
-            float product = (float)(scale * scale / Math.Sqrt(keys.Whole("attention.head_size")));
-            keys["attention.scale"] = float.IsFinite(product) ? product
-                : throw new TinyMoEException($"{file.Path}: mscale_all_dim={all} makes a scale of scores that is not finite");
+            float squared = (float)(scale * scale / Math.Sqrt(Math.Max(1, keys.Whole("attention.head_size"))));
+            keys["attention.scale"] = float.IsFinite(squared) ? squared
+                : throw file.Bad("rope_scaling", "an mscale_all_dim that leaves a finite scale of the scores");
         },
     };
 

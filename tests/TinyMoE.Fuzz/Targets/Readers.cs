@@ -86,7 +86,8 @@ internal static class Readers
             return $"what its family said, it cannot say again: {e.Message}";
         }
 
-        (_, RunConfig again, _, _) = FamilyConfigs.Read(Families.Config.FamilyConfig.Of(written, path));
+        JsonObject reread = JsonNode.Parse(written.ToJsonString())!.AsObject();
+        (_, RunConfig again, _, _) = FamilyConfigs.Read(Families.Config.FamilyConfig.Of(reread, path));
         return Math.Abs(again.Model.NormEpsilon - config.Model.NormEpsilon) <= 1e-12 && again.Attention.Heads == config.Attention.Heads
             ? null : "it is another model when it is written and read again";
     }

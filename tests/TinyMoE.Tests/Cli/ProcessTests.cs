@@ -88,7 +88,7 @@ public sealed class ProcessTests : IDisposable
     /// SIGHUP), and a shell cannot undo that: env can.
     /// </summary>
     private Shell SignalInTraining(string signal, string before, string after) => Run($"""
-        {before} {Program} train --data text.txt --out run --steps 500000 {Small} >out & p=$!
+        : >out; {before} {Program} train --data text.txt --out run --steps 500000 {Small} >out & p=$!
         until grep -q '^step' out; do sleep 0.05; done
         kill -{signal} $p; {after} wait $p; code=$?; cat out; exit $code
         """);

@@ -9,6 +9,8 @@ namespace TinyMoE.Tests.Fuzz;
 /// </summary>
 public sealed class FuzzTests : IDisposable
 {
+    private const int Fewest = 20; // inputs that show something
+
     private static readonly TimeSpan TimePerReader = TimeSpan.FromMilliseconds(700);
 
     private static readonly string Kept = Path.Combine(FloorsTests.RepositoryRoot(), "tests", "golden", "fuzz");
@@ -34,9 +36,12 @@ public sealed class FuzzTests : IDisposable
     [MemberData(nameof(Names))]
     public void Reader_GivenChangedInputs_LoadsOrRefusesThem(string name)
     {
-        TargetResult result = new Fuzzing(Kept, work).Run(Find(name), TimePerReader, threads: 1, seed: 1);
+        Fuzzing fuzzing = new(Kept, work);
+        TargetResult result = fuzzing.Run(Find(name), TimePerReader, threads: 1, seed: 1);
+        if (result.Inputs <= Fewest) // on a machine that does much else
+            result = fuzzing.Run(Find(name), 20 * TimePerReader, threads: 1, seed: 1, most: Fewest + 1);
 
-        Assert.True(result.Inputs > 20, $"only {result.Inputs} inputs");
+        Assert.True(result.Inputs > Fewest, $"only {result.Inputs} inputs");
         Assert.Empty(result.Faults.Select(fault => $"{fault.What}: {Convert.ToBase64String(fault.Input)}"));
     }
 

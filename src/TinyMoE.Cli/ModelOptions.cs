@@ -8,7 +8,8 @@ namespace TinyMoE.Cli;
 internal sealed class ModelOptions(bool isRequired = true)
 {
     private readonly Option<string?> run = Options.Text("--run", "DIR", "The folder of a trained run, as in runs/mixtral-tiny.");
-    private readonly Option<string?> model = Options.Path("--model", "DIR", "The folder of a model in Hugging Face's form, instead of a run.");
+    private readonly Option<string?> model = Options.Path(
+        "--model", "DIR", "The folder of a model in Hugging Face's form, instead of a run.");
 
     public void AddTo(Command command)
     {

@@ -272,6 +272,21 @@ public sealed class HubTests : IDisposable
     }
 
     [Fact]
+    public void Score_ThatWouldReplaceWhatIsNoFileOrOfTheModel_IsRefused()
+    {
+        Copy(FamilyCase.Of("mixtral").Folder, folder["hub"]);
+        byte[] before = File.ReadAllBytes(folder["hub/model.safetensors"]);
+        string said = ErrorOf("score", "--model", folder["hub"], "--ids", Ids, "--logits", folder["hub/../hub/model.safetensors"]);
+        Assert.Contains("lies among the files of the model", said, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(folder["hub/model.safetensors"]));
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "pipes are files of Unix");
+        Shell.Run(folder.Root, "mkfifo pipe");
+        said = ErrorOf("score", "--model", folder["hub"], "--ids", Ids, "--logits", folder["pipe"]);
+        Assert.Contains("it is a pipe", said, StringComparison.Ordinal);
+        Assert.Equal("a pipe", FilePlace.NotRegular(folder["pipe"]));
+    }
+
+    [Fact]
     public void Generate_WithoutATokenizer_WritesIds()
     {
         string[] args = ["generate", "--model", FamilyCase.Of("mixtral").Folder, "--ids", "3,1,4", "--tokens", "5"];

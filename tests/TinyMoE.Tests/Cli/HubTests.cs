@@ -248,6 +248,18 @@ public sealed class HubTests : IDisposable
     }
 
     [Fact]
+    public void Import_WithATokenizerThatIsNotTheModels_IsRefused()
+    {
+        Copy(FamilyCase.Of("mixtral").Folder, folder["hub"]);
+        File.Copy(
+            Path.Combine(FloorsTests.RepositoryRoot(), "tests", "golden", "tokenizers", "gpt2-style", "tokenizer.json"),
+            folder["hub/tokenizer.json"]);
+        string said = ErrorOf("import", "--model", folder["hub"], "--out", folder["run"]);
+        Assert.Contains("the two do not belong together", said, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["run/last"]));
+    }
+
+    [Fact]
     public void Verify_OfAnImportedRunWithChangedWeights_TellsIt()
     {
         Run("import", "--model", FamilyCase.Of("mixtral").Folder, "--out", folder["run"]);

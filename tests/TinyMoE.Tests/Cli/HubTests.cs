@@ -310,7 +310,6 @@ public sealed class HubTests : IDisposable
 
     [Theory]
     [InlineData("--out", "export", "--run", "run", "--out", "")]
-    [InlineData("--init", "train", "--data", "text.txt", "--init", "")]
     [InlineData("--logits", "score", "--run", "run", "--ids", "1", "--logits", "")]
     [InlineData("--template", "chat", "--run", "run", "--template", "")]
     [InlineData("--model", "info", "--model", "")]

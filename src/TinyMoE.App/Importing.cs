@@ -19,7 +19,8 @@ public static class Importing
             throw new RequestException($"{folder} holds a run already; name a new folder by {Setting.Folder}");
         Training.CheckFolder(run, resume: false, overwrite: false);
         using HubModel hub = HubModel.Open(model);
-        ImportedRun.Write(run, hub, TokenizerChoice.IsIn(model) ? TokenizerChoice.Open(model) : null);
+        using OpenedModel opened = OpenedModel.Open(ModelFolder.Hub(model));
+        ImportedRun.Write(run, hub, opened.FindTokenizer());
         return [.. hub.Notes.Select(note => new NoteReport(0, note))];
     }
 }

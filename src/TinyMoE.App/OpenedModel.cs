@@ -30,6 +30,9 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>The checkpoint, of a run; null: it is a model of others.</summary>
     public Checkpoint? Run { get; }
 
+    /// <summary>The folder that its files are in: that of the checkpoint, of a run.</summary>
+    public string Folder => Run?.Folder ?? folder.Path;
+
     /// <summary>The family of a model of others, by its model_type; null of a run.</summary>
     public string? Family => hub?.Family.Name;
 

@@ -48,6 +48,8 @@ public static class Training
     /// <exception cref="TinyMoEException">The folder holds a run, or none to resume, or the configuration is wrong.</exception>
     public static TrainingRequest Prepare(ConfigChoice choice, string? folder = null, bool resume = false, bool overwrite = false)
     {
+        if (choice.Init is { Length: 0 })
+            throw new TinyMoEException("The name of a run's folder is empty; name one.");
         if (choice.Init is not null && (resume || choice.Preset is not null || choice.File is not null))
         {
             throw new RequestException(

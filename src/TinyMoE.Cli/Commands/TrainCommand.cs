@@ -36,7 +36,7 @@ internal sealed class TrainCommand
     private readonly Option<ulong?> seed = Options.Seed("Seed of every random number; the same seed gives the same model.");
     private readonly DeviceOptions device = new();
     private readonly Option<string?> folder = Options.Text("--out", "DIR", "Folder of the run; runs/PRESET if not said.");
-    private readonly Option<string?> init = Options.Path("--init", "RUN",
+    private readonly Option<string?> init = Options.Text("--init", "RUN",
         "Begin with the weights of a run, its tokenizer and its configuration, and with a new optimizer, at step 1; --data, --steps, --seed"
         + " and --set say what is to be otherwise.");
 

@@ -15,6 +15,8 @@ internal static class AtomicFile
     public static void Write(string path, Action<Stream> write)
     {
         string full = Path.GetFullPath(path), folder = Path.GetDirectoryName(full)!;
+        if (FilePlace.NotRegular(full) is { } kind) // to rename a file there would take the place of /dev/null itself
+            throw new TinyMoEException($"Cannot write the file {path}: it is {kind}. Choose another place; what was there before is kept.");
         string temporary = Path.Combine(folder, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}"[..^16] + Unfinished);
         try
         {

@@ -250,6 +250,18 @@ public sealed class HubTests : IDisposable
     }
 
     [Fact]
+    public void Import_WithATokenizerThatIsNotTheModels_IsRefused()
+    {
+        Copy(FamilyCase.Of("mixtral").Folder, folder["hub"]);
+        File.Copy(
+            Path.Combine(FloorsTests.RepositoryRoot(), "tests", "golden", "tokenizers", "gpt2-style", "tokenizer.json"),
+            folder["hub/tokenizer.json"]);
+        string said = ErrorOf("import", "--model", folder["hub"], "--out", folder["run"]);
+        Assert.Contains("the two do not belong together", said, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["run/last"]));
+    }
+
+    [Fact]
     public void Verify_OfAnImportedRunWithChangedWeights_TellsIt()
     {
         Run("import", "--model", FamilyCase.Of("mixtral").Folder, "--out", folder["run"]);
@@ -274,6 +286,21 @@ public sealed class HubTests : IDisposable
     }
 
     [Fact]
+    public void Score_ThatWouldReplaceWhatIsNoFileOrOfTheModel_IsRefused()
+    {
+        Copy(FamilyCase.Of("mixtral").Folder, folder["hub"]);
+        byte[] before = File.ReadAllBytes(folder["hub/model.safetensors"]);
+        string said = ErrorOf("score", "--model", folder["hub"], "--ids", Ids, "--logits", folder["hub/../hub/model.safetensors"]);
+        Assert.Contains("lies among the files of the model", said, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(folder["hub/model.safetensors"]));
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "pipes are files of Unix");
+        Shell.Run(folder.Root, "mkfifo pipe");
+        said = ErrorOf("score", "--model", folder["hub"], "--ids", Ids, "--logits", folder["pipe"]);
+        Assert.Contains("it is a pipe", said, StringComparison.Ordinal);
+        Assert.Equal("a pipe", FilePlace.NotRegular(folder["pipe"]));
+    }
+
+    [Fact]
     public void Generate_WithoutATokenizer_WritesIds()
     {
         string[] args = ["generate", "--model", FamilyCase.Of("mixtral").Folder, "--ids", "3,1,4", "--tokens", "5"];
@@ -285,7 +312,6 @@ public sealed class HubTests : IDisposable
 
     [Theory]
     [InlineData("--out", "export", "--run", "run", "--out", "")]
-    [InlineData("--init", "train", "--data", "text.txt", "--init", "")]
     [InlineData("--logits", "score", "--run", "run", "--ids", "1", "--logits", "")]
     [InlineData("--template", "chat", "--run", "run", "--template", "")]
     [InlineData("--model", "info", "--model", "")]

@@ -84,6 +84,7 @@ public sealed class UsageTests
     [InlineData("info|--run|", "The name of a run's folder is empty; name one.")]
     [InlineData("verify|--run|", "The name of a run's folder is empty; name one.")]
     [InlineData("train|--init||--out|no-other", "The name of a run's folder is empty; name one.")]
+    [InlineData("train|--init||--data|text.txt", "The name of a run's folder is empty; name one.")]
     [InlineData("train|--out|", "The name of a run's folder is empty; name one.")]
     public void Run_WhatCannotBeDone_IsOneLine(string line, string message)
     {

@@ -1,6 +1,5 @@
 using TinyMoE.Backends;
 using TinyMoE.Data;
-using TinyMoE.Families;
 using TinyMoE.Generate;
 using TinyMoE.Models;
 using TinyMoE.Tokenizers;

@@ -89,7 +89,7 @@ internal sealed class ScoreCommand
         }
 
         console.Write(table);
-        console.WriteLine(Invariant($"{result.Tokens.Count} tokens, sum {result.Sum:F4}")
+        console.WriteLine(Invariant($"{result.Tokens.Count} token{(result.Tokens.Count == 1 ? "" : "s")}, sum {result.Sum:F4}")
             + (result.Perplexity is { } perplexity ? Invariant($", perplexity {perplexity:F3}") : "")
             + (result.BitsPerByte is { } bits ? Invariant($", {bits:F3} bits per byte") : ""));
     }

@@ -31,8 +31,8 @@ public sealed class FamilyLearningTests
             model.Parameters.ZeroGrad();
             using Tape tape = backend.NewTape();
             DecoderOutput output = model.Forward(
-                tape, tape.Ints(page[..^1]), 1, page.Length - 1, new Pass(Training: true, Seed: 1, Step: step));
-            Objective objective = Objective.Of(output, tape.Ints(page[1..]), hub.Config.Moe.LayerLosses);
+                tape, tape.Ints(page.AsSpan()[..^1]), 1, page.Length - 1, new Pass(Training: true, Seed: 1, Step: step));
+            Objective objective = Objective.Of(output, tape.Ints(page.AsSpan()[1..]), hub.Config.Moe.LayerLosses);
             last = objective.Total.ToArray()[0];
             first = step == 1 ? last : first;
             tape.Backward(objective.Total);

@@ -244,7 +244,8 @@ public sealed class HubTests : IDisposable
         Assert.Contains("of step 0: whole", Run("verify", "--run", folder["run"]).Output, StringComparison.Ordinal);
         string resumed = ErrorOf("train", "--out", folder["run"], "--resume");
         Assert.Contains("was imported, and has no training to go on with", resumed, StringComparison.Ordinal);
-        Assert.Contains("has no tokenizer", ErrorOf("eval", "--run", folder["run"], "--data", folder["text.txt"]), StringComparison.Ordinal);
+        string evaluated = ErrorOf("eval", "--run", folder["run"], "--data", folder["text.txt"]);
+        Assert.Contains("has no tokenizer", evaluated, StringComparison.Ordinal);
         string again = ErrorOf("import", "--model", FamilyCase.Of("mixtral").Folder, "--out", folder["run"]);
         Assert.Equal($"tinymoe: {folder["run"]} holds a run already; name a new folder by --out", again);
     }

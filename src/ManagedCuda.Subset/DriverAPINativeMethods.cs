@@ -81,6 +81,16 @@ public static class DriverAPINativeMethods
         public static extern CUResult cuModuleGetFunction(ref CUfunction hfunc, CUmodule hmod, string name);
     }
 
+    /// <summary>Kernels.</summary>
+    public static class FunctionManagement
+    {
+        static FunctionManagement() => NativeLibraries.Resolve();
+
+        /// <summary>Sets one property of a kernel.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuFuncSetAttribute(CUfunction hfunc, CUFunctionAttribute attrib, int value);
+    }
+
     /// <summary>Device memory and pinned host memory.</summary>
     public static class MemoryManagement
     {

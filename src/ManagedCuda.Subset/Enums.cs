@@ -66,6 +66,13 @@ public enum CUJITOption
 {
 }
 
+/// <summary>Properties of a kernel.</summary>
+public enum CUFunctionAttribute
+{
+    /// <summary>The most dynamic shared memory that a launch may ask for, in bytes.</summary>
+    MaxDynamicSharedSizeBytes = 8,
+}
+
 /// <summary>Types of matrix elements.</summary>
 public enum cudaDataType
 {

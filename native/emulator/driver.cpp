@@ -25,6 +25,18 @@ void printCounters() {
 
 } // namespace
 
+std::string Counts::json() const {
+    const std::pair<const char*, long long> values[] = {
+        {"launches", launches}, {"products", products}, {"synchronizations", synchronizations}, {"allocations", allocations},
+        {"copiesToDevice", toDevice.operations}, {"bytesToDevice", toDevice.bytes},
+        {"copiesToHost", toHost.operations}, {"bytesToHost", toHost.bytes},
+        {"copiesInside", inside.operations}, {"bytesInside", inside.bytes}, {"fills", fills.operations}, {"bytesFilled", fills.bytes}};
+    std::string text = "{";
+    for (auto [key, value] : values)
+        text += std::string(text.size() > 1 ? ",\"" : "\"") + key + "\":" + std::to_string(value);
+    return text + "}";
+}
+
 Driver::Driver() {
     if (const char* list = std::getenv("TINYMOE_EMULATOR")) settingsError = parseSettings(list, settings);
     if (!settingsError.empty()) std::fprintf(stderr, "emulated CUDA device: TINYMOE_EMULATOR: %s\n", settingsError.c_str());

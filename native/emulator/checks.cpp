@@ -276,7 +276,7 @@ void Checks::global(const Warp& warp, const Instruction& i, const uint64_t* addr
 void Checks::failRace(const Warp& warp, const Instruction& i, int lane, AccessKind kind, const Context& other, int otherLane,
                       uint32_t otherIndex, bool otherReads, bool isShared) const {
     Dim3 grid = launch_.launch.grid;
-    std::string what = kind == AccessKind::Write || kind == AccessKind::AsyncWrite ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
+    std::string what = kind == AccessKind::Atomic ? "updates" : isRead(kind) ? "reads" : "writes";
     what += isShared ? " shared" : " global";
     what += std::string(" memory that another ") + (other.block == block_ ? "thread " : "block ") + (otherReads ? "reads" : "writes");
     what += ", with nothing to order the two: a race with ";

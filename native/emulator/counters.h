@@ -1,6 +1,7 @@
 // What a kernel cost, summed over its launches: cost without a card.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -30,6 +31,9 @@ struct KernelCounters {
     uint64_t floatFused = 0;           // float32 fma, of threads: multiply-adds without tensor cores
     uint64_t floatProducts = 0;        // mul, by itself or to be followed by an add
     uint64_t floatSums = 0;            // add and sub
+
+    /// Float32 multiply-adds without tensor cores. A product and a sum may be one: as many as there can be are taken to be.
+    uint64_t floatMultiplyAdds() const { return floatFused + std::min(floatProducts, floatSums); }
 };
 
 struct Counters {

@@ -129,6 +129,10 @@ std::optional<Finding> runProduct(const Context& context, const std::string& cal
     }
     if (auto wrong = checkMatrix(context, call, shape, "C", product.c, shape.m, shape.n)) return wrong;
     multiply(product);
+    Counts& counts = driver().counts;
+    const bool isBfloat16 = shape.a.type == CUDA_R_16BF || shape.rounding == Rounding::Bfloat16;
+    (isBfloat16 ? counts.bfloat16MultiplyAdds : shape.rounding == Rounding::Tf32 ? counts.tf32MultiplyAdds : counts.floatMultiplyAdds) +=
+        shape.m * shape.n * shape.k;
     return {};
 }
 
@@ -178,14 +182,14 @@ std::optional<Finding> checkPointers(const Context& context, const std::string& 
                    CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
-/// Products of a list of addresses run kernels that load 16 bytes at once where tensor cores multiply, whatever the addresses are; a single
-/// product looks at its addresses and chooses another kernel.
+/// Products of a list of addresses run kernels that load 16 bytes at once where tensor cores multiply, whatever the addresses are; a
+/// single product looks at its addresses and chooses another kernel.
 std::optional<Finding> checkAlignment(const std::string& call, const Shape& shape, const void* a, const void* b, const void* c) {
     constexpr uint64_t alignment = 16;
     if ((shape.rounding == Rounding::None && shape.a.type == CUDA_R_32F) || shape.m == 0 || shape.n == 0) return {};
     for (auto [name, address] : {std::pair{"A", a}, {"B", b}, {"C", c}})
         if (reinterpret_cast<uint64_t>(address) % alignment != 0)
-            return finding(call, shape, std::string(name) + " does not begin at a multiple of 16 bytes, as products of a list must on tensor cores",
+            return finding(call, shape, name + std::string(" does not begin at a multiple of 16 bytes, as lists need on tensor cores"),
                            CUDA_ERROR_MISALIGNED_ADDRESS);
     return {};
 }

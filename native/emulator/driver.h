@@ -85,7 +85,10 @@ struct Counts {
     long products = 0; // matrix products through cuBLAS, a batch or a group list being one
     long grouped = 0;  // calls for group lists
     long allocations = 0;
-    CopyCount toDevice, toHost, inside, fills; // queued copies and fills that have bytes
+    CopyCount toDevice, toHost, inside, fills; // done
+    long long floatMultiplyAdds = 0;           // of products that ran
+    long long tf32MultiplyAdds = 0;
+    long long bfloat16MultiplyAdds = 0;
 
     /// A JSON object of all of them.
     std::string json() const;

@@ -65,10 +65,10 @@ CUresult copyToDevice(Context& context, const char* call, CUdeviceptr to, const 
         std::memcpy(keep.get(), from, bytes);
         from = keep.get();
     }
-    driver().counts.toDevice.add(bytes);
     enqueue(stream, [&context, call, to, from, bytes, keep]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+        driver().counts.toDevice.add(bytes);
         return {};
     });
     if (wait) {
@@ -93,10 +93,10 @@ CUresult copyToHost(Context& context, const char* call, void* to, CUdeviceptr fr
     } else {
         wait = true;
     }
-    driver().counts.toHost.add(bytes);
     enqueue(stream, [&context, call, to, from, bytes, keep]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, from, bytes)) return finding;
         std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
+        driver().counts.toHost.add(bytes);
         return {};
     });
     if (wait) {
@@ -116,11 +116,11 @@ CUresult copyInside(Context& context, const char* call, CUdeviceptr to, CUdevice
         report(std::string(call) + ": source and target overlap");
         return CUDA_ERROR_INVALID_VALUE;
     }
-    driver().counts.inside.add(bytes);
     enqueue(stream, [&context, call, to, from, bytes]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, from, bytes)) return finding;
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+        driver().counts.inside.add(bytes);
         return {};
     });
     return CUDA_SUCCESS;
@@ -134,10 +134,10 @@ CUresult fill(Context& context, const char* call, CUdeviceptr to, Value value, s
     if (to % sizeof(Value) != 0 || count > SIZE_MAX / sizeof(Value)) return CUDA_ERROR_INVALID_VALUE;
     const size_t bytes = count * sizeof(Value);
     if (!checkDevice(context, call, "the target", to, bytes)) return CUDA_ERROR_INVALID_VALUE;
-    driver().counts.fills.add(bytes);
     enqueue(stream, [&context, call, to, value, count, bytes]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::fill_n(reinterpret_cast<Value*>(to), count, value);
+        driver().counts.fills.add(bytes);
         return {};
     });
     return CUDA_SUCCESS;

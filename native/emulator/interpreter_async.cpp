@@ -1,6 +1,6 @@
-// cp.async: copies from global to shared memory that a thread begins, commits in groups, and waits for. A card does them at any time until the
-// wait; here they are done at the wait, so that what needs no luck on a card is what works here. Until then shared memory holds what was
-// there, and under `race` whoever touches it is found out.
+// cp.async: copies from global to shared memory that a thread begins, commits in groups, and waits for. A card does them at any time until
+// the wait; here they are done at the wait, so that what needs no luck on a card is what works here. Until then shared memory holds what
+// was there, and under `race` whoever touches it is found out.
 #include "interpreter_matrix.h"
 #include "interpreter_memory.h"
 

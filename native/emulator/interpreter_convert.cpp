@@ -47,6 +47,10 @@ template <bool toNearest> uint16_t toBfloat16(float value) {
     return uint16_t((toNearest ? bits + 0x7FFF + (bits >> 16 & 1) : bits) >> 16);
 }
 
+template <bool toNearest> uint32_t toBfloat16Pair(float upper, float lower) {
+    return uint32_t(toBfloat16<toNearest>(upper)) << 16 | toBfloat16<toNearest>(lower);
+}
+
 float notBelowZero(float value) {
     return value < 0 ? 0 : value;
 }
@@ -175,10 +179,10 @@ void addConversions(OpcodeTable& t) {
     t["cvt.rn.relu.bf16.f32"] = map<[](float a) -> uint16_t { return toBfloat16<true>(notBelowZero(a)); }>();
     t["cvt.f32.bf16"] = map<[](uint16_t a) -> float { return std::bit_cast<float>(uint32_t(a) << 16); }>();
     // Two numbers in one register, the first in the upper half.
-    t["cvt.rn.bf16x2.f32"] = map<[](float a, float b) -> uint32_t { return uint32_t(toBfloat16<true>(a)) << 16 | toBfloat16<true>(b); }>();
-    t["cvt.rz.bf16x2.f32"] = map<[](float a, float b) -> uint32_t { return uint32_t(toBfloat16<false>(a)) << 16 | toBfloat16<false>(b); }>();
+    t["cvt.rn.bf16x2.f32"] = map<[](float a, float b) -> uint32_t { return toBfloat16Pair<true>(a, b); }>();
+    t["cvt.rz.bf16x2.f32"] = map<[](float a, float b) -> uint32_t { return toBfloat16Pair<false>(a, b); }>();
     t["cvt.rn.relu.bf16x2.f32"] = map<[](float a, float b) -> uint32_t {
-        return uint32_t(toBfloat16<true>(notBelowZero(a))) << 16 | toBfloat16<true>(notBelowZero(b));
+        return toBfloat16Pair<true>(notBelowZero(a), notBelowZero(b));
     }>();
 
     // A half lies in a 16-bit register as its bits.

@@ -1,6 +1,7 @@
-// mma and ldmatrix. A lane holds a fragment of each matrix; a multiplication gathers the fragments of the 32 lanes into matrices, multiplies
-// them in one tight loop, and gives each lane its part of the result. Layouts by the PTX ISA, "Matrix fragments for mma": lane = 4 g + t.
-//   A (16 x k)  register r holds row g + 8 (r % 2); a 16-bit pair begins in column 2 t + 8 (r / 2), a 32-bit value is in column t + 4 (r / 2)
+// mma and ldmatrix. A lane holds a fragment of each matrix; a multiplication gathers the fragments of the 32 lanes into matrices,
+// multiplies them in one tight loop, and gives each lane its part of the result. Layouts by the PTX ISA, "Matrix fragments for mma":
+// lane = 4 g + t.
+//   A (16 x k)  register r holds row g + 8 (r % 2); a 16-bit pair begins in column 2 t + 8 (r / 2), a 32-bit value is in t + 4 (r / 2)
 //   B (k x 8)   column g; register r begins in row 2 t + 8 r, or is row t + 4 r
 //   C, D        register r holds row g + 8 (r / 2), column 2 t + r % 2
 // An element of D is one float32 sum from C over k in its order. A product of two bf16 or tf32 numbers is exact in float32, so that a fused
@@ -114,7 +115,8 @@ template <int matrices, bool transposed, bool wideAddress> void executeLoadMatri
     if (i.space == Space::Generic)
         for (int lane = 0; lane < 8 * matrices; lane++)
             if ((addresses[lane] & windowMask) != sharedWindow)
-                warp.fail(i, lane, errorIllegalAddress, "loads a matrix from " + hexadecimal(addresses[lane]) + ", which is not shared memory");
+                warp.fail(i, lane, errorIllegalAddress,
+                          "loads a matrix from " + hexadecimal(addresses[lane]) + ", which is not shared memory");
     warp.resolve(i, addresses, givers, AccessKind::MatrixRead);
 
     for (int m = 0; m < matrices; m++) {

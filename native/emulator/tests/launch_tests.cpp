@@ -163,6 +163,19 @@ TEST(Module_ForANewerCard_IsRefusedAndTheLogSaysWhy) {
     }
 }
 
+TEST(Function_Attributes_ArePlausible) {
+    Fill fill("capability=8.6");
+    const auto of = [&](CUfunction_attribute attribute) {
+        int value = -1;
+        CHECK_EQUAL(CUDA_SUCCESS, cuFuncGetAttribute(&value, attribute, fill.function));
+        return value;
+    };
+    CHECK(of(CU_FUNC_ATTRIBUTE_NUM_REGS) >= 16 && of(CU_FUNC_ATTRIBUTE_NUM_REGS) <= 32); // a kernel this small
+    CHECK_EQUAL(0, of(CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES));
+    CHECK_EQUAL(78, of(CU_FUNC_ATTRIBUTE_PTX_VERSION));
+    CHECK_EQUAL(86, of(CU_FUNC_ATTRIBUTE_BINARY_VERSION));
+}
+
 TEST(Settings_BadCapability_IsRefused) {
     for (const char* settings : {"capability=8", "capability=8.x", "capability=99.0", "capability=80"})
         CHECK(tinymoe_emulator_configure(settings) != nullptr);

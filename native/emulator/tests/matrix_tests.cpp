@@ -46,8 +46,8 @@ void checkResult(const TestKernel& kernel, const Product& p) {
     for (int n = 0; n < 16 * 8; n++) CHECK_EQUAL(p.d[n], d[n]);
 }
 
-// %r1 and %r2: the lane's group and its number there; %d1: where the group's row begins, plus 4 bytes for each lane before it; %d3, %d4: the
-// lane's two numbers of C and of the output, whose second row is 256 bytes on.
+// %r1 and %r2: the lane's group and its number there; %d1: where the group's row begins, plus 4 bytes for each lane before it; %d3, %d4:
+// the lane's two numbers of C and of the output, whose second row is 256 bytes on.
 const std::string places = R"(
     shr.u32 %r1, %r9, 2; and.b32 %r2, %r9, 3; shl.b32 %r3, %r1, 5; shl.b32 %r4, %r2, 2; add.u32 %r5, %r3, %r4;
     cvt.u64.u32 %d1, %r5; add.u64 %d1, %d1, %d8;
@@ -282,4 +282,27 @@ TEST(Convert_ToBfloat16AndTf32_RoundsAsTheIsaSays) {
         CHECK_EQUAL(c.expected[2], uint32_t(kernel.out[1]));
         CHECK_EQUAL(c.expected[3], uint32_t(kernel.out[1] >> 32));
     }
+}
+
+TEST(Arithmetic_OfFloat32_IsCountedByThread) {
+    TestKernel kernel(R"(
+        fma.rn.f32 %f1, %f2, %f3, %f4; mul.f32 %f1, %f2, %f3; mul.rn.f32 %f5, %f2, %f3; add.f32 %f1, %f1, %f5; sub.f32 %f2, %f1, %f5;
+        sub.f32 %f2, %f1, %f5; add.u32 %r1, %r9, 1; mul.f64 %q1, %q2, %q3; setp.lt.u32 %p1, %r9, 8; @%p1 bra HERE; bra END;
+        HERE: fma.rn.f32 %f1, %f2, %f3, %f4; END:)");
+    runWell(kernel, "count", 2, 32);
+    const auto& counters = kernel.counters.kernels.at("test");
+    CHECK_EQUAL(2u * 32 + 2 * 8, counters.floatFused);
+    CHECK_EQUAL(2u * 2 * 32, counters.floatProducts);
+    CHECK_EQUAL(2u * 3 * 32, counters.floatSums);
+    CHECK_EQUAL(counters.floatFused + counters.floatProducts, counters.floatMultiplyAdds());
+    CHECK_EQUAL(0u, counters.bfloat16MultiplyAdds + counters.tf32MultiplyAdds);
+}
+
+TEST(Traffic_OfSmallElements_IsCountedApart) {
+    TestKernel kernel("ld.global.u16 %h1, [%d8]; ld.global.u32 %r1, [%d8]; st.global.u16 [%d10], %h1; st.global.u32 [%d10+4], %r1;");
+    runWell(kernel, "count", 1, 32);
+    const auto& counters = kernel.counters.kernels.at("test");
+    CHECK_EQUAL(2u + 32 * 2, counters.smallElementBytes);
+    CHECK_EQUAL(2u + 4, counters.bytesRead);
+    CHECK_EQUAL(32u * 6, counters.bytesWritten);
 }

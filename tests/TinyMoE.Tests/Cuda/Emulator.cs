@@ -57,7 +57,8 @@ internal static unsafe class Emulator
     public static string TakeCounters() => Text("tinymoe_emulator_counters");
 
     /// <summary>What was asked of the device since <see cref="Configure"/>, by name: launches, products, synchronizations, allocations,
-    /// copiesToDevice, bytesToDevice, copiesToHost, bytesToHost, copiesInside, bytesInside, fills, bytesFilled.</summary>
+    /// copiesToDevice, bytesToDevice, copiesToHost, bytesToHost, copiesInside, bytesInside, fills, bytesFilled,
+    /// productFloatMultiplyAdds, productTf32MultiplyAdds, productBfloat16MultiplyAdds (what cuBLAS multiplied).</summary>
     public static IReadOnlyDictionary<string, long> Activity() =>
         JsonSerializer.Deserialize<Dictionary<string, long>>(Text("tinymoe_emulator_activity"))!;
 

@@ -28,6 +28,9 @@ internal sealed record KernelCost(
 
     /// <summary>Sectors beside the fewest: 1 is perfectly coalesced.</summary>
     public double Coalescing => LeastSectors == 0 ? 1 : (double)Sectors / LeastSectors;
+
+    /// <summary>Of all multiply-adds, those on tensor cores: 0 to 1.</summary>
+    public double TensorShare => TensorMultiplyAdds == 0 ? 0 : (double)TensorMultiplyAdds / (TensorMultiplyAdds + FloatMultiplyAdds);
 }
 
 /// <summary>Measures every kernel at the typical size on the emulated device.</summary>

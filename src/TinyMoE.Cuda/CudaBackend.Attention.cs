@@ -54,7 +54,8 @@ public sealed unsafe partial class CudaBackend
         if (OnTensorCores(sizes) && AreAligned(dy, q, k, v) && AreAligned(dq.View, dk.View, dv.View))
         {
             AttentionBackwardOnTensorCores(
-                ElementType.Float32, dy, q, k, v, logSumExp, delta, sizes, dropout, dq.IsNone ? null : dq, dk, dv, !dk.IsNone || !dv.IsNone);
+                ElementType.Float32, dy, q, k, v, logSumExp, delta, sizes, dropout, dq.IsNone ? null : dq, dk, dv,
+                wantsKeys: !dk.IsNone || !dv.IsNone);
             Pool.Return(scratch);
             return;
         }

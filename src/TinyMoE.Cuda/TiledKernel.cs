@@ -2,7 +2,8 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-/// <summary>A kernel of attention on tensor cores (native/kernels/attention.sm_80.cu): its template's numbers, which decide its grid.</summary>
+/// <summary>A kernel of attention on tensor cores
+/// (native/kernels/attention.sm_80.cu): its template's numbers, which decide its grid.</summary>
 /// <param name="Name">Its name in the PTX.</param>
 /// <param name="Size">Of heads, of keys or of values, the largest that it takes.</param>
 /// <param name="Warps">Warps per block: each owns 16 rows.</param>

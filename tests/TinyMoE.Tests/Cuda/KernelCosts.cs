@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cases;
 using TinyMoE.Cuda;
 
@@ -43,9 +44,16 @@ internal static class KernelCosts
     public static IReadOnlyList<KernelCost> Measure()
     {
         Emulator.Configure("count");
-        using CudaBackend cuda = new();
         List<KernelCost> costs = [];
-        foreach (KernelCase c in Cases())
+        Measure(new CudaOptions(), Cases(), costs);
+        Measure(new CudaOptions { TensorCores = TensorCores.Tf32 }, TensorCases(), costs);
+        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
+    }
+
+    private static void Measure(CudaOptions options, IEnumerable<KernelCase> cases, List<KernelCost> costs)
+    {
+        using CudaBackend cuda = new(0, options);
+        foreach (KernelCase c in cases)
         {
             using KernelData data = new(cuda);
             _ = Emulator.TakeCounters();
@@ -53,8 +61,6 @@ internal static class KernelCosts
             cuda.Synchronize();
             costs.AddRange(Parse(Emulator.TakeCounters(), c.ToString()));
         }
-
-        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
     }
 
     /// <summary>The bound on the traffic of a kernel that has one of its own, and why.</summary>
@@ -94,6 +100,14 @@ internal static class KernelCosts
             .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
     }
+
+    /// <summary>Attention on tensor cores, with heads of each size of its kernels.</summary>
+    private static IEnumerable<KernelCase> TensorCases() =>
+        from D in (int[])[64, 128, 256]
+        from inBfloat16 in (bool[])[false, true]
+        let attention = new TensorAttention(new AttentionSizes(2, 128, 128, 2, 1, D), Dropout.None, inBfloat16)
+        select new KernelCase(
+            "Attention", $"heads of {D} in {(inBfloat16 ? "bfloat16" : "TF32")}", (b, _) => attention.Run((CudaBackend)b, adds: false));
 
     private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) =>
         cases.Select(c => c with { Name = c.Name + variant });

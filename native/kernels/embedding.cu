@@ -1,8 +1,8 @@
 // Rows of a table by id, and back: dtable[v] is the sum of dy over the rows n with ids[n] = v, without atomics.
 //
-// The backward sorts the rows by id first, stably. Few are sorted in one launch (embedding_sort): each thread has an id and looks for it among
-// all. Many are sorted digit by digit, each in three launches as in routing.cu: pieces of rows count their digits, one sum over all counts
-// makes of each the first place of that piece with that digit, pieces put their rows there. Then each row of the table is summed
+// The backward sorts the rows by id first, stably. Few are sorted in one launch (embedding_sort): each thread has an id and looks for it
+// among all. Many are sorted digit by digit, each in three launches as in routing.cu: pieces of rows count their digits, one sum over all
+// counts makes of each the first place of that piece with that digit, pieces put their rows there. Then each row of the table is summed
 // (embedding_backward): dy is read once, dtable written once.
 #include "rows.cuh"
 #include "table_sum.cuh"
@@ -141,8 +141,8 @@ KERNEL __launch_bounds__(1024) embedding_sum(int n, int* table)
     sum_table<1024>(n, table);
 }
 
-// The next order of ids and rows (N), by this digit: sortedIds may be none, those that do not exist come last in it; rows: the order so far,
-// none for that of ids. starts (V + 1), or none: where a digit begins, where it is the whole id.
+// The next order of ids and rows (N), by this digit: sortedIds may be none, those that do not exist come last in it; rows: the order so
+// far, none for that of ids. starts (V + 1), or none: where a digit begins, where it is the whole id.
 KERNEL embedding_place(const int* ids, const int* rows, int N, int V, int shift, int idsPerPiece, int pieces, const int* table,
     int* sortedIds, int* sortedRows, int* starts)
 {

@@ -5,7 +5,7 @@ namespace TinyMoE.Cuda;
 // native/kernels/softmax.cu
 public sealed unsafe partial class CudaBackend
 {
-    /// <summary>Rows whose losses one block adds up, and of more, those of a block: four per thread, so that a card has blocks enough.</summary>
+    /// <summary>Rows whose losses one block adds up, and of more, those of a block: four per thread, for blocks enough.</summary>
     private const int MostRowsOfOneMean = 2048, RowsOfMean = 1024;
 
     /// <inheritdoc/>

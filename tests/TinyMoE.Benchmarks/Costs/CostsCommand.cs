@@ -30,7 +30,11 @@ internal static class CostsCommand
             Description = $"With --card: {string.Join(", ", BudgetMode.All.Select(mode => mode.Name))}; all if not said.",
             AllowMultipleArgumentsPerToken = true,
         };
-        Option<string?> preset = new("--preset") { HelpName = "NAME", Description = "With --card: the model; bench and a big one if not said." };
+        Option<string?> preset = new("--preset")
+        {
+            HelpName = "NAME",
+            Description = "With --card: the model; bench and a big one if not said.",
+        };
         Option<string[]> set = new("--set")
         {
             HelpName = "KEY=VALUE ...",

@@ -12,7 +12,7 @@ namespace TinyMoE.Tests.Cuda;
 [Collection(CudaCollection.Name)]
 public sealed class BudgetTests(ITestOutputHelper output)
 {
-    /// <summary>Milliseconds of a step in docs/cuda.md, on an H200: experts' products, other products, attention, norms, the step.</summary>
+    /// <summary>Milliseconds of a step on an H200, docs/cuda.md: experts' products, other products, attention, norms, the step.</summary>
     public static TheoryData<string, string, string, double[]> Measured => new()
     {
         { "bench", "float32", nameof(ExpertProducts.Cublas), [3.55, 0.75, 0.74, 0.20, 5.38] },
@@ -32,15 +32,17 @@ public sealed class BudgetTests(ITestOutputHelper output)
         using Decoder model = new(cuda, config);
         AdamW optimizer = new(model.Parameters, config.Train);
         StepCounts.Run(cuda, model, optimizer, config, step: 1);
-        (int launches, int products) = (Emulator.Launches, Emulator.Products);
+        (int launches, int products, int waits) = (Emulator.Launches, Emulator.Products, Emulator.Synchronizations);
         StepCounts.Run(cuda, model, optimizer, config, step: 2);
         (launches, products) = (Emulator.Launches - launches, Emulator.Products - products);
+        waits = Emulator.Synchronizations - waits;
 
         StepBudget budget = StepBudget.Of(config, Card.Get("h100"), BudgetMode.Get("float32") with { Grouped = ExpertProducts.Cublas });
         long predicted = budget.Rows.Sum(row => row.Launches), predictedProducts = budget.Rows.Sum(row => row.Products);
         output.WriteLine($"{name}: {launches} launches, {predicted} predicted; {products} products, {predictedProducts} predicted");
         Assert.InRange(predicted, 0.9 * launches, 1.1 * launches);
         Assert.Equal(products, predictedProducts);
+        Assert.Equal(waits, budget.Waits - 1); // the trainer's, for the losses
     }
 
     [Theory]

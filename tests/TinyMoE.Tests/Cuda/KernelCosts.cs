@@ -83,7 +83,7 @@ internal static class KernelCosts
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
         };
 
-    /// <summary>What takes other kernels where there are many tokens: it is cut over blocks that hear of each other between launches.</summary>
+    /// <summary>What takes other kernels where there are many tokens: work over blocks that hear of each other between launches.</summary>
     public static IEnumerable<KernelCase> ManyTokens { get; } =
     [
         .. KernelCaseList.Of(new KernelSizes(N: 4128, C: 8, V: 500, B: 1, H: 1, KvHeads: 1, D: 2, E: 8, K: 1, F: 1))

@@ -49,9 +49,10 @@ internal sealed record StepBudget(
 
         long operations = all.Sum(e => e.Launches + e.Products + e.Copies);
         double gap = mode.Graph ? Card.GraphGap : Card.Gap, host = mode.Graph ? Card.HostProduct : all.Sum(e => e.Host);
-        int mixtures = config.Moe.Experts > 0 && mode.Grouped != ExpertProducts.Own ? config.Model.Layers : 0;
+        long plans = kernels.Where(kernel => kernel.Kernel is "Assign" or "RouteForward").Sum(kernel => kernel.Profile.Calls);
+        long waits = 1 + (mode.Grouped == ExpertProducts.Own ? 0 : plans); // for the losses, and for the rows of each expert
         return new StepBudget(
-            rows, rows.Sum(row => row.Milliseconds) + operations * gap / 1e3, host / 1e3, 1 + mixtures,
+            rows, rows.Sum(row => row.Milliseconds) + operations * gap / 1e3, host / 1e3, (int)waits,
             (long)config.Train.Batch * config.Model.Context);
     }
 

@@ -94,7 +94,7 @@ public sealed partial class PtxTests
         Directory.EnumerateFiles(Path.Combine(Root, "native", "kernels"), "*.cu")
             .Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal);
 
-    /// <summary>The family that a PTX file has the kernels of, "BALANCELOSSES" of balance_losses.ptx and balance_losses.sm_80.ptx.</summary>
+    /// <summary>The family that a PTX file has the kernels of: "BALANCELOSSES" of balance_losses.ptx, balance_losses.sm_80.ptx.</summary>
     private static string FamilyOf(string file) => file.Split('.')[0].Replace("_", "", StringComparison.Ordinal).ToUpperInvariant();
 
     /// <summary>

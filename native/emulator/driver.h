@@ -74,6 +74,7 @@ struct Counts {
     long products = 0; // matrix products through cuBLAS, a batch or a group list being one
     long grouped = 0;  // calls for group lists
     long allocations = 0;
+    long modules = 0; // loads
 };
 
 struct Driver {

@@ -43,6 +43,7 @@ std::shared_ptr<const Module> parse(const char* text) {
 
 CUresult load(Context& context, CUmodule* handle, const void* image, unsigned count, const int* options, void** values) {
     if (handle == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (++driver().counts.modules == driver().settings.oomModule) return CUDA_ERROR_OUT_OF_MEMORY;
     auto loaded = std::make_shared<LoadedModule>();
     try {
         loaded->module = parse(static_cast<const char*>(image));
@@ -127,6 +128,7 @@ CUresult launchKernel(Context& context, CUfunction handle, Dim3 grid, Dim3 block
     if (const CUresult error = packArguments(*function->kernel, arguments, extra, launch.parameters)) return error;
 
     const long number = ++driver().counts.launches;
+    if (number == driver().settings.oomLaunch) return CUDA_ERROR_OUT_OF_MEMORY;
     enqueue(stream, [&context, owner = function->owner, launch = std::move(launch), number]() -> std::optional<Finding> {
         const Settings& settings = driver().settings;
         if (number == settings.failLaunch)
@@ -190,7 +192,7 @@ EMULATOR_API CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attrib
             case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = static_cast<int>(function->kernel->localBytes); break;
             case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = 32; break; // ptxas decides that; see the target ptxas-report
             case CU_FUNC_ATTRIBUTE_PTX_VERSION: *value = ptxVersion(*function->owner->module); break;
-            case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = 70; break;
+            case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = driver().settings.capability; break;
             case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA: *value = 0; break;
             case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = static_cast<int>(function->dynamicSharedLimit); break;
             case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *value = -1; break;

@@ -24,6 +24,13 @@ bool parseNumber(std::string_view text, Number& number, bool sized = false) {
     }
 }
 
+/// "8.6" as 86.
+bool parseCapability(std::string_view text, int& capability) {
+    if (text.size() != 3 || text[0] < '1' || text[0] > '9' || text[1] != '.' || text[2] < '0' || text[2] > '9') return false;
+    capability = (text[0] - '0') * 10 + text[2] - '0';
+    return true;
+}
+
 } // namespace
 
 std::string parseSettings(std::string_view list, Settings& settings) {
@@ -38,7 +45,11 @@ std::string parseSettings(std::string_view list, Settings& settings) {
         {"memory", [&](auto text) { return parseNumber(text, settings.memory, true) && settings.memory > 0; }},
         {"fail_alloc", [&](auto text) { return parseNumber(text, settings.failAllocation) && settings.failAllocation >= 1; }},
         {"fail_launch", [&](auto text) { return parseNumber(text, settings.failLaunch) && settings.failLaunch >= 1; }},
-        {"fail_grouped", [&](auto text) { return parseNumber(text, settings.failGrouped) && settings.failGrouped >= 1; }}};
+        {"fail_grouped", [&](auto text) { return parseNumber(text, settings.failGrouped) && settings.failGrouped >= 1; }},
+        {"oom_launch", [&](auto text) { return parseNumber(text, settings.oomLaunch) && settings.oomLaunch >= 1; }},
+        {"oom_module", [&](auto text) { return parseNumber(text, settings.oomModule) && settings.oomModule >= 1; }},
+        {"oom_product", [&](auto text) { return parseNumber(text, settings.oomProduct) && settings.oomProduct >= 1; }},
+        {"capability", [&](auto text) { return parseCapability(text, settings.capability); }}};
 
     while (!list.empty()) {
         const size_t comma = list.find(',');

@@ -85,7 +85,7 @@ internal static class CublasFiles
         ? [Path.Combine(root, "bin", "x64"), Path.Combine(root, "bin")]
         : [Path.Combine(root, "lib64"), Path.Combine(root, "targets", "x86_64-linux", "lib"), Path.Combine(root, "lib")];
 
-    /// <summary>The folders of NVIDIA's packages (nvidia/cublas/lib, nvidia/cu13/lib) of the Pythons under a prefix, the newest first.</summary>
+    /// <summary>The folders of NVIDIA's packages (nvidia/cublas/lib, nvidia/cu13/lib) of the Pythons under a prefix.</summary>
     private static IEnumerable<string> OfPython(string prefix)
     {
         IEnumerable<string> packages = IsWindows
@@ -101,7 +101,8 @@ internal static class CublasFiles
     private static IEnumerable<string> Values(Func<string, string?> environment, params string[] names) =>
         names.Select(environment).OfType<string>().Where(value => value.Length > 0);
 
-    /// <summary>Folders of this name, the longest and last name first (python3.13 before python3.9); none where nothing can be read.</summary>
+    /// <summary>Folders of this name, the longest and last name first
+    /// (python3.13 before python3.9); none where nothing can be read.</summary>
     private static string[] Folders(string parent, string pattern)
     {
         try

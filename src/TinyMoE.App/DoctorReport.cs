@@ -31,7 +31,8 @@ public sealed record DeviceReport(CudaDeviceInfo Device)
     /// <summary>The file that cuBLAS was loaded from; null where the system does not tell.</summary>
     public string? BlasPath { get; init; }
 
-    /// <summary>How long the driver took to compile each module, or to find what it had compiled before; empty: the test ended before.</summary>
+    /// <summary>How long the driver took to compile each module, or
+    /// to find what it had compiled before; empty: the test ended earlier.</summary>
     public IReadOnlyList<CompiledModule> Modules { get; init; } = [];
 
     /// <summary>How long the driver takes to compile all modules anew; null: nobody asked.</summary>

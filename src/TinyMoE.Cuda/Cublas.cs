@@ -36,13 +36,14 @@ internal sealed unsafe class Cublas : IDisposable
         try
         {
             CublasStatus status = Blas.cublasCreate_v2(ref handle);
-            if (status != CublasStatus.Success) // most often a cuBLAS that is newer than the driver, or too new or too old for the card
+            if (status != CublasStatus.Success) // most often it is newer than the driver, or too new for the card
                 throw Failure(nameof(Blas.cublasCreate_v2), $" of {LoadedLibraries.Cublas ?? "cuBLAS"}", status);
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
             throw new CudaFailure(
-                $"No cuBLAS: its library (libcublas.so.12, cublas64_12.dll; this driver runs those of CUDA 11 to {CudaDriver.Version.Major}) "
+                "No cuBLAS: its library (libcublas.so.12, cublas64_12.dll; "
+                + $"this driver runs those of CUDA 11 to {CudaDriver.Version.Major}) "
                 + "is neither on the loader's path nor in a folder of CUDA or Python. "
                 + "Install it, or set TINYMOE_CUBLAS_LIBRARY to its file, or use the CPU.", e);
         }

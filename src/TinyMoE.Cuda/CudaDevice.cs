@@ -106,8 +106,9 @@ internal sealed class CudaDevice : IDisposable
     }
 
     /// <summary>The error of a call: <paramref name="sizes"/> are what it was called with, as " of 16 MiB".</summary>
-    public CudaFailure Failure(string call, string sizes, CUResult result) =>
-        result == CUResult.ErrorOutOfMemory ? OutOfMemory($"{call}{sizes} found none left") : Failure(call, sizes, CudaErrors.NameOf(result));
+    public CudaFailure Failure(string call, string sizes, CUResult result) => result == CUResult.ErrorOutOfMemory
+        ? OutOfMemory($"{call}{sizes} found none left")
+        : Failure(call, sizes, CudaErrors.NameOf(result));
 
     /// <inheritdoc cref="Failure(string, string, CUResult)"/>
     public CudaFailure Failure(string call, string sizes, string error)

@@ -17,7 +17,8 @@ internal static class CudaErrors
         return $"{name}{(text is null ? "" : $" ({text})")}{HintAt(number)}";
     }
 
-    /// <summary>As "CUBLAS_STATUS_NOT_SUPPORTED"; what cuBLAS itself says, or the number, where it is none that was known when this was written.</summary>
+    /// <summary>As "CUBLAS_STATUS_NOT_SUPPORTED"; of a status that was not known
+    /// when this was written the name that cuBLAS itself has, or its number.</summary>
     public static string NameOf(CublasStatus status) => (int)status switch
     {
         1 => "CUBLAS_STATUS_NOT_INITIALIZED",

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace TinyMoE.Cuda;
 
-/// <summary>The native libraries that this process has really loaded, whoever found them: our bindings, ManagedCuda's, or the loader.</summary>
+/// <summary>The native libraries that this process has loaded, whoever found them: our bindings, ManagedCuda's, or the loader.</summary>
 internal static unsafe class LoadedLibraries
 {
     /// <summary>The file of the driver's library; null: it is not loaded, or the system does not tell.</summary>

@@ -24,7 +24,7 @@ internal sealed class DoctorCommand
     {
         DoctorCommand doctor = new();
         CommandWithExamples command = new(
-            "doctor", "Show what of CUDA is there, and try every kernel on every card beside the processor, in each of its modes.", Examples)
+            "doctor", "Show what of CUDA is there, and try every kernel on every card beside the processor, in every mode.", Examples)
         {
             doctor.cold,
             doctor.json,

@@ -42,7 +42,7 @@ internal static class DoctorText
         console.WriteLine($"{verdict} ({Seconds(device.Time)})");
     }
 
-    /// <summary>What the driver made of each module: the kernel with the most registers of it, and the one with the most local memory.</summary>
+    /// <summary>What the driver made of each module: its kernel with the most registers, and the one with the most local memory.</summary>
     private static void WriteCompiled(IAnsiConsole console, DeviceReport device)
     {
         string cold = device.ColdCompilation is { } time ? $", {Seconds(time)} with nothing kept" : "";

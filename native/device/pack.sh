@@ -21,8 +21,8 @@ mkdir -p "$stage/dotnet" "$stage/vstest"
 cp "$root/dotnet" "$stage/dotnet/"
 cp -r "$root/host" "$stage/dotnet/"
 for framework in Microsoft.NETCore.App Microsoft.AspNetCore.App; do
-  if [ "$framework" = Microsoft.NETCore.App ] || grep -qs "\"$framework\"" {src/TinyMoE.Cli,tests/TinyMoE.Tests}/bin/Release/net10.0/*.runtimeconfig.json
-  then
+  configs=({src/TinyMoE.Cli,tests/TinyMoE.Tests}/bin/Release/net10.0/*.runtimeconfig.json)
+  if [ "$framework" = Microsoft.NETCore.App ] || grep -qs "\"$framework\"" "${configs[@]}"; then
     mkdir -p "$stage/dotnet/shared/$framework"
     cp -r "$(newest "$root/shared/$framework")" "$stage/dotnet/shared/$framework/"
   fi

@@ -3,7 +3,7 @@
 # Each part has a limit of its own, so that one that hangs costs no other. It reads no network and installs nothing.
 # Prints a table last; FOLDER (./out) gets it as table.txt, with logs.tar.gz.
 #   PARTS="doctor train speed torch profile tests kernels probe"   which parts, of these
-#   BENCH="..." BIG="..."                                          other settings of the two shapes, as train --set takes them
+#   SMALL="..." BENCH="..." BIG="..."                              other settings of the three shapes, as train --set takes them
 # What pack.sh made runs by itself: needed are bash, coreutils, awk and tar; python3 with PyTorch for the part torch.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 give=${1:-$here/out}
@@ -39,7 +39,7 @@ part() {
     grep -v '^[[:space:]]*$' "$logs/$name.log" | tail -1 | cut -c1-140)"
   return $rc
 }
-tinymoe() { echo "$here/dotnet/dotnet" "$here/cli/tinymoe.dll"; }
+tinymoe=("$here/dotnet/dotnet" "$here/cli/tinymoe.dll")
 # numbers KEY FILE: the numbers of this key in the lines of a run's steps, one a line.
 numbers() { grep '"kind": *"train"' "$2" 2>/dev/null | sed -n "s/.*\"$1\": *\([-+0-9.eE]*\).*/\1/p"; }
 finish() {
@@ -62,15 +62,18 @@ fi
 
 # Does it compute what the processor computes, in every mode? With a compilation of the kernels that nothing is kept for.
 if wants doctor; then
-  part doctor 90 $(tinymoe) doctor --cold
-  part doctor-json 60 $(tinymoe) doctor --json
+  part doctor 90 "${tinymoe[@]}" doctor --cold
+  part doctor-json 60 "${tinymoe[@]}" doctor --json
   grep -vE '^ *$|TINYMOE_|LD_LIBRARY' "$logs/doctor.log"
 fi
 
 # A run on the card beside the same run on the processor: the losses follow each other. Twice on the card: the same bytes.
 small=${SMALL:-}
 if wants train; then
-  run() { part "$1" 60 $(tinymoe) train --data text.txt --tokenizer byte --steps 60 --seed 3 --out "$scratch/$1" "${@:2}" ${small:+--set $small}; }
+  run() {
+    part "$1" 60 "${tinymoe[@]}" train --data text.txt --tokenizer byte --steps 60 --seed 3 --out "$scratch/$1" "${@:2}" \
+      ${small:+--set $small}
+  }
   run train-card --device cuda
   run train-card-again --device cuda
   run train-processor --device cpu
@@ -85,12 +88,10 @@ fi
 
 # Tokens per second: the median of the steps after the sixth. Stopped before the end, so that no evaluation is among them.
 bench=${BENCH:-}
-big=${BIG:-model.width=1024 model.layers=8 model.heads=16 model.kv_heads=8 model.context=1024 moe.hidden=1024 train.batch=16}
-attention() { sed 's/model\.heads/attention.heads/; s/model\.kv_heads/attention.kv_heads/' <<<"$1"; }
-big=$(attention "$big")
+big=${BIG:-model.width=1024 model.layers=8 attention.heads=16 attention.kv_heads=8 model.context=1024 moe.hidden=1024 train.batch=16}
 # speed NAME LIMIT STEPS SETTINGS OPTIONS...
 speed() {
-  part "$1" "$2" $(tinymoe) train --device cuda --preset bench --data text.txt --tokenizer byte --steps 100000 --stop-at "$3" --json \
+  part "$1" "$2" "${tinymoe[@]}" train --device cuda --preset bench --data text.txt --tokenizer byte --steps 100000 --stop-at "$3" --json \
     --out "$scratch/$1" --set train.eval_every=100000 $4 "${@:5}"
   say "$1" "$(numbers tokens_per_second "$scratch/$1/metrics.jsonl" | tail -n +7 | sort -g | awk '
     { v[NR] = $1 } END { if (NR) printf "%.0f tokens/s, tenth percentile %.0f, %d steps", v[int(NR / 2) + 1], v[int(NR / 10) + 1], NR
@@ -115,7 +116,7 @@ fi
 # What takes the time of a step, by the card's own clock.
 if wants profile; then
   profile() {
-    part "profile-$1" 45 $(tinymoe) train --device cuda --preset bench --data text.txt --tokenizer byte --steps 100000 --stop-at "$2" \
+    part "profile-$1" 45 "${tinymoe[@]}" train --device cuda --preset bench --data text.txt --tokenizer byte --steps 100000 --stop-at "$2" \
       --profile --out "$scratch/profile" --set train.eval_every=100000 $3 "${@:4}"
     rm -rf "$scratch/profile"
     grep -A 14 '^profile of' "$logs/profile-$1.log"
@@ -144,15 +145,15 @@ fi
 if wants kernels && command -v ncu >/dev/null; then
   count=(ncu --clock-control none --cache-control none --launch-skip 1500 --launch-count 300 --csv --metrics
     gpu__time_duration.sum,dram__bytes.sum,launch__registers_per_thread,sm__throughput.avg.pct_of_peak_sustained_elapsed)
-  part kernels-ncu 60 "${count[@]}" $(tinymoe) train --device cuda --preset bench --data text.txt --tokenizer byte --steps 100000 \
+  part kernels-ncu 60 "${count[@]}" "${tinymoe[@]}" train --device cuda --preset bench --data text.txt --tokenizer byte --steps 100000 \
     --stop-at 12 --out "$scratch/ncu" --set train.eval_every=100000 $bench
 fi
 
 # TF32 where rows of experts are not aligned to 16 bytes; and NVIDIA's check of every access, where it is installed.
 if wants probe; then
-  part probe-unaligned-tf32 30 $(tinymoe) train --device cuda --tensor-cores tf32 --data text.txt --tokenizer byte --steps 6 \
+  part probe-unaligned-tf32 30 "${tinymoe[@]}" train --device cuda --tensor-cores tf32 --data text.txt --tokenizer byte --steps 6 \
     --out "$scratch/odd" --preset bench --set $bench moe.hidden=682
   if command -v compute-sanitizer >/dev/null; then
-    part probe-memcheck 80 compute-sanitizer --tool memcheck --error-exitcode 9 $(tinymoe) doctor
+    part probe-memcheck 80 compute-sanitizer --tool memcheck --error-exitcode 9 "${tinymoe[@]}" doctor
   fi
 fi

@@ -21,8 +21,8 @@ struct Settings {
     bool lazy = false;          // a stream's work runs only when somebody waits for it
     bool count = false;         // count instructions, bytes, sectors and bank conflicts of each kernel
     int devices = 1;
+    int capability = 80;        // 80 for 8.0: what the card is said to be, and which PTX it takes
     size_t memory = size_t(4) << 30; // bytes of each device
-    int capability = 80;             // compute capability, 80 for 8.0
 
     // Faults. The n-th call since the settings were made fails, the first being 1.
     long failAllocation = -1;   // with "out of memory"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pack.sh [FOLDER]: packs what measures TinyMoE on a Linux machine with an NVIDIA card that has neither the .NET SDK nor a network:
 # the built command, the tests, a .NET runtime with the SDK's test runner, PyTorch's side of the comparison, a text, and run.sh.
-# Writes FOLDER/card.tar.gz (build/card unless told), some 40 MB. There: tar xzf card.tar.gz && ./run.sh
+# Writes FOLDER/card.tar.gz (build/card unless told), some 55 MB. There: tar xzf card.tar.gz && ./run.sh
 # Builds first, unless BUILD=no.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -40,7 +40,7 @@ find "$stage/cli" "$stage/tests" \( -name '*.pdb' -o -name '*.xml' -o -name 'dev
 cp "$here/run.sh" tests/TinyMoE.Benchmarks/rivals/moe_cuda.py "$stage/"
 
 # A text to train on: this project's own, a million bytes of it.
-git ls-files -z '*.md' '*.cs' | xargs -0 cat | head -c 1000000 >"$stage/text.txt" || true # head closes the pipe
+git ls-files -z '*.md' '*.cs' | xargs -0 cat 2>/dev/null | head -c 1000000 >"$stage/text.txt" || true # head closes the pipe
 git rev-parse HEAD >"$stage/commit"
 
 mkdir -p "$out"

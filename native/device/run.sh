@@ -26,7 +26,8 @@ table=$give/table.txt
 say() { printf '%-30s %s\n' "$1" "$2" | tee -a "$table"; }
 wants() { case " ${PARTS:-doctor train speed torch profile tests kernels probe} " in *" $1 "*) return 0 ;; esac; return 1; }
 
-# part NAME LIMIT COMMAND...: runs it within its limit and within what is left of the whole; its last line goes into the table.
+# part NAME LIMIT COMMAND...: runs it within its limit and within what is left of the whole. The table gets its time, and where it fails
+# the exit code (124: it ran past its limit) and its last line.
 part() {
   local name=$1 limit=$2 left=$((end - $(date +%s))) start rc
   shift 2
@@ -35,8 +36,8 @@ part() {
   start=$(date +%s.%N)
   timeout -k 5 "$limit" "$@" >"$logs/$name.log" 2>&1
   rc=$?
-  say "$name" "$(awk -v rc=$rc -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "rc %d, %.1f s", rc, b - a }'): $(
-    grep -v '^[[:space:]]*$' "$logs/$name.log" | tail -1 | cut -c1-140)"
+  say "$name" "$(awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f s", b - a }')$(
+    [ $rc -eq 0 ] || echo ", FAILED ($rc): $(grep -v '^[[:space:]]*$' "$logs/$name.log" | tail -1 | cut -c1-140)")"
   return $rc
 }
 tinymoe=("$here/dotnet/dotnet" "$here/cli/tinymoe.dll")
@@ -63,7 +64,11 @@ fi
 # Does it compute what the processor computes, in every mode? With a compilation of the kernels that nothing is kept for.
 if wants doctor; then
   part doctor 90 "${tinymoe[@]}" doctor --cold
-  part doctor-json 60 "${tinymoe[@]}" doctor --json
+  grep -E '^(it computes|FAILED|no device|note:)' "$logs/doctor.log" | while read -r line; do say doctor "$line"; done
+  say "cuBLAS" "$(sed -n 's/.*, cuBLAS //p' "$logs/doctor.log" | paste -sd ' ')"
+  say "compilation of the kernels" "$(sed -n 's/^the driver compiled .* in \([0-9.]* s\)/\1/p' "$logs/doctor.log" | paste -sd ' ')"
+  part doctor-again 60 "${tinymoe[@]}" doctor --json
+  say "kept from the last time" "$(sed -n 's/.*"compilation_seconds":\([0-9.]*\).*/\1 s/p' "$logs/doctor-again.log")"
   grep -vE '^ *$|TINYMOE_|LD_LIBRARY' "$logs/doctor.log"
 fi
 
@@ -120,6 +125,8 @@ if wants profile; then
       --profile --out "$scratch/profile" --set train.eval_every=100000 $3 "${@:4}"
     rm -rf "$scratch/profile"
     grep -A 14 '^profile of' "$logs/profile-$1.log"
+    sed -n '/^all kernels/p; /^the device waits/p; /^step .*100\.0 %/p' "$logs/profile-$1.log" | tr -s ' ' |
+      while read -r row; do say "profile-$1, ms and share" "$row"; done
   }
   profile bench 60 "$bench"
   profile big-tf32 12 "$big" --tensor-cores tf32
@@ -134,11 +141,14 @@ if wants tests; then
     grep -E '^ *(Failed|X) ' "$logs/tests-$1.log" | head -25
     say "tests-$1" "$(grep -oE '(Failed|Passed|Skipped): +[0-9]+' "$logs/tests-$1.log" | paste -sd ' ' | grep . || echo 'ran no test')"
   }
-  of() { local list=; for name in "$@"; do list+="|FullyQualifiedName~TinyMoE.Tests.Cuda.$name"; done; echo "(${list#|})"; }
+  of() { local list=; for name in "$@"; do list+="|FullyQualifiedName~.Tests.Cuda.$name."; done; echo "(${list#|})"; }
+  not() { local list=; for name in "$@"; do list+="&FullyQualifiedName!~.Tests.Cuda.$name."; done; echo "$list"; }
+  sources=(PtxTests BindingsTests CublasFilesTests)
+  first=(CublasTests KernelCaseTests ShapeTests RoutingCaseTests OpCaseTests)
   suite cublas 40 "$(of CublasTests)"
   suite kernels 70 "$(of KernelCaseTests ShapeTests RoutingCaseTests)"
   suite ops 90 "$(of OpCaseTests)&FullyQualifiedName!~OnThreeThreads"
-  suite training 70 "$(of TrainingTests CudaBackendTests ErrorTests StepCostTests ClockTests)&FullyQualifiedName!~OnThreeThreads"
+  suite others 90 "FullyQualifiedName~.Tests.Cuda.$(not "${first[@]}" "${sources[@]}")&FullyQualifiedName!~OnThreeThreads"
 fi
 
 # Kernel by kernel, where NVIDIA's profiler is: names of cuBLAS's kernels, registers, occupancy, bytes of memory.

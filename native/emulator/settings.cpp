@@ -28,7 +28,8 @@ bool parseNumber(std::string_view text, Number& number, bool sized = false) {
 bool parseCapability(std::string_view text, int& capability) {
     const size_t dot = text.find('.');
     int major = 0, minor = 0;
-    if (dot == std::string_view::npos || !parseNumber(text.substr(0, dot), major) || !parseNumber(text.substr(dot + 1), minor)) return false;
+    if (dot == std::string_view::npos) return false;
+    if (!parseNumber(text.substr(0, dot), major) || !parseNumber(text.substr(dot + 1), minor)) return false;
     capability = major * 10 + minor;
     return major >= 5 && major <= 12 && minor >= 0 && minor <= 9;
 }

@@ -31,6 +31,20 @@ public enum CUStreamFlags : uint
     NonBlocking = 1,
 }
 
+public enum CUstreamCaptureMode
+{
+    Global = 0,
+    Local = 1,
+    Relaxed = 2,
+}
+
+[Flags]
+public enum CUgraphInstantiate_flags : ulong
+{
+    None = 0,
+    AutoFreeOnLaunch = 1,
+}
+
 [Flags]
 public enum CUEventFlags
 {
@@ -99,6 +113,16 @@ public struct CUstream
 }
 
 public struct CUevent
+{
+    public IntPtr Pointer;
+}
+
+public struct CUgraph
+{
+    public IntPtr Pointer;
+}
+
+public struct CUgraphExec
 {
     public IntPtr Pointer;
 }

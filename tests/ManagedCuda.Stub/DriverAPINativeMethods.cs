@@ -57,6 +57,9 @@ public static class DriverAPINativeMethods
     {
         public static CUResult cuFuncGetAttribute(ref int pi, CUFunctionAttribute attrib, CUfunction hfunc) =>
             throw new NotSupportedException();
+
+        public static CUResult cuFuncSetAttribute(CUfunction hfunc, CUFunctionAttribute attrib, int value) =>
+            throw new NotSupportedException();
     }
 
     public static class MemoryManagement
@@ -127,8 +130,26 @@ public static class DriverAPINativeMethods
 
         public static CUResult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, uint Flags) => throw new NotSupportedException();
 
+        public static CUResult cuStreamBeginCapture(CUstream hStream, CUstreamCaptureMode mode) => throw new NotSupportedException();
+
+        public static CUResult cuStreamEndCapture(CUstream hStream, ref CUgraph phGraph) => throw new NotSupportedException();
+
+        public static CUResult cuThreadExchangeStreamCaptureMode(ref CUstreamCaptureMode mode) => throw new NotSupportedException();
+
         public static CUResult cuStreamSynchronize(CUstream hStream) => throw new NotSupportedException();
 
         public static CUResult cuStreamDestroy_v2(CUstream hStream) => throw new NotSupportedException();
+    }
+
+    public static class GraphManagment
+    {
+        public static CUResult cuGraphInstantiate(ref CUgraphExec phGraphExec, CUgraph hGraph, CUgraphInstantiate_flags flags) =>
+            throw new NotSupportedException();
+
+        public static CUResult cuGraphLaunch(CUgraphExec hGraphExec, CUstream hStream) => throw new NotSupportedException();
+
+        public static CUResult cuGraphExecDestroy(CUgraphExec hGraphExec) => throw new NotSupportedException();
+
+        public static CUResult cuGraphDestroy(CUgraph hGraph) => throw new NotSupportedException();
     }
 }

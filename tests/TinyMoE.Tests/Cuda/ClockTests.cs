@@ -1,7 +1,6 @@
 using TinyMoE.Backends.Cases;
 using TinyMoE.Backends.Profiling;
 using TinyMoE.Cuda;
-using TinyMoE.Memory;
 using Floats = TinyMoE.Memory.View<float>;
 
 namespace TinyMoE.Tests.Cuda;

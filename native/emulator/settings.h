@@ -1,6 +1,6 @@
 // What a user may ask of the emulated device, in the words of one comma list:
-//   race,strict,shuffle=7,lazy,count,devices=2,memory=64M,fail_alloc=12,fail_launch=3,fail_grouped=1,oom_launch=1,oom_module=1,
-//   oom_product=1,capability=7.0,no_device,old_driver,no_grouped
+//   race,strict,shuffle=7,lazy,count,devices=2,capability=8.0,memory=64M,fail_alloc=12,fail_launch=3,fail_grouped=1,oom_launch=1,
+//   oom_module=1,oom_product=1,no_device,old_driver,no_grouped
 // It comes from the environment variable TINYMOE_EMULATOR when the library loads, or from tinymoe_emulator_configure (control.h).
 #pragma once
 

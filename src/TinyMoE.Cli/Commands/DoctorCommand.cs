@@ -24,7 +24,7 @@ internal sealed class DoctorCommand
     {
         DoctorCommand doctor = new();
         CommandWithExamples command = new(
-            "doctor", "Show what of CUDA is there, and try every kernel on every card beside the processor, in every mode.", Examples)
+            "doctor", "Show what of CUDA is there, and try every kernel in every mode beside the processor.", Examples)
         {
             doctor.cold,
             doctor.json,

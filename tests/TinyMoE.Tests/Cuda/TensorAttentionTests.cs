@@ -1,6 +1,15 @@
 using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
+using TinyMoE.Backends.Cpu;
+using TinyMoE.Configuration;
 using TinyMoE.Cuda;
+using TinyMoE.Data;
+using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
+using TinyMoE.Tests.Files;
+using TinyMoE.Tests.Train;
+using TinyMoE.Train;
+using Floats = TinyMoE.Memory.View<float>;
 
 namespace TinyMoE.Tests.Cuda;
 
@@ -60,6 +69,95 @@ public sealed class TensorAttentionTests
         {
             Assert.Equal(expected, attention.Run(Backend(settings), adds: true));
             TestDevice.RequireNoFinding();
+        }
+    }
+
+    [EmulatedTheory]
+    [InlineData(TensorCores.Off, 64, false)]
+    [InlineData(TensorCores.Tf32, 64, true)]
+    [InlineData(TensorCores.Bfloat16, 64, true)]
+    [InlineData(TensorCores.Tf32, 24, false)]  // too small a head
+    [InlineData(TensorCores.Tf32, 36, false)]  // not in eights
+    [InlineData(TensorCores.Tf32, 264, false)] // too large a one
+    public void Attention_IsOnTensorCores_WhereTheyAreWantedAndFit(TensorCores wanted, int D, bool expected)
+    {
+        using CudaBackend cuda = TestDevice.NewBackend("count", new CudaOptions { TensorCores = wanted });
+        TensorAttention attention = new(new AttentionSizes(1, 9, 9, 2, 1, D), Dropout.None, inBfloat16: false);
+        _ = Emulator.TakeCounters();
+        float[][] actual = attention.Run(cuda, adds: false);
+        Assert.Equal(expected, Emulator.TakeCounters().Contains("_tf32_", StringComparison.Ordinal));
+        RequireNear(attention, actual, adds: false, expected ? Tf32Tolerance : 1e-5);
+    }
+
+    [EmulatedFact]
+    public void Backend_OfACardWithoutThem_LoadsNoKernelsForThem()
+    {
+        using CudaBackend cuda = TestDevice.NewBackend("capability=7.5");
+        Assert.False(cuda.HaveTensorCores(new AttentionSizes(1, 9, 9, 2, 1, 64)));
+    }
+
+    [CudaTheory]
+    [InlineData(4)]
+    [InlineData(8)]
+    public void Attention_OfViewsThatAreNotAligned_IsFloat32(int bytes)
+    {
+        AttentionSizes sizes = new(1, 9, 9, 2, 1, 64);
+        CudaBackend cuda = Backend("");
+        using KernelData d = new(cuda);
+        (Floats q, Floats k, Floats v) = (d.In(9 * 2 * 64), d.In(9 * 64), d.In(9 * 64 + 2).Slice(bytes / 4, 9 * 64));
+        (Floats y, Floats logSumExp) = (d.Rent<float>(q.Length), d.Rent<float>(9 * 2));
+        cuda.AttentionForward(q, k, v, sizes, Dropout.None, y, logSumExp);
+        TestDevice.RequireNoFinding();
+        AttentionReference exact = new(sizes, Dropout.None, cuda.Read(q), cuda.Read(k), cuda.Read(v), new float[q.Length]);
+        (double ofNorm, _) = Errors(exact.Y, cuda.Read(y), null);
+        Assert.InRange(ofNorm, 0, 1e-6);
+    }
+
+    [CudaTheory]
+    [InlineData(64)]
+    [InlineData(200)] // blocks for parts of the columns
+    public void Backward_OfSomeGradients_GivesTheBitsOfAll(int D)
+    {
+        AttentionSizes sizes = new(1, 40, 50, 2, 1, D, Window: 30);
+        CudaBackend cuda = Backend(TestDevice.IsEmulated ? Emulator.AllChecks : "");
+        using KernelData d = new(cuda);
+        (int queries, int keys) = (40 * 2 * D, 50 * D);
+        (Floats q, Floats k, Floats v, Floats dy) = (d.In(queries), d.In(keys), d.In(keys), d.In(queries));
+        (Floats y, Floats logSumExp) = (d.Rent<float>(queries), d.Rent<float>(40 * 2));
+        cuda.AttentionForward(q, k, v, sizes, Dropout.None, y, logSumExp);
+        Floats[] all = Gradients(dq: true, dk: true, dv: true);
+        Assert.Equal(cuda.Read(all[0]), cuda.Read(Gradients(dq: true, dk: false, dv: false)[0]));
+        Assert.Equal(cuda.Read(all[1]), cuda.Read(Gradients(dq: false, dk: true, dv: false)[1]));
+        Assert.Equal(cuda.Read(all[2]), cuda.Read(Gradients(dq: false, dk: false, dv: true)[2]));
+        TestDevice.RequireNoFinding();
+
+        Floats[] Gradients(bool dq, bool dk, bool dv)
+        {
+            Floats[] gradients = [d.Rent<float>(queries), d.Rent<float>(keys), d.Rent<float>(keys)];
+            Target Of(bool wanted, int i) => wanted ? gradients[i] : default;
+            cuda.AttentionBackward(dy, q, k, v, y, logSumExp, sizes, Dropout.None, Of(dq, 0), Of(dk, 1), Of(dv, 2));
+            return gradients;
+        }
+    }
+
+    [CudaFact]
+    public void Training_WithTf32_FollowsTheLossesOfTheCpu()
+    {
+        RunConfig config = TrainingTests.Small(TestModels.Named("mixtral-tiny"));
+        config = config with { Model = config.Model with { Width = 128, Context = 80 } }; // heads of 32
+        using CpuBackend cpu = new(2);
+        using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { TensorCores = TensorCores.Tf32 });
+        foreach ((StepReport expected, StepReport actual) in Steps(cpu).Zip(Steps(cuda)))
+            Assert.All(expected.Losses, loss => Assert.Equal(loss.Value, actual.Losses[loss.Key], 2e-3f));
+
+        List<StepReport> Steps(Backend backend)
+        {
+            using TemporaryFolder folder = new();
+            Corpus corpus = TestModels.Corpus();
+            RecordingListener listener = new();
+            using Trainer trainer = new(backend, config.For(corpus), corpus, new RunFolder(folder["run"]), listener);
+            trainer.Run(stopAt: 3);
+            return listener.Steps;
         }
     }
 

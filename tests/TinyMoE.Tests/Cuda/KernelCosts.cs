@@ -67,6 +67,10 @@ internal static class KernelCosts
     public static double MostTrafficOf(string kernel) =>
         OwnBounds.TryGetValue(kernel, out (double Bound, string) own) ? own.Bound : MostTraffic;
 
+    /// <summary>Of the multiply-adds of a kernel, how many must be on tensor cores: all but a softmax, where its name says so.</summary>
+    public static double LeastTensorShareOf(string kernel) =>
+        kernel.Contains("_tf32_", StringComparison.Ordinal) || kernel.Contains("_bf16_", StringComparison.Ordinal) ? 0.97 : 0;
+
     /// <summary>Kernels that read something more than once by their nature.</summary>
     public static IReadOnlyDictionary<string, (double Bound, string Why)> OwnBounds { get; } =
         new Dictionary<string, (double, string)>(StringComparer.Ordinal)
@@ -92,6 +96,24 @@ internal static class KernelCosts
             ["attention_backward_own_values_128"] = (2.6, "each visible tile reads its rows of q, k and dy"),
             ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
+            ["attention_forward_bf16_64"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_bf16_128"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_bf16_256"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_64"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_128"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_256"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_64"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_128"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_256"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_64"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_128"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_256"] = (2.1, "each visible tile reads its rows of k and v"),
+            ["attention_backward_keys_bf16_64"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_bf16_128"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_bf16_256"] = (2.4, "each visible tile reads its rows of q and dy, for each half of the columns"),
+            ["attention_backward_keys_tf32_64"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_tf32_128"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_tf32_256"] = (3.4, "each visible tile reads its rows of q and dy, for each half of the columns"),
         };
 
     /// <summary>What takes other kernels where there are many tokens: work over blocks that hear of each other between launches.</summary>

@@ -171,7 +171,7 @@ public sealed class TensorAttentionTests
     private static void RequireNear(TensorAttention attention, float[][] actual, bool adds, double tolerance)
     {
         AttentionReference exact = attention.Exact();
-        float[]?[] starts = [null, null, .. adds ? attention.Starts(adds) : [null, null, null]];
+        float[]?[] starts = adds ? [null, null, .. attention.Starts(adds)] : new float[]?[5];
         double[][] expected = [exact.Y, exact.LogSumExp, exact.Dq, exact.Dk, exact.Dv];
         for (int i = 0; i < expected.Length; i++)
         {
@@ -186,12 +186,13 @@ public sealed class TensorAttentionTests
     /// <summary>Of the norm; and the largest of an element, beside its own size and the usual one.</summary>
     private static (double OfNorm, double OfElement) Errors(double[] expected, float[] actual, float[]? start)
     {
-        double errors = 0, worst = 0, squares = expected.Sum(value => value * value), usual = Math.Sqrt(squares / expected.Length);
-        for (int i = 0; i < expected.Length; i++)
+        double[] values = start is null ? expected : [.. expected.Zip(start, (value, first) => value + first)];
+        double squares = values.Sum(value => value * value), usual = Math.Sqrt(squares / values.Length), errors = 0, worst = 0;
+        for (int i = 0; i < values.Length; i++)
         {
-            double value = expected[i] + (start is null ? 0 : start[i]), error = actual[i] - value;
+            double error = Math.Abs(actual[i] - values[i]);
             errors += error * error;
-            worst = Math.Max(worst, double.IsNaN(error) ? double.PositiveInfinity : Math.Abs(error) / (usual + Math.Abs(value)));
+            worst = Math.Max(worst, double.IsNaN(error) ? double.PositiveInfinity : error / (usual + Math.Abs(values[i])));
         }
 
         return (Math.Sqrt(errors / squares), worst);

@@ -67,6 +67,12 @@ internal static class KernelCosts
         {
             ["assign_balanced"] =
             (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
+            ["auction_bid"] = (2.5, "each warp reads what all must know: the round, the step, the prices; few tokens are still outside"),
+            ["auction_seat"] = (2.25, "each expert's block looks through what all tokens want"),
+            ["auction_close"] = (16, "each warp reads whether anybody is outside, and there is nothing else to do"),
+            ["sinkhorn_start"] = (1.5, "a row is written, and read once more when its largest is known"),
+            ["sinkhorn_round"] =
+            (2.75, "each block reads its rows once for their factors and once for its sums, and the sums of all blocks: in the cache"),
             ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
             ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
@@ -82,6 +88,13 @@ internal static class KernelCosts
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
         };
 
+    /// <summary>What takes other kernels where there are many tokens: work over blocks that hear of each other between launches.</summary>
+    public static IEnumerable<KernelCase> ManyTokens { get; } =
+    [
+        .. KernelCaseList.Of(new KernelSizes(N: 4128, C: 8, V: 500, B: 1, H: 1, KvHeads: 1, D: 2, E: 8, K: 1, F: 1))
+            .Where(c => c.Name is "EmbeddingBackward" or "CrossEntropyForward" or "AssignBalanced" or "Sinkhorn"),
+    ];
+
     /// <summary>All cases at the typical size, stored and added; and those that launch other
     /// kernels at another size: wide heads, few tokens, long groups of tokens.</summary>
     private static IEnumerable<KernelCase> Cases()
@@ -92,6 +105,7 @@ internal static class KernelCosts
             .Concat(Named(
                 ", wide heads", KernelCaseList.Of(typical with { H = 2, KvHeads = 1, D = 128 }).Where(c => c.Family == "Attention")))
             .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
+            .Concat(Named(", many tokens", ManyTokens))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
     }
 

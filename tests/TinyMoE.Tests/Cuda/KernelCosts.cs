@@ -38,9 +38,16 @@ internal static class KernelCosts
     public static IReadOnlyList<KernelCost> Measure()
     {
         Emulator.Configure("count");
-        using CudaBackend cuda = new();
         List<KernelCost> costs = [];
-        foreach (KernelCase c in Cases())
+        Measure(new CudaOptions(), Cases(), costs);
+        Measure(new CudaOptions { Grouped = GroupedProducts.Own }, GroupedCases(), costs);
+        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
+    }
+
+    private static void Measure(CudaOptions options, IEnumerable<KernelCase> cases, List<KernelCost> costs)
+    {
+        using CudaBackend cuda = new(0, options);
+        foreach (KernelCase c in cases)
         {
             using KernelData data = new(cuda);
             _ = Emulator.TakeCounters();
@@ -48,8 +55,6 @@ internal static class KernelCosts
             cuda.Synchronize();
             costs.AddRange(Parse(Emulator.TakeCounters(), c.ToString()));
         }
-
-        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
     }
 
     /// <summary>The bound on the traffic of a kernel that has one of its own, and why.</summary>
@@ -88,6 +93,21 @@ internal static class KernelCosts
                 ", wide heads", KernelCaseList.Of(typical with { H = 2, KvHeads = 1, D = 128 }).Where(c => c.Family == "Attention")))
             .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
+    }
+
+    /// <summary>Products of experts by our own kernels: small tiles, large ones (where there
+    /// are enough of them), and gradients of experts with more rows than a piece.</summary>
+    private static IEnumerable<KernelCase> GroupedCases()
+    {
+        KernelSizes typical = KernelSizes.Typical;
+        return Products("", typical).Concat(Products(", many rows", typical with { N = 1024, E = 4 }))
+            .Concat(Products(", large tiles", typical with { N = 2048, C = 16, F = 2176 }, "GroupedMatMul"))
+            .Concat(Products(", large tiles", typical with { N = 2048, C = 2176, F = 16 }, "GroupedMatMulBackwardInput"))
+            .Concat(Products(", large tiles", typical with { N = 64, C = 768, F = 768 }, "GroupedMatMulBackwardWeight"));
+
+        static IEnumerable<KernelCase> Products(string variant, KernelSizes sizes, string? name = null) => Named(
+            $", own{variant}", KernelCaseList.Of(sizes).Concat(Named(", added", KernelCaseList.Of(sizes, adds: true)))
+                .Where(c => c.Family == "Grouped" && (name is null ? c.Name.Contains("MatMul", StringComparison.Ordinal) : c.Name == name)));
     }
 
     private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) =>

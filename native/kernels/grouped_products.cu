@@ -11,7 +11,6 @@
 
 constexpr int Depth = 8;                       // steps of the inner dimension in shared memory at once
 constexpr int WarpRows = 32, WarpColumns = 64; // of the result
-constexpr int LargeSize = 128;                 // of a tile whose sides' rows must all begin at multiples of 16 bytes
 constexpr int FoursOfDepth = Depth / 4, Shift = WarpSize / FoursOfDepth;
 
 // The four elements at x, of which there are `left`; zero behind them.
@@ -230,96 +229,21 @@ private:
     }
 };
 
-// y[n] = op(w[e])·x[n] for the rows n of each expert, with what follows; zero for unassigned rows where it is stored.
-// x (N, inner), or (T, inner) with the token of each row; w (E, columns, inner), where WeightsAlongInner, else (E, inner, columns).
-// A block per tile of rows and tile of columns, columns first: neighbours share their rows of x.
-template <int Size, bool WeightsAlongInner>
-DEVICE void multiply_rows(
-    const float* x, const int* tokens, const float* w, const int* offsets, int E, int N, int inner, int columns, const Target& y,
-    const Tail& tail)
+template <int S>
+struct InFloat32
 {
-    using Result = Sums<Size, Size>;
-    __shared__ Tiles<Size, Size> tiles;
-    int tilesAcross = ceil_div(columns, Size), column = (int)blockIdx.x % tilesAcross * Size;
-    RowTile tile = find_tile(offsets, E, N, Size, 0, (int)blockIdx.x / tilesAcross);
-    bool unassigned = tile.expert >= E;
-    if (tile.rows() <= 0 || (unassigned && y.adds))
-        return;
-    Result result;
-    const float* matrix = w + (unassigned ? 0 : (index_t)tile.expert * inner * columns);
-    int steps = unassigned ? 0 : inner;
-    bool aligned = Size == LargeSize || (inner % 4 == 0 && (WeightsAlongInner || columns % 4 == 0) && is_aligned(x, 16) && is_aligned(w, 16));
-    AlongInner<Size, Result::Threads> left(x, tokens, tile.first, unassigned ? tile.first : tile.end, inner, aligned);
-    if constexpr (WeightsAlongInner)
-    {
-        AlongInner<Size, Result::Threads> right(matrix, nullptr, column, unassigned ? column : columns, inner, aligned);
-        result.add(left, right, steps, tiles);
-    }
-    else
-    {
-        AlongLines<Size, Result::Threads> right(matrix, nullptr, 0, steps, column, columns, aligned);
-        result.add(left, right, steps, tiles);
-    }
+    using Element = float;
+    static constexpr int Size = S, Unit = 4;
+    using Sums = ::Sums<S, S>;
+    using Tiles = ::Tiles<S, S>;
+    using AlongInner = ::AlongInner<S, Sums::Threads>;
+    using AlongLines = ::AlongLines<S, Sums::Threads>;
+};
 
-    result.each(tiles, [&](int r, int c, const Four& value) {
-        if (r < tile.rows() && column + c < columns)
-            finish(y, tail, tile.expert, unassigned, tile.first + r, column + c, columns, value);
-    });
-}
-
-// dw[e] = Σ dy[n]·x[n]ᵀ over the rows n of e, in pieces of pieceRows of them: the first goes to dw, the others to parts, see add_pieces.
-// dy (N, outputs), x (N, inputs), or (T, inputs) with the token of each row; dw (E, outputs, inputs). A block per piece and tile of dw.
-template <int Size>
-DEVICE void multiply_columns(
-    const float* dy, const float* x, const int* tokens, const int* offsets, int E, int N, int inputs, int outputs, int pieceRows,
-    float* parts, const Target& dw)
-{
-    using Result = Sums<Size, Size>;
-    __shared__ Tiles<Size, Size> tiles;
-    int tilesAcross = ceil_div(inputs, Size), tilesOfMatrix = tilesAcross * ceil_div(outputs, Size);
-    int place = (int)blockIdx.x % tilesOfMatrix, output = place / tilesAcross * Size, input = place % tilesAcross * Size;
-    int number = (int)blockIdx.x / tilesOfMatrix;
-    RowTile piece = find_tile(offsets, E, N, pieceRows, 1, number);
-    if (piece.expert >= E || (piece.rows() <= 0 && dw.adds))
-        return;
-    Result result;
-    bool aligned = Size == LargeSize || (outputs % 4 == 0 && inputs % 4 == 0 && is_aligned(dy, 16) && is_aligned(x, 16));
-    AlongLines<Size, Result::Threads> left(dy, nullptr, piece.first, piece.end, output, outputs, aligned);
-    AlongLines<Size, Result::Threads> right(x, tokens, piece.first, piece.end, input, inputs, aligned);
-    result.add(left, right, piece.rows(), tiles);
-
-    index_t size = (index_t)outputs * inputs;
-    Target target = piece.number == 0 ? dw.from(piece.expert * size) : Target{parts + (number - piece.expert - 1) * size, 0};
-    result.each(tiles, [&](int r, int c, const Four& value) {
-        if (output + r < outputs && input + c < inputs)
-            target.from((index_t)(output + r) * inputs).write_four(input + c, inputs, value);
-    });
-}
-
-#define GROUPED_PRODUCTS(size, threads, blocks)                                                                                           \
-    KERNEL __launch_bounds__(threads, blocks) grouped_forward_##size(                                                                     \
-        const float* x, const int* tokens, const float* w, const int* offsets, int E, int N, int inputs, int outputs, Target y,           \
-        const float* bias, int activation, const float* gate, float* activated, int rounds)                                               \
-    {                                                                                                                                     \
-        multiply_rows<size, true>(                                                                                                        \
-            x, tokens, w, offsets, E, N, inputs, outputs, y, {bias, gate, activated, activation, rounds});                                \
-    }                                                                                                                                     \
-                                                                                                                                          \
-    KERNEL __launch_bounds__(threads, blocks) grouped_backward_input_##size(                                                              \
-        const float* dy, const float* w, const int* offsets, int E, int N, int inputs, int outputs, Target dx)                            \
-    {                                                                                                                                     \
-        multiply_rows<size, false>(dy, nullptr, w, offsets, E, N, outputs, inputs, dx, {});                                               \
-    }                                                                                                                                     \
-                                                                                                                                          \
-    KERNEL __launch_bounds__(threads, blocks) grouped_backward_weight_##size(                                                             \
-        const float* dy, const float* x, const int* tokens, const int* offsets, int E, int N, int inputs, int outputs, int pieceRows,     \
-        float* parts, Target dw)                                                                                                          \
-    {                                                                                                                                     \
-        multiply_columns<size>(dy, x, tokens, offsets, E, N, inputs, outputs, pieceRows, parts, dw);                                      \
-    }
-
-GROUPED_PRODUCTS(64, 64, 6)
-GROUPED_PRODUCTS(128, 256, 2)
+using Small = InFloat32<64>;
+using Large = InFloat32<LargeSize>;
+GROUPED_PRODUCTS(64, Small, 64, 6)
+GROUPED_PRODUCTS(128, Large, 256, 2)
 
 // See add_pieces in grouped_tiles.cuh.
 KERNEL grouped_add_pieces(const float* parts, const int* offsets, int E, int N, int pieceRows, index_t size, float* dw)

@@ -102,3 +102,100 @@ DEVICE void add_pieces(const float* parts, const int* offsets, int E, int N, int
         store_four(matrix, i, size, sum);
     }
 }
+
+// How a product is made: Way says of which elements, in tiles of which size, how its two sides come into shared memory, and who adds up.
+//   Element; Size: rows and columns of a tile of the result; Unit: elements of 16 bytes; Tiles: shared memory
+//   AlongInner, AlongLines: a side whose inner dimension, or whose lines, run along memory
+//   Sums: add(left, right, inner, tiles), then each(tiles, write(row, column, four))
+// Sides of large tiles always begin at multiples of 16 bytes, and so do all their rows: the host sees to it.
+constexpr int LargeSize = 128;
+
+// y[n] = op(w[e])·x[n] for the rows n of each expert, with what follows; zero for unassigned rows where it is stored.
+// x (N, inner), or (T, inner) with the token of each row; w (E, columns, inner), where WeightsAlongInner, else (E, inner, columns).
+// A block per tile of rows and tile of columns, columns first: neighbours share their rows of x.
+template <class Way, bool WeightsAlongInner>
+DEVICE void multiply_rows(
+    const typename Way::Element* x, const int* tokens, const typename Way::Element* w, const int* offsets, int E, int N, int inner,
+    int columns, const Target& y, const Tail& tail)
+{
+    constexpr int Size = Way::Size;
+    __shared__ typename Way::Tiles tiles;
+    int tilesAcross = ceil_div(columns, Size), column = (int)blockIdx.x % tilesAcross * Size;
+    RowTile tile = find_tile(offsets, E, N, Size, 0, (int)blockIdx.x / tilesAcross);
+    bool unassigned = tile.expert >= E;
+    if (tile.rows() <= 0 || (unassigned && y.adds))
+        return;
+    typename Way::Sums result;
+    const auto* matrix = w + (unassigned ? 0 : (index_t)tile.expert * inner * columns);
+    int steps = unassigned ? 0 : inner;
+    bool aligned = Size == LargeSize
+        || (inner % Way::Unit == 0 && (WeightsAlongInner || columns % Way::Unit == 0) && is_aligned(x, 16) && is_aligned(w, 16));
+    typename Way::AlongInner left(x, tokens, tile.first, unassigned ? tile.first : tile.end, inner, aligned);
+    if constexpr (WeightsAlongInner)
+    {
+        typename Way::AlongInner right(matrix, nullptr, column, unassigned ? column : columns, inner, aligned);
+        result.add(left, right, steps, tiles);
+    }
+    else
+    {
+        typename Way::AlongLines right(matrix, nullptr, 0, steps, column, columns, aligned);
+        result.add(left, right, steps, tiles);
+    }
+
+    result.each(tiles, [&](int r, int c, const Four& value) {
+        if (r < tile.rows() && column + c < columns)
+            finish(y, tail, tile.expert, unassigned, tile.first + r, column + c, columns, value);
+    });
+}
+
+// dw[e] = Σ dy[n]·x[n]ᵀ over the rows n of e, in pieces of pieceRows of them: the first goes to dw, the others to parts, see add_pieces.
+// dy (N, outputs), x (N, inputs), or (T, inputs) with the token of each row; dw (E, outputs, inputs). A block per piece and tile of dw.
+template <class Way>
+DEVICE void multiply_columns(
+    const typename Way::Element* dy, const typename Way::Element* x, const int* tokens, const int* offsets, int E, int N, int inputs,
+    int outputs, int pieceRows, float* parts, const Target& dw)
+{
+    constexpr int Size = Way::Size;
+    __shared__ typename Way::Tiles tiles;
+    int tilesAcross = ceil_div(inputs, Size), tilesOfMatrix = tilesAcross * ceil_div(outputs, Size);
+    int place = (int)blockIdx.x % tilesOfMatrix, output = place / tilesAcross * Size, input = place % tilesAcross * Size;
+    int number = (int)blockIdx.x / tilesOfMatrix;
+    RowTile piece = find_tile(offsets, E, N, pieceRows, 1, number);
+    if (piece.expert >= E || (piece.rows() <= 0 && dw.adds))
+        return;
+    typename Way::Sums result;
+    bool aligned = Size == LargeSize
+        || (outputs % Way::Unit == 0 && inputs % Way::Unit == 0 && is_aligned(dy, 16) && is_aligned(x, 16));
+    typename Way::AlongLines left(dy, nullptr, piece.first, piece.end, output, outputs, aligned);
+    typename Way::AlongLines right(x, tokens, piece.first, piece.end, input, inputs, aligned);
+    result.add(left, right, piece.rows(), tiles);
+
+    index_t size = (index_t)outputs * inputs;
+    Target target = piece.number == 0 ? dw.from(piece.expert * size) : Target{parts + (number - piece.expert - 1) * size, 0};
+    result.each(tiles, [&](int r, int c, const Four& value) {
+        if (output + r < outputs && input + c < inputs)
+            target.from((index_t)(output + r) * inputs).write_four(input + c, inputs, value);
+    });
+}
+
+// The three products: NAME_forward_SIZE and so on.
+#define GROUPED_PRODUCTS(kind, way, threads, blocks)                                                                                      \
+    KERNEL __launch_bounds__(threads, blocks) grouped_forward_##kind(                                                                     \
+        const way::Element* x, const int* tokens, const way::Element* w, const int* offsets, int E, int N, int inputs, int outputs,       \
+        Target y, const float* bias, int activation, const float* gate, float* activated, int rounds)                                     \
+    {                                                                                                                                     \
+        multiply_rows<way, true>(x, tokens, w, offsets, E, N, inputs, outputs, y, {bias, gate, activated, activation, rounds});           \
+    }                                                                                                                                     \
+                                                                                                                                          \
+    KERNEL __launch_bounds__(threads, blocks) grouped_backward_input_##kind(                                                              \
+        const way::Element* dy, const way::Element* w, const int* offsets, int E, int N, int inputs, int outputs, Target dx)              \
+    {                                                                                                                                     \
+        multiply_rows<way, false>(dy, nullptr, w, offsets, E, N, outputs, inputs, dx, {});                                                \
+    }                                                                                                                                     \
+                                                                                                                                          \
+    KERNEL __launch_bounds__(threads, blocks) grouped_backward_weight_##kind(                                                             \
+        const way::Element* dy, const way::Element* x, const int* tokens, const int* offsets, int E, int N, int inputs, int outputs,      \
+        int pieceRows, float* parts, Target dw)                                                                                           \
+    {                                                                                                                                     \
+        multiply_columns<way>(dy, x, tokens, offsets, E, N, inputs, outputs, pieceRows, parts, dw);                                       \
+    }

@@ -17,7 +17,7 @@ public sealed unsafe partial class CudaBackend
     private void OwnGroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
     {
-        ReadWeights read = ReadOf(x, N * inputs, w, (long)E * inputs * outputs);
+        ReadWeights read = ReadOf(x, N * inputs, w, (long)E * inputs * outputs, mayPack: false);
         int size = TileOfRows(N, outputs, inputs, read.Left | read.Right, inputs);
         Launch(
             size == LargeTile ? "grouped_forward_128" : "grouped_forward_64", GridOfRows(E, N, outputs, size),
@@ -28,7 +28,7 @@ public sealed unsafe partial class CudaBackend
 
     private void OwnGroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        ReadWeights read = ReadOf(dy, N * outputs, w, (long)E * inputs * outputs);
+        ReadWeights read = ReadOf(dy, N * outputs, w, (long)E * inputs * outputs, mayPack: false);
         int size = TileOfRows(N, inputs, outputs, read.Left | read.Right, inputs | outputs);
         Launch(
             size == LargeTile ? "grouped_backward_input_128" : "grouped_backward_input_64", GridOfRows(E, N, inputs, size),
@@ -49,8 +49,9 @@ public sealed unsafe partial class CudaBackend
             return;
         const int BlocksOfMatrix = 64;
         Grid adding = Grid.Elements(matrix);
-        Launch("grouped_add_pieces", adding with { X = Math.Min(adding.X, BlocksOfMatrix), Y = E }, parts, offsets, E, N, sizes.Rows, matrix,
-            dw.View);
+        Launch(
+            "grouped_add_pieces", adding with { X = Math.Min(adding.X, BlocksOfMatrix), Y = E },
+            parts, offsets, E, N, sizes.Rows, matrix, dw.View);
         Pool.Return(scratch);
     }
 

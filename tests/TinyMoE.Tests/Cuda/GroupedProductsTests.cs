@@ -44,7 +44,8 @@ public sealed class GroupedProductsTests
             AssertAgrees(Sizes.Of(string.Join(' ', Enumerable.Range(0, E).Select(e => e * 7 % 5)), 3, inputs: 9, outputs: 12), start: 0);
     }
 
-    /// <summary>Large tiles add up in the order of small ones, which take over where a side does not begin at a multiple of 16 bytes.</summary>
+    /// <summary>Large tiles add up in the order of small ones, which take over where a side does not begin at a multiple of 16 bytes.
+    /// </summary>
     [CudaFact]
     public void LargeTiles_GiveTheBitsOfSmallOnes()
     {

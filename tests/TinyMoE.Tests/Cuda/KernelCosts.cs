@@ -68,6 +68,10 @@ internal static class KernelCosts
             ["assign_balanced"] =
             (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
             ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
+            ["grouped_add_pieces"] = (460, "where no expert has more rows than a piece, each warp reads the offsets and nothing else"),
+            ["grouped_backward_input_64"] = (2.7, "each tile of 64 columns reads its rows of dy, each tile of 64 rows its weights"),
+            ["grouped_backward_weight_64"] = (2.2, "each tile of 64 by 64 reads its columns of dy and of x"),
+            ["grouped_forward_64"] = (2.5, "each tile of 64 columns reads its rows of x, each tile of 64 rows its weights"),
             ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_one"] =
@@ -105,9 +109,11 @@ internal static class KernelCosts
             .Concat(Products(", large tiles", typical with { N = 2048, C = 2176, F = 16 }, "GroupedMatMulBackwardInput"))
             .Concat(Products(", large tiles", typical with { N = 64, C = 768, F = 768 }, "GroupedMatMulBackwardWeight"));
 
+        // those of one name, or all
         static IEnumerable<KernelCase> Products(string variant, KernelSizes sizes, string? name = null) => Named(
-            $", own{variant}", KernelCaseList.Of(sizes).Concat(Named(", added", KernelCaseList.Of(sizes, adds: true)))
-                .Where(c => c.Family == "Grouped" && (name is null ? c.Name.Contains("MatMul", StringComparison.Ordinal) : c.Name == name)));
+            $", own{variant}",
+            KernelCaseList.Of(sizes).Concat(name is null ? Named(", added", KernelCaseList.Of(sizes, adds: true)) : [])
+                .Where(c => c.Family == "Grouped" && c.Name.Contains("MatMul", StringComparison.Ordinal) && (name ?? c.Name) == c.Name));
     }
 
     private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) =>

@@ -1,5 +1,6 @@
 // What a user may ask of the emulated device, in the words of one comma list:
-//   race,strict,shuffle=7,lazy,count,devices=2,memory=64M,fail_alloc=12,fail_launch=3,fail_grouped=1,no_device,old_driver,no_grouped
+//   race,strict,shuffle=7,lazy,count,devices=2,capability=8.0,memory=64M,fail_alloc=12,fail_launch=3,fail_grouped=1,no_device,old_driver,
+//   no_grouped
 // It comes from the environment variable TINYMOE_EMULATOR when the library loads, or from tinymoe_emulator_configure (control.h).
 #pragma once
 
@@ -20,6 +21,7 @@ struct Settings {
     bool lazy = false;          // a stream's work runs only when somebody waits for it
     bool count = false;         // count instructions, bytes, sectors and bank conflicts of each kernel
     int devices = 1;
+    int capability = 80;        // 80 for 8.0: what the card is said to be, and which PTX it takes
     size_t memory = size_t(4) << 30; // bytes of each device
 
     // Faults. The n-th call since the settings were made fails, the first being 1.

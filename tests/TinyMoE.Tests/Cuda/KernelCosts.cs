@@ -17,15 +17,20 @@ namespace TinyMoE.Tests.Cuda;
 /// <param name="BankConflicts">Wavefronts in shared memory beyond the fewest.</param>
 /// <param name="DivergentBranches">Branches that a warp took both ways.</param>
 /// <param name="LocalBytes">Bytes in local memory: arrays that are no registers.</param>
+/// <param name="TensorMultiplyAdds">Multiply-adds on tensor cores, bfloat16 and TF32.</param>
+/// <param name="FloatMultiplyAdds">Float32 multiply-adds without tensor cores: fused, or the fewer of products and sums.</param>
 internal sealed record KernelCost(
     string Kernel, string Case, long Launches, long ThreadInstructions, long Bytes, long LeastBytes, long Sectors, long LeastSectors,
-    long BankConflicts, long DivergentBranches, long LocalBytes)
+    long BankConflicts, long DivergentBranches, long LocalBytes, long TensorMultiplyAdds, long FloatMultiplyAdds)
 {
     /// <summary>Traffic beside the least.</summary>
     public double Traffic => LeastBytes == 0 ? 1 : (double)Bytes / LeastBytes;
 
     /// <summary>Sectors beside the fewest: 1 is perfectly coalesced.</summary>
     public double Coalescing => LeastSectors == 0 ? 1 : (double)Sectors / LeastSectors;
+
+    /// <summary>Of all multiply-adds, those on tensor cores: 0 to 1.</summary>
+    public double TensorShare => TensorMultiplyAdds == 0 ? 0 : (double)TensorMultiplyAdds / (TensorMultiplyAdds + FloatMultiplyAdds);
 }
 
 /// <summary>Measures every kernel at the typical size on the emulated device.</summary>
@@ -128,7 +133,8 @@ internal static class KernelCosts
             yield return new KernelCost(
                 k.GetProperty("kernel").GetString()!, name, Of("launches"), Of("threadInstructions"), Of("bytesRead") + Of("bytesWritten"),
                 Of("leastRead") + Of("leastWritten"),
-                Of("sectors"), Of("leastSectors"), Of("bankConflicts"), Of("divergentBranches"), Of("localBytes"));
+                Of("sectors"), Of("leastSectors"), Of("bankConflicts"), Of("divergentBranches"), Of("localBytes"),
+                Of("bfloat16MultiplyAdds") + Of("tf32MultiplyAdds"), Of("floatFused") + Math.Min(Of("floatProducts"), Of("floatSums")));
         }
     }
 }

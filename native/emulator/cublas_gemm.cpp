@@ -142,7 +142,7 @@ cublasStatus_t launch(const BlasHandle& blas, const char* call, Work work) {
         report(std::string(call) + ": the handle's stream was destroyed");
         return CUBLAS_STATUS_EXECUTION_FAILED;
     }
-    driver().counts.products++;
+    if (++driver().counts.products == driver().settings.oomProduct) return CUBLAS_STATUS_ALLOC_FAILED;
     enqueue(stream, std::move(work));
     return CUBLAS_STATUS_SUCCESS;
 }

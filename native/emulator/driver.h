@@ -85,6 +85,7 @@ struct Counts {
     long products = 0; // matrix products through cuBLAS, a batch or a group list being one
     long grouped = 0;  // calls for group lists
     long allocations = 0;
+    long modules = 0; // loads
     CopyCount toDevice, toHost, inside, fills; // done
     long long floatMultiplyAdds = 0;           // of products that ran
     long long tf32MultiplyAdds = 0;

@@ -36,6 +36,7 @@ std::shared_ptr<const Module> parse(const char* text) {
 
 CUresult load(Context& context, CUmodule* handle, const void* image, unsigned count, const int* options, void** values) {
     if (handle == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (++driver().counts.modules == driver().settings.oomModule) return CUDA_ERROR_OUT_OF_MEMORY;
     auto loaded = std::make_shared<LoadedModule>();
     try {
         loaded->module = parse(static_cast<const char*>(image));
@@ -126,6 +127,7 @@ CUresult launchKernel(Context& context, CUfunction handle, Dim3 grid, Dim3 block
     if (const CUresult error = packArguments(*function->kernel, arguments, extra, launch.parameters)) return error;
 
     const long number = ++driver().counts.launches;
+    if (number == driver().settings.oomLaunch) return CUDA_ERROR_OUT_OF_MEMORY;
     enqueue(stream, [&context, owner = function->owner, launch = std::move(launch), number]() -> std::optional<Finding> {
         const Settings& settings = driver().settings;
         if (number == settings.failLaunch)

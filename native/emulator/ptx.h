@@ -92,7 +92,7 @@ struct Kernel {
     size_t staticShared = 0;  // bytes; dynamic shared memory begins at dynamicSharedOffset
     size_t dynamicSharedOffset = 0;
     size_t localBytes = 0;    // a thread
-    uint32_t maxThreads = 1024; // from .maxntid / .reqntid
+    uint32_t maxThreads = 256; // from .maxntid / .reqntid; without, a thread may get 255 registers, and a card has 65,536 for a block
     std::vector<Constant> constants;
     std::vector<SpecialRegister> specialRegisters;
     std::vector<Instruction> instructions;

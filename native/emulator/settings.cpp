@@ -49,7 +49,10 @@ std::string parseSettings(std::string_view list, Settings& settings) {
         {"memory", [&](auto text) { return parseNumber(text, settings.memory, true) && settings.memory > 0; }},
         {"fail_alloc", [&](auto text) { return parseNumber(text, settings.failAllocation) && settings.failAllocation >= 1; }},
         {"fail_launch", [&](auto text) { return parseNumber(text, settings.failLaunch) && settings.failLaunch >= 1; }},
-        {"fail_grouped", [&](auto text) { return parseNumber(text, settings.failGrouped) && settings.failGrouped >= 1; }}};
+        {"fail_grouped", [&](auto text) { return parseNumber(text, settings.failGrouped) && settings.failGrouped >= 1; }},
+        {"oom_launch", [&](auto text) { return parseNumber(text, settings.oomLaunch) && settings.oomLaunch >= 1; }},
+        {"oom_module", [&](auto text) { return parseNumber(text, settings.oomModule) && settings.oomModule >= 1; }},
+        {"oom_product", [&](auto text) { return parseNumber(text, settings.oomProduct) && settings.oomProduct >= 1; }}};
 
     while (!list.empty()) {
         const size_t comma = list.find(',');

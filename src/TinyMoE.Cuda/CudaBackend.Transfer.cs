@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -43,6 +44,9 @@ public sealed unsafe partial class CudaBackend
             throw new ArgumentException($"{offsets.Length} offsets do not match {destination.Length} host elements.");
         HostOffsets(offsets).CopyTo(destination);
     }
+
+    /// <inheritdoc/>
+    public override IDeviceClock? Clock => clock;
 
     /// <inheritdoc/>
     public override void Synchronize()

@@ -99,6 +99,13 @@ TEST(Launch_TooManyThreads_IsRefused) {
     CHECK_EQUAL(CUDA_ERROR_INVALID_VALUE, fill.launch(7, 10, 0));
 }
 
+TEST(Launch_OfMoreThan256ThreadsWithoutBounds_IsRefused) {
+    Fill fill;
+    CHECK_EQUAL(CUDA_SUCCESS, fill.launch(7, 10, 256));
+    CHECK_EQUAL(CUDA_ERROR_INVALID_VALUE, fill.launch(7, 10, 288));
+    CHECK(findings().find("compiled for at most 256") != std::string::npos);
+}
+
 TEST(Launch_ArgumentBufferOfAnotherSize_IsRefused) {
     Fill fill;
     struct {

@@ -72,6 +72,12 @@ internal static class KernelCosts
         {
             ["assign_balanced"] =
             (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
+            ["auction_bid"] = (2.5, "each warp reads what all must know: the round, the step, the prices; few tokens are still outside"),
+            ["auction_seat"] = (2.25, "each expert's block looks through what all tokens want"),
+            ["auction_close"] = (16, "each warp reads whether anybody is outside, and there is nothing else to do"),
+            ["sinkhorn_start"] = (1.5, "a row is written, and read once more when its largest is known"),
+            ["sinkhorn_round"] =
+            (2.75, "each block reads its rows once for their factors and once for its sums, and the sums of all blocks: in the cache"),
             ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
             ["grouped_add_pieces"] = (460, "where no expert has more rows than a piece, each warp reads the offsets and nothing else"),
             ["grouped_backward_input_64"] = (2.7, "each tile of 64 columns reads its rows of dy, each tile of 64 rows its weights"),
@@ -91,6 +97,13 @@ internal static class KernelCosts
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
         };
 
+    /// <summary>What takes other kernels where there are many tokens: work over blocks that hear of each other between launches.</summary>
+    public static IEnumerable<KernelCase> ManyTokens { get; } =
+    [
+        .. KernelCaseList.Of(new KernelSizes(N: 4128, C: 8, V: 500, B: 1, H: 1, KvHeads: 1, D: 2, E: 8, K: 1, F: 1))
+            .Where(c => c.Name is "EmbeddingBackward" or "CrossEntropyForward" or "AssignBalanced" or "Sinkhorn"),
+    ];
+
     /// <summary>All cases at the typical size, stored and added; and those that launch other
     /// kernels at another size: wide heads, few tokens, long groups of tokens.</summary>
     private static IEnumerable<KernelCase> Cases()
@@ -101,6 +114,7 @@ internal static class KernelCosts
             .Concat(Named(
                 ", wide heads", KernelCaseList.Of(typical with { H = 2, KvHeads = 1, D = 128 }).Where(c => c.Family == "Attention")))
             .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
+            .Concat(Named(", many tokens", ManyTokens))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
     }
 

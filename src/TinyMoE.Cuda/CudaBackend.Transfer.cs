@@ -81,12 +81,16 @@ public sealed unsafe partial class CudaBackend
             Launch("sum_repeated_rows", Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1), x, xWidth, xStart, N, C, times, y);
     }
 
-    /// <summary>The kernel launched last made these offsets: their way to the host begins,
-    /// so that the grouped products that follow need not wait for more than it.</summary>
+    /// <summary>The kernel launched last made these offsets: their way to the host begins, so that
+    /// the grouped products that follow need not wait for more than it. Where products read them
+    /// on the device, nothing is copied until somebody asks.</summary>
     internal void PublishOffsets(Ints offsets)
     {
         device.MakeCurrent();
-        publishedOffsets.Publish(offsets);
+        if (OwnGrouped)
+            publishedOffsets.Forget(offsets.Address, (long)offsets.Length * sizeof(int));
+        else
+            publishedOffsets.Publish(offsets);
     }
 
     /// <summary>A copy to memory of the garbage collector, where it lies: slower by the byte, and nothing is copied twice.</summary>

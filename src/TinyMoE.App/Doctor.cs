@@ -12,7 +12,7 @@ public static class Doctor
     /// Sizes that units of 16 bytes fit; <see cref="KernelSizes.Odd"/> are those that nothing fits. Both are small, since the processor
     /// computes the same beside the device.
     /// </summary>
-    private static readonly KernelSizes Even = new(N: 96, C: 64, V: 128, B: 3, H: 4, KvHeads: 2, D: 16, E: 8, K: 2, F: 32);
+    private static readonly KernelSizes Even = new(N: 96, C: 64, V: 128, B: 3, H: 4, KvHeads: 2, D: 32, E: 8, K: 2, F: 32);
 
     /// <summary>Families whose operands tensor cores round; the others compute the same in each mode.</summary>
     private static readonly HashSet<string> Rounded = ["MatMul", "Grouped", "Attention", "FeedForward"];

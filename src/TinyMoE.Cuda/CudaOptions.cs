@@ -26,7 +26,9 @@ public enum GroupedProducts
     /// <summary>One call of cuBLAS per expert.</summary>
     Loop,
 
-    /// <summary>A kernel of our own for all experts, which reads their rows on the device: the host waits for no router.</summary>
+    /// <summary>A kernel of our own for all experts, which reads their rows on the device: the host waits for no router. On tensor cores
+    /// as <see cref="TensorCores"/> says; where they are for bfloat16, the gradients of weights are made in TF32, which holds such numbers
+    /// as they are, and so rounds nothing of experts that compute in bfloat16.</summary>
     Own,
 }
 

@@ -139,7 +139,8 @@ public sealed class GroupedProductsTests
 
     private static float Whole(float value) => value;
 
-    private static float Rounded(float value) => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(value) & ~0xFFFF);
+    /// <summary>To the next number in bfloat16.</summary>
+    private static float Rounded(float value) => BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(value) + 0x8000) & ~0xFFFF);
 
     /// <summary>All products of one routing, of sides that begin so many numbers behind a multiple of 16 bytes.</summary>
     private sealed class Products(CudaBackend backend, TensorCores kind, Sizes s, int start, bool adds, Func<float, float> number)

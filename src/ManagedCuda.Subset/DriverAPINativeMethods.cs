@@ -100,6 +100,10 @@ public static class DriverAPINativeMethods
     {
         static FunctionManagement() => NativeLibraries.Resolve();
 
+        /// <summary>Sets one property of a kernel.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuFuncSetAttribute(CUfunction hfunc, CUFunctionAttribute attrib, int value);
+
         /// <summary>One property of a kernel, as the device's compiler made it.</summary>
         [DllImport(Library)]
         public static extern CUResult cuFuncGetAttribute(ref int pi, CUFunctionAttribute attrib, CUfunction hfunc);

@@ -85,6 +85,9 @@ public enum CUFunctionAttribute
 
     /// <summary>Registers per thread.</summary>
     NumRegs = 4,
+
+    /// <summary>The most dynamic shared memory that a launch may ask for, in bytes.</summary>
+    MaxDynamicSharedSizeBytes = 8,
 }
 
 /// <summary>Types of matrix elements.</summary>

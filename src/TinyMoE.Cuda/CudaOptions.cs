@@ -6,11 +6,11 @@ public enum TensorCores
     /// <summary>Float32 all the way, as the CPU.</summary>
     Off,
 
-    /// <summary>Operands of float32 products are rounded to TF32: 10 bits of mantissa.</summary>
+    /// <summary>Operands of float32 products, and of those in attention, are rounded to TF32: 10 bits of mantissa.</summary>
     Tf32,
 
-    /// <summary>Products with weights in bfloat16 round their other operand
-    /// to bfloat16 as well; those of float32 stay as they are.</summary>
+    /// <summary>Products with weights in bfloat16 round their other operand to bfloat16 as well;
+    /// those of float32 stay as they are; attention is as with <see cref="Tf32"/>.</summary>
     Bfloat16,
 }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cases;
 using TinyMoE.Cuda;
 
@@ -47,6 +48,7 @@ internal static class KernelCosts
         Measure(new CudaOptions(), Cases(), costs);
         foreach (TensorCores kind in Enum.GetValues<TensorCores>())
             Measure(new CudaOptions { Grouped = GroupedProducts.Own, TensorCores = kind }, OwnGroupedCases.Of(kind), costs);
+        Measure(new CudaOptions { TensorCores = TensorCores.Tf32 }, TensorCases(), costs);
         return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
     }
 
@@ -69,6 +71,10 @@ internal static class KernelCosts
 
     private const string OfRows = "each tile of 64 columns reads its rows again, each tile of 64 rows the weights of its expert";
     private const string OfWeights = "each tile of 64 by 64 weights reads its columns of dy and of x";
+
+    /// <summary>Of the multiply-adds of a kernel, how many must be on tensor cores: all but a softmax, where its name says so.</summary>
+    public static double LeastTensorShareOf(string kernel) =>
+        kernel.Contains("_tf32_", StringComparison.Ordinal) || kernel.Contains("_bf16_", StringComparison.Ordinal) ? 0.97 : 0;
 
     /// <summary>Kernels that read something more than once by their nature.</summary>
     public static IReadOnlyDictionary<string, (double Bound, string Why)> OwnBounds { get; } =
@@ -105,6 +111,24 @@ internal static class KernelCosts
             ["attention_backward_own_values_128"] = (2.6, "each visible tile reads its rows of q, k and dy"),
             ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
+            ["attention_forward_bf16_64"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_bf16_128"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_bf16_256"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_64"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_128"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_256"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_64"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_128"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_256"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_64"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_128"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_256"] = (2.1, "each visible tile reads its rows of k and v"),
+            ["attention_backward_keys_bf16_64"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_bf16_128"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_bf16_256"] = (2.4, "each visible tile reads its rows of q and dy, for each half of the columns"),
+            ["attention_backward_keys_tf32_64"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_tf32_128"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_tf32_256"] = (3.4, "each visible tile reads its rows of q and dy, for each half of the columns"),
         };
 
     /// <summary>What takes other kernels where there are many tokens: work over blocks that hear of each other between launches.</summary>
@@ -127,6 +151,14 @@ internal static class KernelCosts
             .Concat(Named(", many tokens", ManyTokens))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
     }
+
+    /// <summary>Attention on tensor cores, with heads of each size of its kernels.</summary>
+    private static IEnumerable<KernelCase> TensorCases() =>
+        from D in (int[])[64, 128, 256]
+        from inBfloat16 in (bool[])[false, true]
+        let attention = new TensorAttention(new AttentionSizes(2, 128, 128, 2, 1, D), Dropout.None, inBfloat16)
+        select new KernelCase(
+            "Attention", $"heads of {D} in {(inBfloat16 ? "bfloat16" : "TF32")}", (b, _) => attention.Run((CudaBackend)b, adds: false));
 
     private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) =>
         cases.Select(c => c with { Name = c.Name + variant });

@@ -74,6 +74,8 @@ struct Counts {
     long products = 0; // matrix products through cuBLAS, a batch or a group list being one
     long grouped = 0;  // calls for group lists
     long allocations = 0;
+    long graphLaunches = 0;
+    long graphNodes = 0; // of the launched graphs
 };
 
 struct Driver {
@@ -86,6 +88,8 @@ struct Driver {
     Handles<Event> events;
     Handles<LoadedModule> modules;
     Handles<Function> functions;
+    Handles<Graph> graphs;
+    Handles<Graph> executables; // of graphs
     std::map<uintptr_t, HostAllocation> hostMemory; // by address
     Counts counts;
     Counters counters;

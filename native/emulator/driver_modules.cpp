@@ -43,6 +43,7 @@ std::shared_ptr<const Module> parse(const char* text) {
 
 CUresult load(Context& context, CUmodule* handle, const void* image, unsigned count, const int* options, void** values) {
     if (handle == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult error = forbidInCapture(context, "cuModuleLoadData")) return error;
     auto loaded = std::make_shared<LoadedModule>();
     try {
         loaded->module = parse(static_cast<const char*>(image));
@@ -126,15 +127,14 @@ CUresult launchKernel(Context& context, CUfunction handle, Dim3 grid, Dim3 block
     Launch launch{function->kernel, grid, block, dynamicShared, {}};
     if (const CUresult error = packArguments(*function->kernel, arguments, extra, launch.parameters)) return error;
 
-    const long number = ++driver().counts.launches;
-    enqueue(stream, [&context, owner = function->owner, launch = std::move(launch), number]() -> std::optional<Finding> {
+    const long number = stream->capture ? 0 : ++driver().counts.launches; // what a graph does is no launch of its own
+    return enqueue(stream, [&context, owner = function->owner, launch = std::move(launch), number]() -> std::optional<Finding> {
         const Settings& settings = driver().settings;
         if (number == settings.failLaunch)
             return Finding{CUDA_ERROR_LAUNCH_FAILED,
                            "launch " + std::to_string(number) + ", kernel " + launch.kernel->name + ", fails as asked (fail_launch)"};
         return run(launch, context.memory, settings, settings.count ? &driver().counters : nullptr);
     });
-    return CUDA_SUCCESS;
 }
 
 } // namespace

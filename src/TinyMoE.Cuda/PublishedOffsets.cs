@@ -62,6 +62,9 @@ internal sealed unsafe class PublishedOffsets(CudaDevice device) : IDisposable
         }
     }
 
+    /// <summary>Anything may have been written since: no copy is good any more.</summary>
+    public void ForgetAll() => byAddress.Clear();
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -64,8 +64,8 @@ public enum RandomPurpose
 public readonly record struct RandomKey(ulong Seed, RandomPurpose Purpose, int Step, int Layer = 0, int Part = 0)
 {
     /// <summary>
-    /// Where the device has the step (1), for work that is recorded and done again in other steps; empty: <see cref="Step"/> goes with the
-    /// call. A device that records nothing may read either.
+    /// Where the device has the step (1), for work that is recorded and done again in other steps: it is read there, and
+    /// <see cref="Step"/> is of no matter. Empty: the step goes with the call.
     /// </summary>
     public Ints StepPlace { get; init; }
 }

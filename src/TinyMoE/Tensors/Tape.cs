@@ -106,14 +106,13 @@ public sealed class Tape : IDisposable
     {
         if (loss.Count != 1)
             throw new ArgumentException($"Backward starts from a loss of one element, not {loss.Shape}.");
-        Backward(loss, [1f]);
+        Backward(loss, 1f);
     }
 
     /// <summary>Backward from any tensor with a given gradient dy of the loss by it.</summary>
     internal void Backward(Tensor y, ReadOnlySpan<float> dy)
     {
-        if (!Recording)
-            throw new InvalidOperationException("This tape does not record; make it with NewTape(recording: true).");
+        RequireRecording();
         Backend.Write(dy, y.GradTarget().View);
         Backward();
     }
@@ -121,8 +120,15 @@ public sealed class Tape : IDisposable
     /// <summary>Backward from a loss of one element with a gradient that is a constant: the device stores it, the host sends nothing.</summary>
     internal void Backward(Tensor loss, float gradient)
     {
+        RequireRecording();
         Backend.Fill(loss.GradTarget().View, gradient);
         Backward();
+    }
+
+    private void RequireRecording()
+    {
+        if (!Recording)
+            throw new InvalidOperationException("This tape does not record; make it with NewTape(recording: true).");
     }
 
     private void Backward()

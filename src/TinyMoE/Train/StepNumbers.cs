@@ -27,7 +27,8 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     /// <summary>The name of the loss that is trained on, the weighted sum of the parts.</summary>
     public const string Total = "total";
 
-    private const int NormPlace = 0, WantedPlace = 1, FirstLoss = 2, Capacity = 32; // places in the buffer; losses have the rest of it
+    // Places in the buffer; losses have the rest of it.
+    private const int NormPlace = 0, WantedPlace = 1, ServedPlace = 2, FirstLoss = 3, Capacity = 32;
 
     private readonly DeviceBuffer buffer = backend.Pool.Rent(Capacity * sizeof(float));
     private readonly List<string> names = []; // of the losses
@@ -35,14 +36,14 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     private readonly List<Floats> sources = []; // what waits to be gathered: from where, times what, to where
     private readonly List<float> scales = [];
     private readonly List<Target> places = [];
-    private bool hasWanted;
-    private long served;
+    private bool hasChoices;
 
     /// <summary>Forgets the numbers of the step before.</summary>
     public void Clear()
     {
         names.Clear();
-        (hasWanted, served) = (false, 0);
+        ForgetSources(); // of a step that went wrong
+        hasChoices = false;
     }
 
     /// <summary>Adds the parts of a loss and their sum, each times <paramref name="scale"/>.</summary>
@@ -53,43 +54,53 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
         AddLoss(Total, loss.Total.Data, scale);
     }
 
-    /// <summary>Adds how many choices all layers made and how many found their expert; waits for the device.</summary>
+    /// <summary>Adds how many choices all layers made and how many found their expert.</summary>
     public void AddChoices(Tape tape, IReadOnlyList<(int Layer, Routing Routing)> routings)
     {
         if (routings.Count == 0)
             return;
-        Tensor counts = tape.Constant(routings[0].Routing.Assignment.Experts);
+        Tensor wanted = tape.Constant(routings[0].Routing.Assignment.Experts), served = tape.Constant(wanted.Shape);
         for (int i = 0; i < routings.Count; i++)
-            routings[i].Routing.CountWanted(new Target(counts.Data, Adds: i > 0));
-        Add(WantedPlace, counts.Sum().Data, 1f, adds: hasWanted);
-        hasWanted = true;
-        served += routings.Sum(layer => layer.Routing.Assignment.ReadCounts().Sum());
+        {
+            routings[i].Routing.CountWanted(new Target(wanted.Data, Adds: i > 0));
+            routings[i].Routing.CountServed(new Target(served.Data, Adds: i > 0));
+        }
+
+        Add(WantedPlace, wanted.Sum().Data, 1f, adds: hasChoices);
+        Add(ServedPlace, served.Sum().Data, 1f, adds: hasChoices);
+        hasChoices = true;
     }
 
     /// <summary>Takes what was added from where it is, all in one pass: to be called before its memory goes.</summary>
     public void Gather()
     {
         backend.ScaleNumbers(CollectionsMarshal.AsSpan(sources), CollectionsMarshal.AsSpan(scales), CollectionsMarshal.AsSpan(places));
-        sources.Clear();
-        scales.Clear();
-        places.Clear();
+        ForgetSources();
     }
 
-    /// <summary>The sums of the step, with this norm of its gradient (1); waits for the device.</summary>
-    public StepTotals Read(Floats gradientNorm)
+    /// <summary>Adds the norm of the step's gradient (1).</summary>
+    public void AddNorm(Floats norm) => Add(NormPlace, norm, 1f, adds: false);
+
+    /// <summary>The sums of the step; waits for the device.</summary>
+    public StepTotals Read()
     {
-        Add(NormPlace, gradientNorm, 1f, adds: false);
-        Gather();
         int count = FirstLoss + names.Count;
         backend.Read(buffer.As<float>(count), values.AsSpan(0, count));
         Dictionary<string, float> losses = new(names.Count);
         for (int i = 0; i < names.Count; i++)
             losses.Add(names[i], values[FirstLoss + i]);
-        return new StepTotals(losses, values[NormPlace], hasWanted ? 1f - served / values[WantedPlace] : null);
+        return new StepTotals(losses, values[NormPlace], hasChoices ? 1f - values[ServedPlace] / values[WantedPlace] : null);
     }
 
     /// <summary>Gives the device's memory back.</summary>
     public void Dispose() => backend.Pool.Return(buffer);
+
+    private void ForgetSources()
+    {
+        sources.Clear();
+        scales.Clear();
+        places.Clear();
+    }
 
     private void AddLoss(string name, Floats value, float scale)
     {

@@ -1,0 +1,197 @@
+using System.Text.RegularExpressions;
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Cuda;
+using TinyMoE.Data;
+using TinyMoE.Tests.Files;
+using TinyMoE.Tests.Moe;
+using TinyMoE.Train;
+
+namespace TinyMoE.Tests.Cuda;
+
+/// <summary>Steps of a training that are recorded and launched as a whole, beside the same steps launched call by call.</summary>
+[Collection(CudaCollection.Name)]
+public sealed partial class GraphTests : IDisposable
+{
+    private const int Steps = 20;
+
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    [CudaTheory]
+    [InlineData("dense", "")]
+    [InlineData("dense", "lazy")]
+    [InlineData("noisy", "")]
+    [InlineData("noisy", Emulator.AllChecks)]
+    [InlineData("nano", "")]
+    public void Training_AsAGraph_GivesTheBytesOfOneLaunchByLaunch(string name, string settings)
+    {
+        RunConfig config = Of(name);
+        List<string> notes = [];
+        Train(config, "plain", GraphUse.Off, "", notes);
+        Train(config, "graph", GraphUse.On, settings, notes);
+        AssertSame("plain", "graph");
+        Assert.Empty(notes);
+    }
+
+    [CudaFact]
+    public void Training_StoppedAndResumed_GivesTheBytesOfOneThatNeverStopped()
+    {
+        RunConfig config = Of("noisy");
+        Train(config, "whole", GraphUse.Off, "", []);
+        Train(config, "parts", GraphUse.On, "", [], stopAt: 9);
+        Train(config, "parts", GraphUse.Auto, "", [], resume: true);
+        AssertSame("whole", "parts");
+    }
+
+    [EmulatedTheory]
+    [InlineData("dense")]
+    [InlineData("noisy")]
+    [InlineData("nano")]
+    public void SteadyStep_IsOneLaunchAndOneWait(string name)
+    {
+        using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { Graph = GraphUse.On });
+        List<(int Launches, int Products, int Graphs, int Nodes, int Waits, int Allocations, long Misses)> marks = [];
+        RecordingListener listener = new()
+        {
+            Then = _ => marks.Add((Emulator.Launches, Emulator.Products, Emulator.GraphLaunches, Emulator.GraphNodes,
+                Emulator.Synchronizations, Emulator.AllocationCalls, cuda.Pool.Misses)),
+        };
+        Corpus corpus = TestModels.Corpus();
+        using Trainer trainer = new(cuda, Of(name).For(corpus), corpus, new RunFolder(folder["a"]), listener);
+        trainer.Run(stopAt: 8);
+
+        (var before, var after) = (marks[3], marks[6]); // an evaluation comes after step 7
+        Assert.Equal((0, 0, 3, 3), (after.Launches - before.Launches, after.Products - before.Products, after.Graphs - before.Graphs,
+            after.Waits - before.Waits));
+        Assert.InRange(after.Nodes - before.Nodes, 3 * 50, 3 * 2000);
+        Assert.Equal((before.Allocations, before.Misses), (after.Allocations, after.Misses));
+    }
+
+    [CudaFact]
+    public void Training_OfProductsThatNeedTheHost_GoesLaunchByLaunchAndSaysWhyOnce()
+    {
+        List<string> notes = [];
+        RunConfig config = TrainingTests.Small(TestModels.Named("mixtral-tiny"));
+        Train(config, "plain", GraphUse.Off, "", notes, stopAt: 6);
+        Assert.Empty(notes);
+        Train(config, "auto", GraphUse.Auto, "", notes, stopAt: 6);
+        Assert.Equal(
+            "steps are launched call by call, not as a graph: cuBLAS needs the rows of each expert on the host (--grouped own reads them on "
+            + "the device)", Assert.Single(notes));
+        AssertSame("plain", "auto");
+        string error = OneLine.Of(() => Train(config, "on", GraphUse.On, "", notes));
+        Assert.StartsWith("The steps cannot be launched as a graph, which was asked for: cuBLAS needs", error, StringComparison.Ordinal);
+    }
+
+    [CudaFact]
+    public void Record_OfWorkThatNeedsTheHost_IsRefused()
+    {
+        using CudaBackend cuda = TestDevice.NewBackend();
+        DeviceBuffer buffer = cuda.Pool.Rent(64);
+        Floats x = buffer.As<float>(16);
+        cuda.Fill(x, 1f);
+        Assert.Contains("the host reads 4 bytes", Refusal(() => cuda.Read(x.Slice(0, 1))), StringComparison.Ordinal);
+        Assert.Contains("the host sends 8 bytes", Refusal(() => cuda.Write<float>([1f, 2f], x.Slice(0, 2))), StringComparison.Ordinal);
+        Assert.Contains("the host waits", Refusal(cuda.Synchronize), StringComparison.Ordinal);
+        Assert.Contains("keeps its memory", Refusal(() => cuda.Pool.Rent(128)), StringComparison.Ordinal);
+        _ = Assert.Throws<InvalidOperationException>(() => cuda.Recorder!.Record(() => throw new InvalidOperationException("a bug")));
+        Assert.Equal(1f, cuda.Read(x)[7]); // and the device works on
+        TestDevice.RequireNoFinding();
+
+        string Refusal(Action work) => Assert.Throws<NotRecordableException>(() => cuda.Recorder!.Record(work)).Message;
+    }
+
+    [CudaFact]
+    public void Recording_RunsWhileNobodyHasItsMemory()
+    {
+        using CudaBackend cuda = TestDevice.NewBackend(TestDevice.IsEmulated ? "lazy" : "");
+        DeviceBuffer result = cuda.Pool.Rent(64);
+        Floats y = result.As<float>(16);
+        using IRecording recording = cuda.Recorder!.Record(() =>
+        {
+            DeviceBuffer between = cuda.Pool.Rent(1024); // a miss of the pool
+            Floats x = between.As<float>(16);
+            cuda.Fill(x, 3f);
+            cuda.Affine(x, 2f, 1f, 16, y);
+            cuda.Pool.Return(between);
+        });
+        cuda.Fill(y, 0f);
+        Assert.Equal(0f, cuda.Read(y)[0]); // nothing of it is done yet
+        recording.Run();
+        Assert.Equal(7f, cuda.Read(y)[15]);
+
+        DeviceBuffer taken = cuda.Pool.Rent(1024);
+        Assert.False(recording.CanRun);
+        _ = Assert.Throws<InvalidOperationException>(recording.Run);
+        cuda.Pool.Return(taken);
+        Assert.True(recording.CanRun);
+        _ = cuda.Pool.FreeWaiting();
+        Assert.False(recording.CanRun);
+        TestDevice.RequireNoFinding();
+    }
+
+    [Fact]
+    public void Training_OfAnotherObjective_IsNotRecorded()
+    {
+        List<string> told = [];
+        using StepWork work = new(new Unwanted(), isSameInEveryStep: false, told.Add);
+        int done = 0;
+        for (int step = 0; step < 4; step++)
+            work.Do(isLaidOutAsBefore: step > 0, () => done++);
+        Assert.Equal(4, done);
+        Assert.Contains("other work in every step", Assert.Single(told), StringComparison.Ordinal);
+    }
+
+    private static RunConfig Of(string name)
+    {
+        RunConfig config = name switch
+        {
+            "dense" => TestModels.Tiny with { Moe = new MoeConfig { Experts = 0 } },
+            "noisy" => TestModels.TinyNoisy with
+            {
+                Moe = new MoeConfig { Experts = 0 },
+                Train = TestModels.Tiny.Train with { Accumulation = 2 },
+            },
+            _ => TrainingTests.Small(TestModels.Named(name)),
+        };
+        return config with
+        {
+            Train = config.Train with { Steps = Steps, EvalEvery = 7, CheckpointEvery = 5, Warmup = 4, EvalWindows = 8 },
+        };
+    }
+
+    private void Train(
+        RunConfig config, string run, GraphUse graph, string settings, List<string> notes, int stopAt = Steps, bool resume = false)
+    {
+        using CudaBackend cuda = TestDevice.NewBackend(settings, new CudaOptions { Graph = graph });
+        Corpus corpus = TestModels.Corpus();
+        RecordingListener listener = new();
+        using Trainer trainer = new(cuda, config.For(corpus), corpus, new RunFolder(folder[run]), listener, resume);
+        trainer.Run(stopAt);
+        notes.AddRange(listener.Notes.Select(note => note.Text));
+        TestDevice.RequireNoFinding();
+    }
+
+    private void AssertSame(string a, string b)
+    {
+        foreach (string file in (string[])["model.safetensors", "optimizer.safetensors"])
+            Assert.Equal(File.ReadAllBytes(folder[$"{a}/last/{file}"]), File.ReadAllBytes(folder[$"{b}/last/{file}"]));
+        Assert.Equal(Metrics(a), Metrics(b));
+    }
+
+    /// <summary>All but times and the memory of the machine.</summary>
+    private IEnumerable<string> Metrics(string run) => File.ReadLines(folder[$"{run}/metrics.jsonl"])
+        .Where(line => !line.StartsWith("""{"kind":"memory""", StringComparison.Ordinal)).Select(line => Speed().Replace(line, ""));
+
+    private sealed class Unwanted : IRecorder
+    {
+        public bool IsRequired => false;
+
+        public IRecording Record(Action work) => throw new InvalidOperationException("It was asked to record.");
+    }
+
+    [GeneratedRegex("\"tokens_per_second\":[^,}]*")]
+    private static partial Regex Speed();
+}

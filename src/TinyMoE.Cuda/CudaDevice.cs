@@ -90,7 +90,7 @@ internal sealed class CudaDevice : IDisposable
         IsRecording = false;
     }
 
-    /// <summary>Throws while the stream captures: <paramref name="what"/> cannot be in a graph, as "the host waits for the device".</summary>
+    /// <summary>Throws while the stream captures: <paramref name="what"/> cannot be in a graph, as "the host waits".</summary>
     public void RequireNotRecording(string what)
     {
         if (IsRecording)

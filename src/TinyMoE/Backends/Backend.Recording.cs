@@ -38,4 +38,17 @@ public interface IRecording : IDisposable
 }
 
 /// <summary>Some work cannot be recorded; its message says why, as "the host reads ...".</summary>
-public sealed class NotRecordableException(string why, Exception? inner = null) : TinyMoEException(why, inner);
+public sealed class NotRecordableException : TinyMoEException
+{
+    /// <summary>Because of what the work asks for.</summary>
+    public NotRecordableException(string why)
+        : base(why)
+    {
+    }
+
+    /// <summary>Because of what the device answered.</summary>
+    public NotRecordableException(string why, Exception inner)
+        : base(why, inner)
+    {
+    }
+}

@@ -36,8 +36,8 @@ public interface IBatchSource
     int[] TrainFrequencies();
 
     /// <summary>
-    /// Part <paramref name="part"/> of <c>train.accumulation</c> of a step's batch, on the tape's device. What is copied to the tape may get
-    /// there after this returned: kernels read it later than that.
+    /// Part <paramref name="part"/> of <c>train.accumulation</c> of a step's batch, on the tape's device. What is copied to the tape may
+    /// get there after this returned: kernels read it later than that.
     /// </summary>
     Batch TrainBatch(Tape tape, RunConfig config, int step, int part);
 

@@ -117,7 +117,7 @@ public sealed class Tape : IDisposable
         Backward();
     }
 
-    /// <summary>Backward from a loss of one element with a gradient that is a constant: the device stores it, the host sends nothing.</summary>
+    /// <summary>Backward from a loss of one element with a constant as gradient: the device stores it, the host sends nothing.</summary>
     internal void Backward(Tensor loss, float gradient)
     {
         RequireRecording();

@@ -50,7 +50,7 @@ internal sealed class StepWork(IRecorder? recorder, bool isSameInEveryStep, Acti
         catch (NotRecordableException e)
         {
             if (recorder!.IsRequired)
-                throw new TinyMoEException($"The steps cannot be launched as a graph, which was asked for: {e.Message}", e);
+                throw new TinyMoEException($"The steps cannot be launched as a graph, which was asked for: {e.Message}.", e);
             isOff = true;
             tell($"steps are launched call by call, not as a graph: {e.Message}");
             return null;

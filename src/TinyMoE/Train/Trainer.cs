@@ -99,7 +99,8 @@ public sealed class Trainer : IDisposable
             optimizer = new AdamW(Model.Parameters, config.Train);
             inputs = new StepInputs(backend, config, source, optimizer);
             numbers = new StepNumbers(backend);
-            work = new StepWork(backend.Recorder, this.objective.IsSameInEveryStep, why => listener.OnNote(new NoteReport(state.Step, why)));
+            work = new StepWork(
+                backend.Recorder, this.objective.IsSameInEveryStep, why => listener.OnNote(new NoteReport(state.Step, why)));
             saver = new RunSaver(folder, Model, optimizer, source, listener, before?.Companions);
             if (resume)
             {

@@ -90,7 +90,7 @@ public interface ITrainingListener
     {
     }
 
-    /// <summary>Called when something shows in the steps that a person should know, such as why they are slower than they could be.</summary>
+    /// <summary>Called when something shows in the steps that a person should know, as why they are slower than need be.</summary>
     void OnNote(NoteReport note)
     {
     }

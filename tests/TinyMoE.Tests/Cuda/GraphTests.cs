@@ -3,9 +3,10 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Cuda;
 using TinyMoE.Data;
+using TinyMoE.Memory;
 using TinyMoE.Tests.Files;
-using TinyMoE.Tests.Moe;
 using TinyMoE.Train;
+using Floats = TinyMoE.Memory.View<float>;
 
 namespace TinyMoE.Tests.Cuda;
 
@@ -59,10 +60,12 @@ public sealed partial class GraphTests : IDisposable
                 Emulator.Synchronizations, Emulator.AllocationCalls, cuda.Pool.Misses)),
         };
         Corpus corpus = TestModels.Corpus();
-        using Trainer trainer = new(cuda, Of(name).For(corpus), corpus, new RunFolder(folder["a"]), listener);
-        trainer.Run(stopAt: 8);
+        RunConfig config = Of(name).For(corpus);
+        config = config with { Train = config.Train with { EvalEvery = Steps, CheckpointEvery = Steps } };
+        using Trainer trainer = new(cuda, config, corpus, new RunFolder(folder["a"]), listener);
+        trainer.Run(stopAt: 7);
 
-        (var before, var after) = (marks[3], marks[6]); // an evaluation comes after step 7
+        (var before, var after) = (marks[3], marks[6]);
         Assert.Equal((0, 0, 3, 3), (after.Launches - before.Launches, after.Products - before.Products, after.Graphs - before.Graphs,
             after.Waits - before.Waits));
         Assert.InRange(after.Nodes - before.Nodes, 3 * 50, 3 * 2000);
@@ -78,8 +81,8 @@ public sealed partial class GraphTests : IDisposable
         Assert.Empty(notes);
         Train(config, "auto", GraphUse.Auto, "", notes, stopAt: 6);
         Assert.Equal(
-            "steps are launched call by call, not as a graph: cuBLAS needs the rows of each expert on the host (--grouped own reads them on "
-            + "the device)", Assert.Single(notes));
+            "steps are launched call by call, not as a graph: cuBLAS needs the rows of each expert on the host "
+            + "(--grouped own reads them on the device)", Assert.Single(notes));
         AssertSame("plain", "auto");
         string error = OneLine.Of(() => Train(config, "on", GraphUse.On, "", notes));
         Assert.StartsWith("The steps cannot be launched as a graph, which was asked for: cuBLAS needs", error, StringComparison.Ordinal);

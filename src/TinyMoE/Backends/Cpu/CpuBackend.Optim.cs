@@ -49,7 +49,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     private readonly record struct AdamWLoop(
-        Floats G, float Scale, AdamWStep Step, float Rate, float Root, float Keep, Floats W, Floats M, Floats V, Bfloat16s Copy) : IVectorLoop
+        Floats G, float Scale, AdamWStep Step, float Rate, float Root, float Keep, Floats W, Floats M, Floats V, Bfloat16s Copy)
+        : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {

@@ -90,7 +90,7 @@ public sealed unsafe partial class CudaBackend
     /// <summary>A copy to memory of the garbage collector, where it lies: slower by the byte, and nothing is copied twice.</summary>
     private void DownloadUnpinned(nint source, Span<byte> destination)
     {
-        device.RequireNotRecording($"the host reads {Size.Of(destination.Length)} on its way");
+        device.RequireNotRecording("the host reads", destination.Length);
         fixed (byte* to = destination) // stays until the wait is over
         {
             CUResult result =

@@ -97,6 +97,13 @@ internal sealed class CudaDevice : IDisposable
             throw new NotRecordableException(what);
     }
 
+    /// <inheritdoc cref="RequireNotRecording(string)"/>
+    public void RequireNotRecording(string what, long bytes)
+    {
+        if (IsRecording)
+            throw new NotRecordableException($"{what} {Size.Of(bytes)} on its way");
+    }
+
     /// <summary>
     /// Lets this thread make calls that the driver refuses during a capture because they do not become part of it, such as an allocation;
     /// called with what it returned, takes that back.

@@ -12,11 +12,10 @@ namespace TinyMoE.Moe;
 /// </summary>
 public sealed class Assignment
 {
-    private Assignment(int tokens, int experts, int rows, Ints choices, RoutingPlan plan, Tensor gates)
+    private Assignment(int tokens, int experts, int rows, Ints offsets, Ints token, Ints tokenOffsets, Ints rowsByToken, Tensor gates)
     {
         (TokenCount, Experts, Rows) = (tokens, experts, rows);
-        (Offsets, Tokens, TokenOffsets, RowsByToken) = (plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken);
-        (Choices, Gates) = (choices, gates);
+        (Offsets, Tokens, TokenOffsets, RowsByToken, Gates) = (offsets, token, tokenOffsets, rowsByToken, gates);
     }
 
     /// <summary>Tokens, N.</summary>
@@ -27,9 +26,6 @@ public sealed class Assignment
 
     /// <summary>Rows, the unassigned ones included.</summary>
     public int Rows { get; }
-
-    /// <summary>The experts that each token goes to, −1 for a choice that was dropped (N, K).</summary>
-    internal Ints Choices { get; }
 
     /// <summary>Where each expert's rows begin (E+1).</summary>
     public Ints Offsets { get; }
@@ -54,7 +50,7 @@ public sealed class Assignment
     public static Assignment FromChoices(Ints choices, Tensor gates, int E, int? rows = null)
     {
         Tensor rowGates = gates.Assign(choices, E, rows, out RoutingPlan plan);
-        return new Assignment(gates.Shape[0], E, rowGates.Count, choices, plan, rowGates);
+        return new Assignment(gates.Shape[0], E, rowGates.Count, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, rowGates);
     }
 
     /// <summary>
@@ -65,7 +61,7 @@ public sealed class Assignment
     {
         int N = logits.Shape[0], E = logits.Shape[1];
         Tensor gates = logits.Route(K, overAll, out RoutingPlan plan);
-        return (plan.Choices, new Assignment(N, E, N * K, plan.Choices, plan, gates));
+        return (plan.Choices, new Assignment(N, E, N * K, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, gates));
     }
 
     /// <summary>The tokens' vectors in expert order. x (N, C), result (rows, C).</summary>

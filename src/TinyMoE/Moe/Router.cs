@@ -80,15 +80,10 @@ public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Ch
 {
     /// <summary>How many choices of each expert there were before any was dropped:
     /// stored, or added to what other layers counted. counts (E).</summary>
-    internal void CountWanted(Target counts) => Count(Choices, counts);
-
-    /// <summary>The same of those that were not dropped.</summary>
-    internal void CountServed(Target counts) => Count(Assignment.Choices, counts);
-
-    private void Count(Ints choices, Target counts)
+    internal void CountWanted(Target counts)
     {
-        int N = Assignment.TokenCount, K = choices.Length / N;
-        Assignment.Gates.Tape.Backend.CountChoices(choices, 1, N, K, counted: K, Assignment.Experts, scale: 1f, counts);
+        int N = Assignment.TokenCount, K = Choices.Length / N;
+        Assignment.Gates.Tape.Backend.CountChoices(Choices, 1, N, K, counted: K, Assignment.Experts, scale: 1f, counts);
     }
 }
 

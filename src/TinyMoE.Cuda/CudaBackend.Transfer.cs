@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -44,6 +45,9 @@ public sealed unsafe partial class CudaBackend
         device.RequireNotRecording("the host reads how many rows each expert has");
         HostOffsets(offsets).CopyTo(destination);
     }
+
+    /// <inheritdoc/>
+    public override IDeviceClock? Clock => clock;
 
     /// <inheritdoc/>
     public override void Synchronize()

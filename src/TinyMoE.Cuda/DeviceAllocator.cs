@@ -6,9 +6,6 @@ namespace TinyMoE.Cuda;
 /// <summary>Device memory for the Pool. When the card has none left, the pool first gives back what it only keeps for later.</summary>
 internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
 {
-    /// <summary>The pool that it serves; known once there is one.</summary>
-    public MemoryPool? Pool { get; set; }
-
     /// <inheritdoc/>
     public nint Allocate(long bytes)
     {
@@ -17,15 +14,10 @@ internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
             return AllocateWhileRecording(bytes);
         CUdeviceptr address = default;
         CUResult result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
+        if (result == CUResult.ErrorOutOfMemory && device.Reclaim())
+            result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
         if (result == CUResult.ErrorOutOfMemory)
-        {
-            device.Drain();
-            if (Pool!.FreeWaiting() > 0)
-                result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
-        }
-
-        if (result == CUResult.ErrorOutOfMemory)
-            throw OutOfMemory(bytes);
+            throw device.OutOfMemory($"{Size.Of(bytes)} were asked for");
         if (result != CUResult.Success)
             throw device.Failure(nameof(Driver.MemoryManagement.cuMemAlloc_v2), $" of {Size.Of(bytes)}", result);
         return (nint)(long)address.Pointer;
@@ -46,17 +38,6 @@ internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
         CUResult result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
         _ = device.Exchange(mode);
         return result == CUResult.Success ? (nint)(long)address.Pointer
-            : throw new NotRecordableException($"no {Size.Of(bytes)} more of device memory ({CudaDevice.NameOf(result)})");
-    }
-
-    private CudaFailure OutOfMemory(long bytes)
-    {
-        string free = CudaDevice.FreeMemory() is { } left ? $"{Size.Of(left)} of {Size.Of(device.Info.MemoryBytes)} are free"
-            : "what is free is unknown";
-        string live = string.Join(", ", Pool!.LargestOrigins(5).Select(use => $"{use.Origin} {Size.Of(use.Bytes)} in {use.Buffers}"));
-        return new CudaFailure(
-            $"Out of memory on {device.Info}: {Size.Of(bytes)} were asked for, {free}, "
-            + $"{Size.Of(Pool.LiveBytes)} are live in {Pool.LiveBuffers} buffers" +
-            $"{(live.Length > 0 ? $" (most: {live})" : "")}. Use a smaller batch, context or model, or more micro-batches.");
+            : throw new NotRecordableException($"no {Size.Of(bytes)} more of device memory ({CudaErrors.NameOf(result)})");
     }
 }

@@ -17,15 +17,20 @@ namespace TinyMoE.Tests.Cuda;
 /// <param name="BankConflicts">Wavefronts in shared memory beyond the fewest.</param>
 /// <param name="DivergentBranches">Branches that a warp took both ways.</param>
 /// <param name="LocalBytes">Bytes in local memory: arrays that are no registers.</param>
+/// <param name="TensorMultiplyAdds">Multiply-adds on tensor cores, bfloat16 and TF32.</param>
+/// <param name="FloatMultiplyAdds">Float32 multiply-adds without tensor cores: fused, or the fewer of products and sums.</param>
 internal sealed record KernelCost(
     string Kernel, string Case, long Launches, long ThreadInstructions, long Bytes, long LeastBytes, long Sectors, long LeastSectors,
-    long BankConflicts, long DivergentBranches, long LocalBytes)
+    long BankConflicts, long DivergentBranches, long LocalBytes, long TensorMultiplyAdds, long FloatMultiplyAdds)
 {
     /// <summary>Traffic beside the least.</summary>
     public double Traffic => LeastBytes == 0 ? 1 : (double)Bytes / LeastBytes;
 
     /// <summary>Sectors beside the fewest: 1 is perfectly coalesced.</summary>
     public double Coalescing => LeastSectors == 0 ? 1 : (double)Sectors / LeastSectors;
+
+    /// <summary>Of all multiply-adds, those on tensor cores: 0 to 1.</summary>
+    public double TensorShare => TensorMultiplyAdds == 0 ? 0 : (double)TensorMultiplyAdds / (TensorMultiplyAdds + FloatMultiplyAdds);
 }
 
 /// <summary>Measures every kernel at the typical size on the emulated device.</summary>
@@ -62,6 +67,12 @@ internal static class KernelCosts
         {
             ["assign_balanced"] =
             (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
+            ["auction_bid"] = (2.5, "each warp reads what all must know: the round, the step, the prices; few tokens are still outside"),
+            ["auction_seat"] = (2.25, "each expert's block looks through what all tokens want"),
+            ["auction_close"] = (16, "each warp reads whether anybody is outside, and there is nothing else to do"),
+            ["sinkhorn_start"] = (1.5, "a row is written, and read once more when its largest is known"),
+            ["sinkhorn_round"] =
+            (2.75, "each block reads its rows once for their factors and once for its sums, and the sums of all blocks: in the cache"),
             ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
             ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
@@ -77,6 +88,13 @@ internal static class KernelCosts
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
         };
 
+    /// <summary>What takes other kernels where there are many tokens: work over blocks that hear of each other between launches.</summary>
+    public static IEnumerable<KernelCase> ManyTokens { get; } =
+    [
+        .. KernelCaseList.Of(new KernelSizes(N: 4128, C: 8, V: 500, B: 1, H: 1, KvHeads: 1, D: 2, E: 8, K: 1, F: 1))
+            .Where(c => c.Name is "EmbeddingBackward" or "CrossEntropyForward" or "AssignBalanced" or "Sinkhorn"),
+    ];
+
     /// <summary>All cases at the typical size, stored and added; and those that launch other
     /// kernels at another size: wide heads, few tokens, long groups of tokens.</summary>
     private static IEnumerable<KernelCase> Cases()
@@ -87,6 +105,7 @@ internal static class KernelCosts
             .Concat(Named(
                 ", wide heads", KernelCaseList.Of(typical with { H = 2, KvHeads = 1, D = 128 }).Where(c => c.Family == "Attention")))
             .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
+            .Concat(Named(", many tokens", ManyTokens))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
     }
 
@@ -102,7 +121,8 @@ internal static class KernelCosts
             yield return new KernelCost(
                 k.GetProperty("kernel").GetString()!, name, Of("launches"), Of("threadInstructions"), Of("bytesRead") + Of("bytesWritten"),
                 Of("leastRead") + Of("leastWritten"),
-                Of("sectors"), Of("leastSectors"), Of("bankConflicts"), Of("divergentBranches"), Of("localBytes"));
+                Of("sectors"), Of("leastSectors"), Of("bankConflicts"), Of("divergentBranches"), Of("localBytes"),
+                Of("bfloat16MultiplyAdds") + Of("tf32MultiplyAdds"), Of("floatFused") + Math.Min(Of("floatProducts"), Of("floatSums")));
         }
     }
 }

@@ -2,8 +2,8 @@
 # run.sh [FOLDER]: all that is worth knowing from a machine with an NVIDIA card, the most important first, within SECONDS_LEFT (480).
 # Each part has a limit of its own, so that one that hangs costs no other. It reads no network and installs nothing.
 # Prints a table last; FOLDER (./out) gets it as table.txt, with logs.tar.gz.
-#   PARTS="doctor train speed torch profile tests kernels probe"   which parts, of these
-#   SMALL="..." BENCH="..." BIG="..."                              other settings of the three shapes, as train --set takes them
+#   PARTS="doctor train speed torch profile tests grouped kernels probe"   which parts, of these
+#   SMALL="..." BENCH="..." BIG="..."                                      other settings of the three shapes, as train --set takes them
 # What pack.sh made runs by itself: needed are bash, coreutils, awk and tar; python3 with PyTorch for the part torch.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 give=${1:-$here/out}
@@ -24,7 +24,7 @@ table=$give/table.txt
 : >"$table"
 
 say() { printf '%-30s %s\n' "$1" "$2" | tee -a "$table"; }
-wants() { case " ${PARTS:-doctor train speed torch profile tests kernels probe} " in *" $1 "*) return 0 ;; esac; return 1; }
+wants() { case " ${PARTS:-doctor train speed torch profile tests grouped kernels probe} " in *" $1 "*) return 0 ;; esac; return 1; }
 
 # part NAME LIMIT COMMAND...: runs it within its limit and within what is left of the whole. The table gets its time, and where it fails
 # the exit code (124: it ran past its limit) and its last line.
@@ -149,6 +149,15 @@ if wants tests; then
   suite kernels 70 "$(of KernelCaseTests ShapeTests RoutingCaseTests)"
   suite ops 90 "$(of OpCaseTests)&FullyQualifiedName!~OnThreeThreads"
   suite others 90 "FullyQualifiedName~.Tests.Cuda.$(not "${first[@]}" "${sources[@]}")&FullyQualifiedName!~OnThreeThreads"
+fi
+
+# Every way to multiply for the experts that this build knows: which one is the fastest where?
+if wants grouped; then
+  ways=$("${tinymoe[@]}" train --help | sed -n 's/.*--grouped <auto|\([a-z|]*\)>.*/\1/p' | tr '|' ' ')
+  for way in $ways; do
+    speed "bench-tf32-$way" 20 200 "$bench" --tensor-cores tf32 --grouped "$way"
+    speed "big-tf32-$way" 40 20 "$big" --tensor-cores tf32 --grouped "$way"
+  done
 fi
 
 # Kernel by kernel, where NVIDIA's profiler is: names of cuBLAS's kernels, registers, occupancy, bytes of memory.

@@ -1,5 +1,5 @@
-// mma and ldmatrix. A lane holds a fragment of each matrix; a multiplication gathers the fragments of the 32 lanes into matrices,
-// multiplies them in one tight loop, and gives each lane its part of the result. Layouts by the PTX ISA, "Matrix fragments for mma":
+// mma and ldmatrix. A lane holds a fragment of each matrix; a multiplication takes the fragments of the 32 lanes together, multiplies the
+// matrices in one tight loop, and gives each lane its part of the result. Layouts by the PTX ISA, "Matrix fragments for mma":
 // lane = 4 g + t.
 //   A (16 x k)  register r holds row g + 8 (r % 2); a 16-bit pair begins in column 2 t + 8 (r / 2), a 32-bit value is in t + 4 (r / 2)
 //   B (k x 8)   column g; register r begins in row 2 t + 8 r, or is row t + 4 r
@@ -48,6 +48,11 @@ void requireRounded(const Warp& warp, const Instruction& i, uint32_t place, cons
     }
 }
 
+// Where a column of B, C and D lies here: the even ones come first, for a register of C has the even or the odd ones.
+constexpr int evenFirst(int column) {
+    return column / 2 + 4 * (column % 2);
+}
+
 template <class Type, int depth> void executeMultiply(Warp& warp, const Instruction& i, LaneMask active) {
     constexpr int perRegister = Type::inRegister, half = 4 * perRegister; // columns of A in a register of all lanes of a row
     constexpr int aRegisters = 2 * depth / half, bRegisters = depth / half;
@@ -63,35 +68,34 @@ template <class Type, int depth> void executeMultiply(Warp& warp, const Instruct
                 requireRounded(warp, i, placesOfB[r], "B");
         }
 
-    alignas(64) float a[rows][depth], b[depth][columns], sums[rows][columns];
+    // A stays as it lies in the lanes: four of a group hold neighbours of a row. B is turned, so that its rows are vectors.
+    alignas(64) float a[aRegisters][perRegister][warpLanes], b[depth][columns], sums[rows][columns];
     for (int r = 0; r < aRegisters; r++) {
         const auto* bits = warp.lanesOf<uint32_t>(placesOfA[r]);
-        for (int lane = 0; lane < warpLanes; lane++)
-            for (int n = 0; n < perRegister; n++)
-                a[lane / 4 + 8 * (r % 2)][perRegister * (lane % 4) + n + half * (r / 2)] = Type::element(bits[lane], n);
+        for (int n = 0; n < perRegister; n++)
+            for (int lane = 0; lane < warpLanes; lane++)
+                a[r][n][lane] = Type::element(bits[lane], n);
     }
     for (int r = 0; r < bRegisters; r++) {
         const auto* bits = warp.lanesOf<uint32_t>(placesOfB[r]);
         for (int lane = 0; lane < warpLanes; lane++)
             for (int n = 0; n < perRegister; n++)
-                b[perRegister * (lane % 4) + n + half * r][lane / 4] = Type::element(bits[lane], n);
+                b[perRegister * (lane % 4) + n + half * r][evenFirst(lane / 4)] = Type::element(bits[lane], n);
     }
-    for (int r = 0; r < 4; r++) {
-        const auto* values = warp.lanesOf<float>(placesOfC[r]);
-        for (int lane = 0; lane < warpLanes; lane++)
-            sums[lane / 4 + 8 * (r / 2)][2 * (lane % 4) + r % 2] = values[lane];
-    }
+    for (int row = 0; row < rows; row++)
+        for (int odd = 0; odd < 2; odd++)
+            std::copy_n(warp.lanesOf<float>(placesOfC[2 * (row / 8) + odd]) + 4 * (row % 8), 4, sums[row] + 4 * odd);
 
     for (int row = 0; row < rows; row++)
-        for (int k = 0; k < depth; k++)
+        for (int k = 0; k < depth; k++) {
+            float value = a[row / 8 + 2 * (k / half)][k % perRegister][4 * (row % 8) + k % half / perRegister];
             for (int column = 0; column < columns; column++)
-                sums[row][column] += a[row][k] * b[k][column];
+                sums[row][column] += value * b[k][column];
+        }
 
-    for (int r = 0; r < 4; r++) {
-        auto* values = warp.lanesOf<float>(places[r]);
-        for (int lane = 0; lane < warpLanes; lane++)
-            values[lane] = sums[lane / 4 + 8 * (r / 2)][2 * (lane % 4) + r % 2];
-    }
+    for (int row = 0; row < rows; row++)
+        for (int odd = 0; odd < 2; odd++)
+            std::copy_n(sums[row] + 4 * odd, 4, warp.lanesOf<float>(places[2 * (row / 8) + odd]) + 4 * (row % 8));
     if (KernelCounters* counters = warp.launch.counters) {
         counters->*Type::operations += 1;
         counters->*Type::multiplyAdds += uint64_t(rows) * columns * depth;

@@ -82,12 +82,15 @@ public sealed unsafe partial class CudaBackend
             Launch("sum_repeated_rows", Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1), x, xWidth, xStart, N, C, times, y);
     }
 
-    /// <summary>The kernel launched last made these offsets: their way to the host begins,
-    /// so that the grouped products that follow need not wait for more than it.</summary>
+    /// <summary>The kernel launched last made these offsets: their way to the host begins, so that
+    /// the grouped products that follow need not wait for more than it. Where products read them
+    /// on the device, nothing is copied until somebody asks.</summary>
     internal void PublishOffsets(Ints offsets)
     {
         device.MakeCurrent();
-        if (!device.IsRecording) // then nobody can ask for them
+        if (OwnGrouped || device.IsRecording) // a recorded step has no product that asks for them
+            publishedOffsets.Forget(offsets.Address, (long)offsets.Length * sizeof(int));
+        else
             publishedOffsets.Publish(offsets);
     }
 

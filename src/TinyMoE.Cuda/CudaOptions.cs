@@ -25,6 +25,9 @@ public enum GroupedProducts
 
     /// <summary>One call of cuBLAS per expert.</summary>
     Loop,
+
+    /// <summary>A kernel of our own for all experts, which reads their rows on the device: the host waits for no router.</summary>
+    Own,
 }
 
 /// <summary>Whether the steps of a training are recorded and each is launched as a whole, as a CUDA graph.</summary>

@@ -27,8 +27,8 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     /// <summary>The name of the loss that is trained on, the weighted sum of the parts.</summary>
     public const string Total = "total";
 
-    // Places in the buffer; losses have the rest of it.
-    private const int NormPlace = 0, WantedPlace = 1, ServedPlace = 2, FirstLoss = 3, Capacity = 32;
+    private const int NormPlace = 0, WantedPlace = 1, ServedPlace = 2, FirstLoss = 3; // places in the buffer; losses have the rest of it
+    private const int Capacity = 32;
 
     private readonly DeviceBuffer buffer = backend.Pool.Rent(Capacity * sizeof(float));
     private readonly List<string> names = []; // of the losses
@@ -36,14 +36,14 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     private readonly List<Floats> sources = []; // what waits to be gathered: from where, times what, to where
     private readonly List<float> scales = [];
     private readonly List<Target> places = [];
-    private bool hasChoices;
+    private bool hasWanted;
 
     /// <summary>Forgets the numbers of the step before.</summary>
     public void Clear()
     {
         names.Clear();
         ForgetSources(); // of a step that went wrong
-        hasChoices = false;
+        hasWanted = false;
     }
 
     /// <summary>Adds the parts of a loss and their sum, each times <paramref name="scale"/>.</summary>
@@ -59,16 +59,19 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     {
         if (routings.Count == 0)
             return;
-        Tensor wanted = tape.Constant(routings[0].Routing.Assignment.Experts), served = tape.Constant(wanted.Shape);
+        int E = routings[0].Routing.Assignment.Experts, rows = routings.Max(layer => layer.Routing.Assignment.Rows);
+        Tensor wanted = tape.Constant(E), ones = tape.Filled(E, 1f);
+        Tensor served = tape.Filled(rows, 0f); // in how many layers each row has an expert
         for (int i = 0; i < routings.Count; i++)
         {
             routings[i].Routing.CountWanted(new Target(wanted.Data, Adds: i > 0));
-            routings[i].Routing.CountServed(new Target(served.Data, Adds: i > 0));
+            Assignment plan = routings[i].Routing.Assignment;
+            backend.GroupedBroadcast(ones.Data, plan.Offsets, E, plan.Rows, 1, new Target(served.Data.Slice(0, plan.Rows), Adds: true));
         }
 
-        Add(WantedPlace, wanted.Sum().Data, 1f, adds: hasChoices);
-        Add(ServedPlace, served.Sum().Data, 1f, adds: hasChoices);
-        hasChoices = true;
+        Add(WantedPlace, wanted.Sum().Data, 1f, adds: hasWanted);
+        Add(ServedPlace, served.Sum().Data, 1f, adds: hasWanted);
+        hasWanted = true;
     }
 
     /// <summary>Takes what was added from where it is, all in one pass: to be called before its memory goes.</summary>
@@ -89,7 +92,7 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
         Dictionary<string, float> losses = new(names.Count);
         for (int i = 0; i < names.Count; i++)
             losses.Add(names[i], values[FirstLoss + i]);
-        return new StepTotals(losses, values[NormPlace], hasChoices ? 1f - values[ServedPlace] / values[WantedPlace] : null);
+        return new StepTotals(losses, values[NormPlace], hasWanted ? 1f - values[ServedPlace] / values[WantedPlace] : null);
     }
 
     /// <summary>Gives the device's memory back.</summary>

@@ -21,7 +21,7 @@ internal sealed class CardBudget(Report report, Card card)
         return [("bench", Changed("bench", [])), ("big", Changed("bench", Big))];
     }
 
-    /// <summary>All modes in a table, then each of them by kind.</summary>
+    /// <summary>All modes in a table, what a step is made of, and what takes the time in each mode.</summary>
     public void Print(string name, RunConfig config, IReadOnlyList<BudgetMode> modes)
     {
         IReadOnlyList<CountedKernel> kernels = StepCounts.Of(config);
@@ -31,35 +31,51 @@ internal sealed class CardBudget(Report report, Card card)
         report.Note("| mode | ms | tokens/s | device ms | host ms | launches | cuBLAS | waits |");
         report.Note("|---|---:|---:|---:|---:|---:|---:|---:|");
         foreach ((BudgetMode mode, StepBudget budget) in modes.Zip(budgets))
-        {
-            long launches = budget.Rows.Sum(row => row.Launches), products = budget.Rows.Sum(row => row.Products);
-            report.Row(
-                $"| `{mode.Name}` | {budget.Milliseconds:F2} | {budget.TokensPerSecond:N0} | {budget.DeviceMilliseconds:F2} | "
-                    + $"{budget.HostMilliseconds:F2} | {launches:N0} | {products:N0} | {budget.Waits} |",
-                new { Kind = "step", Shape = name, Card = card.Name, Mode = mode.Name, budget.Milliseconds, budget.TokensPerSecond,
-                    budget.DeviceMilliseconds, budget.HostMilliseconds, Launches = launches, Products = products, budget.Waits });
-        }
-
+            PrintStep(name, mode, budget);
         report.Note("");
-        report.Note($"| | {string.Join(" | ", modes.Select(mode => $"`{mode.Name}`"))} |");
+        report.Note($"| `{modes[0].Name}` | launches | cuBLAS | GFLOP | GB | ms | of it arithmetic | memory | launches |");
+        report.Note("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+        foreach (BudgetRow row in budgets[0].Rows)
+            PrintCounts(row);
+        report.Note("");
+        report.Note($"| ms, and what bounds it | {string.Join(" | ", modes.Select(mode => $"`{mode.Name}`"))} |");
         report.Note($"|---|{string.Concat(modes.Select(_ => "---:|"))}");
         foreach (string kind in KernelModel.Kinds)
         {
             BudgetRow?[] rows = [.. budgets.Select(budget => budget.Rows.FirstOrDefault(row => row.Kind == kind))];
-            if (Array.TrueForAll(rows, row => row is null))
-                continue;
-            report.Row(
-                $"| {kind} | {string.Join(" | ", rows.Select(row => row is null ? "" : $"{row.Milliseconds:F2} {row.BoundBy}"))} |",
-                new { Kind = "kernels", Shape = name, Card = card.Name, Rows = rows, Modes = modes.Select(mode => mode.Name) });
+            if (Array.Exists(rows, row => row is not null))
+                report.Note(
+                    $"| {kind} | {string.Join(" | ", rows.Select(row => row is null ? "" : $"{row.Milliseconds:F2} {row.BoundBy}"))} |");
         }
 
-        BudgetRow[] counted = [.. budgets[0].Rows];
-        report.Note("");
-        report.Note(
-            $"counted in a dry run: {counted.Sum(row => row.Gigaflops):N1} GFLOP of products and attention, "
-                + $"{counted.Sum(row => row.Gigabytes):F2} GB at the least in float32");
         report.Note("");
     }
+
+    private void PrintStep(string name, BudgetMode mode, StepBudget budget)
+    {
+        long launches = budget.Rows.Sum(row => row.Launches), products = budget.Rows.Sum(row => row.Products);
+        report.Row(
+            $"| `{mode.Name}` | {budget.Milliseconds:F2} | {budget.TokensPerSecond:N0} | {budget.DeviceMilliseconds:F2} | "
+                + $"{budget.HostMilliseconds:F2} | {launches:N0} | {products:N0} | {budget.Waits} |",
+            new
+            {
+                Shape = name,
+                Card = card.Name,
+                Mode = mode.Name,
+                budget.Milliseconds,
+                budget.TokensPerSecond,
+                budget.DeviceMilliseconds,
+                budget.HostMilliseconds,
+                Launches = launches,
+                Products = products,
+                budget.Waits,
+                budget.Rows,
+            });
+    }
+
+    private void PrintCounts(BudgetRow row) => report.Note(
+        $"| {row.Kind} | {row.Launches:N0} | {row.Products:N0} | {row.Gigaflops:N1} | {row.Gigabytes:F2} | {row.Milliseconds:F2} | "
+            + $"{row.Computing:F2} | {row.Moving:F2} | {row.Starting:F2} |");
 
     /// <summary>Where the figures of the model are from.</summary>
     public void PrintSources(IReadOnlyList<BudgetMode> modes)

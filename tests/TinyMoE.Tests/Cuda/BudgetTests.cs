@@ -4,7 +4,6 @@ using TinyMoE.Data;
 using TinyMoE.Models;
 using TinyMoE.Optim;
 using TinyMoE.Tests.Cuda.Budget;
-using TinyMoE.Tests.Files;
 
 namespace TinyMoE.Tests.Cuda;
 
@@ -49,15 +48,8 @@ public sealed class BudgetTests(ITestOutputHelper output)
     [MemberData(nameof(Measured))]
     public void Prediction_BesideACard_IsNotFarOff(string shape, string mode, string grouped, double[] measured)
     {
-        RunConfig bench = Presets.Get("bench").WithVocabulary(256), config = shape == "bench" ? bench : bench with
-        {
-            Model = bench.Model with { Width = 1024, Layers = 8, Context = 1024 },
-            Attention = bench.Attention with { Heads = 16, KvHeads = 8 },
-            Moe = bench.Moe with { Hidden = 1024 },
-            Train = bench.Train with { Batch = 16 },
-        };
         StepBudget budget = StepBudget.Of(
-            config, Card.Get("h200"), BudgetMode.Get(mode) with { Grouped = Enum.Parse<ExpertProducts>(grouped) });
+            Shape(shape), Card.Get("h200"), BudgetMode.Get(mode) with { Grouped = Enum.Parse<ExpertProducts>(grouped) });
         string[] kinds = [KernelModel.Experts, KernelModel.Products, KernelModel.Attention, KernelModel.Norms];
         double[] predicted =
             [.. kinds.Select(kind => budget.Rows.Single(row => row.Kind == kind).Milliseconds), budget.Milliseconds];
@@ -67,5 +59,52 @@ public sealed class BudgetTests(ITestOutputHelper output)
             output.WriteLine($"{shape} {mode}: {what} {predicted[i]:F2} ms predicted, {measured[i]:F2} measured");
             Assert.InRange(predicted[i], measured[i] / 1.6, 1.6 * measured[i]);
         }
+    }
+    [Theory]
+    [InlineData("bench")]
+    [InlineData("big")]
+    public void Prediction_OfAllInBfloat16_IsAtMostHalfOfBfloat16Experts(string shape)
+    {
+        IReadOnlyList<CountedKernel> kernels = StepCounts.Of(Shape(shape));
+        double Milliseconds(string mode) =>
+            StepBudget.Of(kernels, Shape(shape), Card.Get("h100"), BudgetMode.Get(mode)).Milliseconds;
+        double before = Milliseconds("bfloat16-experts"), now = Math.Min(Milliseconds("bfloat16"), Milliseconds("bfloat16-own"));
+        Assert.InRange(now, 0, before / 2);
+    }
+
+    [Fact]
+    public void Modes_OnEveryCard_ArePredicted()
+    {
+        RunConfig config = Shape("bench");
+        IReadOnlyList<CountedKernel> kernels = StepCounts.Of(config);
+        foreach (Card card in Card.All)
+        {
+            foreach (BudgetMode mode in BudgetMode.All)
+            {
+                StepBudget budget = StepBudget.Of(kernels, config, card, mode);
+                Assert.InRange(budget.Milliseconds, 0.5, 50);
+                Assert.All(budget.Rows, row => Assert.True(double.IsFinite(row.Milliseconds) && row.Milliseconds > 0, row.Kind));
+            }
+        }
+    }
+
+    [Fact]
+    public void UnknownNames_AreErrorsThatListTheKnown()
+    {
+        Assert.Contains("known: h100, h200", Assert.Throws<TinyMoEException>(() => Card.Get("h300")).Message, StringComparison.Ordinal);
+        Assert.Contains("known: float32, tf32", Assert.Throws<TinyMoEException>(() => BudgetMode.Get("int8")).Message,
+            StringComparison.Ordinal);
+    }
+
+    private static RunConfig Shape(string name)
+    {
+        RunConfig bench = Presets.Get("bench").WithVocabulary(256);
+        return name == "bench" ? bench : bench with
+        {
+            Model = bench.Model with { Width = 1024, Layers = 8, Context = 1024 },
+            Attention = bench.Attention with { Heads = 16, KvHeads = 8 },
+            Moe = bench.Moe with { Hidden = 1024 },
+            Train = bench.Train with { Batch = 16 },
+        };
     }
 }

@@ -43,9 +43,16 @@ internal static class KernelCosts
     public static IReadOnlyList<KernelCost> Measure()
     {
         Emulator.Configure("count");
-        using CudaBackend cuda = new();
         List<KernelCost> costs = [];
-        foreach (KernelCase c in Cases())
+        Measure(new CudaOptions(), Cases(), costs);
+        Measure(new CudaOptions { Grouped = GroupedProducts.Own }, GroupedCases(), costs);
+        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
+    }
+
+    private static void Measure(CudaOptions options, IEnumerable<KernelCase> cases, List<KernelCost> costs)
+    {
+        using CudaBackend cuda = new(0, options);
+        foreach (KernelCase c in cases)
         {
             using KernelData data = new(cuda);
             _ = Emulator.TakeCounters();
@@ -53,8 +60,6 @@ internal static class KernelCosts
             cuda.Synchronize();
             costs.AddRange(Parse(Emulator.TakeCounters(), c.ToString()));
         }
-
-        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
     }
 
     /// <summary>The bound on the traffic of a kernel that has one of its own, and why.</summary>
@@ -74,6 +79,10 @@ internal static class KernelCosts
             ["sinkhorn_round"] =
             (2.75, "each block reads its rows once for their factors and once for its sums, and the sums of all blocks: in the cache"),
             ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
+            ["grouped_add_pieces"] = (460, "where no expert has more rows than a piece, each warp reads the offsets and nothing else"),
+            ["grouped_backward_input_64"] = (2.7, "each tile of 64 columns reads its rows of dy, each tile of 64 rows its weights"),
+            ["grouped_backward_weight_64"] = (2.2, "each tile of 64 by 64 reads its columns of dy and of x"),
+            ["grouped_forward_64"] = (2.5, "each tile of 64 columns reads its rows of x, each tile of 64 rows its weights"),
             ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_one"] =
@@ -107,6 +116,23 @@ internal static class KernelCosts
             .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
             .Concat(Named(", many tokens", ManyTokens))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
+    }
+
+    /// <summary>Products of experts by our own kernels: small tiles, large ones (where there
+    /// are enough of them), and gradients of experts with more rows than a piece.</summary>
+    private static IEnumerable<KernelCase> GroupedCases()
+    {
+        KernelSizes typical = KernelSizes.Typical;
+        return Products("", typical).Concat(Products(", many rows", typical with { N = 1024, E = 4 }))
+            .Concat(Products(", large tiles", typical with { N = 2048, C = 16, F = 2176 }, "GroupedMatMul"))
+            .Concat(Products(", large tiles", typical with { N = 2048, C = 2176, F = 16 }, "GroupedMatMulBackwardInput"))
+            .Concat(Products(", large tiles", typical with { N = 64, C = 768, F = 768 }, "GroupedMatMulBackwardWeight"));
+
+        // those of one name, or all
+        static IEnumerable<KernelCase> Products(string variant, KernelSizes sizes, string? name = null) => Named(
+            $", own{variant}",
+            KernelCaseList.Of(sizes).Concat(name is null ? Named(", added", KernelCaseList.Of(sizes, adds: true)) : [])
+                .Where(c => c.Family == "Grouped" && c.Name.Contains("MatMul", StringComparison.Ordinal) && (name ?? c.Name) == c.Name));
     }
 
     private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) =>

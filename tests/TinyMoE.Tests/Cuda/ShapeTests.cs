@@ -44,9 +44,10 @@ public sealed class ShapeTests
 
     public static TheoryData<int, int, int> ManyTokens => new()
     {
-        { 2049, 17, 7 },     // a block more than one takes, ids of one digit
+        { 513, 3, 130 },      // the fewest rows that are sorted by digits
+        { 2049, 17, 7 },      // a block more than one takes, ids of one digit
         { 4128, 8, 256 },
-        { 4500, 9, 257 },    // ids of two digits
+        { 4500, 9, 257 },     // ids of two digits
         { 3001, 40, 70_000 }, // of three; more columns than a warp has lanes
     };
 

@@ -59,7 +59,7 @@ internal sealed record KernelModel(string Kind, Func<int[], int> Launches, bool 
         ["AdamW"] = Of(Optimizer, 1) with { IsOfActivations = false },
         ["Norm"] = Of(Optimizer, 2) with { IsOfActivations = false },
         ["EmbeddingForward"] = Of(Embedding, 1),
-        ["EmbeddingBackward"] = new(Embedding, sizes => sizes[0] <= 2048 ? 2 : 4),
+        ["EmbeddingBackward"] = new(Embedding, sizes => sizes[0] <= 512 ? 2 : 4), // of at most 256 ids; with more there are more digits
         ["CrossEntropyForward"] = new(Losses, sizes => sizes[0] <= 2048 ? 2 : 3, IsOfActivations: false),
         ["CrossEntropyBackward"] = Of(Losses, 2) with { IsOfActivations = false },
         ["ZLossForward"] = Of(Losses, 2) with { IsOfActivations = false },

@@ -175,8 +175,8 @@ internal sealed class CudaDevice : IDisposable
 
     /// <summary>
     /// Gives the device what the pool only keeps for later, when something else has no memory left: a kernel's local memory, cuBLAS's
-    /// workspace, the compiled PTX. False where there was nothing to give: then asking again is of no use. While the stream captures nothing
-    /// is given: that would have to be waited for, and the pool keeps what the graph uses.
+    /// workspace, the compiled PTX. False where there was nothing to give: then asking again is of no use. While the stream captures
+    /// nothing is given: that would have to be waited for, and the pool keeps what the graph uses.
     /// </summary>
     public bool Reclaim()
     {

@@ -5,6 +5,7 @@ using TinyMoE.Cuda;
 using TinyMoE.Data;
 using TinyMoE.Memory;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tests.Moe;
 using TinyMoE.Train;
 using Floats = TinyMoE.Memory.View<float>;
 
@@ -15,6 +16,10 @@ namespace TinyMoE.Tests.Cuda;
 public sealed partial class GraphTests : IDisposable
 {
     private const int Steps = 20;
+
+    public static TheoryData<string> PresetNames => [.. Presets.All.Select(preset => preset.Name)];
+
+    public static TheoryData<string> Routers => [.. RouterModels.All.Where(router => router != "uniform")];
 
     private readonly TemporaryFolder folder = new();
 
@@ -29,11 +34,27 @@ public sealed partial class GraphTests : IDisposable
     public void Training_AsAGraph_GivesTheBytesOfOneLaunchByLaunch(string name, string settings)
     {
         RunConfig config = Of(name);
-        List<string> notes = [];
-        Train(config, "plain", GraphUse.Off, "", notes);
-        Train(config, "graph", GraphUse.On, settings, notes);
+        Train(config, "plain", GraphUse.Off, "", []);
+        Train(config, "graph", GraphUse.On, settings, []);
         AssertSame("plain", "graph");
-        Assert.Empty(notes);
+    }
+
+    /// <summary>Own products of experts, which read on the device how many rows each has.</summary>
+    [CudaTheory]
+    [MemberData(nameof(PresetNames))]
+    public void Training_OfEveryPreset_IsRecordedAndGivesTheSameBytes(string name) => Compare(Of(name), steps: 8);
+
+    [CudaTheory]
+    [MemberData(nameof(Routers))]
+    public void Training_OfEveryRouterWithAllNoiseAndDropping_IsRecordedAndGivesTheSameBytes(string router) =>
+        Compare(RouterModels.Of(router).WithEverythingOfTraining(), steps: 6);
+
+    [CudaFact]
+    public void Training_OfTheUniformRouter_SaysThatTheHostSendsTurns()
+    {
+        List<string> notes = [];
+        Train(RouterModels.Of("uniform"), "a", GraphUse.Auto, "", notes, stopAt: 5);
+        Assert.Contains("the host sends", Assert.Single(notes), StringComparison.Ordinal);
     }
 
     [CudaFact]
@@ -50,26 +71,24 @@ public sealed partial class GraphTests : IDisposable
     [InlineData("dense")]
     [InlineData("noisy")]
     [InlineData("nano")]
+    [InlineData("mixtral-tiny")]
+    [InlineData("switch-tiny")]
+    [InlineData("deepseek-tiny")]
     public void SteadyStep_IsOneLaunchAndOneWait(string name)
     {
-        using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { Graph = GraphUse.On });
-        List<(int Launches, int Products, int Graphs, int Nodes, int Waits, int Allocations, long Misses)> marks = [];
-        RecordingListener listener = new()
-        {
-            Then = _ => marks.Add((Emulator.Launches, Emulator.Products, Emulator.GraphLaunches, Emulator.GraphNodes,
-                Emulator.Synchronizations, Emulator.AllocationCalls, cuda.Pool.Misses)),
-        };
+        using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { Graph = GraphUse.On, Grouped = GroupedProducts.Own });
+        List<Costs> marks = [];
+        RecordingListener listener = new() { Then = _ => marks.Add(Costs.Now(cuda)) };
         Corpus corpus = TestModels.Corpus();
         RunConfig config = Of(name).For(corpus);
         config = config with { Train = config.Train with { EvalEvery = Steps, CheckpointEvery = Steps } };
         using Trainer trainer = new(cuda, config, corpus, new RunFolder(folder["a"]), listener);
         trainer.Run(stopAt: 7);
 
-        (var before, var after) = (marks[3], marks[6]);
-        Assert.Equal((0, 0, 3, 3), (after.Launches - before.Launches, after.Products - before.Products, after.Graphs - before.Graphs,
-            after.Waits - before.Waits));
-        Assert.InRange(after.Nodes - before.Nodes, 3 * 50, 3 * 2000);
-        Assert.Equal((before.Allocations, before.Misses), (after.Allocations, after.Misses));
+        Costs one = new(Launches: 0, Products: 0, Graphs: 1, Waits: 1, CopiesToDevice: 1, CopiesToHost: 1, Allocations: 0, Misses: 0);
+        foreach ((Costs before, Costs after) in marks.Skip(3).Zip(marks.Skip(4)))
+            Assert.Equal(one, after - before);
+        Assert.InRange(Emulator.GraphNodes, 50, 10_000);
     }
 
     [CudaFact]
@@ -77,14 +96,14 @@ public sealed partial class GraphTests : IDisposable
     {
         List<string> notes = [];
         RunConfig config = TrainingTests.Small(TestModels.Named("mixtral-tiny"));
-        Train(config, "plain", GraphUse.Off, "", notes, stopAt: 6);
+        Train(config, "plain", GraphUse.Off, "", notes, stopAt: 6, grouped: false);
         Assert.Empty(notes);
-        Train(config, "auto", GraphUse.Auto, "", notes, stopAt: 6);
+        Train(config, "auto", GraphUse.Auto, "", notes, stopAt: 6, grouped: false);
         Assert.Equal(
             "steps are launched call by call, not as a graph: cuBLAS needs the rows of each expert on the host "
             + "(--grouped own reads them on the device)", Assert.Single(notes));
         AssertSame("plain", "auto");
-        string error = OneLine.Of(() => Train(config, "on", GraphUse.On, "", notes));
+        string error = OneLine.Of(() => Train(config, "on", GraphUse.On, "", notes, grouped: false));
         Assert.StartsWith("The steps cannot be launched as a graph, which was asked for: cuBLAS needs", error, StringComparison.Ordinal);
     }
 
@@ -165,10 +184,19 @@ public sealed partial class GraphTests : IDisposable
         };
     }
 
-    private void Train(
-        RunConfig config, string run, GraphUse graph, string settings, List<string> notes, int stopAt = Steps, bool resume = false)
+    private void Compare(RunConfig config, int steps)
     {
-        using CudaBackend cuda = TestDevice.NewBackend(settings, new CudaOptions { Graph = graph });
+        Train(config, "plain", GraphUse.Off, "", [], steps);
+        Train(config, "graph", GraphUse.On, "", [], steps);
+        AssertSame("plain", "graph");
+    }
+
+    private void Train(
+        RunConfig config, string run, GraphUse graph, string settings, List<string> notes, int stopAt = Steps, bool resume = false,
+        bool grouped = true)
+    {
+        GroupedProducts products = grouped ? GroupedProducts.Own : GroupedProducts.Auto;
+        using CudaBackend cuda = TestDevice.NewBackend(settings, new CudaOptions { Graph = graph, Grouped = products });
         Corpus corpus = TestModels.Corpus();
         RecordingListener listener = new();
         using Trainer trainer = new(cuda, config.For(corpus), corpus, new RunFolder(folder[run]), listener, resume);
@@ -187,6 +215,23 @@ public sealed partial class GraphTests : IDisposable
     /// <summary>All but times and the memory of the machine.</summary>
     private IEnumerable<string> Metrics(string run) => File.ReadLines(folder[$"{run}/metrics.jsonl"])
         .Where(line => !line.StartsWith("""{"kind":"memory""", StringComparison.Ordinal)).Select(line => Speed().Replace(line, ""));
+
+    /// <summary>What was asked of the driver so far, beside what graphs did.</summary>
+    private sealed record Costs(
+        int Launches, int Products, int Graphs, int Waits, long CopiesToDevice, long CopiesToHost, int Allocations, long Misses)
+    {
+        public static Costs Now(CudaBackend cuda)
+        {
+            IReadOnlyDictionary<string, long> activity = Emulator.Activity();
+            return new(
+                Emulator.Launches, Emulator.Products, Emulator.GraphLaunches, Emulator.Synchronizations, activity["copiesToDevice"],
+                activity["copiesToHost"], Emulator.AllocationCalls, cuda.Pool.Misses);
+        }
+
+        public static Costs operator -(Costs a, Costs b) => new(
+            a.Launches - b.Launches, a.Products - b.Products, a.Graphs - b.Graphs, a.Waits - b.Waits, a.CopiesToDevice - b.CopiesToDevice,
+            a.CopiesToHost - b.CopiesToHost, a.Allocations - b.Allocations, a.Misses - b.Misses);
+    }
 
     private sealed class Unwanted : IRecorder
     {

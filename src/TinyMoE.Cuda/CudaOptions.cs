@@ -32,6 +32,19 @@ public enum GroupedProducts
     Own,
 }
 
+/// <summary>Whether the steps of a training are recorded and each is launched as a whole, as a CUDA graph.</summary>
+public enum GraphUse
+{
+    /// <summary>Where all of a step can be recorded.</summary>
+    Auto,
+
+    /// <summary>Always: a step that cannot be recorded is an error.</summary>
+    On,
+
+    /// <summary>Never: every kernel is a launch of its own.</summary>
+    Off,
+}
+
 /// <summary>What a <see cref="CudaBackend"/> may do.</summary>
 public sealed record CudaOptions
 {
@@ -40,4 +53,7 @@ public sealed record CudaOptions
 
     /// <summary>The products of experts.</summary>
     public GroupedProducts Grouped { get; init; }
+
+    /// <summary>The steps of a training.</summary>
+    public GraphUse Graph { get; init; }
 }

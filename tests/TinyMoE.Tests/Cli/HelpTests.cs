@@ -4,7 +4,7 @@ namespace TinyMoE.Tests.Cli;
 
 public sealed class HelpTests
 {
-    private const string OfDevice = "--device --threads --tensor-cores --grouped";
+    private const string OfDevice = "--device --threads --tensor-cores --grouped --graph";
 
     [Theory]
     [InlineData("")]

@@ -4,7 +4,7 @@ using TinyMoE.Memory;
 namespace TinyMoE.Cuda;
 
 // Products of experts by kernels of our own, native/kernels/grouped_products.cu and, on tensor cores, grouped_products.sm_80.cu: they read
-// the offsets where they are made, on the device. The host tells them sizes only, so it waits for nobody's rows; the grid has room for any
+// the offsets where they are made, on the device. The host tells them sizes only, so it waits for no expert's rows; the grid has room for any
 // routing.
 public sealed unsafe partial class CudaBackend
 {

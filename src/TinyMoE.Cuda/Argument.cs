@@ -38,9 +38,16 @@ internal readonly unsafe struct Argument
 
     public static implicit operator Argument(View<double> view) => Of(view.Address);
 
-    public static implicit operator Argument(Target target) => Of(new DeviceTarget(target));
+    /// <summary>Of float32: one of another type throws.</summary>
+    public static implicit operator Argument(Target target) => Of(new DeviceTarget(target.View, target.Adds));
 
     public static implicit operator Argument(RandomStream stream) => Of(stream);
+
+    /// <summary>Values of whatever type the kernel is written for.</summary>
+    public static Argument Typed(Values values) => Of(values.Address);
+
+    /// <summary>A target of whatever type the kernel is written for.</summary>
+    public static Argument Typed(Target target) => Of(new DeviceTarget(target.Values, target.Adds));
 
     /// <summary>A struct of any size on the caller's stack, where it stays until the launch returns.</summary>
     public static Argument At<T>(T* value)
@@ -68,8 +75,8 @@ internal readonly unsafe struct Argument
 /// <summary>struct Target of native/kernels/common.cuh.</summary>
 internal readonly record struct DeviceTarget(nint Data, long Adds)
 {
-    public DeviceTarget(Target target)
-        : this(target.View.Address, target.Adds ? 1 : 0)
+    public DeviceTarget(Values values, bool adds)
+        : this(values.Address, adds ? 1 : 0)
     {
     }
 }

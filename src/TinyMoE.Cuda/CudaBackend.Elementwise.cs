@@ -7,17 +7,17 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
-    public override void UnaryForward(Unary f, Floats x, int n, Floats y) => Launch("unary_forward", Grid.Elements(n), (int)f, x, n, y);
+    protected override void UnaryForward(Unary f, Floats x, int n, Floats y) => Launch("unary_forward", Grid.Elements(n), (int)f, x, n, y);
 
     /// <inheritdoc/>
-    public override void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx)
+    protected override void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx)
     {
         if (!dx.IsNone)
             Launch("unary_backward", Grid.Elements(n), (int)f, x, y, dy, n, dx);
     }
 
     /// <inheritdoc/>
-    public override void BinaryForward(Binary f, Floats a, Floats b, Broadcast broadcast, int N, int C, Floats y)
+    protected override void BinaryForward(Binary f, Floats a, Floats b, Broadcast broadcast, int N, int C, Floats y)
     {
         if (broadcast == Broadcast.None)
             (N, C) = (1, N * C); // rows do not matter
@@ -25,7 +25,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void BinaryBackward(Binary f, Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db)
+    protected override void BinaryBackward(Binary f, Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db)
     {
         if (da.IsNone && db.IsNone)
             return;
@@ -44,18 +44,18 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void Affine(Floats x, float scale, float shift, int n, Target y)
+    protected override void Affine(Floats x, float scale, float shift, int n, Target y)
     {
         if (!y.IsNone)
             Launch("affine", Grid.Elements(n), x, scale, shift, n, y);
     }
 
     /// <inheritdoc/>
-    public override void ClampForward(Floats x, float low, float high, int n, Floats y) =>
+    protected override void ClampForward(Floats x, float low, float high, int n, Floats y) =>
         Launch("clamp_forward", Grid.Elements(n), x, low, high, n, y);
 
     /// <inheritdoc/>
-    public override void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx)
+    protected override void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx)
     {
         if (!dx.IsNone)
             Launch("clamp_backward", Grid.Elements(n), x, dy, low, high, n, dx);

@@ -8,7 +8,7 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
-    public override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
+    protected override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
     {
         if (table.Type == ElementType.Float32)
             CopyRows(table.Float32, ids, N, V, C, y);
@@ -19,7 +19,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
+    protected override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
     {
         if (dtable.IsNone || V == 0)
             return;

@@ -6,11 +6,11 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
-    public override void SwiGluForward(Floats gate, Floats up, int n, Floats y) =>
+    protected override void SwiGluForward(Floats gate, Floats up, int n, Floats y) =>
         Launch("swiglu_forward", Grid.Elements(n), gate, up, n, y);
 
     /// <inheritdoc/>
-    public override void SwiGluBackward(
+    protected override void SwiGluBackward(
         Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32)
     {
         if (!dgate.IsNone || !dup.IsNone)
@@ -18,11 +18,11 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void ClampedSwiGluForward(Floats gate, Floats up, float limit, float alpha, int n, Floats y) =>
+    protected override void ClampedSwiGluForward(Floats gate, Floats up, float limit, float alpha, int n, Floats y) =>
         Launch("clamped_swiglu_forward", Grid.Elements(n), gate, up, limit, alpha, n, y);
 
     /// <inheritdoc/>
-    public override void ClampedSwiGluBackward(
+    protected override void ClampedSwiGluBackward(
         Floats dy, Floats gate, Floats up, float limit, float alpha, int n, Target dgate, Target dup)
     {
         if (!dgate.IsNone || !dup.IsNone)

@@ -16,7 +16,7 @@ public sealed unsafe partial class CudaBackend
     private bool blasHasGrouped = true; // until it says otherwise
 
     /// <inheritdoc/>
-    public override void GroupedMatMul(
+    protected override void GroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         if (y.IsNone || N == 0 || outputs == 0)
@@ -26,7 +26,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    protected override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
         if (dx.IsNone || N == 0 || inputs == 0)
             return;
@@ -34,7 +34,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    protected override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
         if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0)
             return;
@@ -56,7 +56,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
+    protected override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
     {
         if (!y.IsNone)
             Launch("grouped_sum", new Grid(E, Ceiling.Divide(C, EpilogueColumns)), x, offsets, C, y);

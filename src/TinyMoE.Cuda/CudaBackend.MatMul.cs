@@ -9,7 +9,7 @@ public sealed unsafe partial class CudaBackend
     private const int EpilogueRows = 64, EpilogueColumns = 128; // of a block, as in native/kernels/mat_mul.cu
 
     /// <inheritdoc/>
-    public override void MatMul(
+    protected override void MatMul(
         Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
         in Epilogue epilogue = default)
     {

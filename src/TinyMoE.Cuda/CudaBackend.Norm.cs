@@ -8,11 +8,11 @@ public sealed unsafe partial class CudaBackend
     private const int RowsPerNormTeam = 2; // so that reading the weights is little beside reading the rows
 
     /// <inheritdoc/>
-    public override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>
+    protected override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>
         Launch("rms_norm_forward", TeamGrid(N, C, RowsPerNormTeam), x, branch, w, N, C, eps, s, y, r);
 
     /// <inheritdoc/>
-    public override void RmsNormBackward(
+    protected override void RmsNormBackward(
         Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw)
     {
         using NormPartials partials = new(this, N, C, dw, Target.None);
@@ -21,12 +21,12 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void LayerNormForward(
+    protected override void LayerNormForward(
         Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r) =>
         Launch("layer_norm_forward", TeamGrid(N, C, RowsPerNormTeam), x, branch, w, b, N, C, eps, s, y, mean, r);
 
     /// <inheritdoc/>
-    public override void LayerNormBackward(
+    protected override void LayerNormBackward(
         Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db)
     {
         using NormPartials partials = new(this, N, C, dw, db);

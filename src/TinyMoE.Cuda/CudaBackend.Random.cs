@@ -21,7 +21,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void Dropout(Floats x, in Dropout dropout, int n, Target y)
+    protected override void Dropout(Floats x, in Dropout dropout, int n, Target y)
     {
         if (!y.IsNone)
             Launch("dropout", DrawGrid(n), StreamOf(dropout.Key, n), dropout.Rate, 1f / (1f - dropout.Rate), x, n, y);

@@ -9,7 +9,7 @@ public sealed unsafe partial class CudaBackend
     private const int LongestRun = 16 * 1024;
 
     /// <inheritdoc/>
-    public override void SumRows(Floats x, float scale, int N, int C, Target y)
+    protected override void SumRows(Floats x, float scale, int N, int C, Target y)
     {
         if (y.IsNone)
             return;

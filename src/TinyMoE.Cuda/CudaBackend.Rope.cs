@@ -7,7 +7,7 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
-    public override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
+    protected override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
     {
         if (yq.IsNone && yk.IsNone)
             return;

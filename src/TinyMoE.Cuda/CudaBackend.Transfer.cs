@@ -52,10 +52,10 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void Fill(Floats y, float value) => Fill(y.Address, y.Length, value);
+    protected override void Fill(Floats y, float value) => Fill(y.Address, y.Length, value);
 
     /// <inheritdoc/>
-    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    protected override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
     {
         if (y.IsNone)
             return;
@@ -64,14 +64,14 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
+    protected override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
     {
         if (!y.IsNone)
             Launch("repeat_rows", Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1), x, N, C, times, yWidth, yStart, y);
     }
 
     /// <inheritdoc/>
-    public override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
+    protected override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
     {
         if (!y.IsNone)
             Launch("sum_repeated_rows", Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1), x, xWidth, xStart, N, C, times, y);

@@ -1,4 +1,4 @@
-using TinyMoE.Backends;
+using TinyMoE.Backends.Widening;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -8,7 +8,7 @@ namespace TinyMoE.Cuda;
 /// per family. Calls return at once, the work is queued on one stream: its order is the order of the
 /// calls, and so is the memory's. The host waits only where it reads. One thread at a time may call it.
 /// </summary>
-public sealed unsafe partial class CudaBackend : Backend
+public sealed unsafe partial class CudaBackend : WideningBackend
 {
     private readonly CudaOptions options;
     private readonly CudaDevice device;

@@ -32,7 +32,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void Fill(Floats y, float value)
+    protected override void Fill(Floats y, float value)
     {
         ForElements(y.Length, (y, value), static (piece, in s) =>
         {
@@ -42,7 +42,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    protected override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
     {
         if (y.IsNone)
             return;
@@ -60,7 +60,7 @@ public sealed unsafe partial class CpuBackend
         });
     }
     /// <inheritdoc/>
-    public override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
+    protected override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
     {
         if (y.IsNone)
             return;
@@ -79,7 +79,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
+    protected override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
     {
         if (y.IsNone)
             return;

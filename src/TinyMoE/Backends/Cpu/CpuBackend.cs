@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TinyMoE.Backends.Widening;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -7,7 +8,7 @@ namespace TinyMoE.Backends.Cpu;
 /// The CPU: kernels in plain C# with vectors, one partial file per family. Work is cut into pieces by the sizes alone,
 /// never by the number of threads, so results are the same bits on 1, 2 or 64 threads. One thread at a time may call it.
 /// </summary>
-public sealed unsafe partial class CpuBackend : Backend
+public sealed unsafe partial class CpuBackend : WideningBackend
 {
     /// <summary>The least that a piece of elementwise work has, in elements: below it, waking a thread costs more than it saves.</summary>
     private const int PieceSize = 16 * 1024;

@@ -1,16 +1,15 @@
 # Makes native/ptx/NAME.ptx from native/kernels/NAME.cu: nvcc, then a header that says what it was made from, then ptxas as a
 # check. Run with `cmake -P`; the caller gives NAME, REPOSITORY, WORK, NVCC, PTXAS, HOST_COMPILER, FLAGS and ARCHITECTURES.
 cmake_minimum_required(VERSION 3.20)
+include("${CMAKE_CURRENT_LIST_DIR}/kernel_sources.cmake")
 set(kernel_folder "${REPOSITORY}/native/kernels")
 file(MAKE_DIRECTORY "${WORK}" "${REPOSITORY}/native/ptx")
 
-# The source hash, which a test in C# computes too. Take NAME.cu and every *.cuh of native/kernels; sort the file names by their
-# bytes; for each in this order take the file name, a line feed, and the file's text in UTF-8 with every CR LF made LF;
-# the hash is the SHA-256 of all of it put together, in lower-case hexadecimal.
+# The source hash, which a test in C# computes too. Take NAME.cu and the *.cuh of native/kernels that it includes, directly or
+# through others; sort the file names by their bytes; for each in this order take the file name, a line feed, and the file's text
+# in UTF-8 with every CR LF made LF; the hash is the SHA-256 of all of it put together, in lower-case hexadecimal.
 function(hash_sources result)
-    file(GLOB names RELATIVE "${kernel_folder}" "${kernel_folder}/*.cuh")
-    list(APPEND names "${NAME}.cu")
-    list(SORT names COMPARE STRING CASE SENSITIVE)
+    kernel_files("${kernel_folder}" "${NAME}" names)
     set(everything "")
     foreach(name IN LISTS names)
         file(READ "${kernel_folder}/${name}" text)
@@ -68,12 +67,12 @@ endfunction()
 function(check_with_ptxas ptx)
     foreach(architecture IN LISTS ARCHITECTURES)
         execute_process(
-            COMMAND "${PTXAS}" -arch=${architecture} -v "${ptx}" -o "${WORK}/${NAME}.${architecture}.cubin"
+            COMMAND "${PTXAS}" -arch=${architecture} -v "${ptx}" -o "${WORK}/${NAME}-${architecture}.cubin"
             RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
         if(NOT status EQUAL 0)
             message(FATAL_ERROR "${NAME}.ptx: ptxas for ${architecture} fails:\n${output}")
         endif()
-        file(WRITE "${WORK}/${NAME}.${architecture}.txt" "${output}")
+        file(WRITE "${WORK}/${NAME}-${architecture}.txt" "${output}")
         string(REGEX MATCHALL "Function properties for [^\n]*\n[^\n]*" functions "${output}")
         foreach(function IN LISTS functions)
             string(REGEX MATCH "for ([^\n]*)\n.*[^0-9]([0-9]+) bytes spill stores, ([0-9]+) bytes spill loads" ignored "${function}")

@@ -1,6 +1,5 @@
 # Targets `ptx` and `ptxas-report`. NVCC and PTXAS can be given (-DNVCC=/path/to/nvcc); else PATH and CUDA_PATH are searched.
-set(nvcc_flags -ptx -arch=compute_70 -O3 -lineinfo -allow-unsupported-compiler)
-set(ptxas_architectures sm_70 sm_80 sm_90)
+include("${CMAKE_CURRENT_LIST_DIR}/kernel_sources.cmake")
 
 find_program(NVCC nvcc HINTS ENV CUDA_PATH PATH_SUFFIXES bin DOC "NVIDIA's CUDA compiler")
 if(NOT NVCC)
@@ -20,7 +19,6 @@ endif()
 set(kernel_folder "${CMAKE_SOURCE_DIR}/native/kernels")
 set(ptx_work_folder "${CMAKE_BINARY_DIR}/ptx")
 file(GLOB kernel_sources CONFIGURE_DEPENDS "${kernel_folder}/*.cu")
-file(GLOB kernel_headers CONFIGURE_DEPENDS "${kernel_folder}/*.cuh")
 if(NOT kernel_sources)
     message(STATUS "native/kernels has no .cu file: the targets ptx and ptxas-report are left out.")
     return()
@@ -30,7 +28,12 @@ endif()
 set(ptx_stamps)
 set(kernel_names)
 foreach(source IN LISTS kernel_sources)
-    get_filename_component(name "${source}" NAME_WE)
+    get_filename_component(name "${source}" NAME_WLE)
+    kernel_target("${name}" target ptxas_architectures)
+    set(nvcc_flags -ptx -arch=${target} -O3 -lineinfo -allow-unsupported-compiler)
+    kernel_files("${kernel_folder}" "${name}" files)
+    list(TRANSFORM files PREPEND "${kernel_folder}/")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files}) # an #include more is a dependency more
     set(stamp "${ptx_work_folder}/${name}.stamp")
     add_custom_command(
         OUTPUT "${stamp}"
@@ -39,7 +42,7 @@ foreach(source IN LISTS kernel_sources)
             "-DFLAGS=${nvcc_flags}" "-DARCHITECTURES=${ptxas_architectures}"
             -P "${CMAKE_SOURCE_DIR}/native/cmake/build_ptx.cmake"
         COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}"
-        DEPENDS "${source}" ${kernel_headers} "${CMAKE_SOURCE_DIR}/native/cmake/build_ptx.cmake"
+        DEPENDS ${files} "${CMAKE_SOURCE_DIR}/native/cmake/build_ptx.cmake"
         COMMENT "PTX of ${name}.cu"
         VERBATIM)
     list(APPEND ptx_stamps "${stamp}")

@@ -111,11 +111,12 @@ DEVICE void store_four(bfloat16* y, index_t i, index_t n, const Four& value)
             y[i + j] = to_bfloat16(value[j]);
 }
 
-// One element of either type, as float.
-DEVICE float load(const float* x, index_t i) { return x[i]; }
-DEVICE float load(const bfloat16* x, index_t i) { return from_bfloat16(x[i]); }
-DEVICE void store(float* y, index_t i, float value) { y[i] = value; }
-DEVICE void store(bfloat16* y, index_t i, float value) { y[i] = to_bfloat16(value); }
+// One element of either type, as float, and back.
+DEVICE float widen(float value) { return value; }
+DEVICE float widen(bfloat16 value) { return from_bfloat16(value); }
+template <class T> DEVICE T narrow(float value);
+template <> DEVICE float narrow<float>(float value) { return value; }
+template <> DEVICE bfloat16 narrow<bfloat16>(float value) { return to_bfloat16(value); }
 
 // An output, as the host's Target: stored, added to, or wanted by nobody. 16 bytes, passed by value. In bfloat16 a sum is rounded once.
 template <class T>
@@ -126,7 +127,7 @@ struct TargetOf
 
     DEVICE bool wanted() const { return data != nullptr; }
     DEVICE TargetOf from(index_t i) const { return {data + i, adds}; }
-    DEVICE void write(index_t i, float value) const { store(data, i, adds ? load(data, i) + value : value); }
+    DEVICE void write(index_t i, float value) const { data[i] = narrow<T>(adds ? widen(data[i]) + value : value); }
 
     DEVICE void write_four(index_t i, index_t n, const Four& value) const
     {

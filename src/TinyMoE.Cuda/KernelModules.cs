@@ -2,8 +2,8 @@ using System.Text;
 
 namespace TinyMoE.Cuda;
 
-/// <summary>The PTX modules, loaded once for each backend (the driver compiles them for its
-/// card, and keeps the result in a cache of its own), and their kernels by name.</summary>
+/// <summary>The PTX modules that the card can run, loaded once for each backend (the driver compiles them for its
+/// card, and keeps the result in a cache of its own), and their kernels by name: of two targets the newest one's.</summary>
 internal sealed class KernelModules : IDisposable
 {
     private readonly List<CUmodule> modules = [];
@@ -13,7 +13,7 @@ internal sealed class KernelModules : IDisposable
     {
         try
         {
-            foreach (Ptx ptx in Ptx.All)
+            foreach (Ptx ptx in Ptx.For(device.Info.ComputeCapability))
                 Load(ptx, device);
         }
         catch
@@ -26,7 +26,10 @@ internal sealed class KernelModules : IDisposable
     /// <summary>The kernel of this name.</summary>
     public Kernel this[string name] =>
         kernels.TryGetValue(name, out Kernel? kernel) ? kernel
-            : throw new InvalidOperationException($"No module of native/ptx has a kernel {name}.");
+            : throw new InvalidOperationException($"No module of native/ptx that this device can run has a kernel {name}.");
+
+    /// <summary>Whether the card has a kernel of this name: some are for newer ones only.</summary>
+    public bool Has(string name) => kernels.ContainsKey(name);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -54,8 +57,7 @@ internal sealed class KernelModules : IDisposable
             result = Driver.ModuleManagement.cuModuleGetFunction(ref function, module, name);
             if (result != CUResult.Success)
                 throw device.Failure(nameof(Driver.ModuleManagement.cuModuleGetFunction), $" of {name} in {ptx.File}", result);
-            if (!kernels.TryAdd(name, new Kernel(name, function, parameters)))
-                throw new InvalidOperationException($"Two modules of native/ptx have a kernel {name}.");
+            kernels[name] = new Kernel(name, function, parameters);
         }
     }
 }

@@ -18,6 +18,13 @@ internal sealed record Ptx(string File, string Text)
             }),
     ];
 
+    /// <summary>The compute capability that it is for, as 7.0: that of its <c>.target sm_70</c>. Newer cards run it, too.</summary>
+    public Version Target { get; } = TargetOf(File, Text);
+
+    /// <summary>What a card of this compute capability can run, older targets first: of two kernels of one name the last is its.</summary>
+    public static IEnumerable<Ptx> For(Version computeCapability) =>
+        All.Where(ptx => ptx.Target <= computeCapability).OrderBy(ptx => ptx.Target);
+
     /// <summary>
     /// The kernels that it declares, and the bytes of each one's parameters:
     /// <c>.entry name( .param .u64 p0, .param .align 8 .b8 p1[24] )</c> are 8 and 24.
@@ -33,6 +40,17 @@ internal sealed record Ptx(string File, string Text)
             yield return (Text[at..open].Trim(),
                 [.. parameters.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(BytesOf)]);
         }
+    }
+
+    private static Version TargetOf(string file, string text)
+    {
+        const string Mark = "\n.target sm_";
+        int at = text.IndexOf(Mark, StringComparison.Ordinal), end = at;
+        if (at >= 0)
+            end = text.AsSpan(at += Mark.Length).IndexOfAnyExceptInRange('0', '9') + at;
+        return end > at && int.TryParse(text.AsSpan(at..end), CultureInfo.InvariantCulture, out int number) && number >= 10
+            ? new Version(number / 10, number % 10)
+            : throw new InvalidOperationException($"{file} does not say what it is for.");
     }
 
     private static int BytesOf(string parameter)

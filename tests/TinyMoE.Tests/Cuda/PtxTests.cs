@@ -34,8 +34,33 @@ public sealed partial class PtxTests
     public void Ptx_HasTheKernelsThatAreLaunched_AndNoOther()
     {
         string[] launched = [.. Launches().Select(launch => launch.Kernel).Distinct().Order(StringComparer.Ordinal)];
-        string[] compiled = [.. Ptx.All.SelectMany(ptx => ptx.Kernels()).Select(kernel => kernel.Name).Order(StringComparer.Ordinal)];
+        string[] compiled =
+            [.. Ptx.All.SelectMany(ptx => ptx.Kernels()).Select(kernel => kernel.Name).Distinct().Order(StringComparer.Ordinal)];
         Assert.Equal(launched, compiled);
+    }
+
+    [Fact]
+    public void Kernel_OfOneTarget_IsInOneFile()
+    {
+        foreach (IGrouping<Version, Ptx> target in Ptx.All.GroupBy(ptx => ptx.Target))
+        {
+            string[] names = [.. target.SelectMany(ptx => ptx.Kernels()).Select(kernel => kernel.Name)];
+            Assert.Equal(names.Distinct(), names);
+        }
+    }
+
+    [Theory]
+    [InlineData(7, 0, 7, 0)]
+    [InlineData(7, 5, 7, 0)]
+    [InlineData(8, 0, 8, 0)]
+    [InlineData(8, 6, 8, 0)]
+    [InlineData(9, 0, 8, 0)]
+    [InlineData(12, 1, 8, 0)]
+    public void For_Card_GivesWhatItCanRun_NewestLast(int major, int minor, int targetMajor, int targetMinor)
+    {
+        Version[] targets = [.. Ptx.For(new Version(major, minor)).Select(ptx => ptx.Target)];
+        Assert.Equal(targets.Order(), targets);
+        Assert.Equal(Ptx.All.Select(ptx => ptx.Target).Where(target => target <= new Version(targetMajor, targetMinor)).Order(), targets);
     }
 
     [Fact]
@@ -43,6 +68,7 @@ public sealed partial class PtxTests
     {
         Dictionary<string, string> homes = Ptx.All
             .SelectMany(ptx => ptx.Kernels().Select(kernel => (kernel.Name, Family: FamilyOf(ptx.File))))
+            .Distinct()
             .ToDictionary(home => home.Name, home => home.Family);
         // what several families share is in a file of no family
         foreach ((string kernel, string family) in Launches().Where(launch => homes.ContainsValue(launch.Family.ToUpperInvariant())))
@@ -55,10 +81,11 @@ public sealed partial class PtxTests
 
     [Theory]
     [MemberData(nameof(Sources))]
-    public void Ptx_NamesNoPathOfAMachine_AndNeedsNothingNewerThanVolta(string name)
+    public void Ptx_NamesNoPathOfAMachine_AndNeedsNothingNewerThanItsNameSays(string name)
     {
         string ptx = File.ReadAllText(Path.Combine(Root, "native", "ptx", name + ".ptx"));
-        Assert.Contains(".target sm_70", ptx, StringComparison.Ordinal);
+        string target = name.Contains('.', StringComparison.Ordinal) ? name.Split('.')[1] : "sm_70";
+        Assert.Contains($"\n.target {target}", ptx, StringComparison.Ordinal);
         Assert.DoesNotContain("call.uni", ptx, StringComparison.Ordinal);
         Assert.DoesNotMatch(AbsoluteFile(), ptx);
     }
@@ -67,20 +94,36 @@ public sealed partial class PtxTests
         Directory.EnumerateFiles(Path.Combine(Root, "native", "kernels"), "*.cu")
             .Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal);
 
-    /// <summary>The family that a PTX file has the kernels of, "BALANCELOSSES" of balance_losses.ptx.</summary>
-    private static string FamilyOf(string file) => file[..^4].Replace("_", "", StringComparison.Ordinal).ToUpperInvariant();
+    /// <summary>The family that a PTX file has the kernels of, "BALANCELOSSES" of balance_losses.ptx and balance_losses.sm_80.ptx.</summary>
+    private static string FamilyOf(string file) => file.Split('.')[0].Replace("_", "", StringComparison.Ordinal).ToUpperInvariant();
 
     /// <summary>
-    /// The rule of native/cmake/build_ptx.cmake: NAME.cu and every header, by name: the name, a line feed, the text with line feeds.
+    /// The rule of native/cmake/build_ptx.cmake: NAME.cu and the headers that it includes, by name: the name, a line feed, the text
+    /// with line feeds.
     /// </summary>
     private static string SourceHash(string name)
     {
         string folder = Path.Combine(Root, "native", "kernels");
         StringBuilder all = new();
-        IEnumerable<string> headers = Directory.EnumerateFiles(folder, "*.cuh").Select(path => Path.GetFileName(path));
-        foreach (string file in headers.Append(name + ".cu").Order(StringComparer.Ordinal))
+        foreach (string file in WithIncluded(folder, name + ".cu"))
             all.Append(file).Append('\n').Append(File.ReadAllText(Path.Combine(folder, file)).ReplaceLineEndings("\n"));
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all.ToString())));
+    }
+
+    private static SortedSet<string> WithIncluded(string folder, string source)
+    {
+        SortedSet<string> files = new(StringComparer.Ordinal) { source };
+        Stack<string> waiting = new(files);
+        while (waiting.TryPop(out string? file))
+        {
+            foreach (Match include in Include().Matches(File.ReadAllText(Path.Combine(folder, file))))
+            {
+                if (files.Add(include.Groups[1].Value))
+                    waiting.Push(include.Groups[1].Value);
+            }
+        }
+
+        return files;
     }
 
     /// <summary>Every launch in the source of the backend, and the family of the file it is in.</summary>
@@ -95,6 +138,9 @@ public sealed partial class PtxTests
 
     [GeneratedRegex("\"([a-z0-9_]+)\"")]
     private static partial Regex Literal();
+
+    [GeneratedRegex("^#include \"([^\"]+)\"", RegexOptions.Multiline)]
+    private static partial Regex Include();
 
     [GeneratedRegex("^// source-sha256: ([0-9a-f]{64})$", RegexOptions.Multiline)]
     private static partial Regex HashLine();

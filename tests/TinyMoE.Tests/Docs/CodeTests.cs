@@ -49,7 +49,7 @@ public sealed partial class CodeTests
 
     private static string OneLine(string code) => Blanks().Replace(code, " ").Trim();
 
-    [GeneratedRegex(@"^\s*\w+\.ptx\s+\d+\s+[0-9a-f]{16}\s*$")]
+    [GeneratedRegex(@"^\s*[\w.]+\.ptx\s+\d+\s+[0-9a-f]{16}\s*$")]
     private static partial Regex Module();
 
     [GeneratedRegex("source-sha256: ([0-9a-f]{16})")]

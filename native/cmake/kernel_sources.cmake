@@ -1,0 +1,33 @@
+# What the build of the PTX knows of a kernel source, for ptx.cmake and build_ptx.cmake.
+
+# NAME.cu and the headers of native/kernels that it includes, directly or through others: their file names, sorted by their bytes.
+function(kernel_files folder name result)
+    set(files "${name}.cu")
+    set(waiting "${name}.cu")
+    while(waiting)
+        list(POP_FRONT waiting file)
+        file(STRINGS "${folder}/${file}" includes REGEX "^#include \"[^\"]+\"")
+        foreach(line IN LISTS includes)
+            string(REGEX REPLACE "^#include \"([^\"]+)\".*" "\\1" included "${line}")
+            if(NOT included IN_LIST files)
+                list(APPEND files "${included}")
+                list(APPEND waiting "${included}")
+            endif()
+        endforeach()
+    endwhile()
+    list(SORT files COMPARE STRING CASE SENSITIVE)
+    set(${result} "${files}" PARENT_SCOPE)
+endfunction()
+
+# What a source is compiled for: NAME.sm_80.cu for compute capability 8.0, NAME.cu for 7.0; and what ptxas tries it on.
+function(kernel_target name target architectures)
+    if(name MATCHES "\\.sm_80$")
+        set(${target} compute_80 PARENT_SCOPE)
+        set(${architectures} sm_80 sm_90 PARENT_SCOPE)
+    elseif(name MATCHES "\\.")
+        message(FATAL_ERROR "${name}.cu: a kernel source is NAME.cu or NAME.sm_80.cu")
+    else()
+        set(${target} compute_70 PARENT_SCOPE)
+        set(${architectures} sm_70 sm_80 sm_90 PARENT_SCOPE)
+    endif()
+endfunction()

@@ -82,7 +82,7 @@ public sealed unsafe partial class CudaBackend
         Grid grid = new(Ceiling.Divide(rows, EpilogueRows), Ceiling.Divide(columns, EpilogueColumns));
         Launch(
             "epilogue", grid,
-            c, epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, epilogue.Gate, epilogue.Activated,
+            c, epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, epilogue.Gate.Float32, epilogue.Activated.Float32,
             epilogue.Precision == ElementType.Bfloat16);
     }
 

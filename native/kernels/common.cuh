@@ -30,7 +30,7 @@ DEVICE float from_bfloat16(bfloat16 value) { return __uint_as_float((uint32)valu
 
 DEVICE float round_to_bfloat16(float value) { return from_bfloat16(to_bfloat16(value)); }
 
-// ---- Elements four at a time ---------------------------------------------------------------------------------------------------------------
+// ---- Elements four at a time ------------------------------------------------------------------------------------------------------------
 
 // Four neighbouring elements, the unit of reading and writing: one 16-byte access where the address allows it and all four exist, else one
 // by one. Views may begin at any element, so the address is looked at each time.

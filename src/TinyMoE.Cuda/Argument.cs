@@ -43,9 +43,6 @@ internal readonly unsafe struct Argument
 
     public static implicit operator Argument(RandomStream stream) => Of(stream);
 
-    /// <summary>Values of whatever type the kernel is written for.</summary>
-    public static Argument Typed(Values values) => Of(values.Address);
-
     /// <summary>A target of whatever type the kernel is written for.</summary>
     public static Argument Typed(Target target) => Of(new DeviceTarget(target.Values, target.Adds));
 

@@ -38,6 +38,28 @@ public sealed unsafe partial class CudaBackend
         }
     }
 
+    /// <summary>Whether these are all kept in bfloat16, those apart that are not there.</summary>
+    private static bool AreNarrow(params ReadOnlySpan<Values> values)
+    {
+        bool any = false;
+        foreach (Values one in values)
+        {
+            if (one.IsNone)
+                continue;
+            if (one.Type != ElementType.Bfloat16)
+                return false;
+            any = true;
+        }
+
+        return any;
+    }
+
+    /// <summary>An argument of a kernel for bfloat16; empty: none.</summary>
+    private static Argument Narrow(Values values) => values.IsNone ? default(Bfloat16s) : values.Bfloat16;
+
+    /// <inheritdoc cref="Narrow(Values)"/>
+    private static Argument Narrow(Target target) => Argument.Typed(target);
+
     /// <summary>y = x, in 16 bits, as float32. x, y (n).</summary>
     private void Widen(Weights x, long n, Floats y)
     {

@@ -19,16 +19,37 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    protected override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
+    protected override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable) =>
+        SumRowsOfIds("embedding_backward", dy, ids, N, V, C, dtable);
+
+    private void SumRowsOfIds(string kernel, Argument dy, Ints ids, int N, int V, int C, Target dtable)
     {
         if (dtable.IsNone || V == 0)
             return;
         DeviceBuffer scratch = Pool.Rent(((long)V + 1 + N) * sizeof(int));
         Ints all = scratch.As<int>(V + 1 + N), starts = all.Slice(0, V + 1), rows = all.Slice(V + 1, N);
         Launch("embedding_sort", new Grid(Ceiling.Divide(V, Grid.BlockSize)), ids, N, V, starts, rows);
-        Launch("embedding_backward", new Grid(Ceiling.Divide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows,
+        Launch(kernel, new Grid(Ceiling.Divide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows,
             V, C, dtable);
         Pool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    public override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Values y)
+    {
+        if (AreNarrow(y) && table.Type == ElementType.Bfloat16 && !table.LieApart)
+            Launch("embedding_forward_bfloat16", WalkGrid(N, C, rows: 4), table.Bfloat16, ids, N, V, C, Narrow(y));
+        else
+            base.EmbeddingForward(table, ids, N, V, C, y);
+    }
+
+    /// <inheritdoc/>
+    public override void EmbeddingBackward(Values dy, Ints ids, int N, int V, int C, Target dtable)
+    {
+        if (AreNarrow(dy) && dtable.Type == ElementType.Float32)
+            SumRowsOfIds("embedding_backward_bfloat16", Narrow(dy), ids, N, V, C, dtable);
+        else
+            base.EmbeddingBackward(dy, ids, N, V, C, dtable);
     }
 
     private void CopyRows(Floats table, Ints ids, int N, int V, int C, Floats y) =>

@@ -34,6 +34,59 @@ public sealed unsafe partial class CudaBackend
         partials.Add();
     }
 
+    /// <inheritdoc/>
+    public override void RmsNormForward(Values x, Values branch, Floats w, int N, int C, float eps, Values s, Values y, Floats r)
+    {
+        if (AreNarrow(x, branch, s, y))
+            Launch("rms_norm_forward_bfloat16", TeamGrid(N, C, RowsPerNormTeam), Narrow(x), Narrow(branch), w, N, C, eps, Narrow(s),
+                Narrow(y), r);
+        else
+            base.RmsNormForward(x, branch, w, N, C, eps, s, y, r);
+    }
+
+    /// <inheritdoc/>
+    public override void RmsNormBackward(
+        Values dy, Values ds, Values s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw)
+    {
+        if (!AreNarrow(dy, ds, s, dx.Values, dbranch.Values))
+        {
+            base.RmsNormBackward(dy, ds, s, w, r, N, C, dx, dbranch, dw);
+            return;
+        }
+
+        using NormPartials partials = new(this, N, C, dw, Target.None);
+        Launch("rms_norm_backward_bfloat16", new Grid(partials.Blocks), Narrow(dy), Narrow(ds), Narrow(s), w, r, N, C, Narrow(dx),
+            Narrow(dbranch), partials.Dw);
+        partials.Add();
+    }
+
+    /// <inheritdoc/>
+    public override void LayerNormForward(
+        Values x, Values branch, Floats w, Floats b, int N, int C, float eps, Values s, Values y, Floats mean, Floats r)
+    {
+        if (AreNarrow(x, branch, s, y))
+            Launch("layer_norm_forward_bfloat16", TeamGrid(N, C, RowsPerNormTeam), Narrow(x), Narrow(branch), w, b, N, C, eps, Narrow(s),
+                Narrow(y), mean, r);
+        else
+            base.LayerNormForward(x, branch, w, b, N, C, eps, s, y, mean, r);
+    }
+
+    /// <inheritdoc/>
+    public override void LayerNormBackward(
+        Values dy, Values ds, Values s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db)
+    {
+        if (!AreNarrow(dy, ds, s, dx.Values, dbranch.Values))
+        {
+            base.LayerNormBackward(dy, ds, s, w, mean, r, N, C, dx, dbranch, dw, db);
+            return;
+        }
+
+        using NormPartials partials = new(this, N, C, dw, db);
+        Launch("layer_norm_backward_bfloat16", new Grid(partials.Blocks), Narrow(dy), Narrow(ds), Narrow(s), w, mean, r, N, C, Narrow(dx),
+            Narrow(dbranch), partials.Dw, partials.Db);
+        partials.Add();
+    }
+
     /// <summary>The partial rows of dw and db that the blocks of a backward write; empty where nobody wants the sum.</summary>
     private readonly ref struct NormPartials
     {

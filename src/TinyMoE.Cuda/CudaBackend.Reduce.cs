@@ -9,20 +9,31 @@ public sealed unsafe partial class CudaBackend
     private const int LongestRun = 16 * 1024;
 
     /// <inheritdoc/>
-    protected override void SumRows(Floats x, float scale, int N, int C, Target y)
+    protected override void SumRows(Floats x, float scale, int N, int C, Target y) => SumRows("sum_rows", x, scale, N, C, y);
+
+    /// <inheritdoc/>
+    public override void SumRows(Values x, float scale, int N, int C, Target y)
+    {
+        if (AreNarrow(x) && y.Type == ElementType.Float32)
+            SumRows("sum_rows_bfloat16", Narrow(x), scale, N, C, y);
+        else
+            base.SumRows(x, scale, N, C, y);
+    }
+
+    private void SumRows(string kernel, Argument x, float scale, int N, int C, Target y)
     {
         if (y.IsNone)
             return;
         int rows = RowsPerBlock(N, C), blocks = Ceiling.Divide(N, rows);
         if (blocks <= 1)
         {
-            Launch("sum_rows", TileGrid(C, 1), x, scale, N, C, rows, y);
+            Launch(kernel, TileGrid(C, 1), x, scale, N, C, rows, y);
             return;
         }
 
         DeviceBuffer scratch = Pool.Rent((long)blocks * C * sizeof(float));
         Floats partials = scratch.As<float>(blocks * C); // (blocks, C)
-        Launch("sum_rows", TileGrid(C, blocks), x, scale, N, C, rows, (Target)partials);
+        Launch(kernel, TileGrid(C, blocks), x, scale, N, C, rows, (Target)partials);
         AddPartials(partials, blocks, C, y);
         Pool.Return(scratch);
     }

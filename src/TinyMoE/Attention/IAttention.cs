@@ -13,8 +13,8 @@ internal interface IAttention
     Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null);
 
     /// <summary>
-    /// An empty cache for one sequence, which grows as it fills, or with the <paramref name="whole"/> of its room at once; its rows are kept
-    /// in <paramref name="type"/>, as activations are.
+    /// An empty cache for one sequence, which grows as it fills, or with the <paramref name="whole"/> of its room at once; its rows are
+    /// kept in <paramref name="type"/>, as activations are.
     /// </summary>
     AttentionCache NewCache(Backend backend, bool whole = false, ElementType type = ElementType.Float32);
 }

@@ -18,7 +18,9 @@ public enum ScheduleKind
     Wsd,
 }
 
-/// <summary>What a run computes in. Master weights, moments, sums, statistics of norms, routers, softmax and the loss are float32 in each.</summary>
+/// <summary>
+/// What a run computes in. Master weights, moments, sums, statistics of norms, routers, softmax and the loss are float32 in each.
+/// </summary>
 public enum TrainPrecision
 {
     /// <summary>Float32 all the way.</summary>

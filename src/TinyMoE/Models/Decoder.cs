@@ -80,7 +80,8 @@ public sealed class Decoder : IDisposable
     public static IReadOnlyList<Parameter> Plan(RunConfig config) => PlanStore(config).All;
 
     /// <summary>The same, with what the model keeps and does not train.</summary>
-    internal static ParameterStore PlanStore(RunConfig config) => new Decoder(new ParameterStore { MatrixPrecision = config.Train.ActivationType }, config).Parameters;
+    internal static ParameterStore PlanStore(RunConfig config) =>
+        new Decoder(new ParameterStore { MatrixPrecision = config.Train.ActivationType }, config).Parameters;
 
     /// <summary>The model on a backend that only counts: it has its memory, and no values.</summary>
     internal static Decoder DryRun(Backend backend, RunConfig config, bool training)
@@ -95,7 +96,8 @@ public sealed class Decoder : IDisposable
     public DecoderCache NewCache() => NewCache(whole: false);
 
     /// <summary>The same, with the <paramref name="whole"/> of its room at once.</summary>
-    internal DecoderCache NewCache(bool whole) => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend, whole, Config.Train.ActivationType))]);
+    internal DecoderCache NewCache(bool whole) =>
+        new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend, whole, Config.Train.ActivationType))]);
 
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
@@ -109,7 +111,7 @@ public sealed class Decoder : IDisposable
         Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false, Action<int, Tensor>? onState = null)
     {
         ModelConfig model = Config.Model;
-        ElementType type = Config.Train.ActivationType;          // of the residual stream and all that is computed of it; logits are float32
+        ElementType type = Config.Train.ActivationType;          // of the residual stream and what is computed of it, but for the logits
         int B = tokens.B, T = tokens.T;
         tokens.Start = cache?.Length ?? 0;
         if (tokens.Start + T > model.Context)

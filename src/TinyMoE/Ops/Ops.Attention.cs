@@ -45,7 +45,8 @@ public static partial class Ops
         return tape.Record(nameof(Attention), y, () =>
         {
             tape.Backend.AttentionBackward(
-                y.GradValues, q.Values, k.Values, v.Values, y.Values, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(), v.GradTarget());
+                y.GradValues, q.Values, k.Values, v.Values, y.Values, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(),
+                v.GradTarget());
             if (sinks is not null)
                 tape.Backend.AttentionSinksBackward(y.GradValues, y.Values, sinks.Data, logSumExp, sizes, sinks.GradTarget());
         }, readsOutput: true);

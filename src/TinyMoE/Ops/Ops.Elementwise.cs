@@ -106,7 +106,7 @@ public static partial class Ops
         Floats offset = tape.Constant(keep.Shape).Data;
         backend.Affine(keep.Data, 1f, -whole, keep.Count, offset);      // exactly 0 where x is kept: subtracted before it is scaled
         backend.Affine(offset, depth / whole, 0f, keep.Count, offset);
-        Tensor y = tape.New(x.Shape, x.Type);                            // (N, C)
+        Tensor y = tape.New(x.Shape, x.Type);                    // (N, C)
         backend.BinaryForward(Binary.Add, x.Values, offset, broadcast, N, C, y.Values);
 
         // dx = dy
@@ -122,7 +122,8 @@ public static partial class Ops
 
         // dx = dy·f'(x)
         return tape.Record(
-            f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Values, y.Values, y.GradValues, x.Count, x.GradTarget()), readsOutput: true);
+            f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Values, y.Values, y.GradValues, x.Count, x.GradTarget()),
+            readsOutput: true);
     }
 
     private static Tensor Apply(Tensor a, Binary f, Tensor b)
@@ -131,7 +132,7 @@ public static partial class Ops
         Broadcast broadcast = BroadcastOf(f.ToString(), a.Shape, b.Shape);
 
         Tape tape = a.Tape;
-        Tensor y = tape.New(a.Shape, a.Type);                            // (N, C)
+        Tensor y = tape.New(a.Shape, a.Type);                    // (N, C)
         tape.Backend.BinaryForward(f, a.Values, b.Values, broadcast, N, C, y.Values);
 
         // +: da = dy, db = dy; −: da = dy, db = −dy; ·: da = dy·b, db = dy·a;

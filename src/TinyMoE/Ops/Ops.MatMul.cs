@@ -77,20 +77,22 @@ public static partial class Ops
                 backend.UnaryBackward(f.Value, z, y.Values, dz, y.Count, dz);
             if (gate is null && rounding == ElementType.Bfloat16)
                 backend.RoundToBfloat16(dz.Float32, y.Count, dz);
-            using Rounded rounded = new(backend, dz, x.Type == ElementType.Bfloat16 && weights.Type == ElementType.Bfloat16);
-            dz = rounded.Values;
+            bool narrows = x.Type == ElementType.Bfloat16 && weights.Type == ElementType.Bfloat16;
+            using Converted gradient = new(backend, dz, narrows ? ElementType.Bfloat16 : dz.Type); // of logits: rounded once
+            using Converted input = new(backend, x.Values, narrows ? x.Type : ElementType.Float32); // of a router: widened
+            dz = gradient.Values;
 
             if (grouped)
             {
                 backend.GroupedMatMulBackwardInput(dz, weights, offsets, E, N, inputs, outputs, x.GradTarget());
-                backend.GroupedMatMulBackwardWeight(dz, x.Values, offsets, E, N, inputs, outputs, w.GradTarget());
+                backend.GroupedMatMulBackwardWeight(dz, input.Values, offsets, E, N, inputs, outputs, w.GradTarget());
                 if (bias is not null)
                     backend.GroupedSum(dz, offsets, E, N, outputs, bias.GradTarget());
             }
             else
             {
                 backend.MatMul(dz, false, weights, false, 1, N, inputs, outputs, x.GradTarget());
-                backend.MatMul(dz, true, x.Values, false, 1, outputs, inputs, N, w.GradTarget());
+                backend.MatMul(dz, true, input.Values, false, 1, outputs, inputs, N, w.GradTarget());
                 if (bias is not null)
                     backend.SumRows(dz, 1f, N, outputs, bias.GradTarget());
             }
@@ -100,20 +102,20 @@ public static partial class Ops
     /// <summary>What a product or a lookup reads of w: the values in bfloat16 where they are wanted and there are any.</summary>
     private static Weights WeightsOf(Tensor w, bool narrow) => narrow && !w.Bfloat16.IsNone ? w.Bfloat16 : w.Weights;
 
-    /// <summary>The gradient of a result in float32 (logits), rounded once where both products that read it are of bfloat16.</summary>
-    private readonly ref struct Rounded
+    /// <summary>Values in a type: themselves where they have it, else in scratch until this is disposed.</summary>
+    private readonly ref struct Converted
     {
         private readonly Backend backend;
         private readonly DeviceBuffer? scratch;
 
-        public Rounded(Backend backend, Values dz, bool rounds)
+        public Converted(Backend backend, Values values, ElementType type)
         {
-            (this.backend, Values) = (backend, dz);
-            if (!rounds || dz.Type == ElementType.Bfloat16)
+            (this.backend, Values) = (backend, values);
+            if (values.Type == type)
                 return;
-            scratch = backend.Pool.Rent(ElementType.Bfloat16.BytesOf(dz.Length), "gradient rounded");
-            Values = scratch.As<ushort>(dz.Length);
-            backend.Convert(dz, dz.Length, Values);
+            scratch = backend.Pool.Rent(type.BytesOf(values.Length), "values converted");
+            Values = Values.At(scratch.Address, values.Length, type);
+            backend.Convert(values, values.Length, Values);
         }
 
         public Values Values { get; }

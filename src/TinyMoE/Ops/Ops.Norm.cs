@@ -12,7 +12,7 @@ public static partial class Ops
         Check.Shape(nameof(RmsNorm), w, C);
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape, x.Type);                            // (N, C)
+        Tensor y = tape.New(x.Shape, x.Type);                    // (N, C)
         Floats r = tape.Saved(N);                                // (N)
         tape.Backend.RmsNormForward(x.Values, default, w.Data, N, C, eps, default, y.Values, r);
 
@@ -32,7 +32,7 @@ public static partial class Ops
         Tape tape = x.Tape;
         Values branchValues = branch.Values;
         ResidualSum sum = new(x, branch);
-        Tensor s = sum.Value, y = tape.New(x.Shape, x.Type);             // (N, C)
+        Tensor s = sum.Value, y = tape.New(x.Shape, x.Type);     // (N, C)
         Floats r = tape.Saved(N);                                // (N)
         tape.Backend.RmsNormForward(x.Values, branchValues, w.Data, N, C, eps, s.Values, y.Values, r);
 
@@ -52,13 +52,14 @@ public static partial class Ops
             Check.Shape(nameof(LayerNorm), b, C);
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape, x.Type);                            // (N, C)
+        Tensor y = tape.New(x.Shape, x.Type);                    // (N, C)
         Floats mean = tape.Saved(N), r = tape.Saved(N);          // (N)
         tape.Backend.LayerNormForward(x.Values, default, w.Data, b?.Data ?? default, N, C, eps, default, y.Values, mean, r);
 
         // with x̂ = (x − mean)·r:  dx = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)),   dw = Σ_n dy·x̂,   db = Σ_n dy
         return tape.Record(nameof(LayerNorm), y, () => tape.Backend.LayerNormBackward(
-            y.GradValues, default, x.Values, w.Data, mean, r, N, C, x.GradTarget(), Target.None, w.GradTarget(), b?.GradTarget() ?? Target.None));
+            y.GradValues, default, x.Values, w.Data, mean, r, N, C, x.GradTarget(), Target.None, w.GradTarget(),
+            b?.GradTarget() ?? Target.None));
     }
 
     /// <summary>Sum = x + branch and Y = LayerNorm(Sum) in one pass. x, branch,
@@ -74,7 +75,7 @@ public static partial class Ops
         Tape tape = x.Tape;
         Values branchValues = branch.Values;
         ResidualSum sum = new(x, branch);
-        Tensor s = sum.Value, y = tape.New(x.Shape, x.Type);             // (N, C)
+        Tensor s = sum.Value, y = tape.New(x.Shape, x.Type);     // (N, C)
         Floats mean = tape.Saved(N), r = tape.Saved(N);          // (N)
         tape.Backend.LayerNormForward(x.Values, branchValues, w.Data, b?.Data ?? default, N, C, eps, s.Values, y.Values, mean, r);
 

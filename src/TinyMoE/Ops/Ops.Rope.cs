@@ -20,7 +20,8 @@ public static partial class Ops
         rotation.Turn(values, default, KvHeads: 0, inverse: false, y.Values, Target.None);
 
         // a rotation's transpose is the rotation back
-        return x.Tape.Record(nameof(Rope), y, () => rotation.Turn(y.GradValues, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
+        return x.Tape.Record(
+            nameof(Rope), y, () => rotation.Turn(y.GradValues, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
     }
 
     /// <summary>Turns queries and keys in one pass. q, result (B, T, H, D), k, result (B, T, KvHeads, D). Uses both up.</summary>
@@ -50,7 +51,8 @@ public static partial class Ops
         {
             turned = yq.HasGrad;
             rotation.Turn(
-                turned ? yq.GradValues : default, yk.GradValues, KvHeads, inverse: true, turned ? q.GradTarget() : Target.None, k.GradTarget());
+                turned ? yq.GradValues : default, yk.GradValues, KvHeads, inverse: true, turned ? q.GradTarget() : Target.None,
+                k.GradTarget());
         }));
     }
 

@@ -14,7 +14,7 @@ public static partial class Ops
         int N = x.Count / C;                                     // x (N, C)
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape.WithLast(count), x.Type);           // (N, count)
+        Tensor y = tape.New(x.Shape.WithLast(count), x.Type);    // (N, count)
         tape.Backend.CopyColumns(x.Values, C, start, N, count, count, 0, y.Values);
 
         // dx[n, start + c] = dy[n, c], zero elsewhere
@@ -36,7 +36,7 @@ public static partial class Ops
         int N = widthA == 0 ? 0 : a.Count / widthA;              // a (N, widthA), b (N, widthB)
 
         Tape tape = a.Tape;
-        Tensor y = tape.New(a.Shape.WithLast(width), a.Type);           // (N, width)
+        Tensor y = tape.New(a.Shape.WithLast(width), a.Type);    // (N, width)
         tape.Backend.CopyColumns(a.Values, widthA, 0, N, widthA, width, 0, y.Values);
         tape.Backend.CopyColumns(b.Values, widthB, 0, N, widthB, width, widthA, y.Values);
 
@@ -60,7 +60,7 @@ public static partial class Ops
         int times = rows / N;                                    // a (N·times, widthA), b (N, widthB)
 
         Tape tape = a.Tape;
-        Tensor y = tape.New(a.Shape.WithLast(width), a.Type);            // (N·times, width)
+        Tensor y = tape.New(a.Shape.WithLast(width), a.Type);    // (N·times, width)
         tape.Backend.CopyColumns(a.Values, widthA, 0, rows, widthA, width, 0, y.Values);
         tape.Backend.RepeatRows(b.Values, N, widthB, times, width, widthA, y.Values);
 
@@ -81,7 +81,7 @@ public static partial class Ops
             return x;
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape.WithLast(width), x.Type);            // (N, width)
+        Tensor y = tape.New(x.Shape.WithLast(width), x.Type);    // (N, width)
         tape.Backend.Fill(y.Values, 0f);
         tape.Backend.CopyColumns(x.Values, C, 0, N, C, width, 0, y.Values);
 

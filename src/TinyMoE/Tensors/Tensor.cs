@@ -63,12 +63,12 @@ public class Tensor
     public Floats Data => Values.Float32;
 
     /// <summary>The values rounded to bfloat16, which grouped products read in their place; empty: none, they read float32.</summary>
-    internal virtual Bfloat16s Bfloat16 => default;
+    internal virtual Bfloat16s Bfloat16 => origin?.Bfloat16 ?? default;
 
     /// <summary>What grouped products with these weights round their results and gradients to; they are kept in float32.</summary>
     internal virtual ElementType Rounding => Bfloat16.IsNone ? ElementType.Float32 : ElementType.Bfloat16;
 
-    /// <summary>What dense products and lookups read: the values as they are, of a parameter in float32 unless there are only others.</summary>
+    /// <summary>What dense products and lookups read: the values as they are, of a parameter those in float32 if it has any.</summary>
     internal virtual Weights Weights => origin?.Weights ?? (Bfloat16.IsNone || !Values.IsNone ? Values : Bfloat16);
 
     /// <summary>Whether backward should compute this tensor's gradient.</summary>

@@ -70,6 +70,13 @@ internal sealed class KernelData(Backend backend) : IDisposable
         return bfloat16s[^1];
     }
 
+    /// <summary>An output in bfloat16 that is added to these.</summary>
+    public Target Added(ushort[] values)
+    {
+        bfloat16s.Add(In(values));
+        return new Target(bfloat16s[^1], Adds: true);
+    }
+
     /// <summary>Memory that is neither.</summary>
     public View<TValue> Rent<TValue>(int n)
         where TValue : unmanaged

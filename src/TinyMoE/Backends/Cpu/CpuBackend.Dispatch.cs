@@ -77,7 +77,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    protected override void CombineBackward(Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates)
+    protected override void CombineBackward(
+        Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates)
     {
         ForRows(rows, C, (dy, x, gates, tokens, rows, C, dx, dgates), static (piece, in s) =>
         {

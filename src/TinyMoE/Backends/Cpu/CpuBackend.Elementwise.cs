@@ -71,7 +71,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    protected override void ClampForward(Floats x, float low, float high, int n, Floats y) => ForElements(n, new ClampLoop(x, low, high, y));
+    protected override void ClampForward(Floats x, float low, float high, int n, Floats y) =>
+        ForElements(n, new ClampLoop(x, low, high, y));
 
     /// <inheritdoc/>
     protected override void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx)

@@ -23,7 +23,8 @@ public sealed partial class ProfilingBackend
         double products = Pairs(sizes) * (6.0 * sizes.D + 4.0 * sizes.ValueSize); // scores, dq, dk; slopes, dv
         using (Time(
             new(nameof(AttentionBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: products,
-            values: In(q, Queries(sizes)) + 2.0 * In(y, Outputs(sizes)) + In(k, Keys(sizes)) + In(v, Values(sizes)) + Rows(sizes) + Out(dq, Queries(sizes))
+            values: In(q, Queries(sizes)) + 2.0 * In(y, Outputs(sizes)) + In(k, Keys(sizes)) + In(v, Values(sizes)) + Rows(sizes)
+                + Out(dq, Queries(sizes))
                 + Out(dk, Keys(sizes)) + Out(dv, Values(sizes)),
             products: products))
             device?.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);

@@ -14,14 +14,17 @@ public sealed partial class ProfilingBackend
     /// <inheritdoc/>
     public override void DispatchBackward(Values dy, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Target dx)
     {
-        using (Time(new(nameof(DispatchBackward), rows, C), flops: Area(rows, C), values: In(dy, Area(rows, C)) + rows + N + Out(dx, Area(N, C))))
+        using (Time(
+            new(nameof(DispatchBackward), rows, C), flops: Area(rows, C), values: In(dy, Area(rows, C)) + rows + N + Out(dx, Area(N, C))))
             device?.DispatchBackward(dy, tokenOffsets, rowsByToken, rows, N, C, dx);
     }
 
     /// <inheritdoc/>
     public override void CombineForward(Values x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Values y)
     {
-        using (Time(new(nameof(CombineForward), rows, C), flops: 2.0 * rows * C, values: In(x, Area(rows, C)) + 2.0 * rows + N + In(y, Area(N, C))))
+        using (Time(
+            new(nameof(CombineForward), rows, C), flops: 2.0 * rows * C,
+            values: In(x, Area(rows, C)) + 2.0 * rows + N + In(y, Area(N, C))))
             device?.CombineForward(x, gates, tokenOffsets, rowsByToken, rows, N, C, y);
     }
 

@@ -14,14 +14,17 @@ public sealed partial class ProfilingBackend
     /// <inheritdoc/>
     public override void UnaryBackward(Unary f, Values x, Values y, Values dy, int n, Target dx)
     {
-        using (Time(new(nameof(UnaryBackward), n, Form: f.ToString()), flops: 2.0 * n, values: In(x, n) + In(y, n) + In(dy, n) + Out(dx, n)))
+        using (Time(
+            new(nameof(UnaryBackward), n, Form: f.ToString()), flops: 2.0 * n, values: In(x, n) + In(y, n) + In(dy, n) + Out(dx, n)))
             device?.UnaryBackward(f, x, y, dy, n, dx);
     }
 
     /// <inheritdoc/>
     public override void BinaryForward(Binary f, Values a, Values b, Broadcast broadcast, int N, int C, Values y)
     {
-        using (Time(new(nameof(BinaryForward), N, C, Form: f.ToString()), flops: Area(N, C), values: In(a, Area(N, C)) + In(y, Area(N, C)) + In(b, Second(broadcast, N, C))))
+        using (Time(
+            new(nameof(BinaryForward), N, C, Form: f.ToString()), flops: Area(N, C),
+            values: In(a, Area(N, C)) + In(y, Area(N, C)) + In(b, Second(broadcast, N, C))))
             device?.BinaryForward(f, a, b, broadcast, N, C, y);
     }
 
@@ -30,7 +33,8 @@ public sealed partial class ProfilingBackend
     {
         using (Time(
             new(nameof(BinaryBackward), N, C, Form: f.ToString()), flops: 2.0 * N * C,
-            values: In(dy, Area(N, C)) + In(a, Area(N, C)) + In(b, Second(broadcast, N, C)) + Out(da, Area(N, C)) + Out(db, Second(broadcast, N, C))))
+            values: In(dy, Area(N, C)) + In(a, Area(N, C)) + In(b, Second(broadcast, N, C)) + Out(da, Area(N, C))
+                + Out(db, Second(broadcast, N, C))))
             device?.BinaryBackward(f, dy, a, b, broadcast, N, C, da, db);
     }
 

@@ -18,7 +18,8 @@ public sealed partial class ProfilingBackend
     {
         using (Time(
             new(nameof(RmsNormBackward), N, C), flops: (ds.IsNone ? 9.0 : 10.0) * N * C,
-            values: In(dy, Area(N, C)) + In(ds, Area(N, C)) + In(s, Area(N, C)) + C + N + Out(dx, Area(N, C)) + Out(dbranch, Area(N, C)) + Out(dw, C)))
+            values: In(dy, Area(N, C)) + In(ds, Area(N, C)) + In(s, Area(N, C)) + C + N + Out(dx, Area(N, C)) + Out(dbranch, Area(N, C))
+                + Out(dw, C)))
             device?.RmsNormBackward(dy, ds, s, w, r, N, C, dx, dbranch, dw);
     }
 
@@ -38,7 +39,8 @@ public sealed partial class ProfilingBackend
     {
         using (Time(
             new(nameof(LayerNormBackward), N, C), flops: (ds.IsNone ? 13.0 : 14.0) * N * C,
-            values: In(dy, Area(N, C)) + In(ds, Area(N, C)) + In(s, Area(N, C)) + C + 2.0 * N + Out(dx, Area(N, C)) + Out(dbranch, Area(N, C)) + Out(dw, C)
+            values: In(dy, Area(N, C)) + In(ds, Area(N, C)) + In(s, Area(N, C)) + C + 2.0 * N + Out(dx, Area(N, C))
+                + Out(dbranch, Area(N, C)) + Out(dw, C)
                 + Out(db, C)))
             device?.LayerNormBackward(dy, ds, s, w, mean, r, N, C, dx, dbranch, dw, db);
     }

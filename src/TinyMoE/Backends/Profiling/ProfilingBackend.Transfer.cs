@@ -68,7 +68,8 @@ public sealed partial class ProfilingBackend
     public override void SumRepeatedRows(Values x, int xWidth, int xStart, int N, int C, int times, Target y)
     {
         double all = Area(N, C) * times;
-        using (Time(new(nameof(SumRepeatedRows), N, C, times), flops: y.IsNone ? 0 : all, values: y.IsNone ? 0 : In(x, all) + Out(y, Area(N, C))))
+        using (Time(
+            new(nameof(SumRepeatedRows), N, C, times), flops: y.IsNone ? 0 : all, values: y.IsNone ? 0 : In(x, all) + Out(y, Area(N, C))))
             device?.SumRepeatedRows(x, xWidth, xStart, N, C, times, y);
     }
 

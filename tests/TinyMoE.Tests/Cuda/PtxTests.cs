@@ -94,9 +94,8 @@ public sealed partial class PtxTests
         Directory.EnumerateFiles(Path.Combine(Root, "native", "kernels"), "*.cu")
             .Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal);
 
-    /// <summary>The family that a PTX file has the kernels of, "BALANCELOSSES" of balance_losses.ptx and balance_losses.sm_80.ptx.</summary>
-    private static string FamilyOf(string file) =>
-        file.Split('.')[0].Replace("_", "", StringComparison.Ordinal).ToUpperInvariant();
+    /// <summary>The family that a PTX file has the kernels of: "BALANCELOSSES" of balance_losses.ptx, balance_losses.sm_80.ptx.</summary>
+    private static string FamilyOf(string file) => file.Split('.')[0].Replace("_", "", StringComparison.Ordinal).ToUpperInvariant();
 
     /// <summary>
     /// The rule of native/cmake/build_ptx.cmake: NAME.cu and the headers that it includes, by name: the name, a line feed, the text

@@ -20,6 +20,7 @@ template <class T> DEVICE bool in_fours(int C, const T* x, const T* y)
 
 DEVICE float4 widen(float4 a) { return a; }
 DEVICE float4 widen(ushort4 a) { return make_float4(widen(a.x), widen(a.y), widen(a.z), widen(a.w)); }
+template <class V> DEVICE V narrow(float4 a);
 template <> DEVICE float4 narrow<float4>(float4 a) { return a; }
 template <> DEVICE ushort4 narrow<ushort4>(float4 a)
 {

@@ -82,7 +82,7 @@ KERNEL embedding_sort(const int* ids, int N, int V, int* starts, int* rows)
 }
 
 // Σ dy[n] over every `step`-th row n of those from `start` to before `end`, four columns.
-DEVICE Four sum_of_rows(const float* dy, const int* rows, int start, int end, int step, int column, int C)
+template <class T> DEVICE Four sum_of_rows(const T* dy, const int* rows, int start, int end, int step, int column, int C)
 {
     Four sum = four(0.0f);
     for (int i = start; i < end; i += step)

@@ -31,9 +31,9 @@ template <class T> DEVICE void keep(const T* x, int H, int D, const TargetOf<T>&
 
 // The inverse turns by −sin. q, yq (N, H, D), k, yk (N, KvHeads, D), N = B·T tokens, cos, sin (positions, turned/2);
 // what nobody wants is left out.
-template <class T>
-DEVICE void rope_of(const T* q, const T* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
-    int interleaved, int start, int inverse, TargetOf<T> yq, TargetOf<T> yk)
+template <class V>
+DEVICE void rope_of(const V* q, const V* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
+    int interleaved, int start, int inverse, TargetOf<V> yq, TargetOf<V> yk)
 {
     int half = turned / 2, parts = D - half;
     for (index_t i = first_index(); i < (index_t)N * parts; i += index_step())

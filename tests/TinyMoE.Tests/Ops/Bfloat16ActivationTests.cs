@@ -14,8 +14,10 @@ public sealed class Bfloat16ActivationTests : OpTests<Bfloat16ActivationTests>, 
 {
     public static IEnumerable<OpCase> Cases =>
     [
-        .. Few(NormTests.Cases, 14), .. Few(RopeTests.Cases.Where(c => !c.Name.Contains("place", StringComparison.Ordinal)), 9),
-        .. Few(AttentionTests.Cases, 9), .. Few(FeedForwardTests.Cases, 6), .. Few(DispatchTests.Cases, 8),
+        .. Few(Without("1x1", NormTests.Cases), 14).Select(c => c with { Tolerance = 1.0 / 80 }), // sums of results
+        .. Few(RopeTests.Cases, 9), .. Few(AttentionTests.Cases, 9), .. Few(DispatchTests.Cases, 8),
+        // a wide range of few numbers has the limit itself, where the gradient steps
+        .. Without("within 30", FeedForwardTests.Cases).Select(c => c.InBfloat16()),
         .. Few(ElementwiseTests.Cases, 12), .. Few(TransferTests.Cases, 9), .. Few(SoftmaxTests.Cases, 6), .. Few(ReduceTests.Cases, 6),
         .. RandomTests.Cases.Select(c => c.InBfloat16(_ => true)),
         .. Few(MatMulTests.Cases.Where(IsProduct), 8),
@@ -26,7 +28,11 @@ public sealed class Bfloat16ActivationTests : OpTests<Bfloat16ActivationTests>, 
         {
             new OpCase($"ToBfloat16 {n}", [n], x => x[0].ToBfloat16(), x => Array.ConvertAll(x[0], Bfloat16Tests.Round),
                 Smooth: x => x[0]),
-            new OpCase($"ToFloat32 {n}", [n], x => x[0].ToFloat32(), x => x[0]).InBfloat16(_ => true) with { Tolerance = 1e-7 },
+            new OpCase($"ToFloat32 {n}", [n], x => x[0].ToFloat32(), x => x[0]).InBfloat16(_ => true) with
+            {
+                Tolerance = 1e-7,
+                GradientTolerance = 1.0 / 200,
+            },
         }),
     ];
 
@@ -70,16 +76,19 @@ public sealed class Bfloat16ActivationTests : OpTests<Bfloat16ActivationTests>, 
     /// <summary>Of a family's cases so many, from all over it.</summary>
     private static IEnumerable<OpCase> Few(IEnumerable<OpCase> cases, int count)
     {
-        OpCase[] all = [.. cases.Where(c => !c.Name.Contains("in place", StringComparison.Ordinal))];
+        OpCase[] all = [.. Without("in place", cases)]; // an activation is: these are all cases in place
         return Enumerable.Range(0, Math.Min(count, all.Length)).Select(i => all[i * all.Length / Math.Min(count, all.Length)]).Select(
             c => c.InBfloat16(Array.TrueForAll(c.Inputs, input => input.Shape.Rank < 2) ? _ => true : null));
     }
+
+    private static IEnumerable<OpCase> Without(string part, IEnumerable<OpCase> cases) =>
+        cases.Where(c => !c.Name.Contains(part, StringComparison.Ordinal));
 
     private static bool IsProduct(OpCase c) => c.Name.StartsWith("MatMul", StringComparison.Ordinal);
 
     private static bool IsMap(OpCase c) => c.Name.StartsWith("GroupedLinear", StringComparison.Ordinal);
 
-    /// <summary>A linear map of x (input 0) with w (1), a bias (2) and a gate (3): w with values in bfloat16, or in float32 alone.</summary>
+    /// <summary>A linear map of x (input 0) with w (1), a bias (2) and a gate (3); w with values in bfloat16, or not.</summary>
     private static IEnumerable<OpCase> Maps(OpCase c) =>
     [
         c.InBfloat16(i => i is 0 or 3, i => i == 1),

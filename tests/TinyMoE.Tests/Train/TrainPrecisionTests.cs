@@ -26,7 +26,7 @@ public sealed class TrainPrecisionTests
         RecordingListener wide = new(), narrow = new();
         Train(config, folder["wide"], wide);
         Train(config.InBfloat16(), folder["narrow"], narrow);
-        Assert.True(narrow.Steps[^1].Loss < 0.9 * narrow.Steps[0].Loss, $"{narrow.Steps[0].Loss} to {narrow.Steps[^1].Loss}");
+        Assert.True(narrow.Steps[^1].Loss < 0.95 * narrow.Steps[0].Loss, $"{narrow.Steps[0].Loss} to {narrow.Steps[^1].Loss}");
         Assert.NotEqual(wide.Steps[^1].Loss, narrow.Steps[^1].Loss);
         Assert.Equal(wide.Steps[0].Loss, narrow.Steps[0].Loss, 0.005 * wide.Steps[0].Loss);
         Assert.Equal(wide.Evaluations[^1].Loss, narrow.Evaluations[^1].Loss, 0.03 * wide.Evaluations[^1].Loss);
@@ -146,7 +146,7 @@ public sealed class TrainPrecisionTests
         Model = config.Model with { Context = Math.Min(32, config.Model.Context), Layers = Math.Min(2, config.Model.Layers) },
         Train = config.Train with
         {
-            Batch = 4, Accumulation = 1, Steps = 40, ScheduleSteps = 0, Warmup = 5, EvalEvery = 40, EvalWindows = 8, LearningRate = 3e-3f,
+            Batch = 4, Accumulation = 1, Steps = 40, ScheduleSteps = 0, Warmup = 5, EvalEvery = 40, EvalWindows = 8, LearningRate = 1e-3f,
         },
     };
 

@@ -14,6 +14,7 @@ public sealed unsafe partial class CpuBackend : WideningBackend
     private const int PieceSize = 16 * 1024;
 
     private readonly Workers workers;
+    private readonly MemoryPool scratch = NewPool(); // of what kernels need for themselves, and no tensor has
 
     /// <summary>A CPU backend with <paramref name="threads"/> threads; 0 for one per core.</summary>
     public CpuBackend(int threads = 0)
@@ -33,6 +34,9 @@ public sealed unsafe partial class CpuBackend : WideningBackend
     public override MemoryPool Pool { get; }
 
     /// <inheritdoc/>
+    protected override MemoryPool ScratchPool => scratch;
+
+    /// <inheritdoc/>
     public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {Simd.Name})";
 
     /// <inheritdoc/>
@@ -49,6 +53,7 @@ public sealed unsafe partial class CpuBackend : WideningBackend
     {
         workers.Dispose();
         Pool.Dispose();
+        scratch.Dispose();
     }
 
     /// <summary>Runs <paramref name="piece"/> over n elements in pieces of at least

@@ -11,6 +11,9 @@ public abstract partial class WideningBackend : Backend
 {
     private readonly List<Loan> loans = []; // of the call that runs: a stack, empty between calls
 
+    /// <summary>Where scratch comes from; a device whose memory is nobody else's may have it beside the tensors'.</summary>
+    protected virtual MemoryPool ScratchPool => Pool;
+
     /// <summary>What is in scratch for one call: goes back, results rounded to where they belong, when it is disposed.</summary>
     private readonly ref struct Scratch(WideningBackend backend)
     {
@@ -61,7 +64,7 @@ public abstract partial class WideningBackend : Backend
                 backend.loans.RemoveAt(i);
                 if (loan.IsWritten)
                     backend.Convert(loan.Wide, loan.Wide.Length, loan.Narrow);
-                backend.Pool.Return(loan.Buffer);
+                backend.ScratchPool.Return(loan.Buffer);
             }
         }
 
@@ -79,7 +82,7 @@ public abstract partial class WideningBackend : Backend
 
         private Floats Rent(Values narrow, bool isWritten)
         {
-            DeviceBuffer buffer = backend.Pool.Rent((long)narrow.Length * sizeof(float), "values widened");
+            DeviceBuffer buffer = backend.ScratchPool.Rent((long)narrow.Length * sizeof(float), "values widened");
             Floats wide = buffer.As<float>(narrow.Length);
             backend.loans.Add(new Loan(buffer, wide, narrow, isWritten));
             return wide;

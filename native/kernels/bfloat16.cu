@@ -39,10 +39,3 @@ DEVICE void convert(const X* x, int n, TargetOf<Y> y)
 KERNEL convert_narrow_wide(const bfloat16* x, int n, Target y) { convert(x, n, y); }
 KERNEL convert_wide_narrow(const float* x, int n, TargetOf<bfloat16> y) { convert(x, n, y); }
 KERNEL convert_narrow_narrow(const bfloat16* x, int n, TargetOf<bfloat16> y) { convert(x, n, y); }
-
-// y = value. y (n)
-KERNEL fill_bfloat16(bfloat16* y, int n, float value)
-{
-    for (index_t i = first_four(); i < n; i += four_step())
-        store_four(y, i, n, four(value));
-}

@@ -1,5 +1,5 @@
-// Copies of blocks of columns: slices and concatenation, also of rows that several rows share. (Whole views are copied and filled by the
-// driver.)
+// Copies of blocks of columns: slices and concatenation, also of rows that several rows share. (Whole views of float32 are copied and
+// filled by the driver.)
 //
 // Four neighbouring columns of a row are one piece of work, and threads take pieces one after the other: neighbouring threads have
 // neighbouring pieces. Moves 8 bytes per element, 12 where y is added to.
@@ -69,7 +69,7 @@ DEVICE void sum_repeated_rows_of(const T* x, int xWidth, int xStart, int N, int 
     {
         index_t n = (uint32)p / (uint32)pieces;
         int column = 4 * (int)(p - n * pieces);
-        const float* row = x + n * times * xWidth + xStart;
+        const T* row = x + n * times * xWidth + xStart;
         Four sum = four(0);
         for (int i = 0; i < times; i++, row += xWidth)
             sum = sum + load_four(row, column, C);
@@ -85,4 +85,11 @@ KERNEL sum_repeated_rows(const float* x, int xWidth, int xStart, int N, int C, i
 KERNEL sum_repeated_rows_bfloat16(const bfloat16* x, int xWidth, int xStart, int N, int C, int times, TargetOf<bfloat16> y)
 {
     sum_repeated_rows_of(x, xWidth, xStart, N, C, times, y);
+}
+
+// y = value. y (n)
+KERNEL fill_bfloat16(bfloat16* y, int n, float value)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+        store_four(y, i, n, four(value));
 }

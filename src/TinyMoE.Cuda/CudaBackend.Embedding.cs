@@ -19,18 +19,12 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    protected override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable) =>
-        SumRowsOfIds("embedding_backward", dy, ids, N, V, C, dtable);
-
-    private void SumRowsOfIds(string kernel, Argument dy, Ints ids, int N, int V, int C, Target dtable)
+    protected override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
     {
         if (dtable.IsNone || V == 0)
             return;
-        DeviceBuffer scratch = Pool.Rent(((long)V + 1 + N) * sizeof(int));
-        Ints all = scratch.As<int>(V + 1 + N), starts = all.Slice(0, V + 1), rows = all.Slice(V + 1, N);
-        Launch("embedding_sort", new Grid(Ceiling.Divide(V, Grid.BlockSize)), ids, N, V, starts, rows);
-        Launch(kernel, new Grid(Ceiling.Divide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows,
-            V, C, dtable);
+        DeviceBuffer scratch = SortRows(ids, N, V, out Ints starts, out Ints rows);
+        Launch("embedding_backward", GridOfTable(V, C), dy, starts, rows, V, C, dtable);
         Pool.Return(scratch);
     }
 
@@ -46,11 +40,30 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void EmbeddingBackward(Values dy, Ints ids, int N, int V, int C, Target dtable)
     {
-        if (AreNarrow(dy) && dtable.Type == ElementType.Float32)
-            SumRowsOfIds("embedding_backward_bfloat16", Narrow(dy), ids, N, V, C, dtable);
-        else
+        if (!AreNarrow(dy) || dtable.Type != ElementType.Float32 || dtable.IsNone || V == 0)
+        {
             base.EmbeddingBackward(dy, ids, N, V, C, dtable);
+            return;
+        }
+
+        DeviceBuffer scratch = SortRows(ids, N, V, out Ints starts, out Ints rows);
+        Launch("embedding_backward_bfloat16", GridOfTable(V, C), Narrow(dy), starts, rows, V, C, dtable);
+        Pool.Return(scratch);
     }
+
+    /// <summary>The rows of each id, one id's behind the other's: from starts[v] to before starts[v + 1] of rows. They lie in the
+    /// result.</summary>
+    private DeviceBuffer SortRows(Ints ids, int N, int V, out Ints starts, out Ints rows)
+    {
+        DeviceBuffer scratch = Pool.Rent(((long)V + 1 + N) * sizeof(int));
+        Ints all = scratch.As<int>(V + 1 + N);
+        (starts, rows) = (all.Slice(0, V + 1), all.Slice(V + 1, N));
+        Launch("embedding_sort", new Grid(Ceiling.Divide(V, Grid.BlockSize)), ids, N, V, starts, rows);
+        return scratch;
+    }
+
+    /// <summary>A block for up to 128 columns of some rows of a table (V, C).</summary>
+    private static Grid GridOfTable(int V, int C) => new(Ceiling.Divide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X);
 
     private void CopyRows(Floats table, Ints ids, int N, int V, int C, Floats y) =>
         Launch("embedding_forward", WalkGrid(N, C, rows: 4), table, ids, N, V, C, y);

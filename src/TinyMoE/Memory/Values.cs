@@ -9,14 +9,14 @@ public readonly record struct Values
 {
     private Values(ElementType type, nint address, int length) => (Type, Address, Length) = (type, address, length);
 
-    /// <summary>How they are kept.</summary>
-    public ElementType Type { get; }
-
     /// <summary>The device address of the first one (bytes).</summary>
     public nint Address { get; }
 
     /// <summary>Number of values.</summary>
     public int Length { get; }
+
+    /// <summary>How they are kept.</summary>
+    public ElementType Type { get; }
 
     /// <summary>True for the empty run.</summary>
     public bool IsNone => Address == 0;

@@ -70,7 +70,7 @@ public static partial class Ops
         return tape.Record(op, y, () =>
         {
             Values dz = y.GradValues;
-            Weights weights = WeightsOf(w, narrow);
+            Weights weights = WeightsOf(w, grouped || x.Type == ElementType.Bfloat16);
             if (gate is not null)
                 backend.SwiGluBackward(dz, gate.Values, z, y.Count, gate.GradTarget(), dz, rounding);
             else if (f is not null)
@@ -148,10 +148,11 @@ public static partial class Ops
         // d op(a) = dy·op(b)ᵀ,   d op(b) = op(a)ᵀ·dy;   of a transposed operand both sides transposed: da = op(b)·dyᵀ,   db = dyᵀ·op(a)
         return tape.Record(nameof(MatMul), y, () =>
         {
+            Weights weights = WeightsOf(b, a.Type == ElementType.Bfloat16);
             if (transposeA)
-                backend.MatMul(WeightsOf(b, narrow).Values, transposeB, y.GradValues, true, batch, inner, rows, columns, a.GradTarget());
+                backend.MatMul(weights.Values, transposeB, y.GradValues, true, batch, inner, rows, columns, a.GradTarget());
             else
-                backend.MatMul(y.GradValues, false, WeightsOf(b, narrow), !transposeB, batch, rows, inner, columns, a.GradTarget());
+                backend.MatMul(y.GradValues, false, weights, !transposeB, batch, rows, inner, columns, a.GradTarget());
             if (transposeB)
                 backend.MatMul(y.GradValues, true, a.Values, transposeA, batch, columns, inner, rows, b.GradTarget());
             else

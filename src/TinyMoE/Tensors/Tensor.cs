@@ -13,6 +13,7 @@ public class Tensor
     private readonly Tensor? origin; // a reshaped tensor shares memory and gradient with its origin
     private readonly Tensor? below;  // whose memory this one took over: it owns values and gradient of both
     private readonly bool isActivation;
+    private readonly bool isNarrow; // kept in bfloat16; in one byte, for there are many tensors
     private nint valuesAddress;
     private nint gradAddress;        // 0 until a backward asks for it
     private bool gradWritten;
@@ -22,8 +23,8 @@ public class Tensor
 
     internal Tensor(Tape? tape, Shape shape, Values values, bool wantsGrad, bool isActivation = false)
     {
-        (this.tape, Shape, valuesAddress, Type, WantsGrad, this.isActivation) =
-            (tape, shape, values.Address, values.Type, wantsGrad, isActivation);
+        (this.tape, Shape, valuesAddress, isNarrow, WantsGrad, this.isActivation) =
+            (tape, shape, values.Address, values.Type == ElementType.Bfloat16, wantsGrad, isActivation);
     }
 
     /// <summary>An activation in the memory of <paramref name="below"/>, which it uses up.</summary>
@@ -36,8 +37,8 @@ public class Tensor
 
     private protected Tensor(Tensor origin, Shape shape)
     {
-        (this.origin, tape, Shape, valuesAddress, Type, WantsGrad) =
-            (origin, origin.tape, shape, origin.valuesAddress, origin.Type, origin.WantsGrad);
+        (this.origin, tape, Shape, valuesAddress, isNarrow, WantsGrad) =
+            (origin, origin.tape, shape, origin.valuesAddress, origin.isNarrow, origin.WantsGrad);
     }
 
     /// <summary>The sizes.</summary>
@@ -47,7 +48,7 @@ public class Tensor
     public int Count => Shape.Count;
 
     /// <summary>How values and gradient are kept.</summary>
-    public ElementType Type { get; }
+    public ElementType Type => isNarrow ? ElementType.Bfloat16 : ElementType.Float32;
 
     /// <summary>The values, in <see cref="Type"/>.</summary>
     /// <exception cref="InvalidOperationException">They are gone: another op took their

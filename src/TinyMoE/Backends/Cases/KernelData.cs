@@ -109,9 +109,9 @@ internal sealed class KernelData(Backend backend) : IDisposable
     {
         double error = 0;
         for (int i = 0; i < floats.Count; i++)
-            error = Math.Max(error, Largest(backend.Read(floats[i]), expected.backend.Read(expected.floats[i])));
+            error = Math.Max(error, Largest(FloatsOf(i), expected.FloatsOf(i)));
         for (int i = 0; i < rounded.Count; i++)
-            error = Math.Max(error, Largest(backend.ReadWide(rounded[i]), expected.backend.ReadWide(expected.rounded[i])));
+            error = Math.Max(error, Largest(RoundedOf(i), expected.RoundedOf(i)));
 
         bool differ = !ints.Zip(expected.ints, (a, b) => backend.Read(a).AsSpan().SequenceEqual(expected.Read(b))).All(same => same)
             || !bfloat16s.Zip(expected.bfloat16s, (a, b) => backend.Read(a).AsSpan().SequenceEqual(expected.Read(b))).All(same => same);
@@ -124,6 +124,10 @@ internal sealed class KernelData(Backend backend) : IDisposable
         foreach (DeviceBuffer buffer in buffers)
             backend.Pool.Return(buffer);
     }
+
+    private float[] FloatsOf(int output) => backend.Read(floats[output]);
+
+    private float[] RoundedOf(int output) => backend.ReadWide(rounded[output]);
 
     private static double Largest(float[] actual, float[] expected) => actual.Zip(expected).Select(pair =>
     {

@@ -55,7 +55,7 @@ public sealed unsafe partial class CudaBackend
     /// </summary>
     private bool TakesNarrow(Values a, Weights b, Target c, in Epilogue epilogue) =>
         a.Type == ElementType.Bfloat16 && b.Type == ElementType.Bfloat16 && !b.LieApart
-        && device.Info.ComputeCapability.Major >= 8
+        && HasBfloat16Products
         && (epilogue.Gate.IsNone || epilogue.Gate.Type == c.Type) && (epilogue.Activated.IsNone || epilogue.Activated.Type == c.Type);
 
     /// <summary>

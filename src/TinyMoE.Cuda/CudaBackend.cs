@@ -36,6 +36,7 @@ public sealed unsafe partial class CudaBackend : WideningBackend
             blas = new Cublas(this.device, this.options.TensorCores);
             staging = new Staging(this.device);
             publishedOffsets = new PublishedOffsets(this.device);
+            HasBfloat16Products = this.device.Info.ComputeCapability.Major >= 8;
             DeviceAllocator allocator = new(this.device);
             Pool = allocator.Pool = new MemoryPool(allocator, granularity);
         }
@@ -54,6 +55,9 @@ public sealed unsafe partial class CudaBackend : WideningBackend
 
     /// <summary>The version of cuBLAS.</summary>
     public Version BlasVersion => blas.Version;
+
+    /// <summary>Whether cuBLAS multiplies bfloat16 on this card; tests say so of an emulated one of any compute capability.</summary>
+    internal bool HasBfloat16Products { get; init; }
 
     /// <summary>How often the host waited for the device.</summary>
     internal long Synchronizations => device.Synchronizations;

@@ -38,7 +38,7 @@ internal static class KernelCosts
     public static IReadOnlyList<KernelCost> Measure()
     {
         Emulator.Configure("count");
-        using CudaBackend cuda = new();
+        using CudaBackend cuda = new() { HasBfloat16Products = true };
         List<KernelCost> costs = [];
         foreach (KernelCase c in Cases())
         {

@@ -10,7 +10,7 @@ namespace emulator {
 namespace {
 
 bool isRead(AccessKind kind) {
-    return kind != AccessKind::Write && kind != AccessKind::Atomic;
+    return kind != AccessKind::Write && kind != AccessKind::Atomic && kind != AccessKind::AsyncWrite;
 }
 
 std::string inOneLine(std::string text) {
@@ -130,7 +130,7 @@ void Checks::check(const AccessRecord& record, const Warp& warp, const Instructi
         if (kind == AccessKind::ReadOnly)
             warp.fail(i, lane, errorLaunchFailed, "reads by ld.global.nc, which memory must be constant for, what this launch writes: "
                 + inOneLine(warp.where(launch_.kernel.instructions[record.writeIndex], lane)));
-    } else if (isShared && kind != AccessKind::Write) {
+    } else if (isShared && (isRead(kind) || kind == AccessKind::Atomic)) {
         warp.fail(i, lane, errorLaunchFailed, "reads shared memory that nobody wrote in this block");
     }
 
@@ -180,6 +180,8 @@ void Checks::note(AccessRecord& record, const Warp& warp, const Instruction& i, 
 }
 
 void Checks::shared(const Warp& warp, const Instruction& i, const uint64_t* offsets, LaneMask active, AccessKind kind) {
+    if (kind == AccessKind::MatrixRead)
+        return matrixRows(warp, i, offsets, active);
     contextOf(warp);
     auto each = [&](auto visit) {
         for (LaneMask rest = active; rest != 0; rest &= rest - 1) {
@@ -190,12 +192,57 @@ void Checks::shared(const Warp& warp, const Instruction& i, const uint64_t* offs
     each([&](AccessRecord& record, int lane) {
         if (record.reader < firstContext_)
             record.readers = AccessRecord::Readers::None; // of a block before
+        if (record.underWay)
+            failUnderWay(warp, i, lane, offsets[lane], kind);
         check(record, warp, i, lane, kind, true);
         if (isRead(kind))
             note(record, warp, i, lane, kind);
     });
-    if (!isRead(kind)) // only now: the lanes of one instruction do not race with each other
+    if (kind == AccessKind::AsyncWrite)
+        each([&](AccessRecord& record, int lane) {
+            if (record.underWay) // a lane of this very instruction copies to the same place
+                failUnderWay(warp, i, lane, offsets[lane], kind);
+            record.underWay = true;
+        });
+    else if (!isRead(kind)) // only now: the lanes of one instruction do not race with each other
         each([&](AccessRecord& record, int lane) { note(record, warp, i, lane, kind); });
+}
+
+// A row of a matrix goes to four lanes, 4 bytes each, whichever lane gave its address: these read it. (With .trans other lanes get it,
+// but as many of them.)
+void Checks::matrixRows(const Warp& warp, const Instruction& i, const uint64_t* offsets, LaneMask active) {
+    Instruction quarter = i;
+    quarter.bytes = 4;
+    for (int first = 0; first < warpLanes && (active >> first & 1) != 0; first += 8) {
+        uint64_t parts[warpLanes];
+        for (int lane = 0; lane < warpLanes; lane++)
+            parts[lane] = offsets[first + lane / 4] + uint64_t(lane % 4) * 4;
+        shared(warp, quarter, parts, allLanes, AccessKind::Read);
+    }
+}
+
+void Checks::finishCopy(const Warp& warp, const Instruction& i, uint64_t offset, int lane) {
+    contextOf(warp);
+    shared_.each(offset, i.bytes, [&](AccessRecord& record) {
+        record.underWay = false;
+        note(record, warp, i, lane, AccessKind::Write);
+    });
+}
+
+void Checks::failUnderWay(const Warp& warp, const Instruction& i, int lane, uint64_t offset, AccessKind kind) const {
+    std::string what = isRead(kind) ? "reads" : "writes";
+    what += " shared memory that a cp.async is still to write: ";
+    for (const Warp& other : warp.block.warps)
+        for (const AsyncCopies& copies : other.copies)
+            for (LaneMask rest = copies.lanes; rest != 0; rest &= rest - 1) {
+                int of = std::countr_zero(rest);
+                const Instruction& copy = launch_.kernel.instructions[copies.instruction];
+                if (copies.targets[of] >= offset + i.bytes || offset >= copies.targets[of] + copy.bytes)
+                    continue;
+                what += copies.groups[of] == other.committed[of] ? "no commit_group came after it" : "no wait_group has let its group end";
+                warp.fail(i, lane, errorLaunchFailed, what + "; it is of " + inOneLine(other.where(copy, of)));
+            }
+    warp.fail(i, lane, errorLaunchFailed, what + "another lane of its own instruction");
 }
 
 void Checks::global(const Warp& warp, const Instruction& i, const uint64_t* addresses, LaneMask active, AccessKind kind) {
@@ -229,7 +276,7 @@ void Checks::global(const Warp& warp, const Instruction& i, const uint64_t* addr
 void Checks::failRace(const Warp& warp, const Instruction& i, int lane, AccessKind kind, const Context& other, int otherLane,
                       uint32_t otherIndex, bool otherReads, bool isShared) const {
     Dim3 grid = launch_.launch.grid;
-    std::string what = kind == AccessKind::Write ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
+    std::string what = kind == AccessKind::Atomic ? "updates" : isRead(kind) ? "reads" : "writes";
     what += isShared ? " shared" : " global";
     what += std::string(" memory that another ") + (other.block == block_ ? "thread " : "block ") + (otherReads ? "reads" : "writes");
     what += ", with nothing to order the two: a race with ";

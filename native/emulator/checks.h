@@ -19,8 +19,9 @@ namespace emulator {
 class Block;
 struct LaunchState;
 
-/// ReadOnly: ld.global.nc. AtomicRead: a volatile, relaxed or acquiring load, which may meet atomic operations of others.
-enum class AccessKind : uint8_t { Read, ReadOnly, AtomicRead, Write, Atomic };
+/// ReadOnly: ld.global.nc. AtomicRead: a volatile, relaxed or acquiring load, which may meet atomic operations of others. MatrixRead:
+/// ldmatrix, 16 bytes per address. AsyncWrite: cp.async begins, and will write when it is waited for.
+enum class AccessKind : uint8_t { Read, ReadOnly, AtomicRead, MatrixRead, Write, Atomic, AsyncWrite };
 
 /// When lanes of a warp did something: between two operations that order them with others. Contexts have numbers in the order of time.
 struct Context {
@@ -40,6 +41,7 @@ struct AccessRecord {
     LaneMask readLanes = 0;
     uint8_t writeLane = 0;
     bool atomic = false;        // the write
+    bool underWay = false;      // a cp.async is still to write here
     Readers readers = Readers::None;
 };
 
@@ -74,6 +76,8 @@ public:
     void fence();
     void shared(const Warp& warp, const Instruction& i, const uint64_t* offsets, LaneMask active, AccessKind kind);
     void global(const Warp& warp, const Instruction& i, const uint64_t* addresses, LaneMask active, AccessKind kind);
+    /// The copy that a lane began with `i`, a cp.async, writes now.
+    void finishCopy(const Warp& warp, const Instruction& i, uint64_t offset, int lane);
 
 private:
     struct WarpOrder {
@@ -87,9 +91,11 @@ private:
     bool comesBefore(const Context& earlier, int earlierLane, const Warp& warp, int lane) const;
     /// Of this block, before its last barrier: that comes before everything from now on.
     bool isPast(uint32_t context) const { return context - firstContext_ < afterBarrier_ - firstContext_; }
+    void matrixRows(const Warp& warp, const Instruction& i, const uint64_t* offsets, LaneMask active);
     bool isHarmless(const AccessRecord& record, AccessKind kind) const;
     void check(const AccessRecord& record, const Warp& warp, const Instruction& i, int lane, AccessKind kind, bool isShared) const;
     void note(AccessRecord& record, const Warp& warp, const Instruction& i, int lane, AccessKind kind) const;
+    [[noreturn]] void failUnderWay(const Warp& warp, const Instruction& i, int lane, uint64_t offset, AccessKind kind) const;
     [[noreturn]] void failRace(const Warp& warp, const Instruction& i, int lane, AccessKind kind, const Context& other, int otherLane,
         uint32_t otherIndex, bool otherReads, bool isShared) const;
 

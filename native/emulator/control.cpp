@@ -58,6 +58,11 @@ EMULATOR_API int tinymoe_emulator_counters(char* text, int size) {
     return length;
 }
 
+EMULATOR_API int tinymoe_emulator_activity(char* text, int size) {
+    std::lock_guard lock(driver().mutex);
+    return give(driver().counts.json(), text, size);
+}
+
 EMULATOR_API int tinymoe_emulator_allocations() {
     std::lock_guard lock(driver().mutex);
     size_t live = 0;

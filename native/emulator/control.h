@@ -14,6 +14,10 @@ EMULATOR_API const char* tinymoe_emulator_configure(const char* settings);
 EMULATOR_API int tinymoe_emulator_findings(char* text, int size);
 EMULATOR_API int tinymoe_emulator_counters(char* text, int size);
 
+/// What was asked of the device since the settings were made, as a JSON object: launches, products, synchronizations, allocations, and
+/// copies and fills with their bytes. Text as above, but nothing is forgotten.
+EMULATOR_API int tinymoe_emulator_activity(char* text, int size);
+
 /// Live device allocations of all devices.
 EMULATOR_API int tinymoe_emulator_allocations();
 

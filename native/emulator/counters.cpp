@@ -21,6 +21,15 @@ std::string Counters::json() const {
             {"divergentBranches", k.divergentBranches},
             {"atomics", k.atomics},
             {"localBytes", k.localBytes},
+            {"smallElementBytes", k.smallElementBytes},
+            {"asyncBytes", k.asyncBytes},
+            {"bfloat16Operations", k.bfloat16Operations},
+            {"bfloat16MultiplyAdds", k.bfloat16MultiplyAdds},
+            {"tf32Operations", k.tf32Operations},
+            {"tf32MultiplyAdds", k.tf32MultiplyAdds},
+            {"floatFused", k.floatFused},
+            {"floatProducts", k.floatProducts},
+            {"floatSums", k.floatSums},
         };
         text += text.size() > 1 ? ",\n{\"kernel\":\"" : "{\"kernel\":\"";
         text += name + "\"";

@@ -57,12 +57,14 @@ cublasStatus_t checkShape(const Shape& shape) {
 cublasStatus_t checkTypes(const Shape& shape, cublasComputeType_t compute, bool sameOutput) {
     if (!isFloat32Compute(compute) || shape.a.type != shape.b.type) return CUBLAS_STATUS_NOT_SUPPORTED;
     if (shape.a.type == CUDA_R_32F) return shape.c.type == CUDA_R_32F ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+    if (driver().settings.capability < 80) return CUBLAS_STATUS_NOT_SUPPORTED; // bfloat16 came with Ampere
     const bool output = shape.c.type == CUDA_R_16BF || (shape.c.type == CUDA_R_32F && !sameOutput);
     return shape.a.type == CUDA_R_16BF && output && compute == CUBLAS_COMPUTE_32F ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 Rounding roundingOf(const BlasHandle& blas, cublasComputeType_t compute) {
     const int mode = blas.mathMode & ~CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
+    if (driver().settings.capability < 80) return Rounding::None; // no TF32 there: the modes are allowed and do nothing
     if (compute == CUBLAS_COMPUTE_32F_PEDANTIC || mode == CUBLAS_PEDANTIC_MATH) return Rounding::None;
     if (compute == CUBLAS_COMPUTE_32F_FAST_16BF) return Rounding::Bfloat16;
     return compute == CUBLAS_COMPUTE_32F_FAST_TF32 || mode == CUBLAS_TF32_TENSOR_OP_MATH ? Rounding::Tf32 : Rounding::None;
@@ -127,6 +129,10 @@ std::optional<Finding> runProduct(const Context& context, const std::string& cal
     }
     if (auto wrong = checkMatrix(context, call, shape, "C", product.c, shape.m, shape.n)) return wrong;
     multiply(product);
+    Counts& counts = driver().counts;
+    const bool isBfloat16 = shape.a.type == CUDA_R_16BF || shape.rounding == Rounding::Bfloat16;
+    (isBfloat16 ? counts.bfloat16MultiplyAdds : shape.rounding == Rounding::Tf32 ? counts.tf32MultiplyAdds : counts.floatMultiplyAdds) +=
+        shape.m * shape.n * shape.k;
     return {};
 }
 
@@ -136,7 +142,7 @@ cublasStatus_t launch(const BlasHandle& blas, const char* call, Work work) {
         report(std::string(call) + ": the handle's stream was destroyed");
         return CUBLAS_STATUS_EXECUTION_FAILED;
     }
-    driver().counts.products++;
+    if (++driver().counts.products == driver().settings.oomProduct) return CUBLAS_STATUS_ALLOC_FAILED;
     enqueue(stream, std::move(work));
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -176,6 +182,18 @@ std::optional<Finding> checkPointers(const Context& context, const std::string& 
                    CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
+/// Products of a list of addresses run kernels that load 16 bytes at once where tensor cores multiply, whatever the addresses are; a
+/// single product looks at its addresses and chooses another kernel.
+std::optional<Finding> checkAlignment(const std::string& call, const Shape& shape, const void* a, const void* b, const void* c) {
+    constexpr uint64_t alignment = 16;
+    if ((shape.rounding == Rounding::None && shape.a.type == CUDA_R_32F) || shape.m == 0 || shape.n == 0) return {};
+    for (auto [name, address] : {std::pair{"A", a}, {"B", b}, {"C", c}})
+        if (reinterpret_cast<uint64_t>(address) % alignment != 0)
+            return finding(call, shape, name + std::string(" does not begin at a multiple of 16 bytes, as lists need on tensor cores"),
+                           CUDA_ERROR_MISALIGNED_ADDRESS);
+    return {};
+}
+
 struct Group {
     Shape shape;
     Scalars scalars;
@@ -197,10 +215,12 @@ cublasStatus_t grouped(BlasHandle& blas, const char* call, std::vector<Group> gr
         if (auto wrong = checkPointers(*context, call, first, "B", b, count)) return wrong;
         if (auto wrong = checkPointers(*context, call, first, "C", c, count)) return wrong;
         for (const Group& group : groups)
-            for (int64_t i = 0; i < group.size; i++, next++)
+            for (int64_t i = 0; i < group.size; i++, next++) {
+                if (auto wrong = checkAlignment(call, group.shape, a[next], b[next], c[next])) return wrong;
                 if (auto wrong = runProduct(*context, call, group.shape, group.scalars, reinterpret_cast<uint64_t>(a[next]),
                                             reinterpret_cast<uint64_t>(b[next]), reinterpret_cast<uint64_t>(c[next])))
                     return wrong;
+            }
         return {};
     });
 }

@@ -145,4 +145,17 @@ EMULATOR_API const char* cublasGetStatusName(cublasStatus_t status) {
     return "<unknown>";
 }
 
-EMULATOR_API const char* cublasGetStatusString(cublasStatus_t status) { return cublasGetStatusName(status); }
+EMULATOR_API const char* cublasGetStatusString(cublasStatus_t status) {
+    switch (status) {
+        case CUBLAS_STATUS_SUCCESS: return "success";
+        case CUBLAS_STATUS_NOT_INITIALIZED: return "the library was not initialized";
+        case CUBLAS_STATUS_ALLOC_FAILED: return "the resource allocation failed";
+        case CUBLAS_STATUS_INVALID_VALUE: return "an invalid value was passed in";
+        case CUBLAS_STATUS_ARCH_MISMATCH: return "the device lacks a feature that this needs";
+        case CUBLAS_STATUS_MAPPING_ERROR: return "an access to GPU memory failed";
+        case CUBLAS_STATUS_EXECUTION_FAILED: return "the function failed to run on the GPU";
+        case CUBLAS_STATUS_INTERNAL_ERROR: return "an internal operation failed";
+        case CUBLAS_STATUS_NOT_SUPPORTED: return "the functionality is not supported";
+    }
+    return "an unknown status";
+}

@@ -7,6 +7,33 @@ namespace {
 
 thread_local Context* threadContext_ = nullptr;
 
+/// Arithmetic of the kernels that have any in float32 or on tensor cores, in multiply-adds.
+void printArithmetic() {
+    std::fprintf(stderr, "\n%-44s %14s %14s %14s %14s %14s %14s\n", "multiply-adds (kernel)", "bfloat16", "tf32", "float32", "mma (warps)",
+                 "bytes cp.async", "bytes small");
+    for (const auto& [name, k] : driver().counters.kernels) {
+        const uint64_t operations = k.bfloat16Operations + k.tf32Operations, inFloat = k.floatMultiplyAdds();
+        if (operations + inFloat == 0) continue;
+        std::fprintf(stderr, "%-44s %14s %14s %14s %14s %14s %14s\n", name.c_str(), std::to_string(k.bfloat16MultiplyAdds).c_str(),
+                     std::to_string(k.tf32MultiplyAdds).c_str(), std::to_string(inFloat).c_str(), std::to_string(operations).c_str(),
+                     std::to_string(k.asyncBytes).c_str(), std::to_string(k.smallElementBytes).c_str());
+    }
+    const Counts& counts = driver().counts;
+    std::fprintf(stderr, "%-44s %14lld %14lld %14lld\n", "products of cuBLAS", counts.bfloat16MultiplyAdds, counts.tf32MultiplyAdds,
+                 counts.floatMultiplyAdds);
+}
+
+void printActivity() {
+    const Counts& counts = driver().counts;
+    std::fprintf(stderr, "\nlaunches %ld, products %ld, waits %ld, allocations %ld\n", counts.launches, counts.products,
+                 counts.synchronizations, counts.allocations);
+    const std::pair<const char*, CopyCount> copies[] = {
+        {"copies to the device", counts.toDevice}, {"copies to the host", counts.toHost}, {"copies inside it", counts.inside},
+        {"fills", counts.fills}};
+    for (auto [name, count] : copies)
+        std::fprintf(stderr, "%-20s %10ld %14lld bytes\n", name, count.operations, count.bytes);
+}
+
 /// What a program's kernels cost, on stderr when it ends. Each "/" puts the least possible behind what was.
 void printCounters() {
     const auto& kernels = driver().counters.kernels;
@@ -21,9 +48,25 @@ void printCounters() {
                      std::to_string(k.bankConflicts).c_str(), std::to_string(k.divergentBranches).c_str(),
                      std::to_string(k.atomics).c_str());
     }
+    printArithmetic();
+    printActivity();
 }
 
 } // namespace
+
+std::string Counts::json() const {
+    const std::pair<const char*, long long> values[] = {
+        {"launches", launches}, {"products", products}, {"synchronizations", synchronizations}, {"allocations", allocations},
+        {"copiesToDevice", toDevice.operations}, {"bytesToDevice", toDevice.bytes},
+        {"copiesToHost", toHost.operations}, {"bytesToHost", toHost.bytes},
+        {"copiesInside", inside.operations}, {"bytesInside", inside.bytes}, {"fills", fills.operations}, {"bytesFilled", fills.bytes},
+        {"productFloatMultiplyAdds", floatMultiplyAdds}, {"productTf32MultiplyAdds", tf32MultiplyAdds},
+        {"productBfloat16MultiplyAdds", bfloat16MultiplyAdds}};
+    std::string text = "{";
+    for (auto [key, value] : values)
+        text += std::string(text.size() > 1 ? ",\"" : "\"") + key + "\":" + std::to_string(value);
+    return text + "}";
+}
 
 Driver::Driver() {
     if (const char* list = std::getenv("TINYMOE_EMULATOR")) settingsError = parseSettings(list, settings);

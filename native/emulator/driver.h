@@ -67,6 +67,17 @@ struct HostAllocation {
     size_t size = 0;
 };
 
+/// What a copy engine does: how often, and how many bytes.
+struct CopyCount {
+    long operations = 0;
+    long long bytes = 0;
+
+    void add(size_t more) {
+        operations++;
+        bytes += static_cast<long long>(more);
+    }
+};
+
 /// What the tests count, from the moment the settings were made.
 struct Counts {
     long synchronizations = 0; // calls that made the host wait for the device
@@ -74,6 +85,14 @@ struct Counts {
     long products = 0; // matrix products through cuBLAS, a batch or a group list being one
     long grouped = 0;  // calls for group lists
     long allocations = 0;
+    long modules = 0; // loads
+    CopyCount toDevice, toHost, inside, fills; // done
+    long long floatMultiplyAdds = 0;           // of products that ran
+    long long tf32MultiplyAdds = 0;
+    long long bfloat16MultiplyAdds = 0;
+
+    /// A JSON object of all of them.
+    std::string json() const;
 };
 
 struct Driver {

@@ -1,4 +1,5 @@
 // Entry points: start, devices and their attributes, contexts, error names.
+#include "cards.h"
 #include "driver.h"
 
 #include <cstdio>
@@ -31,7 +32,7 @@ CUresult onDevice(CUdevice device, Body body) {
     });
 }
 
-// A plausible card of compute capability 7.0, the least that the PTX is made for.
+// A plausible card of the compute capability in the settings.
 int attributeOf(CUdevice device, int attribute) {
     switch (attribute) {
         case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: return 1024;
@@ -46,24 +47,24 @@ int attributeOf(CUdevice device, int attribute) {
         case CU_DEVICE_ATTRIBUTE_WARP_SIZE: return 32;
         case CU_DEVICE_ATTRIBUTE_MAX_PITCH: return 0x7fffffff;
         case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK: return 65536;
-        case CU_DEVICE_ATTRIBUTE_CLOCK_RATE: return 1'500'000; // kHz
+        case CU_DEVICE_ATTRIBUTE_CLOCK_RATE: return card().clock;
         case CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT: return 512;
         case CU_DEVICE_ATTRIBUTE_GPU_OVERLAP: return 1;
-        case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return 80;
+        case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return card().multiprocessors;
         case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY: return 0;
         case CU_DEVICE_ATTRIBUTE_CONCURRENT_KERNELS: return 1;
         case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: return device + 1;
-        case CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE: return 877'000;
-        case CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH: return 4096;
-        case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: return 6 << 20;
-        case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: return 2048;
+        case CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE: return card().memoryClock;
+        case CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH: return card().busWidth;
+        case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: return static_cast<int>(card().secondLevelCache);
+        case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: return card().threads;
         case CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT: return 2;
         case CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING: return 1;
-        case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return 7;
-        case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return 0;
-        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: return 96 << 10;
+        case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return driver().settings.capability / 10;
+        case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return driver().settings.capability % 10;
+        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: return static_cast<int>(card().shared);
         case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR: return 65536;
-        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: return 96 << 10;
+        case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: return static_cast<int>(card().sharedOptIn);
         case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED: return 1;
         default: return 0;
     }

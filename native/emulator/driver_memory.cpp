@@ -68,6 +68,7 @@ CUresult copyToDevice(Context& context, const char* call, CUdeviceptr to, const 
     enqueue(stream, [&context, call, to, from, bytes, keep]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+        driver().counts.toDevice.add(bytes);
         return {};
     });
     if (wait) {
@@ -95,6 +96,7 @@ CUresult copyToHost(Context& context, const char* call, void* to, CUdeviceptr fr
     enqueue(stream, [&context, call, to, from, bytes, keep]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, from, bytes)) return finding;
         std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
+        driver().counts.toHost.add(bytes);
         return {};
     });
     if (wait) {
@@ -118,6 +120,7 @@ CUresult copyInside(Context& context, const char* call, CUdeviceptr to, CUdevice
         if (auto finding = stillThere(context, call, from, bytes)) return finding;
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
+        driver().counts.inside.add(bytes);
         return {};
     });
     return CUDA_SUCCESS;
@@ -134,6 +137,7 @@ CUresult fill(Context& context, const char* call, CUdeviceptr to, Value value, s
     enqueue(stream, [&context, call, to, value, count, bytes]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::fill_n(reinterpret_cast<Value*>(to), count, value);
+        driver().counts.fills.add(bytes);
         return {};
     });
     return CUDA_SUCCESS;

@@ -1,4 +1,5 @@
 // Entry points: modules of PTX, kernels and their launch.
+#include "cards.h"
 #include "driver.h"
 
 #include <algorithm>
@@ -9,17 +10,9 @@ using namespace emulator;
 namespace {
 
 constexpr size_t sharedLimit = 48 << 10;       // of a block
-constexpr size_t sharedOptInLimit = 96 << 10;  // after cuFuncSetAttribute
 constexpr int newestPtxOfOldDriver = 65;       // CUDA 10.2 reads up to PTX 6.5
 
 enum JitOption { errorLogBuffer = 5, errorLogSize = 6 }; // CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
-
-/// "7.8" as 78.
-int ptxVersion(const Module& module) {
-    int major = 0, minor = 0;
-    std::sscanf(module.version.c_str(), "%d.%d", &major, &minor);
-    return major * 10 + minor;
-}
 
 void fillErrorLog(const char* message, unsigned count, const int* options, void** values) {
     char* buffer = nullptr;
@@ -43,6 +36,7 @@ std::shared_ptr<const Module> parse(const char* text) {
 
 CUresult load(Context& context, CUmodule* handle, const void* image, unsigned count, const int* options, void** values) {
     if (handle == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (++driver().counts.modules == driver().settings.oomModule) return CUDA_ERROR_OUT_OF_MEMORY;
     auto loaded = std::make_shared<LoadedModule>();
     try {
         loaded->module = parse(static_cast<const char*>(image));
@@ -51,7 +45,13 @@ CUresult load(Context& context, CUmodule* handle, const void* image, unsigned co
         report(error.what());
         return CUDA_ERROR_INVALID_PTX;
     }
-    if (driver().settings.oldDriver && ptxVersion(*loaded->module) > newestPtxOfOldDriver) return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
+    if (driver().settings.oldDriver && loaded->module->versionNumber() > newestPtxOfOldDriver) return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
+    if (const int target = loaded->module->capability(), card = driver().settings.capability; target > card) {
+        const std::string why = "the PTX is for sm_" + std::to_string(target) + " and newer, the card is of compute capability " +
+                                std::to_string(card / 10) + "." + std::to_string(card % 10);
+        fillErrorLog(why.c_str(), count, options, values);
+        return CUDA_ERROR_INVALID_PTX;
+    }
     loaded->context = &context;
     *handle = static_cast<CUmodule>(driver().modules.add(std::move(loaded)));
     return CUDA_SUCCESS;
@@ -127,6 +127,7 @@ CUresult launchKernel(Context& context, CUfunction handle, Dim3 grid, Dim3 block
     if (const CUresult error = packArguments(*function->kernel, arguments, extra, launch.parameters)) return error;
 
     const long number = ++driver().counts.launches;
+    if (number == driver().settings.oomLaunch) return CUDA_ERROR_OUT_OF_MEMORY;
     enqueue(stream, [&context, owner = function->owner, launch = std::move(launch), number]() -> std::optional<Finding> {
         const Settings& settings = driver().settings;
         if (number == settings.failLaunch)
@@ -178,6 +179,14 @@ EMULATOR_API CUresult cuModuleGetFunction(CUfunction* handle, CUmodule moduleHan
     });
 }
 
+// A guess at what the driver's compiler would take: the places that values which live at once need, and some for addresses.
+static int registersOf(const Kernel& kernel) {
+    size_t fixed = kernel.specialRegisters.size();
+    for (const Constant& constant : kernel.constants) fixed += constant.wide ? 2 : 1;
+    const size_t places = kernel.registerBytes / (32 * sizeof(uint32_t));
+    return static_cast<int>(std::clamp<size_t>((places - std::min(places, fixed) + 8 + 7) / 8 * 8, 16, 255));
+}
+
 EMULATOR_API CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction handle) {
     return inContext([&](Context&) {
         const auto function = driver().functions.find(handle);
@@ -188,9 +197,9 @@ EMULATOR_API CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attrib
             case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = static_cast<int>(function->kernel->staticShared); break;
             case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES: *value = 0; break;
             case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = static_cast<int>(function->kernel->localBytes); break;
-            case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = 32; break; // ptxas decides that; see the target ptxas-report
-            case CU_FUNC_ATTRIBUTE_PTX_VERSION: *value = ptxVersion(*function->owner->module); break;
-            case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = 70; break;
+            case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = registersOf(*function->kernel); break;
+            case CU_FUNC_ATTRIBUTE_PTX_VERSION: *value = function->owner->module->versionNumber(); break;
+            case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = driver().settings.capability; break;
             case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA: *value = 0; break;
             case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = static_cast<int>(function->dynamicSharedLimit); break;
             case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *value = -1; break;
@@ -207,7 +216,7 @@ EMULATOR_API CUresult cuFuncSetAttribute(CUfunction handle, CUfunction_attribute
         if (attribute == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
             return value >= -1 && value <= 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
         if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0) return CUDA_ERROR_INVALID_VALUE;
-        if (function->kernel->staticShared + value > sharedOptInLimit) return CUDA_ERROR_INVALID_VALUE;
+        if (function->kernel->staticShared + value > card().sharedOptIn) return CUDA_ERROR_INVALID_VALUE;
         function->dynamicSharedLimit = value;
         return CUDA_SUCCESS;
     });

@@ -63,7 +63,12 @@ void Block::spend(const Warp& warp, const Instruction& first) {
     spent_ += instructions;
     if (launch.counters != nullptr) {
         launch.counters->warpInstructions += instructions;
-        launch.counters->threadInstructions += instructions * std::popcount(warp.running);
+        uint64_t lanes = uint64_t(std::popcount(warp.running));
+        launch.counters->threadInstructions += instructions * lanes;
+        const auto &before = launch.kernel.arithmetic[first.index], &after = launch.kernel.arithmetic[first.runEnd];
+        launch.counters->floatFused += (after[0] - before[0]) * lanes;
+        launch.counters->floatProducts += (after[1] - before[1]) * lanes;
+        launch.counters->floatSums += (after[2] - before[2]) * lanes;
     }
     if (spent_ > instructionBudget)
         warp.fail(first, std::countr_zero(warp.running), errorTimeout,

@@ -1,5 +1,6 @@
 #include "interpreter_control.h"
 
+#include "interpreter_matrix.h"
 #include "interpreter_opcodes.h"
 
 #include <algorithm>
@@ -27,8 +28,24 @@ void executeIndexedBranch(Warp& warp, const Instruction& i, LaneMask active) {
     }
 }
 
+namespace {
+
+// A thread that ends has nothing more to wait for: its copies are done, but their data are for nobody.
+void abandonCopies(Warp& warp, const Instruction& i, LaneMask active) {
+    if (warp.launch.settings.strict)
+        for (const AsyncCopies& copies : warp.copies)
+            if (LaneMask left = copies.lanes & active; left != 0)
+                warp.fail(i, std::countr_zero(left), errorLaunchFailed, "ends with a cp.async under way that it never waited for: " +
+                    warp.where(warp.launch.kernel.instructions[copies.instruction], std::countr_zero(left)));
+    executeAwaitAllCopies(warp, i, active);
+}
+
+} // namespace
+
 void executeExit(Warp& warp, const Instruction& i, LaneMask active) {
     if (active != 0) {
+        if (!warp.copies.empty())
+            abandonCopies(warp, i, active);
         warp.exit(active);
         warp.block.threadsExited(warp, i, active);
     }

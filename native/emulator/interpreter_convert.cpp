@@ -39,6 +39,30 @@ Half toHalf(double value) {
     return Half(sign | ((uint16_t(exponent + 14) << 10) + uint16_t(steps))); // the hidden bit carries into the exponent
 }
 
+// bfloat16: the upper half of a float32. A NaN is always the same.
+template <bool toNearest> uint16_t toBfloat16(float value) {
+    auto bits = std::bit_cast<uint32_t>(value);
+    if ((bits & 0x7FFFFFFF) > 0x7F800000)
+        return 0x7FFF;
+    return uint16_t((toNearest ? bits + 0x7FFF + (bits >> 16 & 1) : bits) >> 16);
+}
+
+template <bool toNearest> uint32_t toBfloat16Pair(float upper, float lower) {
+    return uint32_t(toBfloat16<toNearest>(upper)) << 16 | toBfloat16<toNearest>(lower);
+}
+
+float notBelowZero(float value) {
+    return value < 0 ? 0 : value;
+}
+
+// tf32: a float32 with 10 bits of fraction; ties go away from zero.
+uint32_t toTf32(float value) {
+    auto bits = std::bit_cast<uint32_t>(value);
+    if ((bits & 0x7FFFFFFF) > 0x7F800000)
+        return 0x7FFFE000;
+    return ((bits & 0x7F800000) == 0x7F800000 ? bits : bits + 0x1000) & 0xFFFFE000;
+}
+
 enum class Rounding : uint8_t { Nearest, Zero, Down, Up };
 
 template <Rounding rounding, class T> T roundToInteger(T value) {
@@ -148,6 +172,18 @@ void addConversions(OpcodeTable& t) {
     t["cvt.f64.f32"] = t["cvt.ftz.f64.f32"] = map<[](float a) -> double { return a; }>();
     addRounded<[](double a) -> float { return float(a); }>(t, "cvt", ".f32.f64");
     addRounded<[](double a) -> float { return float(a); }>(t, "cvt", ".ftz.f32.f64");
+
+    t["cvt.rna.tf32.f32"] = map<[](float a) -> uint32_t { return toTf32(a); }>();
+    t["cvt.rn.bf16.f32"] = map<[](float a) -> uint16_t { return toBfloat16<true>(a); }>();
+    t["cvt.rz.bf16.f32"] = map<[](float a) -> uint16_t { return toBfloat16<false>(a); }>();
+    t["cvt.rn.relu.bf16.f32"] = map<[](float a) -> uint16_t { return toBfloat16<true>(notBelowZero(a)); }>();
+    t["cvt.f32.bf16"] = map<[](uint16_t a) -> float { return std::bit_cast<float>(uint32_t(a) << 16); }>();
+    // Two numbers in one register, the first in the upper half.
+    t["cvt.rn.bf16x2.f32"] = map<[](float a, float b) -> uint32_t { return toBfloat16Pair<true>(a, b); }>();
+    t["cvt.rz.bf16x2.f32"] = map<[](float a, float b) -> uint32_t { return toBfloat16Pair<false>(a, b); }>();
+    t["cvt.rn.relu.bf16x2.f32"] = map<[](float a, float b) -> uint32_t {
+        return toBfloat16Pair<true>(notBelowZero(a), notBelowZero(b));
+    }>();
 
     // A half lies in a 16-bit register as its bits.
     t["cvt.f32.f16"] = t["cvt.ftz.f32.f16"] = mapCostly<[](uint16_t a) -> float { return toFloat(Half(a)); }>();

@@ -22,7 +22,7 @@ LaneMask outsideOf(const uint64_t* addresses, uint64_t first, uint64_t bytes, ui
 }
 
 const char* verb(AccessKind kind) {
-    return kind == AccessKind::Write ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
+    return kind == AccessKind::Write || kind == AccessKind::AsyncWrite ? "writes" : kind == AccessKind::Atomic ? "updates" : "reads";
 }
 
 [[noreturn]] void failMisaligned(const Warp& warp, const Instruction& i, int lane, uint64_t address, AccessKind kind) {

@@ -40,6 +40,8 @@ void Warp::start() {
     pc = 0;
     running = existing;
     groups.clear();
+    copies.clear();
+    committed = {};
     for (const SpecialRegister& special : launch.kernel.specialRegisters)
         if (special.kind >= SpecialRegister::Kind::BlockX && special.kind <= SpecialRegister::Kind::BlockZ)
             fillSpecial(special);
@@ -194,6 +196,19 @@ bool Warp::gather(const Instruction& i, LaneMask members, LaneMask active) {
     park({i.index, running, Group::Wait::Lanes});
     running = 0;
     return false;
+}
+
+bool Warp::gatherAll(const Instruction& i, LaneMask active) {
+    if (active == 0 || active == allLanes)
+        return active != 0;
+    if (!gather(i, allLanes, active))
+        return false;
+    int missing = std::countr_zero(~active);
+    const char* why = (existing >> missing & 1) == 0 ? "is no thread of the block" : (exited >> missing & 1) != 0 ? "has exited"
+                                                                                         : "is kept from it by its predicate";
+    fail(i, std::countr_zero(active), errorLaunchFailed,
+         "carries out an operation of the whole warp (.sync.aligned) that only " + std::to_string(std::popcount(active)) +
+             " of its 32 lanes reach: lane " + std::to_string(missing) + " " + why);
 }
 
 std::string Warp::where(const Instruction& i, int lane) const {

@@ -64,6 +64,17 @@ struct Group {
     uint32_t barrier = 0;   // the number of that barrier
 };
 
+/// Copies by cp.async of one instruction that no wait has ended yet. They are done when their thread waits for them, as late as a card may.
+struct AsyncCopies {
+    uint32_t instruction = 0;
+    LaneMask lanes = 0;                            // whose copies are under way
+    std::array<uint32_t, warpLanes> targets;       // offsets in shared memory
+    std::array<uint64_t, warpLanes> sources;
+    std::array<uint8_t, warpLanes> sourceBytes;    // the rest of the copy is zeros
+    std::array<uint32_t, warpLanes> groups;        // numbers of commit groups
+    std::array<std::array<std::byte, 16>, warpLanes> before; // under `race`: what the sources held when the copies began
+};
+
 class Warp {
 public:
     enum class Stop : uint8_t { Waits, Yields, Done };
@@ -88,6 +99,12 @@ public:
     /// Whether all of `members` that still run are here; else the running lanes wait for them and do the instruction again.
     bool gather(const Instruction& instruction, LaneMask members, LaneMask active);
 
+    /// The same for an operation of a whole warp (.sync.aligned): a Fault where some of the 32 lanes can never come.
+    bool gatherAll(const Instruction& instruction, LaneMask active);
+
+    /// Does the copies by cp.async of these lanes, but for the last `leave` groups that each has committed.
+    void finishCopies(const Instruction& instruction, LaneMask lanes, uint32_t leave);
+
     /// Turns the addresses of the active lanes into host addresses, or throws a Fault.
     void resolve(const Instruction& instruction, uint64_t* addresses, LaneMask active, AccessKind kind);
 
@@ -109,6 +126,8 @@ public:
     uint32_t pc = 0;             // of the running group
     LaneMask running = 0;
     std::vector<Group> groups;   // the other lanes
+    std::vector<AsyncCopies> copies;              // under way, in their order
+    std::array<uint32_t, warpLanes> committed{};  // commit groups, by lane
 
 private:
     void fillSpecial(const SpecialRegister& special);

@@ -28,18 +28,23 @@ using Execute = void (*)(Warp& warp, const Instruction& instruction, LaneMask ac
 
 enum class Space : uint8_t { Generic, Global, Constant, Shared, Local, Parameter };
 
+/// What is counted of an instruction's arithmetic: float32 only.
+enum class Arithmetic : uint8_t { Other, Fused, Product, Sum };
+
 struct Instruction {
     Execute execute = nullptr;
     uint32_t guard = 0;                    // the guarding predicate; 0 is always true
     LaneMask guardFlip = 0;                // all ones for @!p
     std::array<uint32_t, 6> operands = {}; // places in the register file (bytes), or numbers of predicates
-    int64_t immediate = 0;                 // offset of an address, branch target, table of lop3, ...
+    int64_t immediate = 0;                 // offset of an address, branch target, table of lop3, number of an operand list, ...
     uint32_t index = 0;                    // its own index in the kernel
     uint32_t runEnd = 0;                   // the instructions from this one up to here run one after the other
     Space space = Space::Generic;          // of a memory access
     uint8_t bytes = 0;                     // of a memory access, a lane
+    uint8_t elementBytes = 0;              // of a memory access, as its type says
     bool touchesMemory = false;
     bool endsRun = false;                  // may jump, leave or wait
+    Arithmetic arithmetic = Arithmetic::Other;
 };
 
 /// Where an instruction came from.
@@ -48,6 +53,9 @@ struct Statement {
     uint32_t sourceFile = 0; // index in Module::files; 0: not known
     uint32_t sourceLine = 0;
 };
+
+/// The operands of an instruction that has more than six: mma. Kept apart, so that an Instruction is one line of the cache.
+using OperandList = std::array<uint32_t, 14>;
 
 struct Parameter {
     std::string name;
@@ -84,12 +92,14 @@ struct Kernel {
     size_t staticShared = 0;  // bytes; dynamic shared memory begins at dynamicSharedOffset
     size_t dynamicSharedOffset = 0;
     size_t localBytes = 0;    // a thread
-    uint32_t maxThreads = 1024; // from .maxntid / .reqntid
+    uint32_t maxThreads = 256; // from .maxntid / .reqntid; without, a thread may get 255 registers, and a card has 65,536 for a block
     std::vector<Constant> constants;
     std::vector<SpecialRegister> specialRegisters;
     std::vector<Instruction> instructions;
     std::vector<Statement> statements; // where each instruction came from
     std::vector<std::vector<uint32_t>> branchTables; // of brx.idx
+    std::vector<OperandList> operandLists;           // of mma
+    std::vector<std::array<uint32_t, 3>> arithmetic; // fused, products and sums among the instructions before each, and before the end
 };
 
 /// A .global or .const variable of a module; lives as long as the module.
@@ -107,6 +117,8 @@ struct Module {
     std::vector<Variable> variables;
     std::vector<std::unique_ptr<std::byte[]>> variableBytes;
 
+    int capability() const;    // of the target: 80 for sm_80
+    int versionNumber() const; // 78 for 7.8
     const Kernel* find(std::string_view kernelName) const;
     const Variable* findVariable(std::string_view variableName) const;
     const Variable* variableAt(uint64_t address) const;

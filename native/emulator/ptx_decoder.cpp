@@ -21,6 +21,16 @@ const OpcodeTable& opcodes() {
     return table;
 }
 
+Arithmetic arithmeticOf(const std::vector<std::string_view>& opcode) {
+    if (opcode.back() != "f32")
+        return Arithmetic::Other;
+    std::string_view name = opcode[0];
+    return name == "fma" || name == "mad" ? Arithmetic::Fused
+        : name == "mul"                   ? Arithmetic::Product
+        : name == "add" || name == "sub"  ? Arithmetic::Sum
+                                          : Arithmetic::Other;
+}
+
 } // namespace
 
 KernelDecoder::KernelDecoder(Kernel& target, const Scope& moduleScope) : kernel_(target), moduleScope_(moduleScope) {
@@ -67,6 +77,12 @@ void KernelDecoder::decode(const WrittenInstruction& written) {
         decodeBarrier();
     else if (name == "bar" || name == "shfl" || name == "vote" || name == "match" || name == "activemask")
         decodeWarpOperation();
+    else if (name == "mma")
+        decodeMultiply();
+    else if (name == "ldmatrix")
+        decodeMatrixLoad();
+    else if (name == "cp" && written.opcode.size() > 1 && written.opcode[1] == "async")
+        decodeAsyncCopy();
     else if (name == "membar" || name == "fence")
         emit(executeFence, 0, {});
     else if (name == "nanosleep")
@@ -77,6 +93,9 @@ void KernelDecoder::decode(const WrittenInstruction& written) {
 }
 
 void KernelDecoder::decodeByTable(bool isConversion) {
+    for (std::string_view part : written_.opcode)
+        if (part == "bf16" || part == "bf16x2" || part == "tf32" || part == "f16x2")
+            requireTarget(isConversion && part == "bf16" && part == written_.opcode.back() ? 90 : 80, 70); // from bf16: Hopper
     std::string key = opcodeKey();
     auto found = opcodes().find(key);
     if (found == opcodes().end())
@@ -107,7 +126,9 @@ void KernelDecoder::decodeByTable(bool isConversion) {
         else
             values[n] = output(operands[n], form.operands[n], isSigned);
     }
-    emit(form.execute, results, values).immediate = form.immediate;
+    Instruction& i = emit(form.execute, results, values);
+    i.immediate = form.immediate;
+    i.arithmetic = arithmeticOf(written_.opcode);
 }
 
 Instruction& KernelDecoder::emit(Execute execute, size_t results, const std::vector<ValueId>& operands) {
@@ -116,7 +137,12 @@ Instruction& KernelDecoder::emit(Execute execute, size_t results, const std::vec
     i.guard = guard_ & ~predicateMark;
     i.guardFlip = guardFlip_;
     i.index = uint32_t(kernel_.instructions.size() - 1);
-    std::copy(operands.begin(), operands.end(), i.operands.begin());
+    if (operands.size() <= i.operands.size()) {
+        std::copy(operands.begin(), operands.end(), i.operands.begin());
+    } else {
+        i.immediate = int64_t(kernel_.operandLists.size());
+        std::copy(operands.begin(), operands.end(), kernel_.operandLists.emplace_back().begin());
+    }
     operandCounts_.push_back({uint8_t(results), uint8_t(operands.size())});
     kernel_.statements.push_back({written_.line, sourceFile_, sourceLine_});
     return i;

@@ -97,6 +97,13 @@ private:
     void checkParameterAccess(const Operand& address, size_t bytes);
     std::pair<ValueId, bool> addressBase(const Operand& address); // and whether it has 8 bytes per lane
 
+    // ptx_decoder_matrix.cpp
+    void requireTarget(int capability, int version) const; // 80: sm_80, 70: PTX 7.0
+    std::vector<ValueId> registers(const Operand& operand, size_t count, bool areResults); // of a vector {a, b}, 4 bytes per lane
+    void decodeMultiply();
+    void decodeMatrixLoad();
+    void decodeAsyncCopy();
+
     // ptx_decoder_control.cpp
     void decodeBranch(bool indexed);
     void decodeBarrier();
@@ -107,7 +114,8 @@ private:
     struct LifeSpan { // from the first to the last instruction where a value is needed
         uint32_t first = noValue, last = 0;
     };
-    std::vector<LifeSpan> findLifeSpans() const;
+    uint32_t* operandsOf(uint32_t instruction);
+    std::vector<LifeSpan> findLifeSpans();
     void placeValues();
 
     Kernel& kernel_;

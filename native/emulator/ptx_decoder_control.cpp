@@ -126,6 +126,13 @@ void KernelDecoder::finishControlFlow() {
         for (const std::string& label : table)
             targets.push_back(target(label, 0));
     }
+    std::array<uint32_t, 3> before = {};
+    for (const Instruction& i : code) {
+        kernel_.arithmetic.push_back(before);
+        if (i.arithmetic != Arithmetic::Other)
+            before[size_t(i.arithmetic) - 1]++;
+    }
+    kernel_.arithmetic.push_back(before);
     for (size_t n = code.size(); n-- > 0;)
         code[n].runEnd = code[n].endsRun || jumpedTo[n + 1] ? uint32_t(n + 1) : code[n + 1].runEnd;
 }

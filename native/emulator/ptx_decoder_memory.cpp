@@ -172,6 +172,7 @@ void KernelDecoder::decodeMemory(bool write) {
     i.immediate = address.offset;
     i.space = space;
     i.bytes = uint8_t(form.elementBytes * form.count);
+    i.elementBytes = uint8_t(form.elementBytes);
     i.touchesMemory = space != Space::Parameter && space != Space::Constant;
 }
 

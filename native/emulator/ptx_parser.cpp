@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <cstring>
 
 namespace emulator {
@@ -355,6 +356,18 @@ std::unique_ptr<Module> parseModule(std::string_view text) {
     }
     Parser(text, *module).parse();
     return module;
+}
+
+int Module::capability() const {
+    int number = 0;
+    std::sscanf(target.c_str(), "sm_%d", &number);
+    return number;
+}
+
+int Module::versionNumber() const {
+    int major = 0, minor = 0;
+    std::sscanf(version.c_str(), "%d.%d", &major, &minor);
+    return major * 10 + minor;
 }
 
 const Kernel* Module::find(std::string_view kernelName) const {

@@ -55,7 +55,12 @@ struct Run { // instructions that follow each other without a jump in or out
 
 } // namespace
 
-std::vector<KernelDecoder::LifeSpan> KernelDecoder::findLifeSpans() const {
+uint32_t* KernelDecoder::operandsOf(uint32_t n) {
+    Instruction& i = kernel_.instructions[n];
+    return operandCounts_[n].all <= i.operands.size() ? i.operands.data() : kernel_.operandLists[size_t(i.immediate)].data();
+}
+
+std::vector<KernelDecoder::LifeSpan> KernelDecoder::findLifeSpans() {
     const std::vector<Instruction>& code = kernel_.instructions;
     std::vector<Run> runs;
     std::vector<size_t> runOf(code.size() + 1);
@@ -80,12 +85,13 @@ std::vector<KernelDecoder::LifeSpan> KernelDecoder::findLifeSpans() const {
             ValueSet live = liveAfter(runs[r]);
             for (uint32_t n = runs[r].end; n-- > runs[r].first;) {
                 const OperandCount& count = operandCounts_[n];
+                const uint32_t* operands = operandsOf(n);
                 for (size_t k = 0; k < count.results; k++)
-                    if ((code[n].operands[k] & predicateMark) == 0 && code[n].guard == 0)
-                        live.remove(code[n].operands[k]);
+                    if ((operands[k] & predicateMark) == 0 && code[n].guard == 0)
+                        live.remove(operands[k]);
                 for (size_t k = count.results; k < count.all; k++)
-                    if ((code[n].operands[k] & predicateMark) == 0)
-                        live.add(code[n].operands[k]);
+                    if ((operands[k] & predicateMark) == 0)
+                        live.add(operands[k]);
             }
             if (!(live == runs[r].liveBefore)) {
                 runs[r].liveBefore = std::move(live);
@@ -104,8 +110,8 @@ std::vector<KernelDecoder::LifeSpan> KernelDecoder::findLifeSpans() const {
         liveAfter(run).each([&](ValueId value) { touch(value, run.end - 1); });
         for (uint32_t n = run.first; n < run.end; n++)
             for (size_t k = 0; k < operandCounts_[n].all; k++)
-                if ((code[n].operands[k] & predicateMark) == 0)
-                    touch(code[n].operands[k], n);
+                if (ValueId value = operandsOf(n)[k]; (value & predicateMark) == 0)
+                    touch(value, n);
     }
     return spans;
 }
@@ -145,9 +151,11 @@ void KernelDecoder::placeValues() {
         }
     }
 
-    for (Instruction& i : kernel_.instructions)
-        for (size_t k = 0; k < operandCounts_[i.index].all; k++)
-            i.operands[k] = (i.operands[k] & predicateMark) != 0 ? i.operands[k] & ~predicateMark : places[i.operands[k]];
+    for (uint32_t n = 0; n < kernel_.instructions.size(); n++)
+        for (size_t k = 0; k < operandCounts_[n].all; k++) {
+            uint32_t& operand = operandsOf(n)[k];
+            operand = (operand & predicateMark) != 0 ? operand & ~predicateMark : places[operand];
+        }
     for (Constant& constant : kernel_.constants)
         constant.place = places[constant.place];
     for (SpecialRegister& special : kernel_.specialRegisters)

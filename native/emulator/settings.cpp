@@ -24,6 +24,16 @@ bool parseNumber(std::string_view text, Number& number, bool sized = false) {
     }
 }
 
+// "8.0" as 80.
+bool parseCapability(std::string_view text, int& capability) {
+    const size_t dot = text.find('.');
+    int major = 0, minor = 0;
+    if (dot == std::string_view::npos) return false;
+    if (!parseNumber(text.substr(0, dot), major) || !parseNumber(text.substr(dot + 1), minor)) return false;
+    capability = major * 10 + minor;
+    return major >= 5 && major <= 12 && minor >= 0 && minor <= 9;
+}
+
 } // namespace
 
 std::string parseSettings(std::string_view list, Settings& settings) {
@@ -35,10 +45,14 @@ std::string parseSettings(std::string_view list, Settings& settings) {
     const std::map<std::string_view, std::function<bool(std::string_view)>> values = {
         {"shuffle", [&](auto text) { return parseNumber(text, settings.shuffle); }},
         {"devices", [&](auto text) { return parseNumber(text, settings.devices) && settings.devices >= 1 && settings.devices <= 16; }},
+        {"capability", [&](auto text) { return parseCapability(text, settings.capability); }},
         {"memory", [&](auto text) { return parseNumber(text, settings.memory, true) && settings.memory > 0; }},
         {"fail_alloc", [&](auto text) { return parseNumber(text, settings.failAllocation) && settings.failAllocation >= 1; }},
         {"fail_launch", [&](auto text) { return parseNumber(text, settings.failLaunch) && settings.failLaunch >= 1; }},
-        {"fail_grouped", [&](auto text) { return parseNumber(text, settings.failGrouped) && settings.failGrouped >= 1; }}};
+        {"fail_grouped", [&](auto text) { return parseNumber(text, settings.failGrouped) && settings.failGrouped >= 1; }},
+        {"oom_launch", [&](auto text) { return parseNumber(text, settings.oomLaunch) && settings.oomLaunch >= 1; }},
+        {"oom_module", [&](auto text) { return parseNumber(text, settings.oomModule) && settings.oomModule >= 1; }},
+        {"oom_product", [&](auto text) { return parseNumber(text, settings.oomProduct) && settings.oomProduct >= 1; }}};
 
     while (!list.empty()) {
         const size_t comma = list.find(',');

@@ -41,6 +41,7 @@ void Traffic::global(const Warp& warp, const Instruction& i, const uint64_t* add
     }
     counters.bytesRead += reads ? bytes : 0;
     counters.bytesWritten += writes ? bytes : 0;
+    counters.smallElementBytes += i.elementBytes == 1 || i.elementBytes == 2 ? (bytes * reads + bytes * writes) : 0;
     counters.sectors += sectors;
     counters.leastSectors += (bytes + sectorBytes - 1) / sectorBytes;
 }

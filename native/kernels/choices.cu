@@ -3,27 +3,8 @@
 // then compares each with that one.
 #include "ranking.cuh"
 
-// The ranks of a crew of Threads threads: the first Fit of them in shared memory; where there are more, the others are made anew at each
-// look. Threads read back only what they wrote, so no barrier is needed.
-template <int Threads, int Fit, class Make>
-struct StagedRanks
-{
-    Rank* shared; // (Fit)
-    Make make;    // from a number below n to its rank
-
-    DEVICE StagedRanks(Rank* shared, int n, Make make) : shared(shared), make(make)
-    {
-        for (int i = threadIdx.x % Threads; i < n && i < Fit; i += Threads)
-            shared[i] = make(i);
-    }
-
-    DEVICE Rank operator()(int i) const { return i < Fit ? shared[i] : make(i); }
-};
-
-constexpr int RanksThatFit = 4096; // 32 KB per block
-
 // Block (group, run of ExpertsAtOnce experts) of 1024 threads; dynamic shared memory for a counter per expert.
-KERNEL count_choices(
+KERNEL __launch_bounds__(1024) count_choices(
     const int* choices, // (groups, T, K)
     int T, int K, int counted, int E, float scale,
     Target counts)      // (groups, E)

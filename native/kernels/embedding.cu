@@ -1,8 +1,11 @@
 // Rows of a table by id, and back: dtable[v] is the sum of dy over the rows n with ids[n] = v, without atomics.
 //
-// The backward sorts the rows by id first (embedding_sort): each thread has an id and looks for it among all. Then each row of the table is
-// summed (embedding_backward): dy is read once, dtable written once.
+// The backward sorts the rows by id first, stably. Few are sorted in one launch (embedding_sort): each thread has an id and looks for it
+// among all. Many are sorted digit by digit, each in three launches as in routing.cu: pieces of rows count their digits, one sum over all
+// counts makes of each the first place of that piece with that digit, pieces put their rows there. Then each row of the table is summed
+// (embedding_backward): dy is read once, dtable written once.
 #include "rows.cuh"
+#include "table_sum.cuh"
 
 constexpr int IdsAtOnce = 1024;   // that a block looks through together
 constexpr int MostRowsOfSlot = 8;
@@ -80,6 +83,136 @@ KERNEL embedding_sort(const int* ids, int N, int V, int* starts, int* rows)
             rows[next++] = n;
     });
 }
+
+// ---- The sort of many: a warp per piece -------------------------------------------------------------------------------------------------
+
+constexpr int DigitBits = 8, Digits = 1 << DigitBits; // as in CudaBackend.Embedding.cs
+constexpr int DigitsOfLane = Digits / WarpSize;       // lane l counts the digits l, l + 32, ..., in registers
+
+// The digits of a warp's 32 ids, bit by bit.
+struct Ballot
+{
+    uint32 bits[DigitBits]; // the lanes whose digit has the bit
+    uint32 exist;           // the lanes that have an id
+
+    DEVICE Ballot(int digit, bool exists) : exist(__ballot_sync(AllLanes, exists))
+    {
+#pragma unroll
+        for (int i = 0; i < DigitBits; i++)
+            bits[i] = __ballot_sync(AllLanes, digit >> i & 1);
+    }
+
+    // The lanes whose id has this digit.
+    DEVICE uint32 lanes_with(int digit) const
+    {
+        uint32 lanes = exist;
+#pragma unroll
+        for (int i = 0; i < DigitBits; i++)
+            lanes &= digit >> i & 1 ? bits[i] : ~bits[i];
+        return lanes;
+    }
+};
+
+// Runs body(i, id, digit, exists) over the ids of a piece, a warp's 32 at a time; an id that is no row of the table does not exist.
+template <class Body>
+DEVICE void each_of_piece(const int* ids, int N, int V, int shift, int piece, int idsPerPiece, Body body)
+{
+    int end = min((index_t)N, (index_t)(piece + 1) * idsPerPiece);
+    for (int first = piece * idsPerPiece; first < end; first += WarpSize)
+    {
+        int i = first + lane(), id = i < end ? ids[i] : -1;
+        body(i, id, id >> shift & (Digits - 1), (uint32)id < (uint32)V);
+    }
+}
+
+// ids (N); table (Digits, pieces), and behind it four zeros. A block has a piece for each warp.
+KERNEL embedding_count(const int* ids, int N, int V, int shift, int idsPerPiece, int pieces, int* table)
+{
+    int piece = blockIdx.x * (BlockThreads / WarpSize) + warp();
+    if (piece >= pieces)
+        return;
+    int counts[DigitsOfLane] = {};
+    each_of_piece(ids, N, V, shift, piece, idsPerPiece, [&](int, int, int digit, bool exists)
+    {
+        Ballot ballot(digit, exists);
+#pragma unroll
+        for (int j = 0; j < DigitsOfLane; j++)
+            counts[j] += __popc(ballot.lanes_with(j * WarpSize + lane()));
+    });
+#pragma unroll
+    for (int j = 0; j < DigitsOfLane; j++)
+        table[(j * WarpSize + lane()) * pieces + piece] = counts[j];
+    if (piece == 0 && lane() < 4)
+        table[Digits * pieces + lane()] = 0;
+}
+
+// One block of 1024 threads: as route_sum. n: four more than the counts; the first of them becomes the number of all ids that exist.
+KERNEL __launch_bounds__(1024) embedding_sum(int n, int* table)
+{
+    sum_table<1024>(n, table);
+}
+
+// The next order of ids and rows (N), by this digit: sortedIds may be none, those that do not exist come last in it; rows: the order so
+// far, none for that of ids. starts (V + 1), or none: where a digit begins, where it is the whole id.
+KERNEL embedding_place(const int* ids, const int* rows, int N, int V, int shift, int idsPerPiece, int pieces, const int* table,
+    int* sortedIds, int* sortedRows, int* starts)
+{
+    int piece = blockIdx.x * (BlockThreads / WarpSize) + warp();
+    if (piece >= pieces)
+        return;
+    int next[DigitsOfLane], all = table[Digits * pieces];
+#pragma unroll
+    for (int j = 0; j < DigitsOfLane; j++)
+    {
+        int digit = j * WarpSize + lane();
+        next[j] = table[digit * pieces + piece];
+        if (starts != nullptr && piece == 0 && digit < V)
+            starts[digit] = next[j];
+    }
+
+    if (starts != nullptr && piece == 0 && lane() == 0)
+        starts[V] = all;
+    each_of_piece(ids, N, V, shift, piece, idsPerPiece, [&](int i, int id, int digit, bool exists)
+    {
+        Ballot ballot(digit, exists);
+        int place = __popc(ballot.lanes_with(digit) & ((1u << lane()) - 1));
+#pragma unroll
+        for (int j = 0; j < DigitsOfLane; j++)
+        {
+            int first = __shfl_sync(AllLanes, next[j], digit % WarpSize);
+            place += digit / WarpSize == j ? first : 0;
+            next[j] += __popc(ballot.lanes_with(j * WarpSize + lane()));
+        }
+
+        if (!exists)
+            return;
+        sortedRows[place] = rows != nullptr ? rows[i] : i;
+        if (sortedIds != nullptr)
+            sortedIds[place] = id;
+    });
+    for (index_t i = (index_t)all + piece * WarpSize + lane(); i < N && sortedIds != nullptr; i += (index_t)pieces * WarpSize)
+        sortedIds[i] = -1;
+}
+
+// starts[v] = the first place of an id that is not below v. ids (N), sorted, those that do not exist last; starts (V + 1)
+KERNEL embedding_starts(const int* ids, int N, int V, int* starts)
+{
+    index_t v = first_index();
+    if (v > V)
+        return;
+    int low = 0, high = N;
+    while (low < high)
+    {
+        int middle = low + (high - low) / 2;
+        bool isBelow = (uint32)ids[middle] < (uint32)v;
+        low = isBelow ? middle + 1 : low;
+        high = isBelow ? high : middle;
+    }
+
+    starts[v] = low;
+}
+
+// ---- The sums ---------------------------------------------------------------------------------------------------------------------------
 
 // Σ dy[n] over every `step`-th row n of those from `start` to before `end`, four columns.
 template <class T> DEVICE Four sum_of_rows(const T* dy, const int* rows, int start, int end, int step, int column, int C)

@@ -74,6 +74,25 @@ DEVICE Rank last_of_best(int n, int wanted, At at)
     return last;
 }
 
+// The ranks of a crew of Threads threads: the first Fit of them in shared memory; where there are more, the others are made anew at each
+// look. Threads read back only what they wrote, so no barrier is needed.
+template <int Threads, int Fit, class Make>
+struct StagedRanks
+{
+    Rank* shared; // (Fit)
+    Make make;    // from a number below n to its rank
+
+    DEVICE StagedRanks(Rank* shared, int n, Make make) : shared(shared), make(make)
+    {
+        for (int i = threadIdx.x % Threads; i < n && i < Fit; i += Threads)
+            shared[i] = make(i);
+    }
+
+    DEVICE Rank operator()(int i) const { return i < Fit ? shared[i] : make(i); }
+};
+
+constexpr int RanksThatFit = 4096; // 32 KB per block
+
 // ---- The K largest of a row -------------------------------------------------------------------------------------------------------------
 
 // The first rank from `from` on of the E values of a row: the next largest. All lanes of the warp come here.

@@ -11,6 +11,7 @@
 //
 // Bytes: logits are read once; the chosen experts and their exponentials are written once and read once more to be placed.
 #include "ranking.cuh"
+#include "table_sum.cuh"
 
 // ---- 1. Choose and count ----------------------------------------------------------------------------------------------------------------
 
@@ -147,24 +148,8 @@ KERNEL route_count(
 
 // ---- 2. Sum -----------------------------------------------------------------------------------------------------------------------------
 
-// Each element becomes the sum of those before it. n is a multiple of 4: what stands behind the table is not used.
-template <int Threads>
-DEVICE void sum_table(int n, int* table)
-{
-    int before = 0; // the sum of all that went by
-    for (int first = 0; first < n; first += 4 * Threads)
-    {
-        int i = first + 4 * threadIdx.x;
-        int4 counts = i < n ? *(int4*)(table + i) : make_int4(0, 0, 0, 0);
-        int total, sum = before + sum_before<Threads>(counts.x + counts.y + counts.z + counts.w, total);
-        if (i < n)
-            *(int4*)(table + i) = make_int4(sum, sum + counts.x, sum + counts.x + counts.y, sum + counts.x + counts.y + counts.z);
-        before += total;
-    }
-}
-
 // One block of 1024 threads.
-KERNEL route_sum(int n, int* table)
+KERNEL __launch_bounds__(1024) route_sum(int n, int* table)
 {
     sum_table<1024>(n, table);
 }

@@ -123,19 +123,60 @@ KERNEL log_sum_exp_backward(const float* dy, const float* x, const float* y, int
 
 // ---- Cross-entropy: a row with a target below 0 does not count --------------------------------------------------------------------------
 
-// loss = mean over the rows that count of logSumExp − logits[target], in double; 0 when none counts; NaN where a target is no column, as a
-// kernel cannot throw. logits (N, V), targets, logSumExp (N), loss (1); one block
+// Σ logSumExp − logits[target] over the rows from start to before end that count, and how many do, both of the whole block; NaN where a
+// target is no column, as a kernel cannot throw.
+struct RowLosses
+{
+    double sum;
+    int count;
+
+    DEVICE RowLosses(const float* logits, const int* targets, const float* logSumExp, index_t start, index_t end, int V) : sum(0), count(0)
+    {
+        for (index_t n = start + threadIdx.x; n < end; n += BlockThreads)
+        {
+            int target = targets[n];
+            if (target < 0)
+                continue;
+            count++;
+            sum += target < V ? (double)logSumExp[n] - logits[n * V + target] : (double)__int_as_float(0x7FC00000); // a quiet NaN
+        }
+
+        sum = sum_block<BlockThreads>(sum);
+        count = sum_block<BlockThreads>(count);
+    }
+};
+
+// loss = mean over the rows that count of logSumExp − logits[target], in double; 0 when none counts.
+// logits (N, V), targets, logSumExp (N), loss (1); one block: for few rows
 KERNEL cross_entropy_mean(const float* logits, const int* targets, const float* logSumExp, int N, int V, float* loss)
+{
+    RowLosses all(logits, targets, logSumExp, 0, N, V);
+    if (threadIdx.x == 0)
+        loss[0] = (float)(all.sum / max(1, all.count));
+}
+
+// The same over many rows: each block has a part of them. sums, counts (blocks)
+KERNEL cross_entropy_parts(
+    const float* logits, const int* targets, const float* logSumExp, int N, int V, int rowsPerBlock, double* sums, int* counts)
+{
+    index_t start = (index_t)blockIdx.x * rowsPerBlock;
+    RowLosses part(logits, targets, logSumExp, start, min((index_t)N, start + rowsPerBlock), V);
+    if (threadIdx.x == 0)
+    {
+        sums[blockIdx.x] = part.sum;
+        counts[blockIdx.x] = part.count;
+    }
+}
+
+// loss = Σ sums/Σ counts. sums, counts (parts), loss (1); one block
+KERNEL cross_entropy_join(const double* sums, const int* counts, int parts, float* loss)
 {
     double sum = 0;
     int count = 0;
-    for (index_t n = threadIdx.x; n < N; n += BlockThreads)
+    for (int i = threadIdx.x; i < parts; i += BlockThreads)
     {
-        int target = targets[n];
-        if (target < 0)
-            continue;
-        count++;
-        sum += target < V ? (double)logSumExp[n] - logits[n * V + target] : (double)__int_as_float(0x7FC00000); // a quiet NaN
+        sum += sums[i];
+        count += counts[i];
     }
 
     sum = sum_block<BlockThreads>(sum);
@@ -144,13 +185,14 @@ KERNEL cross_entropy_mean(const float* logits, const int* targets, const float* 
         loss[0] = (float)(sum / max(1, count));
 }
 
-// scale = dloss/how many rows count. dloss, scale (1), targets (N); one block
-KERNEL cross_entropy_scale(const float* dloss, const int* targets, int N, float* scale)
+// scale = dloss/how many rows count. dloss, scale (1), targets (N); one block of 1024 threads, each with four rows at a time
+KERNEL __launch_bounds__(1024) cross_entropy_scale(const float* dloss, const int* targets, int N, float* scale)
 {
     int count = 0;
-    for (index_t n = threadIdx.x; n < N; n += BlockThreads)
+#pragma unroll 4
+    for (index_t n = threadIdx.x; n < N; n += 1024)
         count += targets[n] >= 0;
-    count = sum_block<BlockThreads>(count);
+    count = sum_block<1024>(count);
     if (threadIdx.x == 0)
         scale[0] = dloss[0] / max(1, count);
 }

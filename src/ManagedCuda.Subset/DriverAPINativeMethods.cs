@@ -18,6 +18,20 @@ public static class DriverAPINativeMethods
     [DllImport(Library)]
     public static extern CUResult cuDriverGetVersion(ref int driverVersion);
 
+    /// <summary>The driver's own words for its results. They stay in its memory.</summary>
+    public static class ErrorHandling
+    {
+        static ErrorHandling() => NativeLibraries.Resolve();
+
+        /// <summary>The name of a result, as C has it; none of a number that the driver does not know.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuGetErrorName(CUResult error, ref IntPtr pStr);
+
+        /// <summary>What it means, in a few words.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuGetErrorString(CUResult error, ref IntPtr pStr);
+    }
+
     /// <summary>Devices.</summary>
     public static class DeviceManagement
     {
@@ -79,6 +93,16 @@ public static class DriverAPINativeMethods
         /// <summary>A kernel by its name.</summary>
         [DllImport(Library, CharSet = CharSet.Ansi)]
         public static extern CUResult cuModuleGetFunction(ref CUfunction hfunc, CUmodule hmod, string name);
+    }
+
+    /// <summary>Kernels.</summary>
+    public static class FunctionManagement
+    {
+        static FunctionManagement() => NativeLibraries.Resolve();
+
+        /// <summary>One property of a kernel, as the device's compiler made it.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuFuncGetAttribute(ref int pi, CUFunctionAttribute attrib, CUfunction hfunc);
     }
 
     /// <summary>Device memory and pinned host memory.</summary>
@@ -174,6 +198,10 @@ public static class DriverAPINativeMethods
         /// <summary>The host waits for it.</summary>
         [DllImport(Library)]
         public static extern CUResult cuEventSynchronize(CUevent hEvent);
+
+        /// <summary>Milliseconds of the device from one event to another, both made with a time stamp and both happened.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuEventElapsedTime(ref float pMilliseconds, CUevent hStart, CUevent hEnd);
 
         /// <summary>Destroys it.</summary>
         [DllImport(Library)]

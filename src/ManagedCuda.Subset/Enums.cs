@@ -61,9 +61,30 @@ public enum CUEventFlags
     DisableTiming = 2,
 }
 
-/// <summary>Options of the driver's PTX compiler; none is used.</summary>
+/// <summary>Options of the driver's PTX compiler.</summary>
 public enum CUJITOption
 {
+    /// <summary>Where it writes what it has to say of errors.</summary>
+    ErrorLogBuffer = 5,
+
+    /// <summary>The bytes there; it puts back how many it wrote.</summary>
+    ErrorLogBufferSizeBytes = 6,
+}
+
+/// <summary>Questions to a kernel.</summary>
+public enum CUFunctionAttribute
+{
+    /// <summary>The most threads per block that a launch may have.</summary>
+    MaxThreadsPerBlock = 0,
+
+    /// <summary>Bytes of shared memory per block that its source declares.</summary>
+    SharedSizeBytes = 1,
+
+    /// <summary>Bytes of local memory per thread: arrays, and registers that did not fit.</summary>
+    LocalSizeBytes = 3,
+
+    /// <summary>Registers per thread.</summary>
+    NumRegs = 4,
 }
 
 /// <summary>Types of matrix elements.</summary>

@@ -5,7 +5,7 @@ using TinyMoE.Cuda;
 
 namespace TinyMoE.App;
 
-/// <summary>Looks at all that CUDA needs, and tries every kernel of the contract on every device.</summary>
+/// <summary>Looks at all that CUDA needs, and tries every kernel of the contract on every device, in every mode that it has.</summary>
 public static class Doctor
 {
     /// <summary>
@@ -14,60 +14,114 @@ public static class Doctor
     /// </summary>
     private static readonly KernelSizes Even = new(N: 96, C: 64, V: 128, B: 3, H: 4, KvHeads: 2, D: 16, E: 8, K: 2, F: 32);
 
+    /// <summary>Families whose operands tensor cores round; the others compute the same in each mode.</summary>
+    private static readonly HashSet<string> Rounded = ["MatMul", "Grouped", "Attention", "FeedForward"];
+
     /// <summary>The whole examination. Each device is told to <paramref name="onDevice"/> as soon as it is tested.</summary>
-    public static DoctorReport Examine(Action<DeviceReport>? onDevice = null)
+    /// <param name="onDevice">Hears of each device.</param>
+    /// <param name="compilesAnew">Whether to measure as well how long the driver compiles when it has kept nothing.</param>
+    public static DoctorReport Examine(Action<DeviceReport>? onDevice = null, bool compilesAnew = false)
     {
         PtxModule[] modules = [.. Ptx.All.Select(ptx => new PtxModule(ptx.File, ptx.Kernels().Count(), SourceHash(ptx)))];
+        List<DeviceReport> devices = [];
         Version? driver = null;
+        (string? failure, bool failed) = (null, false);
         try
         {
             driver = CudaDriver.Version;
-            List<DeviceReport> devices = [];
             foreach (CudaDeviceInfo info in CudaDriver.Devices())
             {
-                devices.Add(Test(info));
+                devices.Add(Test(info, compilesAnew));
                 onDevice?.Invoke(devices[^1]);
             }
 
-            return new DoctorReport(CudaDriver.Bindings, modules, driver, devices, null, devices.Any(device => device.Failed));
+            failed = devices.Any(device => device.Failed);
         }
         catch (CudaFailure e)
         {
-            return new DoctorReport(CudaDriver.Bindings, modules, driver, [], e.Message, Failed: !e.NoDevice);
+            (failure, failed) = (e.Message, !e.NoDevice);
+            devices.Clear();
         }
+
+        string? path = driver is null ? null : CudaDriver.LibraryPath;
+        return new DoctorReport(CudaDriver.Bindings, modules, driver, path, CudaVariable.Set(), devices, failure, failed);
     }
 
+    /// <summary>
+    /// How far a case may be from the processor. TF32 keeps 10 bits of an operand's mantissa, bfloat16 7: half a unit in the last place
+    /// is 2^-11 or 2^-8 of an operand, and errors of sums of some dozen products of numbers below 1 stay below a few of these.
+    /// </summary>
+    internal static double ToleranceOf(KernelCase tried, TensorCores mode) => Rounded.Contains(tried.Family)
+        ? mode switch
+        {
+            TensorCores.Tf32 => Math.Max(tried.Tolerance, 8e-3),
+            TensorCores.Bfloat16 => Math.Max(tried.Tolerance, 6e-2),
+            _ => tried.Tolerance,
+        }
+        : tried.Tolerance;
+
     /// <summary>Every kernel case on one device. The first failure of the driver ends the test: the device answers nothing more.</summary>
-    private static DeviceReport Test(CudaDeviceInfo info)
+    private static DeviceReport Test(CudaDeviceInfo info, bool compilesAnew)
     {
+        DeviceReport report = new(info);
         List<FamilyReport> families = [];
-        Version? blas = null;
         Stopwatch clock = Stopwatch.StartNew();
         try
         {
             using CudaBackend device = new(info.Index);
             using CpuBackend cpu = new();
-            blas = device.BlasVersion;
-            foreach (IGrouping<string, KernelCase> family in Cases().GroupBy(c => c.Family))
+            report = report with
             {
-                (KernelCase Case, double Error)[] errors = [.. family.Select(c => (c, c.ErrorOn(device, cpu)))];
-                IEnumerable<string> wrong = errors.Where(e => !(e.Error <= e.Case.Tolerance)).Select(e => e.Case.Name).Distinct();
-                families.Add(new FamilyReport(family.Key, errors.Length, errors.Max(e => e.Error), [.. wrong]));
+                Blas = device.BlasVersion,
+                BlasPath = CudaBackend.BlasPath,
+                Modules = [.. device.Modules.Select(module => new CompiledModule(module.File, module.Time))],
+                Kernels = device.ReportKernels(),
+                ColdCompilation = compilesAnew ? device.CompileAnew() : null,
+            };
+            foreach (CudaOptions mode in Modes(info))
+            {
+                device.Use(mode);
+                foreach (IGrouping<string, KernelCase> family in Cases(mode).GroupBy(c => c.Family))
+                    families.Add(Test(family, mode, device, cpu));
             }
 
-            return new DeviceReport(info, blas, families, clock.Elapsed, null);
+            return report with { Families = families, Notes = [.. Notes(families)], Time = clock.Elapsed };
         }
         catch (TinyMoEException e)
         {
-            return new DeviceReport(info, blas, families, clock.Elapsed, e.Message);
+            return report with { Families = families, Time = clock.Elapsed, Failure = e.Message };
         }
     }
 
-    private static IEnumerable<KernelCase> Cases() =>
+    private static FamilyReport Test(IGrouping<string, KernelCase> family, CudaOptions mode, CudaBackend device, CpuBackend cpu)
+    {
+        (KernelCase Case, double Error)[] errors = [.. family.Select(c => (c, c.ErrorOn(device, cpu)))];
+        IEnumerable<string> wrong = errors.Where(e => !(e.Error <= ToleranceOf(e.Case, mode.TensorCores)))
+            .Select(e => e.Case.Name).Distinct();
+        return new FamilyReport(
+            family.Key, mode.TensorCores, mode.Grouped, errors.Length, errors.Max(e => e.Error),
+            errors.Max(e => ToleranceOf(e.Case, mode.TensorCores)), [.. wrong]);
+    }
+
+    /// <summary>What a card can be told to do: each way to use its tensor cores, and in each the ways to multiply for experts.</summary>
+    private static IEnumerable<CudaOptions> Modes(CudaDeviceInfo info) =>
+        from cores in info.HasTf32AndBfloat16 ? Enum.GetValues<TensorCores>() : [TensorCores.Off]
+        from grouped in Enum.GetValues<GroupedProducts>()
+        select new CudaOptions { TensorCores = cores, Grouped = grouped };
+
+    /// <summary>All cases where a mode is first tried; of another way to multiply for experts those of experts, stored only.</summary>
+    private static IEnumerable<KernelCase> Cases(CudaOptions mode) =>
         from sizes in (KernelSizes[])[Even, KernelSizes.Odd]
-        from adds in (bool[])[false, true]
+        from adds in mode.Grouped == default && mode.TensorCores == default ? (bool[])[false, true] : [false]
         from c in KernelCaseList.Of(sizes, adds)
+        where mode.Grouped == default || c.Family == "Grouped"
         select c;
+
+    /// <summary>A mode that should round, and does not: the environment forbids it, or this cuBLAS has no kernel for it.</summary>
+    private static IEnumerable<string> Notes(List<FamilyReport> families) =>
+        from family in families
+        where family.Family == "MatMul" && family.TensorCores != TensorCores.Off && family.LargestError <= KernelCase.UsualTolerance
+        select $"--tensor-cores {family.TensorCores.ToString().ToLowerInvariant()} rounds nothing here: products are as exact as without";
 
     private static string SourceHash(Ptx ptx)
     {

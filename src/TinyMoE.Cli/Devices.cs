@@ -27,8 +27,8 @@ internal sealed class DeviceOptions
         Names<TensorCores>());
 
     private readonly Option<string?> grouped = Options.OneOf("--grouped",
-        "How a card multiplies for experts: as is faster for their sizes, in one call of cuBLAS, or in a loop of one call per expert;"
-        + " auto if not said.",
+        "How a card multiplies for experts: as is faster for their sizes, in one call of cuBLAS, in a loop of one call per expert, or by"
+        + " kernels of its own, for which the host waits for no router; auto if not said.",
         Names<GroupedProducts>());
 
     public void AddTo(Command command)

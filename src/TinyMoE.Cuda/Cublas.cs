@@ -36,20 +36,23 @@ internal sealed unsafe class Cublas : IDisposable
         this.device = device;
         try
         {
-            Check(Blas.cublasCreate_v2(ref handle), nameof(Blas.cublasCreate_v2));
+            CublasStatus status = Blas.cublasCreate_v2(ref handle);
+            if (status != CublasStatus.Success) // most often it is newer than the driver, or too new for the card
+                throw Failure(nameof(Blas.cublasCreate_v2), $" of {LoadedLibraries.Cublas ?? "cuBLAS"}", status);
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or BadImageFormatException)
         {
             throw new CudaFailure(
-                "No cuBLAS: its library (libcublas.so.12, cublas64_12.dll) cannot be loaded. "
-                + "Install cuBLAS of CUDA 11 or newer, or use the CPU.", e);
+                "No cuBLAS: its library (libcublas.so.12, cublas64_12.dll; "
+                + $"this driver runs those of CUDA 11 to {CudaDriver.Version.Major}) "
+                + "is neither on the loader's path nor in a folder of CUDA or Python. "
+                + "Install it, or set TINYMOE_CUBLAS_LIBRARY to its file, or use the CPU.", e);
         }
 
         try
         {
             Check(Blas.cublasSetStream_v2(handle, device.Stream), nameof(Blas.cublasSetStream_v2));
-            Check(Blas.cublasSetMathMode(handle, tensorCores == TensorCores.Tf32 ? ManagedCuda.CudaBlas.Math.TF32TensorOpMath
-                : ManagedCuda.CudaBlas.Math.DefaultMath), nameof(Blas.cublasSetMathMode));
+            Use(tensorCores);
             int version = 0;
             Check(Blas.cublasGetVersion_v2(handle, ref version), nameof(Blas.cublasGetVersion_v2));
             Version = new Version(version / 10000, version / 100 % 100, version % 100);
@@ -64,40 +67,61 @@ internal sealed unsafe class Cublas : IDisposable
     /// <summary>The version of the library.</summary>
     public Version Version { get; }
 
+    /// <summary>From now on float32 products may round their operands, or may not.</summary>
+    public void Use(TensorCores tensorCores) => Check(
+        Blas.cublasSetMathMode(handle, tensorCores == TensorCores.Tf32 ? ManagedCuda.CudaBlas.Math.TF32TensorOpMath
+            : ManagedCuda.CudaBlas.Math.DefaultMath),
+        nameof(Blas.cublasSetMathMode));
+
     /// <summary>A product of float32 matrices.</summary>
     public void Multiply(in Product p)
     {
         float one = 1f, beta = p.Adds ? 1f : 0f;
-        Check(
-            Blas.cublasSgemm_v2(
+        CublasStatus status;
+        bool mayRepeat = true;
+        do
+        {
+            status = Blas.cublasSgemm_v2(
                 handle, Flag(p.TransposeB), Flag(p.TransposeA), p.Columns, p.Rows, p.Inner,
-                ref one, At(p.B), RowB(p), At(p.A), RowA(p), ref beta, At(p.C), p.Columns),
-            "cublasSgemm", in p);
+                ref one, At(p.B), RowB(p), At(p.A), RowA(p), ref beta, At(p.C), p.Columns);
+        }
+        while (Repeats(status, ref mayRepeat));
+        Check(status, "cublasSgemm", in p);
     }
 
     /// <summary>The same product for <paramref name="batch"/> matrices that lie one behind the other.</summary>
     public void Multiply(in Product p, int batch)
     {
         float one = 1f, beta = p.Adds ? 1f : 0f;
-        Check(
-            Blas.cublasSgemmStridedBatched(
+        CublasStatus status;
+        bool mayRepeat = true;
+        do
+        {
+            status = Blas.cublasSgemmStridedBatched(
                 handle, Flag(p.TransposeB), Flag(p.TransposeA), p.Columns, p.Rows, p.Inner,
                 ref one, At(p.B), RowB(p), (long)p.Inner * p.Columns, At(p.A), RowA(p), (long)p.Rows * p.Inner, ref beta, At(p.C),
-                p.Columns, (long)p.Rows * p.Columns, batch),
-            "cublasSgemmStridedBatched", in p, batch);
+                p.Columns, (long)p.Rows * p.Columns, batch);
+        }
+        while (Repeats(status, ref mayRepeat));
+        Check(status, "cublasSgemmStridedBatched", in p, batch);
     }
 
     /// <summary>A product of matrices in bfloat16 with a sum in float32 and a result in it or in bfloat16, on tensor cores.</summary>
     public void MultiplyBfloat16(in Product p, ElementType result = ElementType.Float32)
     {
         float one = 1f, beta = p.Adds ? 1f : 0f;
-        Check(
-            Blas.cublasGemmEx(
+        CublasStatus status;
+        bool mayRepeat = true;
+        do
+        {
+            status = Blas.cublasGemmEx(
                 handle, Flag(p.TransposeB), Flag(p.TransposeA), p.Columns, p.Rows, p.Inner,
                 (nint)(&one), At(p.B), cudaDataType.CUDA_R_16BF, RowB(p), At(p.A), cudaDataType.CUDA_R_16BF, RowA(p),
                 (nint)(&beta), At(p.C), result == ElementType.Bfloat16 ? cudaDataType.CUDA_R_16BF : cudaDataType.CUDA_R_32F, p.Columns,
-                ComputeType.Compute32F, GemmAlgo.Default),
-            "cublasGemmEx", in p);
+                ComputeType.Compute32F, GemmAlgo.Default);
+        }
+        while (Repeats(status, ref mayRepeat));
+        Check(status, "cublasGemmEx", in p);
     }
 
     /// <summary>
@@ -110,12 +134,18 @@ internal sealed unsafe class Cublas : IDisposable
         try
         {
             int count = sizes.Count;
-            CublasStatus status = Blas.cublasSgemmGroupedBatched(
-                handle, sizes.TransposeB, sizes.TransposeA, sizes.Columns, sizes.Rows, sizes.Inner,
-                sizes.Alpha, At(addresses), sizes.RowB, At(addresses + count * sizeof(nint)), sizes.RowA,
-                sizes.Beta, At(addresses + 2 * count * sizeof(nint)), sizes.Columns, count, sizes.Ones);
+            CublasStatus status;
+            bool mayRepeat = true;
+            do
+            {
+                status = Blas.cublasSgemmGroupedBatched(
+                    handle, sizes.TransposeB, sizes.TransposeA, sizes.Columns, sizes.Rows, sizes.Inner,
+                    sizes.Alpha, At(addresses), sizes.RowB, At(addresses + count * sizeof(nint)), sizes.RowA,
+                    sizes.Beta, At(addresses + 2 * count * sizeof(nint)), sizes.Columns, count, sizes.Ones);
+            }
+            while (Repeats(status, ref mayRepeat));
             if (status != CublasStatus.Success && hasGrouped)
-                throw device.Failure("cublasSgemmGroupedBatched", $" of {count} products", NameOf(status));
+                throw Failure("cublasSgemmGroupedBatched", $" of {count} products", status);
             return hasGrouped = status == CublasStatus.Success;
         }
         catch (EntryPointNotFoundException)
@@ -143,29 +173,29 @@ internal sealed unsafe class Cublas : IDisposable
 
     private static CUdeviceptr At(nint address) => new(address);
 
-    private static string NameOf(CublasStatus status) => (int)status switch
-    {
-        1 => "CUBLAS_STATUS_NOT_INITIALIZED",
-        3 => "CUBLAS_STATUS_ALLOC_FAILED",
-        7 => "CUBLAS_STATUS_INVALID_VALUE",
-        8 => "CUBLAS_STATUS_ARCH_MISMATCH",
-        11 => "CUBLAS_STATUS_MAPPING_ERROR",
-        13 => "CUBLAS_STATUS_EXECUTION_FAILED",
-        14 => "CUBLAS_STATUS_INTERNAL_ERROR",
-        15 => "CUBLAS_STATUS_NOT_SUPPORTED",
-        16 => "CUBLAS_STATUS_LICENSE_ERROR",
-        int number => $"cuBLAS status {number}",
-    };
-
     private void Check(CublasStatus status, string call)
     {
         if (status != CublasStatus.Success)
-            throw device.Failure(call, "", NameOf(status));
+            throw Failure(call, "", status);
     }
 
     private void Check(CublasStatus status, string call, in Product product, int batch = 1)
     {
         if (status != CublasStatus.Success)
-            throw device.Failure(call, $" of {product}{(batch > 1 ? $", {batch} of them" : "")}", NameOf(status));
+            throw Failure(call, $" of {product}{(batch > 1 ? $", {batch} of them" : "")}", status);
     }
+
+    /// <summary>Whether the same call is worth another try, once: cuBLAS found no memory for
+    /// its workspace or its kernels, did nothing, and the pool had some to give.</summary>
+    private bool Repeats(CublasStatus status, ref bool may)
+    {
+        if (status != CublasStatus.AllocFailed || !may)
+            return false;
+        may = false;
+        return device.Reclaim();
+    }
+
+    private CudaFailure Failure(string call, string sizes, CublasStatus status) => status == CublasStatus.AllocFailed
+        ? device.OutOfMemory($"{call}{sizes} found none left")
+        : device.Failure(call, sizes, CudaErrors.NameOf(status));
 }

@@ -3,8 +3,8 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// Products of experts. Their sizes are known on the device first;
-// PublishedOffsets has them on the host by the time that they are needed here.
+// Products of experts. Their sizes are known on the device first; PublishedOffsets has them
+// on the host by the time that cuBLAS needs them here. Kernels of our own do not: CudaBackend.GroupedProducts.cs.
 public sealed unsafe partial class CudaBackend
 {
     // Products of so many multiply-adds on average are faster by themselves; see GoTogether.
@@ -21,6 +21,12 @@ public sealed unsafe partial class CudaBackend
     {
         if (y.IsNone || N == 0 || outputs == 0)
             return;
+        if (OwnGrouped)
+        {
+            OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
+            return;
+        }
+
         MultiplyRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
         Finish(y.Values, epilogue, offsets, E, N, outputs);
     }
@@ -30,6 +36,12 @@ public sealed unsafe partial class CudaBackend
     {
         if (dx.IsNone || N == 0 || inputs == 0)
             return;
+        if (OwnGrouped)
+        {
+            OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
+            return;
+        }
+
         MultiplyRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
     }
 
@@ -38,6 +50,12 @@ public sealed unsafe partial class CudaBackend
     {
         if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0)
             return;
+        if (OwnGrouped)
+        {
+            OwnGroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
+            return;
+        }
+
         ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
         BeginProducts(E);
         for (int e = 0; e < E; e++)
@@ -59,7 +77,7 @@ public sealed unsafe partial class CudaBackend
     public override void GroupedMatMul(
         Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
-        if (inputs == 0 || !TakesNarrow(x, w, y, epilogue))
+        if (OwnGrouped || inputs == 0 || !TakesNarrow(x, w, y, epilogue))
         {
             base.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, in epilogue);
             return;
@@ -74,7 +92,7 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        if (outputs == 0 || !TakesNarrow(dy, w, dx, default))
+        if (OwnGrouped || outputs == 0 || !TakesNarrow(dy, w, dx, default))
             base.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
         else if (!dx.IsNone && N > 0 && inputs > 0)
             MultiplyNarrowRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
@@ -83,7 +101,8 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
-        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32 || !TakesNarrow(dy, x, dw, default))
+        if (OwnGrouped || dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32
+            || !TakesNarrow(dy, x, dw, default))
         {
             base.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
             return;
@@ -227,7 +246,7 @@ public sealed unsafe partial class CudaBackend
     /// </summary>
     internal static bool GoTogether(ReadOnlySpan<Product> all, CudaOptions options)
     {
-        if (all.Length < 2 || options.Grouped == GroupedProducts.Loop)
+        if (all.Length < 2 || options.Grouped is GroupedProducts.Loop or GroupedProducts.Own)
             return false;
         (long work, int inner, nint addresses) = (0, 0, 0);
         foreach (ref readonly Product product in all)

@@ -20,14 +20,18 @@ public sealed unsafe partial class CudaBackend
         {
             for (int i = 0; i < arguments.Length; i++)
                 argumentAddresses[i] = Argument.AddressOf(first + i);
-            CUResult result = Driver.Launch.cuLaunchKernel(
-                found.Function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)grid.Threads, 1, 1, (uint)grid.SharedBytes, device.Stream,
-                argumentAddresses, null);
+            CUResult result = Queue(found, grid);
+            if (result == CUResult.ErrorOutOfMemory && device.Reclaim()) // its local memory, or its code, found none
+                result = Queue(found, grid);
             if (result != CUResult.Success)
                 throw device.Failure(
                     $"The launch of {kernel}", $" ({grid.X} x {grid.Y} x {grid.Z} blocks of {grid.Threads} threads)", result);
         }
     }
+
+    private CUResult Queue(Kernel kernel, Grid grid) => Driver.Launch.cuLaunchKernel(
+        kernel.Function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)grid.Threads, 1, 1, (uint)grid.SharedBytes, device.Stream,
+        argumentAddresses, null);
 
     private static void CheckSizes(Kernel kernel, ReadOnlySpan<Argument> arguments)
     {

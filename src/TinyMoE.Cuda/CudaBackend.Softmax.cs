@@ -5,6 +5,9 @@ namespace TinyMoE.Cuda;
 // native/kernels/softmax.cu
 public sealed unsafe partial class CudaBackend
 {
+    /// <summary>Rows whose losses one block adds up, and of more, those of a block: four per thread, for blocks enough.</summary>
+    private const int MostRowsOfOneMean = 2048, RowsOfMean = 1024;
+
     /// <inheritdoc/>
     public override void SoftmaxForward(Floats x, int N, int C, Floats y) => Launch("softmax_forward", TeamGrid(N, C), x, N, C, y);
 
@@ -29,7 +32,20 @@ public sealed unsafe partial class CudaBackend
     public override void CrossEntropyForward(Floats logits, Ints targets, int N, int V, Floats loss, Floats logSumExp)
     {
         LogSumExpForward(logits, N, V, logSumExp);
-        Launch("cross_entropy_mean", new Grid(1), logits, targets, logSumExp, N, V, loss);
+        if (N <= MostRowsOfOneMean)
+        {
+            Launch("cross_entropy_mean", new Grid(1), logits, targets, logSumExp, N, V, loss);
+            return;
+        }
+
+        int parts = Ceiling.Divide(N, RowsOfMean);
+        DeviceBuffer sumScratch = Pool.Rent((long)parts * sizeof(double)), countScratch = Pool.Rent((long)parts * sizeof(int));
+        View<double> sums = sumScratch.As<double>(parts);
+        Ints counts = countScratch.As<int>(parts);
+        Launch("cross_entropy_parts", new Grid(parts), logits, targets, logSumExp, N, V, RowsOfMean, sums, counts);
+        Launch("cross_entropy_join", new Grid(1), sums, counts, parts, loss);
+        Pool.Return(countScratch);
+        Pool.Return(sumScratch);
     }
 
     /// <inheritdoc/>
@@ -39,7 +55,7 @@ public sealed unsafe partial class CudaBackend
             return;
         DeviceBuffer scratch = Pool.Rent(sizeof(float));
         Floats scale = scratch.As<float>(1);
-        Launch("cross_entropy_scale", new Grid(1), dloss, targets, N, scale);
+        Launch("cross_entropy_scale", new Grid(1, Threads: 1024), dloss, targets, N, scale);
         Launch("cross_entropy_backward", WalkGrid(N, V, rows: 4), scale, logits, targets, logSumExp, N, V, dlogits);
         Pool.Return(scratch);
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -43,6 +44,9 @@ public sealed unsafe partial class CudaBackend
             throw new ArgumentException($"{offsets.Length} offsets do not match {destination.Length} host elements.");
         HostOffsets(offsets).CopyTo(destination);
     }
+
+    /// <inheritdoc/>
+    public override IDeviceClock? Clock => clock;
 
     /// <inheritdoc/>
     public override void Synchronize()
@@ -116,12 +120,16 @@ public sealed unsafe partial class CudaBackend
     /// <summary>A thread for each four columns of each row.</summary>
     private static Grid QuadsOfRows(int N, int C) => Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1);
 
-    /// <summary>The kernel launched last made these offsets: their way to the host begins,
-    /// so that the grouped products that follow need not wait for more than it.</summary>
+    /// <summary>The kernel launched last made these offsets: their way to the host begins, so that
+    /// the grouped products that follow need not wait for more than it. Where products read them
+    /// on the device, nothing is copied until somebody asks.</summary>
     internal void PublishOffsets(Ints offsets)
     {
         device.MakeCurrent();
-        publishedOffsets.Publish(offsets);
+        if (OwnGrouped)
+            publishedOffsets.Forget(offsets.Address, (long)offsets.Length * sizeof(int));
+        else
+            publishedOffsets.Publish(offsets);
     }
 
     /// <summary>A copy to memory of the garbage collector, where it lies: slower by the byte, and nothing is copied twice.</summary>

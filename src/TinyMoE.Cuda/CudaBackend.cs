@@ -10,12 +10,13 @@ namespace TinyMoE.Cuda;
 /// </summary>
 public sealed unsafe partial class CudaBackend : WideningBackend
 {
-    private readonly CudaOptions options;
     private readonly CudaDevice device;
     private readonly KernelModules kernels;
     private readonly Cublas blas;
     private readonly Staging staging;
     private readonly PublishedOffsets publishedOffsets;
+    private readonly CudaClock clock;
+    private CudaOptions options;
 
     /// <summary>A backend on device number <paramref name="device"/>.</summary>
     /// <exception cref="TinyMoEException">No driver, no such device, too old, or no cuBLAS: one line that says what to do.</exception>
@@ -32,13 +33,13 @@ public sealed unsafe partial class CudaBackend : WideningBackend
         this.device = new CudaDevice(device);
         try
         {
+            this.device.Info.Require(this.options.TensorCores);
+            clock = new CudaClock(this.device);
             kernels = new KernelModules(this.device);
             blas = new Cublas(this.device, this.options.TensorCores);
             staging = new Staging(this.device);
             publishedOffsets = new PublishedOffsets(this.device);
-            HasBfloat16Products = this.device.Info.ComputeCapability.Major >= 8;
-            DeviceAllocator allocator = new(this.device);
-            Pool = allocator.Pool = new MemoryPool(allocator, granularity);
+            Pool = this.device.Pool = new MemoryPool(new DeviceAllocator(this.device), granularity);
         }
         catch
         {
@@ -56,17 +57,46 @@ public sealed unsafe partial class CudaBackend : WideningBackend
     /// <summary>The version of cuBLAS.</summary>
     public Version BlasVersion => blas.Version;
 
-    /// <summary>Whether cuBLAS multiplies bfloat16 on this card; tests say so of an emulated one of any compute capability.</summary>
-    internal bool HasBfloat16Products { get; init; }
+    /// <summary>The file that cuBLAS was loaded from; null where the system does not tell.</summary>
+    public static string? BlasPath => LoadedLibraries.Cublas;
+
+    /// <summary>The modules of kernels, as they were compiled or found in the driver's cache when this backend was opened.</summary>
+    internal IReadOnlyList<LoadedModule> Modules => kernels.Modules;
+
+    /// <summary>Every kernel as the driver compiled it.</summary>
+    internal IReadOnlyList<KernelReport> ReportKernels()
+    {
+        device.MakeCurrent();
+        return [.. from module in kernels.Modules from kernel in module.Kernels select KernelReport.Of(module.File, kernel, device)];
+    }
+
+    /// <summary>Whether cuBLAS multiplies bfloat16 on this card.</summary>
+    private bool HasBfloat16Products => device.Info.ComputeCapability.Major >= 8;
 
     /// <summary>How often the host waited for the device.</summary>
     internal long Synchronizations => device.Synchronizations;
+
+    /// <summary>From now on computes as these options say.</summary>
+    internal void Use(CudaOptions other)
+    {
+        device.Info.Require(other.TensorCores);
+        blas.Use(other.TensorCores);
+        options = other;
+    }
+
+    /// <summary>Compiles all modules once more, past the driver's cache of what it compiled before; returns how long that took.</summary>
+    internal TimeSpan CompileAnew()
+    {
+        device.MakeCurrent();
+        return KernelModules.CompileAnew(device);
+    }
 
     /// <inheritdoc/>
     public override void Dispose()
     {
         // Any of them may be missing: the constructor comes here when it fails.
         device.Drain();
+        clock?.Dispose();
         publishedOffsets?.Dispose();
         staging?.Dispose();
         Pool?.Dispose();

@@ -52,6 +52,9 @@ internal sealed class CudaDevice : IDisposable
     /// <summary>How often the host waited for the device.</summary>
     public long Synchronizations { get; private set; }
 
+    /// <summary>The pool of the device's memory, which keeps what it may want again; null until there is one.</summary>
+    public MemoryPool? Pool { get; set; }
+
     /// <summary>Binds the context to this thread: the driver takes every call for the thread's own.</summary>
     public void MakeCurrent()
     {
@@ -80,15 +83,18 @@ internal sealed class CudaDevice : IDisposable
     {
         nint address = 0;
         CUResult result = Driver.MemoryManagement.cuMemAllocHost_v2(ref address, bytes);
+        if (result == CUResult.ErrorOutOfMemory && Reclaim())
+            result = Driver.MemoryManagement.cuMemAllocHost_v2(ref address, bytes);
         return result == CUResult.Success ? address
             : throw Failure(nameof(Driver.MemoryManagement.cuMemAllocHost_v2), $" of {Size.Of(bytes)} on the host", result);
     }
 
-    /// <summary>A new event that takes no time stamp.</summary>
-    public CUevent NewEvent()
+    /// <summary>A new event, which takes no time stamp unless it is <paramref name="timed"/>.</summary>
+    public CUevent NewEvent(bool timed = false)
     {
         CUevent created = default;
-        Check(Driver.Events.cuEventCreate(ref created, CUEventFlags.DisableTiming), nameof(Driver.Events.cuEventCreate));
+        Check(Driver.Events.cuEventCreate(ref created, timed ? CUEventFlags.Default : CUEventFlags.DisableTiming),
+            nameof(Driver.Events.cuEventCreate));
         return created;
     }
 
@@ -100,7 +106,9 @@ internal sealed class CudaDevice : IDisposable
     }
 
     /// <summary>The error of a call: <paramref name="sizes"/> are what it was called with, as " of 16 MiB".</summary>
-    public CudaFailure Failure(string call, string sizes, CUResult result) => Failure(call, sizes, NameOf(result));
+    public CudaFailure Failure(string call, string sizes, CUResult result) => result == CUResult.ErrorOutOfMemory
+        ? OutOfMemory($"{call}{sizes} found none left")
+        : Failure(call, sizes, CudaErrors.NameOf(result));
 
     /// <inheritdoc cref="Failure(string, string, CUResult)"/>
     public CudaFailure Failure(string call, string sizes, string error)
@@ -110,37 +118,38 @@ internal sealed class CudaDevice : IDisposable
         return new CudaFailure($"{call}{sizes} failed on {Info} with {error} ({memory}).");
     }
 
+    /// <summary>
+    /// Gives the device what the pool only keeps for later, when something else has no memory left: a kernel's local memory, cuBLAS's
+    /// workspace, the compiled PTX. False where there was nothing to give: then asking again is of no use.
+    /// </summary>
+    public bool Reclaim()
+    {
+        Drain();
+        return Pool?.FreeWaiting() > 0;
+    }
+
+    /// <summary>The error of memory that is not there; <paramref name="what"/> says what for, as "500 MiB were asked for".</summary>
+    public CudaFailure OutOfMemory(string what)
+    {
+        string free = FreeMemory() is { } left ? $"{Size.Of(left)} of {Size.Of(Info.MemoryBytes)} are free" : "what is free is unknown";
+        return new CudaFailure(
+            $"Out of memory on {Info}: {what}, {free}{LiveMemory()}. Use a smaller batch, context or model, or more micro-batches.");
+    }
+
+    private string LiveMemory()
+    {
+        if (Pool is null)
+            return "";
+        string live = string.Join(", ", Pool.LargestOrigins(5).Select(use => $"{use.Origin} {Size.Of(use.Bytes)} in {use.Buffers}"));
+        return $", {Size.Of(Pool.LiveBytes)} are live in {Pool.LiveBuffers} buffers{(live.Length > 0 ? $" (most: {live})" : "")}";
+    }
+
     /// <summary>Bytes free on the card, null when it does not say.</summary>
     public static long? FreeMemory()
     {
         SizeT free = default, total = default;
         return Driver.MemoryManagement.cuMemGetInfo_v2(ref free, ref total) == CUResult.Success ? (long)free : null;
     }
-
-    /// <summary>The name that C has for an error, with what usually stands behind it.</summary>
-    public static string NameOf(CUResult result) => (int)result switch
-    {
-        1 => "CUDA_ERROR_INVALID_VALUE",
-        2 => "CUDA_ERROR_OUT_OF_MEMORY",
-        3 => "CUDA_ERROR_NOT_INITIALIZED",
-        4 => "CUDA_ERROR_DEINITIALIZED",
-        100 => "CUDA_ERROR_NO_DEVICE",
-        101 => "CUDA_ERROR_INVALID_DEVICE",
-        200 => "CUDA_ERROR_INVALID_IMAGE",
-        201 => "CUDA_ERROR_INVALID_CONTEXT",
-        209 => "CUDA_ERROR_NO_BINARY_FOR_GPU",
-        218 => "CUDA_ERROR_INVALID_PTX",
-        222 => "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
-        400 => "CUDA_ERROR_INVALID_HANDLE",
-        500 => "CUDA_ERROR_NOT_FOUND",
-        700 => "CUDA_ERROR_ILLEGAL_ADDRESS, a kernel of this process read or wrote outside its memory",
-        701 => "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES",
-        702 => "CUDA_ERROR_LAUNCH_TIMEOUT",
-        716 => "CUDA_ERROR_MISALIGNED_ADDRESS, in a kernel of this process",
-        719 => "CUDA_ERROR_LAUNCH_FAILED, in a kernel of this process",
-        999 => "CUDA_ERROR_UNKNOWN",
-        int number => $"CUDA error {number}",
-    };
 
     /// <summary>Waits for both streams before memory is freed that their work
     /// may still use; what went wrong on them is told elsewhere.</summary>

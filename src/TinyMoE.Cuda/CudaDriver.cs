@@ -22,6 +22,9 @@ public static class CudaDriver
         }
     }
 
+    /// <summary>The file that the driver was loaded from; null where the system does not tell.</summary>
+    public static string? LibraryPath => LoadedLibraries.Cuda;
+
     /// <summary>The provider of the ManagedCuda API in this build: Subset or ManagedCuda.</summary>
     public static string Bindings => typeof(Driver).Assembly.GetName().Name == "ManagedCuda.Subset" ? "Subset" : "ManagedCuda";
 
@@ -90,7 +93,7 @@ public static class CudaDriver
     private static void Check(CUResult result, string call)
     {
         if (result != CUResult.Success)
-            throw new CudaFailure($"{call} failed with {CudaDevice.NameOf(result)}.");
+            throw new CudaFailure($"{call} failed with {CudaErrors.NameOf(result)}.");
     }
 }
 
@@ -101,6 +104,18 @@ public static class CudaDriver
 /// <param name="MemoryBytes">Its memory.</param>
 public sealed record CudaDeviceInfo(int Index, string Name, Version ComputeCapability, long MemoryBytes)
 {
+    /// <summary>Whether its tensor cores compute in TF32 and bfloat16.</summary>
+    public bool HasTf32AndBfloat16 => ComputeCapability.Major >= 8;
+
+    /// <summary>Refuses what its tensor cores do not have: cards before Ampere ignore TF32 and know no product in bfloat16.</summary>
+    internal void Require(TensorCores mode)
+    {
+        if (mode != TensorCores.Off && !HasTf32AndBfloat16)
+            throw new CudaFailure(
+                $"{this} has no tensor cores for {mode.ToString().ToLowerInvariant()}: its compute capability is {ComputeCapability}, "
+                + "they come with 8.0 (Ampere). Leave --tensor-cores off.");
+    }
+
     /// <summary>As "cuda:0 (NVIDIA A100, 40 GiB)".</summary>
     public override string ToString() => FormattableString.Invariant($"cuda:{Index} ({Name}, {MemoryBytes / (double)(1L << 30):0.#} GiB)");
 }

@@ -25,6 +25,9 @@ public enum GroupedProducts
 
     /// <summary>One call of cuBLAS per expert.</summary>
     Loop,
+
+    /// <summary>A kernel of our own for all experts, which reads their rows on the device: the host waits for no router.</summary>
+    Own,
 }
 
 /// <summary>What a <see cref="CudaBackend"/> may do.</summary>

@@ -5,24 +5,16 @@ namespace TinyMoE.Cuda;
 /// <summary>Device memory for the Pool. When the card has none left, the pool first gives back what it only keeps for later.</summary>
 internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
 {
-    /// <summary>The pool that it serves; known once there is one.</summary>
-    public MemoryPool? Pool { get; set; }
-
     /// <inheritdoc/>
     public nint Allocate(long bytes)
     {
         device.MakeCurrent();
         CUdeviceptr address = default;
         CUResult result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
+        if (result == CUResult.ErrorOutOfMemory && device.Reclaim())
+            result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
         if (result == CUResult.ErrorOutOfMemory)
-        {
-            device.Drain();
-            if (Pool!.FreeWaiting() > 0)
-                result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
-        }
-
-        if (result == CUResult.ErrorOutOfMemory)
-            throw OutOfMemory(bytes);
+            throw device.OutOfMemory($"{Size.Of(bytes)} were asked for");
         if (result != CUResult.Success)
             throw device.Failure(nameof(Driver.MemoryManagement.cuMemAlloc_v2), $" of {Size.Of(bytes)}", result);
         return (nint)(long)address.Pointer;
@@ -33,16 +25,5 @@ internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
     {
         device.MakeCurrent();
         _ = Driver.MemoryManagement.cuMemFree_v2(new CUdeviceptr(address)); // what a dead device answers is of no use
-    }
-
-    private CudaFailure OutOfMemory(long bytes)
-    {
-        string free = CudaDevice.FreeMemory() is { } left ? $"{Size.Of(left)} of {Size.Of(device.Info.MemoryBytes)} are free"
-            : "what is free is unknown";
-        string live = string.Join(", ", Pool!.LargestOrigins(5).Select(use => $"{use.Origin} {Size.Of(use.Bytes)} in {use.Buffers}"));
-        return new CudaFailure(
-            $"Out of memory on {device.Info}: {Size.Of(bytes)} were asked for, {free}, "
-            + $"{Size.Of(Pool.LiveBytes)} are live in {Pool.LiveBuffers} buffers" +
-            $"{(live.Length > 0 ? $" (most: {live})" : "")}. Use a smaller batch, context or model, or more micro-batches.");
     }
 }

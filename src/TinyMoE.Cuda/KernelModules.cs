@@ -1,4 +1,4 @@
-using System.Text;
+using System.Diagnostics;
 
 namespace TinyMoE.Cuda;
 
@@ -7,6 +7,7 @@ namespace TinyMoE.Cuda;
 internal sealed class KernelModules : IDisposable
 {
     private readonly List<CUmodule> modules = [];
+    private readonly List<LoadedModule> loaded = [];
     private readonly Dictionary<string, Kernel> kernels = new(StringComparer.Ordinal);
 
     public KernelModules(CudaDevice device)
@@ -31,6 +32,20 @@ internal sealed class KernelModules : IDisposable
     /// <summary>Whether the card has a kernel of this name: some are for newer ones only.</summary>
     public bool Has(string name) => kernels.ContainsKey(name);
 
+    /// <summary>What was loaded, in order.</summary>
+    public IReadOnlyList<LoadedModule> Modules => loaded;
+
+    /// <summary>Compiles every module once more and drops it; how long the driver took. Nothing that it compiled before serves,
+    /// since a comment makes each text another.</summary>
+    public static TimeSpan CompileAnew(CudaDevice device)
+    {
+        string comment = $"\n// {Guid.NewGuid():N}\n";
+        long started = Stopwatch.GetTimestamp();
+        foreach (Ptx ptx in Ptx.For(device.Info.ComputeCapability))
+            _ = Driver.ModuleManagement.cuModuleUnload(PtxCompiler.Load(ptx with { Text = ptx.Text + comment }, device));
+        return Stopwatch.GetElapsedTime(started);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -42,22 +57,26 @@ internal sealed class KernelModules : IDisposable
 
     private void Load(Ptx ptx, CudaDevice device)
     {
-        CUmodule module = default;
-        byte[] image = Encoding.ASCII.GetBytes(ptx.Text + '\0');
-        CUResult result = Driver.ModuleManagement.cuModuleLoadDataEx(ref module, image, 0, null, null);
-        if (result == CUResult.UnsupportedPTXVersion)
-            throw new CudaFailure(
-                $"The CUDA driver of {device.Info} is too old for the PTX of {ptx.File}. Update the driver, or use the CPU.");
-        if (result != CUResult.Success)
-            throw device.Failure(nameof(Driver.ModuleManagement.cuModuleLoadDataEx), $" of {ptx.File}", result);
+        long started = Stopwatch.GetTimestamp();
+        CUmodule module = PtxCompiler.Load(ptx, device);
         modules.Add(module);
+        TimeSpan time = Stopwatch.GetElapsedTime(started);
+        List<Kernel> found = [];
         foreach ((string name, int[] parameters) in ptx.Kernels())
         {
             CUfunction function = default;
-            result = Driver.ModuleManagement.cuModuleGetFunction(ref function, module, name);
+            CUResult result = Driver.ModuleManagement.cuModuleGetFunction(ref function, module, name);
             if (result != CUResult.Success)
                 throw device.Failure(nameof(Driver.ModuleManagement.cuModuleGetFunction), $" of {name} in {ptx.File}", result);
-            kernels[name] = new Kernel(name, function, parameters);
+            found.Add(kernels[name] = new Kernel(name, function, parameters));
         }
+
+        loaded.Add(new LoadedModule(ptx.File, time, found));
     }
 }
+
+/// <summary>A module as the driver has it.</summary>
+/// <param name="File">The file of native/ptx.</param>
+/// <param name="Time">How long the driver took to compile it, or to find what it had compiled before.</param>
+/// <param name="Kernels">Its kernels.</param>
+internal sealed record LoadedModule(string File, TimeSpan Time, IReadOnlyList<Kernel> Kernels);

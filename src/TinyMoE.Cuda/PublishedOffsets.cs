@@ -51,14 +51,13 @@ internal sealed unsafe class PublishedOffsets(CudaDevice device) : IDisposable
         return new ReadOnlySpan<int>((void*)copy.Host, offsets.Length);
     }
 
-    /// <summary>The host writes over this memory: a copy of what was there is out of date.</summary>
+    /// <summary>Somebody writes over this memory: a copy of what was there is out of date. Whoever asks, reads anew.</summary>
     public void Forget(nint address, long bytes)
     {
         foreach (Copy copy in copies)
         {
-            if (copy.Address < address + (nint)bytes && address < copy.Address + (nint)copy.Length * sizeof(int)
-                && byAddress.GetValueOrDefault(copy.Address) == copy)
-                byAddress.Remove(copy.Address);
+            if (copy.Address < address + (nint)bytes && address < copy.Address + (nint)copy.Length * sizeof(int))
+                copy.Length = 0;
         }
     }
 
@@ -121,7 +120,7 @@ internal sealed unsafe class PublishedOffsets(CudaDevice device) : IDisposable
         /// <summary>The device address of what it is a copy of.</summary>
         public nint Address;
 
-        /// <summary>How many offsets.</summary>
+        /// <summary>How many offsets; 0: of none any more.</summary>
         public int Length;
 
         /// <summary>Pinned memory, and how many offsets it has room for.</summary>

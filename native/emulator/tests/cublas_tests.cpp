@@ -1,6 +1,7 @@
 // Matrix products through cuBLAS's entry points against a plain triple loop in double precision.
 #include "device.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -203,4 +204,82 @@ TEST(GemmGrouped_InAnOldLibrary_IsNotSupported) {
     CHECK(version < 120400);
     CHECK_EQUAL(CUBLAS_STATUS_NOT_SUPPORTED, cublasSgemmGroupedBatched(blas.handle, &none, &none, &size, &size, &size, &value, nullptr,
                                                                        &size, nullptr, &size, &value, nullptr, &size, 1, &size));
+}
+
+namespace {
+
+/// A call for one group of two 4 x 4 products, whose A, B and C begin at these elements of allocations of their own.
+cublasStatus_t groupAt(Blas& blas, std::array<int, 3> first) {
+    const cublasOperation_t none = CUBLAS_OP_N;
+    const int size = 4, two = 2;
+    std::vector<CUdeviceptr> lists;
+    for (int offset : first) {
+        const CUdeviceptr matrices = blas.device.upload(randomValues(40, 1));
+        lists.push_back(blas.device.upload(std::vector<CUdeviceptr>{matrices, matrices + 16 * 4 + offset * sizeof(float)}));
+    }
+    const auto list = [&](int n) { return reinterpret_cast<const void* const*>(lists[n]); };
+    return cublasSgemmGroupedBatched(blas.handle, &none, &none, &size, &size, &size, &one, list(0), &size, list(1), &size, &zero, list(2),
+                                     &size, 1, &two);
+}
+
+} // namespace
+
+TEST(GemmGrouped_Tf32OffSixteenBytes_BreaksTheContext) {
+    for (std::array<int, 3> first : {std::array{1, 0, 0}, {0, 2, 0}, {0, 0, 3}}) {
+        Blas blas;
+        CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, groupAt(blas, first)); // float32 does not mind
+        cublasSetMathMode(blas.handle, CUBLAS_TF32_TENSOR_OP_MATH);
+        CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, groupAt(blas, {0, 4, 0}));
+        groupAt(blas, first);
+        CHECK(findings().find("does not begin at a multiple of 16 bytes") != std::string::npos);
+        CHECK_EQUAL(CUDA_ERROR_MISALIGNED_ADDRESS, cuCtxSynchronize());
+        CHECK_EQUAL(CUDA_ERROR_MISALIGNED_ADDRESS, cuCtxSynchronize()); // for good
+    }
+    Blas volta("capability=7.0"); // has no TF32: the mode does nothing
+    cublasSetMathMode(volta.handle, CUBLAS_TF32_TENSOR_OP_MATH);
+    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS, groupAt(volta, {1, 1, 1}));
+    CHECK_EQUAL(CUDA_SUCCESS, cuCtxSynchronize());
+}
+
+TEST(Gemm_OneProductOffSixteenBytes_IsWell) {
+    Blas blas;
+    cublasSetMathMode(blas.handle, CUBLAS_TF32_TENSOR_OP_MATH);
+    const CUdeviceptr x = blas.device.upload(randomValues(64, 1));
+    CHECK_EQUAL(CUBLAS_STATUS_SUCCESS,
+                cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, at(x, 1), 4, at(x, 18), 4, &zero, at(x, 35), 4));
+    CHECK_EQUAL(CUDA_SUCCESS, cuCtxSynchronize());
+}
+
+TEST(Gemm_Bfloat16OnAnOlderCard_IsNotSupported) {
+    for (const char* settings : {"capability=7.5", "capability=8.0"}) {
+        Blas blas(settings);
+        const CUdeviceptr x = blas.device.upload(std::vector<uint16_t>(48));
+        const auto expected = settings[11] == '7' ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
+        CHECK_EQUAL(expected, cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 4, 4, &one, at(x), CUDA_R_16BF, 4, at(x, 8),
+                                           CUDA_R_16BF, 4, &zero, at(x, 16), CUDA_R_16BF, 4, CUBLAS_COMPUTE_32F, -1));
+    }
+}
+
+TEST(Gemm_MultiplyAdds_AreCountedByPrecision) {
+    Blas blas;
+    const CUdeviceptr x = blas.device.upload(randomValues(64, 1));
+    const auto multiply = [&] {
+        cublasSgemm_v2(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 4, 2, 3, &one, at(x), 4, at(x, 16), 3, &zero, at(x, 32), 4);
+    };
+    multiply();
+    cublasSetMathMode(blas.handle, CUBLAS_TF32_TENSOR_OP_MATH);
+    multiply();
+    multiply();
+    cublasGemmEx(blas.handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, &one, at(x), CUDA_R_16BF, 2, at(x, 16), CUDA_R_16BF, 2, &zero, at(x, 32),
+                 CUDA_R_32F, 2, CUBLAS_COMPUTE_32F, -1);
+    CHECK_EQUAL(24, activity("productFloatMultiplyAdds"));
+    CHECK_EQUAL(48, activity("productTf32MultiplyAdds"));
+    CHECK_EQUAL(8, activity("productBfloat16MultiplyAdds"));
+    CHECK_EQUAL(4, activity("products"));
+}
+
+TEST(Status_NameAndString_AreKnown) {
+    CHECK_EQUAL(std::string("CUBLAS_STATUS_NOT_SUPPORTED"), cublasGetStatusName(CUBLAS_STATUS_NOT_SUPPORTED));
+    CHECK_EQUAL(std::string("the functionality is not supported"), cublasGetStatusString(CUBLAS_STATUS_NOT_SUPPORTED));
+    CHECK_EQUAL(std::string("an unknown status"), cublasGetStatusString(static_cast<cublasStatus_t>(999)));
 }

@@ -42,6 +42,9 @@ CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end);
 CUresult cuModuleLoadDataEx(CUmodule* module, const void* image, unsigned count, const int* options, void** values);
 CUresult cuModuleUnload(CUmodule module);
 CUresult cuModuleGetFunction(CUfunction* function, CUmodule module, const char* name);
+CUresult cuFuncGetAttribute(int* value, CUfunction_attribute attribute, CUfunction function);
+CUresult cuGetErrorName(CUresult error, const char** name);
+CUresult cuGetErrorString(CUresult error, const char** text);
 CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
                         unsigned blockZ, unsigned dynamicShared, CUstream stream, void** arguments, void** extra);
 
@@ -49,6 +52,8 @@ cublasStatus_t cublasCreate_v2(cublasHandle_t* handle);
 cublasStatus_t cublasDestroy_v2(cublasHandle_t handle);
 cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, CUstream stream);
 cublasStatus_t cublasSetMathMode(cublasHandle_t handle, int mode);
+const char* cublasGetStatusName(cublasStatus_t status);
+const char* cublasGetStatusString(cublasStatus_t status);
 cublasStatus_t cublasGetVersion_v2(cublasHandle_t handle, int* version);
 cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t transposeA, cublasOperation_t transposeB, int m, int n, int k,
                               const float* alpha, const float* a, int lda, const float* b, int ldb, const float* beta, float* c, int ldc);
@@ -96,6 +101,15 @@ public:
         return values;
     }
 };
+
+/// A number of tinymoe_emulator_activity.
+inline long long activity(const std::string& key) {
+    std::string text(tinymoe_emulator_activity(nullptr, 0) + 1, 0);
+    tinymoe_emulator_activity(text.data(), static_cast<int>(text.size()));
+    const size_t place = text.find("\"" + key + "\":");
+    CHECK(place != std::string::npos);
+    return std::stoll(text.substr(place + key.size() + 3));
+}
 
 inline std::string findings() {
     std::string text(tinymoe_emulator_findings(nullptr, 0) + 1, 0);

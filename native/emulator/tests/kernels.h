@@ -16,11 +16,8 @@
 /// %d8 and %d9 are the addresses of in and out, %r9 is the number of the thread in its block, and %d10 the address of its 8 bytes of out.
 class TestKernel {
 public:
-    explicit TestKernel(const std::string& body, const std::string& variables = "") {
-        module_ = emulator::parseModule(R"(.version 7.8
-.target sm_70
-.address_size 64
-)" + variables + R"(
+    explicit TestKernel(const std::string& body, const std::string& variables = "", const std::string& target = "sm_70") {
+        module_ = emulator::parseModule(".version 7.8\n.target " + target + "\n.address_size 64\n" + variables + R"(
 .visible .entry test(.param .u64 in, .param .u64 out)
 {
 .reg .b32 %r<20>; .reg .b64 %d<20>; .reg .b16 %h<20>; .reg .f32 %f<20>; .reg .f64 %q<20>; .reg .pred %p<20>;

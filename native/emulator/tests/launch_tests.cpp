@@ -99,6 +99,13 @@ TEST(Launch_TooManyThreads_IsRefused) {
     CHECK_EQUAL(CUDA_ERROR_INVALID_VALUE, fill.launch(7, 10, 0));
 }
 
+TEST(Launch_OfMoreThan256ThreadsWithoutBounds_IsRefused) {
+    Fill fill;
+    CHECK_EQUAL(CUDA_SUCCESS, fill.launch(7, 10, 256));
+    CHECK_EQUAL(CUDA_ERROR_INVALID_VALUE, fill.launch(7, 10, 288));
+    CHECK(findings().find("compiled for at most 256") != std::string::npos);
+}
+
 TEST(Launch_ArgumentBufferOfAnotherSize_IsRefused) {
     Fill fill;
     struct {
@@ -145,4 +152,38 @@ TEST(Module_OldDriver_CannotReadOurPtx) {
     CHECK_EQUAL(10020, version);
     CUmodule module;
     CHECK_EQUAL(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, cuModuleLoadDataEx(&module, fillPtx, 0, nullptr, nullptr));
+}
+
+TEST(Module_ForANewerCard_IsRefusedAndTheLogSaysWhy) {
+    std::string newer = fillPtx;
+    newer.replace(newer.find("sm_70"), 5, "sm_80");
+    for (const char* settings : {"capability=7.5", "capability=8.0", "capability=9.0", ""}) {
+        Device device(settings);
+        char log[256] = "";
+        const int options[] = {5, 6};
+        void* values[] = {log, reinterpret_cast<void*>(sizeof log)};
+        CUmodule module;
+        const bool isOld = std::strcmp(settings, "capability=7.5") == 0;
+        CHECK_EQUAL(isOld ? CUDA_ERROR_INVALID_PTX : CUDA_SUCCESS, cuModuleLoadDataEx(&module, newer.c_str(), 2, options, values));
+        CHECK_EQUAL(isOld ? "the PTX is for sm_80 and newer, the card is of compute capability 7.5" : "", std::string(log));
+        CHECK_EQUAL(CUDA_SUCCESS, cuModuleLoadDataEx(&module, fillPtx, 0, nullptr, nullptr)); // and the context is well
+    }
+}
+
+TEST(Function_Attributes_ArePlausible) {
+    Fill fill("capability=8.6");
+    const auto of = [&](CUfunction_attribute attribute) {
+        int value = -1;
+        CHECK_EQUAL(CUDA_SUCCESS, cuFuncGetAttribute(&value, attribute, fill.function));
+        return value;
+    };
+    CHECK(of(CU_FUNC_ATTRIBUTE_NUM_REGS) >= 16 && of(CU_FUNC_ATTRIBUTE_NUM_REGS) <= 32); // a kernel this small
+    CHECK_EQUAL(0, of(CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES));
+    CHECK_EQUAL(78, of(CU_FUNC_ATTRIBUTE_PTX_VERSION));
+    CHECK_EQUAL(86, of(CU_FUNC_ATTRIBUTE_BINARY_VERSION));
+}
+
+TEST(Settings_BadCapability_IsRefused) {
+    for (const char* settings : {"capability=8", "capability=8.x", "capability=99.0", "capability=80"})
+        CHECK(tinymoe_emulator_configure(settings) != nullptr);
 }

@@ -68,6 +68,42 @@ TEST(Memory_TwoDevices_AreApart) {
     CHECK_EQUAL(CUDA_ERROR_CONTEXT_IS_DESTROYED, cuCtxSynchronize());
 }
 
+TEST(Memory_CopiesAndFills_AreCountedWhenTheyAreDone) {
+    Device device("lazy");
+    CUstream stream;
+    void* host;
+    CHECK_EQUAL(CUDA_SUCCESS, cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+    CHECK_EQUAL(CUDA_SUCCESS, cuMemAllocHost_v2(&host, 64));
+    const CUdeviceptr address = device.upload(std::vector<int>(16));
+    CHECK_EQUAL(CUDA_SUCCESS, cuMemcpyHtoDAsync_v2(address, host, 32, stream));
+    CHECK_EQUAL(CUDA_SUCCESS, cuMemcpyDtoDAsync_v2(address, address + 32, 16, stream));
+    CHECK_EQUAL(CUDA_SUCCESS, cuMemsetD32Async(address, 7, 3, stream));
+    CHECK_EQUAL(CUDA_SUCCESS, cuMemcpyDtoHAsync_v2(host, address, 8, stream));
+    CHECK_EQUAL(1, activity("copiesToDevice")); // the upload
+    CHECK_EQUAL(CUDA_SUCCESS, cuStreamSynchronize(stream));
+    CHECK_EQUAL(2, activity("copiesToDevice"));
+    CHECK_EQUAL(96, activity("bytesToDevice"));
+    CHECK_EQUAL(1, activity("copiesInside"));
+    CHECK_EQUAL(16, activity("bytesInside"));
+    CHECK_EQUAL(1, activity("fills"));
+    CHECK_EQUAL(12, activity("bytesFilled"));
+    CHECK_EQUAL(1, activity("copiesToHost"));
+    CHECK_EQUAL(8, activity("bytesToHost"));
+    CHECK_EQUAL(1, activity("allocations"));
+    CHECK_EQUAL(tinymoe_emulator_synchronizations(), activity("synchronizations"));
+    CHECK_EQUAL(CUDA_SUCCESS, cuMemFreeHost(host));
+}
+
+TEST(Error_NameAndString_AreKnown) {
+    const char *name, *text;
+    CHECK_EQUAL(CUDA_SUCCESS, cuGetErrorName(CUDA_ERROR_OUT_OF_MEMORY, &name));
+    CHECK_EQUAL(CUDA_SUCCESS, cuGetErrorString(CUDA_ERROR_OUT_OF_MEMORY, &text));
+    CHECK_EQUAL(std::string("CUDA_ERROR_OUT_OF_MEMORY"), name);
+    CHECK_EQUAL(std::string("out of memory"), text);
+    CHECK_EQUAL(CUDA_ERROR_INVALID_VALUE, cuGetErrorName(static_cast<CUresult>(99999), &name));
+    CHECK(name == nullptr);
+}
+
 TEST(Settings_Unknown_IsToldAndChangesNothing) {
     CHECK_EQUAL(std::string("unknown setting 'fast'"), tinymoe_emulator_configure("lazy,fast"));
     CHECK_EQUAL(std::string("bad value in 'devices=0'"), tinymoe_emulator_configure("devices=0"));

@@ -38,11 +38,12 @@ internal static class ProfileTable
             AddRow(table, profile, Sum($"{small.Length} other kernels", small));
         AddRow(table, profile, Sum("all kernels", profile.Kernels));
         TimeSpan outside = profile.OutsideKernels;
-        table.AddRow("outside kernels: tape, batches, logging", "", Milliseconds(profile, outside), Share(profile, outside));
+        string others = profile.HasDeviceTimes ? "the device waits for the host" : "outside kernels: tape, batches, logging";
+        table.AddRow(others, "", Milliseconds(profile, outside), Share(profile, outside));
         table.AddRow("step", "", Milliseconds(profile, profile.Time), Share(profile, profile.Time));
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"profile of {profile.Steps} steps{(isNarrow ? ", per step" : "")} "
+            $"profile of {profile.Steps} steps{(isNarrow ? ", per step" : "")}{(profile.HasDeviceTimes ? ", by the device's clock" : "")} "
             + $"(rows x columns x inner size of a product; GB/s of what an algorithm must move)"));
         console.Write(table);
     }

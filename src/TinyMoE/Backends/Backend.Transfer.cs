@@ -50,6 +50,9 @@ public abstract partial class Backend
     /// host; waits for that kernel only, and not again for the same plan. offsets, destination (E+1).</summary>
     public abstract void ReadCounts(Ints offsets, Span<int> destination);
 
+    /// <summary>The device's own clock; null where calls are done when they return, and any clock will do.</summary>
+    public abstract IDeviceClock? Clock { get; }
+
     /// <summary>Waits until the device has done all that it was asked for.</summary>
     public abstract void Synchronize();
 

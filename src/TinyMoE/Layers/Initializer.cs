@@ -1,3 +1,4 @@
+using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Layers;
@@ -5,6 +6,8 @@ namespace TinyMoE.Layers;
 /// <summary>How a parameter's values begin.</summary>
 public readonly struct Initializer
 {
+    private const int PieceSize = 16 * 1024; // of what threads share out
+
     private readonly float deviation;
     private readonly float limit;    // in standard deviations; 0: none
     private readonly float constant;
@@ -26,20 +29,36 @@ public readonly struct Initializer
 
     /// <summary>
     /// Fills <paramref name="values"/>, those from <paramref name="first"/> on, from the streams of <paramref name="seed"/> for parameter
-    /// <paramref name="index"/>.
+    /// <paramref name="index"/>: on all cores, for each number depends on its place alone.
     /// </summary>
-    internal void Fill(Span<float> values, int first, ulong seed, int index)
+    internal void Fill(Memory<float> values, int first, ulong seed, int index)
     {
         if (deviation == 0f)
         {
-            values.Fill(constant);
+            values.Span.Fill(constant);
             return;
         }
 
-        Philox random = new(new RandomKey(seed, RandomPurpose.Initialization, Step: 0, index));
+        Initializer self = this;
+        int pieces = Ceiling.Divide(values.Length, PieceSize);
+        if (pieces == 1)
+            DrawPiece(0);
+        else
+            Parallel.For(0, pieces, DrawPiece);
+
+        void DrawPiece(int piece)
+        {
+            int start = piece * PieceSize;
+            self.Draw(values.Span[start..Math.Min(values.Length, start + PieceSize)], (long)first + start, seed, index);
+        }
+    }
+
+    private void Draw(Span<float> values, long first, ulong seed, int index)
+    {
+        new Philox(new RandomKey(seed, RandomPurpose.Initialization, Step: 0, index)).Normals(first, values);
         for (int i = 0; i < values.Length; i++)
         {
-            float value = random.Normal(first + i);
+            float value = values[i];
             for (int attempt = 1; limit > 0f && MathF.Abs(value) > limit; attempt++)
                 value = new Philox(new RandomKey(seed, RandomPurpose.Initialization, attempt, index)).Normal(first + i);
             values[i] = deviation * value;

@@ -15,7 +15,7 @@ namespace TinyMoE.Layers;
 public sealed class ParameterStore : IDisposable
 {
     private const int Alignment = 16; // elements: a cache line
-    private const int HostBlock = 256 * 1024; // first values drawn or read at a time
+    private const int HostBlock = 1024 * 1024; // first values drawn or read at a time: a piece for each of many cores, and 4 MB
 
     private readonly Backend? backend;
     private readonly List<Parameter> parameters = [];
@@ -341,9 +341,9 @@ public sealed class ParameterStore : IDisposable
     {
         for (int first = 0; first < parameter.Count; first += host.Length)
         {
-            Span<float> values = host.AsSpan(0, Math.Min(host.Length, parameter.Count - first));
+            Memory<float> values = host.AsMemory(0, Math.Min(host.Length, parameter.Count - first));
             parameter.Initializer.Fill(values, first, seed, index);
-            Write(parameter, first, values);
+            Write(parameter, first, values.Span);
         }
     }
 

@@ -15,6 +15,7 @@ public readonly struct Philox
     private const uint Multiplier1 = 0xCD9E8D57;
     private const uint Weyl0 = 0x9E3779B9;
     private const uint Weyl1 = 0xBB67AE85;
+    private const int WordsAtOnce = 1024; // drawn together for a run of normal numbers
 
     private readonly uint key0;
     private readonly uint key1;
@@ -52,6 +53,29 @@ public readonly struct Philox
         (uint radius, uint angle) = (index & 2) == 0 ? (a, b) : (c, d);
         (float first, float second) = ToNormals(radius, angle);
         return (index & 1) == 0 ? first : second;
+    }
+
+    /// <summary>
+    /// The numbers from <paramref name="index"/> on, each as <see cref="Normal"/>: words are drawn together, and each pair is made once.
+    /// </summary>
+    internal void Normals(long index, Span<float> y)
+    {
+        Span<uint> words = stackalloc uint[WordsAtOnce];
+        long end = index + y.Length;
+        for (long at = index & ~1L; at < end; at += WordsAtOnce)
+        {
+            int count = (int)Math.Min(WordsAtOnce, end - at);
+            Words(at, words[..((count + 1) / 2 * 2)]);
+            for (int pair = 0; pair < count; pair += 2)
+            {
+                int i = (int)(at + pair - index); // -1 where the run begins inside a pair
+                (float one, float two) = ToNormals(words[pair], words[pair + 1]);
+                if (i >= 0)
+                    y[i] = one;
+                if (i + 1 < y.Length)
+                    y[i + 1] = two;
+            }
+        }
     }
 
     /// <summary>A whole number in 0..<paramref name="count"/>-1, for counts far below 2³².</summary>

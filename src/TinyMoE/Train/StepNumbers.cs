@@ -27,7 +27,8 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     /// <summary>The name of the loss that is trained on, the weighted sum of the parts.</summary>
     public const string Total = "total";
 
-    private const int NormPlace = 0, WantedPlace = 1, FirstLoss = 2, Capacity = 32; // places in the buffer; losses have the rest of it
+    private const int NormPlace = 0, WantedPlace = 1, ServedPlace = 2, FirstLoss = 3; // places in the buffer; losses have the rest of it
+    private const int Capacity = 32;
 
     private readonly DeviceBuffer buffer = backend.Pool.Rent(Capacity * sizeof(float));
     private readonly List<string> names = []; // of the losses
@@ -36,13 +37,12 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     private readonly List<float> scales = [];
     private readonly List<Target> places = [];
     private bool hasWanted;
-    private long served;
 
     /// <summary>Forgets the numbers of the step before.</summary>
     public void Clear()
     {
         names.Clear();
-        (hasWanted, served) = (false, 0);
+        hasWanted = false;
     }
 
     /// <summary>Adds the parts of a loss and their sum, each times <paramref name="scale"/>.</summary>
@@ -53,17 +53,24 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
         AddLoss(Total, loss.Total.Data, scale);
     }
 
-    /// <summary>Adds how many choices all layers made and how many found their expert; waits for the device.</summary>
+    /// <summary>Adds how many choices all layers made and how many found their expert.</summary>
     public void AddChoices(Tape tape, IReadOnlyList<(int Layer, Routing Routing)> routings)
     {
         if (routings.Count == 0)
             return;
-        Tensor counts = tape.Constant(routings[0].Routing.Assignment.Experts);
+        int E = routings[0].Routing.Assignment.Experts, rows = routings.Max(layer => layer.Routing.Assignment.Rows);
+        Tensor wanted = tape.Constant(E), ones = tape.Filled(E, 1f);
+        Tensor served = tape.Filled(rows, 0f); // in how many layers each row has an expert
         for (int i = 0; i < routings.Count; i++)
-            routings[i].Routing.CountWanted(new Target(counts.Data, Adds: i > 0));
-        Add(WantedPlace, counts.Sum().Data, 1f, adds: hasWanted);
+        {
+            routings[i].Routing.CountWanted(new Target(wanted.Data, Adds: i > 0));
+            Assignment plan = routings[i].Routing.Assignment;
+            backend.GroupedBroadcast(ones.Data, plan.Offsets, E, plan.Rows, 1, new Target(served.Data.Slice(0, plan.Rows), Adds: true));
+        }
+
+        Add(WantedPlace, wanted.Sum().Data, 1f, adds: hasWanted);
+        Add(ServedPlace, served.Sum().Data, 1f, adds: hasWanted);
         hasWanted = true;
-        served += routings.Sum(layer => layer.Routing.Assignment.ReadCounts().Sum());
     }
 
     /// <summary>Takes what was added from where it is, all in one pass: to be called before its memory goes.</summary>
@@ -85,7 +92,7 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
         Dictionary<string, float> losses = new(names.Count);
         for (int i = 0; i < names.Count; i++)
             losses.Add(names[i], values[FirstLoss + i]);
-        return new StepTotals(losses, values[NormPlace], hasWanted ? 1f - served / values[WantedPlace] : null);
+        return new StepTotals(losses, values[NormPlace], hasWanted ? 1f - values[ServedPlace] / values[WantedPlace] : null);
     }
 
     /// <summary>Gives the device's memory back.</summary>

@@ -15,7 +15,7 @@ public sealed class TrainingProfiler
     private int begun;
     private int counted;
     private long started;
-    private long ticks;
+    private TimeSpan time;
 
     /// <summary>Profiles what trains on <paramref name="backend"/>.</summary>
     public TrainingProfiler(ProfilingBackend backend)
@@ -26,7 +26,7 @@ public sealed class TrainingProfiler
 
     /// <summary>What was counted, or null when the run was over before the warm-up was.</summary>
     public TrainingProfile? Profile =>
-        counted == 0 ? null : new TrainingProfile(counted, Stopwatch.GetElapsedTime(0, ticks), backend.Kernels);
+        counted == 0 ? null : new TrainingProfile(counted, time, backend.Kernels, backend.HasDeviceTimes);
 
     internal void BeginStep()
     {
@@ -39,7 +39,8 @@ public sealed class TrainingProfiler
     {
         if (backend.Counting)
         {
-            ticks += Stopwatch.GetTimestamp() - started;
+            backend.Collect(); // a step is over when the device has done it
+            time += Stopwatch.GetElapsedTime(started);
             counted++;
         }
 
@@ -51,8 +52,9 @@ public sealed class TrainingProfiler
 /// <param name="Steps">How many steps were counted.</param>
 /// <param name="Time">The time of these steps together.</param>
 /// <param name="Kernels">The kernels, the most time first.</param>
-public sealed record TrainingProfile(int Steps, TimeSpan Time, IReadOnlyList<KernelProfile> Kernels)
+/// <param name="HasDeviceTimes">Whether the times of kernels are the device's own, while the host goes on.</param>
+public sealed record TrainingProfile(int Steps, TimeSpan Time, IReadOnlyList<KernelProfile> Kernels, bool HasDeviceTimes = false)
 {
-    /// <summary>Time in no kernel: the tape, batches, logging.</summary>
+    /// <summary>Time in no kernel: the tape, batches, logging; of a device with a clock of its own, what it waited for the host.</summary>
     public TimeSpan OutsideKernels => Time - Kernels.Aggregate(TimeSpan.Zero, (sum, kernel) => sum + kernel.Time);
 }

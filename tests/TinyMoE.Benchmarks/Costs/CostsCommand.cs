@@ -1,11 +1,13 @@
 using System.CommandLine;
+using TinyMoE.Configuration;
 using TinyMoE.Tests.Cuda;
+using TinyMoE.Tests.Cuda.Budget;
 
 namespace TinyMoE.Benchmarks;
 
 /// <summary>
-/// <c>costs</c>: what each CUDA kernel moves beside the least it could, counted by the emulated device. No card is needed,
-/// and no clock is read.
+/// <c>costs</c>: what each CUDA kernel moves beside the least it could, counted by the emulated device; or, with <c>--card</c>, what a
+/// training step takes on a card, on paper, from what a dry run counts. No card is needed, and no clock is read.
 /// </summary>
 internal static class CostsCommand
 {
@@ -17,12 +19,41 @@ internal static class CostsCommand
             Description = "Where the emulated libcuda and libcublas are: what 'cmake --build build --target emulator' makes.",
             DefaultValueFactory = _ => Path.Combine("build", "emulator"),
         };
+        Option<string?> card = new("--card")
+        {
+            HelpName = "NAME",
+            Description = $"Instead, a training step on paper on {string.Join(", ", Card.All.Select(card => card.Name))}.",
+        };
+        Option<string[]> modes = new("--mode")
+        {
+            HelpName = "NAME ...",
+            Description = $"With --card: {string.Join(", ", BudgetMode.All.Select(mode => mode.Name))}; all if not said.",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        Option<string?> preset = new("--preset")
+        {
+            HelpName = "NAME",
+            Description = "With --card: the model; bench and a big one if not said.",
+        };
+        Option<string[]> set = new("--set")
+        {
+            HelpName = "KEY=VALUE ...",
+            Description = "With --card: changes of the model, as in --set model.width=512.",
+            AllowMultipleArgumentsPerToken = true,
+        };
         Option<bool> json = Commands.Json();
         const string Description =
             "Global traffic, coalescing and bank conflicts of every CUDA kernel at the sizes of a small layer, "
-            + "counted by the emulated device.";
-        Command command = new("costs", Description) { emulator, json };
-        command.SetAction(parsed => Run(parsed.GetValue(emulator)!, new Report(parsed.GetValue(json))));
+            + "counted by the emulated device; or the time of a training step on a card, on paper.";
+        Command command = new("costs", Description) { emulator, card, modes, preset, set, json };
+        command.SetAction(parsed =>
+        {
+            Report report = new(parsed.GetValue(json));
+            if (parsed.GetValue(card) is not { } name)
+                Run(parsed.GetValue(emulator)!, report);
+            else
+                RunOnPaper(Card.Get(name), parsed.GetValue(modes) ?? [], parsed.GetValue(preset), parsed.GetValue(set) ?? [], report);
+        });
         return command;
     }
 
@@ -50,5 +81,14 @@ internal static class CostsCommand
 
         foreach ((string kernel, (double bound, string why)) in KernelCosts.OwnBounds)
             report.Note($"`{kernel}`, {bound:F2}: {why}");
+    }
+
+    private static void RunOnPaper(Card card, string[] modes, string? preset, string[] changes, Report report)
+    {
+        BudgetMode[] asked = modes.Length == 0 ? [.. BudgetMode.All] : [.. modes.Select(BudgetMode.Get)];
+        CardBudget budget = new(report, card);
+        foreach ((string name, RunConfig config) in CardBudget.Shapes(preset, changes))
+            budget.Print(name, config, asked);
+        budget.PrintSources(asked);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyMoE.Cuda;
 using TinyMoE.Tests.Cuda;
 using TinyMoE.Tests.Files;
 
@@ -90,7 +91,9 @@ public sealed class DeviceTests : IDisposable
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         string[] told =
         [
-            "bindings: ", "driver: CUDA ", "attention.ptx", "cuda:0 (", "cuda:1 (", "cuBLAS ", "Attention ", "Routing ",
+            "bindings: ", "driver: CUDA 12.8 (", "attention.ptx", "cuda:0 (", "cuda:1 (", "cuBLAS 12.8.4 (", "libcublas",
+            "Attention ", "Routing ",
+            "registers", "local bytes", "tf32", "bfloat16", "Grouped, loop", "Grouped, cublas", "TINYMOE_CUBLAS_LIBRARY=",
             "it computes what the processor computes",
         ];
         foreach (string expected in told)
@@ -109,9 +112,22 @@ public sealed class DeviceTests : IDisposable
         Assert.Equal("doctor", report.GetProperty("kind").GetString());
         Assert.Equal("cuda:0", device.GetProperty("device").GetString());
         Assert.False(device.GetProperty("failed").GetBoolean());
-        Assert.All(
-            device.GetProperty("families").EnumerateArray(),
-            family => Assert.InRange(family.GetProperty("largest_error").GetDouble(), 0, 1e-4));
+        JsonElement[] families = [.. device.GetProperty("families").EnumerateArray()];
+        Assert.All(families, family => Assert.InRange(
+            family.GetProperty("largest_error").GetDouble(), 0, family.GetProperty("tolerance").GetDouble()));
+        Assert.All(families.Where(family => family.GetProperty("tensor_cores").GetString() == "off"), family =>
+            Assert.InRange(family.GetProperty("largest_error").GetDouble(), 0, 1e-4));
+        Assert.Equal(
+            Enum.GetValues<TensorCores>().Length * Enum.GetValues<GroupedProducts>().Length,
+            families.Count(family => family.GetProperty("family").GetString() == "Grouped"));
+        Assert.Equal(JsonValueKind.Null, device.GetProperty("cold_compilation_seconds").ValueKind);
+        Assert.EndsWith(".12", device.GetProperty("cublas_path").GetString(), StringComparison.Ordinal);
+        JsonElement kernel = device.GetProperty("kernels").EnumerateArray().First(k => k.GetProperty("kernel").GetString() == "rope");
+        Assert.Equal("rope.ptx", kernel.GetProperty("file").GetString());
+        Assert.InRange(kernel.GetProperty("registers").GetInt32(), 1, 255);
+        Assert.Equal(0, kernel.GetProperty("local_bytes").GetInt32());
+        Assert.InRange(device.GetProperty("compilation").GetProperty("rope.ptx").GetDouble(), 0, 60);
+        Assert.True(report.GetProperty("environment").TryGetProperty("TINYMOE_CUDA_LIBRARY", out _));
         Assert.All(
             report.GetProperty("modules").EnumerateArray(),
             module => Assert.Equal(64, module.GetProperty("source_sha256").GetString()!.Length));
@@ -128,6 +144,30 @@ public sealed class DeviceTests : IDisposable
         CommandLine result = CommandLine.Run("doctor");
         Assert.Equal((exitCode, ""), (result.ExitCode, result.Error));
         Assert.Contains(message, result.Output, StringComparison.Ordinal);
+    }
+
+    [EmulatedFact]
+    public void Doctor_OnACardBeforeAmpere_TriesFloat32Only()
+    {
+        Emulator.Configure("capability=7.5");
+        CommandLine result = CommandLine.Run("doctor", "--cold");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Contains("compute capability 7.5", result.Output, StringComparison.Ordinal);
+        Assert.Contains(" with nothing kept", result.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("tf32", result.Output, StringComparison.Ordinal);
+    }
+
+    [EmulatedFact]
+    public void Train_WithProfileOnCuda_ShowsTheDevicesTimes()
+    {
+        Emulator.Configure("");
+        CommandLine result = CommandLine.Run(
+            ["train", "--data", data, "--out", folder["profiled"], "--steps", "7", .. Small, "--device", "cuda", "--profile"]);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        Assert.Contains("profile of 2 steps", result.Output, StringComparison.Ordinal);
+        Assert.Contains("by the device's clock", result.Output, StringComparison.Ordinal);
+        Assert.Contains("the device waits for the host", result.Output, StringComparison.Ordinal);
+        TestDevice.RequireNoFinding();
     }
 
     private CommandLine Train(string run, params string[] options) =>

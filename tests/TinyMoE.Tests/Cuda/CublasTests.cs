@@ -18,7 +18,8 @@ public sealed class CublasTests
 {
     private const double Tolerance = 1e-5;
 
-    private static CudaBackend? loop; // as TestDevice's shared one, which takes experts of these sizes together, but with a call per expert
+    // as TestDevice's shared one, which takes experts of these sizes together, but with a call per expert, and with our own kernels
+    private static readonly Dictionary<GroupedProducts, CudaBackend> Others = [];
 
     /// <summary>Rows, columns, inner, batch.</summary>
     public static TheoryData<int, int, int, int> DenseSizes => new()
@@ -216,6 +217,7 @@ public sealed class CublasTests
         Assert.Equal(together, CudaBackend.GoTogether([product, product], options));
         Assert.Equal(together, CudaBackend.GoTogether([product with { Rows = 2 * rows }, none], options));
         Assert.True(CudaBackend.GoTogether([product, product], options with { Grouped = GroupedProducts.Cublas }));
+        Assert.False(CudaBackend.GoTogether([product, product], options with { Grouped = GroupedProducts.Own }));
         Assert.False(CudaBackend.GoTogether([product], options));
     }
 
@@ -238,12 +240,12 @@ public sealed class CublasTests
         return (marks[1] - marks[0], marks[2] - marks[1]);
     }
 
-    /// <summary>The case on the device, with experts' products in one call and in one each.</summary>
+    /// <summary>The case on the device, with experts' products in one call, in one each, and by our own kernels.</summary>
     private static void AssertAgrees(string name, Action<Backend, KernelData> run, double tolerance = Tolerance)
     {
         KernelCase c = new("cuBLAS", name, run, tolerance);
         using CpuBackend cpu = new(1);
-        foreach (GroupedProducts grouped in new[] { GroupedProducts.Auto, GroupedProducts.Loop })
+        foreach (GroupedProducts grouped in new[] { GroupedProducts.Auto, GroupedProducts.Loop, GroupedProducts.Own })
         {
             double error = c.ErrorOn(BackendWith(grouped), cpu);
             Assert.True(error <= tolerance, $"{name} ({grouped}): {error}");
@@ -254,7 +256,11 @@ public sealed class CublasTests
     private static CudaBackend BackendWith(GroupedProducts grouped)
     {
         CudaBackend usual = TestDevice.SharedBackend("");
-        return grouped == GroupedProducts.Auto ? usual : loop ??= TestDevice.NewBackend("", new CudaOptions { Grouped = grouped });
+        if (grouped == GroupedProducts.Auto)
+            return usual;
+        if (!Others.TryGetValue(grouped, out CudaBackend? other))
+            Others.Add(grouped, other = TestDevice.NewBackend("", new CudaOptions { Grouped = grouped }));
+        return other;
     }
 
     private static IEnumerable<(bool TransposeA, bool TransposeB, bool Adds)> Flags() =>

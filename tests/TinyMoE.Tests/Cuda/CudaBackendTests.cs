@@ -45,6 +45,23 @@ public sealed class CudaBackendTests
         Assert.Equal(waits + 1, cuda.Synchronizations);
     }
 
+    [EmulatedFact]
+    public void Activity_OfAWriteAndARead_SaysCopiesAndBytes()
+    {
+        CudaBackend cuda = TestDevice.SharedBackend("");
+        using KernelData d = new(cuda);
+        Floats on = d.Rent<float>(3);
+        cuda.Synchronize();
+        Emulator.Configure("");
+        cuda.Write<float>([1, 2, 3], on);
+        Assert.Equal([1f, 2f, 3f], cuda.Read(on));
+        IReadOnlyDictionary<string, long> activity = Emulator.Activity();
+        Assert.Equal((1, 12), (activity["copiesToDevice"], activity["bytesToDevice"]));
+        Assert.Equal((1, 12), (activity["copiesToHost"], activity["bytesToHost"]));
+        Assert.Equal((1, 0, 0), (activity["synchronizations"], activity["launches"], activity["products"]));
+        TestDevice.RequireNoFinding();
+    }
+
     [CudaFact]
     public void ReadCounts_WaitsOnceForAPlan()
     {

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json;
 
 namespace TinyMoE.Tests.Cuda;
 
@@ -54,6 +55,12 @@ internal static unsafe class Emulator
 
     /// <summary>What each kernel cost since the last call, as JSON; empty array unless the settings say <c>count</c>.</summary>
     public static string TakeCounters() => Text("tinymoe_emulator_counters");
+
+    /// <summary>What was asked of the device since <see cref="Configure"/>, by name: launches, products, synchronizations, allocations,
+    /// copiesToDevice, bytesToDevice, copiesToHost, bytesToHost, copiesInside, bytesInside, fills, bytesFilled,
+    /// productFloatMultiplyAdds, productTf32MultiplyAdds, productBfloat16MultiplyAdds (what cuBLAS multiplied).</summary>
+    public static IReadOnlyDictionary<string, long> Activity() =>
+        JsonSerializer.Deserialize<Dictionary<string, long>>(Text("tinymoe_emulator_activity"))!;
 
     private static string Text(string entry)
     {

@@ -101,6 +101,43 @@ public sealed class ErrorTests
         cuda.Pool.Return(buffer);
     }
 
+    [EmulatedTheory]
+    [InlineData(TensorCores.Tf32, "tf32")]
+    [InlineData(TensorCores.Bfloat16, "bfloat16")]
+    public void TensorCoresThatACardLacks_AreTold(TensorCores mode, string name)
+    {
+        Emulator.Configure("capability=7.5");
+        AssertTells(
+            Record(() => new CudaBackend(0, new CudaOptions { TensorCores = mode }).Dispose()),
+            "cuda:0", $"has no tensor cores for {name}", "compute capability is 7.5", "8.0 (Ampere)", "--tensor-cores off");
+        Emulator.Configure("");
+    }
+
+    [EmulatedFact]
+    public void PtxThatDoesNotCompile_TellsTheCompilersWords()
+    {
+        Emulator.Configure("");
+        using CudaDevice device = new(0);
+        device.MakeCurrent();
+        Ptx broken = new("broken.ptx", ".version 7.8\n.target sm_70\n.address_size 64\n.visible .entry k()\n{\n nonsense.u32;\n}\n");
+        AssertTells(
+            Record(() => PtxCompiler.Load(broken, device)),
+            "Compiling broken.ptx failed on cuda:0", "CUDA_ERROR_INVALID_PTX (a PTX JIT compilation failed): ", "nonsense");
+        Emulator.Configure("");
+    }
+
+    [Fact]
+    public void Names_OfWhatNobodyKnows_AreNumbers()
+    {
+        Assert.Equal("CUDA error 12345", CudaErrors.NameOf((ManagedCuda.BasicTypes.CUResult)12345));
+        Assert.Equal("cuBLAS status 5", CudaErrors.NameOf((ManagedCuda.CudaBlas.CublasStatus)5));
+        Assert.Contains("versions", CudaErrors.NameOf((ManagedCuda.BasicTypes.CUResult)803), StringComparison.Ordinal);
+    }
+
+    [EmulatedFact]
+    public void Names_AreTheDriversOwn() =>
+        Assert.Equal("CUDA_ERROR_NOT_PERMITTED (operation not permitted)", CudaErrors.NameOf((ManagedCuda.BasicTypes.CUResult)800));
+
     private static void CopyTwice(CudaBackend cuda, Floats x, Floats y)
     {
         cuda.CopyColumns(x, 8, 0, 8, 8, 8, 0, y);

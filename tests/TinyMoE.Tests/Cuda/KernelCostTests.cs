@@ -16,7 +16,8 @@ public sealed class KernelCostTests(ITestOutputHelper output)
         foreach (KernelCost cost in costs)
         {
             string line = $"{cost.Kernel,-34} {cost.Case,-50} traffic {cost.Traffic:F3}  sectors {cost.Coalescing:F2}  " +
-                $"conflicts {cost.BankConflicts}  local {cost.LocalBytes}  instructions {cost.ThreadInstructions:N0}";
+                $"conflicts {cost.BankConflicts}  local {cost.LocalBytes}  instructions {cost.ThreadInstructions:N0}  " +
+                $"on tensor cores {cost.TensorShare:P0}";
             output.WriteLine(line);
             if (cost.Traffic > KernelCosts.MostTrafficOf(cost.Kernel) || cost.BankConflicts > 0 || cost.LocalBytes > 0)
                 wrong.Add(line);

@@ -17,15 +17,20 @@ namespace TinyMoE.Tests.Cuda;
 /// <param name="BankConflicts">Wavefronts in shared memory beyond the fewest.</param>
 /// <param name="DivergentBranches">Branches that a warp took both ways.</param>
 /// <param name="LocalBytes">Bytes in local memory: arrays that are no registers.</param>
+/// <param name="TensorMultiplyAdds">Multiply-adds on tensor cores, bfloat16 and TF32.</param>
+/// <param name="FloatMultiplyAdds">Float32 multiply-adds without tensor cores: fused, or the fewer of products and sums.</param>
 internal sealed record KernelCost(
     string Kernel, string Case, long Launches, long ThreadInstructions, long Bytes, long LeastBytes, long Sectors, long LeastSectors,
-    long BankConflicts, long DivergentBranches, long LocalBytes)
+    long BankConflicts, long DivergentBranches, long LocalBytes, long TensorMultiplyAdds, long FloatMultiplyAdds)
 {
     /// <summary>Traffic beside the least.</summary>
     public double Traffic => LeastBytes == 0 ? 1 : (double)Bytes / LeastBytes;
 
     /// <summary>Sectors beside the fewest: 1 is perfectly coalesced.</summary>
     public double Coalescing => LeastSectors == 0 ? 1 : (double)Sectors / LeastSectors;
+
+    /// <summary>Of all multiply-adds, those on tensor cores: 0 to 1.</summary>
+    public double TensorShare => TensorMultiplyAdds == 0 ? 0 : (double)TensorMultiplyAdds / (TensorMultiplyAdds + FloatMultiplyAdds);
 }
 
 /// <summary>Measures every kernel at the typical size on the emulated device.</summary>
@@ -38,9 +43,16 @@ internal static class KernelCosts
     public static IReadOnlyList<KernelCost> Measure()
     {
         Emulator.Configure("count");
-        using CudaBackend cuda = new() { HasBfloat16Products = true };
         List<KernelCost> costs = [];
-        foreach (KernelCase c in Cases())
+        Measure(new CudaOptions(), Cases(), costs);
+        Measure(new CudaOptions { Grouped = GroupedProducts.Own }, GroupedCases(), costs);
+        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
+    }
+
+    private static void Measure(CudaOptions options, IEnumerable<KernelCase> cases, List<KernelCost> costs)
+    {
+        using CudaBackend cuda = new(0, options);
+        foreach (KernelCase c in cases)
         {
             using KernelData data = new(cuda);
             _ = Emulator.TakeCounters();
@@ -48,8 +60,6 @@ internal static class KernelCosts
             cuda.Synchronize();
             costs.AddRange(Parse(Emulator.TakeCounters(), c.ToString()));
         }
-
-        return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
     }
 
     /// <summary>The bound on the traffic of a kernel that has one of its own, and why.</summary>
@@ -62,7 +72,17 @@ internal static class KernelCosts
         {
             ["assign_balanced"] =
             (20, "an auction in rounds, up to a hundred: each reads the scores of the tokens that are outside, and all bids"),
+            ["auction_bid"] = (2.5, "each warp reads what all must know: the round, the step, the prices; few tokens are still outside"),
+            ["auction_seat"] = (2.25, "each expert's block looks through what all tokens want"),
+            ["auction_close"] = (16, "each warp reads whether anybody is outside, and there is nothing else to do"),
+            ["sinkhorn_start"] = (1.5, "a row is written, and read once more when its largest is known"),
+            ["sinkhorn_round"] =
+            (2.75, "each block reads its rows once for their factors and once for its sums, and the sums of all blocks: in the cache"),
             ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
+            ["grouped_add_pieces"] = (460, "where no expert has more rows than a piece, each warp reads the offsets and nothing else"),
+            ["grouped_backward_input_64"] = (2.7, "each tile of 64 columns reads its rows of dy, each tile of 64 rows its weights"),
+            ["grouped_backward_weight_64"] = (2.2, "each tile of 64 by 64 reads its columns of dy and of x"),
+            ["grouped_forward_64"] = (2.5, "each tile of 64 columns reads its rows of x, each tile of 64 rows its weights"),
             ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_one"] =
@@ -77,6 +97,13 @@ internal static class KernelCosts
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
         };
 
+    /// <summary>What takes other kernels where there are many tokens: work over blocks that hear of each other between launches.</summary>
+    public static IEnumerable<KernelCase> ManyTokens { get; } =
+    [
+        .. KernelCaseList.Of(new KernelSizes(N: 4128, C: 8, V: 500, B: 1, H: 1, KvHeads: 1, D: 2, E: 8, K: 1, F: 1))
+            .Where(c => c.Name is "EmbeddingBackward" or "CrossEntropyForward" or "AssignBalanced" or "Sinkhorn"),
+    ];
+
     /// <summary>All cases at the typical size, stored and added; and those that launch other
     /// kernels at another size: wide heads, few tokens, long groups of tokens.</summary>
     private static IEnumerable<KernelCase> Cases()
@@ -87,7 +114,25 @@ internal static class KernelCosts
             .Concat(Named(
                 ", wide heads", KernelCaseList.Of(typical with { H = 2, KvHeads = 1, D = 128 }).Where(c => c.Family == "Attention")))
             .Concat(Named(", few tokens", KernelCaseList.Of(typical with { N = 32, B = 1 }).Where(c => c.Family == "Routing")))
+            .Concat(Named(", many tokens", ManyTokens))
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
+    }
+
+    /// <summary>Products of experts by our own kernels: small tiles, large ones (where there
+    /// are enough of them), and gradients of experts with more rows than a piece.</summary>
+    private static IEnumerable<KernelCase> GroupedCases()
+    {
+        KernelSizes typical = KernelSizes.Typical;
+        return Products("", typical).Concat(Products(", many rows", typical with { N = 1024, E = 4 }))
+            .Concat(Products(", large tiles", typical with { N = 2048, C = 16, F = 2176 }, "GroupedMatMul"))
+            .Concat(Products(", large tiles", typical with { N = 2048, C = 2176, F = 16 }, "GroupedMatMulBackwardInput"))
+            .Concat(Products(", large tiles", typical with { N = 64, C = 768, F = 768 }, "GroupedMatMulBackwardWeight"));
+
+        // those of one name, or all
+        static IEnumerable<KernelCase> Products(string variant, KernelSizes sizes, string? name = null) => Named(
+            $", own{variant}",
+            KernelCaseList.Of(sizes).Concat(name is null ? Named(", added", KernelCaseList.Of(sizes, adds: true)) : [])
+                .Where(c => c.Family == "Grouped" && c.Name.Contains("MatMul", StringComparison.Ordinal) && (name ?? c.Name) == c.Name));
     }
 
     private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) =>
@@ -102,7 +147,8 @@ internal static class KernelCosts
             yield return new KernelCost(
                 k.GetProperty("kernel").GetString()!, name, Of("launches"), Of("threadInstructions"), Of("bytesRead") + Of("bytesWritten"),
                 Of("leastRead") + Of("leastWritten"),
-                Of("sectors"), Of("leastSectors"), Of("bankConflicts"), Of("divergentBranches"), Of("localBytes"));
+                Of("sectors"), Of("leastSectors"), Of("bankConflicts"), Of("divergentBranches"), Of("localBytes"),
+                Of("bfloat16MultiplyAdds") + Of("tf32MultiplyAdds"), Of("floatFused") + Math.Min(Of("floatProducts"), Of("floatSums")));
         }
     }
 }

@@ -42,6 +42,37 @@ public sealed class ShapeTests
                 d.Out(3)), 1e-4),
     ]);
 
+    public static TheoryData<int, int, int> ManyTokens => new()
+    {
+        { 513, 3, 130 },      // the fewest rows that are sorted by digits
+        { 2049, 17, 7 },      // a block more than one takes, ids of one digit
+        { 4128, 8, 256 },
+        { 4500, 9, 257 },     // ids of two digits
+        { 3001, 40, 70_000 }, // of three; more columns than a warp has lanes
+    };
+
+    [CudaTheory]
+    [MemberData(nameof(ManyTokens))]
+    public void OverManyBlocks_AgreesWithCpu(int N, int E, int V) => Check("many tokens", "", ManyTokenCases(N, E, V));
+
+    [EmulatedFact]
+    public void OverManyBlocks_UnderAllChecks_HasNoFinding() => Check("many tokens", Emulator.AllChecks, ManyTokenCases(4128, 8, 257));
+
+    [CudaFact]
+    public void EmbeddingBackward_OfManyRows_LeavesOutIdsThatAreNone()
+    {
+        foreach (int V in new[] { 200, 300 })
+        {
+            CudaBackend cuda = TestDevice.SharedBackend("");
+            using KernelData data = new(cuda);
+            const int N = 2500;
+            int[] ids = [.. Enumerable.Range(0, N).Select(n => n % 3 == 0 ? (n % 2 == 0 ? -1 - n : V + n) : n * 7 % V)];
+            View<float> y = data.Out(V);
+            cuda.EmbeddingBackward(data.In([.. Enumerable.Repeat(1f, N)]), data.In(ids), N, V, 1, y);
+            Assert.Equal(Enumerable.Range(0, V).Select(v => (float)ids.Count(id => id == v)), cuda.Read(y));
+        }
+    }
+
     [CudaFact]
     public void Norm_NotFinite_LeavesTheWeights() => Check("AdamW", "",
     [
@@ -75,6 +106,10 @@ public sealed class ShapeTests
         KernelSizes sizes = new(N, C, V, B: 1, H: 1, KvHeads: 1, D: 2, E: 1, K: 1, F: 1);
         return KernelCaseList.Of(sizes).Concat(KernelCaseList.Of(sizes, adds: true)).Where(c => Families.Contains(c.Family));
     }
+
+    private static IEnumerable<KernelCase> ManyTokenCases(int N, int E, int V) =>
+        KernelCaseList.Of(new KernelSizes(N, C: 5, V, B: 1, H: 1, KvHeads: 1, D: 2, E, K: 1, F: 1)).Where(
+            c => c.Name is "EmbeddingBackward" or "AssignBalanced" or "Sinkhorn" || (c.Name == "CrossEntropyForward" && V < 1000));
 
     private static void Check(string what, string settings, IEnumerable<KernelCase> cases)
     {

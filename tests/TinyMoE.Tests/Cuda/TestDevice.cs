@@ -39,9 +39,7 @@ internal static class TestDevice
     {
         if (IsEmulated)
             Emulator.Configure(settings);
-        CudaBackend backend = IsEmulated
-            ? new(0, options, granularity: 2) { HasBfloat16Products = true }
-            : new(0, options, granularity: 256);
+        CudaBackend backend = new(0, options, granularity: IsEmulated ? 2 : 256);
         DeviceKinds.Tell(IsEmulated ? "an emulated CUDA device" : backend.Name);
         return backend;
     }

@@ -96,6 +96,31 @@ public sealed class ParameterStoreTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void FirstValues_OfMoreThanAPiece_AreTheNumbersOneByOne(bool truncated)
+    {
+        const int Count = 16 * 1024 * 5 + 3;
+        const ulong Seed = 17;
+        using CpuBackend backend = new(1);
+        using ParameterStore store = new(backend);
+        store.Add("before", 3, Initializer.Ones);
+        Parameter drawn = store.Add("drawn", Count, truncated ? Initializer.TruncatedNormal(0.5f) : Initializer.Normal(0.5f));
+        store.Allocate(Seed);
+        Assert.Equal(Enumerable.Range(0, Count).Select(i => 0.5f * Draw(i)), backend.Read(drawn.Data));
+
+        float Draw(int i)
+        {
+            for (int attempt = 0; ; attempt++)
+            {
+                float number = new Philox(new RandomKey(Seed, RandomPurpose.Initialization, attempt, Layer: 1)).Normal(i);
+                if (!truncated || MathF.Abs(number) <= 2f)
+                    return number;
+            }
+        }
+    }
+
     [Fact]
     public void Blocks_LongerThanAView_AreCountedInSixtyFourBits()
     {

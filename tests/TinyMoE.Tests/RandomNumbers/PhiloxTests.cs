@@ -30,6 +30,22 @@ public sealed class PhiloxTests
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(6)]
+    [InlineData(4L * uint.MaxValue - 9)]
+    public void Normals_AnyStartAndLength_AreTheNumbersOneByOne(long index)
+    {
+        Philox random = new(new RandomKey(0xFEDCBA9876543210, RandomPurpose.Other, Step: -5, Layer: 40_000));
+        foreach (int length in new[] { 0, 1, 2, 3, 1023, 1024, 1025, 2500 })
+        {
+            float[] numbers = new float[length];
+            random.Normals(index, numbers);
+            Assert.Equal(Enumerable.Range(0, length).Select(i => random.Normal(index + i)), numbers);
+        }
+    }
+
     [Fact]
     public void Uniform_ManyNumbers_HasMomentsAndRange()
     {

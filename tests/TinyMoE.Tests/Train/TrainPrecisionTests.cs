@@ -133,6 +133,25 @@ public sealed class TrainPrecisionTests
     }
 
     [Fact]
+    public void Bfloat16_OverSeeds_EndsWithinHalfAPercentOfFloat32()
+    {
+        using TemporaryFolder folder = new();
+        double[] differences = [.. Enumerable.Range(1, 6).Select(seed =>
+        {
+            TrainConfig train = TestModels.Tiny.Train with { Seed = (ulong)seed, Steps = 100, EvalEvery = 100, LearningRate = 1e-3f };
+            RunConfig config = TestModels.Tiny with { Train = train with { EvalWindows = 0 } };
+            double[] losses = [.. new[] { config, config.InBfloat16() }.Select(c =>
+            {
+                RecordingListener listener = new();
+                Train(c, folder[$"{c.Train.Precision}{seed}"], listener);
+                return listener.Evaluations[^1].Loss;
+            })];
+            return losses[1] / losses[0] - 1;
+        })];
+        Assert.InRange(differences.Average(), -0.005, 0.005);
+    }
+
+    [Fact]
     public void Tf32_OnTheProcessor_IsRefusedByName()
     {
         RunConfig config = TestModels.Tiny with { Train = TestModels.Tiny.Train with { Precision = TrainPrecision.Tf32 } };

@@ -31,23 +31,7 @@ public sealed unsafe partial class CpuBackend
         ForElements(n, (key, n, y), static (piece, in s) =>
         {
             var (start, length) = Range(piece, s.n);
-            Philox random = new(s.key);
-            Span<uint> words = stackalloc uint[WordsAtOnce];
-            long first = (long)s.key.Part * s.n + start, end = first + length;
-            float* y = s.y.Pointer + start;
-            for (long at = first & ~1L; at < end; at += WordsAtOnce) // a pair of words makes a pair of numbers
-            {
-                random.Words(at, words);
-                for (int pair = 0; pair < Math.Min(WordsAtOnce, end - at); pair += 2)
-                {
-                    long i = at + pair - first; // -1 where the run begins inside a pair
-                    var (one, two) = Philox.ToNormals(words[pair], words[pair + 1]);
-                    if (i >= 0)
-                        y[i] = one;
-                    if (i + 1 < length)
-                        y[i + 1] = two;
-                }
-            }
+            new Philox(s.key).Normals((long)s.key.Part * s.n + start, s.y.Slice(start, length).Span);
         });
     }
 

@@ -26,6 +26,9 @@ public sealed unsafe partial class CpuBackend
     public override void ReadCounts(Ints offsets, Span<int> destination) => Read(offsets, destination);
 
     /// <inheritdoc/>
+    public override IDeviceClock? Clock => null;
+
+    /// <inheritdoc/>
     public override void Synchronize()
     {
         // every kernel returns when its work is done

@@ -40,6 +40,9 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
+    public override IDeviceClock? Clock => clock;
+
+    /// <inheritdoc/>
     public override void Synchronize() => device?.Synchronize();
 
     /// <inheritdoc/>

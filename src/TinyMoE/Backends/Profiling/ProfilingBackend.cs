@@ -8,13 +8,18 @@ namespace TinyMoE.Backends.Profiling;
 /// Counts kernels. Over another backend it has a stopwatch at every kernel: passes each call on and gathers, by
 /// kernel and sizes, calls, time, floating-point operations and the bytes that the algorithm must move (each input
 /// read once, each output written once; one that is added to is read as well). Values and memory are the other's
-/// own. It waits for the device after each kernel that it counts; disposing it disposes the other. Without a
-/// device (<see cref="DryRun"/>) it counts the same, kernels do nothing, and memory is counted, not allocated.
+/// own. Where the device has a clock (<see cref="Backend.Clock"/>) the time is the device's, and nobody waits for it
+/// but <see cref="Collect"/>. Disposing it disposes the other. Without a device (<see cref="DryRun"/>) it counts the
+/// same, kernels do nothing, and memory is counted, not allocated.
 /// </summary>
 public sealed partial class ProfilingBackend : Backend
 {
+    private const int MostPending = 4096; // so that a long count needs no more events than that
+
     private readonly Backend? device; // null: a dry run
+    private readonly IDeviceClock? clock; // null: a call is done when it returns
     private readonly Dictionary<KernelKey, Tally> tallies = [];
+    private readonly List<Interval> pending = []; // calls whose device times are still to be read
 
     /// <summary>Counts what is asked of <paramref name="device"/>.</summary>
     public ProfilingBackend(Backend device)
@@ -22,7 +27,7 @@ public sealed partial class ProfilingBackend : Backend
     {
     }
 
-    private ProfilingBackend(Backend? device, MemoryPool pool) => (this.device, Pool) = (device, pool);
+    private ProfilingBackend(Backend? device, MemoryPool pool) => (this.device, clock, Pool) = (device, device?.Clock, pool);
 
     /// <summary>
     /// A backend without a device: a model of any size "runs" on it to have its kernels, operations, bytes and peak memory
@@ -42,14 +47,36 @@ public sealed partial class ProfilingBackend : Backend
     /// <summary>Whether calls are counted; they are passed on in any case.</summary>
     public bool Counting { get; set; } = true;
 
+    /// <summary>Whether times are the device's own, while the host goes on; else a call is timed where it is made.</summary>
+    public bool HasDeviceTimes => clock is not null;
+
     /// <summary>What was counted so far, the most time first.</summary>
-    public IReadOnlyList<KernelProfile> Kernels =>
-    [
-        .. tallies.Select(tally => new KernelProfile(
-                tally.Key.ToString(), tally.Value.Calls, Stopwatch.GetElapsedTime(0, tally.Value.Ticks), tally.Value.Flops,
-                    tally.Value.Bytes, tally.Value.ProductFlops))
-            .OrderByDescending(kernel => kernel.Time).ThenBy(kernel => kernel.Name, StringComparer.Ordinal),
-    ];
+    public IReadOnlyList<KernelProfile> Kernels
+    {
+        get
+        {
+            Collect();
+            return
+            [
+                .. tallies.Select(tally => new KernelProfile(
+                        tally.Key.ToString(), tally.Value.Calls, tally.Value.Time, tally.Value.Flops, tally.Value.Bytes,
+                        tally.Value.ProductFlops))
+                    .OrderByDescending(kernel => kernel.Time).ThenBy(kernel => kernel.Name, StringComparer.Ordinal),
+            ];
+        }
+    }
+
+    /// <summary>Takes over the device's times of all calls so far: waits for the device, where it has a clock.</summary>
+    public void Collect()
+    {
+        if (clock is null || pending.Count == 0)
+            return;
+        clock.Wait();
+        foreach (Interval call in pending)
+            CollectionsMarshal.GetValueRefOrAddDefault(tallies, call.Key, out _).Time += clock.Between(call.From, call.To);
+        pending.Clear();
+        clock.Restart();
+    }
 
     /// <inheritdoc/>
     public override void Dispose()
@@ -89,28 +116,36 @@ public sealed partial class ProfilingBackend : Backend
     private struct Tally
     {
         public long Calls;
-        public long Ticks;
+        public TimeSpan Time;
         public double Flops;
         public double ProductFlops;
         public double Bytes;
     }
 
+    /// <summary>A call between two marks of the device's clock.</summary>
+    private readonly record struct Interval(KernelKey Key, int From, int To);
+
     private readonly ref struct Timing(ProfilingBackend profile, KernelKey key, double flops, double products, double bytes)
     {
-        private readonly long started = Stopwatch.GetTimestamp();
+        private readonly long started = !profile.Counting ? 0 : profile.clock?.Mark() ?? Stopwatch.GetTimestamp();
 
         public void Dispose()
         {
             if (!profile.Counting)
                 return;
-            profile.Synchronize();
-            long ticks = profile.device is null ? 0 : Stopwatch.GetTimestamp() - started;
+            TimeSpan time = default;
+            if (profile.clock is { } clock)
+                profile.pending.Add(new Interval(key, (int)started, clock.Mark()));
+            else if (profile.device is not null)
+                time = Stopwatch.GetElapsedTime(started);
             ref Tally tally = ref CollectionsMarshal.GetValueRefOrAddDefault(profile.tallies, key, out _);
             tally.Calls++;
-            tally.Ticks += ticks;
+            tally.Time += time;
             tally.Flops += flops;
             tally.ProductFlops += products;
             tally.Bytes += bytes;
+            if (profile.pending.Count == MostPending)
+                profile.Collect();
         }
     }
 

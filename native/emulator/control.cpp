@@ -73,4 +73,6 @@ EMULATOR_API int tinymoe_emulator_allocations() {
 EMULATOR_API int tinymoe_emulator_synchronizations() { return count(&Counts::synchronizations); }
 EMULATOR_API int tinymoe_emulator_launches() { return count(&Counts::launches); }
 EMULATOR_API int tinymoe_emulator_products() { return count(&Counts::products); }
+EMULATOR_API int tinymoe_emulator_graph_launches() { return count(&Counts::graphLaunches); }
+EMULATOR_API int tinymoe_emulator_graph_nodes() { return count(&Counts::graphNodes); }
 EMULATOR_API int tinymoe_emulator_allocation_calls() { return count(&Counts::allocations); }

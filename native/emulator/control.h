@@ -22,8 +22,11 @@ EMULATOR_API int tinymoe_emulator_activity(char* text, int size);
 EMULATOR_API int tinymoe_emulator_allocations();
 
 /// Calls since the settings were made: those that let the host wait for the device (a synchronise, a synchronous copy, a
-/// copy to pageable memory, freeing), kernel launches, matrix products through cuBLAS, allocations of device memory.
+/// copy to pageable memory, freeing), kernel launches, matrix products through cuBLAS, allocations of device memory; launches of
+/// graphs and the operations in them. What a graph does is no launch and no product of its own.
 EMULATOR_API int tinymoe_emulator_synchronizations();
 EMULATOR_API int tinymoe_emulator_launches();
 EMULATOR_API int tinymoe_emulator_products();
 EMULATOR_API int tinymoe_emulator_allocation_calls();
+EMULATOR_API int tinymoe_emulator_graph_launches();
+EMULATOR_API int tinymoe_emulator_graph_nodes();

@@ -142,9 +142,8 @@ cublasStatus_t launch(const BlasHandle& blas, const char* call, Work work) {
         report(std::string(call) + ": the handle's stream was destroyed");
         return CUBLAS_STATUS_EXECUTION_FAILED;
     }
-    if (++driver().counts.products == driver().settings.oomProduct) return CUBLAS_STATUS_ALLOC_FAILED;
-    enqueue(stream, std::move(work));
-    return CUBLAS_STATUS_SUCCESS;
+    if (!stream->capture && ++driver().counts.products == driver().settings.oomProduct) return CUBLAS_STATUS_ALLOC_FAILED;
+    return enqueue(stream, std::move(work)) == CUDA_SUCCESS ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
 /// A product, or a batch of them with the matrices at fixed strides (in elements).
@@ -206,6 +205,9 @@ cublasStatus_t grouped(BlasHandle& blas, const char* call, std::vector<Group> gr
         if (const auto status = checkShape(group.shape)) return status;
         if (group.size < 0) return CUBLAS_STATUS_INVALID_VALUE;
     }
+    // The sizes lie on the host, and how a card gets them is nowhere said: a graph might keep the place and not the numbers.
+    if (const auto stream = findStream(*blas.context, blas.stream); stream && forbidWait(stream, call) != CUDA_SUCCESS)
+        return CUBLAS_STATUS_NOT_SUPPORTED;
     return launch(blas, call, [=, context = blas.context, groups = std::move(groups)]() -> std::optional<Finding> {
         size_t count = 0, next = 0;
         for (const Group& group : groups) count += group.size;

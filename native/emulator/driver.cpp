@@ -125,6 +125,8 @@ void clear(Context& context) {
     driver().modules.removeOf(context);
     driver().events.removeOf(context);
     driver().streams.removeOf(context);
+    driver().graphs.removeOf(context);
+    driver().executables.removeOf(context);
     context.streams.push_back(context.defaultStream);
     for (const auto& stream : context.streams) {
         stream->queue.clear();

@@ -85,6 +85,8 @@ struct Counts {
     long products = 0; // matrix products through cuBLAS, a batch or a group list being one
     long grouped = 0;  // calls for group lists
     long allocations = 0;
+    long graphLaunches = 0;
+    long graphNodes = 0; // of the launched graphs
     long modules = 0; // loads
     CopyCount toDevice, toHost, inside, fills; // done
     long long floatMultiplyAdds = 0;           // of products that ran
@@ -105,6 +107,8 @@ struct Driver {
     Handles<Event> events;
     Handles<LoadedModule> modules;
     Handles<Function> functions;
+    Handles<Graph> graphs;
+    Handles<Graph> executables; // of graphs
     std::map<uintptr_t, HostAllocation> hostMemory; // by address
     Counts counts;
     Counters counters;

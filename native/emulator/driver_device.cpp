@@ -259,6 +259,8 @@ EMULATOR_API CUresult cuCtxGetDevice(CUdevice* device) {
 
 EMULATOR_API CUresult cuCtxSynchronize() {
     return inContext([&](Context& context) {
+        for (const auto& stream : context.streams)
+            if (const CUresult error = forbidWait(stream, "cuCtxSynchronize")) return error;
         driver().counts.synchronizations++;
         advanceAll(context);
         return CUDA_SUCCESS;

@@ -58,6 +58,8 @@ CUresult copyToDevice(Context& context, const char* call, CUdeviceptr to, const 
     // Page-locked memory is read when the copy runs, so a host that changes it too early is found out; pageable memory is
     // read at once, into a copy of it.
     std::shared_ptr<std::byte[]> keep;
+    if (const CUresult error = wait ? forbidInCapture(context, call) : CUDA_SUCCESS) return error;
+    if (stream->capture && findHost(from) == nullptr) return forbidWait(stream, call); // a graph would read it long after
     if (const HostAllocation* host = findHost(from)) {
         keep = host->bytes;
     } else if (driver().settings.lazy && !wait) {
@@ -65,12 +67,13 @@ CUresult copyToDevice(Context& context, const char* call, CUdeviceptr to, const 
         std::memcpy(keep.get(), from, bytes);
         from = keep.get();
     }
-    enqueue(stream, [&context, call, to, from, bytes, keep]() -> std::optional<Finding> {
+    const CUresult queued = enqueue(stream, [&context, call, to, from, bytes, keep]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::memcpy(reinterpret_cast<void*>(to), from, bytes);
         driver().counts.toDevice.add(bytes);
         return {};
     });
+    if (queued != CUDA_SUCCESS) return queued;
     if (wait) {
         driver().counts.synchronizations++;
         advance(lastPoint(stream));
@@ -86,19 +89,22 @@ CUresult copyToHost(Context& context, const char* call, void* to, CUdeviceptr fr
         return CUDA_ERROR_INVALID_VALUE;
 
     std::shared_ptr<std::byte[]> keep;
+    if (const CUresult error = wait ? forbidInCapture(context, call) : CUDA_SUCCESS) return error;
+    if (stream->capture && findHost(to) == nullptr) return forbidWait(stream, call);
     if (const HostAllocation* host = findHost(to)) {
         keep = host->bytes;
         // Nobody may look at the target before the copy was waited for: what was there goes, unless a copy still needs it.
-        if (driver().settings.lazy && !wait && keep.use_count() == 2) std::memset(to, freshByte, bytes);
+        if (driver().settings.lazy && !wait && !stream->capture && keep.use_count() == 2) std::memset(to, freshByte, bytes);
     } else {
         wait = true;
     }
-    enqueue(stream, [&context, call, to, from, bytes, keep]() -> std::optional<Finding> {
+    const CUresult queued = enqueue(stream, [&context, call, to, from, bytes, keep]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, from, bytes)) return finding;
         std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
         driver().counts.toHost.add(bytes);
         return {};
     });
+    if (queued != CUDA_SUCCESS) return queued;
     if (wait) {
         driver().counts.synchronizations++;
         advance(lastPoint(stream));
@@ -116,14 +122,13 @@ CUresult copyInside(Context& context, const char* call, CUdeviceptr to, CUdevice
         report(std::string(call) + ": source and target overlap");
         return CUDA_ERROR_INVALID_VALUE;
     }
-    enqueue(stream, [&context, call, to, from, bytes]() -> std::optional<Finding> {
+    return enqueue(stream, [&context, call, to, from, bytes]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, from, bytes)) return finding;
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), bytes);
         driver().counts.inside.add(bytes);
         return {};
     });
-    return CUDA_SUCCESS;
 }
 
 template <typename Value>
@@ -134,16 +139,16 @@ CUresult fill(Context& context, const char* call, CUdeviceptr to, Value value, s
     if (to % sizeof(Value) != 0 || count > SIZE_MAX / sizeof(Value)) return CUDA_ERROR_INVALID_VALUE;
     const size_t bytes = count * sizeof(Value);
     if (!checkDevice(context, call, "the target", to, bytes)) return CUDA_ERROR_INVALID_VALUE;
-    enqueue(stream, [&context, call, to, value, count, bytes]() -> std::optional<Finding> {
+    return enqueue(stream, [&context, call, to, value, count, bytes]() -> std::optional<Finding> {
         if (auto finding = stillThere(context, call, to, bytes)) return finding;
         std::fill_n(reinterpret_cast<Value*>(to), count, value);
         driver().counts.fills.add(bytes);
         return {};
     });
-    return CUDA_SUCCESS;
 }
 
-CUresult allocateHost(void** pointer, size_t bytes) {
+CUresult allocateHost(Context& context, void** pointer, size_t bytes) {
+    if (const CUresult error = forbidInCapture(context, "cuMemAllocHost")) return error;
     if (pointer == nullptr || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
     HostAllocation allocation{std::shared_ptr<std::byte[]>(new std::byte[bytes]), bytes};
     std::memset(allocation.bytes.get(), freshByte, bytes);
@@ -156,6 +161,7 @@ CUresult allocateHost(void** pointer, size_t bytes) {
 
 EMULATOR_API CUresult cuMemAlloc_v2(CUdeviceptr* address, size_t bytes) {
     return inContext([&](Context& context) {
+        if (const CUresult error = forbidInCapture(context, "cuMemAlloc")) return error;
         if (address == nullptr || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
         *address = allocate(context, bytes);
         return *address == 0 ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
@@ -165,7 +171,9 @@ EMULATOR_API CUresult cuMemAlloc_v2(CUdeviceptr* address, size_t bytes) {
 // The memory is there at once; only its end has a turn in the stream.
 EMULATOR_API CUresult cuMemAllocAsync(CUdeviceptr* address, size_t bytes, CUstream stream) {
     return inContext([&](Context& context) {
-        if (!findStream(context, stream)) return CUDA_ERROR_INVALID_HANDLE;
+        const auto found = findStream(context, stream);
+        if (!found) return CUDA_ERROR_INVALID_HANDLE;
+        if (const CUresult error = forbidWait(found, "cuMemAllocAsync")) return error; // on a card it would be a node of the graph
         if (address == nullptr || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
         *address = allocate(context, bytes);
         return *address == 0 ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
@@ -175,6 +183,7 @@ EMULATOR_API CUresult cuMemAllocAsync(CUdeviceptr* address, size_t bytes, CUstre
 EMULATOR_API CUresult cuMemFree_v2(CUdeviceptr address) {
     return inContext([&](Context& context) {
         if (address == 0) return CUDA_SUCCESS;
+        if (const CUresult error = forbidInCapture(context, "cuMemFree")) return error;
         driver().counts.synchronizations++;
         advanceAll(context);
         if (context.memory.release(address)) return CUDA_SUCCESS;
@@ -192,11 +201,10 @@ EMULATOR_API CUresult cuMemFreeAsync(CUdeviceptr address, CUstream handle) {
             report("cuMemFreeAsync: " + context.memory.describe(address));
             return CUDA_ERROR_INVALID_VALUE;
         }
-        enqueue(stream, [&context, address]() -> std::optional<Finding> {
+        return enqueue(stream, [&context, address]() -> std::optional<Finding> {
             if (context.memory.release(address)) return {};
             return Finding{CUDA_ERROR_ILLEGAL_ADDRESS, "cuMemFreeAsync: " + context.memory.describe(address)};
         });
-        return CUDA_SUCCESS;
     });
 }
 
@@ -220,17 +228,18 @@ EMULATOR_API CUresult cuMemGetAddressRange_v2(CUdeviceptr* base, size_t* bytes, 
 }
 
 EMULATOR_API CUresult cuMemAllocHost_v2(void** pointer, size_t bytes) {
-    return inContext([&](Context&) { return allocateHost(pointer, bytes); });
+    return inContext([&](Context& context) { return allocateHost(context, pointer, bytes); });
 }
 
 EMULATOR_API CUresult cuMemHostAlloc(void** pointer, size_t bytes, unsigned) {
-    return inContext([&](Context&) { return allocateHost(pointer, bytes); });
+    return inContext([&](Context& context) { return allocateHost(context, pointer, bytes); });
 }
 
 EMULATOR_API CUresult cuMemFreeHost(void* pointer) {
     return inContext([&](Context& context) {
         const auto allocation = driver().hostMemory.find(reinterpret_cast<uintptr_t>(pointer));
         if (allocation == driver().hostMemory.end()) return CUDA_ERROR_INVALID_VALUE;
+        if (const CUresult error = forbidInCapture(context, "cuMemFreeHost")) return error;
         driver().counts.synchronizations++;
         advanceAll(context);
         driver().hostMemory.erase(allocation);

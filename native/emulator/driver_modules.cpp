@@ -36,6 +36,7 @@ std::shared_ptr<const Module> parse(const char* text) {
 
 CUresult load(Context& context, CUmodule* handle, const void* image, unsigned count, const int* options, void** values) {
     if (handle == nullptr || image == nullptr) return CUDA_ERROR_INVALID_VALUE;
+    if (const CUresult error = forbidInCapture(context, "cuModuleLoadData")) return error;
     if (++driver().counts.modules == driver().settings.oomModule) return CUDA_ERROR_OUT_OF_MEMORY;
     auto loaded = std::make_shared<LoadedModule>();
     try {
@@ -126,16 +127,15 @@ CUresult launchKernel(Context& context, CUfunction handle, Dim3 grid, Dim3 block
     Launch launch{function->kernel, grid, block, dynamicShared, {}};
     if (const CUresult error = packArguments(*function->kernel, arguments, extra, launch.parameters)) return error;
 
-    const long number = ++driver().counts.launches;
-    if (number == driver().settings.oomLaunch) return CUDA_ERROR_OUT_OF_MEMORY;
-    enqueue(stream, [&context, owner = function->owner, launch = std::move(launch), number]() -> std::optional<Finding> {
+    const long number = stream->capture ? 0 : ++driver().counts.launches; // what a graph does is no launch of its own
+    if (number > 0 && number == driver().settings.oomLaunch) return CUDA_ERROR_OUT_OF_MEMORY;
+    return enqueue(stream, [&context, owner = function->owner, launch = std::move(launch), number]() -> std::optional<Finding> {
         const Settings& settings = driver().settings;
         if (number == settings.failLaunch)
             return Finding{CUDA_ERROR_LAUNCH_FAILED,
                            "launch " + std::to_string(number) + ", kernel " + launch.kernel->name + ", fails as asked (fail_launch)"};
         return run(launch, context.memory, settings, settings.count ? &driver().counters : nullptr);
     });
-    return CUDA_SUCCESS;
 }
 
 } // namespace

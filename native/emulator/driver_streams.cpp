@@ -12,6 +12,14 @@ CUresult query(const Point& point) {
     return CUDA_ERROR_NOT_READY;
 }
 
+/// An event of a capture never happens: what is asked about it is refused, and the capture is over if it still goes on.
+CUresult forbidCaptured(Event& event, const char* call) {
+    if (!event.captured) return CUDA_SUCCESS;
+    report(std::string(call) + ": the event was recorded in a stream that captures");
+    event.captured->valid = false;
+    return CUDA_ERROR_CAPTURED_EVENT;
+}
+
 } // namespace
 
 EMULATOR_API CUresult cuStreamCreate(CUstream* handle, unsigned flags) {
@@ -37,6 +45,7 @@ EMULATOR_API CUresult cuStreamSynchronize(CUstream handle) {
     return inContext([&](Context& context) {
         const auto stream = findStream(context, handle);
         if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+        if (const CUresult error = forbidWait(stream, "cuStreamSynchronize")) return error;
         driver().counts.synchronizations++;
         advance(lastPoint(stream));
         return CUDA_SUCCESS;
@@ -46,7 +55,9 @@ EMULATOR_API CUresult cuStreamSynchronize(CUstream handle) {
 EMULATOR_API CUresult cuStreamQuery(CUstream handle) {
     return inContext([&](Context& context) {
         const auto stream = findStream(context, handle);
-        return stream ? query(lastPoint(stream)) : CUDA_ERROR_INVALID_HANDLE;
+        if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+        if (const CUresult error = forbidWait(stream, "cuStreamQuery")) return error;
+        return query(lastPoint(stream));
     });
 }
 
@@ -55,8 +66,17 @@ EMULATOR_API CUresult cuStreamWaitEvent(CUstream handle, CUevent eventHandle, un
         const auto stream = findStream(context, handle);
         const auto event = driver().events.find(eventHandle);
         if (!stream || !event) return CUDA_ERROR_INVALID_HANDLE;
-        if (!event->recorded.reached()) enqueue(stream, nullptr, {event->recorded});
-        return CUDA_SUCCESS;
+        if (event->captured && event->captured == stream->capture) return CUDA_SUCCESS; // in the order of its own stream
+        if (event->captured) { // on a card the stream would join the capture; here a capture is of one stream
+            event->captured->valid = false;
+            report("cuStreamWaitEvent: the event was captured, and the emulator follows a capture in its own stream only");
+            return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+        }
+        if (stream->capture) {
+            const CUresult error = forbidWait(stream, "cuStreamWaitEvent");
+            return error == CUDA_SUCCESS ? error : CUDA_ERROR_STREAM_CAPTURE_ISOLATION;
+        }
+        return event->recorded.reached() ? CUDA_SUCCESS : enqueue(stream, nullptr, {event->recorded});
     });
 }
 
@@ -80,10 +100,13 @@ EMULATOR_API CUresult cuEventRecord(CUevent handle, CUstream streamHandle) {
         const auto stream = findStream(context, streamHandle);
         const auto event = driver().events.find(handle);
         if (!stream || !event || event->context != &context) return CUDA_ERROR_INVALID_HANDLE;
-        enqueue(stream, [event]() -> std::optional<Finding> {
-            event->time = std::chrono::steady_clock::now();
-            return {};
-        });
+        event->captured = stream->capture;
+        if (stream->capture) return stream->capture->valid ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+        if (const CUresult error = enqueue(stream, [event]() -> std::optional<Finding> {
+                event->time = std::chrono::steady_clock::now();
+                return {};
+            }))
+            return error;
         event->recorded = lastPoint(stream);
         return CUDA_SUCCESS;
     });
@@ -93,6 +116,7 @@ EMULATOR_API CUresult cuEventSynchronize(CUevent handle) {
     return inContext([&](Context&) {
         const auto event = driver().events.find(handle);
         if (!event) return CUDA_ERROR_INVALID_HANDLE;
+        if (const CUresult error = forbidCaptured(*event, "cuEventSynchronize")) return error;
         driver().counts.synchronizations++;
         advance(event->recorded);
         return CUDA_SUCCESS;
@@ -102,7 +126,9 @@ EMULATOR_API CUresult cuEventSynchronize(CUevent handle) {
 EMULATOR_API CUresult cuEventQuery(CUevent handle) {
     return inContext([&](Context&) {
         const auto event = driver().events.find(handle);
-        return event ? query(event->recorded) : CUDA_ERROR_INVALID_HANDLE;
+        if (!event) return CUDA_ERROR_INVALID_HANDLE;
+        if (const CUresult error = forbidCaptured(*event, "cuEventQuery")) return error;
+        return query(event->recorded);
     });
 }
 

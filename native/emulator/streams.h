@@ -3,6 +3,7 @@
 // nothing else, so that a forgotten wait shows.
 #pragma once
 
+#include "cuda_api.h"
 #include "interpreter.h"
 
 #include <chrono>
@@ -10,6 +11,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <thread>
 #include <vector>
 
 namespace emulator {
@@ -32,12 +35,27 @@ struct Operation {
     std::vector<Point> after; // points of other streams that have to be reached first
 };
 
+/// What a stream is given while it captures: nothing of it runs, it is kept for a graph.
+struct Capture {
+    CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
+    std::thread::id thread;
+    std::vector<Work> work;
+    bool valid = true;
+};
+
+/// Captured work, done in its order as often as the graph is launched.
+struct Graph {
+    Context* context = nullptr;
+    std::shared_ptr<const std::vector<Work>> work;
+};
+
 struct Stream {
     Context* context = nullptr;
     bool blocking = true; // takes turns with the default stream
     uint64_t queued = 0;  // operations ever queued
     uint64_t done = 0;    // of them, those that are done
     std::deque<Operation> queue;
+    std::shared_ptr<Capture> capture; // null: it does its work
 };
 
 inline bool Point::reached() const { return !stream || stream->done >= position; }
@@ -46,6 +64,7 @@ struct Event {
     Context* context = nullptr;
     bool timing = true;
     Point recorded; // no stream: never recorded
+    std::shared_ptr<Capture> captured; // it was recorded in this capture last
     std::chrono::steady_clock::time_point time;
 };
 
@@ -53,8 +72,16 @@ struct Event {
 Point lastPoint(const std::shared_ptr<Stream>& stream);
 
 /// Queues an operation behind those of the stream and, as the default stream's rules have it, of other streams.
-/// Runs it at once unless the mode is lazy.
-void enqueue(const std::shared_ptr<Stream>& stream, Work work, std::vector<Point> after = {});
+/// Runs it at once unless the mode is lazy. A stream that captures keeps it instead; an error says that it could not.
+CUresult enqueue(const std::shared_ptr<Stream>& stream, Work work, std::vector<Point> after = {});
+
+/// Why this thread must not make a call that a capture does not see, such as an allocation: then the capture is invalid from
+/// now on. A wait for a stream that captures is such a call whatever the modes are.
+CUresult forbidInCapture(Context& context, const char* call);
+CUresult forbidWait(const std::shared_ptr<Stream>& stream, const char* call);
+
+/// The mode of this thread, which cuThreadExchangeStreamCaptureMode changes.
+CUstreamCaptureMode& threadCaptureMode();
 
 /// Runs operations until the point is reached, or at most `limit` of them. After a failure of the context the rest is
 /// dropped unrun, as on a device whose context is broken.

@@ -219,15 +219,18 @@ DEVICE int sum_before(int value, int& total)
 
 // ---- Random numbers: Philox 4x32-10 (Salmon et al. 2011), word for word those of RandomNumbers/Philox.cs --------------------------------
 
-// One stream, as the host's RandomKey: number i of the stream is word i mod 4 of block i / 4. 24 bytes, passed by value.
+// One stream, as the host's RandomKey: number i of the stream is word i mod 4 of block i / 4. 32 bytes, passed by value.
 struct Stream
 {
     uint32 key0, key1, step, place;
-    index_t first; // number of the first element: the micro-batch's part
+    index_t first;      // number of the first element: the micro-batch's part
+    const uint32* live; // where the step of now is, for a launch that is recorded and done again in other steps; null: step itself
+
+    DEVICE uint32 now() const { return live != nullptr ? __ldg(live) : step; }
 
     DEVICE uint4 block(index_t i) const
     {
-        uint32 c0 = (uint32)i, c1 = (uint32)((uint64)i >> 32), c2 = step, c3 = place, k0 = key0, k1 = key1;
+        uint32 c0 = (uint32)i, c1 = (uint32)((uint64)i >> 32), c2 = now(), c3 = place, k0 = key0, k1 = key1;
 #pragma unroll
         for (int round = 0; round < 10; round++)
         {

@@ -30,20 +30,29 @@ KERNEL root_of_sum(const double* sums, int count, float* y)
         y[0] = (float)sqrt(sum);
 }
 
-// With g scaled by min(1, clip/norm), 0 for no clip:  m = β₁·m + (1 − β₁)·g,  v = β₂·v + (1 − β₂)·g²,  w = keep·w − rate·m/(√v·root + eps),
-// where rate and root hold the corrections of the moments' start from zero and keep = 1 − learning rate·decay. Nothing changes where the
-// norm is not finite. g, w, m, v (n), norm (1) or none, copy (n) or none
+// What differs from step to step. rate and root hold the corrections of the moments' start from zero, keep = 1 − learning rate·decay.
+struct StepFactors { float rate, root, keep; };
+
+// With g scaled by min(1, clip/norm), 0 for no clip:  m = β₁·m + (1 − β₁)·g,  v = β₂·v + (1 − β₂)·g²,  w = keep·w − rate·m/(√v·root + eps).
+// The factors are those of now where live is not null: a recorded launch is done again in other steps. Nothing changes where the norm is
+// not finite. g, w, m, v (n), norm (1) or none, live (1) or none, copy (n) or none
 KERNEL adamw(
-    const float* g, const float* norm, float clip, float beta1, float beta2, float rate, float root, float eps, float keep, int n,
+    const float* g, const float* norm, float clip, float beta1, float beta2, float eps, StepFactors factors, const StepFactors* live, int n,
     float* w, float* m, float* v, bfloat16* copy)
 {
-    __shared__ float length; // read once per block
+    __shared__ float length; // read once per block, as the factors are
+    __shared__ StepFactors now;
     if (threadIdx.x == 0)
+    {
         length = norm != nullptr ? norm[0] : 0.0f;
+        now = live != nullptr ? *live : factors;
+    }
+
     __syncthreads();
     if (!isfinite(length))
         return;
 
+    float rate = now.rate, root = now.root, keep = now.keep;
     float scale = clip > 0.0f && length > clip ? clip / length : 1.0f;
     for (index_t i = first_four(); i < n; i += four_step())
     {

@@ -26,6 +26,10 @@ public static class CudaBlasNativeMethods
     [DllImport(Library)]
     public static extern CublasStatus cublasSetStream_v2(CudaBlasHandle handle, CUstream streamId);
 
+    /// <summary>Memory to work in, in place of cuBLAS's own; another stream takes it away again.</summary>
+    [DllImport(Library)]
+    public static extern CublasStatus cublasSetWorkspace_v2(CudaBlasHandle handle, CUdeviceptr workspace, SizeT workspaceSizeInBytes);
+
     /// <summary>Whether tensor cores may round float32 operands.</summary>
     [DllImport(Library)]
     public static extern CublasStatus cublasSetMathMode(CudaBlasHandle handle, Math mode);

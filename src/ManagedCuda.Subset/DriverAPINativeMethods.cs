@@ -100,6 +100,10 @@ public static class DriverAPINativeMethods
     {
         static FunctionManagement() => NativeLibraries.Resolve();
 
+        /// <summary>Sets one property of a kernel.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuFuncSetAttribute(CUfunction hfunc, CUFunctionAttribute attrib, int value);
+
         /// <summary>One property of a kernel, as the device's compiler made it.</summary>
         [DllImport(Library)]
         public static extern CUResult cuFuncGetAttribute(ref int pi, CUFunctionAttribute attrib, CUfunction hfunc);
@@ -221,6 +225,18 @@ public static class DriverAPINativeMethods
         [DllImport(Library)]
         public static extern CUResult cuStreamWaitEvent(CUstream hStream, CUevent hEvent, uint Flags);
 
+        /// <summary>From now on the stream keeps what it is given, for a graph, and does none of it.</summary>
+        [DllImport(Library, EntryPoint = "cuStreamBeginCapture_v2")]
+        public static extern CUResult cuStreamBeginCapture(CUstream hStream, CUstreamCaptureMode mode);
+
+        /// <summary>The graph of what the stream kept.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuStreamEndCapture(CUstream hStream, ref CUgraph phGraph);
+
+        /// <summary>Gives this thread another mode, and the one that it had.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuThreadExchangeStreamCaptureMode(ref CUstreamCaptureMode mode);
+
         /// <summary>The host waits for all that the stream has been given.</summary>
         [DllImport(Library)]
         public static extern CUResult cuStreamSynchronize(CUstream hStream);
@@ -228,5 +244,27 @@ public static class DriverAPINativeMethods
         /// <summary>Destroys it.</summary>
         [DllImport(Library)]
         public static extern CUResult cuStreamDestroy_v2(CUstream hStream);
+    }
+
+    /// <summary>Graphs (the name is ManagedCuda's).</summary>
+    public static class GraphManagment
+    {
+        static GraphManagment() => NativeLibraries.Resolve();
+
+        /// <summary>Makes a graph ready to be launched.</summary>
+        [DllImport(Library, EntryPoint = "cuGraphInstantiateWithFlags")]
+        public static extern CUResult cuGraphInstantiate(ref CUgraphExec phGraphExec, CUgraph hGraph, CUgraphInstantiate_flags flags);
+
+        /// <summary>Queues all that the graph has.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuGraphLaunch(CUgraphExec hGraphExec, CUstream hStream);
+
+        /// <summary>Destroys what <see cref="cuGraphInstantiate"/> made.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuGraphExecDestroy(CUgraphExec hGraphExec);
+
+        /// <summary>Destroys the graph; what was made of it stays.</summary>
+        [DllImport(Library)]
+        public static extern CUResult cuGraphDestroy(CUgraph hGraph);
     }
 }

@@ -50,6 +50,27 @@ public enum CUStreamFlags : uint
     NonBlocking = 1,
 }
 
+/// <summary>What a thread may do while it captures.</summary>
+public enum CUstreamCaptureMode
+{
+    /// <summary>Nothing that a capture of any thread does not see.</summary>
+    Global = 0,
+
+    /// <summary>Nothing that its own capture does not see.</summary>
+    Local = 1,
+
+    /// <summary>All but what contradicts a capture.</summary>
+    Relaxed = 2,
+}
+
+/// <summary>How a graph is made ready.</summary>
+[Flags]
+public enum CUgraphInstantiate_flags : ulong
+{
+    /// <summary>As it is.</summary>
+    None = 0,
+}
+
 /// <summary>Kinds of events.</summary>
 [Flags]
 public enum CUEventFlags
@@ -85,6 +106,9 @@ public enum CUFunctionAttribute
 
     /// <summary>Registers per thread.</summary>
     NumRegs = 4,
+
+    /// <summary>The most dynamic shared memory that a launch may ask for, in bytes.</summary>
+    MaxDynamicSharedSizeBytes = 8,
 }
 
 /// <summary>Types of matrix elements.</summary>

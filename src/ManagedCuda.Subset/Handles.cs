@@ -44,6 +44,20 @@ public struct CUevent
     public IntPtr Pointer;
 }
 
+/// <summary>A graph of work.</summary>
+public struct CUgraph
+{
+    /// <summary>The driver's handle.</summary>
+    public IntPtr Pointer;
+}
+
+/// <summary>A graph that can be launched.</summary>
+public struct CUgraphExec
+{
+    /// <summary>The driver's handle.</summary>
+    public IntPtr Pointer;
+}
+
 /// <summary>An address in device memory.</summary>
 public struct CUdeviceptr
 {

@@ -11,13 +11,14 @@ namespace TinyMoE.App;
 /// <param name="Threads">Threads of the processor; 0: all cores. A card does not use it.</param>
 /// <param name="TensorCores">What a card may round for speed.</param>
 /// <param name="Grouped">How a card multiplies for experts.</param>
+/// <param name="Graph">Whether a card launches the steps of a training as graphs.</param>
 public sealed record DeviceChoice(
-    int? Card = null, int Threads = 0, TensorCores TensorCores = default, GroupedProducts Grouped = default)
+    int? Card = null, int Threads = 0, TensorCores TensorCores = default, GroupedProducts Grouped = default, GraphUse Graph = default)
 {
     /// <summary>Opens the device; whoever opens it disposes of it.</summary>
     /// <exception cref="TinyMoEException">There is no such card, or it cannot be used.</exception>
     public Backend Open() => Card is { } card
-        ? new CudaBackend(card, new CudaOptions { TensorCores = TensorCores, Grouped = Grouped })
+        ? new CudaBackend(card, new CudaOptions { TensorCores = TensorCores, Grouped = Grouped, Graph = Graph })
         : new CpuBackend(Threads);
 
     /// <summary>Opens it for a model, which computes as it was trained: one of train.precision=tf32 in TF32 where a card does it.</summary>
@@ -39,8 +40,10 @@ public sealed record DeviceChoice(
 /// <param name="Threads">Threads of the processor; 0: all cores.</param>
 /// <param name="TensorCores">What a card may round for speed.</param>
 /// <param name="Grouped">How a card multiplies for experts.</param>
+/// <param name="Graph">Whether a card launches the steps of a training as graphs.</param>
 public sealed record DeviceRequest(
-    string Name = DeviceRequest.Cpu, int Threads = 0, TensorCores TensorCores = default, GroupedProducts Grouped = default)
+    string Name = DeviceRequest.Cpu, int Threads = 0, TensorCores TensorCores = default, GroupedProducts Grouped = default,
+    GraphUse Graph = default)
 {
     /// <summary>The name of the processor.</summary>
     public const string Cpu = "cpu";
@@ -63,7 +66,8 @@ public sealed record DeviceRequest(
     {
         if (!IsKnown(Name))
             throw new RequestException($"{Setting.Device} has no '{Name}'; known: {Known}");
-        DeviceChoice processor = new(Threads: Threads), card = new(CardOf(Name) ?? 0, TensorCores: TensorCores, Grouped: Grouped);
+        DeviceChoice processor = new(Threads: Threads),
+            card = new(CardOf(Name) ?? 0, TensorCores: TensorCores, Grouped: Grouped, Graph: Graph);
         if (Name != Auto)
             return Name == Cpu ? processor : card;
         AutoDevice found = Try(card);

@@ -8,7 +8,7 @@ using TinyMoE.Files;
 
 namespace TinyMoE.Cli;
 
-/// <summary>The options --device, --threads, --tensor-cores and --grouped, which say what computes.</summary>
+/// <summary>The options --device, --threads, --tensor-cores, --grouped and --graph, which say what computes.</summary>
 internal sealed class DeviceOptions
 {
     private readonly Option<string?> device = new("--device")
@@ -31,18 +31,23 @@ internal sealed class DeviceOptions
         + " kernels of its own, for which the host waits for no router; auto if not said.",
         Names<GroupedProducts>());
 
+    private readonly Option<string?> graph = Options.OneOf("--graph",
+        "Whether a card launches each step of a training as a whole, as a CUDA graph: where it can, always or never; auto if not said.",
+        Names<GraphUse>());
+
     public void AddTo(Command command)
     {
         command.Add(device);
         command.Add(threads);
         command.Add(tensorCores);
         command.Add(grouped);
+        command.Add(graph);
         command.Validators.Add(result =>
         {
             string name = result.GetResult(device)?.Tokens is [var word, ..] ? word.Value : DeviceRequest.Cpu;
             if (name.StartsWith(DeviceRequest.Cuda, StringComparison.Ordinal) && result.GetResult(threads) is not null)
                 result.AddError($"--threads is for the processor; leave it out with --device {name}");
-            foreach (Option option in name == DeviceRequest.Cpu ? [tensorCores, grouped] : Array.Empty<Option>())
+            foreach (Option option in name == DeviceRequest.Cpu ? [tensorCores, grouped, graph] : Array.Empty<Option>())
             {
                 if (result.GetResult(option) is not null)
                     result.AddError($"{option.Name} is for a card; it needs --device cuda");
@@ -57,7 +62,8 @@ internal sealed class DeviceOptions
             parsed.GetValue(device) ?? DeviceRequest.Cpu,
             parsed.GetValue(threads) ?? 0,
             Value<TensorCores>(parsed, tensorCores),
-            Value<GroupedProducts>(parsed, grouped));
+            Value<GroupedProducts>(parsed, grouped),
+            Value<GraphUse>(parsed, graph));
         return request.Choose(found => parsed.InvocationConfiguration.Error.WriteLine(Words.Note(
             $"--device auto takes {found.Card ?? $"the processor. {found.Failure}"}")));
     }
@@ -65,7 +71,7 @@ internal sealed class DeviceOptions
     /// <summary>The options that choose a card again, each after a blank; nothing for the processor.</summary>
     public static string Again(DeviceChoice choice) => choice.Card is { } card
         ? string.Create(CultureInfo.InvariantCulture, $" --device {DeviceRequest.Cuda}:{card}")
-            + Unusual("--tensor-cores", choice.TensorCores) + Unusual("--grouped", choice.Grouped)
+            + Unusual("--tensor-cores", choice.TensorCores) + Unusual("--grouped", choice.Grouped) + Unusual("--graph", choice.Graph)
         : "";
 
     private static string Unusual<T>(string option, T value)

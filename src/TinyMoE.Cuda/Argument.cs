@@ -46,6 +46,8 @@ internal readonly unsafe struct Argument
     /// <summary>A target of whatever type the kernel is written for.</summary>
     public static Argument Typed(Target target) => Of(new DeviceTarget(target.Values, target.Adds));
 
+    public static implicit operator Argument(StepFactors factors) => Of(factors);
+
     /// <summary>A struct of any size on the caller's stack, where it stays until the launch returns.</summary>
     public static Argument At<T>(T* value)
         where T : unmanaged => new((nint)value, sizeof(T));
@@ -62,12 +64,15 @@ internal readonly unsafe struct Argument
     }
 
     /// <summary>Room for the usual arguments, aligned for any.</summary>
-    [InlineArray(3)]
+    [InlineArray(4)]
     private struct Bytes
     {
         private ulong first;
     }
 }
+
+/// <summary>struct StepFactors of native/kernels/optim.cu.</summary>
+internal readonly record struct StepFactors(float Rate, float Root, float Keep);
 
 /// <summary>struct Target of native/kernels/common.cuh.</summary>
 internal readonly record struct DeviceTarget(nint Data, long Adds)

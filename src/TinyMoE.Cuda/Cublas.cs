@@ -30,6 +30,7 @@ internal sealed unsafe class Cublas : IDisposable
     private readonly CudaDevice device;
     private CudaBlasHandle handle;
     private bool hasGrouped; // it did grouped products before
+    private CUdeviceptr workspace;
 
     public Cublas(CudaDevice device, TensorCores tensorCores)
     {
@@ -66,6 +67,21 @@ internal sealed unsafe class Cublas : IDisposable
 
     /// <summary>The version of the library.</summary>
     public Version Version { get; }
+
+    /// <summary>
+    /// Gives it memory of ours to work in, as much as it would take by itself: what it takes during a capture would belong to that graph.
+    /// </summary>
+    public void KeepWorkspace()
+    {
+        if (workspace.Pointer != 0)
+            return;
+        // The sizes that cuBLAS takes by default, by NVIDIA's documentation: with others it might choose other algorithms.
+        int mebibytes = device.Info.ComputeCapability.Major switch { >= 12 => 12, >= 9 => 32, _ => 4 };
+        CUResult result = Driver.MemoryManagement.cuMemAlloc_v2(ref workspace, (long)mebibytes << 20);
+        if (result != CUResult.Success)
+            throw device.Failure(nameof(Driver.MemoryManagement.cuMemAlloc_v2), $" of {mebibytes} MiB for cuBLAS", result);
+        Check(Blas.cublasSetWorkspace_v2(handle, workspace, (long)mebibytes << 20), nameof(Blas.cublasSetWorkspace_v2));
+    }
 
     /// <summary>From now on float32 products may round their operands, or may not.</summary>
     public void Use(TensorCores tensorCores) => Check(
@@ -168,7 +184,9 @@ internal sealed unsafe class Cublas : IDisposable
     {
         if (handle.Pointer != 0)
             _ = Blas.cublasDestroy_v2(handle);
-        handle = default;
+        if (workspace.Pointer != 0)
+            _ = Driver.MemoryManagement.cuMemFree_v2(workspace);
+        (handle, workspace) = (default, default);
     }
 
     private static CUdeviceptr At(nint address) => new(address);

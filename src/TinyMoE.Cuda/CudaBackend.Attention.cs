@@ -3,7 +3,8 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// Kernels: native/kernels/attention.cu, whose tiles of 64 rows and 64 or 128 columns of a head decide the grids here.
+// Kernels: native/kernels/attention.cu, whose tiles of 64 rows and 64 or 128 columns of a head decide the grids here. Those on tensor
+// cores have a file of their own.
 public sealed unsafe partial class CudaBackend
 {
     private const int AttentionTile = 64;
@@ -21,6 +22,12 @@ public sealed unsafe partial class CudaBackend
         {
             Grid heads = new(B * H * Ceiling.Divide(valueSize, MostAttentionColumns), Threads: 512);
             Launch("attention_forward_one", heads, q, k, v, S, H, keyHeads, D, valueSize, window, y, logSumExp);
+            return;
+        }
+
+        if (OnTensorCores(sizes) && AreAligned(q, k, v, y))
+        {
+            AttentionForwardOnTensorCores(ElementType.Float32, q, k, v, sizes, dropout, y, logSumExp);
             return;
         }
 
@@ -44,6 +51,15 @@ public sealed unsafe partial class CudaBackend
 
         int rows = B * T * H;
         Launch("attention_backward_delta", Grid.Rows(rows, rowsPerBlock: 8), dy, y, T, H, valueSize, rows, delta);
+        if (OnTensorCores(sizes) && AreAligned(dy, q, k, v) && AreAligned(dq.View, dk.View, dv.View))
+        {
+            AttentionBackwardOnTensorCores(
+                ElementType.Float32, dy, q, k, v, logSumExp, delta, sizes, dropout, dq.IsNone ? null : dq, dk, dv,
+                wantsKeys: !dk.IsNone || !dv.IsNone);
+            Pool.Return(scratch);
+            return;
+        }
+
         if (!dq.IsNone)
         {
             Launch(

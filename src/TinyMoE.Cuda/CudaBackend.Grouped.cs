@@ -101,10 +101,15 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
-        if (OwnGrouped || dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32
-            || !TakesNarrow(dy, x, dw, default))
+        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32 || !TakesNarrow(dy, x, dw, default))
         {
             base.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
+            return;
+        }
+
+        if (OwnGrouped)
+        {
+            OwnGroupedMatMulBackwardWeight(TensorCores.Bfloat16, dy.Address, x.Address, offsets, E, N, inputs, outputs, dw);
             return;
         }
 

@@ -3,8 +3,9 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// Products of experts by kernels of our own, native/kernels/grouped_products.cu: they read the offsets where they are made, on the device.
-// The host tells them sizes only, so it waits for nobody's rows; the grid has room for any routing.
+// Products of experts by kernels of our own, native/kernels/grouped_products.cu and, on tensor cores, grouped_products.sm_80.cu: they read
+// the offsets where they are made, on the device. The host tells them sizes only, so it waits for no expert's rows; the grid has room for
+// any routing.
 public sealed unsafe partial class CudaBackend
 {
     private const int SmallTile = 64, LargeTile = 128;
@@ -17,10 +18,13 @@ public sealed unsafe partial class CudaBackend
     private void OwnGroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
     {
-        ReadWeights read = ReadOf(x, N * inputs, w, (long)E * inputs * outputs, mayPack: false);
-        int size = TileOfRows(N, outputs, inputs, read.Left | read.Right, inputs);
+        ReadWeights read = ReadOf(x, N * inputs, w, (long)E * inputs * outputs);
+        Tiling tiles = TilesOfRows(read, E, N, outputs, inputs, areAligned: true);
         Launch(
-            size == LargeTile ? "grouped_forward_128" : "grouped_forward_64", GridOfRows(E, N, outputs, size),
+            tiles.Kind == TensorCores.Off ? tiles.AreLarge ? "grouped_forward_128" : "grouped_forward_64"
+            : tiles.Kind == TensorCores.Tf32 ? tiles.AreLarge ? "grouped_forward_tf32_128" : "grouped_forward_tf32_64"
+            : tiles.AreLarge ? "grouped_forward_bfloat16_128" : "grouped_forward_bfloat16_64",
+            tiles.Grid,
             read.Left, default(Ints), read.Right, offsets, E, N, inputs, outputs, y, epilogue.Bias, (int)epilogue.Activation,
             epilogue.Gate.Float32, epilogue.Activated.Float32, epilogue.Precision == ElementType.Bfloat16);
         Return(read);
@@ -28,23 +32,37 @@ public sealed unsafe partial class CudaBackend
 
     private void OwnGroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        ReadWeights read = ReadOf(dy, N * outputs, w, (long)E * inputs * outputs, mayPack: false);
-        int size = TileOfRows(N, inputs, outputs, read.Left | read.Right, inputs | outputs);
+        ReadWeights read = ReadOf(dy, N * outputs, w, (long)E * inputs * outputs);
+        Tiling tiles = TilesOfRows(read, E, N, inputs, outputs, areAligned: inputs % UnitOf(KindOf(read)) == 0);
         Launch(
-            size == LargeTile ? "grouped_backward_input_128" : "grouped_backward_input_64", GridOfRows(E, N, inputs, size),
-            read.Left, read.Right, offsets, E, N, inputs, outputs, dx);
+            tiles.Kind == TensorCores.Off ? tiles.AreLarge ? "grouped_backward_input_128" : "grouped_backward_input_64"
+            : tiles.Kind == TensorCores.Tf32 ? tiles.AreLarge ? "grouped_backward_input_tf32_128" : "grouped_backward_input_tf32_64"
+            : tiles.AreLarge ? "grouped_backward_input_bfloat16_128" : "grouped_backward_input_bfloat16_64",
+            tiles.Grid, read.Left, read.Right, offsets, E, N, inputs, outputs, dx);
         Return(read);
     }
 
     private void OwnGroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
-        PieceSizes sizes = new(E, N, inputs, outputs, areAligned: ((dy.Address | x.Address) % 16 | (inputs | outputs) % 4) == 0);
+        // where tensor cores are for bfloat16: TF32 holds such numbers as they are
+        TensorCores kind = options.TensorCores == TensorCores.Off ? TensorCores.Off : TensorCores.Tf32;
+        OwnGroupedMatMulBackwardWeight(kind, dy.Address, x.Address, offsets, E, N, inputs, outputs, dw);
+    }
+
+    /// <summary>dw[e] = Σ dy[n]·x[n]ᵀ of memory in float32, or in bfloat16 where the kind says so.</summary>
+    internal void OwnGroupedMatMulBackwardWeight(
+        TensorCores kind, nint dy, nint x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    {
+        PieceSizes sizes = new(E, N, inputs, outputs, areAligned: ((dy | x) % 16 | (nint)((inputs | outputs) % UnitOf(kind))) == 0);
+        Tiling tiles = new(kind, sizes.Tile, sizes.Blocks);
         long matrix = (long)inputs * outputs;
         DeviceBuffer? scratch = sizes.MostExtra == 0 ? null : Pool.Rent(sizes.MostExtra * matrix * sizeof(float));
         nint parts = scratch?.Address ?? 0;
         Launch(
-            sizes.Tile == LargeTile ? "grouped_backward_weight_128" : "grouped_backward_weight_64", sizes.Grid,
-            dy, x, default(Ints), offsets, E, N, inputs, outputs, sizes.Rows, parts, dw);
+            kind == TensorCores.Off ? tiles.AreLarge ? "grouped_backward_weight_128" : "grouped_backward_weight_64"
+            : kind == TensorCores.Tf32 ? tiles.AreLarge ? "grouped_backward_weight_tf32_128" : "grouped_backward_weight_tf32_64"
+            : tiles.AreLarge ? "grouped_backward_weight_bfloat16_128" : "grouped_backward_weight_bfloat16_64",
+            tiles.Grid, dy, x, default(Ints), offsets, E, N, inputs, outputs, sizes.Rows, parts, dw);
         if (scratch is null)
             return;
         const int BlocksOfMatrix = 64;
@@ -55,19 +73,35 @@ public sealed unsafe partial class CudaBackend
         Pool.Return(scratch);
     }
 
-    /// <summary>The tile of a product of rows: the large one where all rows begin at multiples of 16
-    /// bytes and there is enough to do. Either adds up in the same order: the bits are the same.</summary>
-    private static int TileOfRows(int N, int columns, int inner, nint addresses, int rowLengths)
+    /// <summary>What a product with weights is made in: bfloat16 where both sides are in such memory, else as float32 is.</summary>
+    private TensorCores KindOf(in ReadWeights read) =>
+        read.OnTensorCores ? TensorCores.Bfloat16 : options.TensorCores == TensorCores.Tf32 ? TensorCores.Tf32 : TensorCores.Off;
+
+    /// <summary>Elements of 16 bytes.</summary>
+    private static int UnitOf(TensorCores kind) => kind == TensorCores.Bfloat16 ? 8 : 4;
+
+    /// <summary>
+    /// The tiles of a product of rows: large ones where all rows begin at multiples of 16 bytes and there is enough to do. Either adds up
+    /// in the same order: the bits are the same. A block for each tile of columns and of rows: each expert, and what is unassigned, may end
+    /// in the middle of one.
+    /// </summary>
+    private Tiling TilesOfRows(in ReadWeights read, int E, int N, int columns, int inner, bool areAligned)
     {
-        bool fits = (addresses % 16 | (nint)(rowLengths % 4) | (nint)(inner % 4)) == 0;
-        return fits && (long)Ceiling.Divide(N, LargeTile) * Ceiling.Divide(columns, LargeTile) >= LeastLargeTiles ? LargeTile : SmallTile;
+        TensorCores kind = KindOf(read);
+        bool fits = areAligned && inner % UnitOf(kind) == 0 && (read.Left | read.Right) % 16 == 0;
+        long large = (long)Ceiling.Divide(N, LargeTile) * Ceiling.Divide(columns, LargeTile);
+        int size = fits && large >= LeastLargeTiles ? LargeTile : SmallTile;
+        long owners = Math.Min(E + 1L, N), tiles = (N + owners * (size - 1)) / size;
+        return new Tiling(kind, size, tiles * Ceiling.Divide(columns, size));
     }
 
-    /// <summary>A block for each tile of columns and of rows: each expert, and what is unassigned, may end in the middle of one.</summary>
-    private static Grid GridOfRows(int E, int N, int columns, int size)
+    /// <summary>Tiles of a product: how they are multiplied, their rows and columns, and how many there may be.</summary>
+    private readonly record struct Tiling(TensorCores Kind, int Size, long Count)
     {
-        long owners = Math.Min(E + 1L, N), tiles = (N + owners * (size - 1)) / size;
-        return new Grid(checked((int)(tiles * Ceiling.Divide(columns, size))), Threads: size * size / 64);
+        public bool AreLarge => Size == LargeTile;
+
+        /// <summary>A block for each. A thread of float32 has 64 sums; a warp on tensor cores half of the rows of 32 columns.</summary>
+        public Grid Grid => new(checked((int)Count), Threads: Kind == TensorCores.Off ? Size * Size / 64 : 2 * Size);
     }
 
     /// <summary>
@@ -85,7 +119,7 @@ public sealed unsafe partial class CudaBackend
             long rows = Math.Max(LeastPieceRows, Math.Min(2L * N / E, N * tiles / PieceBlocks));
             Rows = (int)Math.Min(Ceiling.Multiple(rows, LeastPieceRows), int.MaxValue / 2);
             MostExtra = N / Rows;
-            Grid = new Grid(checked((int)((MostExtra + E) * tiles)), Threads: Tile * Tile / 64);
+            Blocks = (MostExtra + E) * tiles;
         }
 
         /// <summary>Rows and columns of a tile of the gradient.</summary>
@@ -97,7 +131,7 @@ public sealed unsafe partial class CudaBackend
         /// <summary>The most pieces beyond the first of each expert.</summary>
         public int MostExtra { get; }
 
-        /// <summary>A block for each piece and tile.</summary>
-        public Grid Grid { get; }
+        /// <summary>One for each piece and tile.</summary>
+        public long Blocks { get; }
     }
 }

@@ -16,6 +16,7 @@ public sealed unsafe partial class CudaBackend
         Kernel found = kernels[kernel];
         CheckSizes(found, arguments);
         device.MakeCurrent();
+        AllowShared(found, grid.SharedBytes);
         fixed (Argument* first = arguments) // on the stack: they stay where they are in any case
         {
             for (int i = 0; i < arguments.Length; i++)
@@ -27,6 +28,18 @@ public sealed unsafe partial class CudaBackend
                 throw device.Failure(
                     $"The launch of {kernel}", $" ({grid.X} x {grid.Y} x {grid.Z} blocks of {grid.Threads} threads)", result);
         }
+    }
+
+    private void AllowShared(Kernel kernel, int bytes)
+    {
+        if (bytes <= kernel.SharedLimit)
+            return;
+        CUResult result = Driver.FunctionManagement.cuFuncSetAttribute(
+            kernel.Function, CUFunctionAttribute.MaxDynamicSharedSizeBytes, bytes);
+        if (result != CUResult.Success)
+            throw device.Failure(
+                nameof(Driver.FunctionManagement.cuFuncSetAttribute), $" of {kernel.Name} ({bytes} bytes of shared memory)", result);
+        kernel.SharedLimit = bytes;
     }
 
     private CUResult Queue(Kernel kernel, Grid grid) => Driver.Launch.cuLaunchKernel(

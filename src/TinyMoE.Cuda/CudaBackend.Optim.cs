@@ -22,10 +22,8 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void AdamW(Floats g, Floats norm, in AdamWStep step, int n, Floats w, Floats m, Floats v, Bfloat16s copy = default)
     {
-        // m̂/(√v̂ + eps) = m·(1/c₁) / (√v·(1/√c₂) + eps) with cᵢ = 1 − βᵢᵗ
-        double correction1 = 1 - Math.Pow(step.Beta1, step.Step), correction2 = 1 - Math.Pow(step.Beta2, step.Step);
-        float rate = (float)(step.LearningRate / correction1), root = (float)(1 / Math.Sqrt(correction2)),
-            keep = 1f - step.LearningRate * step.WeightDecay;
-        Launch("adamw", Grid.Elements(n), g, norm, step.Clip, step.Beta1, step.Beta2, rate, root, step.Epsilon, keep, n, w, m, v, copy);
+        (float rate, float root, float keep) = step.Factors;
+        Launch("adamw", Grid.Elements(n), g, norm, step.Clip, step.Beta1, step.Beta2, step.Epsilon, new StepFactors(rate, root, keep),
+            step.FactorsPlace, n, w, m, v, copy);
     }
 }

@@ -42,6 +42,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (offsets.Length != destination.Length)
             throw new ArgumentException($"{offsets.Length} offsets do not match {destination.Length} host elements.");
+        device.RequireNotRecording("the host reads how many rows each expert has");
         HostOffsets(offsets).CopyTo(destination);
     }
 
@@ -126,7 +127,7 @@ public sealed unsafe partial class CudaBackend
     internal void PublishOffsets(Ints offsets)
     {
         device.MakeCurrent();
-        if (OwnGrouped)
+        if (OwnGrouped || device.IsRecording) // a recorded step has no product that asks for them
             publishedOffsets.Forget(offsets.Address, (long)offsets.Length * sizeof(int));
         else
             publishedOffsets.Publish(offsets);
@@ -135,6 +136,7 @@ public sealed unsafe partial class CudaBackend
     /// <summary>A copy to memory of the garbage collector, where it lies: slower by the byte, and nothing is copied twice.</summary>
     private void DownloadUnpinned(nint source, Span<byte> destination)
     {
+        device.RequireNotRecording("the host reads", destination.Length);
         fixed (byte* to = destination) // stays until the wait is over
         {
             CUResult result =
@@ -148,6 +150,7 @@ public sealed unsafe partial class CudaBackend
     /// <summary>The offsets on the host, good until the next call.</summary>
     private ReadOnlySpan<int> HostOffsets(Ints offsets)
     {
+        device.RequireNotRecording("cuBLAS needs the rows of each expert on the host (--grouped own reads them on the device)");
         device.MakeCurrent();
         return publishedOffsets.Read(offsets);
     }

@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -64,9 +65,62 @@ internal sealed class CudaDevice : IDisposable
         current = this;
     }
 
+    /// <summary>Whether the stream captures: what it is given is kept for a graph, and not done.</summary>
+    public bool IsRecording { get; private set; }
+
+    /// <summary>From now on the stream captures. Calls that contradict it are errors on this thread, and on this thread only.</summary>
+    public void BeginRecording()
+    {
+        Check(Driver.Streams.cuStreamBeginCapture(Stream, CUstreamCaptureMode.Local), "cuStreamBeginCapture_v2");
+        IsRecording = true;
+    }
+
+    /// <summary>The graph of what was captured.</summary>
+    public CUgraph EndRecording()
+    {
+        CUgraph graph = default;
+        IsRecording = false;
+        Check(Driver.Streams.cuStreamEndCapture(Stream, ref graph), nameof(Driver.Streams.cuStreamEndCapture));
+        return graph;
+    }
+
+    /// <summary>Ends a capture that nobody wants any more, if there is one.</summary>
+    public void AbandonRecording()
+    {
+        CUgraph graph = default;
+        if (IsRecording && Driver.Streams.cuStreamEndCapture(Stream, ref graph) == CUResult.Success)
+            _ = Driver.GraphManagment.cuGraphDestroy(graph);
+        IsRecording = false;
+    }
+
+    /// <summary>Throws while the stream captures: <paramref name="what"/> cannot be in a graph, as "the host waits".</summary>
+    public void RequireNotRecording(string what)
+    {
+        if (IsRecording)
+            throw new NotRecordableException(what);
+    }
+
+    /// <inheritdoc cref="RequireNotRecording(string)"/>
+    public void RequireNotRecording(string what, long bytes)
+    {
+        if (IsRecording)
+            throw new NotRecordableException($"{what} {Size.Of(bytes)} on its way");
+    }
+
+    /// <summary>
+    /// Lets this thread make calls that the driver refuses during a capture because they do not become part of it, such as an allocation;
+    /// called with what it returned, takes that back.
+    /// </summary>
+    public CUstreamCaptureMode Exchange(CUstreamCaptureMode mode)
+    {
+        Check(Driver.Streams.cuThreadExchangeStreamCaptureMode(ref mode), nameof(Driver.Streams.cuThreadExchangeStreamCaptureMode));
+        return mode;
+    }
+
     /// <summary>The host waits for all that the stream was given.</summary>
     public void Synchronize()
     {
+        RequireNotRecording("the host waits for the device");
         Synchronizations++;
         Check(Driver.Streams.cuStreamSynchronize(Stream), nameof(Driver.Streams.cuStreamSynchronize));
     }
@@ -74,6 +128,7 @@ internal sealed class CudaDevice : IDisposable
     /// <summary>The host waits for an event.</summary>
     public void WaitFor(CUevent reached)
     {
+        RequireNotRecording("the host waits for the device");
         Synchronizations++;
         Check(Driver.Events.cuEventSynchronize(reached), nameof(Driver.Events.cuEventSynchronize));
     }
@@ -120,10 +175,13 @@ internal sealed class CudaDevice : IDisposable
 
     /// <summary>
     /// Gives the device what the pool only keeps for later, when something else has no memory left: a kernel's local memory, cuBLAS's
-    /// workspace, the compiled PTX. False where there was nothing to give: then asking again is of no use.
+    /// workspace, the compiled PTX. False where there was nothing to give: then asking again is of no use. While the stream captures
+    /// nothing is given: that would have to be waited for, and the pool keeps what the graph uses.
     /// </summary>
     public bool Reclaim()
     {
+        if (IsRecording)
+            return false;
         Drain();
         return Pool?.FreeWaiting() > 0;
     }

@@ -6,11 +6,11 @@ public enum TensorCores
     /// <summary>Float32 all the way, as the CPU.</summary>
     Off,
 
-    /// <summary>Operands of float32 products are rounded to TF32: 10 bits of mantissa.</summary>
+    /// <summary>Operands of float32 products, and of those in attention, are rounded to TF32: 10 bits of mantissa.</summary>
     Tf32,
 
-    /// <summary>Products with weights in bfloat16 round their other operand
-    /// to bfloat16 as well; those of float32 stay as they are.</summary>
+    /// <summary>Products with weights in bfloat16 round their other operand to bfloat16 as well;
+    /// those of float32 stay as they are; attention is as with <see cref="Tf32"/>.</summary>
     Bfloat16,
 }
 
@@ -26,8 +26,23 @@ public enum GroupedProducts
     /// <summary>One call of cuBLAS per expert.</summary>
     Loop,
 
-    /// <summary>A kernel of our own for all experts, which reads their rows on the device: the host waits for no router.</summary>
+    /// <summary>A kernel of our own for all experts, which reads their rows on the device: the host waits for no router. On tensor cores
+    /// as <see cref="TensorCores"/> says; where they are for bfloat16, the gradients of weights are made in TF32, which holds such numbers
+    /// as they are, and so rounds nothing of experts that compute in bfloat16.</summary>
     Own,
+}
+
+/// <summary>Whether the steps of a training are recorded and each is launched as a whole, as a CUDA graph.</summary>
+public enum GraphUse
+{
+    /// <summary>Where all of a step can be recorded.</summary>
+    Auto,
+
+    /// <summary>Always: a step that cannot be recorded is an error.</summary>
+    On,
+
+    /// <summary>Never: every kernel is a launch of its own.</summary>
+    Off,
 }
 
 /// <summary>What a <see cref="CudaBackend"/> may do.</summary>
@@ -38,4 +53,7 @@ public sealed record CudaOptions
 
     /// <summary>The products of experts.</summary>
     public GroupedProducts Grouped { get; init; }
+
+    /// <summary>The steps of a training.</summary>
+    public GraphUse Graph { get; init; }
 }

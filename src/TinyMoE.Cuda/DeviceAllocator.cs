@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -9,6 +10,8 @@ internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
     public nint Allocate(long bytes)
     {
         device.MakeCurrent();
+        if (device.IsRecording)
+            return AllocateWhileRecording(bytes);
         CUdeviceptr address = default;
         CUResult result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
         if (result == CUResult.ErrorOutOfMemory && device.Reclaim())
@@ -25,5 +28,16 @@ internal sealed class DeviceAllocator(CudaDevice device) : IDeviceAllocator
     {
         device.MakeCurrent();
         _ = Driver.MemoryManagement.cuMemFree_v2(new CUdeviceptr(address)); // what a dead device answers is of no use
+    }
+
+    /// <summary>Nothing can be waited for then, so nothing can be given back for it either.</summary>
+    private nint AllocateWhileRecording(long bytes)
+    {
+        CUdeviceptr address = default;
+        CUstreamCaptureMode mode = device.Exchange(CUstreamCaptureMode.Relaxed);
+        CUResult result = Driver.MemoryManagement.cuMemAlloc_v2(ref address, bytes);
+        _ = device.Exchange(mode);
+        return result == CUResult.Success ? (nint)(long)address.Pointer
+            : throw new NotRecordableException($"no {Size.Of(bytes)} more of device memory ({CudaErrors.NameOf(result)})");
     }
 }

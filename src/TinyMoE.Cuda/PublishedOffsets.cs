@@ -61,6 +61,9 @@ internal sealed unsafe class PublishedOffsets(CudaDevice device) : IDisposable
         }
     }
 
+    /// <summary>Anything may have been written since: no copy is good any more.</summary>
+    public void ForgetAll() => byAddress.Clear();
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -42,9 +42,11 @@ internal sealed unsafe class Staging : IDisposable
     /// <summary>Queues a copy of <paramref name="source"/> to the device; the source may change as soon as this returns.</summary>
     public void Upload(ReadOnlySpan<byte> source, nint destination)
     {
+        device.RequireNotRecording("the host sends", source.Length); // a graph would find other bytes at the place that they pass through
         while (source.Length > 0)
         {
-            if (used == SegmentSize)
+            bool isSplit = source.Length > SegmentSize - used && source.Length <= SegmentSize; // one copy is better than two
+            if (used == SegmentSize || isSplit)
                 NextSegment();
             int length = Math.Min(source.Length, SegmentSize - used);
             nint from = memory + (nint)segment * SegmentSize + used;
@@ -61,6 +63,7 @@ internal sealed unsafe class Staging : IDisposable
     /// <summary>Copies from the device and waits for it; at most <see cref="LandingSize"/> bytes.</summary>
     public void Download(nint source, Span<byte> destination)
     {
+        device.RequireNotRecording("the host reads", destination.Length);
         nint landing = memory + (nint)Segments * SegmentSize;
         CUResult result =
             Driver.AsynchronousMemcpy_v2.cuMemcpyDtoHAsync_v2(landing, new CUdeviceptr(source), destination.Length, device.Stream);

@@ -56,6 +56,9 @@ public static class CudaBlasNativeMethods
 
     public static CublasStatus cublasGetVersion_v2(CudaBlasHandle handle, ref int version) => throw new NotSupportedException();
 
+    public static CublasStatus cublasSetWorkspace_v2(CudaBlasHandle handle, CUdeviceptr workspace, SizeT workspaceSizeInBytes) =>
+        throw new NotSupportedException();
+
     public static CublasStatus cublasSetStream_v2(CudaBlasHandle handle, CUstream streamId) => throw new NotSupportedException();
 
     public static CublasStatus cublasSetMathMode(CudaBlasHandle handle, Math mode) => throw new NotSupportedException();

@@ -182,6 +182,8 @@ internal sealed class RecordingListener : ITrainingListener
 
     public List<WarningReport> Warnings { get; } = [];
 
+    public List<NoteReport> Notes { get; } = [];
+
     public Action<StepReport>? Then { get; set; }
 
     public void OnStart(TrainingStart start)
@@ -201,6 +203,8 @@ internal sealed class RecordingListener : ITrainingListener
     }
 
     public void OnWarning(WarningReport warning) => Warnings.Add(warning);
+
+    public void OnNote(NoteReport note) => Notes.Add(note);
 
     public void OnCheckpoint(int step, string path)
     {

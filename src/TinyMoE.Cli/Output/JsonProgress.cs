@@ -28,6 +28,8 @@ internal sealed class JsonProgress(TextWriter output) : ITrainingListener
         output.Flush();
     }
 
+    public void OnNote(NoteReport note) => output.WriteLine(Printable.Json(MetricsJson.Line(note)));
+
     public void OnProblem(ProblemReport problem)
     {
         output.WriteLine(Printable.Json(MetricsJson.Line(problem)));

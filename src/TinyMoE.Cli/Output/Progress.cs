@@ -65,6 +65,12 @@ internal abstract class Progress(IAnsiConsole console) : ITrainingListener
         Console.MarkupLineInterpolated($"[yellow]warning: {warning.Text}[/]");
     }
 
+    public void OnNote(NoteReport note)
+    {
+        Erase();
+        Console.WriteLine(Words.Note(note.Text));
+    }
+
     public void OnProblem(ProblemReport problem)
     {
         Erase();

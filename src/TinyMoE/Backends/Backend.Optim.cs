@@ -26,6 +26,25 @@ public abstract partial class Backend
 public readonly record struct AdamWStep(
     int Step, float LearningRate, float Beta1, float Beta2, float Epsilon, float WeightDecay, float Clip)
 {
+    /// <summary>
+    /// Where the device has <see cref="Factors"/> (3), for an update that is recorded and done again in other steps; empty: they go with
+    /// the call.
+    /// </summary>
+    public Floats FactorsPlace { get; init; }
+
+    /// <summary>
+    /// All that changes from step to step, since m̂/(√v̂ + eps) = m·(1/c₁)/(√v·(1/√c₂) + eps) with cᵢ = 1 − βᵢᵗ: rate/c₁, 1/√c₂ and
+    /// 1 − rate·decay, the share of w that is kept.
+    /// </summary>
+    public (float Rate, float Root, float Keep) Factors
+    {
+        get
+        {
+            double correction1 = 1 - Math.Pow(Beta1, Step), correction2 = 1 - Math.Pow(Beta2, Step);
+            return ((float)(LearningRate / correction1), (float)(1 / Math.Sqrt(correction2)), 1f - LearningRate * WeightDecay);
+        }
+    }
+
     /// <summary>What the gradient is multiplied by when its norm is <paramref name="norm"/>.</summary>
     public float GradientScale(float norm) => Clip > 0f && norm > Clip ? Clip / norm : 1f;
 }

@@ -35,7 +35,10 @@ public interface IBatchSource
     /// <summary>How often each id occurs in what is trained on: (V) counts.</summary>
     int[] TrainFrequencies();
 
-    /// <summary>Part <paramref name="part"/> of <c>train.accumulation</c> of a step's batch, on the tape's device.</summary>
+    /// <summary>
+    /// Part <paramref name="part"/> of <c>train.accumulation</c> of a step's batch, on the tape's device. What is copied to the tape may
+    /// get there after this returned: kernels read it later than that.
+    /// </summary>
     Batch TrainBatch(Tape tape, RunConfig config, int step, int part);
 
     /// <summary>What the evaluations of a training measure: the same every time.</summary>

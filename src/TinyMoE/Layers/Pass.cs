@@ -15,6 +15,9 @@ public sealed record Pass(bool Training, ulong Seed = 0, int Step = 0, int Part 
     /// <summary>No noise, no dropout, no balance losses.</summary>
     public static Pass Inference { get; } = new(Training: false);
 
+    /// <summary>Where the device has the step (1), for a pass that is recorded and done again in other steps; empty: nowhere.</summary>
+    public Ints StepPlace { get; init; }
+
     /// <summary>The router's normal draws (T·E) by layer, given instead of drawn: for tests against other implementations.</summary>
     internal IReadOnlyDictionary<int, float[]>? FrozenRouterNoise { get; init; }
 
@@ -24,7 +27,7 @@ public sealed record Pass(bool Training, ulong Seed = 0, int Step = 0, int Part 
         : logits.Tape.Normal(logits.Shape, Key(RandomPurpose.RouterNoise, layer));
 
     /// <summary>The stream of random numbers for a purpose in a layer.</summary>
-    public RandomKey Key(RandomPurpose purpose, int layer) => new(Seed, purpose, Step, layer, Part);
+    public RandomKey Key(RandomPurpose purpose, int layer) => new(Seed, purpose, Step, layer, Part) { StepPlace = StepPlace };
 
     /// <summary>Dropout at <paramref name="rate"/> in training, none otherwise.</summary>
     public Dropout Dropout(float rate, RandomPurpose purpose, int layer) =>

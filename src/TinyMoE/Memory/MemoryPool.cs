@@ -31,6 +31,9 @@ public sealed class DeviceBuffer
 
     internal bool Rented { get; set; }
 
+    /// <summary>Whether its memory went back to the device: nobody can use it any more.</summary>
+    internal bool Freed { get; set; }
+
     /// <summary>The origin of the rent: a method, or the layer on a tape.</summary>
     internal string Origin { get; set; } = "";
 
@@ -88,6 +91,9 @@ public sealed class MemoryPool : IDisposable
     /// <summary>Buffers rented now; zero after a step, or something leaked.</summary>
     public int LiveBuffers { get; private set; }
 
+    /// <summary>Gathers the buffers that are rented while it is set: those that recorded work uses.</summary>
+    internal HashSet<DeviceBuffer>? Watched { get; set; }
+
     /// <summary>The origin of the latest request that found no waiting buffer.</summary>
     internal string Asking { get; private set; } = "";
 
@@ -111,6 +117,7 @@ public sealed class MemoryPool : IDisposable
             all.Add(buffer);
         }
 
+        Watched?.Add(buffer);
         buffer.Rented = true;
         buffer.Origin = origin;
         LiveBytes += size;
@@ -141,6 +148,7 @@ public sealed class MemoryPool : IDisposable
             for (; waiting.TryPop(out DeviceBuffer? buffer); freed++)
             {
                 all.Remove(buffer);
+                buffer.Freed = true;
                 allocator.Free(buffer.Address);
             }
         }

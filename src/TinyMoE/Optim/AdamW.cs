@@ -11,6 +11,9 @@ namespace TinyMoE.Optim;
 /// </summary>
 public sealed class AdamW
 {
+    /// <summary>How many <see cref="Factors"/> there are: three of the weights that decay, three of the others.</summary>
+    internal const int FactorsLength = 6;
+
     private readonly ParameterStore parameters;
     private readonly TrainConfig config;
     private readonly Floats chunkNorms; // norms of the chunks, where the gradient is longer than one
@@ -41,17 +44,24 @@ public sealed class AdamW
     /// Updates the weights. <paramref name="step"/> counts from 1; a gradient longer than
     /// <see cref="TrainConfig.Clip"/> is shortened to it, and one that is not finite changes nothing.
     /// </summary>
-    public void Step(int step, float learningRate)
+    public void Step(int step, float learningRate) => Step(step, learningRate, factors: default);
+
+    /// <summary>
+    /// The same with the <see cref="Factors"/> of the step in device memory, for updates that are recorded and done again in other steps.
+    /// </summary>
+    internal void Step(int step, float learningRate, Floats factors)
     {
         ComputeNorm();
         long bfloat16 = parameters.Bfloat16Length, decaying = parameters.DecayingLength, all = parameters.Weights.Length;
-        Update(0, bfloat16, config.WeightDecay, parameters.Bfloat16Weights);
-        Update(bfloat16, decaying, config.WeightDecay, default);
-        Update(decaying, all, decay: 0f, default);
+        Floats ofDecaying = factors.IsNone ? default : factors.Slice(0, 3), ofOthers = factors.IsNone ? default : factors.Slice(3, 3);
+        AdamWStep decays = Numbers(step, learningRate, config.WeightDecay) with { FactorsPlace = ofDecaying };
+        AdamWStep stays = Numbers(step, learningRate, decay: 0f) with { FactorsPlace = ofOthers };
+        Update(0, bfloat16, decays, parameters.Bfloat16Weights);
+        Update(bfloat16, decaying, decays, default);
+        Update(decaying, all, stays, default);
 
-        void Update(long start, long end, float decay, FlatBlock<ushort> copies)
+        void Update(long start, long end, in AdamWStep numbers, FlatBlock<ushort> copies)
         {
-            AdamWStep numbers = new(step, learningRate, config.Beta1, config.Beta2, config.Epsilon, decay, config.Clip);
             foreach ((long first, int length) in parameters.Chunks(start, end))
             {
                 parameters.Backend.AdamW(
@@ -60,6 +70,16 @@ public sealed class AdamW
             }
         }
     }
+
+    /// <summary>What a step multiplies by that no other does, in the order that <see cref="Step(int, float, Floats)"/> reads it.</summary>
+    internal float[] Factors(int step, float learningRate)
+    {
+        (float rate, float root, float keep) = Numbers(step, learningRate, config.WeightDecay).Factors;
+        return [rate, root, keep, rate, root, 1f];
+    }
+
+    private AdamWStep Numbers(int step, float learningRate, float decay) =>
+        new(step, learningRate, config.Beta1, config.Beta2, config.Epsilon, decay, config.Clip);
 
     /// <summary>Of several chunks: the norm of their norms.</summary>
     private void ComputeNorm()

@@ -61,4 +61,11 @@ public enum RandomPurpose
 /// <param name="Step">The training step, or whatever counts repetitions.</param>
 /// <param name="Layer">The layer, or whatever counts places; 0 to 65,535.</param>
 /// <param name="Part">Which micro-batch of the step.</param>
-public readonly record struct RandomKey(ulong Seed, RandomPurpose Purpose, int Step, int Layer = 0, int Part = 0);
+public readonly record struct RandomKey(ulong Seed, RandomPurpose Purpose, int Step, int Layer = 0, int Part = 0)
+{
+    /// <summary>
+    /// Where the device has the step (1), for work that is recorded and done again in other steps: it is read there, and
+    /// <see cref="Step"/> is of no matter. Empty: the step goes with the call.
+    /// </summary>
+    public Ints StepPlace { get; init; }
+}

@@ -11,11 +11,16 @@ namespace TinyMoE.Tensors;
 /// </summary>
 public sealed class Tape : IDisposable
 {
+    private readonly InputBlock? inputs; // where values of the host are placed, if there is room; null: each is a copy by itself
     private readonly PooledStack<Node> nodes = new();
     private BufferChain pending; // rented since the last Record: they go with the next node
     private BufferChain kept;    // live until the tape is disposed
 
     internal Tape(Backend backend, bool recording) => (Backend, Recording) = (backend, recording);
+
+    /// <summary>A tape that places what comes from the host in <paramref name="inputs"/>, which brings it to the device later.</summary>
+    internal Tape(Backend backend, InputBlock inputs)
+        : this(backend, recording: false) => this.inputs = inputs;
 
     /// <summary>The backend that computes.</summary>
     public Backend Backend { get; }
@@ -47,12 +52,7 @@ public sealed class Tape : IDisposable
     public Ints Ints(int count) => Rent<int>(count, ref kept);
 
     /// <summary>Indices copied from the host; they live as long as the tape.</summary>
-    public Ints Ints(ReadOnlySpan<int> values)
-    {
-        Ints view = Ints(values.Length);
-        Backend.Write(values, view);
-        return view;
-    }
+    public Ints Ints(ReadOnlySpan<int> values) => FromHost(values);
 
     /// <summary>Values with no gradient, contents undefined; they live as long as the tape.</summary>
     public Tensor Constant(Shape shape) => new(this, shape, Rent<float>(shape.Count, ref kept), wantsGrad: false);
@@ -110,15 +110,33 @@ public sealed class Tape : IDisposable
     {
         if (loss.Count != 1)
             throw new ArgumentException($"Backward starts from a loss of one element, not {loss.Shape}.");
-        Backward(loss, [1f]);
+        Backward(loss, 1f);
     }
 
     /// <summary>Backward from any tensor with a given gradient dy of the loss by it.</summary>
     internal void Backward(Tensor y, ReadOnlySpan<float> dy)
     {
+        RequireRecording();
+        Backend.WriteNarrow(dy, y.GradTarget().Values);
+        Backward();
+    }
+
+    /// <summary>Backward from a loss of one element with a constant as gradient: the device stores it, the host sends nothing.</summary>
+    internal void Backward(Tensor loss, float gradient)
+    {
+        RequireRecording();
+        Backend.Fill(loss.GradTarget().Values, gradient);
+        Backward();
+    }
+
+    private void RequireRecording()
+    {
         if (!Recording)
             throw new InvalidOperationException("This tape does not record; make it with NewTape(recording: true).");
-        Backend.WriteNarrow(dy, y.GradTarget().Values);
+    }
+
+    private void Backward()
+    {
         for (; nodes.Count > 0; nodes.Pop())
         {
             Node node = nodes.Top;
@@ -162,9 +180,19 @@ public sealed class Tape : IDisposable
 
     private Tensor Leaf(Shape shape, ReadOnlySpan<float> values, bool wantsGrad)
     {
-        Tensor leaf = new(this, shape, Rent<float>(shape.Count, ref kept), wantsGrad);
-        Backend.Write(values, leaf.Data);
-        return leaf;
+        if (values.Length != shape.Count)
+            throw new ArgumentException($"{values.Length} values are not a tensor {shape}.");
+        return new(this, shape, FromHost(values), wantsGrad);
+    }
+
+    private View<T> FromHost<T>(ReadOnlySpan<T> values)
+        where T : unmanaged
+    {
+        if (inputs is not null && inputs.TryPlace(values, out View<T> place))
+            return place;
+        View<T> view = Rent<T>(values.Length, ref kept);
+        Backend.Write(values, view);
+        return view;
     }
 
     private Values Rent(int count, ElementType type, ref BufferChain owner) =>

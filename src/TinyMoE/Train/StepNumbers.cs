@@ -42,6 +42,7 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     public void Clear()
     {
         names.Clear();
+        ForgetSources(); // of a step that went wrong
         hasWanted = false;
     }
 
@@ -77,16 +78,15 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
     public void Gather()
     {
         backend.ScaleNumbers(CollectionsMarshal.AsSpan(sources), CollectionsMarshal.AsSpan(scales), CollectionsMarshal.AsSpan(places));
-        sources.Clear();
-        scales.Clear();
-        places.Clear();
+        ForgetSources();
     }
 
-    /// <summary>The sums of the step, with this norm of its gradient (1); waits for the device.</summary>
-    public StepTotals Read(Floats gradientNorm)
+    /// <summary>Adds the norm of the step's gradient (1).</summary>
+    public void AddNorm(Floats norm) => Add(NormPlace, norm, 1f, adds: false);
+
+    /// <summary>The sums of the step; waits for the device.</summary>
+    public StepTotals Read()
     {
-        Add(NormPlace, gradientNorm, 1f, adds: false);
-        Gather();
         int count = FirstLoss + names.Count;
         backend.Read(buffer.As<float>(count), values.AsSpan(0, count));
         Dictionary<string, float> losses = new(names.Count);
@@ -97,6 +97,13 @@ internal sealed class StepNumbers(Backend backend) : IDisposable
 
     /// <summary>Gives the device's memory back.</summary>
     public void Dispose() => backend.Pool.Return(buffer);
+
+    private void ForgetSources()
+    {
+        sources.Clear();
+        scales.Clear();
+        places.Clear();
+    }
 
     private void AddLoss(string name, Floats value, float scale)
     {

@@ -28,13 +28,14 @@ public sealed class Trainer : IDisposable
     private readonly bool overwrite;
     private readonly FileLock folderLock;
     private readonly AdamW optimizer;
+    private readonly StepInputs inputs;
     private readonly StepNumbers numbers;
+    private readonly StepWork work;
     private readonly RunSaver saver;
     private readonly ModelSize size;
     private readonly IReadOnlyList<string> startNotes;
     private TrainingState state;
     private RoutingSnapshot lastRouting = RoutingSnapshot.None;
-    private long bytes; // of the text that the step in hand predicts
 
     /// <summary>
     /// Prepares a run in <paramref name="folder"/>, which no other training can have until this one is disposed of: a new run in an empty
@@ -96,7 +97,10 @@ public sealed class Trainer : IDisposable
             startNotes = resume ? [.. ResumeNotes.Of(own!.Config.Train, config.Train, state.Step)]
                 : before is null ? [] : [$"begins with the weights of {init}, {before.Origin}", .. before.Notes];
             optimizer = new AdamW(Model.Parameters, config.Train);
+            inputs = new StepInputs(backend, config, source, optimizer);
             numbers = new StepNumbers(backend);
+            work = new StepWork(
+                backend.Recorder, this.objective.IsSameInEveryStep, why => listener.OnNote(new NoteReport(state.Step, why)));
             saver = new RunSaver(folder, Model, optimizer, source, listener, before?.Companions);
             if (resume)
             {
@@ -171,7 +175,9 @@ public sealed class Trainer : IDisposable
     /// <summary>Gives the model's memory and the folder back.</summary>
     public void Dispose()
     {
+        work?.Dispose();
         numbers?.Dispose();
+        inputs?.Dispose();
         Model?.Dispose();
         folderLock.Dispose();
     }
@@ -183,48 +189,49 @@ public sealed class Trainer : IDisposable
     private bool IsSaveDue => saver.IsRetryDue || IsLastStep
         || state.Step % (config.Train.CheckpointEvery == 0 ? config.Train.EvalEvery : config.Train.CheckpointEvery) == 0;
 
-    /// <summary>
-    /// One step: batch, model, loss, backward, part by part, so that gradients and losses add up to the mean over the whole batch; then
-    /// clip and AdamW.
-    /// </summary>
+    /// <summary>One step: what differs from the others, the work that is the same, and the one time that the host waits for it.</summary>
     private StepReport Step(int step)
     {
-        TrainConfig train = config.Train;
         long started = Stopwatch.GetTimestamp();
-        float learningRate = Schedule.LearningRate(train, step), share = 1f / train.Accumulation;
-        Model.Parameters.ZeroGrad();
-        numbers.Clear();
-        bytes = 0;
-        for (int part = 0; part < train.Accumulation; part++)
-        {
-            using Tape tape = backend.NewTape();
-            ObjectiveResult result = Forward(tape, step, part);
-            numbers.AddLosses(result.Loss, share);
-            if (config.Moe.CapacityFactor > 0)
-                numbers.AddChoices(tape, result.Routings);
-            numbers.Gather();
-            tape.Backward(result.Loss.Total, [share]);
-        }
-
-        Model.Parameters.RequireGradients();
-        optimizer.Step(step, learningRate);                              // clips; leaves the weights alone where the gradient is not finite
-        StepTotals totals = numbers.Read(optimizer.GradientNorm);        // the one time that the host waits for the step
+        float learningRate = Schedule.LearningRate(config.Train, step);
+        inputs.Load(step, learningRate);
+        work.Do(inputs.IsLaidOutAsBefore, () => Compute(step, learningRate));
+        StepTotals totals = numbers.Read();
         RequireFinite(step, totals);
-        Model.EndStep();
 
-        double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds, tokens = train.Batch * config.Model.Context;
+        double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds, tokens = config.Train.Batch * config.Model.Context;
         float loss = totals.Losses[objective.MainPart];
-        double? bitsPerByte = bytes == 0 ? null : loss * tokens / (Math.Log(2) * bytes);
+        double? bitsPerByte = inputs.TargetBytes == 0 ? null : loss * tokens / (Math.Log(2) * inputs.TargetBytes);
         return new StepReport(
             step, loss, totals.Losses, learningRate, totals.GradientNorm, tokens / seconds, totals.Dropped, bitsPerByte);
     }
 
-    /// <summary>The model and its loss on one part of the step's batch, whose bytes of text are added up.</summary>
-    private ObjectiveResult Forward(Tape tape, int step, int part)
+    /// <summary>
+    /// The work of a step: model, loss, backward, part by part, so that gradients and losses add up to the mean over the whole batch; then
+    /// clip and AdamW. A device that has recorded it does it again without coming here: the step's numbers are those of the inputs.
+    /// </summary>
+    private void Compute(int step, float learningRate)
     {
-        Batch batch = source.TrainBatch(tape, config, step, part);
-        bytes += batch.TargetBytes;
-        return objective.Forward(tape, Model, batch, new Pass(Training: true, config.Train.Seed, step, part));
+        float share = 1f / config.Train.Accumulation;
+        Model.Parameters.ZeroGrad();
+        numbers.Clear();
+        for (int part = 0; part < inputs.Parts.Count; part++)
+        {
+            using Tape tape = backend.NewTape();
+            Pass pass = new(Training: true, config.Train.Seed, step, part) { StepPlace = inputs.Step };
+            ObjectiveResult result = objective.Forward(tape, Model, inputs.Parts[part], pass);
+            numbers.AddLosses(result.Loss, share);
+            if (config.Moe.CapacityFactor > 0)
+                numbers.AddChoices(tape, result.Routings);
+            numbers.Gather();
+            tape.Backward(result.Loss.Total, share);
+        }
+
+        Model.Parameters.RequireGradients();
+        optimizer.Step(step, learningRate, inputs.Factors);      // clips; leaves the weights alone where the gradient is not finite
+        numbers.AddNorm(optimizer.GradientNorm);
+        numbers.Gather();
+        Model.EndStep();
     }
 
     private void Evaluate(MetricsLog metrics)
@@ -284,7 +291,8 @@ public sealed class Trainer : IDisposable
         for (int part = 0; part < config.Train.Accumulation; part++)
         {
             using Tape tape = backend.NewTape();
-            _ = Forward(tape, step, part);
+            Batch batch = source.TrainBatch(tape, config, step, part);
+            _ = objective.Forward(tape, Model, batch, new Pass(Training: true, config.Train.Seed, step, part));
             if (tape.FindNonFinite() is { } place)
                 return place;
         }

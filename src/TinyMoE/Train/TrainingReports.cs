@@ -90,6 +90,11 @@ public interface ITrainingListener
     {
     }
 
+    /// <summary>Called when something shows in the steps that a person should know, as why they are slower than need be.</summary>
+    void OnNote(NoteReport note)
+    {
+    }
+
     /// <summary>Called when something could not be done that the run tries again, such as a save on a full disk.</summary>
     void OnProblem(ProblemReport problem)
     {

@@ -4,7 +4,7 @@ namespace TinyMoE.Tests.Cli;
 
 public sealed class HelpTests
 {
-    private const string OfDevice = "--device --threads --tensor-cores --grouped";
+    private const string OfDevice = "--device --threads --tensor-cores --grouped --graph";
 
     [Theory]
     [InlineData("")]
@@ -32,7 +32,7 @@ public sealed class HelpTests
     [InlineData(
         "chat",
         $"--run --model --template --system --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --seed {OfDevice}")]
-    [InlineData("doctor", "--json")]
+    [InlineData("doctor", "--cold --json")]
     [InlineData("info", "--run --model --preset --config --set --json")]
     [InlineData("score", $"--run --model --text --file --ids --logits --json {OfDevice}")]
     [InlineData("import", "--model --out")]

@@ -23,6 +23,12 @@ internal static unsafe class Emulator
     /// <summary>Products through cuBLAS since <see cref="Configure"/>.</summary>
     public static int Products => ((delegate* unmanaged<int>)Export("tinymoe_emulator_products"))();
 
+    /// <summary>Graphs launched since <see cref="Configure"/>.</summary>
+    public static int GraphLaunches => ((delegate* unmanaged<int>)Export("tinymoe_emulator_graph_launches"))();
+
+    /// <summary>What was in the graphs that were launched since <see cref="Configure"/>: kernels, products, copies and fills.</summary>
+    public static int GraphNodes => ((delegate* unmanaged<int>)Export("tinymoe_emulator_graph_nodes"))();
+
     /// <summary>Times that the host waited for the device since <see cref="Configure"/>.</summary>
     public static int Synchronizations => ((delegate* unmanaged<int>)Export("tinymoe_emulator_synchronizations"))();
 

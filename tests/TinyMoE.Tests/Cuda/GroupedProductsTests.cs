@@ -1,6 +1,5 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cases;
-using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
 using Floats = TinyMoE.Memory.View<float>;
@@ -14,7 +13,7 @@ namespace TinyMoE.Tests.Cuda;
 [Collection(CudaCollection.Name)]
 public sealed class GroupedProductsTests
 {
-    private static CudaBackend? own;
+    private static readonly Dictionary<TensorCores, CudaBackend> Backends = [];
 
     /// <summary>Rows of each expert, unassigned ones behind them; inputs, outputs; where the sides begin, in numbers.</summary>
     public static TheoryData<string, int, int, int, int> Plans => new()
@@ -31,39 +30,62 @@ public sealed class GroupedProductsTests
 
     [CudaTheory]
     [MemberData(nameof(Plans))]
-    public void EveryProduct_AgreesWithFloat64(string rows, int unassigned, int inputs, int outputs, int start)
+    public void EveryProduct_AgreesWithFloat64(string rows, int unassigned, int inputs, int outputs, int start) =>
+        AssertAgrees(TensorCores.Off, Sizes.Of(rows, unassigned, inputs, outputs), start, Whole, 2e-5);
+
+    /// <summary>Numbers that TF32 and bfloat16 hold are not rounded: only the order of the sums is another.</summary>
+    [CudaTheory]
+    [MemberData(nameof(Plans))]
+    public void EveryProduct_OnTensorCores_OfRoundedNumbers_AgreesWithFloat64(
+        string rows, int unassigned, int inputs, int outputs, int start)
     {
-        Sizes s = Sizes.Of(rows, unassigned, inputs, outputs);
-        AssertAgrees(s, start);
+        foreach (TensorCores kind in new[] { TensorCores.Tf32, TensorCores.Bfloat16 })
+            AssertAgrees(kind, Sizes.Of(rows, unassigned, inputs, outputs), start, Rounded, 2e-5);
     }
+
+    /// <summary>Operands lose 13 bits of mantissa in TF32, 16 in bfloat16; products and sums are float32.</summary>
+    [CudaTheory]
+    [InlineData(TensorCores.Tf32, 4e-3)]
+    [InlineData(TensorCores.Bfloat16, 3e-2)]
+    public void EveryProduct_OnTensorCores_RoundsItsOperands(TensorCores kind, double tolerance) =>
+        AssertAgrees(kind, Sizes.Of("64 0 150 63 65", 2, inputs: 72, outputs: 40), start: 0, Whole, tolerance);
 
     [CudaFact]
     public void EveryProduct_OfManyExperts_AgreesWithFloat64()
     {
         foreach (int E in new[] { 1, 2, 31, 32, 33, 64, 128, 150 })
-            AssertAgrees(Sizes.Of(string.Join(' ', Enumerable.Range(0, E).Select(e => e * 7 % 5)), 3, inputs: 9, outputs: 12), start: 0);
+        {
+            Sizes s = Sizes.Of(string.Join(' ', Enumerable.Range(0, E).Select(e => e * 7 % 5)), 3, inputs: 9, outputs: 12);
+            AssertAgrees(TensorCores.Off, s, start: 0, Rounded, 2e-5);
+        }
     }
 
     /// <summary>Large tiles add up in the order of small ones, which take over where a side does not begin at a multiple of 16 bytes.
     /// </summary>
-    [CudaFact]
-    public void LargeTiles_GiveTheBitsOfSmallOnes()
+    [CudaTheory]
+    [InlineData(TensorCores.Off)]
+    [InlineData(TensorCores.Tf32)]
+    [InlineData(TensorCores.Bfloat16)]
+    public void LargeTiles_GiveTheBitsOfSmallOnes(TensorCores kind)
     {
-        Sizes rows = Sizes.Of("700 0 1100 248", 0, inputs: 12, outputs: 2176), columns = rows with { Inputs = 2176, Outputs = 12 };
+        Sizes rows = Sizes.Of("700 0 1100 248", 0, inputs: 16, outputs: 2176), columns = rows with { Inputs = 2176, Outputs = 16 };
         Sizes weights = Sizes.Of("9 0 0 1 14 3 0 2", 0, inputs: 768, outputs: 768);
-        foreach ((Sizes s, int product) in new[] { (rows, 0), (columns, 1), (weights, 2) })
-            Assert.Equal(Bits(s, start: 0)[product], Bits(s, start: 1)[product]);
+        foreach ((Sizes s, int product) in new[] { (rows, 0), (columns, 1), (weights, 2), (weights, 3) })
+            Assert.Equal(Bits(kind, s, start: 0).ElementAtOrDefault(product), Bits(kind, s, start: 1).ElementAtOrDefault(product));
     }
 
-    [EmulatedFact]
-    public void EveryProduct_UnderEachCheck_GivesTheSameBitsAndHasNoFinding()
+    [EmulatedTheory]
+    [InlineData(TensorCores.Off)]
+    [InlineData(TensorCores.Tf32)]
+    [InlineData(TensorCores.Bfloat16)]
+    public void EveryProduct_UnderEachCheck_GivesTheSameBitsAndHasNoFinding(TensorCores kind)
     {
-        Sizes s = Sizes.Of("300 0 3 130", 2, inputs: 36, outputs: 68), odd = Sizes.Of("270 0 5", 1, inputs: 19, outputs: 21);
-        float[][] expected = [.. Bits(s, 0), .. Bits(odd, 0)];
+        Sizes s = Sizes.Of("300 0 3 130", 2, inputs: 40, outputs: 72), odd = Sizes.Of("270 0 5", 1, inputs: 19, outputs: 21);
+        float[][] expected = [.. Bits(kind, s, 0), .. Bits(kind, odd, 0)];
         foreach (string settings in Emulator.EachCheck.Append("shuffle=3").Append(""))
         {
             Emulator.Configure(settings);
-            float[][] actual = [.. Bits(s, 0), .. Bits(odd, 0)];
+            float[][] actual = [.. Bits(kind, s, 0), .. Bits(kind, odd, 0)];
             Assert.Equal(expected, actual);
             TestDevice.RequireNoFinding();
         }
@@ -82,51 +104,123 @@ public sealed class GroupedProductsTests
         Assert.Equal((tile, rows, N / rows), (pieces.Tile, pieces.Rows, pieces.MostExtra));
     }
 
-    private static CudaBackend Own => own ??= TestDevice.NewBackend("", new CudaOptions { Grouped = GroupedProducts.Own });
+    private static CudaBackend Own(TensorCores kind)
+    {
+        if (!Backends.TryGetValue(kind, out CudaBackend? own))
+            Backends.Add(
+                kind, own = TestDevice.NewBackend("", new CudaOptions { Grouped = GroupedProducts.Own, TensorCores = kind }));
+        return own;
+    }
 
-    private static void AssertAgrees(Sizes s, int start)
+    private static void AssertAgrees(TensorCores kind, Sizes s, int start, Func<float, float> number, double tolerance)
     {
         foreach (bool adds in new[] { false, true })
         {
-            using CpuBackend cpu = new(1);
-            using KernelData expected = new(cpu), actual = new(Own);
-            Run(cpu, expected, s, start, adds);
-            Run(Own, actual, s, start, adds);
-            Assert.InRange(actual.ErrorBeside(expected), 0, 2e-5);
+            using Products products = new(Own(kind), kind, s, start, adds, number);
+            double[][] expected = products.Expected();
+            float[][] actual = products.Run();
+            for (int i = 0; i < actual.Length; i++)
+            {
+                double[] wanted = expected[Math.Min(i, 2)];
+                double error = wanted.Zip(actual[i], (a, b) => Math.Abs(a - b) / (1 + Math.Abs(a))).Max();
+                Assert.True(error <= tolerance, $"product {i}, {kind}, {(adds ? "added" : "stored")}: {error}"); // NaN is not
+            }
+
             TestDevice.RequireNoFinding();
         }
     }
 
-    /// <summary>y, dx and dw, stored.</summary>
-    private static float[][] Bits(Sizes s, int start)
+    /// <summary>y, dx and dw, stored; on tensor cores for bfloat16 dw once more, of memory in bfloat16.</summary>
+    private static float[][] Bits(TensorCores kind, Sizes s, int start)
     {
-        using KernelData d = new(Own);
-        return [.. Run(Own, d, s, start, adds: false).Select(Own.Read)];
+        using Products products = new(Own(kind), kind, s, start, adds: false, Whole);
+        return products.Run();
     }
 
-    private static Floats[] Run(Backend b, KernelData d, Sizes s, int start, bool adds)
-    {
-        Ints offsets = d.In(s.Offsets);
-        int E = offsets.Length - 1;
-        Floats x = From(s.N * s.Inputs), dy = From(s.N * s.Outputs), w = From(E * s.Inputs * s.Outputs);
-        Target y = To(s.N * s.Outputs), dx = To(s.N * s.Inputs), dw = To(w.Length);
-        b.GroupedMatMul(x, w, offsets, E, s.N, s.Inputs, s.Outputs, y);
-        b.GroupedMatMulBackwardInput(dy, w, offsets, E, s.N, s.Inputs, s.Outputs, dx);
-        b.GroupedMatMulBackwardWeight(dy, x, offsets, E, s.N, s.Inputs, s.Outputs, dw);
-        return [y.View, dx.View, dw.View];
+    private static float Whole(float value) => value;
 
-        Floats From(int n)
+    /// <summary>To the next number in bfloat16.</summary>
+    private static float Rounded(float value) => BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(value) + 0x8000) & ~0xFFFF);
+
+    /// <summary>All products of one routing, of sides that begin so many numbers behind a multiple of 16 bytes.</summary>
+    private sealed class Products(CudaBackend backend, TensorCores kind, Sizes s, int start, bool adds, Func<float, float> number)
+        : IDisposable
+    {
+        private readonly KernelData data = new(backend);
+        private readonly float[] x = Numbers(1, s.N * s.Inputs, number), dy = Numbers(2, s.N * s.Outputs, number);
+        private readonly float[] w = [.. Numbers(3, s.E * s.Inputs * s.Outputs, kind == TensorCores.Bfloat16 ? Rounded : number)];
+
+        public float[][] Run()
         {
-            Floats drawn = d.In(n), moved = d.Rent<float>(n + start).Slice(start, n);
-            b.Write<float>(b.Read(drawn), moved);
+            Ints offsets = data.In(s.Offsets);
+            Floats left = At(x), right = At(dy);
+            Weights weights = kind == TensorCores.Bfloat16 ? At(Narrow(w)) : At(w);
+            List<Target> results = [To(s.N * s.Outputs), To(s.N * s.Inputs), To(w.Length)];
+            backend.GroupedMatMul(left, weights, offsets, s.E, s.N, s.Inputs, s.Outputs, results[0]);
+            backend.GroupedMatMulBackwardInput(right, weights, offsets, s.E, s.N, s.Inputs, s.Outputs, results[1]);
+            backend.GroupedMatMulBackwardWeight(right, left, offsets, s.E, s.N, s.Inputs, s.Outputs, results[2]);
+            if (kind == TensorCores.Bfloat16)
+            {
+                results.Add(To(w.Length));
+                backend.OwnGroupedMatMulBackwardWeight(
+                    kind, At(Narrow(dy)).Address, At(Narrow(x)).Address, offsets, s.E, s.N, s.Inputs, s.Outputs, results[3]);
+            }
+
+            return [.. results.Select(result => backend.Read(result.View))];
+        }
+
+        public double[][] Expected()
+        {
+            double[] y = Before(s.N * s.Outputs), dx = Before(s.N * s.Inputs), dw = Before(w.Length);
+            for (int e = 0; e < s.E; e++)
+            {
+                for (int n = s.Offsets[e]; n < s.Offsets[e + 1]; n++)
+                {
+                    for (int o = 0; o < s.Outputs; o++)
+                    {
+                        for (int i = 0; i < s.Inputs; i++)
+                        {
+                            int place = (((e * s.Outputs) + o) * s.Inputs) + i;
+                            y[(n * s.Outputs) + o] += (double)x[(n * s.Inputs) + i] * w[place];
+                            dx[(n * s.Inputs) + i] += (double)dy[(n * s.Outputs) + o] * w[place];
+                            dw[place] += (double)dy[(n * s.Outputs) + o] * x[(n * s.Inputs) + i];
+                        }
+                    }
+                }
+            }
+
+            return [y, dx, dw];
+        }
+
+        public void Dispose() => data.Dispose();
+
+        private static float[] Numbers(int seed, int n, Func<float, float> number)
+        {
+            Random random = new(seed);
+            return [.. Enumerable.Range(0, n).Select(_ => number((2 * random.NextSingle()) - 1))];
+        }
+
+        private static ushort[] Narrow(float[] values) =>
+            [.. values.Select(value => (ushort)(BitConverter.SingleToUInt32Bits(Rounded(value)) >> 16))];
+
+        private View<T> At<T>(T[] values)
+            where T : unmanaged
+        {
+            View<T> moved = data.Rent<T>(values.Length + start).Slice(start, values.Length);
+            backend.Write<T>(values, moved);
             return moved;
         }
 
-        Target To(int n) => adds ? d.Added(n) : d.Out(n);
+        // what is added to
+        private double[] Before(int n) => [.. Enumerable.Range(0, n).Select(i => adds ? i % 7 : 0.0)];
+
+        private Target To(int n) => adds ? new Target(data.In([.. Before(n).Select(value => (float)value)]), Adds: true) : data.Out(n);
     }
 
     private sealed record Sizes(int[] Offsets, int N, int Inputs, int Outputs)
     {
+        public int E => Offsets.Length - 1;
+
         public static Sizes Of(string rows, int unassigned, int inputs, int outputs)
         {
             int[] counts = [.. rows.Split(' ').Select(int.Parse)], offsets = [0, .. counts.Select((_, e) => counts.Take(e + 1).Sum())];

@@ -2,7 +2,8 @@ using TinyMoE.Cuda;
 
 namespace TinyMoE.Tests.Cuda;
 
-/// <summary>No kernel moves much more than it must, none has bank conflicts, none keeps arrays in local memory.</summary>
+/// <summary>No kernel moves much more than it must, none has bank conflicts, none keeps
+/// arrays in local memory, and those for tensor cores multiply on them.</summary>
 [Collection(CudaCollection.Name)]
 public sealed class KernelCostTests(ITestOutputHelper output)
 {
@@ -19,7 +20,8 @@ public sealed class KernelCostTests(ITestOutputHelper output)
                 $"conflicts {cost.BankConflicts}  local {cost.LocalBytes}  instructions {cost.ThreadInstructions:N0}  " +
                 $"on tensor cores {cost.TensorShare:P0}";
             output.WriteLine(line);
-            if (cost.Traffic > KernelCosts.MostTrafficOf(cost.Kernel) || cost.BankConflicts > 0 || cost.LocalBytes > 0)
+            if (cost.Traffic > KernelCosts.MostTrafficOf(cost.Kernel) || cost.BankConflicts > 0 || cost.LocalBytes > 0
+                || cost.TensorShare < KernelCosts.LeastTensorShareOf(cost.Kernel))
                 wrong.Add(line);
         }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cases;
 using TinyMoE.Cuda;
 
@@ -45,7 +46,9 @@ internal static class KernelCosts
         Emulator.Configure("count");
         List<KernelCost> costs = [];
         Measure(new CudaOptions(), Cases(), costs);
-        Measure(new CudaOptions { Grouped = GroupedProducts.Own }, GroupedCases(), costs);
+        foreach (TensorCores kind in Enum.GetValues<TensorCores>())
+            Measure(new CudaOptions { Grouped = GroupedProducts.Own, TensorCores = kind }, OwnGroupedCases.Of(kind), costs);
+        Measure(new CudaOptions { TensorCores = TensorCores.Tf32 }, TensorCases(), costs);
         return [.. costs.OrderBy(cost => cost.Kernel, StringComparer.Ordinal).ThenByDescending(cost => cost.Traffic)];
     }
 
@@ -66,6 +69,13 @@ internal static class KernelCosts
     public static double MostTrafficOf(string kernel) =>
         OwnBounds.TryGetValue(kernel, out (double Bound, string) own) ? own.Bound : MostTraffic;
 
+    private const string OfRows = "each tile of 64 columns reads its rows again, each tile of 64 rows the weights of its expert";
+    private const string OfWeights = "each tile of 64 by 64 weights reads its columns of dy and of x";
+
+    /// <summary>Of the multiply-adds of a kernel, how many must be on tensor cores: all but a softmax, where its name says so.</summary>
+    public static double LeastTensorShareOf(string kernel) =>
+        kernel.Contains("_tf32_", StringComparison.Ordinal) || kernel.Contains("_bf16_", StringComparison.Ordinal) ? 0.97 : 0;
+
     /// <summary>Kernels that read something more than once by their nature.</summary>
     public static IReadOnlyDictionary<string, (double Bound, string Why)> OwnBounds { get; } =
         new Dictionary<string, (double, string)>(StringComparer.Ordinal)
@@ -80,9 +90,15 @@ internal static class KernelCosts
             (2.75, "each block reads its rows once for their factors and once for its sums, and the sums of all blocks: in the cache"),
             ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
             ["grouped_add_pieces"] = (460, "where no expert has more rows than a piece, each warp reads the offsets and nothing else"),
-            ["grouped_backward_input_64"] = (2.7, "each tile of 64 columns reads its rows of dy, each tile of 64 rows its weights"),
-            ["grouped_backward_weight_64"] = (2.2, "each tile of 64 by 64 reads its columns of dy and of x"),
-            ["grouped_forward_64"] = (2.5, "each tile of 64 columns reads its rows of x, each tile of 64 rows its weights"),
+            ["grouped_backward_input_64"] = (2.7, OfRows),
+            ["grouped_backward_weight_64"] = (2.2, OfWeights),
+            ["grouped_forward_64"] = (2.5, OfRows),
+            ["grouped_backward_input_tf32_64"] = (2.7, OfRows),
+            ["grouped_backward_weight_tf32_64"] = (2.2, OfWeights),
+            ["grouped_forward_tf32_64"] = (2.5, OfRows),
+            ["grouped_backward_input_bfloat16_64"] = (2.7, OfRows),
+            ["grouped_backward_weight_bfloat16_64"] = (2.2, OfWeights),
+            ["grouped_forward_bfloat16_64"] = (2.5, OfRows),
             ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_one"] =
@@ -95,6 +111,24 @@ internal static class KernelCosts
             ["attention_backward_own_values_128"] = (2.6, "each visible tile reads its rows of q, k and dy"),
             ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
+            ["attention_forward_bf16_64"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_bf16_128"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_bf16_256"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_64"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_128"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_tf32_256"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_64"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_128"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_bf16_256"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_64"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_128"] = (1.6, "each visible tile reads its rows of k and v"),
+            ["attention_backward_queries_tf32_256"] = (2.1, "each visible tile reads its rows of k and v"),
+            ["attention_backward_keys_bf16_64"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_bf16_128"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_bf16_256"] = (2.4, "each visible tile reads its rows of q and dy, for each half of the columns"),
+            ["attention_backward_keys_tf32_64"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_tf32_128"] = (1.4, "each visible tile reads its rows of q and dy"),
+            ["attention_backward_keys_tf32_256"] = (3.4, "each visible tile reads its rows of q and dy, for each half of the columns"),
         };
 
     /// <summary>What takes other kernels where there are many tokens: work over blocks that hear of each other between launches.</summary>
@@ -118,22 +152,13 @@ internal static class KernelCosts
             .Concat(Named(", one group", KernelCaseList.Of(typical with { B = 1 }).Where(c => c.Name == "ChooseTokens by sequence")));
     }
 
-    /// <summary>Products of experts by our own kernels: small tiles, large ones (where there
-    /// are enough of them), and gradients of experts with more rows than a piece.</summary>
-    private static IEnumerable<KernelCase> GroupedCases()
-    {
-        KernelSizes typical = KernelSizes.Typical;
-        return Products("", typical).Concat(Products(", many rows", typical with { N = 1024, E = 4 }))
-            .Concat(Products(", large tiles", typical with { N = 2048, C = 16, F = 2176 }, "GroupedMatMul"))
-            .Concat(Products(", large tiles", typical with { N = 2048, C = 2176, F = 16 }, "GroupedMatMulBackwardInput"))
-            .Concat(Products(", large tiles", typical with { N = 64, C = 768, F = 768 }, "GroupedMatMulBackwardWeight"));
-
-        // those of one name, or all
-        static IEnumerable<KernelCase> Products(string variant, KernelSizes sizes, string? name = null) => Named(
-            $", own{variant}",
-            KernelCaseList.Of(sizes).Concat(name is null ? Named(", added", KernelCaseList.Of(sizes, adds: true)) : [])
-                .Where(c => c.Family == "Grouped" && c.Name.Contains("MatMul", StringComparison.Ordinal) && (name ?? c.Name) == c.Name));
-    }
+    /// <summary>Attention on tensor cores, with heads of each size of its kernels.</summary>
+    private static IEnumerable<KernelCase> TensorCases() =>
+        from D in (int[])[64, 128, 256]
+        from inBfloat16 in (bool[])[false, true]
+        let attention = new TensorAttention(new AttentionSizes(2, 128, 128, 2, 1, D), Dropout.None, inBfloat16)
+        select new KernelCase(
+            "Attention", $"heads of {D} in {(inBfloat16 ? "bfloat16" : "TF32")}", (b, _) => attention.Run((CudaBackend)b, adds: false));
 
     private static IEnumerable<KernelCase> Named(string variant, IEnumerable<KernelCase> cases) =>
         cases.Select(c => c with { Name = c.Name + variant });

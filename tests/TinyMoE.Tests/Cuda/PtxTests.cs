@@ -126,14 +126,14 @@ public sealed partial class PtxTests
         return files;
     }
 
-    /// <summary>Every launch in the source of the backend, and the family of the file it is in.</summary>
+    /// <summary>Every launch, or kernel of a table of them, in the source of the backend, and the family of the file it is in.</summary>
     private static IEnumerable<(string Kernel, string Family)> Launches() =>
         Directory.EnumerateFiles(Path.Combine(Root, "src", "TinyMoE.Cuda"), "CudaBackend.*.cs").SelectMany(file =>
             LaunchCall().Matches(File.ReadAllText(file))
                 .SelectMany(call => Literal().Matches(call.Groups[1].Value))
                 .Select(name => (name.Groups[1].Value, Path.GetFileName(file).Split('.')[1])));
 
-    [GeneratedRegex("""\bLaunch\(([^,]*?"[^,]*),""")]
+    [GeneratedRegex("""\b(?:Launch|new TiledKernel)\(([^,]*?"[^,]*),""")]
     private static partial Regex LaunchCall();
 
     [GeneratedRegex("\"([a-z0-9_]+)\"")]

@@ -20,6 +20,10 @@ internal sealed class OptimCases : KernelCases
                 d.In(flat), d.In([2f]), new AdamWStep(3, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, Clip: 1f), flat,
                 d.Added(flat).View, d.Added(flat).View, Positive(d, flat), copies ? d.Rent<ushort>(flat) : default));
         }
+
+        yield return Case("AdamW with numbers of a step on the device", (b, d) => b.AdamW(
+            d.In(flat), d.In([2f]), new AdamWStep(3, 1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, Clip: 1f) { FactorsPlace = d.In([0.1f, 2f, 0.9f]) },
+            flat, d.Added(flat).View, d.Added(flat).View, Positive(d, flat)));
     }
 
     private static Floats Positive(KernelData d, int n) => d.In(n, 0.001f, 1f);

@@ -197,7 +197,7 @@ public sealed unsafe partial class CpuBackend
     private static void DropoutFactors(AttentionHead head, QueryBlock block, in Dropout dropout, int R, float* factors, float* numbers)
     {
         (int B, int T, int S, int H, _, _, _) = head.Sizes;
-        Philox random = new(dropout.Key);
+        Philox random = StreamOf(dropout.Key);
         float rate = dropout.Rate, keep = 1f / (1f - rate);
         new Span<float>(factors, block.Keys * R).Clear();
         for (int lane = 0; lane < block.Lanes; lane++)

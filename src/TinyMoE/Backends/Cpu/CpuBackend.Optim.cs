@@ -43,14 +43,14 @@ public sealed unsafe partial class CpuBackend
         if (!float.IsFinite(length))
             return;
 
-        // m̂/(√v̂ + eps) = m·(1/c₁) / (√v·(1/√c₂) + eps) with cᵢ = 1 − βᵢᵗ
-        double correction1 = 1 - Math.Pow(step.Beta1, step.Step), correction2 = 1 - Math.Pow(step.Beta2, step.Step);
-        ForElements(n, new AdamWLoop(g, step.GradientScale(length), step, (float)(step.LearningRate / correction1),
-            (float)(1 / Math.Sqrt(correction2)), w, m, v, copy));
+        float* place = step.FactorsPlace.Pointer;
+        (float rate, float root, float keep) = place is null ? step.Factors : (place[0], place[1], place[2]);
+        ForElements(n, new AdamWLoop(g, step.GradientScale(length), step, rate, root, keep, w, m, v, copy));
     }
 
     private readonly record struct AdamWLoop(
-        Floats G, float Scale, AdamWStep Step, float Rate, float Root, Floats W, Floats M, Floats V, Bfloat16s Copy) : IVectorLoop
+        Floats G, float Scale, AdamWStep Step, float Rate, float Root, float Keep, Floats W, Floats M, Floats V, Bfloat16s Copy)
+        : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
@@ -60,7 +60,7 @@ public sealed unsafe partial class CpuBackend
                 rest2 = TSimd.Broadcast(1f - Step.Beta2);
             TVector scale = TSimd.Broadcast(Scale), rate = TSimd.Broadcast(Rate), root = TSimd.Broadcast(Root),
                 eps = TSimd.Broadcast(Step.Epsilon);
-            TVector keep = TSimd.Broadcast(1f - Step.LearningRate * Step.WeightDecay);
+            TVector keep = TSimd.Broadcast(Keep);
             for (int i = start; i < end; i += TSimd.Count)
             {
                 int left = end - i;

@@ -14,7 +14,7 @@ public sealed unsafe partial class CpuBackend
         ForElements(n, (key, n, y), static (piece, in s) =>
         {
             var (start, length) = Range(piece, s.n);
-            Philox random = new(s.key);
+            Philox random = StreamOf(s.key);
             float* uniform = stackalloc float[WordsAtOnce];
             for (int i = 0; i < length; i += WordsAtOnce)
             {
@@ -31,7 +31,7 @@ public sealed unsafe partial class CpuBackend
         ForElements(n, (key, n, y), static (piece, in s) =>
         {
             var (start, length) = Range(piece, s.n);
-            new Philox(s.key).Normals((long)s.key.Part * s.n + start, s.y.Slice(start, length).Span);
+            StreamOf(s.key).Normals((long)s.key.Part * s.n + start, s.y.Slice(start, length).Span);
         });
     }
 
@@ -49,6 +49,9 @@ public sealed unsafe partial class CpuBackend
             ForElements(n, new DropoutLoop(x, dropout, n, y));
     }
 
+    /// <summary>The stream of a key, at the step that lies in memory where the key says so.</summary>
+    private static Philox StreamOf(RandomKey key) => new(key.StepPlace.IsNone ? key : key with { Step = key.StepPlace.Pointer[0] });
+
     /// <summary>The numbers from <paramref name="index"/> on, as
     /// <see cref="Philox.Uniform"/>. y has room for a whole number of vectors.</summary>
     private static void Uniforms(in Philox random, long index, int count, float* y)
@@ -61,7 +64,7 @@ public sealed unsafe partial class CpuBackend
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            Philox random = new(Key);
+            Philox random = StreamOf(Key);
             float* uniform = stackalloc float[WordsAtOnce];
             bool adds = Y.Adds;
             TVector lowest = TSimd.Broadcast(1f - Width), range = TSimd.Broadcast(2f * Width);
@@ -83,7 +86,7 @@ public sealed unsafe partial class CpuBackend
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            Philox random = new(Dropout.Key);
+            Philox random = StreamOf(Dropout.Key);
             float* uniform = stackalloc float[WordsAtOnce];
             bool adds = Y.Adds;
             TVector rate = TSimd.Broadcast(Dropout.Rate), scale = TSimd.Broadcast(1f / (1f - Dropout.Rate)), zero = TSimd.Broadcast(0f);

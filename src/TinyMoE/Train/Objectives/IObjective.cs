@@ -13,6 +13,12 @@ public interface IObjective
     string MainPart { get; }
 
     /// <summary>
+    /// Whether it asks the device for the same work in every step, other values in the batch apart: only then a device may record a step
+    /// and do it again.
+    /// </summary>
+    bool IsSameInEveryStep => false;
+
+    /// <summary>
     /// Runs the model on a batch. Outside training the parts are those that can be evaluated: no noise, no dropout, no balance losses.
     /// </summary>
     ObjectiveResult Forward(Tape tape, Decoder model, Batch batch, Pass pass);

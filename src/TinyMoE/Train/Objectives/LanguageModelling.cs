@@ -12,6 +12,9 @@ public sealed class LanguageModelling : IObjective
     public string MainPart => Objective.CrossEntropy;
 
     /// <inheritdoc/>
+    public bool IsSameInEveryStep => true;
+
+    /// <inheritdoc/>
     public ObjectiveResult Forward(Tape tape, Decoder model, Batch batch, Pass pass)
     {
         DecoderOutput output = model.Forward(tape, batch.Tokens, pass);

@@ -1,0 +1,83 @@
+using TinyMoE.Backends;
+using TinyMoE.Backends.Cases;
+using TinyMoE.Cuda;
+using TinyMoE.Memory;
+using Bfloat16s = TinyMoE.Memory.View<ushort>;
+using Floats = TinyMoE.Memory.View<float>;
+
+namespace TinyMoE.Tests.Cuda;
+
+/// <summary>Inputs of one attention, what its kernels on tensor cores make of them, and what they should make.</summary>
+internal sealed unsafe class TensorAttention
+{
+    private readonly AttentionSizes sizes;
+    private readonly Dropout dropout;
+    private readonly bool inBfloat16;
+    private readonly float[] q, k, v, dy;
+
+    public TensorAttention(in AttentionSizes sizes, in Dropout dropout, bool inBfloat16)
+    {
+        (this.sizes, this.dropout, this.inBfloat16) = (sizes, dropout, inBfloat16);
+        int keys = sizes.B * sizes.S * sizes.KvHeads, queries = sizes.B * sizes.T * sizes.H;
+        (q, k, v, dy) = (
+            Numbers(1, queries * sizes.D), Numbers(2, keys * sizes.D), Numbers(3, keys * sizes.ValueSize),
+            Numbers(4, queries * sizes.ValueSize));
+    }
+
+    /// <summary>y, logSumExp, dq, dk, dv; the gradients are stored, or added to numbers.</summary>
+    public float[][] Run(CudaBackend cuda, bool adds)
+    {
+        using KernelData d = new(cuda);
+        Floats logSumExp = d.Rent<float>(sizes.B * sizes.H * sizes.T);
+        if (inBfloat16)
+            return RunBfloat16(cuda, d, logSumExp, adds);
+
+        (Floats queries, Floats keys, Floats values, Floats slopes, Floats y) =
+            (d.In(q), d.In(k), d.In(v), d.In(dy), d.Rent<float>(dy.Length));
+        cuda.AttentionForward(queries, keys, values, sizes, dropout, y, logSumExp);
+        Floats[] gradients = [.. Starts(adds).Select(start => d.In(start))];
+        cuda.AttentionBackward(
+            slopes, queries, keys, values, y, logSumExp, sizes, dropout, new Target(gradients[0], adds), new Target(gradients[1], adds),
+            new Target(gradients[2], adds));
+        return [cuda.Read(y), cuda.Read(logSumExp), .. gradients.Select(gradient => cuda.Read(gradient))];
+    }
+
+    /// <summary>What they should be.</summary>
+    public AttentionReference Exact() => new(sizes, dropout, q, k, v, dy);
+
+    /// <summary>What dq, dk, dv are added to; NaN where they are stored.</summary>
+    public float[][] Starts(bool adds) =>
+        [.. new[] { q, k, v }.Select((x, i) => adds ? Numbers(5 + i, x.Length) : [.. Enumerable.Repeat(float.NaN, x.Length)])];
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{sizes}, dropout {dropout.Rate}";
+
+    private float[][] RunBfloat16(CudaBackend cuda, KernelData d, Floats logSumExp, bool adds)
+    {
+        Bfloat16s In(float[] values) => d.In(Array.ConvertAll(values, Bfloat16.Narrow));
+        float[] Read(Bfloat16s view) => Array.ConvertAll(cuda.Read(view), Bfloat16.Widen);
+
+        (Bfloat16s queries, Bfloat16s keys, Bfloat16s values, Bfloat16s slopes, Bfloat16s y) =
+            (In(q), In(k), In(v), In(dy), d.Rent<ushort>(dy.Length));
+        cuda.AttentionForwardOnTensorCores(ElementType.Bfloat16, queries, keys, values, sizes, dropout, y, logSumExp);
+        Floats delta = d.Rent<float>(logSumExp.Length);
+        cuda.AttentionDeltaOfBfloat16(slopes, y, sizes, delta);
+        Bfloat16s[] gradients = [.. Starts(adds).Select(In)];
+        DeviceTarget dq = Of(gradients[0]), dk = Of(gradients[1]), dv = Of(gradients[2]);
+        cuda.AttentionBackwardOnTensorCores(
+            ElementType.Bfloat16, slopes, queries, keys, values, logSumExp, delta, sizes, dropout, Argument.At(&dq), Argument.At(&dk),
+            Argument.At(&dv), wantsKeys: true);
+        return [Read(y), cuda.Read(logSumExp), .. gradients.Select(Read)];
+
+        DeviceTarget Of(Bfloat16s view) => new(view.Address, adds ? 1 : 0);
+    }
+
+    private float[] Numbers(int purpose, int n)
+    {
+        Random random = new(purpose * 1000 + sizes.D);
+        float[] numbers = new float[n];
+        for (int i = 0; i < n; i++)
+            numbers[i] = 2 * random.NextSingle() - 1;
+        return inBfloat16 ? Array.ConvertAll(numbers, number => Bfloat16.Widen(Bfloat16.Narrow(number))) : numbers;
+    }
+}

@@ -38,9 +38,13 @@ internal readonly unsafe struct Argument
 
     public static implicit operator Argument(View<double> view) => Of(view.Address);
 
-    public static implicit operator Argument(Target target) => Of(new DeviceTarget(target));
+    /// <summary>Of float32: one of another type throws.</summary>
+    public static implicit operator Argument(Target target) => Of(new DeviceTarget(target.View, target.Adds));
 
     public static implicit operator Argument(RandomStream stream) => Of(stream);
+
+    /// <summary>A target of whatever type the kernel is written for.</summary>
+    public static Argument Typed(Target target) => Of(new DeviceTarget(target.Values, target.Adds));
 
     public static implicit operator Argument(StepFactors factors) => Of(factors);
 
@@ -73,8 +77,8 @@ internal readonly record struct StepFactors(float Rate, float Root, float Keep);
 /// <summary>struct Target of native/kernels/common.cuh.</summary>
 internal readonly record struct DeviceTarget(nint Data, long Adds)
 {
-    public DeviceTarget(Target target)
-        : this(target.View.Address, target.Adds ? 1 : 0)
+    public DeviceTarget(Values values, bool adds)
+        : this(values.Address, adds ? 1 : 0)
     {
     }
 }

@@ -4,8 +4,8 @@ using TinyMoE.Memory;
 namespace TinyMoE.Cuda;
 
 // Products of experts by kernels of our own, native/kernels/grouped_products.cu and, on tensor cores, grouped_products.sm_80.cu: they read
-// the offsets where they are made, on the device. The host tells them sizes only, so it waits for no expert's rows; the grid has room for any
-// routing.
+// the offsets where they are made, on the device. The host tells them sizes only, so it waits for no expert's rows; the grid has room for
+// any routing.
 public sealed unsafe partial class CudaBackend
 {
     private const int SmallTile = 64, LargeTile = 128;
@@ -26,7 +26,7 @@ public sealed unsafe partial class CudaBackend
             : tiles.AreLarge ? "grouped_forward_bfloat16_128" : "grouped_forward_bfloat16_64",
             tiles.Grid,
             read.Left, default(Ints), read.Right, offsets, E, N, inputs, outputs, y, epilogue.Bias, (int)epilogue.Activation,
-            epilogue.Gate, epilogue.Activated, epilogue.Precision == ElementType.Bfloat16);
+            epilogue.Gate.Float32, epilogue.Activated.Float32, epilogue.Precision == ElementType.Bfloat16);
         Return(read);
     }
 

@@ -108,7 +108,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <summary>As AttentionForward, of memory of this type: q, k, v, y.</summary>
-    internal void AttentionForwardOnTensorCores(
+    private void AttentionForwardOnTensorCores(
         ElementType type, Argument q, Argument k, Argument v, in AttentionSizes sizes, in Dropout dropout, Argument y, Floats logSumExp)
     {
         TiledKernel kernel = Fitting(type == ElementType.Bfloat16 ? Bfloat16Forward : Tf32Forward, sizes);
@@ -119,7 +119,7 @@ public sealed unsafe partial class CudaBackend
 
     /// <summary>As AttentionBackward, of memory of this type: dy, q, k, v and the targets. delta (B, H, T) is dy·y; no
     /// <paramref name="dq"/>: nobody wants it.</summary>
-    internal void AttentionBackwardOnTensorCores(
+    private void AttentionBackwardOnTensorCores(
         ElementType type, Argument dy, Argument q, Argument k, Argument v, Floats logSumExp, Floats delta, in AttentionSizes sizes,
         in Dropout dropout, Argument? dq, Argument dk, Argument dv, bool wantsKeys)
     {
@@ -142,7 +142,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <summary>delta (B, H, T) = dy·y of memory in bfloat16.</summary>
-    internal void AttentionDeltaOfBfloat16(Argument dy, Argument y, in AttentionSizes sizes, Floats delta)
+    private void AttentionDeltaOfBfloat16(Argument dy, Argument y, in AttentionSizes sizes, Floats delta)
     {
         int rows = sizes.B * sizes.T * sizes.H;
         Launch(

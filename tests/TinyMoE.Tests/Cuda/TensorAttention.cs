@@ -8,7 +8,7 @@ using Floats = TinyMoE.Memory.View<float>;
 namespace TinyMoE.Tests.Cuda;
 
 /// <summary>Inputs of one attention, what its kernels on tensor cores make of them, and what they should make.</summary>
-internal sealed unsafe class TensorAttention
+internal sealed class TensorAttention
 {
     private readonly AttentionSizes sizes;
     private readonly Dropout dropout;
@@ -59,17 +59,12 @@ internal sealed unsafe class TensorAttention
 
         (Bfloat16s queries, Bfloat16s keys, Bfloat16s values, Bfloat16s slopes, Bfloat16s y) =
             (In(q), In(k), In(v), In(dy), d.Rent<ushort>(dy.Length));
-        cuda.AttentionForwardOnTensorCores(ElementType.Bfloat16, queries, keys, values, sizes, dropout, y, logSumExp);
-        Floats delta = d.Rent<float>(logSumExp.Length);
-        cuda.AttentionDeltaOfBfloat16(slopes, y, sizes, delta);
+        cuda.AttentionForward(queries, keys, values, sizes, dropout, y, logSumExp);
         Bfloat16s[] gradients = [.. Starts(adds).Select(In)];
-        DeviceTarget dq = Of(gradients[0]), dk = Of(gradients[1]), dv = Of(gradients[2]);
-        cuda.AttentionBackwardOnTensorCores(
-            ElementType.Bfloat16, slopes, queries, keys, values, logSumExp, delta, sizes, dropout, Argument.At(&dq), Argument.At(&dk),
-            Argument.At(&dv), wantsKeys: true);
+        cuda.AttentionBackward(
+            slopes, queries, keys, values, y, logSumExp, sizes, dropout, new Target(gradients[0], adds), new Target(gradients[1], adds),
+            new Target(gradients[2], adds));
         return [Read(y), cuda.Read(logSumExp), .. gradients.Select(Read)];
-
-        DeviceTarget Of(Bfloat16s view) => new(view.Address, adds ? 1 : 0);
     }
 
     private float[] Numbers(int purpose, int n)

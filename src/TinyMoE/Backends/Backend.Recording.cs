@@ -1,5 +1,3 @@
-using TinyMoE.Memory;
-
 namespace TinyMoE.Backends;
 
 // Work that is asked for once and done many times.

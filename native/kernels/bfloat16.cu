@@ -25,20 +25,17 @@ KERNEL pack_bfloat16(const float* x, int n, bfloat16* y)
 KERNEL widen_bfloat16(const bfloat16* x, index_t n, float* y)
 {
     for (index_t i = first_four(); i < n; i += four_step())
-    {
-        Four value = four(0.0f);
-        if (i + 4 <= n && is_aligned(x + i, 8))
-        {
-            ushort4 all = *(const ushort4*)(x + i);
-            value = {from_bfloat16(all.x), from_bfloat16(all.y), from_bfloat16(all.z), from_bfloat16(all.w)};
-        }
-        else
-        {
-#pragma unroll
-            for (int j = 0; j < 4; j++)
-                value[j] = i + j < n ? from_bfloat16(x[i + j]) : 0.0f;
-        }
-
-        store_four(y, i, n, value);
-    }
+        store_four(y, i, n, load_four(x, i, n));
 }
+
+// y = or += x, of either type each. x, y (n)
+template <class X, class Y>
+DEVICE void convert(const X* x, int n, TargetOf<Y> y)
+{
+    for (index_t i = first_four(); i < n; i += four_step())
+        y.write_four(i, n, load_four(x, i, n));
+}
+
+KERNEL convert_narrow_wide(const bfloat16* x, int n, Target y) { convert(x, n, y); }
+KERNEL convert_wide_narrow(const float* x, int n, TargetOf<bfloat16> y) { convert(x, n, y); }
+KERNEL convert_narrow_narrow(const bfloat16* x, int n, TargetOf<bfloat16> y) { convert(x, n, y); }

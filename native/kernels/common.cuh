@@ -15,6 +15,23 @@ constexpr float Infinity = __builtin_huge_valf();
 #define DEVICE __device__ __forceinline__
 #define KERNEL extern "C" __global__ void
 
+// ---- bfloat16 by integers: no header, no target above compute_70 ------------------------------------------------------------------------
+
+using bfloat16 = unsigned short;
+
+// To the nearest, ties to the even one; NaN is the NaN of .NET.
+DEVICE bfloat16 to_bfloat16(float value)
+{
+    uint32 bits = __float_as_uint(value);
+    return value != value ? (bfloat16)0xFFC0 : (bfloat16)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+DEVICE float from_bfloat16(bfloat16 value) { return __uint_as_float((uint32)value << 16); }
+
+DEVICE float round_to_bfloat16(float value) { return from_bfloat16(to_bfloat16(value)); }
+
+// ---- Elements four at a time ------------------------------------------------------------------------------------------------------------
+
 // Four neighbouring elements, the unit of reading and writing: one 16-byte access where the address allows it and all four exist, else one
 // by one. Views may begin at any element, so the address is looked at each time.
 struct alignas(16) Four
@@ -63,21 +80,62 @@ DEVICE void store_four(float* y, index_t i, index_t n, const Four& value)
             y[i + j] = value[j];
 }
 
-// An output, as the host's Target: stored, added to, or wanted by nobody. 16 bytes, passed by value.
-struct Target
+// The same of values in bfloat16, widened, in one 8-byte access.
+DEVICE Four load_four(const bfloat16* x, index_t i, index_t n, float missing = 0.0f)
 {
-    float* data;
+    if (i >= 0 && i + 4 <= n && is_aligned(x + i, 8))
+    {
+        ushort4 all = *(const ushort4*)(x + i);
+        return {from_bfloat16(all.x), from_bfloat16(all.y), from_bfloat16(all.z), from_bfloat16(all.w)};
+    }
+
+    Four value;
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        value[j] = i + j >= 0 && i + j < n ? from_bfloat16(x[i + j]) : missing;
+    return value;
+}
+
+// The same, rounded to bfloat16, in one 8-byte access.
+DEVICE void store_four(bfloat16* y, index_t i, index_t n, const Four& value)
+{
+    if (i >= 0 && i + 4 <= n && is_aligned(y + i, 8))
+    {
+        *(ushort4*)(y + i) = make_ushort4(to_bfloat16(value[0]), to_bfloat16(value[1]), to_bfloat16(value[2]), to_bfloat16(value[3]));
+        return;
+    }
+
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        if (i + j >= 0 && i + j < n)
+            y[i + j] = to_bfloat16(value[j]);
+}
+
+// One element of either type, as float, and back.
+DEVICE float widen(float value) { return value; }
+DEVICE float widen(bfloat16 value) { return from_bfloat16(value); }
+template <class T> DEVICE T narrow(float value);
+template <> DEVICE float narrow<float>(float value) { return value; }
+template <> DEVICE bfloat16 narrow<bfloat16>(float value) { return to_bfloat16(value); }
+
+// An output, as the host's Target: stored, added to, or wanted by nobody. 16 bytes, passed by value. In bfloat16 a sum is rounded once.
+template <class T>
+struct TargetOf
+{
+    T* data;
     int adds;
 
     DEVICE bool wanted() const { return data != nullptr; }
-    DEVICE Target from(index_t i) const { return {data + i, adds}; }
-    DEVICE void write(index_t i, float value) const { data[i] = adds ? data[i] + value : value; }
+    DEVICE TargetOf from(index_t i) const { return {data + i, adds}; }
+    DEVICE void write(index_t i, float value) const { data[i] = narrow<T>(adds ? widen(data[i]) + value : value); }
 
     DEVICE void write_four(index_t i, index_t n, const Four& value) const
     {
         store_four(data, i, n, adds ? load_four(data, i, n) + value : value);
     }
 };
+
+using Target = TargetOf<float>;
 
 DEVICE int lane() { return threadIdx.x % WarpSize; }
 DEVICE int warp() { return threadIdx.x / WarpSize; }
@@ -212,33 +270,3 @@ struct Stream
     DEVICE static float to_uniform(uint32 word) { return (float)(word >> 8) * (1.0f / (1 << 24)); }
     DEVICE float uniform(index_t i) const { return to_uniform(word(i)); }
 };
-
-// ---- bfloat16 by integers: no header, no target above compute_70 ------------------------------------------------------------------------
-
-using bfloat16 = unsigned short;
-
-// To the nearest, ties to the even one; NaN is the NaN of .NET.
-DEVICE bfloat16 to_bfloat16(float value)
-{
-    uint32 bits = __float_as_uint(value);
-    return value != value ? (bfloat16)0xFFC0 : (bfloat16)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
-
-DEVICE float from_bfloat16(bfloat16 value) { return __uint_as_float((uint32)value << 16); }
-
-// Those of y[i] to y[i + 3] that are in y (n), in one 8-byte access where the address allows it.
-DEVICE void store_four(bfloat16* y, index_t i, index_t n, const Four& value)
-{
-    if (i >= 0 && i + 4 <= n && is_aligned(y + i, 8))
-    {
-        *(ushort4*)(y + i) = make_ushort4(to_bfloat16(value[0]), to_bfloat16(value[1]), to_bfloat16(value[2]), to_bfloat16(value[3]));
-        return;
-    }
-
-#pragma unroll
-    for (int j = 0; j < 4; j++)
-        if (i + j >= 0 && i + j < n)
-            y[i + j] = to_bfloat16(value[j]);
-}
-
-DEVICE float round_to_bfloat16(float value) { return from_bfloat16(to_bfloat16(value)); }

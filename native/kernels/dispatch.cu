@@ -3,12 +3,29 @@
 //
 // Bytes: a token's vector is read once and written to all of its rows, or its rows are read once and summed. Only combine_backward, whose
 // rows ask for their token's gradient each, reads that once per choice: 1.2 times the least with two choices per token. A lane takes four
-// columns with one 16-byte access where all rows begin at a multiple of that, else one: V is float4 or float, C counts in V.
+// columns with one access where all rows begin at a multiple of that, else one: V is four elements or one, C counts in V. Elements are
+// float32, or bfloat16; gates and sums are float32.
 #include "ranking.cuh" // Dropped
 
 DEVICE index_t warp_of_grid() { return first_index() / WarpSize; }
 
-DEVICE bool in_fours(int C, const void* x, const void* y) { return C % 4 == 0 && is_aligned(x, 16) && is_aligned(y, 16); }
+template <class T> struct FoursOf;
+template <> struct FoursOf<float> { using V = float4; };
+template <> struct FoursOf<bfloat16> { using V = ushort4; };
+
+template <class T> DEVICE bool in_fours(int C, const T* x, const T* y)
+{
+    return C % 4 == 0 && is_aligned(x, 4 * sizeof(T)) && is_aligned(y, 4 * sizeof(T));
+}
+
+DEVICE float4 widen(float4 a) { return a; }
+DEVICE float4 widen(ushort4 a) { return make_float4(widen(a.x), widen(a.y), widen(a.z), widen(a.w)); }
+template <class V> DEVICE V narrow(float4 a);
+template <> DEVICE float4 narrow<float4>(float4 a) { return a; }
+template <> DEVICE ushort4 narrow<ushort4>(float4 a)
+{
+    return make_ushort4(to_bfloat16(a.x), to_bfloat16(a.y), to_bfloat16(a.z), to_bfloat16(a.w));
+}
 
 DEVICE float add(float a, float b) { return a + b; }
 DEVICE float4 add(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }
@@ -17,10 +34,10 @@ DEVICE float4 scale(float w, float4 a) { return make_float4(w * a.x, w * a.y, w 
 DEVICE float dot(float a, float b) { return a * b; }
 DEVICE float dot(float4 a, float4 b) { return a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w; }
 
-template <class V>
-DEVICE void write(V* y, int adds, index_t i, V value)
+template <class V, class W>
+DEVICE void write(V* y, int adds, index_t i, W value)
 {
-    y[i] = adds ? add(y[i], value) : value;
+    y[i] = narrow<V>(adds ? add(widen(y[i]), value) : value);
 }
 
 // The rows of a token are rowsByToken[start] to before rowsByToken[end].
@@ -50,20 +67,32 @@ DEVICE void copy_token(const V* x, const int* tokenOffsets, const int* rowsByTok
             y[n * C + c] = V();
 }
 
-KERNEL dispatch_forward(
-    const float* x,          // (T, C)
-    const int* tokenOffsets, // (T + 1)
+template <class T>
+DEVICE void dispatch_forward_of(
+    const T* x,              // (tokens, C)
+    const int* tokenOffsets, // (tokens + 1)
     const int* rowsByToken,  // (N)
-    int N, int T, int C,
-    float* y)                // (N, C)
+    int N, int tokens, int C,
+    T* y)                    // (N, C)
 {
     int t = warp_of_grid();
-    if (t >= T)
+    if (t >= tokens)
         return;
+    using V = typename FoursOf<T>::V;
     if (in_fours(C, x, y))
-        copy_token((const float4*)x, tokenOffsets, rowsByToken, t, N, T, C / 4, (float4*)y);
+        copy_token((const V*)x, tokenOffsets, rowsByToken, t, N, tokens, C / 4, (V*)y);
     else
-        copy_token(x, tokenOffsets, rowsByToken, t, N, T, C, y);
+        copy_token(x, tokenOffsets, rowsByToken, t, N, tokens, C, y);
+}
+
+KERNEL dispatch_forward(const float* x, const int* tokenOffsets, const int* rowsByToken, int N, int tokens, int C, float* y)
+{
+    dispatch_forward_of(x, tokenOffsets, rowsByToken, N, tokens, C, y);
+}
+
+KERNEL dispatch_forward_bfloat16(const bfloat16* x, const int* tokenOffsets, const int* rowsByToken, int N, int tokens, int C, bfloat16* y)
+{
+    dispatch_forward_of(x, tokenOffsets, rowsByToken, N, tokens, C, y);
 }
 
 // ---- Sums of a token's rows: combine, and the backward of dispatch ----------------------------------------------------------------------
@@ -75,48 +104,74 @@ DEVICE void sum_rows_of_token(const V* x, const float* w, const int* tokenOffset
     RowsOfToken rows(tokenOffsets, t);
     for (int c = lane(); c < C; c += WarpSize)
     {
-        V sum = V();
+        auto sum = widen(V());
         for (int i = rows.start; i < rows.end; i++)
         {
             int n = rowsByToken[i];
-            sum = add(sum, scale(w == nullptr ? 1.0f : w[n], x[(index_t)n * C + c]));
+            sum = add(sum, scale(w == nullptr ? 1.0f : w[n], widen(x[(index_t)n * C + c])));
         }
 
         write(y, adds, (index_t)t * C + c, sum);
     }
 }
 
-KERNEL dispatch_backward(
-    const float* dy,         // (N, C)
-    const int* tokenOffsets, // (T + 1)
+template <class T>
+DEVICE void dispatch_backward_of(
+    const T* dy,             // (N, C)
+    const int* tokenOffsets, // (tokens + 1)
     const int* rowsByToken,  // (N)
-    int T, int C,
-    Target dx)               // (T, C)
+    int tokens, int C,
+    TargetOf<T> dx)          // (tokens, C)
 {
     int t = warp_of_grid();
-    if (t >= T)
+    if (t >= tokens)
         return;
+    using V = typename FoursOf<T>::V;
     if (in_fours(C, dy, dx.data))
-        sum_rows_of_token((const float4*)dy, nullptr, tokenOffsets, rowsByToken, t, C / 4, (float4*)dx.data, dx.adds);
+        sum_rows_of_token((const V*)dy, nullptr, tokenOffsets, rowsByToken, t, C / 4, (V*)dx.data, dx.adds);
     else
         sum_rows_of_token(dy, nullptr, tokenOffsets, rowsByToken, t, C, dx.data, dx.adds);
 }
 
-KERNEL combine_forward(
-    const float* x,          // (N, C)
+KERNEL dispatch_backward(const float* dy, const int* tokenOffsets, const int* rowsByToken, int tokens, int C, Target dx)
+{
+    dispatch_backward_of(dy, tokenOffsets, rowsByToken, tokens, C, dx);
+}
+
+KERNEL dispatch_backward_bfloat16(
+    const bfloat16* dy, const int* tokenOffsets, const int* rowsByToken, int tokens, int C, TargetOf<bfloat16> dx)
+{
+    dispatch_backward_of(dy, tokenOffsets, rowsByToken, tokens, C, dx);
+}
+
+template <class T>
+DEVICE void combine_forward_of(
+    const T* x,              // (N, C)
     const float* w,          // (N)
-    const int* tokenOffsets, // (T + 1)
+    const int* tokenOffsets, // (tokens + 1)
     const int* rowsByToken,  // (N)
-    int T, int C,
-    float* y)                // (T, C)
+    int tokens, int C,
+    T* y)                    // (tokens, C)
 {
     int t = warp_of_grid();
-    if (t >= T)
+    if (t >= tokens)
         return;
+    using V = typename FoursOf<T>::V;
     if (in_fours(C, x, y))
-        sum_rows_of_token((const float4*)x, w, tokenOffsets, rowsByToken, t, C / 4, (float4*)y, false);
+        sum_rows_of_token((const V*)x, w, tokenOffsets, rowsByToken, t, C / 4, (V*)y, false);
     else
         sum_rows_of_token(x, w, tokenOffsets, rowsByToken, t, C, y, false);
+}
+
+KERNEL combine_forward(const float* x, const float* w, const int* tokenOffsets, const int* rowsByToken, int tokens, int C, float* y)
+{
+    combine_forward_of(x, w, tokenOffsets, rowsByToken, tokens, C, y);
+}
+
+KERNEL combine_forward_bfloat16(
+    const bfloat16* x, const float* w, const int* tokenOffsets, const int* rowsByToken, int tokens, int C, bfloat16* y)
+{
+    combine_forward_of(x, w, tokenOffsets, rowsByToken, tokens, C, y);
 }
 
 // ---- Combine's backward -----------------------------------------------------------------------------------------------------------------
@@ -128,9 +183,9 @@ DEVICE float scale_token(const V* dy, const V* x, float w, int t, int n, int C, 
     float share = 0.0f;
     for (int c = lane(); c < C; c += WarpSize)
     {
-        V gradient = t == Dropped ? V() : dy[(index_t)t * C + c];
+        auto gradient = widen(t == Dropped ? V() : dy[(index_t)t * C + c]);
         if (x != nullptr)
-            share += dot(x[(index_t)n * C + c], gradient);
+            share += dot(widen(x[(index_t)n * C + c]), gradient);
         if (dx != nullptr)
             write(dx, adds, (index_t)n * C + c, scale(w, gradient));
     }
@@ -139,13 +194,14 @@ DEVICE float scale_token(const V* dy, const V* x, float w, int t, int n, int C, 
 }
 
 // dx[n] = w[n]·dy[t], dw[n] = x[n]·dy[t], t = tokens[n]; zero for an unassigned row.
-KERNEL combine_backward(
-    const float* dy,   // (T, C)
-    const float* x,    // (N, C)
+template <class T>
+DEVICE void combine_backward_of(
+    const T* dy,       // (of tokens, C)
+    const T* x,        // (N, C)
     const float* w,    // (N)
     const int* tokens, // (N)
     int N, int C,
-    Target dx,         // (N, C)
+    TargetOf<T> dx,    // (N, C)
     Target dw)         // (N)
 {
     int n = warp_of_grid();
@@ -153,11 +209,23 @@ KERNEL combine_backward(
         return;
     int t = tokens[n];
     float weight = t == Dropped || !dx.wanted() ? 0.0f : w[n];
-    const float* xForDw = t == Dropped || !dw.wanted() ? nullptr : x;
-    float share = in_fours(C, dy, dx.data) && is_aligned(x, 16)
-        ? scale_token((const float4*)dy, (const float4*)xForDw, weight, t, n, C / 4, (float4*)dx.data, dx.adds)
+    const T* xForDw = t == Dropped || !dw.wanted() ? nullptr : x;
+    using V = typename FoursOf<T>::V;
+    float share = in_fours(C, dy, x) && in_fours(C, dy, dx.data)
+        ? scale_token((const V*)dy, (const V*)xForDw, weight, t, n, C / 4, (V*)dx.data, dx.adds)
         : scale_token(dy, xForDw, weight, t, n, C, dx.data, dx.adds);
     share = sum_warp(share);
     if (lane() == 0 && dw.wanted())
         dw.write(n, share);
+}
+
+KERNEL combine_backward(const float* dy, const float* x, const float* w, const int* tokens, int N, int C, Target dx, Target dw)
+{
+    combine_backward_of(dy, x, w, tokens, N, C, dx, dw);
+}
+
+KERNEL combine_backward_bfloat16(
+    const bfloat16* dy, const bfloat16* x, const float* w, const int* tokens, int N, int C, TargetOf<bfloat16> dx, Target dw)
+{
+    combine_backward_of(dy, x, w, tokens, N, C, dx, dw);
 }

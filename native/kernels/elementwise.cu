@@ -8,7 +8,8 @@
 // ---- One value --------------------------------------------------------------------------------------------------------------------------
 
 // y = f(x). x, y (n)
-KERNEL unary_forward(int f, const float* x, int n, float* y)
+template <class T>
+DEVICE void unary_forward_of(int f, const T* x, int n, T* y)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {
@@ -20,8 +21,12 @@ KERNEL unary_forward(int f, const float* x, int n, float* y)
     }
 }
 
+KERNEL unary_forward(int f, const float* x, int n, float* y) { unary_forward_of(f, x, n, y); }
+KERNEL unary_forward_bfloat16(int f, const bfloat16* x, int n, bfloat16* y) { unary_forward_of(f, x, n, y); }
+
 // dx = dy·f'(x). x, y, dy, dx (n); dx may be dy
-KERNEL unary_backward(int f, const float* x, const float* y, const float* dy, int n, Target dx)
+template <class T>
+DEVICE void unary_backward_of(int f, const T* x, const T* y, const T* dy, int n, TargetOf<T> dx)
 {
     bool needsX = slope_needs_x(f);
     for (index_t i = first_four(); i < n; i += four_step())
@@ -34,8 +39,16 @@ KERNEL unary_backward(int f, const float* x, const float* y, const float* dy, in
     }
 }
 
+KERNEL unary_backward(int f, const float* x, const float* y, const float* dy, int n, Target dx) { unary_backward_of(f, x, y, dy, n, dx); }
+
+KERNEL unary_backward_bfloat16(int f, const bfloat16* x, const bfloat16* y, const bfloat16* dy, int n, TargetOf<bfloat16> dx)
+{
+    unary_backward_of(f, x, y, dy, n, dx);
+}
+
 // y = scale·x + shift. x, y (n); y may be x
-KERNEL affine(const float* x, float scale, float shift, int n, Target y)
+template <class T>
+DEVICE void affine_of(const T* x, float scale, float shift, int n, TargetOf<T> y)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {
@@ -47,8 +60,12 @@ KERNEL affine(const float* x, float scale, float shift, int n, Target y)
     }
 }
 
+KERNEL affine(const float* x, float scale, float shift, int n, Target y) { affine_of(x, scale, shift, n, y); }
+KERNEL affine_bfloat16(const bfloat16* x, float scale, float shift, int n, TargetOf<bfloat16> y) { affine_of(x, scale, shift, n, y); }
+
 // y = x, not below low and not above high; NaN stays. x, y (n); y may be x
-KERNEL clamp_forward(const float* x, float low, float high, int n, float* y)
+template <class T>
+DEVICE void clamp_forward_of(const T* x, float low, float high, int n, T* y)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {
@@ -60,8 +77,12 @@ KERNEL clamp_forward(const float* x, float low, float high, int n, float* y)
     }
 }
 
+KERNEL clamp_forward(const float* x, float low, float high, int n, float* y) { clamp_forward_of(x, low, high, n, y); }
+KERNEL clamp_forward_bfloat16(const bfloat16* x, float low, float high, int n, bfloat16* y) { clamp_forward_of(x, low, high, n, y); }
+
 // dx = dy where x is from low to high, else 0. x, dy, dx (n)
-KERNEL clamp_backward(const float* x, const float* dy, float low, float high, int n, Target dx)
+template <class T>
+DEVICE void clamp_backward_of(const T* x, const T* dy, float low, float high, int n, TargetOf<T> dx)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {
@@ -71,6 +92,16 @@ KERNEL clamp_backward(const float* x, const float* dy, float low, float high, in
             gradient[j] = value[j] < low || value[j] > high ? 0 : gradient[j];
         dx.write_four(i, n, gradient);
     }
+}
+
+KERNEL clamp_backward(const float* x, const float* dy, float low, float high, int n, Target dx)
+{
+    clamp_backward_of(x, dy, low, high, n, dx);
+}
+
+KERNEL clamp_backward_bfloat16(const bfloat16* x, const bfloat16* dy, float low, float high, int n, TargetOf<bfloat16> dx)
+{
+    clamp_backward_of(x, dy, low, high, n, dx);
 }
 
 // ---- Two values -------------------------------------------------------------------------------------------------------------------------
@@ -123,11 +154,15 @@ DEVICE Four binary_by_b(int f, const Four& dy, const Four& a, const Four& b)
 }
 
 // Which operands the wanted gradients look at: the others are not read.
-DEVICE bool needs_a(int f, const Target& db) { return f >= Times && db.wanted(); }
-DEVICE bool needs_b(int f, const Target& da, const Target& db) { return (f >= Times && da.wanted()) || (f == Over && db.wanted()); }
+template <class T> DEVICE bool needs_a(int f, const TargetOf<T>& db) { return f >= Times && db.wanted(); }
+template <class A, class B> DEVICE bool needs_b(int f, const TargetOf<A>& da, const TargetOf<B>& db)
+{
+    return (f >= Times && da.wanted()) || (f == Over && db.wanted());
+}
 
 // y = a ∘ b. a, y (N, C); b (N, C), (C) or (N) by broadcast
-KERNEL binary_forward(int f, const float* a, const float* b, int broadcast, int N, int C, float* y)
+template <class T, class B>
+DEVICE void binary_forward_of(int f, const T* a, const B* b, int broadcast, int N, int C, T* y)
 {
     Walk walk(N, C);
     for (index_t c = walk.column; c < C; c += walk.columns)
@@ -137,7 +172,7 @@ KERNEL binary_forward(int f, const float* a, const float* b, int broadcast, int 
         {
             index_t row = n * C;
             if (broadcast != Row)
-                right = broadcast == Column ? four(b[n]) : load_four(b + row, c, C);
+                right = broadcast == Column ? four(widen(b[n])) : load_four(b + row, c, C);
             Four value = load_four(a + row, c, C);
 #pragma unroll
             for (int j = 0; j < 4; j++)
@@ -147,8 +182,25 @@ KERNEL binary_forward(int f, const float* a, const float* b, int broadcast, int 
     }
 }
 
+KERNEL binary_forward(int f, const float* a, const float* b, int broadcast, int N, int C, float* y)
+{
+    binary_forward_of(f, a, b, broadcast, N, C, y);
+}
+
+KERNEL binary_forward_bfloat16(int f, const bfloat16* a, const bfloat16* b, int broadcast, int N, int C, bfloat16* y)
+{
+    binary_forward_of(f, a, b, broadcast, N, C, y);
+}
+
+// b in float32, as gates are.
+KERNEL binary_forward_bfloat16_float32(int f, const bfloat16* a, const float* b, int broadcast, int N, int C, bfloat16* y)
+{
+    binary_forward_of(f, a, b, broadcast, N, C, y);
+}
+
 // Without a broadcast. dy, a, b, da, db (n)
-KERNEL binary_backward(int f, const float* dy, const float* a, const float* b, int n, Target da, Target db)
+template <class T>
+DEVICE void binary_backward_of(int f, const T* dy, const T* a, const T* b, int n, TargetOf<T> da, TargetOf<T> db)
 {
     bool readsA = needs_a(f, db), readsB = needs_b(f, da, db);
     for (index_t i = first_four(); i < n; i += four_step())
@@ -160,6 +212,17 @@ KERNEL binary_backward(int f, const float* dy, const float* a, const float* b, i
         if (db.wanted())
             db.write_four(i, n, binary_by_b(f, gradient, left, right));
     }
+}
+
+KERNEL binary_backward(int f, const float* dy, const float* a, const float* b, int n, Target da, Target db)
+{
+    binary_backward_of(f, dy, a, b, n, da, db);
+}
+
+KERNEL binary_backward_bfloat16(
+    int f, const bfloat16* dy, const bfloat16* a, const bfloat16* b, int n, TargetOf<bfloat16> da, TargetOf<bfloat16> db)
+{
+    binary_backward_of(f, dy, a, b, n, da, db);
 }
 
 // b (C) met every row: da, and the sums of db over rowsPerBlock rows per block. dy, a, da (N, C), b (C), db (blocks of rows, C)
@@ -184,7 +247,8 @@ KERNEL binary_backward_row(int f, const float* dy, const float* a, const float* 
 }
 
 // b (N) met every column: da, and db = its sum over the row. dy, a, da (N, C), b, db (N)
-KERNEL binary_backward_column(int f, const float* dy, const float* a, const float* b, int N, int C, Target da, Target db)
+template <class T>
+DEVICE void binary_backward_column_of(int f, const T* dy, const T* a, const float* b, int N, int C, TargetOf<T> da, Target db)
 {
     bool readsA = needs_a(f, db), readsB = needs_b(f, da, db);
     Team team(C);
@@ -205,4 +269,15 @@ KERNEL binary_backward_column(int f, const float* dy, const float* a, const floa
         if (db.wanted() && exists && team.rank == 0)
             db.write(n, total);
     });
+}
+
+KERNEL binary_backward_column(int f, const float* dy, const float* a, const float* b, int N, int C, Target da, Target db)
+{
+    binary_backward_column_of(f, dy, a, b, N, C, da, db);
+}
+
+KERNEL binary_backward_column_bfloat16(
+    int f, const bfloat16* dy, const bfloat16* a, const float* b, int N, int C, TargetOf<bfloat16> da, Target db)
+{
+    binary_backward_column_of(f, dy, a, b, N, C, da, db);
 }

@@ -11,7 +11,8 @@ constexpr int IdsAtOnce = 1024;   // that a block looks through together
 constexpr int MostRowsOfSlot = 8;
 
 // y[n] = table[ids[n]]; NaN for an id that is no row of the table, as a kernel cannot throw. table (V, C), ids (N), y (N, C)
-KERNEL embedding_forward(const float* table, const int* ids, int N, int V, int C, float* y)
+template <class T>
+DEVICE void embedding_forward_of(const T* table, const int* ids, int N, int V, int C, T* y)
 {
     Walk walk(N, C);
     for (index_t c = walk.column; c < C; c += walk.columns)
@@ -23,6 +24,16 @@ KERNEL embedding_forward(const float* table, const int* ids, int N, int V, int C
             store_four(y + n * C, c, C, value);
         }
     }
+}
+
+KERNEL embedding_forward(const float* table, const int* ids, int N, int V, int C, float* y)
+{
+    embedding_forward_of(table, ids, N, V, C, y);
+}
+
+KERNEL embedding_forward_bfloat16(const bfloat16* table, const int* ids, int N, int V, int C, bfloat16* y)
+{
+    embedding_forward_of(table, ids, N, V, C, y);
 }
 
 // Runs body(n, id) in each thread for all ids (N) in order, −1 for what lies beyond.
@@ -204,7 +215,7 @@ KERNEL embedding_starts(const int* ids, int N, int V, int* starts)
 // ---- The sums ---------------------------------------------------------------------------------------------------------------------------
 
 // Σ dy[n] over every `step`-th row n of those from `start` to before `end`, four columns.
-DEVICE Four sum_of_rows(const float* dy, const int* rows, int start, int end, int step, int column, int C)
+template <class T> DEVICE Four sum_of_rows(const T* dy, const int* rows, int start, int end, int step, int column, int C)
 {
     Four sum = four(0.0f);
     for (int i = start; i < end; i += step)
@@ -214,7 +225,8 @@ DEVICE Four sum_of_rows(const float* dy, const int* rows, int start, int end, in
 
 // dtable[v] = Σ dy[n] over the rows n of id v. dy (N, C), starts (V + 1), rows (N), dtable (V, C). A block has up to 128 columns of some
 // ids, one for each of its slots: a slot sums the rows of its id alone, but where they are many, all slots do it together.
-KERNEL embedding_backward(const float* dy, const int* starts, const int* rows, int V, int C, Target dtable)
+template <class T>
+DEVICE void embedding_backward_of(const T* dy, const int* starts, const int* rows, int V, int C, Target dtable)
 {
     int width = lanes_of(C), column = 4 * (blockIdx.y * width + threadIdx.x % width), slot = threadIdx.x / width,
         slots = BlockThreads / width;
@@ -235,4 +247,14 @@ KERNEL embedding_backward(const float* dy, const int* starts, const int* rows, i
         if (slot == 0)
             dtable.from((index_t)i * C).write_four(column, C, sum);
     }
+}
+
+KERNEL embedding_backward(const float* dy, const int* starts, const int* rows, int V, int C, Target dtable)
+{
+    embedding_backward_of(dy, starts, rows, V, C, dtable);
+}
+
+KERNEL embedding_backward_bfloat16(const bfloat16* dy, const int* starts, const int* rows, int V, int C, Target dtable)
+{
+    embedding_backward_of(dy, starts, rows, V, C, dtable);
 }

@@ -3,7 +3,8 @@
 #include "functions.cuh"
 
 // y = silu(gate)·up. gate, up, y (n)
-KERNEL swiglu_forward(const float* gate, const float* up, int n, float* y)
+template <class T>
+DEVICE void swiglu_forward_of(const T* gate, const T* up, int n, T* y)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {
@@ -15,9 +16,13 @@ KERNEL swiglu_forward(const float* gate, const float* up, int n, float* y)
     }
 }
 
+KERNEL swiglu_forward(const float* gate, const float* up, int n, float* y) { swiglu_forward_of(gate, up, n, y); }
+KERNEL swiglu_forward_bfloat16(const bfloat16* gate, const bfloat16* up, int n, bfloat16* y) { swiglu_forward_of(gate, up, n, y); }
+
 // With σ = sigmoid(gate): dgate = dy·up·σ·(1 + gate·(1 − σ)), dup = dy·gate·σ; both rounded to bfloat16 where asked.
 // dy, gate, up, dgate, dup (n); dup may be dy
-KERNEL swiglu_backward(const float* dy, const float* gate, const float* up, int n, Target dgate, Target dup, int rounds)
+template <class T>
+DEVICE void swiglu_backward_of(const T* dy, const T* gate, const T* up, int n, TargetOf<T> dgate, TargetOf<T> dup, int rounds)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {
@@ -42,12 +47,24 @@ KERNEL swiglu_backward(const float* dy, const float* gate, const float* up, int 
     }
 }
 
+KERNEL swiglu_backward(const float* dy, const float* gate, const float* up, int n, Target dgate, Target dup, int rounds)
+{
+    swiglu_backward_of(dy, gate, up, n, dgate, dup, rounds);
+}
+
+KERNEL swiglu_backward_bfloat16(
+    const bfloat16* dy, const bfloat16* gate, const bfloat16* up, int n, TargetOf<bfloat16> dgate, TargetOf<bfloat16> dup, int rounds)
+{
+    swiglu_backward_of(dy, gate, up, n, dgate, dup, rounds);
+}
+
 // min(x, limit) and x within ±limit; NaN stays NaN.
 DEVICE float at_most(float x, float limit) { return x > limit ? limit : x; }
 DEVICE float within(float x, float limit) { return x > limit ? limit : x < -limit ? -limit : x; }
 
 // With g = min(gate, limit), u = up within ±limit: y = g·sigmoid(alpha·g)·(u + 1). gate, up, y (n)
-KERNEL clamped_swiglu_forward(const float* gate, const float* up, float limit, float alpha, int n, float* y)
+template <class T>
+DEVICE void clamped_swiglu_forward_of(const T* gate, const T* up, float limit, float alpha, int n, T* y)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {
@@ -63,10 +80,21 @@ KERNEL clamped_swiglu_forward(const float* gate, const float* up, float limit, f
     }
 }
 
+KERNEL clamped_swiglu_forward(const float* gate, const float* up, float limit, float alpha, int n, float* y)
+{
+    clamped_swiglu_forward_of(gate, up, limit, alpha, n, y);
+}
+
+KERNEL clamped_swiglu_forward_bfloat16(const bfloat16* gate, const bfloat16* up, float limit, float alpha, int n, bfloat16* y)
+{
+    clamped_swiglu_forward_of(gate, up, limit, alpha, n, y);
+}
+
 // With σ = sigmoid(alpha·g): dgate = dy·(u + 1)·σ·(1 + alpha·g·(1 − σ)) where gate <= limit, dup = dy·g·σ where |up| <= limit.
 // dy, gate, up, dgate, dup (n)
-KERNEL clamped_swiglu_backward(
-    const float* dy, const float* gate, const float* up, float limit, float alpha, int n, Target dgate, Target dup)
+template <class T>
+DEVICE void clamped_swiglu_backward_of(
+    const T* dy, const T* gate, const T* up, float limit, float alpha, int n, TargetOf<T> dgate, TargetOf<T> dup)
 {
     for (index_t i = first_four(); i < n; i += four_step())
     {
@@ -84,4 +112,17 @@ KERNEL clamped_swiglu_backward(
         if (dup.wanted())
             dup.write_four(i, n, byUp);
     }
+}
+
+KERNEL clamped_swiglu_backward(
+    const float* dy, const float* gate, const float* up, float limit, float alpha, int n, Target dgate, Target dup)
+{
+    clamped_swiglu_backward_of(dy, gate, up, limit, alpha, n, dgate, dup);
+}
+
+KERNEL clamped_swiglu_backward_bfloat16(
+    const bfloat16* dy, const bfloat16* gate, const bfloat16* up, float limit, float alpha, int n, TargetOf<bfloat16> dgate,
+    TargetOf<bfloat16> dup)
+{
+    clamped_swiglu_backward_of(dy, gate, up, limit, alpha, n, dgate, dup);
 }

@@ -5,7 +5,8 @@ constexpr int Warps = 8; // of a block
 
 // y[e] = Σ x[n] over the rows n of e. x (N, C), offsets (E+1), y (E, C).
 // A block sums 128 columns of one expert: each warp every eighth row, and the first warp the eight sums, in their order. Reads x once.
-KERNEL grouped_sum(const float* x, const int* offsets, int C, Target y)
+template <class T>
+DEVICE void grouped_sum_of(const T* x, const int* offsets, int C, Target y)
 {
     __shared__ float partial[Warps][4][WarpSize];
     int e = blockIdx.x, column = strip_column();
@@ -37,6 +38,9 @@ KERNEL grouped_sum(const float* x, const int* offsets, int C, Target y)
     Target row = {y.data + (index_t)e * C, y.adds};
     row.write_four(column, C, sum);
 }
+
+KERNEL grouped_sum(const float* x, const int* offsets, int C, Target y) { grouped_sum_of(x, offsets, C, y); }
+KERNEL grouped_sum_bfloat16(const bfloat16* x, const int* offsets, int C, Target y) { grouped_sum_of(x, offsets, C, y); }
 
 // y[n] = x[e] for the rows n of e, zero for unassigned rows. x (E, C), offsets (E+1), y (N, C).
 // Walks as the epilogue of a product does: the row of an expert stays in registers. Writes y once, reads x once every eight rows at most.

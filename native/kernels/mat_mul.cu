@@ -8,8 +8,9 @@
 // c += bias, then activated = f(c), or silu(gate)·c where there is a gate; the last of them is rounded to bfloat16 where asked.
 // c, gate, activated (rows, columns), activated may be c. bias (columns); with offsets (E+1) the bias (E, columns) of the row's expert, and
 // the rows that are unassigned become zero. What is null is not there.
-KERNEL epilogue(float* c, const float* bias, const int* offsets, int E, int rows, int columns, int activation, const float* gate,
-    float* activated, int rounds)
+template <class T>
+DEVICE void epilogue_of(T* c, const float* bias, const int* offsets, int E, int rows, int columns, int activation, const T* gate,
+    T* activated, int rounds)
 {
     int column = strip_column(), first = strip_row(), end = min(first + RowsOfWarp, rows);
     if (column >= columns || first >= end)
@@ -47,4 +48,18 @@ KERNEL epilogue(float* c, const float* bias, const int* offsets, int E, int rows
             store_four(c + row, column, columns, value);
         store_four((activated ? activated : c) + row, column, columns, result);
     }
+}
+
+KERNEL epilogue(
+    float* c, const float* bias, const int* offsets, int E, int rows, int columns, int activation, const float* gate, float* activated,
+    int rounds)
+{
+    epilogue_of(c, bias, offsets, E, rows, columns, activation, gate, activated, rounds);
+}
+
+KERNEL epilogue_bfloat16(
+    bfloat16* c, const float* bias, const int* offsets, int E, int rows, int columns, int activation, const bfloat16* gate,
+    bfloat16* activated, int rounds)
+{
+    epilogue_of(c, bias, offsets, E, rows, columns, activation, gate, activated, rounds);
 }

@@ -1,12 +1,13 @@
 // RMSNorm and LayerNorm, of x or of a sum s = x + branch. A team of threads has a row (rows.cuh): it reads the row once, keeps it on chip
-// while it reduces, and writes the result; the weights stay on chip from row to row.
+// while it reduces, and writes the result; the weights stay on chip from row to row. Rows are float32, or bfloat16 (T); weights, statistics
+// and all sums are float32.
 //
 // The backward's dw and db are sums over rows: each block adds up its rows on chip and writes one partial row;
 // sum_rows (reduce.cu) adds these.
 #include "rows.cuh"
 
 // The four columns of s = x + branch from c on, which it writes; without a branch, those of x.
-DEVICE Four read_sum(const float* x, const float* branch, float* s, index_t c, int C)
+template <class T> DEVICE Four read_sum(const T* x, const T* branch, T* s, index_t c, int C)
 {
     Four value = load_four(x, c, C);
     if (branch != nullptr)
@@ -19,16 +20,17 @@ DEVICE Four read_sum(const float* x, const float* branch, float* s, index_t c, i
 }
 
 // A row, or nothing where there is none.
-DEVICE const float* row_of(const float* x, index_t at) { return x != nullptr ? x + at : nullptr; }
+template <class T> DEVICE const T* row_of(const T* x, index_t at) { return x != nullptr ? x + at : nullptr; }
 
 // y = s·r·w, r = 1/√(mean(s²) + eps). x, branch, s, y (N, C), w (C), r (N); s may be branch
-KERNEL rms_norm_forward(const float* x, const float* branch, const float* w, int N, int C, float eps, float* s, float* y, float* r)
+template <class T>
+DEVICE void rms_norm(const T* x, const T* branch, const float* w, int N, int C, float eps, T* s, T* y, float* r)
 {
     __shared__ KeptRow row;
     __shared__ SharedRow weights;
     Team team(C);
     weights.keep(team, w, C);
-    const float* source = branch != nullptr ? s : x; // of what does not fit on chip
+    const T* source = branch != nullptr ? s : x; // of what does not fit on chip
     each_row(team, N, [&](index_t n, bool exists)
     {
         index_t at = n * C;
@@ -53,10 +55,22 @@ KERNEL rms_norm_forward(const float* x, const float* branch, const float* w, int
     });
 }
 
+KERNEL rms_norm_forward(const float* x, const float* branch, const float* w, int N, int C, float eps, float* s, float* y, float* r)
+{
+    rms_norm(x, branch, w, N, C, eps, s, y, r);
+}
+
+KERNEL rms_norm_forward_bfloat16(
+    const bfloat16* x, const bfloat16* branch, const float* w, int N, int C, float eps, bfloat16* s, bfloat16* y, float* r)
+{
+    rms_norm(x, branch, w, N, C, eps, s, y, r);
+}
+
 // y = (s − mean)·r·w + b, r = 1/√(var(s) + eps), population variance. x, branch, s, y (N, C), w, b (C), b may be none;
 // mean, r (N); s may be branch
-KERNEL layer_norm_forward(
-    const float* x, const float* branch, const float* w, const float* b, int N, int C, float eps, float* s, float* y, float* mean, float* r)
+template <class T>
+DEVICE void layer_norm(
+    const T* x, const T* branch, const float* w, const float* b, int N, int C, float eps, T* s, T* y, float* mean, float* r)
 {
     __shared__ KeptRow row;
     __shared__ SharedRow weights, offsets;
@@ -64,7 +78,7 @@ KERNEL layer_norm_forward(
     weights.keep(team, w, C);
     if (b != nullptr)
         offsets.keep(team, b, C);
-    const float* source = branch != nullptr ? s : x; // of what does not fit on chip
+    const T* source = branch != nullptr ? s : x; // of what does not fit on chip
     each_row(team, N, [&](index_t n, bool exists)
     {
         index_t at = n * C;
@@ -102,6 +116,19 @@ KERNEL layer_norm_forward(
             r[n] = scale;
         }
     });
+}
+
+KERNEL layer_norm_forward(
+    const float* x, const float* branch, const float* w, const float* b, int N, int C, float eps, float* s, float* y, float* mean, float* r)
+{
+    layer_norm(x, branch, w, b, N, C, eps, s, y, mean, r);
+}
+
+KERNEL layer_norm_forward_bfloat16(
+    const bfloat16* x, const bfloat16* branch, const float* w, const float* b, int N, int C, float eps, bfloat16* s, bfloat16* y,
+    float* mean, float* r)
+{
+    layer_norm(x, branch, w, b, N, C, eps, s, y, mean, r);
 }
 
 // ---- Backward ---------------------------------------------------------------------------------------------------------------------------
@@ -142,10 +169,10 @@ struct ColumnSum
 // With x̂ = (s − mean)·r, the mean 0 where there is none: ds' = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)) + ds,
 // its first mean only where there are means; dx and dbranch get ds', dw = Σ_n dy·x̂, db = Σ_n dy, both as one partial row per block.
 // dy, ds, s, dx, dbranch (N, C), w (C), mean, r (N), dw, db (blocks, C); ds, mean, dw, db may be none; dbranch may be ds
-template <bool Centered>
+template <bool Centered, class T>
 DEVICE void norm_backward(
-    const float* dy, const float* ds, const float* s, const float* w, const float* mean, const float* r, int N, int C,
-    Target dx, Target dbranch, float* dw, float* db)
+    const T* dy, const T* ds, const T* s, const float* w, const float* mean, const float* r, int N, int C,
+    TargetOf<T> dx, TargetOf<T> dbranch, float* dw, float* db)
 {
     __shared__ KeptRow gradients, row;
     __shared__ SharedRow weights;
@@ -206,12 +233,26 @@ DEVICE void norm_backward(
 KERNEL rms_norm_backward(
     const float* dy, const float* ds, const float* s, const float* w, const float* r, int N, int C, Target dx, Target dbranch, float* dw)
 {
-    norm_backward<false>(dy, ds, s, w, nullptr, r, N, C, dx, dbranch, dw, nullptr);
+    norm_backward<false, float>(dy, ds, s, w, nullptr, r, N, C, dx, dbranch, dw, nullptr);
 }
 
 KERNEL layer_norm_backward(
     const float* dy, const float* ds, const float* s, const float* w, const float* mean, const float* r, int N, int C,
     Target dx, Target dbranch, float* dw, float* db)
 {
-    norm_backward<true>(dy, ds, s, w, mean, r, N, C, dx, dbranch, dw, db);
+    norm_backward<true, float>(dy, ds, s, w, mean, r, N, C, dx, dbranch, dw, db);
+}
+
+KERNEL rms_norm_backward_bfloat16(
+    const bfloat16* dy, const bfloat16* ds, const bfloat16* s, const float* w, const float* r, int N, int C,
+    TargetOf<bfloat16> dx, TargetOf<bfloat16> dbranch, float* dw)
+{
+    norm_backward<false, bfloat16>(dy, ds, s, w, nullptr, r, N, C, dx, dbranch, dw, nullptr);
+}
+
+KERNEL layer_norm_backward_bfloat16(
+    const bfloat16* dy, const bfloat16* ds, const bfloat16* s, const float* w, const float* mean, const float* r, int N, int C,
+    TargetOf<bfloat16> dx, TargetOf<bfloat16> dbranch, float* dw, float* db)
+{
+    norm_backward<true, bfloat16>(dy, ds, s, w, mean, r, N, C, dx, dbranch, dw, db);
 }

@@ -62,7 +62,8 @@ KERNEL jitter(Stream stream, float width, const float* x, int n, Target y)
 }
 
 // y[i] = number i of the stream ≥ rate ? scale·x[i] : 0. x, y (n)
-KERNEL dropout(Stream stream, float rate, float scale, const float* x, int n, Target y)
+template <class T>
+DEVICE void dropout_of(Stream stream, float rate, float scale, const T* x, int n, TargetOf<T> y)
 {
     each_draw(stream, n, [&](const Draw& draw)
     {
@@ -72,4 +73,11 @@ KERNEL dropout(Stream stream, float rate, float scale, const float* x, int n, Ta
             value[j] = uniform[j] < rate ? 0.0f : scale * value[j];
         y.write_four(draw.first, n, value);
     });
+}
+
+KERNEL dropout(Stream stream, float rate, float scale, const float* x, int n, Target y) { dropout_of(stream, rate, scale, x, n, y); }
+
+KERNEL dropout_bfloat16(Stream stream, float rate, float scale, const bfloat16* x, int n, TargetOf<bfloat16> y)
+{
+    dropout_of(stream, rate, scale, x, n, y);
 }

@@ -5,13 +5,21 @@
 
 // y[p, c] = scale·Σ x[n, c] over the rows p·rowsPerBlock to before (p + 1)·rowsPerBlock. x (N, C), y (blocks of rows, C). A block of the
 // grid has a tile: up to 128 columns, one block of rows.
-KERNEL sum_rows(const float* x, float scale, int N, int C, int rowsPerBlock, Target y)
+template <class T>
+DEVICE void sum_rows_of(const T* x, float scale, int N, int C, int rowsPerBlock, Target y)
 {
     Tile tile(N, C, rowsPerBlock);
     Four sum = four(0.0f);
     for (index_t n = tile.start + tile.slot; n < tile.end; n += tile.slots)
         sum = sum + load_four(x + n * C, tile.column, C);
     tile.write(sum, scale, C, y);
+}
+
+KERNEL sum_rows(const float* x, float scale, int N, int C, int rowsPerBlock, Target y) { sum_rows_of(x, scale, N, C, rowsPerBlock, y); }
+
+KERNEL sum_rows_bfloat16(const bfloat16* x, float scale, int N, int C, int rowsPerBlock, Target y)
+{
+    sum_rows_of(x, scale, N, C, rowsPerBlock, y);
 }
 
 // y[n, p] = scale·Σ x[n, c] over the columns p·run to before (p + 1)·run. x (N, C), y (N, runs). A team has one run.

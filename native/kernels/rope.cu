@@ -8,31 +8,32 @@
 
 // y = x·cos − x'·sin,  y' = x'·cos + x·sin in each of H heads, x' being `distance` behind x. y may be x: both of a pair are read first.
 // x, y (H, D) from their pair of this thread on
-DEVICE void turn(const float* x, float cos, float sin, int H, int D, int distance, const Target& y)
+template <class T> DEVICE void turn(const T* x, float cos, float sin, int H, int D, int distance, const TargetOf<T>& y)
 {
 #pragma unroll 4
     for (index_t low = 0; low < (index_t)H * D; low += D)
     {
-        float a = x[low], b = x[low + distance];
+        float a = widen(x[low]), b = widen(x[low + distance]);
         y.write(low, a * cos - b * sin);
         y.write(low + distance, b * cos + a * sin);
     }
 }
 
 // An element that stays, in each of H heads: there is nothing to do where y is x.
-DEVICE void keep(const float* x, int H, int D, const Target& y)
+template <class T> DEVICE void keep(const T* x, int H, int D, const TargetOf<T>& y)
 {
     if (x == y.data && !y.adds)
         return;
 #pragma unroll 4
     for (index_t low = 0; low < (index_t)H * D; low += D)
-        y.write(low, x[low]);
+        y.write(low, widen(x[low]));
 }
 
 // The inverse turns by −sin. q, yq (N, H, D), k, yk (N, KvHeads, D), N = B·T tokens, cos, sin (positions, turned/2);
 // what nobody wants is left out.
-KERNEL rope(const float* q, const float* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
-    int interleaved, int start, int inverse, Target yq, Target yk)
+template <class V>
+DEVICE void rope_of(const V* q, const V* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
+    int interleaved, int start, int inverse, TargetOf<V> yq, TargetOf<V> yk)
 {
     int half = turned / 2, parts = D - half;
     for (index_t i = first_index(); i < (index_t)N * parts; i += index_step())
@@ -56,4 +57,18 @@ KERNEL rope(const float* q, const float* k, const float* cos, const float* sin, 
         if (yk.wanted())
             turn(k + key + low, c, s, KvHeads, D, distance, yk.from(key + low));
     }
+}
+
+KERNEL rope(
+    const float* q, const float* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
+    int interleaved, int start, int inverse, Target yq, Target yk)
+{
+    rope_of(q, k, cos, sin, N, T, H, KvHeads, D, turned, interleaved, start, inverse, yq, yk);
+}
+
+KERNEL rope_bfloat16(
+    const bfloat16* q, const bfloat16* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
+    int interleaved, int start, int inverse, TargetOf<bfloat16> yq, TargetOf<bfloat16> yk)
+{
+    rope_of(q, k, cos, sin, N, T, H, KvHeads, D, turned, interleaved, start, inverse, yq, yk);
 }

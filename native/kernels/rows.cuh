@@ -85,7 +85,10 @@ struct KeptRow
             kept[k][threadIdx.x] = value;
     }
 
-    DEVICE Four get(int k, const float* x, index_t c, int C) const { return k < KeptFours ? kept[k][threadIdx.x] : load_four(x, c, C); }
+    template <class T> DEVICE Four get(int k, const T* x, index_t c, int C) const
+    {
+        return k < KeptFours ? kept[k][threadIdx.x] : load_four(x, c, C);
+    }
 };
 
 // A vector x (C) that meets every row, kept once for all teams of the block, as far as it goes.

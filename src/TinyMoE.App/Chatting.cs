@@ -64,7 +64,7 @@ public static class Chatting
                 $"{request.Model} holds a model of moe.router=task, which needs a label with every text; use generate.");
         }
 
-        using Backend backend = request.Device.Open();
+        using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
         foreach (NoteReport note in opened.Notes)
             listener.OnNote(note);

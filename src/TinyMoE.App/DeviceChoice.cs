@@ -1,6 +1,7 @@
 using System.Globalization;
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
+using TinyMoE.Configuration;
 using TinyMoE.Cuda;
 
 namespace TinyMoE.App;
@@ -19,6 +20,19 @@ public sealed record DeviceChoice(
     public Backend Open() => Card is { } card
         ? new CudaBackend(card, new CudaOptions { TensorCores = TensorCores, Grouped = Grouped, Graph = Graph })
         : new CpuBackend(Threads);
+
+    /// <summary>Opens it for a model, which computes as it was trained: one of train.precision=tf32 in TF32 where a card does it.</summary>
+    /// <exception cref="TinyMoEException">There is no such card, or it cannot be used.</exception>
+    public Backend Open(RunConfig config) => config.Train.Precision == TrainPrecision.Tf32 && TensorCores == TensorCores.Off
+        ? (this with { TensorCores = TensorCores.Tf32 }).Open()
+        : Open();
+
+    /// <summary>Opens it to train a model.</summary>
+    /// <exception cref="TinyMoEException">There is no such card, it cannot be used, or it has not the precision.</exception>
+    public Backend OpenToTrain(RunConfig config) => config.Train.Precision == TrainPrecision.Tf32 && Card is null
+        ? throw new TinyMoEException("train.precision=tf32 needs a CUDA card, and this run is on the processor, which has float32 and "
+            + "bfloat16; name a card (--device cuda), or set train.precision=float32")
+        : Open(config);
 }
 
 /// <summary>A request for a device by its name (cpu, cuda, cuda:N or auto), with the settings of the processor and of a card.</summary>

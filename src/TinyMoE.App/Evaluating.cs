@@ -53,7 +53,7 @@ public static class Evaluating
         int context = ContextOf(request, opened);
         EvaluatedText text = EvaluatedText.Read(request, opened, config.Data, stop);
         text.Corpus.CheckContext(context);
-        using Backend backend = request.Device.Open();
+        using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
         int all = text.Corpus.ValidationWindows(context), count = Math.Min(request.Windows ?? all, all);
         IEvaluationSource windows = text.Corpus.ForEvaluation(context, [.. Enumerable.Range(0, count)]);

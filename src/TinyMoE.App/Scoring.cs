@@ -60,7 +60,7 @@ public static class Scoring
             request.File is { } file ? TextFile.Read(file) : request.Text ?? "");
         if (ids.Count == 0)
             throw new TinyMoEException("the text has no token to score");
-        using Backend backend = request.Device.Open();
+        using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
         Scorer scorer = new(backend, model);
         IReadOnlyList<TokenScore?> scores = request.Logits is { } path

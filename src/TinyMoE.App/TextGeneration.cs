@@ -74,7 +74,7 @@ public static class TextGeneration
         using OpenedModel opened = OpenedModel.Open(request.Model);
         Tokenizer? tokenizer = request.Ids is null ? opened.LoadTokenizer() : opened.FindTokenizer();
         int? label = LabelOf(request, opened);
-        using Backend backend = request.Device.Open();
+        using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
         foreach (NoteReport note in opened.Notes)
             listener.OnNote(note);

@@ -92,7 +92,7 @@ public static class Training
         using FileLock held = folder.Lock();
         CheckFolder(folder, request.Resume, request.Overwrite);
         Corpus corpus = LoadText(request, folder, stop);
-        using Backend device = request.Device.Open();
+        using Backend device = request.Device.OpenToTrain(request.Config);
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);
         using Trainer trainer = new(

@@ -38,7 +38,8 @@ internal readonly unsafe struct Argument
 
     public static implicit operator Argument(View<double> view) => Of(view.Address);
 
-    public static implicit operator Argument(Target target) => Of(new DeviceTarget(target));
+    /// <summary>Of float32: one of another type throws.</summary>
+    public static implicit operator Argument(Target target) => Of(new DeviceTarget(target.View, target.Adds));
 
     public static implicit operator Argument(RandomStream stream) => Of(stream);
 
@@ -73,8 +74,8 @@ internal readonly record struct StepFactors(float Rate, float Root, float Keep);
 /// <summary>struct Target of native/kernels/common.cuh.</summary>
 internal readonly record struct DeviceTarget(nint Data, long Adds)
 {
-    public DeviceTarget(Target target)
-        : this(target.View.Address, target.Adds ? 1 : 0)
+    public DeviceTarget(Values values, bool adds)
+        : this(values.Address, adds ? 1 : 0)
     {
     }
 }

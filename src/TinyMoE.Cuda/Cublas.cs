@@ -1,4 +1,5 @@
 using ManagedCuda.CudaBlas;
+using TinyMoE.Memory;
 using Blas = ManagedCuda.CudaBlas.CudaBlasNativeMethods;
 
 namespace TinyMoE.Cuda;
@@ -121,8 +122,8 @@ internal sealed unsafe class Cublas : IDisposable
         Check(status, "cublasSgemmStridedBatched", in p, batch);
     }
 
-    /// <summary>A product of matrices in bfloat16 with a sum and a result in float32, on tensor cores.</summary>
-    public void MultiplyBfloat16(in Product p)
+    /// <summary>A product of matrices in bfloat16 with a sum in float32 and a result in it or in bfloat16, on tensor cores.</summary>
+    public void MultiplyBfloat16(in Product p, ElementType result = ElementType.Float32)
     {
         float one = 1f, beta = p.Adds ? 1f : 0f;
         CublasStatus status;
@@ -132,7 +133,8 @@ internal sealed unsafe class Cublas : IDisposable
             status = Blas.cublasGemmEx(
                 handle, Flag(p.TransposeB), Flag(p.TransposeA), p.Columns, p.Rows, p.Inner,
                 (nint)(&one), At(p.B), cudaDataType.CUDA_R_16BF, RowB(p), At(p.A), cudaDataType.CUDA_R_16BF, RowA(p),
-                (nint)(&beta), At(p.C), cudaDataType.CUDA_R_32F, p.Columns, ComputeType.Compute32F, GemmAlgo.Default);
+                (nint)(&beta), At(p.C), result == ElementType.Bfloat16 ? cudaDataType.CUDA_R_16BF : cudaDataType.CUDA_R_32F, p.Columns,
+                ComputeType.Compute32F, GemmAlgo.Default);
         }
         while (Repeats(status, ref mayRepeat));
         Check(status, "cublasGemmEx", in p);

@@ -13,7 +13,7 @@ public sealed unsafe partial class CudaBackend
     private const int SinkThreads = 256;
 
     /// <inheritdoc/>
-    public override void AttentionForward(
+    protected override void AttentionForward(
         Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
     {
         (int B, int T, int S, int H, int keyHeads, int D, _) = sizes;
@@ -37,7 +37,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void AttentionBackward(
+    protected override void AttentionBackward(
         Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv)
     {
@@ -93,14 +93,14 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp)
+    protected override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp)
     {
         int rows = sizes.B * sizes.T * sizes.H;
         Launch("attention_sinks_forward", Grid.Rows(rows, rowsPerBlock: 8), sinks, sizes.T, sizes.H, sizes.ValueSize, rows, y, logSumExp);
     }
 
     /// <inheritdoc/>
-    public override void AttentionSinksBackward(
+    protected override void AttentionSinksBackward(
         Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
     {
         if (dSinks.IsNone)

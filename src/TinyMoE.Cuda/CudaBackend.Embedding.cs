@@ -16,7 +16,7 @@ public sealed unsafe partial class CudaBackend
     private const int LeastRowsOfSort = 128, MostSortPieces = 256; // of a piece; of pieces
 
     /// <inheritdoc/>
-    public override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
+    protected override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
     {
         if (table.Type == ElementType.Float32)
             CopyRows(table.Float32, ids, N, V, C, y);
@@ -27,23 +27,57 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
+    protected override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
     {
         if (dtable.IsNone || V == 0)
             return;
-        DeviceBuffer scratch = Pool.Rent(((long)V + 1 + N) * sizeof(int));
-        Ints all = scratch.As<int>(V + 1 + N), starts = all.Slice(0, V + 1), rows = all.Slice(V + 1, N);
-        if (N <= MostRowsOfOneSort)
-            Launch("embedding_sort", new Grid(Ceiling.Divide(V, Grid.BlockSize)), ids, N, V, starts, rows);
-        else
-            SortRows(ids, N, V, starts, rows);
-        Launch("embedding_backward", new Grid(Ceiling.Divide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X), dy, starts, rows,
-            V, C, dtable);
+        DeviceBuffer scratch = SortRows(ids, N, V, out Ints starts, out Ints rows);
+        Launch("embedding_backward", GridOfTable(V, C), dy, starts, rows, V, C, dtable);
         Pool.Return(scratch);
     }
 
+    /// <inheritdoc/>
+    public override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Values y)
+    {
+        if (AreNarrow(y) && table.Type == ElementType.Bfloat16 && !table.LieApart)
+            Launch("embedding_forward_bfloat16", WalkGrid(N, C, rows: 4), table.Bfloat16, ids, N, V, C, Narrow(y));
+        else
+            base.EmbeddingForward(table, ids, N, V, C, y);
+    }
+
+    /// <inheritdoc/>
+    public override void EmbeddingBackward(Values dy, Ints ids, int N, int V, int C, Target dtable)
+    {
+        if (!AreNarrow(dy) || dtable.Type != ElementType.Float32 || dtable.IsNone || V == 0)
+        {
+            base.EmbeddingBackward(dy, ids, N, V, C, dtable);
+            return;
+        }
+
+        DeviceBuffer scratch = SortRows(ids, N, V, out Ints starts, out Ints rows);
+        Launch("embedding_backward_bfloat16", GridOfTable(V, C), Narrow(dy), starts, rows, V, C, dtable);
+        Pool.Return(scratch);
+    }
+
+    /// <summary>The rows of each id, one id's behind the other's: from starts[v] to before starts[v + 1] of rows. They lie in the
+    /// result.</summary>
+    private DeviceBuffer SortRows(Ints ids, int N, int V, out Ints starts, out Ints rows)
+    {
+        DeviceBuffer scratch = Pool.Rent(((long)V + 1 + N) * sizeof(int));
+        Ints all = scratch.As<int>(V + 1 + N);
+        (starts, rows) = (all.Slice(0, V + 1), all.Slice(V + 1, N));
+        if (N <= MostRowsOfOneSort)
+            Launch("embedding_sort", new Grid(Ceiling.Divide(V, Grid.BlockSize)), ids, N, V, starts, rows);
+        else
+            SortRowsByDigits(ids, N, V, starts, rows);
+        return scratch;
+    }
+
+    /// <summary>A block for up to 128 columns of some rows of a table (V, C).</summary>
+    private static Grid GridOfTable(int V, int C) => new(Ceiling.Divide(V, Grid.BlockSize / LanesOfFours(C)), Y: TileGrid(C, 1).X);
+
     /// <summary>The rows by id, digit by digit from the lowest: three launches each, see embedding.cu.</summary>
-    private void SortRows(Ints ids, int N, int V, Ints starts, Ints rows)
+    private void SortRowsByDigits(Ints ids, int N, int V, Ints starts, Ints rows)
     {
         int passes = Math.Max(1, Ceiling.Divide(BitOperations.Log2((uint)Math.Max(1, V - 1)) + 1, DigitBits));
         int each = Ceiling.Divide(Math.Max(LeastRowsOfSort, Ceiling.Divide(N, MostSortPieces)), WarpSize) * WarpSize;

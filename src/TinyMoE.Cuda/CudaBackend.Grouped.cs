@@ -16,7 +16,7 @@ public sealed unsafe partial class CudaBackend
     private bool blasHasGrouped = true; // until it says otherwise
 
     /// <inheritdoc/>
-    public override void GroupedMatMul(
+    protected override void GroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         if (y.IsNone || N == 0 || outputs == 0)
@@ -28,11 +28,11 @@ public sealed unsafe partial class CudaBackend
         }
 
         MultiplyRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
-        Finish(y.View, epilogue, offsets, E, N, outputs);
+        Finish(y.Values, epilogue, offsets, E, N, outputs);
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    protected override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
         if (dx.IsNone || N == 0 || inputs == 0)
             return;
@@ -46,7 +46,7 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    protected override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
         if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0)
             return;
@@ -74,10 +74,68 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
+    public override void GroupedMatMul(
+        Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
+    {
+        if (OwnGrouped || inputs == 0 || !TakesNarrow(x, w, y, epilogue))
+        {
+            base.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, in epilogue);
+            return;
+        }
+
+        if (y.IsNone || N == 0 || outputs == 0)
+            return;
+        MultiplyNarrowRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
+        Finish(y.Values, epilogue, offsets, E, N, outputs);
+    }
+
+    /// <inheritdoc/>
+    public override void GroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    {
+        if (OwnGrouped || outputs == 0 || !TakesNarrow(dy, w, dx, default))
+            base.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
+        else if (!dx.IsNone && N > 0 && inputs > 0)
+            MultiplyNarrowRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
+    }
+
+    /// <inheritdoc/>
+    public override void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    {
+        if (OwnGrouped || dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32
+            || !TakesNarrow(dy, x, dw, default))
+        {
+            base.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
+            return;
+        }
+
+        ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
+        for (int e = 0; e < E; e++)
+        {
+            int rows = first[e + 1] - first[e];
+            Product product = new(
+                At(dy, (long)first[e] * outputs), TransposeA: true, At(x, (long)first[e] * inputs), TransposeB: false,
+                At(dw.Values, (long)e * outputs * inputs), dw.Adds, outputs, inputs, rows);
+            if (rows > 0)
+                blas.MultiplyBfloat16(product);
+            else
+                ClearStored(product);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
     {
         if (!y.IsNone)
             Launch("grouped_sum", new Grid(E, Ceiling.Divide(C, EpilogueColumns)), x, offsets, C, y);
+    }
+
+    /// <inheritdoc/>
+    public override void GroupedSum(Values x, Ints offsets, int E, int N, int C, Target y)
+    {
+        if (!AreNarrow(x) || y.Type != ElementType.Float32)
+            base.GroupedSum(x, offsets, E, N, C, y);
+        else if (!y.IsNone)
+            Launch("grouped_sum_bfloat16", new Grid(E, Ceiling.Divide(C, EpilogueColumns)), Narrow(x), offsets, C, y);
     }
 
     /// <inheritdoc/>
@@ -124,6 +182,27 @@ public sealed unsafe partial class CudaBackend
         }
 
         Return(read);
+    }
+
+    /// <summary>The same of rows and matrices in bfloat16, as they lie; y may be of either type.</summary>
+    private void MultiplyNarrowRows(
+        Values x, Weights w, bool transposeW, Ints offsets, int E, int N, int inner, int columns, Target y, bool clearsUnassigned)
+    {
+        ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
+        for (int e = 0; e < E; e++)
+        {
+            int rows = first[e + 1] - first[e];
+            if (rows > 0)
+                blas.MultiplyBfloat16(
+                    new Product(
+                        At(x, (long)first[e] * inner), TransposeA: false, w.Address + (nint)w.Type.BytesOf((long)e * inner * columns),
+                        transposeW,
+                        At(y.Values, (long)first[e] * columns), y.Adds, rows, columns, inner),
+                    y.Type);
+        }
+
+        if (clearsUnassigned && !y.Adds)
+            Fill(y.Values.Slice(first[E] * columns, (N - first[E]) * columns), 0f);
     }
 
     private void BeginProducts(int E)
@@ -184,5 +263,5 @@ public sealed unsafe partial class CudaBackend
         return options.Grouped == GroupedProducts.Cublas || work / all.Length < most;
     }
 
-    private static nint At(Floats view, long element) => view.Address + (nint)(element * sizeof(float));
+    private static nint At(Values values, long element) => values.Address + (nint)values.Type.BytesOf(element);
 }

@@ -26,7 +26,7 @@ public sealed unsafe partial class CudaBackend
             : tiles.AreLarge ? "grouped_forward_bfloat16_128" : "grouped_forward_bfloat16_64",
             tiles.Grid,
             read.Left, default(Ints), read.Right, offsets, E, N, inputs, outputs, y, epilogue.Bias, (int)epilogue.Activation,
-            epilogue.Gate, epilogue.Activated, epilogue.Precision == ElementType.Bfloat16);
+            epilogue.Gate.Float32, epilogue.Activated.Float32, epilogue.Precision == ElementType.Bfloat16);
         Return(read);
     }
 

@@ -9,7 +9,7 @@ public sealed unsafe partial class CudaBackend
     private const int EpilogueRows = 64, EpilogueColumns = 128; // of a block, as in native/kernels/mat_mul.cu
 
     /// <inheritdoc/>
-    public override void MatMul(
+    protected override void MatMul(
         Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
         in Epilogue epilogue = default)
     {
@@ -27,8 +27,36 @@ public sealed unsafe partial class CudaBackend
         else
             blas.Multiply(product, batch);
         Return(read);
-        Finish(c.View, epilogue, offsets: default, E: 0, batch * rows, columns);
+        Finish(c.Values, epilogue, offsets: default, E: 0, batch * rows, columns);
     }
+
+    /// <inheritdoc/>
+    public override void MatMul(
+        Values a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
+        in Epilogue epilogue = default)
+    {
+        if (batch != 1 || inner == 0 || !TakesNarrow(a, b, c, epilogue))
+        {
+            base.MatMul(a, transposeA, b, transposeB, batch, rows, columns, inner, c, in epilogue);
+            return;
+        }
+
+        if (c.IsNone || rows == 0 || columns == 0)
+            return;
+        device.MakeCurrent();
+        Product product = new(a.Address, transposeA, b.Address, transposeB, c.Values.Address, c.Adds, rows, columns, inner);
+        blas.MultiplyBfloat16(product, c.Type);
+        Finish(c.Values, epilogue, offsets: default, E: 0, rows, columns);
+    }
+
+    /// <summary>
+    /// Whether a product goes to the tensor cores as it lies: both sides in bfloat16, so that nothing is rounded for it, the sum in
+    /// float32, and the result and what follows it in one type. Cards before 8.0 have no such products.
+    /// </summary>
+    private bool TakesNarrow(Values a, Weights b, Target c, in Epilogue epilogue) =>
+        a.Type == ElementType.Bfloat16 && b.Type == ElementType.Bfloat16 && !b.LieApart
+        && HasBfloat16Products
+        && (epilogue.Gate.IsNone || epilogue.Gate.Type == c.Type) && (epilogue.Activated.IsNone || epilogue.Activated.Type == c.Type);
 
     /// <summary>
     /// What a product reads of its left side and of its weights. Weights in bfloat16 go to the
@@ -75,15 +103,24 @@ public sealed unsafe partial class CudaBackend
 
     /// <summary>What follows a product: bias, activation, rounding. c (rows, columns). With
     /// offsets (E+1), row by row the bias of its expert, and zeros in unassigned rows.</summary>
-    private void Finish(Floats c, in Epilogue epilogue, Ints offsets, int E, int rows, int columns)
+    private void Finish(Values c, in Epilogue epilogue, Ints offsets, int E, int rows, int columns)
     {
         if (!HasWork(epilogue))
             return;
         Grid grid = new(Ceiling.Divide(rows, EpilogueRows), Ceiling.Divide(columns, EpilogueColumns));
+        if (c.Type == ElementType.Bfloat16)
+        {
+            Launch(
+                "epilogue_bfloat16", grid,
+                Narrow(c), epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, Narrow(epilogue.Gate),
+                Narrow(epilogue.Activated), false);
+            return;
+        }
+
         Launch(
             "epilogue", grid,
-            c, epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, epilogue.Gate, epilogue.Activated,
-            epilogue.Precision == ElementType.Bfloat16);
+            c.Float32, epilogue.Bias, offsets, E, rows, columns, (int)epilogue.Activation, epilogue.Gate.Float32,
+            epilogue.Activated.Float32, epilogue.Precision == ElementType.Bfloat16);
     }
 
     private static bool HasWork(in Epilogue epilogue) =>

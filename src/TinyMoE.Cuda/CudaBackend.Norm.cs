@@ -8,11 +8,11 @@ public sealed unsafe partial class CudaBackend
     private const int RowsPerNormTeam = 2; // so that reading the weights is little beside reading the rows
 
     /// <inheritdoc/>
-    public override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>
+    protected override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>
         Launch("rms_norm_forward", TeamGrid(N, C, RowsPerNormTeam), x, branch, w, N, C, eps, s, y, r);
 
     /// <inheritdoc/>
-    public override void RmsNormBackward(
+    protected override void RmsNormBackward(
         Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw)
     {
         using NormPartials partials = new(this, N, C, dw, Target.None);
@@ -21,16 +21,69 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void LayerNormForward(
+    protected override void LayerNormForward(
         Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r) =>
         Launch("layer_norm_forward", TeamGrid(N, C, RowsPerNormTeam), x, branch, w, b, N, C, eps, s, y, mean, r);
 
     /// <inheritdoc/>
-    public override void LayerNormBackward(
+    protected override void LayerNormBackward(
         Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db)
     {
         using NormPartials partials = new(this, N, C, dw, db);
         Launch("layer_norm_backward", new Grid(partials.Blocks), dy, ds, s, w, mean, r, N, C, dx, dbranch, partials.Dw, partials.Db);
+        partials.Add();
+    }
+
+    /// <inheritdoc/>
+    public override void RmsNormForward(Values x, Values branch, Floats w, int N, int C, float eps, Values s, Values y, Floats r)
+    {
+        if (AreNarrow(x, branch, s, y))
+            Launch("rms_norm_forward_bfloat16", TeamGrid(N, C, RowsPerNormTeam), Narrow(x), Narrow(branch), w, N, C, eps, Narrow(s),
+                Narrow(y), r);
+        else
+            base.RmsNormForward(x, branch, w, N, C, eps, s, y, r);
+    }
+
+    /// <inheritdoc/>
+    public override void RmsNormBackward(
+        Values dy, Values ds, Values s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw)
+    {
+        if (!AreNarrow(dy, ds, s, dx.Values, dbranch.Values))
+        {
+            base.RmsNormBackward(dy, ds, s, w, r, N, C, dx, dbranch, dw);
+            return;
+        }
+
+        using NormPartials partials = new(this, N, C, dw, Target.None);
+        Launch("rms_norm_backward_bfloat16", new Grid(partials.Blocks), Narrow(dy), Narrow(ds), Narrow(s), w, r, N, C, Narrow(dx),
+            Narrow(dbranch), partials.Dw);
+        partials.Add();
+    }
+
+    /// <inheritdoc/>
+    public override void LayerNormForward(
+        Values x, Values branch, Floats w, Floats b, int N, int C, float eps, Values s, Values y, Floats mean, Floats r)
+    {
+        if (AreNarrow(x, branch, s, y))
+            Launch("layer_norm_forward_bfloat16", TeamGrid(N, C, RowsPerNormTeam), Narrow(x), Narrow(branch), w, b, N, C, eps, Narrow(s),
+                Narrow(y), mean, r);
+        else
+            base.LayerNormForward(x, branch, w, b, N, C, eps, s, y, mean, r);
+    }
+
+    /// <inheritdoc/>
+    public override void LayerNormBackward(
+        Values dy, Values ds, Values s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db)
+    {
+        if (!AreNarrow(dy, ds, s, dx.Values, dbranch.Values))
+        {
+            base.LayerNormBackward(dy, ds, s, w, mean, r, N, C, dx, dbranch, dw, db);
+            return;
+        }
+
+        using NormPartials partials = new(this, N, C, dw, db);
+        Launch("layer_norm_backward_bfloat16", new Grid(partials.Blocks), Narrow(dy), Narrow(ds), Narrow(s), w, mean, r, N, C, Narrow(dx),
+            Narrow(dbranch), partials.Dw, partials.Db);
         partials.Add();
     }
 

@@ -26,7 +26,7 @@ public sealed unsafe partial class CudaBackend
             Numbers numbers = new(x, weights, start);
             Places places = default;
             for (int i = 0; i < numbers.Count; i++)
-                places[i] = new DeviceTarget(y[start + i]);
+                places[i] = new DeviceTarget(y[start + i].View, y[start + i].Adds);
             Launch("scale_numbers", new Grid(1, Threads: 1), Argument.At(&numbers), Argument.At(&places));
         }
     }

@@ -21,10 +21,20 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void Dropout(Floats x, in Dropout dropout, int n, Target y)
+    protected override void Dropout(Floats x, in Dropout dropout, int n, Target y)
     {
         if (!y.IsNone)
             Launch("dropout", DrawGrid(n), StreamOf(dropout.Key, n), dropout.Rate, 1f / (1f - dropout.Rate), x, n, y);
+    }
+
+    /// <inheritdoc/>
+    public override void Dropout(Values x, in Dropout dropout, int n, Target y)
+    {
+        if (!AreNarrow(x, y.Values))
+            base.Dropout(x, in dropout, n, y);
+        else if (!y.IsNone)
+            Launch("dropout_bfloat16", DrawGrid(n), StreamOf(dropout.Key, n), dropout.Rate, 1f / (1f - dropout.Rate), Narrow(x), n,
+                Narrow(y));
     }
 
     /// <summary>A thread a Philox block; the first may hang out by three numbers.</summary>

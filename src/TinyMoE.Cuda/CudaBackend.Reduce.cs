@@ -9,22 +9,27 @@ public sealed unsafe partial class CudaBackend
     private const int LongestRun = 16 * 1024;
 
     /// <inheritdoc/>
-    public override void SumRows(Floats x, float scale, int N, int C, Target y)
+    protected override void SumRows(Floats x, float scale, int N, int C, Target y)
     {
         if (y.IsNone)
             return;
-        int rows = RowsPerBlock(N, C), blocks = Ceiling.Divide(N, rows);
-        if (blocks <= 1)
+        using RowSums sums = new(this, N, C, y);
+        Launch("sum_rows", TileGrid(C, sums.Blocks), x, scale, N, C, sums.RowsOfBlock, sums.Target);
+        sums.Add();
+    }
+
+    /// <inheritdoc/>
+    public override void SumRows(Values x, float scale, int N, int C, Target y)
+    {
+        if (!AreNarrow(x) || y.IsNone || y.Type != ElementType.Float32)
         {
-            Launch("sum_rows", TileGrid(C, 1), x, scale, N, C, rows, y);
+            base.SumRows(x, scale, N, C, y);
             return;
         }
 
-        DeviceBuffer scratch = Pool.Rent((long)blocks * C * sizeof(float));
-        Floats partials = scratch.As<float>(blocks * C); // (blocks, C)
-        Launch("sum_rows", TileGrid(C, blocks), x, scale, N, C, rows, (Target)partials);
-        AddPartials(partials, blocks, C, y);
-        Pool.Return(scratch);
+        using RowSums sums = new(this, N, C, y);
+        Launch("sum_rows_bfloat16", TileGrid(C, sums.Blocks), Narrow(x), scale, N, C, sums.RowsOfBlock, sums.Target);
+        sums.Add();
     }
 
     /// <inheritdoc/>
@@ -58,5 +63,43 @@ public sealed unsafe partial class CudaBackend
     {
         if (!y.IsNone)
             Launch("broadcast_columns", WalkGrid(N, C, rows: 4), x, scale, N, C, y);
+    }
+
+    /// <summary>Where the sums over the rows of each block go: into y, or, of several blocks, into scratch and from there into y.</summary>
+    private readonly ref struct RowSums
+    {
+        private readonly CudaBackend backend;
+        private readonly DeviceBuffer? scratch;
+        private readonly int C;
+        private readonly Target y;
+
+        public RowSums(CudaBackend backend, int N, int C, Target y)
+        {
+            (this.backend, this.C, this.y) = (backend, C, y);
+            RowsOfBlock = RowsPerBlock(N, C);
+            Blocks = Math.Max(1, Ceiling.Divide(N, RowsOfBlock));
+            if (Blocks > 1)
+                scratch = backend.Pool.Rent((long)Blocks * C * sizeof(float));
+            Target = scratch?.As<float>(Blocks * C) ?? y; // (Blocks, C)
+        }
+
+        public int Blocks { get; }
+
+        public int RowsOfBlock { get; }
+
+        public Target Target { get; }
+
+        /// <summary>Adds up what is in scratch.</summary>
+        public void Add()
+        {
+            if (scratch is not null)
+                backend.AddPartials(Target.View, Blocks, C, y);
+        }
+
+        public void Dispose()
+        {
+            if (scratch is not null)
+                backend.Pool.Return(scratch);
+        }
     }
 }

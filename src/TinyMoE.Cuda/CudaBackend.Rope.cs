@@ -7,12 +7,29 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend
 {
     /// <inheritdoc/>
-    public override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
+    protected override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
     {
         if (yq.IsNone && yk.IsNone)
             return;
         (int B, int T, int H, int keyHeads, int D, int turned, int start, bool interleaved) = sizes;
         Grid grid = Grid.Elements((long)B * T * (D - turned / 2), each: 1); // a pair, or an element that is not turned
         Launch("rope", grid, q, k, cos, sin, B * T, T, H, keyHeads, D, turned, interleaved, start, inverse, yq, yk);
+    }
+
+    /// <inheritdoc/>
+    public override void Rope(Values q, Values k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
+    {
+        if (!AreNarrow(q, k, yq.Values, yk.Values))
+        {
+            base.Rope(q, k, cos, sin, in sizes, inverse, yq, yk);
+            return;
+        }
+
+        if (yq.IsNone && yk.IsNone)
+            return;
+        (int B, int T, int H, int keyHeads, int D, int turned, int start, bool interleaved) = sizes;
+        Grid grid = Grid.Elements((long)B * T * (D - turned / 2), each: 1);
+        Launch("rope_bfloat16", grid, Narrow(q), Narrow(k), cos, sin, B * T, T, H, keyHeads, D, turned, interleaved, start, inverse,
+            Narrow(yq), Narrow(yk));
     }
 }

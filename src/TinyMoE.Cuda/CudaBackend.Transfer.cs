@@ -57,10 +57,10 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void Fill(Floats y, float value) => Fill(y.Address, y.Length, value);
+    protected override void Fill(Floats y, float value) => Fill(y.Address, y.Length, value);
 
     /// <inheritdoc/>
-    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    protected override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
     {
         if (y.IsNone)
             return;
@@ -69,18 +69,57 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
-    public override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
+    protected override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
     {
         if (!y.IsNone)
             Launch("repeat_rows", Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1), x, N, C, times, yWidth, yStart, y);
     }
 
     /// <inheritdoc/>
-    public override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
+    protected override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
     {
         if (!y.IsNone)
             Launch("sum_repeated_rows", Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1), x, xWidth, xStart, N, C, times, y);
     }
+
+    /// <inheritdoc/>
+    public override void Fill(Values y, float value)
+    {
+        if (AreNarrow(y))
+            Launch("fill_bfloat16", Grid.Elements(y.Length), Narrow(y), y.Length, value);
+        else
+            base.Fill(y, value);
+    }
+
+    /// <inheritdoc/>
+    public override void CopyColumns(Values x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    {
+        if (!AreNarrow(x, y.Values))
+            base.CopyColumns(x, xWidth, xStart, N, C, yWidth, yStart, y);
+        else if (!y.IsNone)
+            Launch("copy_columns_bfloat16", QuadsOfRows(N, C), Narrow(x), xWidth, xStart, N, C, yWidth, yStart, Narrow(y));
+    }
+
+    /// <inheritdoc/>
+    public override void RepeatRows(Values x, int N, int C, int times, int yWidth, int yStart, Target y)
+    {
+        if (!AreNarrow(x, y.Values))
+            base.RepeatRows(x, N, C, times, yWidth, yStart, y);
+        else if (!y.IsNone)
+            Launch("repeat_rows_bfloat16", QuadsOfRows(N, C), Narrow(x), N, C, times, yWidth, yStart, Narrow(y));
+    }
+
+    /// <inheritdoc/>
+    public override void SumRepeatedRows(Values x, int xWidth, int xStart, int N, int C, int times, Target y)
+    {
+        if (!AreNarrow(x, y.Values))
+            base.SumRepeatedRows(x, xWidth, xStart, N, C, times, y);
+        else if (!y.IsNone)
+            Launch("sum_repeated_rows_bfloat16", QuadsOfRows(N, C), Narrow(x), xWidth, xStart, N, C, times, Narrow(y));
+    }
+
+    /// <summary>A thread for each four columns of each row.</summary>
+    private static Grid QuadsOfRows(int N, int C) => Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1);
 
     /// <summary>The kernel launched last made these offsets: their way to the host begins, so that
     /// the grouped products that follow need not wait for more than it. Where products read them

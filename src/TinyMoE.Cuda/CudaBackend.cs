@@ -1,4 +1,4 @@
-using TinyMoE.Backends;
+using TinyMoE.Backends.Widening;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
@@ -8,7 +8,7 @@ namespace TinyMoE.Cuda;
 /// per family. Calls return at once, the work is queued on one stream: its order is the order of the
 /// calls, and so is the memory's. The host waits only where it reads. One thread at a time may call it.
 /// </summary>
-public sealed unsafe partial class CudaBackend : Backend
+public sealed unsafe partial class CudaBackend : WideningBackend
 {
     private readonly CudaDevice device;
     private readonly KernelModules kernels;
@@ -69,6 +69,9 @@ public sealed unsafe partial class CudaBackend : Backend
         device.MakeCurrent();
         return [.. from module in kernels.Modules from kernel in module.Kernels select KernelReport.Of(module.File, kernel, device)];
     }
+
+    /// <summary>Whether cuBLAS multiplies bfloat16 on this card.</summary>
+    private bool HasBfloat16Products => device.Info.ComputeCapability.Major >= 8;
 
     /// <summary>How often the host waited for the device.</summary>
     internal long Synchronizations => device.Synchronizations;

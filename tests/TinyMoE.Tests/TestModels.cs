@@ -111,7 +111,7 @@ internal static class TestModels
 
     /// <summary>
     /// "plain", "noisy", "switch-head", "heads", "latent", "bfloat16", "sinks", "linear", "dynamic", "llama3", "yarn", one of
-    /// <see cref="FamilyModels"/>, or a preset.
+    /// <see cref="FamilyModels"/>, or a preset; any of them with <see cref="AllInBfloat16"/> behind it.
     /// </summary>
     public static RunConfig Named(string name) => name switch
     {
@@ -126,8 +126,16 @@ internal static class TestModels
         "dynamic" => TinySinks(RopeScaling.Dynamic),
         "llama3" => TinySinks(RopeScaling.Llama3),
         "yarn" => TinySinks(RopeScaling.Yarn),
+        _ when name.EndsWith(AllInBfloat16, StringComparison.Ordinal) => Named(name[..^AllInBfloat16.Length]).InBfloat16(),
         _ => FamilyModels.All.GetValueOrDefault(name) ?? Presets.Get(name),
     };
+
+    /// <summary>What the name of a model ends in that computes in bfloat16 all through.</summary>
+    public const string AllInBfloat16 = ", all in bfloat16";
+
+    /// <summary>The same with <c>train.precision=bfloat16</c>.</summary>
+    public static RunConfig InBfloat16(this RunConfig config) =>
+        config with { Train = config.Train with { Precision = TrainPrecision.Bfloat16 } };
 
     /// <summary>A text with structure to learn: counting words, again and again, at random places.</summary>
     public static Corpus Corpus(TokenizerKind kind = TokenizerKind.Char)

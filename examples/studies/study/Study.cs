@@ -86,7 +86,7 @@ public static class Study
     }
 
     /// <summary>A table as a README has it: one row per variant.</summary>
-    private static void WriteTable(
+    public static void WriteTable(
         TextWriter output, IReadOnlyList<VariantOutcome> variants, (string Heading, Func<VariantOutcome, string> Cell)[] columns)
     {
         output.WriteLine($"| {string.Join(" | ", columns.Select(column => column.Heading))} |");

@@ -14,20 +14,21 @@ internal sealed class CacheRows : IDisposable
     private readonly Backend backend;
     private readonly int capacity;
     private readonly int rowLength;
+    private readonly ElementType type;
     private DeviceBuffer memory;
     private int room; // rows
 
     /// <summary>Room for the first rows, or for the <paramref name="whole"/> capacity.</summary>
-    public CacheRows(Backend backend, int capacity, int rowLength, bool whole)
+    public CacheRows(Backend backend, int capacity, int rowLength, bool whole, ElementType type)
     {
-        (this.backend, this.capacity, this.rowLength) = (backend, capacity, rowLength);
+        (this.backend, this.capacity, this.rowLength, this.type) = (backend, capacity, rowLength, type);
         room = whole ? capacity : Math.Min(capacity, First);
         memory = Rent(room);
     }
 
     /// <summary>All of the room, which has at least so many rows; the first <paramref name="used"/> are as they were.</summary>
     /// <exception cref="TinyMoEException">There is no memory for them.</exception>
-    public Floats WithRoom(int rows, int used)
+    public Values WithRoom(int rows, int used)
     {
         if (rows > room)
         {
@@ -35,20 +36,22 @@ internal sealed class CacheRows : IDisposable
             if ((long)more * rowLength > int.MaxValue)
                 more = rows;
             DeviceBuffer larger = Rent(more);
-            Floats kept = memory.As<float>(used * rowLength);
+            Values kept = In(memory, used * rowLength);
             if (used > 0)
-                backend.Affine(kept, 1f, 0f, kept.Length, larger.As<float>(kept.Length));
+                backend.Affine(kept, 1f, 0f, kept.Length, In(larger, kept.Length));
             backend.Pool.Return(memory);
             (memory, room) = (larger, more);
         }
 
-        return memory.As<float>(room * rowLength);
+        return In(memory, room * rowLength);
     }
 
     /// <inheritdoc/>
     public void Dispose() => backend.Pool.Return(memory);
 
+    private Values In(DeviceBuffer buffer, int length) => Values.At(buffer.Address, length, type);
+
     private DeviceBuffer Rent(int rows) => (long)rows * rowLength <= int.MaxValue
-        ? backend.Pool.Rent((long)rows * rowLength * sizeof(float), "cache of tokens")
+        ? backend.Pool.Rent(type.BytesOf((long)rows * rowLength), "cache of tokens")
         : throw new TinyMoEException($"A cache of {rows} tokens is too large for this model; write shorter texts.");
 }

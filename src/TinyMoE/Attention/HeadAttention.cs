@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
@@ -43,8 +44,8 @@ internal abstract class HeadAttention : IAttention
         keyNorm = new Norm(store, $"{name}.key_norm", model, whole ? keyWidth : headSize);
     }
 
-    public AttentionCache NewCache(Backend backend, bool whole) =>
-        new KvCache(backend, model.Context, attention.KeyWidth(model.Width), whole);
+    public AttentionCache NewCache(Backend backend, bool whole, ElementType type) =>
+        new KvCache(backend, model.Context, attention.KeyWidth(model.Width), whole, type);
 
     public Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null)
     {

@@ -1,5 +1,6 @@
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Moe;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
@@ -36,7 +37,8 @@ internal sealed class HeadExperts
     {
         (this.config, this.heads, this.dropoutPurpose, this.layer) = (config, heads, dropoutPurpose, layer);
         int C = model.Width, E = heads * config.Experts;
-        gate = new Linear(store, $"{name}_router", ModelPart.Attention, C, E, new WeightInit(model).Matrix(C));
+        gate = new Linear(
+            store, $"{name}_router", ModelPart.Attention, C, E, new WeightInit(model).Matrix(C), precision: ElementType.Float32);
         weight = store.Add($"{name}_experts.weight", (E, outputs, inputs), init, ModelPart.AttentionExperts);
         if (hasBias)
             bias = store.Add($"{name}_experts.bias", (E, outputs), Initializer.Zeros, ModelPart.AttentionExperts, decays: false);
@@ -79,7 +81,7 @@ internal sealed class HeadExperts
     internal (Assignment ByToken, Assignment ByHead) Choose(Tensor x, Pass pass)
     {
         int N = x.Shape[0], H = heads, E = H * config.Experts, K = config.Active;
-        Tensor scores = gate.Forward(x);                         // (N, H·E)
+        Tensor scores = gate.ForwardToFloat32(x);                // (N, H·E)
         Ints choices = Eligible(scores, pass).TopK(K, groups: H); // (N, H·K)
         Tensor gates = scores.SelectColumns(choices, H * K).Sigmoid(); // (N, H·K)
         return (Assignment.FromChoices(choices, gates, E), Assignment.FromChoices(choices, gates.Reshape((N * H, K)), E));

@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Attention;
@@ -12,9 +13,10 @@ internal interface IAttention
     Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null);
 
     /// <summary>
-    /// An empty cache for one sequence, which grows as it fills, or with the <paramref name="whole"/> of its room at once.
+    /// An empty cache for one sequence, which grows as it fills, or with the <paramref name="whole"/> of its room at once; its rows are
+    /// kept in <paramref name="type"/>, as activations are.
     /// </summary>
-    AttentionCache NewCache(Backend backend, bool whole = false);
+    AttentionCache NewCache(Backend backend, bool whole = false, ElementType type = ElementType.Float32);
 }
 
 /// <summary>Makes the attention that a configuration names.</summary>

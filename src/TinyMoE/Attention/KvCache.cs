@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Attention;
@@ -11,12 +12,12 @@ internal sealed class KvCache : AttentionCache
     private readonly CacheRows keys;
     private readonly CacheRows values;
 
-    public KvCache(Backend backend, int capacity, int rowLength, bool whole)
+    public KvCache(Backend backend, int capacity, int rowLength, bool whole, ElementType type)
         : base(capacity)
     {
         (this.backend, this.rowLength) = (backend, rowLength);
-        keys = new CacheRows(backend, capacity, rowLength, whole);
-        values = new CacheRows(backend, capacity, rowLength, whole);
+        keys = new CacheRows(backend, capacity, rowLength, whole, type);
+        values = new CacheRows(backend, capacity, rowLength, whole, type);
     }
 
     /// <summary>Adds keys and values (1, T, KvHeads, D); returns those of all tokens so far (1, S, KvHeads, D).</summary>
@@ -31,8 +32,8 @@ internal sealed class KvCache : AttentionCache
     private Tensor Append(CacheRows rows, Tensor x)
     {
         int T = x.Shape[1], S = Length + T;
-        Floats all = rows.WithRoom(S, used: Length);
-        backend.Affine(x.Data, 1f, 0f, x.Count, all.Slice(Length * rowLength, x.Count));
+        Values all = rows.WithRoom(S, used: Length);
+        backend.Affine(x.Values, 1f, 0f, x.Count, all.Slice(Length * rowLength, x.Count));
         return x.Tape.Borrow((1, S, x.Shape[2], x.Shape[3]), all.Slice(0, S * rowLength));
     }
 }

@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
@@ -78,8 +79,8 @@ internal sealed class LatentAttention : IAttention
             new(store, $"{name}.{projection}", ModelPart.Attention, inputs, outputs, initializer, bias);
     }
 
-    public AttentionCache NewCache(Backend backend, bool whole) =>
-        new LatentCache(backend, model.Context, latent + turned, whole);
+    public AttentionCache NewCache(Backend backend, bool whole, ElementType type) =>
+        new LatentCache(backend, model.Context, latent + turned, whole, type);
 
     public Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null)
     {
@@ -144,18 +145,18 @@ internal sealed class LatentAttention : IAttention
         if (T == 1)
             return AbsorbedOne(plainQuery, turnedQuery, cache, all);
         Tape tape = all.Tape;
-        Tensor y = tape.New((T, width));
+        Tensor y = tape.New((T, width), all.Type);
         for (int t = 0; t < T; t++)
         {
             Tensor one = AbsorbedOne(Row(plainQuery, t), Row(turnedQuery, t), cache, First(S - T + t + 1));
-            tape.Backend.Affine(one.Data, 1f, 0f, width, y.Data.Slice(t * width, width));
+            tape.Backend.Affine(one.Values, 1f, 0f, width, y.Values.Slice(t * width, width));
         }
 
         return y;
 
-        Tensor Row(Tensor x, int t) => tape.Borrow((1, 1, heads, x.Shape.Last), x.Data.Slice(t * (x.Count / T), x.Count / T));
+        Tensor Row(Tensor x, int t) => tape.Borrow((1, 1, heads, x.Shape.Last), x.Values.Slice(t * (x.Count / T), x.Count / T));
 
-        Tensor First(int rows) => tape.Borrow((rows, all.Shape.Last), all.Data.Slice(0, rows * all.Shape.Last));
+        Tensor First(int rows) => tape.Borrow((rows, all.Shape.Last), all.Values.Slice(0, rows * all.Shape.Last));
     }
 
     /// <summary>

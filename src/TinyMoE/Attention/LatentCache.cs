@@ -11,20 +11,20 @@ internal sealed class LatentCache : AttentionCache
     private readonly int rowLength;
     private readonly CacheRows rows;
 
-    public LatentCache(Backend backend, int capacity, int rowLength, bool whole)
+    public LatentCache(Backend backend, int capacity, int rowLength, bool whole, ElementType type)
         : base(capacity)
     {
         (this.backend, this.rowLength) = (backend, rowLength);
-        rows = new CacheRows(backend, capacity, rowLength, whole);
+        rows = new CacheRows(backend, capacity, rowLength, whole, type);
     }
 
     /// <summary>Adds the rows of T tokens, latents (T, latent) and turned keys (T, turned); returns those of all so far (S, row).</summary>
     public Tensor Append(Tensor latents, Tensor turned)
     {
         int T = latents.Shape[0], latent = latents.Shape[1], S = Length + T;
-        Floats all = rows.WithRoom(S, used: Length), added = all.Slice(Length * rowLength, T * rowLength);
-        backend.CopyColumns(latents.Data, latent, 0, T, latent, rowLength, 0, added);
-        backend.CopyColumns(turned.Data, rowLength - latent, 0, T, rowLength - latent, rowLength, latent, added);
+        Values all = rows.WithRoom(S, used: Length), added = all.Slice(Length * rowLength, T * rowLength);
+        backend.CopyColumns(latents.Values, latent, 0, T, latent, rowLength, 0, added);
+        backend.CopyColumns(turned.Values, rowLength - latent, 0, T, rowLength - latent, rowLength, latent, added);
         return latents.Tape.Borrow((S, rowLength), all.Slice(0, S * rowLength));
     }
 
@@ -39,10 +39,10 @@ internal sealed class LatentCache : AttentionCache
         // As long as they can become for a while: memory of one size comes back from the pool token by token.
         DeviceBuffer memory = backend.Pool.Rent(2L * H * Math.Min(Capacity, Ceiling.Divide(S, 256) * 256) * sizeof(float));
         Floats both = memory.As<float>(2 * H * S), scores = both.Slice(0, H * S), weights = both.Slice(H * S, H * S);
-        Tensor y = q.Tape.New(q.Shape);
-        backend.MatMul(q.Data, false, all.Data, true, 1, H, S, rowLength, scores);
+        Tensor y = q.Tape.New(q.Shape, q.Type);
+        backend.MatMul(q.Values, false, all.Values, true, 1, H, S, rowLength, scores);
         backend.SoftmaxForward(scores, H, S, weights);
-        backend.MatMul(weights, false, all.Data, false, 1, H, rowLength, S, y.Data);
+        backend.MatMul(weights, false, all.Values, false, 1, H, rowLength, S, y.Values);
         backend.Pool.Return(memory);
         return y;
     }

@@ -9,22 +9,22 @@ public abstract partial class Backend
     /// Window of them. q (B, T, H, D), k (B, S, KvHeads, D), v (B, S, KvHeads, ValueSize), y (B, T, H, ValueSize), logSumExp (B, H, T).
     /// Dropout number: ((b·H + h)·T + t)·S + s.</summary>
     public abstract void AttentionForward(
-        Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp);
+        Values q, Values k, Values v, in AttentionSizes sizes, in Dropout dropout, Values y, Floats logSumExp);
 
     /// <summary>q, dq (B, T, H, D), k, dk (B, S, KvHeads, D), dy, y (B, T, H, ValueSize), v, dv (B, S, KvHeads, ValueSize), logSumExp
     /// (B, H, T).</summary>
     public abstract void AttentionBackward(
-        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv);
 
     /// <summary>A logit per head joins a softmax that is done, and its share is dropped: y becomes y·(1 − share), logSumExp the logarithm
     /// of the sum with it. sinks (H), y (B, T, H, ValueSize), logSumExp (B, H, T), the latter two in place.</summary>
-    public abstract void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp);
+    public abstract void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Values y, Floats logSumExp);
 
     /// <summary>The gradient of those logits: dSinks[h] = −Σ over b and t of share·(dy·y). What AttentionBackward needs of them is in
     /// logSumExp and y. dy, y (B, T, H, ValueSize), sinks, dSinks (H), logSumExp (B, H, T).</summary>
     public abstract void AttentionSinksBackward(
-        Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks);
+        Values dy, Values y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks);
 }
 
 /// <summary>Sizes of one attention.</summary>

@@ -10,4 +10,7 @@ public abstract partial class Backend
 
     /// <summary>y = x in 16 bits. x, y (n).</summary>
     public abstract void PackBfloat16(Floats x, int n, Bfloat16s y);
+
+    /// <summary>y = x in the type of y, whatever that of x: widened exactly, or rounded. x, y (n).</summary>
+    public abstract void Convert(Values x, int n, Target y);
 }

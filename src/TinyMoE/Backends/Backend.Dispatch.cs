@@ -8,19 +8,19 @@ public abstract partial class Backend
     /// <summary>
     /// y[r] = x[tokens[r]]. x (N, C), tokens (rows), the same by token: tokenOffsets (N+1), rowsByToken (rows), y (rows, C).
     /// </summary>
-    public abstract void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y);
+    public abstract void DispatchForward(Values x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Values y);
 
     /// <summary>dx[n] = Σ over the rows r of token n of dy[r]. dy (rows, C), tokenOffsets (N+1), rowsByToken (rows), dx (N, C).</summary>
-    public abstract void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Target dx);
+    public abstract void DispatchBackward(Values dy, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Target dx);
 
     /// <summary>
     /// y[n] = Σ over the rows r of token n of gates[r]·x[r]. x (rows, C), gates (rows),
     /// tokenOffsets (N+1), rowsByToken (rows), y (N, C).
     /// </summary>
-    public abstract void CombineForward(Floats x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y);
+    public abstract void CombineForward(Values x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Values y);
 
     /// <summary>
     /// dx[r] = gates[r]·dy[n], dgates[r] = x[r]·dy[n], n = tokens[r]. dy (N, C), x, dx (rows, C), gates, dgates, tokens (rows).
     /// </summary>
-    public abstract void CombineBackward(Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates);
+    public abstract void CombineBackward(Values dy, Values x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates);
 }

@@ -6,25 +6,25 @@ namespace TinyMoE.Backends;
 public abstract partial class Backend
 {
     /// <summary>y = f(x). x, y (n).</summary>
-    public abstract void UnaryForward(Unary f, Floats x, int n, Floats y);
+    public abstract void UnaryForward(Unary f, Values x, int n, Values y);
 
     /// <summary>dx = dy·f'(x). x, y = f(x), dy, dx (n); a stored dx may be dy itself. ReLU needs no x: y may stand for it.</summary>
-    public abstract void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx);
+    public abstract void UnaryBackward(Unary f, Values x, Values y, Values dy, int n, Target dx);
 
     /// <summary>y = a ∘ b. a, y (N, C); b (N, C), or (C) for every row, or (N) for every column, by <paramref name="broadcast"/>.</summary>
-    public abstract void BinaryForward(Binary f, Floats a, Floats b, Broadcast broadcast, int N, int C, Floats y);
+    public abstract void BinaryForward(Binary f, Values a, Values b, Broadcast broadcast, int N, int C, Values y);
 
     /// <summary>da, db of y = a ∘ b; db sums over what b was broadcast to. dy, a, da (N, C); b, db as in forward.</summary>
-    public abstract void BinaryBackward(Binary f, Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db);
+    public abstract void BinaryBackward(Binary f, Values dy, Values a, Values b, Broadcast broadcast, int N, int C, Target da, Target db);
 
     /// <summary>y = scale·x + shift. x, y (n); a stored y may be x itself.</summary>
-    public abstract void Affine(Floats x, float scale, float shift, int n, Target y);
+    public abstract void Affine(Values x, float scale, float shift, int n, Target y);
 
     /// <summary>y = x, not below low and not above high; NaN stays. x, y (n); y may be x itself.</summary>
-    public abstract void ClampForward(Floats x, float low, float high, int n, Floats y);
+    public abstract void ClampForward(Values x, float low, float high, int n, Values y);
 
     /// <summary>dx = dy where x is from low to high, and 0 elsewhere. x, dy, dx (n).</summary>
-    public abstract void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx);
+    public abstract void ClampBackward(Values x, Values dy, float low, float high, int n, Target dx);
 }
 
 /// <summary>A function of one value.</summary>

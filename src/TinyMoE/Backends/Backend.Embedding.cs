@@ -6,8 +6,8 @@ namespace TinyMoE.Backends;
 public abstract partial class Backend
 {
     /// <summary>y[n] = table[ids[n]]. table (V, C), ids (N), y (N, C).</summary>
-    public abstract void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y);
+    public abstract void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Values y);
 
     /// <summary>dtable[v] = Σ_{n: ids[n] = v} dy[n], zero for an id that does not occur. dy (N, C), ids (N), dtable (V, C).</summary>
-    public abstract void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable);
+    public abstract void EmbeddingBackward(Values dy, Ints ids, int N, int V, int C, Target dtable);
 }

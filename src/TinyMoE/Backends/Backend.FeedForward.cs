@@ -6,16 +6,16 @@ namespace TinyMoE.Backends;
 public abstract partial class Backend
 {
     /// <summary>y = silu(gate)·up. gate, up, y (n).</summary>
-    public abstract void SwiGluForward(Floats gate, Floats up, int n, Floats y);
+    public abstract void SwiGluForward(Values gate, Values up, int n, Values y);
 
     /// <summary>dy, gate, up, dgate, dup (n), both rounded to <paramref name="precision"/>; a stored dup may be dy itself.</summary>
     public abstract void SwiGluBackward(
-        Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32);
+        Values dy, Values gate, Values up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32);
 
     /// <summary>y = g·sigmoid(alpha·g)·(u + 1), g = min(gate, limit), u = up within ±limit. gate, up, y (n).</summary>
-    public abstract void ClampedSwiGluForward(Floats gate, Floats up, float limit, float alpha, int n, Floats y);
+    public abstract void ClampedSwiGluForward(Values gate, Values up, float limit, float alpha, int n, Values y);
 
     /// <summary>dy, gate, up, dgate, dup (n); what is beyond the limit has no gradient.</summary>
     public abstract void ClampedSwiGluBackward(
-        Floats dy, Floats gate, Floats up, float limit, float alpha, int n, Target dgate, Target dup);
+        Values dy, Values gate, Values up, float limit, float alpha, int n, Target dgate, Target dup);
 }

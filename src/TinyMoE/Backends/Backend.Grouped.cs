@@ -9,18 +9,18 @@ public abstract partial class Backend
     /// <summary>Each expert on its rows: y[n] = w[e]·x[n] for offsets[e] ≤ n &lt; offsets[e+1].
     /// x (N, inputs), w (E, outputs, inputs), offsets (E+1), y (N, outputs).</summary>
     public abstract void GroupedMatMul(
-        Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default);
+        Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default);
 
     /// <summary>dx[n] = w[e]ᵀ·dy[n], zero for unassigned rows. dy (N, outputs),
     /// w (E, outputs, inputs), offsets (E+1), dx (N, inputs).</summary>
-    public abstract void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx);
+    public abstract void GroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx);
 
     /// <summary>dw[e] = Σ_{n of e} dy[n]·x[n]ᵀ, zero for an expert without rows. dy
     /// (N, outputs), x (N, inputs), offsets (E+1), dw (E, outputs, inputs).</summary>
-    public abstract void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw);
+    public abstract void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw);
 
     /// <summary>y[e] = Σ_{n of e} x[n]. x (N, C), offsets (E+1), y (E, C).</summary>
-    public abstract void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y);
+    public abstract void GroupedSum(Values x, Ints offsets, int E, int N, int C, Target y);
 
     /// <summary>y[n] = x[e] for the rows n of e, zero for unassigned rows. x (E, C), offsets (E+1), y (N, C).</summary>
     public abstract void GroupedBroadcast(Floats x, Ints offsets, int E, int N, int C, Target y);

@@ -8,7 +8,7 @@ public abstract partial class Backend
     /// <summary>c = op(a)·op(b) for each of <paramref name="batch"/> pairs, op = transpose where the flag says. a (batch, rows, inner)
     /// or transposed (batch, inner, rows); b (batch, inner, columns) or (batch, columns, inner); c (batch, rows, columns).</summary>
     public abstract void MatMul(
-        Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
+        Values a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
         in Epilogue epilogue = default);
 }
 
@@ -25,10 +25,10 @@ public readonly record struct Epilogue
     public Unary Activation { get; init; }
 
     /// <summary>Like c; empty: none.</summary>
-    public Floats Gate { get; init; }
+    public Values Gate { get; init; }
 
     /// <summary>Like c, or c itself; empty: no activation.</summary>
-    public Floats Activated { get; init; }
+    public Values Activated { get; init; }
 
     /// <summary>What the result is rounded to, activated or, without an activation, c; it stays in float32 memory.</summary>
     public ElementType Precision { get; init; }

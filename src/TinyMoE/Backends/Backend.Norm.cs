@@ -8,18 +8,18 @@ namespace TinyMoE.Backends;
 public abstract partial class Backend
 {
     /// <summary>y = s·r·w, r = 1/√(mean(s²) + eps). x, branch, s, y (N, C), w (C), r (N).</summary>
-    public abstract void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r);
+    public abstract void RmsNormForward(Values x, Values branch, Floats w, int N, int C, float eps, Values s, Values y, Floats r);
 
     /// <summary>dy, ds, s, dx, dbranch (N, C), w, dw (C), r (N).</summary>
     public abstract void RmsNormBackward(
-        Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw);
+        Values dy, Values ds, Values s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw);
 
     /// <summary>y = (s − mean)·r·w + b, r = 1/√(var(s) + eps), population variance.
     /// x, branch, s, y (N, C), w, b (C), b may be empty; mean, r (N).</summary>
     public abstract void LayerNormForward(
-        Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r);
+        Values x, Values branch, Floats w, Floats b, int N, int C, float eps, Values s, Values y, Floats mean, Floats r);
 
     /// <summary>dy, ds, s, dx, dbranch (N, C), w, dw, db (C), mean, r (N).</summary>
     public abstract void LayerNormBackward(
-        Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db);
+        Values dy, Values ds, Values s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db);
 }

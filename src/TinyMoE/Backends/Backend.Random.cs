@@ -16,7 +16,7 @@ public abstract partial class Backend
     public abstract void Jitter(Floats x, float width, RandomKey key, int n, Target y);
 
     /// <summary>y[i] = u ≥ rate ? x[i]/(1 − rate) : 0 with u the uniform number Part·n + i; its own backward. x, y (n).</summary>
-    public abstract void Dropout(Floats x, in Dropout dropout, int n, Target y);
+    public abstract void Dropout(Values x, in Dropout dropout, int n, Target y);
 }
 
 /// <summary>Dropout of one place: the rate, 0 for none, and the stream of its random numbers.</summary>

@@ -6,7 +6,7 @@ namespace TinyMoE.Backends;
 public abstract partial class Backend
 {
     /// <summary>y[c] = scale·Σ_n x[n, c]. x (N, C), y (C).</summary>
-    public abstract void SumRows(Floats x, float scale, int N, int C, Target y);
+    public abstract void SumRows(Values x, float scale, int N, int C, Target y);
 
     /// <summary>y[n] = scale·Σ_c x[n, c]. x (N, C), y (N).</summary>
     public abstract void SumColumns(Floats x, float scale, int N, int C, Target y);

@@ -8,7 +8,7 @@ public abstract partial class Backend
     /// <summary>Rotates the pairs of every head of q and k by the angle of its position, start + t; <paramref name="inverse"/> rotates
     /// back (the backward). What is not turned is copied. q, yq (B, T, H, D), k, yk (B, T, KvHeads, D), k may be empty; a stored yq may be
     /// q itself, and yk k; cos, sin (positions, Turned/2).</summary>
-    public abstract void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk);
+    public abstract void Rope(Values q, Values k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk);
 }
 
 /// <summary>Sizes of a rotation, and which elements of a head are pairs: (i, i + Turned/2), or neighbours (2i, 2i + 1).</summary>

@@ -22,6 +22,30 @@ public abstract partial class Backend
         return values;
     }
 
+    /// <summary>Values of any type to a new host array, in float32; waits for the device.</summary>
+    internal float[] ReadWide(Values source)
+    {
+        if (source.Type == ElementType.Float32)
+            return Read(source.Float32);
+        float[] values = new float[source.Length];
+        Bfloat16.Widen(Read(source.Bfloat16), values);
+        return values;
+    }
+
+    /// <summary>Values in float32 to the device, in the type that they have there.</summary>
+    internal void WriteNarrow(ReadOnlySpan<float> source, Values destination)
+    {
+        if (destination.Type == ElementType.Float32)
+        {
+            Write(source, destination.Float32);
+            return;
+        }
+
+        ushort[] narrow = new ushort[source.Length];
+        Bfloat16.Narrow(source, narrow);
+        Write<ushort>(narrow, destination.Bfloat16);
+    }
+
     /// <summary>The offsets of a plan that <see cref="Assign"/> or <see cref="RouteForward"/> made, to the
     /// host; waits for that kernel only, and not again for the same plan. offsets, destination (E+1).</summary>
     public abstract void ReadCounts(Ints offsets, Span<int> destination);
@@ -33,17 +57,17 @@ public abstract partial class Backend
     public abstract void Synchronize();
 
     /// <summary>y = value.</summary>
-    public abstract void Fill(Floats y, float value);
+    public abstract void Fill(Values y, float value);
 
     /// <summary>A block of columns: y[n, yStart + c] = x[n, xStart + c]. x (N,
     /// xWidth), y (N, yWidth), c &lt; C. Backs slices and concatenation.</summary>
-    public abstract void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y);
+    public abstract void CopyColumns(Values x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y);
 
     /// <summary>A block of columns that <paramref name="times"/> rows share: y[n·times + i, yStart + c] = x[n, c], i &lt; times.
     /// x (N, C), y (N·times, yWidth).</summary>
-    public abstract void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y);
+    public abstract void RepeatRows(Values x, int N, int C, int times, int yWidth, int yStart, Target y);
 
     /// <summary>The backward of <see cref="RepeatRows"/>: y[n, c] = Σ_i x[n·times + i, xStart + c].
     /// x (N·times, xWidth), y (N, C).</summary>
-    public abstract void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y);
+    public abstract void SumRepeatedRows(Values x, int xWidth, int xStart, int N, int C, int times, Target y);
 }

@@ -41,6 +41,11 @@ public readonly record struct Weights
     /// <exception cref="InvalidOperationException">They are kept otherwise.</exception>
     public View<ushort> Float16 => new(AddressOf(ElementType.Float16), checked((int)Count));
 
+    /// <summary>The same as values, of what is kept in float32 or bfloat16 and lies together.</summary>
+    internal Values Values => LieApart || Type == ElementType.Float16
+        ? throw new InvalidOperationException($"Weights in {Type}{(LieApart ? ", each matrix for itself," : "")} are no values.")
+        : Values.At(Address, checked((int)Count), Type);
+
     /// <summary>The host address of the addresses of the matrices; 0 where they lie together.</summary>
     private nint Table { get; }
 
@@ -49,6 +54,9 @@ public readonly record struct Weights
 
     /// <summary>Weights in bfloat16.</summary>
     public static implicit operator Weights(Bfloat16s values) => new(ElementType.Bfloat16, values.Address, values.Length);
+
+    /// <summary>Weights that are values of the type that these have.</summary>
+    public static implicit operator Weights(Values values) => new(values.Type, values.Address, values.Length);
 
     /// <summary>Weights whose bits, of a type of 16, are these.</summary>
     public static Weights Of(ElementType type, View<ushort> bits) => type is ElementType.Bfloat16 or ElementType.Float16

@@ -1,3 +1,5 @@
+using TinyMoE.Memory;
+
 namespace TinyMoE.Configuration;
 
 /// <summary>How the learning rate moves after the warm-up.</summary>
@@ -16,6 +18,21 @@ public enum ScheduleKind
     Wsd,
 }
 
+/// <summary>
+/// What a run computes in. Master weights, moments, sums, statistics of norms, routers, softmax and the loss are float32 in each.
+/// </summary>
+public enum TrainPrecision
+{
+    /// <summary>Float32 all the way.</summary>
+    Float32,
+
+    /// <summary>Float32 in memory; products round what they read to TF32, 10 bits of mantissa. On a card of NVIDIA's only.</summary>
+    Tf32,
+
+    /// <summary>Activations, their gradients, and what products read of weights are in bfloat16, 16 bits of memory.</summary>
+    Bfloat16,
+}
+
 /// <summary>Batches, schedule, optimiser, evaluation. Keys <c>train.*</c>.</summary>
 public sealed record TrainConfig
 {
@@ -30,6 +47,12 @@ public sealed record TrainConfig
 
     /// <summary>Steps over which the schedule runs; after them the learning rate stays as it is at their end. 0: as train.steps.</summary>
     public int ScheduleSteps { get; init; }
+
+    /// <summary>
+    /// What the model computes in, after training too: float32, tf32 (on a card, as --tensor-cores tf32), or bfloat16, with activations and
+    /// a copy of the weights in 16 bits of memory, and float32 weights, moments, sums, routers and losses.
+    /// </summary>
+    public TrainPrecision Precision { get; init; }
 
     /// <summary>Largest learning rate.</summary>
     public float LearningRate { get; init; } = 1e-3f;
@@ -72,6 +95,9 @@ public sealed record TrainConfig
 
     /// <summary>Steps between checkpoints; 0: at evaluations.</summary>
     public int CheckpointEvery { get; init; }
+
+    /// <summary>How activations are kept.</summary>
+    internal ElementType ActivationType => Precision == TrainPrecision.Bfloat16 ? ElementType.Bfloat16 : ElementType.Float32;
 
     /// <summary>Steps of the schedule with the default resolved.</summary>
     internal int ScheduleStepsOrAll => ScheduleSteps == 0 ? Steps : ScheduleSteps;

@@ -26,7 +26,7 @@ public sealed class FeedForward
     /// </summary>
     internal FeedForward(
         ParameterStore store, string name, ModelPart part, ModelConfig config, int hidden, BiasChoice biases, int experts = 0,
-        ElementType precision = ElementType.Float32)
+        ElementType? precision = null)
     {
         (kind, limit, alpha) = (config.FeedForward, config.SwigluLimit, config.SwigluAlpha);
         rounds = experts > 0 && precision == ElementType.Bfloat16;
@@ -59,7 +59,7 @@ public sealed class FeedForward
     private Tensor Clamped(Tensor gateOfX, Tensor upOfX)
     {
         Tensor hidden = gateOfX.ClampedSwiGlu(upOfX, limit, alpha);
-        return rounds ? hidden.RoundToBfloat16() : hidden;
+        return rounds ? hidden.RoundToBfloat16() : hidden; // which in 16 bits of memory is itself
     }
 
     /// <summary>The function between the two projections of a network without a gate.</summary>

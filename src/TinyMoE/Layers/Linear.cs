@@ -17,11 +17,11 @@ public sealed class Linear
 
     /// <summary>
     /// Adds <c>name.weight</c> and, where asked for, <c>name.bias</c> (zeros, not decaying) to the store; with <paramref name="experts"/>
-    /// a stack of so many.
+    /// a stack of so many. <paramref name="precision"/> is what products read of W, as the store says unless given.
     /// </summary>
     public Linear(
         ParameterStore store, string name, ModelPart part, int inputs, int outputs, Initializer initializer, bool bias = false,
-        int experts = 0, ElementType precision = ElementType.Float32)
+        int experts = 0, ElementType? precision = null)
     {
         bool stack = experts > 0;
         Shape shape = stack ? (experts, outputs, inputs) : (outputs, inputs);
@@ -39,9 +39,15 @@ public sealed class Linear
     /// </summary>
     internal Tensor ForwardInBfloat16(Tensor x)
     {
-        Tensor y = x.RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true);
+        Tensor y = x.ToFloat32().RoundToBfloat16().MatMul(x.Tape.RoundToBfloat16(weight), transposeB: true);
         return (bias is null ? y : y.Add(bias)).RoundToBfloat16();
     }
+
+    /// <summary>
+    /// The map with a result in float32, whatever x is kept in; of one matrix only. W of a router or a gate, which has no values in
+    /// bfloat16, makes the whole map float32.
+    /// </summary>
+    internal Tensor ForwardToFloat32(Tensor x) => x.LinearToFloat32(weight, bias);
 
     /// <summary>f(x·Wᵀ + b).</summary>
     public Tensor Forward(Tensor x, Unary f, Ints offsets = default) =>

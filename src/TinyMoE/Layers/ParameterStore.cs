@@ -55,6 +55,9 @@ public sealed class ParameterStore : IDisposable
     /// <summary>How many leading elements of the blocks decay.</summary>
     public long DecayingLength { get; private set; }
 
+    /// <summary>What products read of a matrix that is added and says nothing else; routers' are float32 whatever this is.</summary>
+    internal ElementType MatrixPrecision { get; init; }
+
     internal Backend Backend => backend ?? throw new InvalidOperationException("This store only plans.");
 
     /// <summary>Most elements that one kernel gets of a block; tests make it small.</summary>
@@ -62,15 +65,17 @@ public sealed class ParameterStore : IDisposable
 
     /// <summary>
     /// Adds a parameter. Vectors do not decay; <paramref name="decays"/> false exempts a matrix too. Only a matrix that decays computes
-    /// in bfloat16.
+    /// in bfloat16: where <paramref name="precision"/> says so, or, without it, the store.
     /// </summary>
     public Parameter Add(
         string name, Shape shape, Initializer initializer, ModelPart part = ModelPart.Other, bool decays = true,
-        ElementType precision = ElementType.Float32)
+        ElementType? precision = null)
     {
         if (isAllocated)
             throw new InvalidOperationException($"Parameter {name} came after Allocate.");
-        Parameter parameter = new(name, shape, initializer, part, decays && shape.Rank > 1, precision);
+        bool isMatrix = decays && shape.Rank > 1;
+        ElementType read = precision ?? (isMatrix && part != ModelPart.Router ? MatrixPrecision : ElementType.Float32);
+        Parameter parameter = new(name, shape, initializer, part, isMatrix, read);
         parameters.Add(parameter);
         return parameter;
     }

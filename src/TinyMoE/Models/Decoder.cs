@@ -2,6 +2,7 @@ using TinyMoE.Attention;
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Moe;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
@@ -32,7 +33,7 @@ public sealed class Decoder : IDisposable
     /// </summary>
     public Decoder(
         Backend backend, RunConfig config, bool training = true, Func<string, bool>? frozen = null, IWeightSource? weights = null)
-        : this(new ParameterStore(backend), config)
+        : this(new ParameterStore(backend) { MatrixPrecision = config.Train.ActivationType }, config)
     {
         try
         {
@@ -79,12 +80,13 @@ public sealed class Decoder : IDisposable
     public static IReadOnlyList<Parameter> Plan(RunConfig config) => PlanStore(config).All;
 
     /// <summary>The same, with what the model keeps and does not train.</summary>
-    internal static ParameterStore PlanStore(RunConfig config) => new Decoder(new ParameterStore(), config).Parameters;
+    internal static ParameterStore PlanStore(RunConfig config) =>
+        new Decoder(new ParameterStore { MatrixPrecision = config.Train.ActivationType }, config).Parameters;
 
     /// <summary>The model on a backend that only counts: it has its memory, and no values.</summary>
     internal static Decoder DryRun(Backend backend, RunConfig config, bool training)
     {
-        Decoder model = new(new ParameterStore(backend), config);
+        Decoder model = new(new ParameterStore(backend) { MatrixPrecision = config.Train.ActivationType }, config);
         model.rotary?.Place(backend);
         model.Parameters.Place(training);
         return model;
@@ -94,7 +96,8 @@ public sealed class Decoder : IDisposable
     public DecoderCache NewCache() => NewCache(whole: false);
 
     /// <summary>The same, with the <paramref name="whole"/> of its room at once.</summary>
-    internal DecoderCache NewCache(bool whole) => new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend, whole))]);
+    internal DecoderCache NewCache(bool whole) =>
+        new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend, whole, Config.Train.ActivationType))]);
 
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
@@ -108,15 +111,16 @@ public sealed class Decoder : IDisposable
         Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false, Action<int, Tensor>? onState = null)
     {
         ModelConfig model = Config.Model;
+        ElementType type = Config.Train.ActivationType;          // of the residual stream and what is computed of it, but for the logits
         int B = tokens.B, T = tokens.T;
         tokens.Start = cache?.Length ?? 0;
         if (tokens.Start + T > model.Context)
             throw new ArgumentException($"{T} tokens from position {tokens.Start} do not fit a context of {model.Context}.");
 
         tape.Scope = "embedding";
-        Tensor x = Times(tape.Embedding(embedding, tokens.Ids), model.EmbeddingMultiplier); // (B·T, C)
+        Tensor x = Times(tape.Embedding(embedding, tokens.Ids, type), model.EmbeddingMultiplier); // (B·T, C)
         if (positions is not null)
-            x = x.Add(tape.Embedding(positions, tokens.Positions(tape)));
+            x = x.Add(tape.Embedding(positions, tokens.Positions(tape), type));
         x = x.Reshape((B, T, model.Width));
 
         Tensor? branch = null;                                   // what the last sublayer computed; the next norm adds it to x
@@ -137,7 +141,8 @@ public sealed class Decoder : IDisposable
         (_, Tensor h) = norm.Forward(x, branch);
         onState?.Invoke(blocks.Length, h);
         float shrink = 1f / model.LogitsScaling;                 // of h, which has fewer elements, where a bias is not to be shrunk too
-        Tensor logits = headBias is null ? Times(h, shrink).Linear(head) : Times(h.Linear(head, headBias), shrink); // (B, T, V)
+        Tensor logits = headBias is null ? Times(h, shrink).LinearToFloat32(head)
+            : Times(h.LinearToFloat32(head, headBias), shrink); // (B, T, V)
         return new DecoderOutput(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)), routings);
     }
 
@@ -171,7 +176,7 @@ public sealed class Decoder : IDisposable
     private static Tensor LastToken(Tensor x)
     {
         int C = x.Shape.Last;
-        return x.Tape.Borrow((1, C), x.Data.Slice(x.Count - C, C));
+        return x.Tape.Borrow((1, C), x.Values.Slice(x.Count - C, C));
     }
 
     /// <summary>x + Attention(Norm(x)), then x + FeedForward(Norm(x)) (pre-norm, as GPT-2, Llama and Mixtral).</summary>

@@ -23,7 +23,8 @@ public sealed class MoeLayer
         int hidden = moe.HiddenOrDefault(model.Width);
         Router = RouterFactory.Create(new RouterSite(store, name, model, moe, layer));
         experts = new FeedForward(
-            store, $"{name}.experts", ModelPart.Experts, model, hidden, moe.ExpertBiases, moe.Experts, moe.ExpertPrecision);
+            store, $"{name}.experts", ModelPart.Experts, model, hidden, moe.ExpertBiases, moe.Experts,
+            moe.ExpertPrecision == ElementType.Bfloat16 ? ElementType.Bfloat16 : null);
         shared = moe.SharedExperts == 0 ? null : new SharedExperts(store, name, model, moe);
     }
 

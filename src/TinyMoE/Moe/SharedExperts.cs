@@ -1,5 +1,6 @@
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 
@@ -20,13 +21,14 @@ internal sealed class SharedExperts
         int C = model.Width, hidden = (int)moe.SharedHiddenOrDefault(C);
         network = new FeedForward(store, $"{name}.shared_experts", ModelPart.SharedExperts, model, hidden, moe.ExpertBiases);
         if (moe.SharedGate)
-            gate = new Linear(store, $"{name}.shared_gate", ModelPart.SharedExperts, C, 1, new WeightInit(model).Matrix(C));
+            gate = new Linear(store, $"{name}.shared_gate", ModelPart.SharedExperts, C, 1, new WeightInit(model).Matrix(C),
+                precision: ElementType.Float32);
     }
 
     /// <summary>x, result (N, C).</summary>
     public Tensor Forward(Tensor x)
     {
         Tensor y = network.Forward(x);
-        return gate is null ? y : y.Multiply(gate.Forward(x).Sigmoid());
+        return gate is null ? y : y.Multiply(gate.ForwardToFloat32(x).Sigmoid());
     }
 }

@@ -24,7 +24,8 @@ public static partial class Ops
         Check.That(nameof(Attention), window >= 0, $"a window has 0 (all) or more keys, not {window}");
         Check.That(nameof(Attention), dropout.Rate is >= 0f and < 1f, $"dropout is 0 to below 1, not {dropout.Rate}");
         Check.That(
-            nameof(Attention), q.Data.Address != k.Data.Address && q.Data.Address != v.Data.Address && k.Data.Address != v.Data.Address,
+            nameof(Attention),
+            q.Values.Address != k.Values.Address && q.Values.Address != v.Values.Address && k.Values.Address != v.Values.Address,
             "q, k and v are three tensors: their gradients are summed at the same time");
 
         if (sinks is not null)
@@ -33,20 +34,21 @@ public static partial class Ops
         Tape tape = q.Tape;
         AttentionSizes sizes = new(B, T, S, H, keyHeads, D, window) { ValueSize = valueSize };
         Dropout drop = dropout;
-        Tensor y = tape.New((B, T, H, valueSize));
+        Tensor y = tape.New((B, T, H, valueSize), q.Type);
         Floats logSumExp = tape.Saved(B * H * T);                // (B, H, T)
-        tape.Backend.AttentionForward(q.Data, k.Data, v.Data, sizes, drop, y.Data, logSumExp);
+        tape.Backend.AttentionForward(q.Values, k.Values, v.Values, sizes, drop, y.Values, logSumExp);
         if (sinks is not null)
-            tape.Backend.AttentionSinksForward(sinks.Data, sizes, y.Data, logSumExp);
+            tape.Backend.AttentionSinksForward(sinks.Data, sizes, y.Values, logSumExp);
 
         // with P the weights, S the scores before the softmax:  dv = Pᵀ·dy,   dS = P·(dy·vᵀ − dy·y),   dq = dS·k/√D,   dk = dSᵀ·q/√D;
         // of a sink, whose weights are p and whose value is 0:  −Σ p·(dy·y)
         return tape.Record(nameof(Attention), y, () =>
         {
             tape.Backend.AttentionBackward(
-                y.Grad, q.Data, k.Data, v.Data, y.Data, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(), v.GradTarget());
+                y.GradValues, q.Values, k.Values, v.Values, y.Values, logSumExp, sizes, drop, q.GradTarget(), k.GradTarget(),
+                v.GradTarget());
             if (sinks is not null)
-                tape.Backend.AttentionSinksBackward(y.Grad, y.Data, sinks.Data, logSumExp, sizes, sinks.GradTarget());
+                tape.Backend.AttentionSinksBackward(y.GradValues, y.Values, sinks.Data, logSumExp, sizes, sinks.GradTarget());
         }, readsOutput: true);
     }
 }

@@ -11,6 +11,7 @@ public static partial class Ops
     /// </summary>
     public static Tensor BalanceLoss(this Tensor p, Tensor shares, float scale, Tensor? mask = null)
     {
+        p = p.ToFloat32();
         int E = p.Shape.Last, N = p.Count / E, groups = shares.Count / E;
         Check.Shape(nameof(BalanceLoss), shares, (groups, E));
         Check.That(nameof(BalanceLoss), groups > 0 && N % groups == 0, $"{N} rows are not {groups} equal groups");
@@ -30,6 +31,7 @@ public static partial class Ops
     /// <summary>The squared coefficient of variation, var(x)/(mean(x)² + eps), population variance. x (any), result (1).</summary>
     public static Tensor SquaredVariation(this Tensor x, float eps)
     {
+        x = x.ToFloat32();
         Tape tape = x.Tape;
         Tensor y = tape.New(1);
         tape.Backend.SquaredVariationForward(x.Data, eps, x.Count, y.Data);

@@ -15,12 +15,12 @@ public static partial class Ops
         Check.Length(nameof(Dispatch), rowsByToken, rows);
 
         Tape tape = x.Tape;
-        Tensor y = tape.New((rows, C));
-        tape.Backend.DispatchForward(x.Data, tokens, tokenOffsets, rowsByToken, rows, N, C, y.Data);
+        Tensor y = tape.New((rows, C), x.Type);
+        tape.Backend.DispatchForward(x.Values, tokens, tokenOffsets, rowsByToken, rows, N, C, y.Values);
 
         // dx[n] = Σ over the rows r of token n of dy[r]
         return tape.Record(nameof(Dispatch), y, () =>
-            tape.Backend.DispatchBackward(y.Grad, tokenOffsets, rowsByToken, rows, N, C, x.GradTarget()));
+            tape.Backend.DispatchBackward(y.GradValues, tokenOffsets, rowsByToken, rows, N, C, x.GradTarget()));
     }
 
     /// <summary>
@@ -35,11 +35,11 @@ public static partial class Ops
         Check.Length(nameof(Combine), rowsByToken, rows);
 
         Tape tape = x.Tape;
-        Tensor y = tape.New((N, C));
-        tape.Backend.CombineForward(x.Data, gates.Data, tokenOffsets, rowsByToken, rows, N, C, y.Data);
+        Tensor y = tape.New((N, C), x.Type);
+        tape.Backend.CombineForward(x.Values, gates.Data, tokenOffsets, rowsByToken, rows, N, C, y.Values);
 
         // with n = tokens[r]:  dx[r] = gates[r]·dy[n],   dgates[r] = x[r]·dy[n]
         return tape.Record(nameof(Combine), y, () =>
-            tape.Backend.CombineBackward(y.Grad, x.Data, gates.Data, tokens, rows, N, C, x.GradTarget(), gates.GradTarget()));
+            tape.Backend.CombineBackward(y.GradValues, x.Values, gates.Data, tokens, rows, N, C, x.GradTarget(), gates.GradTarget()));
     }
 }

@@ -55,22 +55,22 @@ public static partial class Ops
     public static Tensor Scale(this Tensor x, float factor)
     {
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape);
-        tape.Backend.Affine(x.Data, factor, 0f, x.Count, y.Data);
+        Tensor y = tape.New(x.Shape, x.Type);
+        tape.Backend.Affine(x.Values, factor, 0f, x.Count, y.Values);
 
         // dx = factor·dy
-        return tape.Record(nameof(Scale), y, () => tape.Backend.Affine(y.Grad, factor, 0f, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Scale), y, () => tape.Backend.Affine(y.GradValues, factor, 0f, x.Count, x.GradTarget()));
     }
 
     /// <summary>x + offset.</summary>
     public static Tensor Shift(this Tensor x, float offset)
     {
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape);
-        tape.Backend.Affine(x.Data, 1f, offset, x.Count, y.Data);
+        Tensor y = tape.New(x.Shape, x.Type);
+        tape.Backend.Affine(x.Values, 1f, offset, x.Count, y.Values);
 
         // dx = dy
-        return tape.Record(nameof(Shift), y, () => tape.Backend.Affine(y.Grad, 1f, 0f, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Shift), y, () => tape.Backend.Affine(y.GradValues, 1f, 0f, x.Count, x.GradTarget()));
     }
 
     /// <summary>
@@ -80,11 +80,11 @@ public static partial class Ops
     {
         Check.That(nameof(Clamp), low <= high, $"the lower bound, {low}, is at most the upper, {high}");
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape);
-        tape.Backend.ClampForward(x.Data, low, high, x.Count, y.Data);
+        Tensor y = tape.New(x.Shape, x.Type);
+        tape.Backend.ClampForward(x.Values, low, high, x.Count, y.Values);
 
         // dx = dy where low ≤ x ≤ high, else 0
-        return tape.Record(nameof(Clamp), y, () => tape.Backend.ClampBackward(x.Data, y.Grad, low, high, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Clamp), y, () => tape.Backend.ClampBackward(x.Values, y.GradValues, low, high, x.Count, x.GradTarget()));
     }
 
     /// <summary>How far <see cref="Mask"/> lowers a score unless told: below what
@@ -106,23 +106,24 @@ public static partial class Ops
         Floats offset = tape.Constant(keep.Shape).Data;
         backend.Affine(keep.Data, 1f, -whole, keep.Count, offset);      // exactly 0 where x is kept: subtracted before it is scaled
         backend.Affine(offset, depth / whole, 0f, keep.Count, offset);
-        Tensor y = tape.New(x.Shape);                            // (N, C)
-        backend.BinaryForward(Binary.Add, x.Data, offset, broadcast, N, C, y.Data);
+        Tensor y = tape.New(x.Shape, x.Type);                    // (N, C)
+        backend.BinaryForward(Binary.Add, x.Values, offset, broadcast, N, C, y.Values);
 
         // dx = dy
         return tape.Record(nameof(Mask), y, () =>
-            backend.BinaryBackward(Binary.Add, y.Grad, x.Data, offset, broadcast, N, C, x.GradTarget(), Target.None));
+            backend.BinaryBackward(Binary.Add, y.GradValues, x.Values, offset, broadcast, N, C, x.GradTarget(), Target.None));
     }
 
     private static Tensor Apply(Tensor x, Unary f)
     {
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape);
-        tape.Backend.UnaryForward(f, x.Data, x.Count, y.Data);
+        Tensor y = tape.New(x.Shape, x.Type);
+        tape.Backend.UnaryForward(f, x.Values, x.Count, y.Values);
 
         // dx = dy·f'(x)
         return tape.Record(
-            f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Data, y.Data, y.Grad, x.Count, x.GradTarget()), readsOutput: true);
+            f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Values, y.Values, y.GradValues, x.Count, x.GradTarget()),
+            readsOutput: true);
     }
 
     private static Tensor Apply(Tensor a, Binary f, Tensor b)
@@ -131,13 +132,13 @@ public static partial class Ops
         Broadcast broadcast = BroadcastOf(f.ToString(), a.Shape, b.Shape);
 
         Tape tape = a.Tape;
-        Tensor y = tape.New(a.Shape);                            // (N, C)
-        tape.Backend.BinaryForward(f, a.Data, b.Data, broadcast, N, C, y.Data);
+        Tensor y = tape.New(a.Shape, a.Type);                    // (N, C)
+        tape.Backend.BinaryForward(f, a.Values, b.Values, broadcast, N, C, y.Values);
 
         // +: da = dy, db = dy; −: da = dy, db = −dy; ·: da = dy·b, db = dy·a;
         // /: da = dy/b, db = −dy·a/b²; db summed over what b was broadcast to
         return tape.Record(f.ToString(), y, () =>
-            tape.Backend.BinaryBackward(f, y.Grad, a.Data, b.Data, broadcast, N, C, a.GradTarget(), b.GradTarget()));
+            tape.Backend.BinaryBackward(f, y.GradValues, a.Values, b.Values, broadcast, N, C, a.GradTarget(), b.GradTarget()));
     }
 
     private static Broadcast BroadcastOf(string op, Shape a, Shape b)

@@ -10,12 +10,12 @@ public static partial class Ops
         Check.Shape(nameof(SwiGlu), up, gate.Shape);
 
         Tape tape = gate.Tape;
-        Tensor y = tape.New(gate.Shape);
-        tape.Backend.SwiGluForward(gate.Data, up.Data, y.Count, y.Data);
+        Tensor y = tape.New(gate.Shape, gate.Type);
+        tape.Backend.SwiGluForward(gate.Values, up.Values, y.Count, y.Values);
 
         // with σ = sigmoid(gate):  dgate = dy·up·σ·(1 + gate·(1 − σ)),   dup = dy·gate·σ
         return tape.Record(nameof(SwiGlu), y, () =>
-            tape.Backend.SwiGluBackward(y.Grad, gate.Data, up.Data, y.Count, gate.GradTarget(), up.GradTarget()));
+            tape.Backend.SwiGluBackward(y.GradValues, gate.Values, up.Values, y.Count, gate.GradTarget(), up.GradTarget()));
     }
 
     /// <summary>
@@ -28,11 +28,11 @@ public static partial class Ops
         Check.That(nameof(ClampedSwiGlu), limit > 0f, $"the limit is above 0, not {limit}");
 
         Tape tape = gate.Tape;
-        Tensor y = tape.New(gate.Shape);
-        tape.Backend.ClampedSwiGluForward(gate.Data, up.Data, limit, alpha, y.Count, y.Data);
+        Tensor y = tape.New(gate.Shape, gate.Type);
+        tape.Backend.ClampedSwiGluForward(gate.Values, up.Values, limit, alpha, y.Count, y.Values);
 
         // with σ = sigmoid(alpha·g):  dgate = dy·(u + 1)·σ·(1 + alpha·g·(1 − σ)), 0 where gate > limit;  dup = dy·g·σ, 0 where |up| > limit
         return tape.Record(nameof(ClampedSwiGlu), y, () => tape.Backend.ClampedSwiGluBackward(
-            y.Grad, gate.Data, up.Data, limit, alpha, y.Count, gate.GradTarget(), up.GradTarget()));
+            y.GradValues, gate.Values, up.Values, limit, alpha, y.Count, gate.GradTarget(), up.GradTarget()));
     }
 }

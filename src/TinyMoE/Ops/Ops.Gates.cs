@@ -45,6 +45,7 @@ public static partial class Ops
     /// </summary>
     public static Tensor Share(this Tensor x, float least, float scale = 1f)
     {
+        x = x.ToFloat32();
         int C = x.Shape.Last, N = x.Count / C;                   // x (N, C)
 
         Tape tape = x.Tape;

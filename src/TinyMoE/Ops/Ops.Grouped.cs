@@ -26,13 +26,14 @@ public static partial class Ops
     /// &lt; offsets[e+1]. x (N, C), offsets (E+1) from 0; y (E, C).</summary>
     public static Tensor GroupedSum(this Tensor x, Ints offsets, int E)
     {
+        x = x.ToFloat32();
         int C = x.Shape.Last, N = x.Count / C;
         Check.Shape(nameof(GroupedSum), x, (N, C));
         Check.Length(nameof(GroupedSum), offsets, E + 1);
 
         Tape tape = x.Tape;
         Tensor y = tape.New((E, C));
-        tape.Backend.GroupedSum(x.Data, offsets, E, N, C, y.Data);
+        tape.Backend.GroupedSum(x.Values, offsets, E, N, C, y.Data);
 
         // dx[n] = dy[e], zero for unassigned rows
         return tape.Record(nameof(GroupedSum), y, () => tape.Backend.GroupedBroadcast(y.Grad, offsets, E, N, C, x.GradTarget()));

@@ -9,6 +9,11 @@ public static partial class Ops
     /// <summary>y = x·wᵀ + bias. x (..., in), w (out, in), bias (out) or null; y (..., out).</summary>
     public static Tensor Linear(this Tensor x, Tensor w, Tensor? bias = null) => Project(nameof(Linear), x, w, default, bias);
 
+    /// <summary>The same with a result in float32, whatever x is kept in: logits. Where w has no values in bfloat16 the whole product is
+    /// float32, of x widened: a router.</summary>
+    public static Tensor LinearToFloat32(this Tensor x, Tensor w, Tensor? bias = null) =>
+        Project(nameof(LinearToFloat32), x, w, default, bias, result: ElementType.Float32);
+
     /// <summary>y = f(x·wᵀ + bias). x (..., in), w (out, in), bias (out) or null; y (..., out).</summary>
     public static Tensor LinearActivated(this Tensor x, Tensor w, Unary f, Tensor? bias = null) =>
         Project(nameof(LinearActivated), x, w, default, bias, f);
@@ -20,7 +25,8 @@ public static partial class Ops
 
     /// <summary>A linear map, of all rows or (offsets given) of each expert's, and what
     /// follows it in the same pass: nothing, f, or the product with silu(gate).</summary>
-    private static Tensor Project(string op, Tensor x, Tensor w, Ints offsets, Tensor? bias, Unary? f = null, Tensor? gate = null)
+    private static Tensor Project(
+        string op, Tensor x, Tensor w, Ints offsets, Tensor? bias, Unary? f = null, Tensor? gate = null, ElementType? result = null)
     {
         bool grouped = !offsets.IsNone;
         int E = grouped ? w.Shape[0] : 1, inputs = x.Shape.Last, outputs = w.Shape[grouped ? 1 : 0], N = x.Count / inputs;
@@ -39,57 +45,87 @@ public static partial class Ops
 
         Tape tape = x.Tape;
         Backend backend = tape.Backend;
-        Tensor y = tape.New(shape);                                 // (..., outputs)
+        bool narrow = grouped || x.Type == ElementType.Bfloat16;    // which values of w are read
+        Tensor y = tape.New(shape, result ?? x.Type);               // (..., outputs)
         bool isActivated = f is not null || gate is not null;
-        // experts that compute in bfloat16 round what they give as well; those that are only kept so do not
-        ElementType rounding = grouped ? w.Rounding : ElementType.Float32;
+        // experts that compute in bfloat16 round what they give as well; those that are only kept so do not, and memory of 16 bits rounds
+        ElementType rounding = grouped && y.Type == ElementType.Float32 ? w.Rounding : ElementType.Float32;
         // x·wᵀ + bias; where y > 0 tells the slope of ReLU as well
-        Floats z = isActivated && f != Unary.Relu ? tape.Saved(y.Count) : y.Data;
+        Values z = isActivated && f != Unary.Relu ? tape.Saved(y.Count, y.Type) : y.Values;
         Epilogue epilogue = new()
         {
             Bias = bias?.Data ?? default,
             Activation = f ?? Unary.Silu,
-            Gate = gate?.Data ?? default,
-            Activated = isActivated ? y.Data : default,
+            Gate = gate?.Values ?? default,
+            Activated = isActivated ? y.Values : default,
             Precision = rounding,
         };
         if (grouped)
-            backend.GroupedMatMul(x.Data, WeightsOf(w, grouped), offsets, E, N, inputs, outputs, z, epilogue);
+            backend.GroupedMatMul(x.Values, WeightsOf(w, narrow), offsets, E, N, inputs, outputs, z, epilogue);
         else
-            backend.MatMul(x.Data, false, w.Weights, true, 1, N, outputs, inputs, z, epilogue);
+            backend.MatMul(x.Values, false, WeightsOf(w, narrow), true, 1, N, outputs, inputs, z, epilogue);
 
         // dz = dy·f'(z), or dz = dy·silu(gate) and dgate = dy·z·silu'(gate), in the place of dy
         // dx = dz·w,   dw = dzᵀ·x,   dbias = Σ_n dz,   each expert's over its own rows
         return tape.Record(op, y, () =>
         {
-            Floats dz = y.Grad;
-            Weights weights = WeightsOf(w, grouped);
+            Values dz = y.GradValues;
+            Weights weights = WeightsOf(w, grouped || x.Type == ElementType.Bfloat16);
             if (gate is not null)
-                backend.SwiGluBackward(dz, gate.Data, z, y.Count, gate.GradTarget(), dz, rounding);
+                backend.SwiGluBackward(dz, gate.Values, z, y.Count, gate.GradTarget(), dz, rounding);
             else if (f is not null)
-                backend.UnaryBackward(f.Value, z, y.Data, dz, y.Count, dz);
+                backend.UnaryBackward(f.Value, z, y.Values, dz, y.Count, dz);
             if (gate is null && rounding == ElementType.Bfloat16)
-                backend.RoundToBfloat16(dz, y.Count, dz);
+                backend.RoundToBfloat16(dz.Float32, y.Count, dz);
+            bool narrows = x.Type == ElementType.Bfloat16 && weights.Type == ElementType.Bfloat16;
+            using Converted gradient = new(backend, dz, narrows ? ElementType.Bfloat16 : dz.Type); // of logits: rounded once
+            using Converted input = new(backend, x.Values, narrows ? x.Type : ElementType.Float32); // of a router: widened
+            dz = gradient.Values;
 
             if (grouped)
             {
                 backend.GroupedMatMulBackwardInput(dz, weights, offsets, E, N, inputs, outputs, x.GradTarget());
-                backend.GroupedMatMulBackwardWeight(dz, x.Data, offsets, E, N, inputs, outputs, w.GradTarget());
+                backend.GroupedMatMulBackwardWeight(dz, input.Values, offsets, E, N, inputs, outputs, w.GradTarget());
                 if (bias is not null)
                     backend.GroupedSum(dz, offsets, E, N, outputs, bias.GradTarget());
             }
             else
             {
                 backend.MatMul(dz, false, weights, false, 1, N, inputs, outputs, x.GradTarget());
-                backend.MatMul(dz, true, x.Data, false, 1, outputs, inputs, N, w.GradTarget());
+                backend.MatMul(dz, true, input.Values, false, 1, outputs, inputs, N, w.GradTarget());
                 if (bias is not null)
                     backend.SumRows(dz, 1f, N, outputs, bias.GradTarget());
             }
         }, readsOutput: f is not null);
     }
 
-    /// <summary>What a product reads of w: a grouped one the values in bfloat16, where there are any.</summary>
-    private static Weights WeightsOf(Tensor w, bool grouped) => grouped && !w.Bfloat16.IsNone ? w.Bfloat16 : w.Weights;
+    /// <summary>What a product or a lookup reads of w: the values in bfloat16 where they are wanted and there are any.</summary>
+    private static Weights WeightsOf(Tensor w, bool narrow) => narrow && !w.Bfloat16.IsNone ? w.Bfloat16 : w.Weights;
+
+    /// <summary>Values in a type: themselves where they have it, else in scratch until this is disposed.</summary>
+    private readonly ref struct Converted
+    {
+        private readonly Backend backend;
+        private readonly DeviceBuffer? scratch;
+
+        public Converted(Backend backend, Values values, ElementType type)
+        {
+            (this.backend, Values) = (backend, values);
+            if (values.Type == type)
+                return;
+            scratch = backend.Pool.Rent(type.BytesOf(values.Length), "values converted");
+            Values = Values.At(scratch.Address, values.Length, type);
+            backend.Convert(values, values.Length, Values);
+        }
+
+        public Values Values { get; }
+
+        public void Dispose()
+        {
+            if (scratch is not null)
+                backend.Pool.Return(scratch);
+        }
+    }
 
     /// <summary>y = op(a)·op(b), op = transpose where the flag says. a (rows, inner), b (inner,
     /// columns), y (rows, columns); of rank 3, one product for each of the first dimension.</summary>
@@ -105,20 +141,22 @@ public static partial class Ops
 
         Tape tape = a.Tape;
         Backend backend = tape.Backend;
-        Tensor y = tape.New(rank == 3 ? (batch, rows, columns) : (rows, columns));
-        backend.MatMul(a.Data, transposeA, b.Weights, transposeB, batch, rows, columns, inner, y.Data);
+        bool narrow = a.Type == ElementType.Bfloat16;
+        Tensor y = tape.New(rank == 3 ? (batch, rows, columns) : (rows, columns), a.Type);
+        backend.MatMul(a.Values, transposeA, WeightsOf(b, narrow), transposeB, batch, rows, columns, inner, y.Values);
 
         // d op(a) = dy·op(b)ᵀ,   d op(b) = op(a)ᵀ·dy;   of a transposed operand both sides transposed: da = op(b)·dyᵀ,   db = dyᵀ·op(a)
         return tape.Record(nameof(MatMul), y, () =>
         {
+            Weights weights = WeightsOf(b, a.Type == ElementType.Bfloat16);
             if (transposeA)
-                backend.MatMul(b.Weights.Float32, transposeB, y.Grad, true, batch, inner, rows, columns, a.GradTarget());
+                backend.MatMul(weights.Values, transposeB, y.GradValues, true, batch, inner, rows, columns, a.GradTarget());
             else
-                backend.MatMul(y.Grad, false, b.Weights, !transposeB, batch, rows, inner, columns, a.GradTarget());
+                backend.MatMul(y.GradValues, false, weights, !transposeB, batch, rows, inner, columns, a.GradTarget());
             if (transposeB)
-                backend.MatMul(y.Grad, true, a.Data, transposeA, batch, columns, inner, rows, b.GradTarget());
+                backend.MatMul(y.GradValues, true, a.Values, transposeA, batch, columns, inner, rows, b.GradTarget());
             else
-                backend.MatMul(a.Data, !transposeA, y.Grad, false, batch, inner, columns, rows, b.GradTarget());
+                backend.MatMul(a.Values, !transposeA, y.GradValues, false, batch, inner, columns, rows, b.GradTarget());
         });
     }
 }

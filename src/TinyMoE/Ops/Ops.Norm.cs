@@ -12,13 +12,13 @@ public static partial class Ops
         Check.Shape(nameof(RmsNorm), w, C);
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape);                            // (N, C)
+        Tensor y = tape.New(x.Shape, x.Type);                    // (N, C)
         Floats r = tape.Saved(N);                                // (N)
-        tape.Backend.RmsNormForward(x.Data, default, w.Data, N, C, eps, default, y.Data, r);
+        tape.Backend.RmsNormForward(x.Values, default, w.Data, N, C, eps, default, y.Values, r);
 
         // with x̂ = x·r:  dx = r·(dy·w − x̂·mean(dy·w·x̂)),   dw = Σ_n dy·x̂
         return tape.Record(nameof(RmsNorm), y, () =>
-            tape.Backend.RmsNormBackward(y.Grad, default, x.Data, w.Data, r, N, C, x.GradTarget(), Target.None, w.GradTarget()));
+            tape.Backend.RmsNormBackward(y.GradValues, default, x.Values, w.Data, r, N, C, x.GradTarget(), Target.None, w.GradTarget()));
     }
 
     /// <summary>Sum = x + branch and Y = RmsNorm(Sum), a residual connection with the norm that follows it, in
@@ -30,16 +30,16 @@ public static partial class Ops
         Check.Shape(nameof(AddRmsNorm), w, C);
 
         Tape tape = x.Tape;
-        Floats branchData = branch.Data;
+        Values branchValues = branch.Values;
         ResidualSum sum = new(x, branch);
-        Tensor s = sum.Value, y = tape.New(x.Shape);             // (N, C)
+        Tensor s = sum.Value, y = tape.New(x.Shape, x.Type);     // (N, C)
         Floats r = tape.Saved(N);                                // (N)
-        tape.Backend.RmsNormForward(x.Data, branchData, w.Data, N, C, eps, s.Data, y.Data, r);
+        tape.Backend.RmsNormForward(x.Values, branchValues, w.Data, N, C, eps, s.Values, y.Values, r);
 
         // with ŝ = s·r:  dx = dbranch = ds + r·(dy·w − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ
         return (s, tape.Record(nameof(AddRmsNorm), y, () =>
             tape.Backend.RmsNormBackward(
-                y.Grad, sum.TakeGrad(), s.Data, w.Data, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget())));
+                y.GradValues, sum.TakeGrad(), s.Values, w.Data, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget())));
     }
 
     /// <summary>y = (x − mean)·r·w + b with r = 1/√(var + eps), over the last
@@ -52,13 +52,14 @@ public static partial class Ops
             Check.Shape(nameof(LayerNorm), b, C);
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape);                            // (N, C)
+        Tensor y = tape.New(x.Shape, x.Type);                    // (N, C)
         Floats mean = tape.Saved(N), r = tape.Saved(N);          // (N)
-        tape.Backend.LayerNormForward(x.Data, default, w.Data, b?.Data ?? default, N, C, eps, default, y.Data, mean, r);
+        tape.Backend.LayerNormForward(x.Values, default, w.Data, b?.Data ?? default, N, C, eps, default, y.Values, mean, r);
 
         // with x̂ = (x − mean)·r:  dx = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)),   dw = Σ_n dy·x̂,   db = Σ_n dy
         return tape.Record(nameof(LayerNorm), y, () => tape.Backend.LayerNormBackward(
-            y.Grad, default, x.Data, w.Data, mean, r, N, C, x.GradTarget(), Target.None, w.GradTarget(), b?.GradTarget() ?? Target.None));
+            y.GradValues, default, x.Values, w.Data, mean, r, N, C, x.GradTarget(), Target.None, w.GradTarget(),
+            b?.GradTarget() ?? Target.None));
     }
 
     /// <summary>Sum = x + branch and Y = LayerNorm(Sum) in one pass. x, branch,
@@ -72,15 +73,15 @@ public static partial class Ops
             Check.Shape(nameof(AddLayerNorm), b, C);
 
         Tape tape = x.Tape;
-        Floats branchData = branch.Data;
+        Values branchValues = branch.Values;
         ResidualSum sum = new(x, branch);
-        Tensor s = sum.Value, y = tape.New(x.Shape);             // (N, C)
+        Tensor s = sum.Value, y = tape.New(x.Shape, x.Type);     // (N, C)
         Floats mean = tape.Saved(N), r = tape.Saved(N);          // (N)
-        tape.Backend.LayerNormForward(x.Data, branchData, w.Data, b?.Data ?? default, N, C, eps, s.Data, y.Data, mean, r);
+        tape.Backend.LayerNormForward(x.Values, branchValues, w.Data, b?.Data ?? default, N, C, eps, s.Values, y.Values, mean, r);
 
         // with ŝ = (s − mean)·r:  dx = dbranch = ds + r·(dy·w − mean(dy·w) − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ,   db = Σ_n dy
         return (s, tape.Record(nameof(AddLayerNorm), y, () => tape.Backend.LayerNormBackward(
-            y.Grad, sum.TakeGrad(), s.Data, w.Data, mean, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget(),
+            y.GradValues, sum.TakeGrad(), s.Values, w.Data, mean, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget(),
             b?.GradTarget() ?? Target.None)));
     }
 
@@ -102,8 +103,8 @@ public static partial class Ops
                     return;
 
                 // dx = ds,   dbranch = ds
-                tape.Backend.Affine(s.Grad, 1f, 0f, s.Count, x.GradTarget());
-                tape.Backend.Affine(s.Grad, 1f, 0f, s.Count, branch.GradTarget());
+                tape.Backend.Affine(s.GradValues, 1f, 0f, s.Count, x.GradTarget());
+                tape.Backend.Affine(s.GradValues, 1f, 0f, s.Count, branch.GradTarget());
             });
         }
 
@@ -111,10 +112,10 @@ public static partial class Ops
         public Tensor Value { get; }
 
         /// <summary>The gradient that others gave the sum, empty when none did; the caller passes it on.</summary>
-        public Floats TakeGrad()
+        public Values TakeGrad()
         {
             taken = true;
-            return Value.HasGrad ? Value.Grad : default;
+            return Value.HasGrad ? Value.GradValues : default;
         }
     }
 }

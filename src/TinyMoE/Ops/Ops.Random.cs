@@ -16,16 +16,17 @@ public static partial class Ops
             return x;
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape);
-        tape.Backend.Dropout(x.Data, in kept, x.Count, y.Data);
+        Tensor y = tape.New(x.Shape, x.Type);
+        tape.Backend.Dropout(x.Values, in kept, x.Count, y.Values);
 
         // dx = dy where x was kept, scaled alike: the same random numbers again
-        return tape.Record(nameof(Dropout), y, () => tape.Backend.Dropout(y.Grad, in kept, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Dropout), y, () => tape.Backend.Dropout(y.GradValues, in kept, x.Count, x.GradTarget()));
     }
 
     /// <summary>x·u with u uniform in [1 − width, 1 + width] (Fedus et al. 2021).</summary>
     public static Tensor Jitter(this Tensor x, float width, RandomKey key)
     {
+        x = x.ToFloat32();
         Tape tape = x.Tape;
         Tensor y = tape.New(x.Shape);
         tape.Backend.Jitter(x.Data, width, key, x.Count, y.Data);

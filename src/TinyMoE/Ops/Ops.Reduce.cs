@@ -27,6 +27,7 @@ public static partial class Ops
     {
         int C = x.Shape.Last, N = C == 0 ? 0 : x.Count / C;      // x (N, C)
 
+        x = x.ToFloat32();
         Tape tape = x.Tape;
         Tensor y = tape.New(C);                                  // (C)
         tape.Backend.SumRows(x.Data, scale, N, C, y.Data);
@@ -39,6 +40,7 @@ public static partial class Ops
     {
         int N = shape.Count;                                     // x (N, C)
 
+        x = x.ToFloat32();
         Tape tape = x.Tape;
         Tensor y = tape.New(shape);                              // (N)
         tape.Backend.SumColumns(x.Data, scale, N, C, y.Data);

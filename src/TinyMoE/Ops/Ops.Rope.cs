@@ -15,12 +15,13 @@ public static partial class Ops
     public static Tensor Rope(this Tensor x, Floats cos, Floats sin, int start = 0, int size = 0, bool interleaved = false)
     {
         Rotation rotation = new(x, cos, sin, start, size, interleaved);
-        Floats values = x.Data;
+        Values values = x.Values;
         Tensor y = x.Tape.NewOver(x);
-        rotation.Turn(values, default, KvHeads: 0, inverse: false, y.Data, Target.None);
+        rotation.Turn(values, default, KvHeads: 0, inverse: false, y.Values, Target.None);
 
         // a rotation's transpose is the rotation back
-        return x.Tape.Record(nameof(Rope), y, () => rotation.Turn(y.Grad, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
+        return x.Tape.Record(
+            nameof(Rope), y, () => rotation.Turn(y.GradValues, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
     }
 
     /// <summary>Turns queries and keys in one pass. q, result (B, T, H, D), k, result (B, T, KvHeads, D). Uses both up.</summary>
@@ -33,7 +34,7 @@ public static partial class Ops
         Check.Shape(nameof(Rope), k, (q.Shape[0], q.Shape[1], KvHeads, q.Shape[3]));
 
         Tape tape = q.Tape;
-        (Floats queries, Floats keys) = (q.Data, k.Data);
+        (Values queries, Values keys) = (q.Values, k.Values);
         bool turned = false;
 
         // Two nodes: backward comes to the one of the keys first, which turns both
@@ -42,15 +43,16 @@ public static partial class Ops
         tape.Record(nameof(Rope), yq, () =>
         {
             if (!turned)
-                rotation.Turn(yq.Grad, default, KvHeads, inverse: true, q.GradTarget(), Target.None);
+                rotation.Turn(yq.GradValues, default, KvHeads, inverse: true, q.GradTarget(), Target.None);
         });
         Tensor yk = tape.NewOver(k);
-        rotation.Turn(queries, keys, KvHeads, inverse: false, yq.Data, yk.Data);
+        rotation.Turn(queries, keys, KvHeads, inverse: false, yq.Values, yk.Values);
         return (yq, tape.Record(nameof(Rope), yk, () =>
         {
             turned = yq.HasGrad;
             rotation.Turn(
-                turned ? yq.Grad : default, yk.Grad, KvHeads, inverse: true, turned ? q.GradTarget() : Target.None, k.GradTarget());
+                turned ? yq.GradValues : default, yk.GradValues, KvHeads, inverse: true, turned ? q.GradTarget() : Target.None,
+                k.GradTarget());
         }));
     }
 
@@ -75,7 +77,7 @@ public static partial class Ops
             sizes = new RopeSizes(x.Shape[0], T, x.Shape[2], KvHeads: 0, D, turned, start, interleaved);
         }
 
-        public void Turn(Floats q, Floats k, int KvHeads, bool inverse, Target yq, Target yk) =>
+        public void Turn(Values q, Values k, int KvHeads, bool inverse, Target yq, Target yk) =>
             backend.Rope(q, k, cos, sin, sizes with { KvHeads = KvHeads }, inverse, yq, yk);
     }
 }

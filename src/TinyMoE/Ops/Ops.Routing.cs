@@ -27,6 +27,7 @@ public static partial class Ops
     /// </summary>
     public static Tensor Route(this Tensor logits, int K, bool overAll, out RoutingPlan plan)
     {
+        logits = logits.ToFloat32();
         int E = logits.Shape.Last, N = logits.Count / E, rows = N * K;
         Check.That(nameof(Route), K >= 1 && K <= E, $"K is 1 to {E} (the experts), not {K}");
 
@@ -67,6 +68,7 @@ public static partial class Ops
     /// <summary>y[n, k] = x[n, columns[n, k]]. x (N, E), columns (N·K), y (N, K).</summary>
     public static Tensor SelectColumns(this Tensor x, Ints columns, int K)
     {
+        x = x.ToFloat32();
         int E = x.Shape.Last, N = x.Count / E;
         Check.Length(nameof(SelectColumns), columns, N * K);
 
@@ -82,6 +84,7 @@ public static partial class Ops
     /// <summary>y[n, e] = Σ over k with columns[n, k] = e of x[n, k], zero elsewhere. x (N, K), columns (N·K), y (N, E).</summary>
     public static Tensor ScatterColumns(this Tensor x, Ints columns, int E)
     {
+        x = x.ToFloat32();
         int K = x.Shape.Last, N = x.Count / K;
         Check.Length(nameof(ScatterColumns), columns, N * K);
 

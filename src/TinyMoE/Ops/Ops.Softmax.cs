@@ -7,6 +7,7 @@ public static partial class Ops
     /// <summary>Softmax over the last dimension. x (..., C).</summary>
     public static Tensor Softmax(this Tensor x)
     {
+        x = x.ToFloat32();
         int C = x.Shape.Last, N = x.Count / C;                   // x (N, C)
 
         Tape tape = x.Tape;
@@ -20,6 +21,7 @@ public static partial class Ops
     /// <summary>log Σ exp(x) over the last dimension. x (..., C); result (..., 1).</summary>
     public static Tensor LogSumExp(this Tensor x)
     {
+        x = x.ToFloat32();
         int C = x.Shape.Last, N = x.Count / C;                   // x (N, C)
 
         Tape tape = x.Tape;
@@ -37,6 +39,7 @@ public static partial class Ops
     /// </summary>
     public static Tensor CrossEntropy(this Tensor logits, Ints targets)
     {
+        logits = logits.ToFloat32();
         int V = logits.Shape.Last, N = logits.Count / V;         // logits (N, V)
         Check.Length(nameof(CrossEntropy), targets, N);
 
@@ -54,6 +57,7 @@ public static partial class Ops
     /// is 1, all without one. logits (N, E), mask (N, 1) of 1 and 0, result (1).</summary>
     public static Tensor ZLoss(this Tensor logits, float scale, Tensor? mask = null)
     {
+        logits = logits.ToFloat32();
         int E = logits.Shape.Last, N = logits.Count / E;         // logits (N, E)
         if (mask is not null)
             Check.Count(nameof(ZLoss), mask, N);

@@ -14,16 +14,16 @@ public static partial class Ops
         int N = x.Count / C;                                     // x (N, C)
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape.WithLast(count));           // (N, count)
-        tape.Backend.CopyColumns(x.Data, C, start, N, count, count, 0, y.Data);
+        Tensor y = tape.New(x.Shape.WithLast(count), x.Type);    // (N, count)
+        tape.Backend.CopyColumns(x.Values, C, start, N, count, count, 0, y.Values);
 
         // dx[n, start + c] = dy[n, c], zero elsewhere
         return tape.Record(nameof(SliceColumns), y, () =>
         {
             Target dx = x.GradTarget();
             if (!dx.IsNone && !dx.Adds)
-                tape.Backend.Fill(dx.View, 0f);
-            tape.Backend.CopyColumns(y.Grad, count, 0, N, count, C, start, dx with { Adds = true });
+                tape.Backend.Fill(dx.Values, 0f);
+            tape.Backend.CopyColumns(y.GradValues, count, 0, N, count, C, start, dx with { Adds = true });
         });
     }
 
@@ -36,15 +36,15 @@ public static partial class Ops
         int N = widthA == 0 ? 0 : a.Count / widthA;              // a (N, widthA), b (N, widthB)
 
         Tape tape = a.Tape;
-        Tensor y = tape.New(a.Shape.WithLast(width));           // (N, width)
-        tape.Backend.CopyColumns(a.Data, widthA, 0, N, widthA, width, 0, y.Data);
-        tape.Backend.CopyColumns(b.Data, widthB, 0, N, widthB, width, widthA, y.Data);
+        Tensor y = tape.New(a.Shape.WithLast(width), a.Type);    // (N, width)
+        tape.Backend.CopyColumns(a.Values, widthA, 0, N, widthA, width, 0, y.Values);
+        tape.Backend.CopyColumns(b.Values, widthB, 0, N, widthB, width, widthA, y.Values);
 
         // da, db = their columns of dy
         return tape.Record(nameof(ConcatColumns), y, () =>
         {
-            tape.Backend.CopyColumns(y.Grad, width, 0, N, widthA, widthA, 0, a.GradTarget());
-            tape.Backend.CopyColumns(y.Grad, width, widthA, N, widthB, widthB, 0, b.GradTarget());
+            tape.Backend.CopyColumns(y.GradValues, width, 0, N, widthA, widthA, 0, a.GradTarget());
+            tape.Backend.CopyColumns(y.GradValues, width, widthA, N, widthB, widthB, 0, b.GradTarget());
         });
     }
 
@@ -60,15 +60,15 @@ public static partial class Ops
         int times = rows / N;                                    // a (N·times, widthA), b (N, widthB)
 
         Tape tape = a.Tape;
-        Tensor y = tape.New(a.Shape.WithLast(width));            // (N·times, width)
-        tape.Backend.CopyColumns(a.Data, widthA, 0, rows, widthA, width, 0, y.Data);
-        tape.Backend.RepeatRows(b.Data, N, widthB, times, width, widthA, y.Data);
+        Tensor y = tape.New(a.Shape.WithLast(width), a.Type);    // (N·times, width)
+        tape.Backend.CopyColumns(a.Values, widthA, 0, rows, widthA, width, 0, y.Values);
+        tape.Backend.RepeatRows(b.Values, N, widthB, times, width, widthA, y.Values);
 
         // da = its columns of dy,   db[n] = Σ_i of the rows i that share it: the other columns of dy[i]
         return tape.Record(nameof(ConcatShared), y, () =>
         {
-            tape.Backend.CopyColumns(y.Grad, width, 0, rows, widthA, widthA, 0, a.GradTarget());
-            tape.Backend.SumRepeatedRows(y.Grad, width, widthA, N, widthB, times, b.GradTarget());
+            tape.Backend.CopyColumns(y.GradValues, width, 0, rows, widthA, widthA, 0, a.GradTarget());
+            tape.Backend.SumRepeatedRows(y.GradValues, width, widthA, N, widthB, times, b.GradTarget());
         });
     }
 
@@ -81,12 +81,12 @@ public static partial class Ops
             return x;
 
         Tape tape = x.Tape;
-        Tensor y = tape.New(x.Shape.WithLast(width));            // (N, width)
-        tape.Backend.Fill(y.Data, 0f);
-        tape.Backend.CopyColumns(x.Data, C, 0, N, C, width, 0, y.Data);
+        Tensor y = tape.New(x.Shape.WithLast(width), x.Type);    // (N, width)
+        tape.Backend.Fill(y.Values, 0f);
+        tape.Backend.CopyColumns(x.Values, C, 0, N, C, width, 0, y.Values);
 
         // dx = its columns of dy
         return tape.Record(
-            nameof(PadColumns), y, () => tape.Backend.CopyColumns(y.Grad, width, 0, N, C, C, 0, x.GradTarget()));
+            nameof(PadColumns), y, () => tape.Backend.CopyColumns(y.GradValues, width, 0, N, C, C, 0, x.GradTarget()));
     }
 }

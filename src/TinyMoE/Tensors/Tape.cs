@@ -32,17 +32,21 @@ public sealed class Tape : IDisposable
     public string Scope { get; set; } = "";
 
     /// <summary>A new activation, contents undefined; it belongs to the node that the next <see cref="Record"/> makes.</summary>
-    public Tensor New(Shape shape) => new(this, shape, Saved(shape.Count), wantsGrad: Recording, isActivation: true);
+    public Tensor New(Shape shape, ElementType type = ElementType.Float32) =>
+        new(this, shape, Saved(shape.Count, type), wantsGrad: Recording, isActivation: true);
 
     /// <summary>
     /// A new activation like <paramref name="x"/> in x's own memory, for an op that works in place and whose backward
     /// reads neither values nor gradient of x. It uses x up: reading x's values from then on throws. Where the memory
     /// is not free to take (x is no activation, or its own backward reads it) the new one has its own, and x stays.
     /// </summary>
-    public Tensor NewOver(Tensor x) => x.CanBeTakenOver ? new Tensor(x) : New(x.Shape);
+    public Tensor NewOver(Tensor x) => x.CanBeTakenOver ? new Tensor(x) : New(x.Shape, x.Type);
 
     /// <summary>Memory that a backward needs; it belongs to the node that the next <see cref="Record"/> makes.</summary>
     public Floats Saved(int count) => Rent<float>(count, ref pending);
+
+    /// <summary>The same, in an element type.</summary>
+    public Values Saved(int count, ElementType type) => Rent(count, type, ref pending);
 
     /// <summary>Indices (a plan, a batch); they live as long as the tape.</summary>
     public Ints Ints(int count) => Rent<int>(count, ref kept);
@@ -68,7 +72,7 @@ public sealed class Tape : IDisposable
     public Tensor Variable(Shape shape, ReadOnlySpan<float> values) => Leaf(shape, values, wantsGrad: true);
 
     /// <summary>Values that somebody else owns (a cache), with no gradient.</summary>
-    internal Tensor Borrow(Shape shape, Floats data) => new(this, shape, data, wantsGrad: false);
+    internal Tensor Borrow(Shape shape, Values values) => new(this, shape, values, wantsGrad: false);
 
     /// <summary><paramref name="x"/> itself with a copy in bfloat16, which grouped
     /// products read in its place; it lives as long as the tape.</summary>
@@ -151,7 +155,7 @@ public sealed class Tape : IDisposable
         {
             if (node.Output.IsUsedUp)
                 continue; // the op that took its memory over is on the tape as well
-            foreach (float value in Backend.Read(node.Output.Data))
+            foreach (float value in Backend.ReadWide(node.Output.Values))
             {
                 if (!float.IsFinite(value))
                     return node.Scope.Length > 0 ? $"{node.Op} in {node.Scope}" : node.Op;
@@ -172,7 +176,7 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>Memory for an activation's gradient; it goes with the node that made the activation, or with the tape for a leaf.</summary>
-    internal Floats RentGrad(Tensor tensor) => Rent<float>(tensor.Count, ref tensor.Owned.IsEmpty ? ref kept : ref tensor.Owned);
+    internal Values RentGrad(Tensor tensor) => Rent(tensor.Count, tensor.Type, ref tensor.Owned.IsEmpty ? ref kept : ref tensor.Owned);
 
     private Tensor Leaf(Shape shape, ReadOnlySpan<float> values, bool wantsGrad)
     {
@@ -190,6 +194,9 @@ public sealed class Tape : IDisposable
         Backend.Write(values, view);
         return view;
     }
+
+    private Values Rent(int count, ElementType type, ref BufferChain owner) =>
+        type == ElementType.Float32 ? Rent<float>(count, ref owner) : Rent<ushort>(count, ref owner);
 
     private View<T> Rent<T>(int count, ref BufferChain owner)
         where T : unmanaged

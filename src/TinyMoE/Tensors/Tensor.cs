@@ -4,8 +4,8 @@ using TinyMoE.Memory;
 namespace TinyMoE.Tensors;
 
 /// <summary>
-/// Float32 values, contiguous and row-major, in device memory, with the gradient of the loss by them once backward has been there.
-/// An activation rides on a <see cref="Tape"/>; a parameter has none.
+/// Values, contiguous and row-major, in device memory, with the gradient of the loss by them once backward has been there, both in the
+/// same element type: float32, or, of activations, bfloat16. An activation rides on a <see cref="Tape"/>; a parameter has none.
 /// </summary>
 public class Tensor
 {
@@ -13,6 +13,7 @@ public class Tensor
     private readonly Tensor? origin; // a reshaped tensor shares memory and gradient with its origin
     private readonly Tensor? below;  // whose memory this one took over: it owns values and gradient of both
     private readonly bool isActivation;
+    private readonly bool isNarrow; // kept in bfloat16; in one byte, for there are many tensors
     private nint valuesAddress;
     private nint gradAddress;        // 0 until a backward asks for it
     private bool gradWritten;
@@ -20,14 +21,15 @@ public class Tensor
     /// <summary>The memory that goes back to the pool with the node that made this activation; none for a leaf.</summary>
     internal BufferChain Owned;
 
-    internal Tensor(Tape? tape, Shape shape, Floats data, bool wantsGrad, bool isActivation = false)
+    internal Tensor(Tape? tape, Shape shape, Values values, bool wantsGrad, bool isActivation = false)
     {
-        (this.tape, Shape, valuesAddress, WantsGrad, this.isActivation) = (tape, shape, data.Address, wantsGrad, isActivation);
+        (this.tape, Shape, valuesAddress, isNarrow, WantsGrad, this.isActivation) =
+            (tape, shape, values.Address, values.Type == ElementType.Bfloat16, wantsGrad, isActivation);
     }
 
     /// <summary>An activation in the memory of <paramref name="below"/>, which it uses up.</summary>
     internal Tensor(Tensor below)
-        : this(below.tape, below.Shape, below.Data, below.WantsGrad, isActivation: true)
+        : this(below.tape, below.Shape, below.Values, below.WantsGrad, isActivation: true)
     {
         this.below = below.origin ?? below;
         this.below.IsUsedUp = true;
@@ -35,7 +37,8 @@ public class Tensor
 
     private protected Tensor(Tensor origin, Shape shape)
     {
-        (this.origin, tape, Shape, valuesAddress, WantsGrad) = (origin, origin.tape, shape, origin.valuesAddress, origin.WantsGrad);
+        (this.origin, tape, Shape, valuesAddress, isNarrow, WantsGrad) =
+            (origin, origin.tape, shape, origin.valuesAddress, origin.isNarrow, origin.WantsGrad);
     }
 
     /// <summary>The sizes.</summary>
@@ -44,22 +47,30 @@ public class Tensor
     /// <summary>Number of elements.</summary>
     public int Count => Shape.Count;
 
-    /// <summary>The values.</summary>
+    /// <summary>How values and gradient are kept.</summary>
+    public ElementType Type => isNarrow ? ElementType.Bfloat16 : ElementType.Float32;
+
+    /// <summary>The values, in <see cref="Type"/>.</summary>
     /// <exception cref="InvalidOperationException">They are gone: another op took their
     /// memory over (<see cref="Tape.NewOver"/>), or backward has passed.</exception>
-    public Floats Data => (origin ?? this).IsUsedUp
+    public Values Values => (origin ?? this).IsUsedUp
         ? throw new InvalidOperationException(
             $"The values of this tensor {Shape} are gone: an op that works in place has used them up, or backward has passed.")
-        : new Floats(valuesAddress, Count);
+        : Values.At(valuesAddress, Count, Type);
+
+    /// <summary>The values of a tensor in float32.</summary>
+    /// <exception cref="InvalidOperationException">They are gone (see <see cref="Values"/>), or in bfloat16: an op that has no kernel for
+    /// these begins with <c>ToFloat32()</c>.</exception>
+    public Floats Data => Values.Float32;
 
     /// <summary>The values rounded to bfloat16, which grouped products read in their place; empty: none, they read float32.</summary>
-    internal virtual Bfloat16s Bfloat16 => default;
+    internal virtual Bfloat16s Bfloat16 => origin?.Bfloat16 ?? default;
 
     /// <summary>What grouped products with these weights round their results and gradients to; they are kept in float32.</summary>
     internal virtual ElementType Rounding => Bfloat16.IsNone ? ElementType.Float32 : ElementType.Bfloat16;
 
-    /// <summary>What dense products and lookups read: the values in float32, or, where there are only those, in bfloat16.</summary>
-    internal virtual Weights Weights => origin?.Weights ?? (Bfloat16.IsNone || !Data.IsNone ? Data : Bfloat16);
+    /// <summary>What dense products and lookups read: the values as they are, of a parameter those in float32 if it has any.</summary>
+    internal virtual Weights Weights => origin?.Weights ?? (Bfloat16.IsNone || !Values.IsNone ? Values : Bfloat16);
 
     /// <summary>Whether backward should compute this tensor's gradient.</summary>
     public bool WantsGrad { get; protected set; }
@@ -81,10 +92,14 @@ public class Tensor
     /// <summary>Whether some backward has written the gradient.</summary>
     public bool HasGrad => origin?.HasGrad ?? gradWritten;
 
-    /// <summary>The gradient of the loss by this tensor.</summary>
+    /// <summary>The gradient of the loss by this tensor, which is in float32.</summary>
+    /// <exception cref="InvalidOperationException">No backward has written it, or it is in bfloat16.</exception>
+    public Floats Grad => GradValues.Float32;
+
+    /// <summary>The gradient, in <see cref="Type"/>.</summary>
     /// <exception cref="InvalidOperationException">No backward has written it.</exception>
-    public Floats Grad => origin?.Grad
-        ?? (gradWritten ? new Floats(gradAddress, Count)
+    public Values GradValues => origin?.GradValues
+        ?? (gradWritten ? Values.At(gradAddress, Count, Type)
             : throw new InvalidOperationException("This tensor has no gradient: no backward has reached it."));
 
     /// <summary>
@@ -97,7 +112,7 @@ public class Tensor
             return origin.GradTarget();
         if (!WantsGrad)
             return Target.None;
-        Target target = new(new Floats(GradMemory(), Count), Adds: gradWritten);
+        Target target = new(Values.At(GradMemory(), Count, Type), Adds: gradWritten);
         gradWritten = true;
         return target;
     }
@@ -110,8 +125,8 @@ public class Tensor
         return new Tensor(origin ?? this, shape);
     }
 
-    /// <summary>The values on the host; waits for the device.</summary>
-    public float[] ToArray() => Tape.Backend.Read(Data);
+    /// <summary>The values on the host, in float32; waits for the device.</summary>
+    public float[] ToArray() => Tape.Backend.ReadWide(Values);
 
     /// <summary>The value of a one-element tensor on the host; waits for the device.</summary>
     public float Item() => Count == 1 ? ToArray()[0] : throw new InvalidOperationException($"Item() needs one element, not {Shape}.");

@@ -19,6 +19,12 @@ internal static class ResumeNotes
             yield break;
         }
 
+        if (before.Precision != now.Precision)
+        {
+            yield return $"the run computes in {NameOf(now.Precision)} now (train.precision), not in {NameOf(before.Precision)}; "
+                + "weights and moments are float32 in either";
+        }
+
         int next = done + 1;
         (float old, float rate) = (Schedule.LearningRate(before, next), Schedule.LearningRate(now, next));
         if (old != rate)
@@ -28,4 +34,6 @@ internal static class ResumeNotes
                 + "and after its end its last rate";
         }
     }
+
+    private static string NameOf(TrainPrecision precision) => precision.ToString().ToLowerInvariant();
 }

@@ -27,6 +27,15 @@ public sealed class TrainingTests
     public void OneStep_OfPreset_GivesTheLossesAndWeightsOfTheCpu(string name) => CompareSteps(Small(TestModels.Named(name)), steps: 1);
 
     [CudaTheory]
+    [InlineData("mixtral-tiny")]
+    [InlineData("noisy")]
+    [InlineData("latent")]
+    [InlineData("switch-head")]
+    [InlineData("gpt-oss")]
+    public void FiveSteps_AllInBfloat16_FollowTheLossesOfTheCpu(string name) =>
+        CompareSteps(Small(TestModels.Named(name)).InBfloat16(), steps: 5, lossTolerance: 5e-3);
+
+    [CudaTheory]
     [MemberData(nameof(Routers))]
     public void TwoSteps_OfEveryRouter_GiveTheLossesAndWeightsOfTheCpu(string router) => CompareSteps(RouterModels.Of(router), steps: 2);
 
@@ -89,28 +98,30 @@ public sealed class TrainingTests
     }
 
     /// <summary>Trains on both devices and compares every loss of every step, and the weights at the end.</summary>
-    private static void CompareSteps(RunConfig config, int steps)
+    private static void CompareSteps(RunConfig config, int steps, double? lossTolerance = null)
     {
         using TemporaryFolder folder = new();
         using CpuBackend cpu = new(2);
         using CudaBackend cuda = TestDevice.NewBackend();
         List<StepReport> expected = Train(cpu, config, folder["cpu"], steps), actual = Train(cuda, config, folder["cuda"], steps);
-        AssertSameLosses(expected, actual);
+        AssertSameLosses(expected, actual, lossTolerance ?? LossTolerance);
+        if (lossTolerance is not null)
+            return; // where values are rounded, a sum in another order is another weight here and there
 
         using Decoder a = Checkpoints.Model(folder["cpu/last"], cpu), b = Checkpoints.Model(folder["cuda/last"], cpu);
         double largestUpdate = steps * config.Train.LearningRate;
         AssertNear(a.Weights(), b.Weights(), 0.05 * largestUpdate, "weight");
     }
 
-    private static void AssertSameLosses(List<StepReport> expected, List<StepReport> actual)
+    private static void AssertSameLosses(List<StepReport> expected, List<StepReport> actual, double tolerance = LossTolerance)
     {
         Assert.Equal(expected.Count, actual.Count);
         foreach ((StepReport a, StepReport b) in expected.Zip(actual))
         {
             Assert.Equal(a.Losses.Keys, b.Losses.Keys);
             foreach ((string name, float loss) in a.Losses)
-                AssertNear(loss, b.Losses[name], LossTolerance * Math.Max(1, Math.Abs(loss)), $"step {a.Step}: {name}");
-            AssertNear(a.GradientNorm, b.GradientNorm, 1e-3 * a.GradientNorm, $"step {a.Step}: the gradient's norm");
+                AssertNear(loss, b.Losses[name], tolerance * Math.Max(1, Math.Abs(loss)), $"step {a.Step}: {name}");
+            AssertNear(a.GradientNorm, b.GradientNorm, 10 * tolerance * a.GradientNorm, $"step {a.Step}: the gradient's norm");
         }
     }
 

@@ -1,3 +1,5 @@
+using TinyMoE.Memory;
+using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
@@ -8,7 +10,8 @@ namespace TinyMoE.Tests.Ops;
 /// <param name="Low">Smallest value.</param>
 /// <param name="High">Largest value.</param>
 /// <param name="WantsGrad">False for a constant: no gradient is asked for or checked.</param>
-public sealed record Operand(Shape Shape, double Low = -1, double High = 1, bool WantsGrad = true)
+/// <param name="IsRounded">Whether its values are rounded to bfloat16.</param>
+public sealed record Operand(Shape Shape, double Low = -1, double High = 1, bool WantsGrad = true, bool IsRounded = false)
 {
     public static implicit operator Operand(int size) => new((Shape)size);
 
@@ -46,8 +49,29 @@ public sealed record OpCase(
         {
             Philox random = new(new RandomKey(seed, RandomPurpose.Other, Step: i));
             IEnumerable<double> draws = Enumerable.Range(0, input.Shape.Count).Select(j => (double)random.Uniform(j));
-            return draws.Select(draw => (float)(input.Low + (input.High - input.Low) * draw)).ToArray();
+            IEnumerable<float> values = draws.Select(draw => (float)(input.Low + (input.High - input.Low) * draw));
+            return values.Select(value => input.IsRounded ? Bfloat16Tests.Round(value) : value).ToArray();
         })];
+    }
+
+    /// <summary>
+    /// The same op on activations in bfloat16, and on weights that have values in bfloat16 beside them; other inputs, biases and weights
+    /// of norms, are float32. The allowed error is that of some roundings of the result.
+    /// </summary>
+    /// <param name="isActivation">Which inputs are activations, by number; if not said those of more than one dimension.</param>
+    /// <param name="isWeight">Which are weights; if not said none.</param>
+    public OpCase InBfloat16(Func<int, bool>? isActivation = null, Func<int, bool>? isWeight = null)
+    {
+        isActivation ??= i => Inputs[i].Shape.Rank > 1;
+        isWeight ??= _ => false;
+        return this with
+        {
+            Name = $"{Name}, in bfloat16",
+            Inputs = [.. Inputs.Select((input, i) => input with { IsRounded = isActivation(i) || isWeight(i) })],
+            Op = x => Op([.. x.Select((input, i) =>
+                isActivation(i) ? input.ToBfloat16() : isWeight(i) ? input.Tape.WithBfloat16(input) : input)]),
+            Tolerance = 1.0 / 200,
+        };
     }
 }
 

@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
@@ -6,7 +7,7 @@ namespace TinyMoE.Tests.Ops;
 
 /// <summary>What an op case gave on some backend.</summary>
 /// <param name="Output">The values of the output.</param>
-/// <param name="Dy">The gradient that went in, random.</param>
+/// <param name="Dy">The gradient that went in, random, in the type of the output.</param>
 /// <param name="Grads">The gradient of each input; empty for one that wants none.</param>
 public sealed record OpRun(float[] Output, float[] Dy, float[][] Grads)
 {
@@ -28,6 +29,8 @@ public sealed record OpRun(float[] Output, float[] Dy, float[][] Grads)
                 output = y.ToArray();
                 Philox random = new(new RandomKey(7, RandomPurpose.Other, Step: 100));
                 dy = [.. Enumerable.Range(0, y.Count).Select(i => 2 * random.Uniform(i) - 1)];
+                if (y.Type == ElementType.Bfloat16)
+                    dy = Array.ConvertAll(dy, Bfloat16Tests.Round);
                 tape.Backward(y, dy);
             }
 

@@ -19,6 +19,8 @@ public sealed class TrainerTests
     [InlineData("noisy", 2, 3)]
     [InlineData("switch-head", 1, 2)]
     [InlineData("latent", 1, 3)]
+    [InlineData("plain" + TestModels.AllInBfloat16, 1, 3)]
+    [InlineData("switch-head" + TestModels.AllInBfloat16, 1, 2)]
     public void Train_SameSeed_SameBytesForAnyThreads(string name, int threads, int otherThreads)
     {
         using TemporaryFolder folder = new();
@@ -39,6 +41,9 @@ public sealed class TrainerTests
     [InlineData("undivided", 7)]
     [InlineData("qwen2-moe", 12)]
     [InlineData("granite", 7)]
+    [InlineData("noisy" + TestModels.AllInBfloat16, 20)]
+    [InlineData("latent" + TestModels.AllInBfloat16, 11)]
+    [InlineData("gpt-oss" + TestModels.AllInBfloat16, 12)]
     public void Resume_AfterStop_EqualsRunNeverStopped(string name, int stopAt)
     {
         using TemporaryFolder folder = new();
@@ -181,7 +186,11 @@ public sealed class TrainerTests
     }
 
     public static TheoryData<string> TinyModelsAndPresets =>
-        ["plain", "noisy", "switch-head", "latent", "bfloat16", .. Presets.All.Select(preset => preset.Name)];
+    [
+        "plain", "noisy", "switch-head", "latent", "bfloat16", .. Presets.All.Select(preset => preset.Name),
+        "noisy" + TestModels.AllInBfloat16, "latent" + TestModels.AllInBfloat16,
+        .. Presets.All.Select(preset => preset.Name + TestModels.AllInBfloat16),
+    ];
 
     [Theory]
     [MemberData(nameof(TinyModelsAndPresets))]

@@ -35,7 +35,7 @@ internal sealed class DispatchCases : KernelCases
                 To(d, rows)));
     }
 
-    private static (Ints Tokens, Ints RowsByToken, Ints TokenOffsets) Plan(Backend b, KernelData d, int N, int E, int K)
+    internal static (Ints Tokens, Ints RowsByToken, Ints TokenOffsets) Plan(Backend b, KernelData d, int N, int E, int K)
     {
         (Ints tokens, Ints rowsByToken, Ints tokenOffsets) = (d.Rent<int>(N * K), d.Rent<int>(N * K), d.Rent<int>(N + 1));
         b.Assign(d.InInts(N * K, E, low: -1), N, E, K, N * K, d.Rent<int>(E + 1), tokens, d.Rent<int>(N * K), rowsByToken, tokenOffsets);

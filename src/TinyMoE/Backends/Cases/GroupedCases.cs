@@ -33,7 +33,7 @@ internal sealed class GroupedCases : KernelCases
     }
 
     /// <summary>Offsets of E experts over N rows, of uneven shares, one expert without rows, the last rows unassigned.</summary>
-    private static Ints Offsets(KernelData d, int N, int E)
+    internal static Ints Offsets(KernelData d, int N, int E)
     {
         int[] offsets = new int[E + 1];
         for (int e = 1; e <= E; e++)

@@ -11,6 +11,7 @@ internal sealed class KernelData(Backend backend) : IDisposable
     private readonly List<Floats> floats = [];
     private readonly List<Ints> ints = [];
     private readonly List<Bfloat16s> bfloat16s = [];
+    private readonly List<Bfloat16s> rounded = [];
     private int drawn;
 
     /// <summary>An input of numbers between <paramref name="low"/> and <paramref name="high"/>.</summary>
@@ -70,6 +71,30 @@ internal sealed class KernelData(Backend backend) : IDisposable
         return bfloat16s[^1];
     }
 
+    /// <summary>An output in bfloat16 that is added to these.</summary>
+    public Target Added(ushort[] values)
+    {
+        bfloat16s.Add(In(values));
+        return new Target(bfloat16s[^1], Adds: true);
+    }
+
+    /// <summary>An input of numbers in bfloat16.</summary>
+    public Values InNarrow(int n, float low = -1, float high = 1)
+    {
+        Philox random = new(new RandomKey(99, RandomPurpose.Other, Step: drawn++));
+        ushort[] values = new ushort[n];
+        for (int i = 0; i < n; i++)
+            values[i] = Bfloat16.Narrow(low + (high - low) * random.Uniform(i));
+        return In(values);
+    }
+
+    /// <summary>An output in bfloat16 whose last bit may differ, stored, or added to random numbers.</summary>
+    public Target OutNarrow(int n, bool adds = false)
+    {
+        rounded.Add(adds ? InNarrow(n).Bfloat16 : Rent<ushort>(n));
+        return new Target(rounded[^1], adds);
+    }
+
     /// <summary>Memory that is neither.</summary>
     public View<TValue> Rent<TValue>(int n)
         where TValue : unmanaged
@@ -84,11 +109,9 @@ internal sealed class KernelData(Backend backend) : IDisposable
     {
         double error = 0;
         for (int i = 0; i < floats.Count; i++)
-        {
-            foreach ((float a, float b) in backend.Read(floats[i]).Zip(expected.Values(i)))
-                error = Math.Max(error,
-                    a.Equals(b) ? 0 : double.IsNaN(a - b) ? double.PositiveInfinity : Math.Abs((double)a - b) / (1 + Math.Abs((double)b)));
-        }
+            error = Math.Max(error, Largest(FloatsOf(i), expected.FloatsOf(i)));
+        for (int i = 0; i < rounded.Count; i++)
+            error = Math.Max(error, Largest(RoundedOf(i), expected.RoundedOf(i)));
 
         bool differ = !ints.Zip(expected.ints, (a, b) => backend.Read(a).AsSpan().SequenceEqual(expected.Read(b))).All(same => same)
             || !bfloat16s.Zip(expected.bfloat16s, (a, b) => backend.Read(a).AsSpan().SequenceEqual(expected.Read(b))).All(same => same);
@@ -102,7 +125,15 @@ internal sealed class KernelData(Backend backend) : IDisposable
             backend.Pool.Return(buffer);
     }
 
-    private float[] Values(int output) => backend.Read(floats[output]);
+    private float[] FloatsOf(int output) => backend.Read(floats[output]);
+
+    private float[] RoundedOf(int output) => backend.ReadWide(rounded[output]);
+
+    private static double Largest(float[] actual, float[] expected) => actual.Zip(expected).Select(pair =>
+    {
+        (float a, float b) = pair;
+        return a.Equals(b) ? 0 : double.IsNaN(a - b) ? double.PositiveInfinity : Math.Abs((double)a - b) / (1 + Math.Abs((double)b));
+    }).DefaultIfEmpty().Max();
 
     private TValue[] Read<TValue>(View<TValue> view)
         where TValue : unmanaged => backend.Read(view);

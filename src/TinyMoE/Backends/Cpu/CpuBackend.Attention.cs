@@ -25,7 +25,7 @@ public sealed unsafe partial class CpuBackend
     private const int QueriesPerPiece = 128;
 
     /// <inheritdoc/>
-    public override void AttentionForward(
+    protected override void AttentionForward(
         Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
     {
         Simd.Run(new ForwardWork(this, q, k, v, sizes, dropout, y, logSumExp), Simd.BitsOf(sizes.D, FewHeadValues));

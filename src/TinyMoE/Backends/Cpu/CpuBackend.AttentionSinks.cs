@@ -9,11 +9,11 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp) =>
+    protected override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp) =>
         ForRows(sizes.B * sizes.T * sizes.H, sizes.ValueSize, new SinksLoop(sinks, sizes, y, logSumExp));
 
     /// <inheritdoc/>
-    public override void AttentionSinksBackward(
+    protected override void AttentionSinksBackward(
         Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
     {
         if (!dSinks.IsNone)

@@ -17,6 +17,46 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void PackBfloat16(Floats x, int n, Bfloat16s y) => ForElements(n, new PackLoop(x, y));
 
+    /// <inheritdoc/>
+    public override void Convert(Values x, int n, Target y)
+    {
+        if (!y.IsNone)
+            ForElements(n, new ConvertLoop(x, y));
+    }
+
+    /// <summary>y = or += x, of any types: a sum is rounded once.</summary>
+    private readonly record struct ConvertLoop(Values X, Target Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* wideX = (float*)X.Address, wideY = (float*)Y.Values.Address;
+            ushort* narrowX = (ushort*)X.Address, narrowY = (ushort*)Y.Values.Address;
+            bool fromNarrow = X.Type == ElementType.Bfloat16, toNarrow = Y.Type == ElementType.Bfloat16, adds = Y.Adds;
+            int i = start;
+            for (; i <= end - TSimd.Count; i += TSimd.Count)
+            {
+                TVector value = fromNarrow ? TSimd.LoadBfloat16(narrowX + i) : TSimd.Load(wideX + i);
+                if (adds)
+                    value = TSimd.Add(value, toNarrow ? TSimd.LoadBfloat16(narrowY + i) : TSimd.Load(wideY + i));
+                if (toNarrow)
+                    TSimd.StoreBfloat16(TSimd.RoundToBfloat16(value), narrowY + i);
+                else
+                    TSimd.Store(value, wideY + i);
+            }
+
+            for (; i < end; i++)
+            {
+                float value = fromNarrow ? Bfloat16.Widen(narrowX[i]) : wideX[i];
+                if (adds)
+                    value += toNarrow ? Bfloat16.Widen(narrowY[i]) : wideY[i];
+                if (toNarrow)
+                    narrowY[i] = Bfloat16.Narrow(value);
+                else
+                    wideY[i] = value;
+            }
+        }
+    }
+
     /// <summary>y = or += round(x).</summary>
     private readonly record struct RoundLoop(Floats X, Target Y) : IVectorLoop
     {

@@ -6,7 +6,7 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void UnaryForward(Unary f, Floats x, int n, Floats y)
+    protected override void UnaryForward(Unary f, Floats x, int n, Floats y)
     {
         ForElements(n, (f, x, n, y), static (piece, in s) =>
         {
@@ -16,7 +16,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx)
+    protected override void UnaryBackward(Unary f, Floats x, Floats y, Floats dy, int n, Target dx)
     {
         if (dx.IsNone)
             return;
@@ -38,7 +38,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void BinaryForward(Binary f, Floats a, Floats b, Broadcast broadcast, int N, int C, Floats y)
+    protected override void BinaryForward(Binary f, Floats a, Floats b, Broadcast broadcast, int N, int C, Floats y)
     {
         switch (f)
         {
@@ -51,7 +51,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void BinaryBackward(Binary f, Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db)
+    protected override void BinaryBackward(Binary f, Floats dy, Floats a, Floats b, Broadcast broadcast, int N, int C, Target da, Target db)
     {
         switch (f)
         {
@@ -64,17 +64,18 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void Affine(Floats x, float scale, float shift, int n, Target y)
+    protected override void Affine(Floats x, float scale, float shift, int n, Target y)
     {
         if (!y.IsNone)
             ForElements(n, new AffineLoop(x, scale, shift, y));
     }
 
     /// <inheritdoc/>
-    public override void ClampForward(Floats x, float low, float high, int n, Floats y) => ForElements(n, new ClampLoop(x, low, high, y));
+    protected override void ClampForward(Floats x, float low, float high, int n, Floats y) =>
+        ForElements(n, new ClampLoop(x, low, high, y));
 
     /// <inheritdoc/>
-    public override void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx)
+    protected override void ClampBackward(Floats x, Floats dy, float low, float high, int n, Target dx)
     {
         if (!dx.IsNone)
             ForElements(n, new ClampBackwardLoop(x, dy, low, high, dx));

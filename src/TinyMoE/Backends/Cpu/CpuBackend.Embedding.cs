@@ -7,7 +7,7 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
+    protected override void EmbeddingForward(Weights table, Ints ids, int N, int V, int C, Floats y)
     {
         foreach (int id in ids.Span)
         {
@@ -38,7 +38,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
+    protected override void EmbeddingBackward(Floats dy, Ints ids, int N, int V, int C, Target dtable)
     {
         if (dtable.IsNone)
             return;

@@ -7,19 +7,19 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void SwiGluForward(Floats gate, Floats up, int n, Floats y) => ForElements(n, new SwiGluLoop(gate, up, y));
+    protected override void SwiGluForward(Floats gate, Floats up, int n, Floats y) => ForElements(n, new SwiGluLoop(gate, up, y));
 
     /// <inheritdoc/>
-    public override void SwiGluBackward(
+    protected override void SwiGluBackward(
         Floats dy, Floats gate, Floats up, int n, Target dgate, Target dup, ElementType precision = ElementType.Float32) =>
         ForElements(n, new SwiGluBackwardLoop(dy, gate, up, dgate, dup, precision));
 
     /// <inheritdoc/>
-    public override void ClampedSwiGluForward(Floats gate, Floats up, float limit, float alpha, int n, Floats y) =>
+    protected override void ClampedSwiGluForward(Floats gate, Floats up, float limit, float alpha, int n, Floats y) =>
         ForElements(n, new ClampedSwiGluLoop(gate, up, limit, alpha, y));
 
     /// <inheritdoc/>
-    public override void ClampedSwiGluBackward(
+    protected override void ClampedSwiGluBackward(
         Floats dy, Floats gate, Floats up, float limit, float alpha, int n, Target dgate, Target dup) =>
         ForElements(n, new ClampedSwiGluBackwardLoop(dy, gate, up, limit, alpha, dgate, dup));
 

@@ -10,7 +10,7 @@ public sealed unsafe partial class CpuBackend
     private const int GroupedColumns = 64; // columns of one expert that a piece sums
 
     /// <inheritdoc/>
-    public override void GroupedMatMul(
+    protected override void GroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         Operand left = new(x, LaneStride: inputs, InnerStride: 1), right = new(w, LaneStride: inputs, InnerStride: 1);
@@ -19,21 +19,21 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    protected override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
         Operand left = new(dy, LaneStride: outputs, InnerStride: 1), right = new(w, LaneStride: 1, InnerStride: inputs);
         Multiply(new Products(Kernel, left, right, dx, E, N, inputs, outputs) { Ragged = Ragged.Rows, Offsets = offsets });
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    protected override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
         Operand left = new(dy, LaneStride: 1, InnerStride: outputs), right = new(x, LaneStride: 1, InnerStride: inputs);
         Multiply(new Products(Kernel, left, right, dw, E, outputs, inputs, N) { Ragged = Ragged.Inner, Offsets = offsets });
     }
 
     /// <inheritdoc/>
-    public override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
+    protected override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
     {
         if (y.IsNone)
             return;
@@ -91,7 +91,7 @@ public sealed unsafe partial class CpuBackend
             int columns = s.products.Columns;
             var (start, end) = RowRange(piece, s.rows, columns);
             s.products.C.View.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
-            Floats activated = s.products.Epilogue.Activated;
+            Floats activated = s.products.Epilogue.Activated.Float32;
             if (!activated.IsNone)
                 activated.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
         });

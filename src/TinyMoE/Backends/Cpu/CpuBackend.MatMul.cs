@@ -24,7 +24,7 @@ public sealed unsafe partial class CpuBackend
     internal MicroKernel Kernel { get; init; } = MicroKernel.Best;
 
     /// <inheritdoc/>
-    public override void MatMul(
+    protected override void MatMul(
         Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
         in Epilogue epilogue = default)
     {
@@ -149,14 +149,14 @@ public sealed unsafe partial class CpuBackend
         bool isActivated = !epilogue.Activated.IsNone, rounds = epilogue.Precision == ElementType.Bfloat16;
         if (!isActivated && !rounds)
             return;
-        Floats result = isActivated ? epilogue.Activated : s.C.View;
+        Floats result = isActivated ? epilogue.Activated.Float32 : s.C.View;
         int at = (int)(c - s.C.View.Pointer);
         for (int r = 0; r < rows; r++, at += s.Columns)
         {
             if (isActivated && epilogue.Gate.IsNone)
                 Map(epilogue.Activation, s.C.View, at, at + columns, result);
             else if (isActivated)
-                Simd.Run(new SwiGluLoop(epilogue.Gate, s.C.View, result), at, at + columns);
+                Simd.Run(new SwiGluLoop(epilogue.Gate.Float32, s.C.View, result), at, at + columns);
             if (rounds)
                 Simd.Run(new RoundLoop(result, result), at, at + columns);
         }

@@ -7,21 +7,21 @@ namespace TinyMoE.Backends.Cpu;
 public sealed unsafe partial class CpuBackend
 {
     /// <inheritdoc/>
-    public override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>
+    protected override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>
         ForRows(N, C, new RmsNormLoop(x, branch, w, C, eps, s, y, r));
 
     /// <inheritdoc/>
-    public override void RmsNormBackward(
+    protected override void RmsNormBackward(
         Floats dy, Floats ds, Floats s, Floats w, Floats r, int N, int C, Target dx, Target dbranch, Target dw) =>
         NormBackward(new NormBackwardLoop(dy, ds, s, w, default, r, C, dx, dbranch), N, dw, Target.None);
 
     /// <inheritdoc/>
-    public override void LayerNormForward(
+    protected override void LayerNormForward(
         Floats x, Floats branch, Floats w, Floats b, int N, int C, float eps, Floats s, Floats y, Floats mean, Floats r) =>
         ForRows(N, C, new LayerNormLoop(x, branch, w, b, C, eps, s, y, mean, r));
 
     /// <inheritdoc/>
-    public override void LayerNormBackward(
+    protected override void LayerNormBackward(
         Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db) =>
         NormBackward(new NormBackwardLoop(dy, ds, s, w, mean, r, C, dx, dbranch), N, dw, db);
 

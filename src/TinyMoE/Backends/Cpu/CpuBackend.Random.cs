@@ -43,7 +43,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void Dropout(Floats x, in Dropout dropout, int n, Target y)
+    protected override void Dropout(Floats x, in Dropout dropout, int n, Target y)
     {
         if (!y.IsNone)
             ForElements(n, new DropoutLoop(x, dropout, n, y));

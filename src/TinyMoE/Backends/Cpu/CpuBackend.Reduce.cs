@@ -11,7 +11,7 @@ public sealed unsafe partial class CpuBackend
     private const int MostBlocks = 64;
 
     /// <inheritdoc/>
-    public override void SumRows(Floats x, float scale, int N, int C, Target y)
+    protected override void SumRows(Floats x, float scale, int N, int C, Target y)
     {
         if (y.IsNone)
             return;

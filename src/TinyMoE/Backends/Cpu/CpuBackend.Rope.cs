@@ -12,7 +12,7 @@ public sealed unsafe partial class CpuBackend
     private static ReadOnlySpan<float> SignsOfPairs => [-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1];
 
     /// <inheritdoc/>
-    public override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
+    protected override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
     {
         if (!yq.IsNone)
             Turn(q, cos, sin, sizes, sizes.H, inverse, yq);

@@ -35,7 +35,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void Fill(Floats y, float value)
+    protected override void Fill(Floats y, float value)
     {
         ForElements(y.Length, (y, value), static (piece, in s) =>
         {
@@ -45,7 +45,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    protected override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
     {
         if (y.IsNone)
             return;
@@ -63,7 +63,7 @@ public sealed unsafe partial class CpuBackend
         });
     }
     /// <inheritdoc/>
-    public override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
+    protected override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
     {
         if (y.IsNone)
             return;
@@ -82,7 +82,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
+    protected override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
     {
         if (y.IsNone)
             return;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TinyMoE.Backends.Widening;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -7,12 +8,13 @@ namespace TinyMoE.Backends.Cpu;
 /// The CPU: kernels in plain C# with vectors, one partial file per family. Work is cut into pieces by the sizes alone,
 /// never by the number of threads, so results are the same bits on 1, 2 or 64 threads. One thread at a time may call it.
 /// </summary>
-public sealed unsafe partial class CpuBackend : Backend
+public sealed unsafe partial class CpuBackend : WideningBackend
 {
     /// <summary>The least that a piece of elementwise work has, in elements: below it, waking a thread costs more than it saves.</summary>
     private const int PieceSize = 16 * 1024;
 
     private readonly Workers workers;
+    private readonly MemoryPool scratch = NewPool(); // of what kernels need for themselves, and no tensor has
 
     /// <summary>A CPU backend with <paramref name="threads"/> threads; 0 for one per core.</summary>
     public CpuBackend(int threads = 0)
@@ -32,6 +34,9 @@ public sealed unsafe partial class CpuBackend : Backend
     public override MemoryPool Pool { get; }
 
     /// <inheritdoc/>
+    protected override MemoryPool ScratchPool => scratch;
+
+    /// <inheritdoc/>
     public override string Name => $"cpu ({workers.Threads} thread{(workers.Threads == 1 ? "" : "s")}, {Simd.Name})";
 
     /// <inheritdoc/>
@@ -48,6 +53,7 @@ public sealed unsafe partial class CpuBackend : Backend
     {
         workers.Dispose();
         Pool.Dispose();
+        scratch.Dispose();
     }
 
     /// <summary>Runs <paramref name="piece"/> over n elements in pieces of at least

@@ -6,45 +6,46 @@ public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
     public override void AttentionForward(
-        Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
+        Values q, Values k, Values v, in AttentionSizes sizes, in Dropout dropout, Values y, Floats logSumExp)
     {
         using (Time(
             new(nameof(AttentionForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 2.0 * Pairs(sizes) * (sizes.D + sizes.ValueSize),
-            values: Queries(sizes) + Outputs(sizes) + Keys(sizes) + Values(sizes) + Rows(sizes),
+            values: In(q, Queries(sizes)) + In(y, Outputs(sizes)) + In(k, Keys(sizes)) + In(v, Values(sizes)) + Rows(sizes),
             products: 2.0 * Pairs(sizes) * (sizes.D + sizes.ValueSize)))
             device?.AttentionForward(q, k, v, in sizes, in dropout, y, logSumExp);
     }
 
     /// <inheritdoc/>
     public override void AttentionBackward(
-        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv)
     {
         double products = Pairs(sizes) * (6.0 * sizes.D + 4.0 * sizes.ValueSize); // scores, dq, dk; slopes, dv
         using (Time(
             new(nameof(AttentionBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: products,
-            values: Queries(sizes) + 2.0 * Outputs(sizes) + Keys(sizes) + Values(sizes) + Rows(sizes) + Out(dq, Queries(sizes))
+            values: In(q, Queries(sizes)) + 2.0 * In(y, Outputs(sizes)) + In(k, Keys(sizes)) + In(v, Values(sizes)) + Rows(sizes)
+                + Out(dq, Queries(sizes))
                 + Out(dk, Keys(sizes)) + Out(dv, Values(sizes)),
             products: products))
             device?.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
     }
 
     /// <inheritdoc/>
-    public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp)
+    public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Values y, Floats logSumExp)
     {
         using (Time(
             new(nameof(AttentionSinksForward), sizes.B, sizes.T, sizes.H, sizes.D), flops: Outputs(sizes) + 6.0 * Rows(sizes),
-            values: 2.0 * Outputs(sizes) + 2.0 * Rows(sizes)))
+            values: 2.0 * In(y, Outputs(sizes)) + 2.0 * Rows(sizes)))
             device?.AttentionSinksForward(sinks, in sizes, y, logSumExp);
     }
 
     /// <inheritdoc/>
     public override void AttentionSinksBackward(
-        Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
+        Values dy, Values y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
     {
         using (Time(
             new(nameof(AttentionSinksBackward), sizes.B, sizes.T, sizes.H, sizes.D), flops: 2.0 * Outputs(sizes) + 4.0 * Rows(sizes),
-            values: 2.0 * Outputs(sizes) + Rows(sizes) + Out(dSinks, sizes.H)))
+            values: 2.0 * In(y, Outputs(sizes)) + Rows(sizes) + Out(dSinks, sizes.H)))
             device?.AttentionSinksBackward(dy, y, sinks, logSumExp, in sizes, dSinks);
     }
 

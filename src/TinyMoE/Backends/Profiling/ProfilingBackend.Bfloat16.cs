@@ -17,4 +17,11 @@ public sealed partial class ProfilingBackend
         using (Time(new(nameof(PackBfloat16), n), flops: n, values: 1.5 * n))
             device?.PackBfloat16(x, n, y);
     }
+
+    /// <inheritdoc/>
+    public override void Convert(Values x, int n, Target y)
+    {
+        using (Time(new(nameof(Convert), n), flops: 0, values: In(x, n) + Out(y, n)))
+            device?.Convert(x, n, y);
+    }
 }

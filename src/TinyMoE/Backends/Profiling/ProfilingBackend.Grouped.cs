@@ -6,40 +6,40 @@ public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
     public override void GroupedMatMul(
-        Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
+        Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         double area = Area(N, outputs);
         using (Time(
             new(nameof(GroupedMatMul), N, outputs, inputs), flops: 2.0 * area * inputs + Flops(epilogue, area),
-            values: Area(N, inputs) + Values(w, 1.0 * E * outputs * inputs) + Out(y, area) + Values(epilogue, area),
+            values: In(x, Area(N, inputs)) + Values(w, 1.0 * E * outputs * inputs) + Out(y, area) + Values(epilogue, area),
             products: 2.0 * area * inputs))
             device?.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    public override void GroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
         using (Time(
             new(nameof(GroupedMatMulBackwardInput), N, inputs, outputs), flops: 2.0 * N * inputs * outputs,
-            values: Area(N, outputs) + Values(w, 1.0 * E * outputs * inputs) + Out(dx, Area(N, inputs)),
+            values: In(dy, Area(N, outputs)) + Values(w, 1.0 * E * outputs * inputs) + Out(dx, Area(N, inputs)),
             products: 2.0 * N * inputs * outputs))
             device?.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
     }
 
     /// <inheritdoc/>
-    public override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    public override void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
         using (Time(
             new(nameof(GroupedMatMulBackwardWeight), N, outputs, inputs), flops: 2.0 * N * inputs * outputs,
-            values: Area(N, outputs) + Area(N, inputs) + Out(dw, 1.0 * E * outputs * inputs),
+            values: In(dy, Area(N, outputs)) + In(x, Area(N, inputs)) + Out(dw, 1.0 * E * outputs * inputs),
             products: 2.0 * N * inputs * outputs))
             device?.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
     }
 
     /// <inheritdoc/>
-    public override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
+    public override void GroupedSum(Values x, Ints offsets, int E, int N, int C, Target y)
     {
-        using (Time(new(nameof(GroupedSum), N, C), flops: Area(N, C), values: Area(N, C) + Out(y, Area(E, C))))
+        using (Time(new(nameof(GroupedSum), N, C), flops: Area(N, C), values: In(x, Area(N, C)) + Out(y, Area(E, C))))
             device?.GroupedSum(x, offsets, E, N, C, y);
     }
 

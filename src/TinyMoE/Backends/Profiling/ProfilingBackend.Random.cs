@@ -27,9 +27,9 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
-    public override void Dropout(Floats x, in Dropout dropout, int n, Target y)
+    public override void Dropout(Values x, in Dropout dropout, int n, Target y)
     {
-        using (Time(new(nameof(Dropout), n), flops: 2.0 * n, values: n + Out(y, n)))
+        using (Time(new(nameof(Dropout), n), flops: 2.0 * n, values: In(x, n) + Out(y, n)))
             device?.Dropout(x, in dropout, n, y);
     }
 }

@@ -5,9 +5,9 @@ namespace TinyMoE.Backends.Profiling;
 public sealed partial class ProfilingBackend
 {
     /// <inheritdoc/>
-    public override void SumRows(Floats x, float scale, int N, int C, Target y)
+    public override void SumRows(Values x, float scale, int N, int C, Target y)
     {
-        using (Time(new(nameof(SumRows), N, C), flops: Area(N, C), values: Area(N, C) + Out(y, C)))
+        using (Time(new(nameof(SumRows), N, C), flops: Area(N, C), values: In(x, Area(N, C)) + Out(y, C)))
             device?.SumRows(x, scale, N, C, y);
     }
 

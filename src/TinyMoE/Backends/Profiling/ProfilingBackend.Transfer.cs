@@ -46,32 +46,33 @@ public sealed partial class ProfilingBackend
     public override void Synchronize() => device?.Synchronize();
 
     /// <inheritdoc/>
-    public override void Fill(Floats y, float value)
+    public override void Fill(Values y, float value)
     {
-        using (Time(new(nameof(Fill), y.Length), flops: 0, values: y.Length))
+        using (Time(new(nameof(Fill), y.Length), flops: 0, values: In(y, y.Length)))
             device?.Fill(y, value);
     }
 
     /// <inheritdoc/>
-    public override void CopyColumns(Floats x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
+    public override void CopyColumns(Values x, int xWidth, int xStart, int N, int C, int yWidth, int yStart, Target y)
     {
-        using (Time(new(nameof(CopyColumns), N, C), flops: y.Adds ? Area(N, C) : 0, values: Area(N, C) + Out(y, Area(N, C))))
+        using (Time(new(nameof(CopyColumns), N, C), flops: y.Adds ? Area(N, C) : 0, values: In(x, Area(N, C)) + Out(y, Area(N, C))))
             device?.CopyColumns(x, xWidth, xStart, N, C, yWidth, yStart, y);
     }
 
     /// <inheritdoc/>
-    public override void RepeatRows(Floats x, int N, int C, int times, int yWidth, int yStart, Target y)
+    public override void RepeatRows(Values x, int N, int C, int times, int yWidth, int yStart, Target y)
     {
         double all = Area(N, C) * times;
-        using (Time(new(nameof(RepeatRows), N, C, times), flops: y.Adds ? all : 0, values: y.IsNone ? 0 : Area(N, C) + Out(y, all)))
+        using (Time(new(nameof(RepeatRows), N, C, times), flops: y.Adds ? all : 0, values: y.IsNone ? 0 : In(x, Area(N, C)) + Out(y, all)))
             device?.RepeatRows(x, N, C, times, yWidth, yStart, y);
     }
 
     /// <inheritdoc/>
-    public override void SumRepeatedRows(Floats x, int xWidth, int xStart, int N, int C, int times, Target y)
+    public override void SumRepeatedRows(Values x, int xWidth, int xStart, int N, int C, int times, Target y)
     {
         double all = Area(N, C) * times;
-        using (Time(new(nameof(SumRepeatedRows), N, C, times), flops: y.IsNone ? 0 : all, values: y.IsNone ? 0 : all + Out(y, Area(N, C))))
+        using (Time(
+            new(nameof(SumRepeatedRows), N, C, times), flops: y.IsNone ? 0 : all, values: y.IsNone ? 0 : In(x, all) + Out(y, Area(N, C))))
             device?.SumRepeatedRows(x, xWidth, xStart, N, C, times, y);
     }
 

@@ -93,7 +93,10 @@ public sealed partial class ProfilingBackend : Backend
 
     /// <summary>Values that an output of <paramref name="count"/> moves: none
     /// when nobody wants it, twice as many when it is added to.</summary>
-    private static double Out(Target y, double count) => y.IsNone ? 0 : y.Adds ? 2 * count : count;
+    private static double Out(Target y, double count) => y.Adds ? 2 * In(y.Values, count) : In(y.Values, count);
+
+    /// <summary>4-byte values that <paramref name="count"/> values take as they are kept; of the empty run none.</summary>
+    private static double In(Values x, double count) => x.IsNone ? 0 : x.Type == ElementType.Float32 ? count : count / 2;
 
     private static double Area(double rows, double columns) => rows * columns;
 

@@ -43,7 +43,7 @@ internal sealed class Gate
     {
         Pass pass = context.Pass;
         Tensor seen = pass.Training ? Jittered(x, pass) : x;
-        Tensor clean = config.RouterPrecision == ElementType.Bfloat16 ? linear.ForwardInBfloat16(seen) : linear.Forward(seen),
+        Tensor clean = config.RouterPrecision == ElementType.Bfloat16 ? linear.ForwardInBfloat16(seen) : linear.ForwardToFloat32(seen),
             noisy = clean;
         if (!pass.Training)
             return new GateLogits(clean, clean);

@@ -37,7 +37,7 @@ internal sealed class NoisyTopKRouter : GatedRouter
         if (!context.Pass.Training)
             return Choice.TopK(logits, K, overAll: false, context);
 
-        Tensor spread = noise.Forward(x), draws = context.Pass.RouterNoise(logits.Clean, Layer); // (N, E)
+        Tensor spread = noise.ForwardToFloat32(x), draws = context.Pass.RouterNoise(logits.Clean, Layer); // (N, E)
         (Tensor noisy, Tensor sigma) = logits.Noisy.NoisyLogits(spread, draws, Config.NoiseEpsilon);
         IEnumerable<BalanceLoss> load = [];
         if (Config.LoadLoss > 0f && K < E)

@@ -1,0 +1,66 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Widening;
+
+// Attention, and rotary positions.
+public abstract partial class WideningBackend
+{
+    /// <inheritdoc/>
+    public override void AttentionForward(
+        Values q, Values k, Values v, in AttentionSizes sizes, in Dropout dropout, Values y, Floats logSumExp)
+    {
+        using Scratch wide = new(this);
+        AttentionForward(wide.In(q), wide.In(k), wide.In(v), in sizes, in dropout, wide.Out(y), logSumExp);
+    }
+
+    /// <inheritdoc cref="Backend.AttentionForward"/>
+    protected abstract void AttentionForward(
+        Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp);
+
+    /// <inheritdoc/>
+    public override void AttentionBackward(
+        Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Target dk, Target dv)
+    {
+        using Scratch wide = new(this);
+        AttentionBackward(
+            wide.In(dy), wide.In(q), wide.In(k), wide.In(v), wide.In(y), logSumExp, in sizes, in dropout, wide.Out(dq), wide.Out(dk),
+            wide.Out(dv));
+    }
+
+    /// <inheritdoc cref="Backend.AttentionBackward"/>
+    protected abstract void AttentionBackward(
+        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Target dk, Target dv);
+
+    /// <inheritdoc/>
+    public override void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Values y, Floats logSumExp)
+    {
+        using Scratch wide = new(this);
+        AttentionSinksForward(sinks, in sizes, wide.InOut(y), logSumExp);
+    }
+
+    /// <inheritdoc cref="Backend.AttentionSinksForward"/>
+    protected abstract void AttentionSinksForward(Floats sinks, in AttentionSizes sizes, Floats y, Floats logSumExp);
+
+    /// <inheritdoc/>
+    public override void AttentionSinksBackward(Values dy, Values y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks)
+    {
+        using Scratch wide = new(this);
+        AttentionSinksBackward(wide.In(dy), wide.In(y), sinks, logSumExp, in sizes, wide.Out(dSinks));
+    }
+
+    /// <inheritdoc cref="Backend.AttentionSinksBackward"/>
+    protected abstract void AttentionSinksBackward(
+        Floats dy, Floats y, Floats sinks, Floats logSumExp, in AttentionSizes sizes, Target dSinks);
+
+    /// <inheritdoc/>
+    public override void Rope(Values q, Values k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
+    {
+        using Scratch wide = new(this);
+        Rope(wide.In(q), wide.In(k), cos, sin, in sizes, inverse, wide.Out(yq), wide.Out(yk));
+    }
+
+    /// <inheritdoc cref="Backend.Rope"/>
+    protected abstract void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk);
+}

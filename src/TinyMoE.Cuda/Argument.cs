@@ -43,6 +43,9 @@ internal readonly unsafe struct Argument
 
     public static implicit operator Argument(RandomStream stream) => Of(stream);
 
+    /// <summary>A target of whatever type the kernel is written for.</summary>
+    public static Argument Typed(Target target) => Of(new DeviceTarget(target.Values, target.Adds));
+
     public static implicit operator Argument(StepFactors factors) => Of(factors);
 
     /// <summary>A struct of any size on the caller's stack, where it stays until the launch returns.</summary>

@@ -77,7 +77,8 @@ public sealed unsafe partial class CudaBackend
     public override void GroupedMatMul(
         Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
-        if (OwnGrouped || inputs == 0 || !TakesNarrow(x, w, y, epilogue))
+        bool own = IsOwnNarrow(E, N, inputs, outputs);
+        if ((inputs == 0 && !own) || !TakesNarrow(x, w, y, epilogue))
         {
             base.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, in epilogue);
             return;
@@ -85,6 +86,12 @@ public sealed unsafe partial class CudaBackend
 
         if (y.IsNone || N == 0 || outputs == 0)
             return;
+        if (own)
+        {
+            OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
+            return;
+        }
+
         MultiplyNarrowRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
         Finish(y.Values, epilogue, offsets, E, N, outputs);
     }
@@ -92,8 +99,11 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        if (OwnGrouped || outputs == 0 || !TakesNarrow(dy, w, dx, default))
+        bool own = IsOwnNarrow(E, N, inputs, outputs);
+        if ((outputs == 0 && !own) || !TakesNarrow(dy, w, dx, default))
             base.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
+        else if (!dx.IsNone && N > 0 && inputs > 0 && own)
+            OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
         else if (!dx.IsNone && N > 0 && inputs > 0)
             MultiplyNarrowRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
     }
@@ -101,10 +111,16 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
-        if (OwnGrouped || dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32
+        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32
             || !TakesNarrow(dy, x, dw, default))
         {
             base.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
+            return;
+        }
+
+        if (IsOwnNarrow(E, N, inputs, outputs))
+        {
+            OwnGroupedMatMulBackwardWeight(TensorCores.Bfloat16, dy.Address, x.Address, offsets, E, N, inputs, outputs, dw);
             return;
         }
 

@@ -117,7 +117,7 @@ public sealed class Tape : IDisposable
     internal void Backward(Tensor y, ReadOnlySpan<float> dy)
     {
         RequireRecording();
-        Backend.Write(dy, y.GradTarget().View);
+        Backend.WriteNarrow(dy, y.GradTarget().Values);
         Backward();
     }
 
@@ -125,7 +125,7 @@ public sealed class Tape : IDisposable
     internal void Backward(Tensor loss, float gradient)
     {
         RequireRecording();
-        Backend.Fill(loss.GradTarget().View, gradient);
+        Backend.Fill(loss.GradTarget().Values, gradient);
         Backward();
     }
 

@@ -37,7 +37,7 @@ DEVICE RowTile find_tile(const int* offsets, int E, int N, int rows, int least, 
 }
 
 // What follows a sum of one expert: c = sum + bias; activated = f(c), or silu(gate)·c where there is a gate; the last of them is rounded
-// to bfloat16 where asked. bias (E, columns); gate, activated (N, columns), activated may be c. What is null is not there. T: of y's elements.
+// to bfloat16 where asked. bias (E, columns); gate, activated (N, columns), of c's type T; activated may be c. What is null is not there.
 template <class T>
 struct Tail
 {
@@ -106,7 +106,8 @@ DEVICE void add_pieces(const float* parts, const int* offsets, int E, int N, int
 }
 
 // How a product is made: Way says of which elements, in tiles of which size, how its two sides come into shared memory, and who adds up.
-//   Element, of both sides; Output, of y and dx; Size: rows and columns of a tile of the result; Unit: elements of 16 bytes; Tiles: shared memory
+//   Element, of both sides; Output, of y and dx; Size: rows and columns of a tile of the result; Unit: elements of 16 bytes
+//   Tiles: shared memory
 //   AlongInner, AlongLines: a side whose inner dimension, or whose lines, run along memory
 //   Sums: add(left, right, inner, tiles), then each(tiles, write(row, column, four))
 // Sides of large tiles always begin at multiples of 16 bytes, and so do all their rows: the host sees to it.

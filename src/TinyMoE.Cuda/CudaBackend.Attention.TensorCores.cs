@@ -62,15 +62,49 @@ public sealed unsafe partial class CudaBackend
 
     private static int LargestHead(in AttentionSizes sizes) => Math.Max(sizes.D, sizes.ValueSize);
 
-    private static bool AreAligned(params ReadOnlySpan<Floats> views)
+    private static bool AreAligned(params ReadOnlySpan<Values> views)
     {
-        foreach (Floats view in views)
+        foreach (Values view in views)
         {
             if (view.Address % TensorAlignment != 0)
                 return false;
         }
 
         return true;
+    }
+
+    /// <inheritdoc/>
+    public override void AttentionForward(
+        Values q, Values k, Values v, in AttentionSizes sizes, in Dropout dropout, Values y, Floats logSumExp)
+    {
+        if (AreNarrow(q, k, v, y) && HaveTensorCores(sizes) && AreAligned(q, k, v, y))
+            AttentionForwardOnTensorCores(
+                ElementType.Bfloat16, Narrow(q), Narrow(k), Narrow(v), sizes, dropout, Narrow(y), logSumExp);
+        else
+            base.AttentionForward(q, k, v, in sizes, in dropout, y, logSumExp);
+    }
+
+    /// <inheritdoc/>
+    public override void AttentionBackward(
+        Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
+        Target dk, Target dv)
+    {
+        if (!AreNarrow(dy, q, k, v, y, dq.Values, dk.Values, dv.Values) || !HaveTensorCores(sizes)
+            || !AreAligned(dy, q, k, v, y, dq.Values, dk.Values, dv.Values))
+        {
+            base.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
+            return;
+        }
+
+        if (dq.IsNone && dk.IsNone && dv.IsNone)
+            return;
+        DeviceBuffer scratch = Pool.Rent((long)logSumExp.Length * sizeof(float));
+        Floats delta = scratch.As<float>(logSumExp.Length);
+        AttentionDeltaOfBfloat16(Narrow(dy), Narrow(y), sizes, delta);
+        AttentionBackwardOnTensorCores(
+            ElementType.Bfloat16, Narrow(dy), Narrow(q), Narrow(k), Narrow(v), logSumExp, delta, sizes, dropout,
+            dq.IsNone ? null : Narrow(dq), Narrow(dk), Narrow(dv), wantsKeys: !dk.IsNone || !dv.IsNone);
+        Pool.Return(scratch);
     }
 
     /// <summary>As AttentionForward, of memory of this type: q, k, v, y.</summary>

@@ -77,8 +77,7 @@ public sealed unsafe partial class CudaBackend
     public override void GroupedMatMul(
         Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
-        bool own = IsOwnNarrow(E, N, inputs, outputs);
-        if ((inputs == 0 && !own) || !TakesNarrow(x, w, y, epilogue))
+        if ((inputs == 0 && !OwnGrouped) || !TakesNarrow(x, w, y, epilogue))
         {
             base.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, in epilogue);
             return;
@@ -86,7 +85,7 @@ public sealed unsafe partial class CudaBackend
 
         if (y.IsNone || N == 0 || outputs == 0)
             return;
-        if (own)
+        if (OwnGrouped)
         {
             OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
             return;
@@ -99,10 +98,9 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        bool own = IsOwnNarrow(E, N, inputs, outputs);
-        if ((outputs == 0 && !own) || !TakesNarrow(dy, w, dx, default))
+        if ((outputs == 0 && !OwnGrouped) || !TakesNarrow(dy, w, dx, default))
             base.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-        else if (!dx.IsNone && N > 0 && inputs > 0 && own)
+        else if (!dx.IsNone && N > 0 && inputs > 0 && OwnGrouped)
             OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
         else if (!dx.IsNone && N > 0 && inputs > 0)
             MultiplyNarrowRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
@@ -111,14 +109,13 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
-        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32
-            || !TakesNarrow(dy, x, dw, default))
+        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32 || !TakesNarrow(dy, x, dw, default))
         {
             base.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
             return;
         }
 
-        if (IsOwnNarrow(E, N, inputs, outputs))
+        if (OwnGrouped)
         {
             OwnGroupedMatMulBackwardWeight(TensorCores.Bfloat16, dy.Address, x.Address, offsets, E, N, inputs, outputs, dw);
             return;

@@ -6,13 +6,6 @@ namespace TinyMoE.Cuda;
 // Our own products of experts whose both sides lie in bfloat16 memory: read as they are; y and dx of either type, dw float32.
 public sealed unsafe partial class CudaBackend
 {
-    /// <summary>
-    /// Whether products of such memory are ours: where that is asked for, and else where cuBLAS has no better way: it has no grouped call
-    /// for them, and a call per expert keeps the host waiting for its rows, which large products alone are worth.
-    /// </summary>
-    private bool IsOwnNarrow(int E, int N, int inputs, int outputs) => OwnGrouped
-        || (options.Grouped == GroupedProducts.Auto && (long)N * inputs * outputs / Math.Max(E, 1) < MostWorkTogether);
-
     private void OwnGroupedMatMul(
         Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
     {

@@ -4,8 +4,8 @@ using TinyMoE.Memory;
 namespace TinyMoE.Cuda;
 
 // Products of experts by kernels of our own, native/kernels/grouped_products.cu and, on tensor cores, grouped_products.sm_80.cu: they read
-// the offsets where they are made, on the device. The host tells them sizes only, so it waits for no expert's rows; the grid has room for any
-// routing.
+// the offsets where they are made, on the device. The host tells them sizes only, so it waits for no expert's rows; the grid has room for
+// any routing.
 public sealed unsafe partial class CudaBackend
 {
     private const int SmallTile = 64, LargeTile = 128;

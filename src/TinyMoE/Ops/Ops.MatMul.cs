@@ -48,8 +48,6 @@ public static partial class Ops
         bool narrow = grouped || x.Type == ElementType.Bfloat16;    // which values of w are read
         Tensor y = tape.New(shape, result ?? x.Type);               // (..., outputs)
         bool isActivated = f is not null || gate is not null;
-        // experts that compute in bfloat16 round what they give as well; those that are only kept so do not, and memory of 16 bits rounds
-        ElementType rounding = grouped && y.Type == ElementType.Float32 ? w.Rounding : ElementType.Float32;
         // x·wᵀ + bias; where y > 0 tells the slope of ReLU as well
         Values z = isActivated && f != Unary.Relu ? tape.Saved(y.Count, y.Type) : y.Values;
         Epilogue epilogue = new()
@@ -58,46 +56,59 @@ public static partial class Ops
             Activation = f ?? Unary.Silu,
             Gate = gate?.Values ?? default,
             Activated = isActivated ? y.Values : default,
-            Precision = rounding,
+            Precision = RoundingOf(grouped, w, y),
         };
         if (grouped)
             backend.GroupedMatMul(x.Values, WeightsOf(w, narrow), offsets, E, N, inputs, outputs, z, epilogue);
         else
             backend.MatMul(x.Values, false, WeightsOf(w, narrow), true, 1, N, outputs, inputs, z, epilogue);
 
-        // dz = dy·f'(z), or dz = dy·silu(gate) and dgate = dy·z·silu'(gate), in the place of dy
-        // dx = dz·w,   dw = dzᵀ·x,   dbias = Σ_n dz,   each expert's over its own rows
-        return tape.Record(op, y, () =>
-        {
-            Values dz = y.GradValues;
-            Weights weights = WeightsOf(w, grouped || x.Type == ElementType.Bfloat16);
-            if (gate is not null)
-                backend.SwiGluBackward(dz, gate.Values, z, y.Count, gate.GradTarget(), dz, rounding);
-            else if (f is not null)
-                backend.UnaryBackward(f.Value, z, y.Values, dz, y.Count, dz);
-            if (gate is null && rounding == ElementType.Bfloat16)
-                backend.RoundToBfloat16(dz.Float32, y.Count, dz);
-            bool narrows = x.Type == ElementType.Bfloat16 && weights.Type == ElementType.Bfloat16;
-            using Converted gradient = new(backend, dz, narrows ? ElementType.Bfloat16 : dz.Type); // of logits: rounded once
-            using Converted input = new(backend, x.Values, narrows ? x.Type : ElementType.Float32); // of a router: widened
-            dz = gradient.Values;
-
-            if (grouped)
-            {
-                backend.GroupedMatMulBackwardInput(dz, weights, offsets, E, N, inputs, outputs, x.GradTarget());
-                backend.GroupedMatMulBackwardWeight(dz, input.Values, offsets, E, N, inputs, outputs, w.GradTarget());
-                if (bias is not null)
-                    backend.GroupedSum(dz, offsets, E, N, outputs, bias.GradTarget());
-            }
-            else
-            {
-                backend.MatMul(dz, false, weights, false, 1, N, inputs, outputs, x.GradTarget());
-                backend.MatMul(dz, true, input.Values, false, 1, outputs, inputs, N, w.GradTarget());
-                if (bias is not null)
-                    backend.SumRows(dz, 1f, N, outputs, bias.GradTarget());
-            }
-        }, readsOutput: f is not null);
+        // what backward can tell from the tensors again is not kept for it: there are many of these
+        return tape.Record(op, y, () => ProjectBackward(x, w, offsets, bias, f, gate, z, y), readsOutput: f is not null);
     }
+
+    // dz = dy·f'(z), or dz = dy·silu(gate) and dgate = dy·z·silu'(gate), in the place of dy
+    // dx = dz·w,   dw = dzᵀ·x,   dbias = Σ_n dz,   each expert's over its own rows
+    private static void ProjectBackward(Tensor x, Tensor w, Ints offsets, Tensor? bias, Unary? f, Tensor? gate, Values z, Tensor y)
+    {
+        Backend backend = y.Tape.Backend;
+        bool grouped = !offsets.IsNone;
+        int E = grouped ? w.Shape[0] : 1, inputs = x.Shape.Last, outputs = y.Shape.Last, N = x.Count / inputs;
+        ElementType rounding = RoundingOf(grouped, w, y);
+        Values dz = y.GradValues;
+        Weights weights = WeightsOf(w, grouped || x.Type == ElementType.Bfloat16);
+        if (gate is not null)
+            backend.SwiGluBackward(dz, gate.Values, z, y.Count, gate.GradTarget(), dz, rounding);
+        else if (f is not null)
+            backend.UnaryBackward(f.Value, z, y.Values, dz, y.Count, dz);
+        if (gate is null && rounding == ElementType.Bfloat16)
+            backend.RoundToBfloat16(dz.Float32, y.Count, dz);
+        bool narrows = x.Type == ElementType.Bfloat16 && weights.Type == ElementType.Bfloat16;
+        using Converted gradient = new(backend, dz, narrows ? ElementType.Bfloat16 : dz.Type); // of logits: rounded once
+        using Converted input = new(backend, x.Values, narrows ? x.Type : ElementType.Float32); // of a router: widened
+        dz = gradient.Values;
+
+        if (grouped)
+        {
+            backend.GroupedMatMulBackwardInput(dz, weights, offsets, E, N, inputs, outputs, x.GradTarget());
+            backend.GroupedMatMulBackwardWeight(dz, input.Values, offsets, E, N, inputs, outputs, w.GradTarget());
+            if (bias is not null)
+                backend.GroupedSum(dz, offsets, E, N, outputs, bias.GradTarget());
+        }
+        else
+        {
+            backend.MatMul(dz, false, weights, false, 1, N, inputs, outputs, x.GradTarget());
+            backend.MatMul(dz, true, input.Values, false, 1, outputs, inputs, N, w.GradTarget());
+            if (bias is not null)
+                backend.SumRows(dz, 1f, N, outputs, bias.GradTarget());
+        }
+    }
+
+    /// <summary>
+    /// What experts round what they give to, those that compute in bfloat16: not those that are only kept so, and memory of 16 bits rounds.
+    /// </summary>
+    private static ElementType RoundingOf(bool grouped, Tensor w, Tensor y) =>
+        grouped && y.Type == ElementType.Float32 ? w.Rounding : ElementType.Float32;
 
     /// <summary>What a product or a lookup reads of w: the values in bfloat16 where they are wanted and there are any.</summary>
     private static Weights WeightsOf(Tensor w, bool narrow) => narrow && !w.Bfloat16.IsNone ? w.Bfloat16 : w.Weights;

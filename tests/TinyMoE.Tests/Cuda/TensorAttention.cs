@@ -2,8 +2,6 @@ using TinyMoE.Backends;
 using TinyMoE.Backends.Cases;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
-using Bfloat16s = TinyMoE.Memory.View<ushort>;
-using Floats = TinyMoE.Memory.View<float>;
 
 namespace TinyMoE.Tests.Cuda;
 
@@ -28,14 +26,14 @@ internal sealed class TensorAttention
     public float[][] Run(CudaBackend cuda, bool adds)
     {
         using KernelData d = new(cuda);
-        Floats logSumExp = d.Rent<float>(sizes.B * sizes.H * sizes.T);
+        View<float> logSumExp = d.Rent<float>(sizes.B * sizes.H * sizes.T);
         if (inBfloat16)
             return RunBfloat16(cuda, d, logSumExp, adds);
 
-        (Floats queries, Floats keys, Floats values, Floats slopes, Floats y) =
+        (View<float> queries, View<float> keys, View<float> values, View<float> slopes, View<float> y) =
             (d.In(q), d.In(k), d.In(v), d.In(dy), d.Rent<float>(dy.Length));
         cuda.AttentionForward(queries, keys, values, sizes, dropout, y, logSumExp);
-        Floats[] gradients = [.. Starts(adds).Select(start => d.In(start))];
+        View<float>[] gradients = [.. Starts(adds).Select(start => d.In(start))];
         cuda.AttentionBackward(
             slopes, queries, keys, values, y, logSumExp, sizes, dropout, new Target(gradients[0], adds), new Target(gradients[1], adds),
             new Target(gradients[2], adds));
@@ -52,15 +50,15 @@ internal sealed class TensorAttention
     /// <inheritdoc/>
     public override string ToString() => $"{sizes}, dropout {dropout.Rate}";
 
-    private float[][] RunBfloat16(CudaBackend cuda, KernelData d, Floats logSumExp, bool adds)
+    private float[][] RunBfloat16(CudaBackend cuda, KernelData d, View<float> logSumExp, bool adds)
     {
-        Bfloat16s In(float[] values) => d.In(Array.ConvertAll(values, Bfloat16.Narrow));
-        float[] Read(Bfloat16s view) => Array.ConvertAll(cuda.Read(view), Bfloat16.Widen);
+        View<ushort> In(float[] values) => d.In(Array.ConvertAll(values, Bfloat16.Narrow));
+        float[] Read(View<ushort> view) => Array.ConvertAll(cuda.Read(view), Bfloat16.Widen);
 
-        (Bfloat16s queries, Bfloat16s keys, Bfloat16s values, Bfloat16s slopes, Bfloat16s y) =
+        (View<ushort> queries, View<ushort> keys, View<ushort> values, View<ushort> slopes, View<ushort> y) =
             (In(q), In(k), In(v), In(dy), d.Rent<ushort>(dy.Length));
         cuda.AttentionForward(queries, keys, values, sizes, dropout, y, logSumExp);
-        Bfloat16s[] gradients = [.. Starts(adds).Select(In)];
+        View<ushort>[] gradients = [.. Starts(adds).Select(In)];
         cuda.AttentionBackward(
             slopes, queries, keys, values, y, logSumExp, sizes, dropout, new Target(gradients[0], adds), new Target(gradients[1], adds),
             new Target(gradients[2], adds));

@@ -166,7 +166,14 @@ public sealed class TrainPrecisionTests
         Model = config.Model with { Context = Math.Min(32, config.Model.Context), Layers = Math.Min(2, config.Model.Layers) },
         Train = config.Train with
         {
-            Batch = 4, Accumulation = 1, Steps = 40, ScheduleSteps = 0, Warmup = 5, EvalEvery = 40, EvalWindows = 8, LearningRate = 1e-3f,
+            Batch = 4,
+            Accumulation = 1,
+            Steps = 40,
+            ScheduleSteps = 0,
+            Warmup = 5,
+            EvalEvery = 40,
+            EvalWindows = 8,
+            LearningRate = 1e-3f,
         },
     };
 

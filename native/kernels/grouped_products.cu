@@ -233,6 +233,7 @@ template <int S>
 struct InFloat32
 {
     using Element = float;
+    using Output = float;
     static constexpr int Size = S, Unit = 4;
     using Sums = ::Sums<S, S>;
     using Tiles = ::Tiles<S, S>;

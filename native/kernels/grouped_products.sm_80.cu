@@ -272,10 +272,11 @@ private:
     }
 };
 
-template <class E, int S>
+template <class E, int S, class O = float>
 struct OnTensorCores
 {
     using Element = E;
+    using Output = O;
     static constexpr int Size = S, Unit = UnitOf<E>;
     using Sums = ::Sums<E, S>;
     using Tiles = ::Tiles<E, S>;
@@ -287,7 +288,13 @@ using SmallTf32 = OnTensorCores<float, 64>;
 using LargeTf32 = OnTensorCores<float, LargeSize>;
 using SmallBfloat16 = OnTensorCores<bfloat16, 64>;
 using LargeBfloat16 = OnTensorCores<bfloat16, LargeSize>;
+using SmallNarrow = OnTensorCores<bfloat16, 64, bfloat16>;
+using LargeNarrow = OnTensorCores<bfloat16, LargeSize, bfloat16>;
 GROUPED_PRODUCTS(tf32_64, SmallTf32, 128, 4)
 GROUPED_PRODUCTS(tf32_128, LargeTf32, 256, 2)
 GROUPED_PRODUCTS(bfloat16_64, SmallBfloat16, 128, 4)
 GROUPED_PRODUCTS(bfloat16_128, LargeBfloat16, 256, 2)
+
+// y and dx in bfloat16 memory as well.
+GROUPED_PRODUCTS_OF_ROWS(narrow_64, SmallNarrow, 128, 4)
+GROUPED_PRODUCTS_OF_ROWS(narrow_128, LargeNarrow, 256, 2)

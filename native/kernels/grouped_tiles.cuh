@@ -37,17 +37,19 @@ DEVICE RowTile find_tile(const int* offsets, int E, int N, int rows, int least, 
 }
 
 // What follows a sum of one expert: c = sum + bias; activated = f(c), or silu(gate)·c where there is a gate; the last of them is rounded
-// to bfloat16 where asked. bias (E, columns); gate, activated (N, columns), activated may be c. What is null is not there.
+// to bfloat16 where asked. bias (E, columns); gate, activated (N, columns), of c's type T; activated may be c. What is null is not there.
+template <class T>
 struct Tail
 {
     const float* bias;
-    const float* gate;
-    float* activated;
+    const T* gate;
+    T* activated;
     int activation, rounds;
 };
 
 // Four of the columns of row n: the kernel's one way out. Unassigned rows (expert E) are zero.
-DEVICE void finish(const Target& c, const Tail& tail, int expert, bool unassigned, int n, int column, int columns, Four value)
+template <class T>
+DEVICE void finish(const TargetOf<T>& c, const Tail<T>& tail, int expert, bool unassigned, int n, int column, int columns, Four value)
 {
     index_t row = (index_t)n * columns;
     if (tail.bias && !unassigned)
@@ -104,7 +106,8 @@ DEVICE void add_pieces(const float* parts, const int* offsets, int E, int N, int
 }
 
 // How a product is made: Way says of which elements, in tiles of which size, how its two sides come into shared memory, and who adds up.
-//   Element; Size: rows and columns of a tile of the result; Unit: elements of 16 bytes; Tiles: shared memory
+//   Element, of both sides; Output, of y and dx; Size: rows and columns of a tile of the result; Unit: elements of 16 bytes
+//   Tiles: shared memory
 //   AlongInner, AlongLines: a side whose inner dimension, or whose lines, run along memory
 //   Sums: add(left, right, inner, tiles), then each(tiles, write(row, column, four))
 // Sides of large tiles always begin at multiples of 16 bytes, and so do all their rows: the host sees to it.
@@ -116,7 +119,7 @@ constexpr int LargeSize = 128;
 template <class Way, bool WeightsAlongInner>
 DEVICE void multiply_rows(
     const typename Way::Element* x, const int* tokens, const typename Way::Element* w, const int* offsets, int E, int N, int inner,
-    int columns, const Target& y, const Tail& tail)
+    int columns, const TargetOf<typename Way::Output>& y, const Tail<typename Way::Output>& tail)
 {
     constexpr int Size = Way::Size;
     __shared__ typename Way::Tiles tiles;
@@ -178,20 +181,24 @@ DEVICE void multiply_columns(
     });
 }
 
-// The three products: NAME_forward_SIZE and so on.
-#define GROUPED_PRODUCTS(kind, way, threads, blocks)                                                                                      \
+#define GROUPED_PRODUCTS_OF_ROWS(kind, way, threads, blocks)                                                                              \
     KERNEL __launch_bounds__(threads, blocks) grouped_forward_##kind(                                                                     \
         const way::Element* x, const int* tokens, const way::Element* w, const int* offsets, int E, int N, int inputs, int outputs,       \
-        Target y, const float* bias, int activation, const float* gate, float* activated, int rounds)                                     \
+        TargetOf<way::Output> y, const float* bias, int activation, const way::Output* gate, way::Output* activated, int rounds)          \
     {                                                                                                                                     \
         multiply_rows<way, true>(x, tokens, w, offsets, E, N, inputs, outputs, y, {bias, gate, activated, activation, rounds});           \
     }                                                                                                                                     \
                                                                                                                                           \
     KERNEL __launch_bounds__(threads, blocks) grouped_backward_input_##kind(                                                              \
-        const way::Element* dy, const way::Element* w, const int* offsets, int E, int N, int inputs, int outputs, Target dx)              \
+        const way::Element* dy, const way::Element* w, const int* offsets, int E, int N, int inputs, int outputs,                         \
+        TargetOf<way::Output> dx)                                                                                                         \
     {                                                                                                                                     \
         multiply_rows<way, false>(dy, nullptr, w, offsets, E, N, outputs, inputs, dx, {});                                                \
-    }                                                                                                                                     \
+    }
+
+// dw is float32 whatever is multiplied.
+#define GROUPED_PRODUCTS(kind, way, threads, blocks)                                                                                      \
+    GROUPED_PRODUCTS_OF_ROWS(kind, way, threads, blocks)                                                                                  \
                                                                                                                                           \
     KERNEL __launch_bounds__(threads, blocks) grouped_backward_weight_##kind(                                                             \
         const way::Element* dy, const way::Element* x, const int* tokens, const int* offsets, int E, int N, int inputs, int outputs,      \

@@ -77,7 +77,7 @@ public sealed unsafe partial class CudaBackend
     public override void GroupedMatMul(
         Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
-        if (OwnGrouped || inputs == 0 || !TakesNarrow(x, w, y, epilogue))
+        if ((inputs == 0 && !OwnGrouped) || !TakesNarrow(x, w, y, epilogue))
         {
             base.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, in epilogue);
             return;
@@ -85,6 +85,12 @@ public sealed unsafe partial class CudaBackend
 
         if (y.IsNone || N == 0 || outputs == 0)
             return;
+        if (OwnGrouped)
+        {
+            OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
+            return;
+        }
+
         MultiplyNarrowRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
         Finish(y.Values, epilogue, offsets, E, N, outputs);
     }
@@ -92,8 +98,10 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        if (OwnGrouped || outputs == 0 || !TakesNarrow(dy, w, dx, default))
+        if ((outputs == 0 && !OwnGrouped) || !TakesNarrow(dy, w, dx, default))
             base.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
+        else if (!dx.IsNone && N > 0 && inputs > 0 && OwnGrouped)
+            OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
         else if (!dx.IsNone && N > 0 && inputs > 0)
             MultiplyNarrowRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
     }

@@ -19,6 +19,9 @@ public abstract partial class Backend : IDisposable
     /// <summary>Bytes of memory that there are, whether free or not; null where the device itself says when it has no more.</summary>
     public virtual long? MemoryBytes => null;
 
+    /// <summary>What keeps the work of many calls and does it again by one launch; null where the device has none.</summary>
+    public virtual IRecorder? Recorder => null;
+
     /// <summary>Frees the device's memory and threads.</summary>
     public abstract void Dispose();
 }

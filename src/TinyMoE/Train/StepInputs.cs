@@ -1,7 +1,6 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
-using TinyMoE.Memory;
 using TinyMoE.Optim;
 using TinyMoE.Tensors;
 

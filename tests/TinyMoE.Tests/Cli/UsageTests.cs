@@ -24,7 +24,7 @@ public sealed class UsageTests
     [InlineData("train|--device|cuda:1|--threads|2", "--threads is for the processor; leave it out with --device cuda:1", "tinymoe train")]
     [InlineData("eval|--run|x|--tensor-cores|tf32", "--tensor-cores is for a card; it needs --device cuda", "tinymoe eval")]
     [InlineData("train|--grouped|loop", "--grouped is for a card; it needs --device cuda", "tinymoe train")]
-    [InlineData("train|--device|cuda|--grouped|own", "--grouped has no 'own'; known: auto, cublas, loop", "tinymoe train")]
+    [InlineData("train|--device|cuda|--grouped|ours", "--grouped has no 'ours'; known: auto, cublas, loop, own", "tinymoe train")]
     [InlineData(
         "generate|--run|x|--device|cuda|--tensor-cores|fp8", "--tensor-cores has no 'fp8'; known: off, tf32, bfloat16", "tinymoe generate")]
     [InlineData("train|--seed|-1", "--seed needs a whole number, at least 0, not '-1'", "tinymoe train")]

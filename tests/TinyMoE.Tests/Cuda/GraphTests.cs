@@ -44,6 +44,17 @@ public sealed partial class GraphTests : IDisposable
     [MemberData(nameof(PresetNames))]
     public void Training_OfEveryPreset_IsRecordedAndGivesTheSameBytes(string name) => Compare(Of(name), steps: 8);
 
+    /// <summary>Activations in bfloat16, and products and attention on tensor cores.</summary>
+    [CudaTheory]
+    [InlineData("nano", TensorCores.Bfloat16)]
+    [InlineData("mixtral-tiny", TensorCores.Bfloat16)]
+    [InlineData("mixtral-tiny", TensorCores.Tf32)]
+    public void Training_OnTensorCores_IsRecordedAndGivesTheSameBytes(string name, TensorCores tensorCores)
+    {
+        bool isNarrow = tensorCores == TensorCores.Bfloat16;
+        Compare(Of(isNarrow ? name + TestModels.AllInBfloat16 : name), steps: 6, tensorCores);
+    }
+
     [CudaTheory]
     [MemberData(nameof(Routers))]
     public void Training_OfEveryRouterWithAllNoiseAndDropping_IsRecordedAndGivesTheSameBytes(string router) =>
@@ -184,19 +195,20 @@ public sealed partial class GraphTests : IDisposable
         };
     }
 
-    private void Compare(RunConfig config, int steps)
+    private void Compare(RunConfig config, int steps, TensorCores tensorCores = TensorCores.Off)
     {
-        Train(config, "plain", GraphUse.Off, "", [], steps);
-        Train(config, "graph", GraphUse.On, "", [], steps);
+        Train(config, "plain", GraphUse.Off, "", [], steps, tensorCores: tensorCores);
+        Train(config, "graph", GraphUse.On, "", [], steps, tensorCores: tensorCores);
         AssertSame("plain", "graph");
     }
 
     private void Train(
         RunConfig config, string run, GraphUse graph, string settings, List<string> notes, int stopAt = Steps, bool resume = false,
-        bool grouped = true)
+        bool grouped = true, TensorCores tensorCores = TensorCores.Off)
     {
         GroupedProducts products = grouped ? GroupedProducts.Own : GroupedProducts.Auto;
-        using CudaBackend cuda = TestDevice.NewBackend(settings, new CudaOptions { Graph = graph, Grouped = products });
+        CudaOptions options = new() { Graph = graph, Grouped = products, TensorCores = tensorCores };
+        using CudaBackend cuda = TestDevice.NewBackend(settings, options);
         Corpus corpus = TestModels.Corpus();
         RecordingListener listener = new();
         using Trainer trainer = new(cuda, config.For(corpus), corpus, new RunFolder(folder[run]), listener, resume);

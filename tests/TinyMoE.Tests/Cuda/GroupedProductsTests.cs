@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cases;
 using TinyMoE.Cuda;
@@ -13,6 +14,8 @@ namespace TinyMoE.Tests.Cuda;
 [Collection(CudaCollection.Name)]
 public sealed class GroupedProductsTests
 {
+    private const double Bfloat16Step = 1 / 256.0; // half of it is what rounding costs at most
+
     private static readonly Dictionary<TensorCores, CudaBackend> Backends = [];
 
     /// <summary>Rows of each expert, unassigned ones behind them; inputs, outputs; where the sides begin, in numbers.</summary>
@@ -70,8 +73,12 @@ public sealed class GroupedProductsTests
     {
         Sizes rows = Sizes.Of("700 0 1100 248", 0, inputs: 16, outputs: 2176), columns = rows with { Inputs = 2176, Outputs = 16 };
         Sizes weights = Sizes.Of("9 0 0 1 14 3 0 2", 0, inputs: 768, outputs: 768);
-        foreach ((Sizes s, int product) in new[] { (rows, 0), (columns, 1), (weights, 2), (weights, 3) })
-            Assert.Equal(Bits(kind, s, start: 0).ElementAtOrDefault(product), Bits(kind, s, start: 1).ElementAtOrDefault(product));
+        foreach ((Sizes s, int product) in new[] { (rows, 0), (columns, 1), (weights, 2) })
+        {
+            float[][] large = Bits(kind, s, start: 0), small = Bits(kind, s, start: 1);
+            Assert.Equal(large[product], small[product]);
+            Assert.Equal(large.ElementAtOrDefault(product + 3), small.ElementAtOrDefault(product + 3));
+        }
     }
 
     [EmulatedTheory]
@@ -121,16 +128,16 @@ public sealed class GroupedProductsTests
             float[][] actual = products.Run();
             for (int i = 0; i < actual.Length; i++)
             {
-                double[] wanted = expected[Math.Min(i, 2)];
-                double error = wanted.Zip(actual[i], (a, b) => Math.Abs(a - b) / (1 + Math.Abs(a))).Max();
-                Assert.True(error <= tolerance, $"product {i}, {kind}, {(adds ? "added" : "stored")}: {error}"); // NaN is not
+                double error = expected[i % 3].Zip(actual[i], (a, b) => Math.Abs(a - b) / (1 + Math.Abs(a))).Max();
+                double most = i is 3 or 4 ? Math.Max(tolerance, Bfloat16Step) : tolerance; // results in bfloat16
+                Assert.True(error <= most, $"product {i}, {kind}, {(adds ? "added" : "stored")}: {error}"); // NaN is not
             }
 
             TestDevice.RequireNoFinding();
         }
     }
 
-    /// <summary>y, dx and dw, stored; on tensor cores for bfloat16 dw once more, of memory in bfloat16.</summary>
+    /// <summary>y, dx and dw, stored; on tensor cores for bfloat16 all of them once more, of memory in bfloat16.</summary>
     private static float[][] Bits(TensorCores kind, Sizes s, int start)
     {
         using Products products = new(Own(kind), kind, s, start, adds: false, Whole);
@@ -156,17 +163,21 @@ public sealed class GroupedProductsTests
             Floats left = At(x), right = At(dy);
             Weights weights = kind == TensorCores.Bfloat16 ? At(Narrow(w)) : At(w);
             List<Target> results = [To(s.N * s.Outputs), To(s.N * s.Inputs), To(w.Length)];
-            backend.GroupedMatMul(left, weights, offsets, s.E, s.N, s.Inputs, s.Outputs, results[0]);
-            backend.GroupedMatMulBackwardInput(right, weights, offsets, s.E, s.N, s.Inputs, s.Outputs, results[1]);
-            backend.GroupedMatMulBackwardWeight(right, left, offsets, s.E, s.N, s.Inputs, s.Outputs, results[2]);
+            Multiply(left, right, CollectionsMarshal.AsSpan(results));
             if (kind == TensorCores.Bfloat16)
             {
-                results.Add(To(w.Length));
-                backend.OwnGroupedMatMulBackwardWeight(
-                    kind, At(Narrow(dy)).Address, At(Narrow(x)).Address, offsets, s.E, s.N, s.Inputs, s.Outputs, results[3]);
+                results.AddRange([ToNarrow(s.N * s.Outputs), ToNarrow(s.N * s.Inputs), To(w.Length)]);
+                Multiply(At(Narrow(x)), At(Narrow(dy)), CollectionsMarshal.AsSpan(results)[3..]);
             }
 
-            return [.. results.Select(result => backend.Read(result.View))];
+            return [.. results.Select(Read)];
+
+            void Multiply(Values left, Values right, ReadOnlySpan<Target> to)
+            {
+                backend.GroupedMatMul(left, weights, offsets, s.E, s.N, s.Inputs, s.Outputs, to[0]);
+                backend.GroupedMatMulBackwardInput(right, weights, offsets, s.E, s.N, s.Inputs, s.Outputs, to[1]);
+                backend.GroupedMatMulBackwardWeight(right, left, offsets, s.E, s.N, s.Inputs, s.Outputs, to[2]);
+            }
         }
 
         public double[][] Expected()
@@ -213,6 +224,13 @@ public sealed class GroupedProductsTests
 
         // what is added to
         private double[] Before(int n) => [.. Enumerable.Range(0, n).Select(i => adds ? i % 7 : 0.0)];
+
+        private float[] Read(Target result) => result.Type == ElementType.Float32
+            ? backend.Read(result.View)
+            : [.. backend.Read(result.Values.Bfloat16).Select(bits => BitConverter.UInt32BitsToSingle((uint)bits << 16))];
+
+        private Target ToNarrow(int n) =>
+            new(adds ? data.In(Narrow([.. Before(n).Select(value => (float)value)])) : data.Rent<ushort>(n), adds);
 
         private Target To(int n) => adds ? new Target(data.In([.. Before(n).Select(value => (float)value)]), Adds: true) : data.Out(n);
     }

@@ -93,6 +93,8 @@ internal static class KernelCosts
             ["grouped_backward_input_64"] = (2.7, OfRows),
             ["grouped_backward_weight_64"] = (2.2, OfWeights),
             ["grouped_forward_64"] = (2.5, OfRows),
+            ["grouped_backward_input_narrow_64"] = (2.7, OfRows),
+            ["grouped_forward_narrow_64"] = (2.5, OfRows),
             ["grouped_backward_input_tf32_64"] = (2.7, OfRows),
             ["grouped_backward_weight_tf32_64"] = (2.2, OfWeights),
             ["grouped_forward_tf32_64"] = (2.5, OfRows),

@@ -34,21 +34,27 @@ internal static class OwnGroupedCases
     private static IEnumerable<KernelCase> OfFloat32(KernelSizes sizes, bool adds) =>
         KernelCaseList.Of(sizes, adds).Where(c => c.Family == "Grouped" && c.Name.Contains("MatMul", StringComparison.Ordinal));
 
-    /// <summary>Of weights in bfloat16; the gradient of weights of such memory.</summary>
+    /// <summary>Of weights in bfloat16, and rows in float32 or in bfloat16 as well.</summary>
     private static IEnumerable<KernelCase> OfBfloat16(KernelSizes s, bool adds)
     {
         (int N, int C, int E, int F) = (s.N, s.C, s.E, s.F);
         int[] offsets = [.. Enumerable.Range(0, E + 1).Select(e => (int)((long)N * e * e / (E * E)))];
         Target To(KernelData d, int n) => adds ? d.Added(n) : d.Out(n);
+        Target ToNarrow(KernelData d, int n) => new(d.In(Numbers(n)), adds);
         ushort[] Numbers(int n) => [.. Enumerable.Range(0, n).Select(i => (ushort)(0x3E80 + (i % 128)))];
 
-        yield return new KernelCase("Grouped", "GroupedMatMul",
-            (b, d) => b.GroupedMatMul(d.In(N * C), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, To(d, N * F)));
-        yield return new KernelCase("Grouped", "GroupedMatMulBackwardInput",
-            (b, d) => b.GroupedMatMulBackwardInput(d.In(N * F), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, To(d, N * C)));
-        yield return new KernelCase("Grouped", "GroupedMatMulBackwardWeight", (b, d) =>
-            ((CudaBackend)b).OwnGroupedMatMulBackwardWeight(
-                TensorCores.Bfloat16, d.In(Numbers(N * F)).Address, d.In(Numbers(N * C)).Address, d.In(offsets), E, N, C, F,
-                To(d, E * F * C)));
+        yield return new KernelCase("Grouped", "GroupedMatMul", (b, d) =>
+        {
+            b.GroupedMatMul(d.In(N * C), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, To(d, N * F));
+            b.GroupedMatMul(d.In(Numbers(N * C)), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, ToNarrow(d, N * F));
+        });
+        yield return new KernelCase("Grouped", "GroupedMatMulBackwardInput", (b, d) =>
+        {
+            b.GroupedMatMulBackwardInput(d.In(N * F), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, To(d, N * C));
+            b.GroupedMatMulBackwardInput(d.In(Numbers(N * F)), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, ToNarrow(d, N * C));
+        });
+        yield return new KernelCase("Grouped", "GroupedMatMulBackwardWeight",
+            (b, d) => b.GroupedMatMulBackwardWeight(
+                d.In(Numbers(N * F)), d.In(Numbers(N * C)), d.In(offsets), E, N, C, F, To(d, E * F * C)));
     }
 }

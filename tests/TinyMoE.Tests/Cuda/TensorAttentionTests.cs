@@ -7,7 +7,6 @@ using TinyMoE.Data;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tests.Files;
-using TinyMoE.Tests.Train;
 using TinyMoE.Train;
 using Floats = TinyMoE.Memory.View<float>;
 

@@ -110,8 +110,5 @@ public sealed class Bfloat16ActivationTests : OpTests<Bfloat16ActivationTests>, 
         x => x[0].LinearToFloat32(x[1], x[2]),
         x => [.. MatMulTests.Product(x[0], x[1], 1, N, outputs, inputs, false, true).Select((v, i) => v + x[2][i % outputs])])
         .InBfloat16(i => i == 0, i => i == 1 && isNarrow) with
-    {
-        Tolerance = 2e-5,
-        GradientTolerance = 1.0 / 40,
-    };
+    { Tolerance = 2e-5, GradientTolerance = 1.0 / 40 };
 }

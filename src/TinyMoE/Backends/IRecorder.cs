@@ -1,13 +1,4 @@
-using TinyMoE.Memory;
-
 namespace TinyMoE.Backends;
-
-// Work that is asked for once and done many times.
-public abstract partial class Backend
-{
-    /// <summary>What keeps the work of many calls and does it again by one launch; null where the device has none.</summary>
-    public virtual IRecorder? Recorder => null;
-}
 
 /// <summary>Keeps what a device is asked for, to do it again by one launch: a CUDA graph.</summary>
 public interface IRecorder

@@ -37,7 +37,7 @@ internal sealed class GroupedCases : KernelCases
     {
         int[] offsets = new int[E + 1];
         for (int e = 1; e <= E; e++)
-            offsets[e] = e == 2 ? offsets[1] : (int)((long)(N - 3) * e * e / (E * E));
+            offsets[e] = e == 2 ? offsets[1] : (int)((long)Math.Max(0, N - 3) * e * e / (E * E));
         return d.In(offsets);
     }
 }

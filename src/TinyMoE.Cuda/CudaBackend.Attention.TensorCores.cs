@@ -113,7 +113,7 @@ public sealed unsafe partial class CudaBackend
     {
         TiledKernel kernel = Fitting(type == ElementType.Bfloat16 ? Bfloat16Forward : Tf32Forward, sizes);
         DeviceAttention shape = new(sizes, dropout.Rate);
-        Grid grid = kernel.For(sizes.T, sizes.B * sizes.H, LargestHead(sizes), BytesOf(type), ownTiles: 1, otherTiles: 2);
+        Grid grid = kernel.For(sizes.T, sizes.B * sizes.H, LargestHead(sizes), type, ownTiles: 1, otherTiles: 2);
         Launch(kernel.Name, grid, q, k, v, Argument.At(&shape), AttentionNumbers(sizes, dropout), y, logSumExp);
     }
 
@@ -128,7 +128,7 @@ public sealed unsafe partial class CudaBackend
         if (dq is { } target)
         {
             TiledKernel kernel = Fitting(type == ElementType.Bfloat16 ? Bfloat16BackwardQueries : Tf32BackwardQueries, sizes);
-            Grid grid = kernel.For(sizes.T, sizes.B * sizes.H, LargestHead(sizes), BytesOf(type), ownTiles: 2, otherTiles: 2);
+            Grid grid = kernel.For(sizes.T, sizes.B * sizes.H, LargestHead(sizes), type, ownTiles: 2, otherTiles: 2);
             Launch(kernel.Name, grid, dy, q, k, v, logSumExp, delta, Argument.At(&shape), numbers, target);
         }
 
@@ -136,7 +136,7 @@ public sealed unsafe partial class CudaBackend
         {
             TiledKernel kernel = Fitting(type == ElementType.Bfloat16 ? Bfloat16BackwardKeys : Tf32BackwardKeys, sizes);
             Grid grid = kernel.For(
-                sizes.S, sizes.B * sizes.KvHeads, LargestHead(sizes), BytesOf(type), ownTiles: 2, otherTiles: 2, floatsPerOther: 2);
+                sizes.S, sizes.B * sizes.KvHeads, LargestHead(sizes), type, ownTiles: 2, otherTiles: 2, floatsPerOther: 2);
             Launch(kernel.Name, grid, dy, q, k, v, logSumExp, delta, Argument.At(&shape), numbers, dk, dv);
         }
     }
@@ -154,8 +154,6 @@ public sealed unsafe partial class CudaBackend
         int size = LargestHead(sizes);
         return Array.Find(kernels, kernel => size <= kernel.Size)!;
     }
-
-    private static int BytesOf(ElementType type) => type == ElementType.Float32 ? sizeof(float) : sizeof(ushort);
 
     /// <summary>struct Shape of native/kernels/attention_tiles.cuh, field for field.</summary>
     private readonly record struct DeviceAttention(int T, int S, int H, int KvHeads, int D, int ValueSize, int Window, float Rate)

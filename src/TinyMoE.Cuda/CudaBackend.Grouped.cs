@@ -27,7 +27,9 @@ public sealed unsafe partial class CudaBackend
             return;
         }
 
-        MultiplyRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
+        MultiplyRows(
+            ReadOf(x, N * inputs, w, (long)E * inputs * outputs), transposeW: true, offsets, E, N, inputs, outputs, y,
+            clearsUnassigned: !HasWork(epilogue));
         Finish(y.Values, epilogue, offsets, E, N, outputs);
     }
 
@@ -42,7 +44,9 @@ public sealed unsafe partial class CudaBackend
             return;
         }
 
-        MultiplyRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
+        MultiplyRows(
+            ReadOf(dy, N * outputs, w, (long)E * inputs * outputs), transposeW: false, offsets, E, N, outputs, inputs, dx,
+            clearsUnassigned: true);
     }
 
     /// <inheritdoc/>
@@ -56,21 +60,7 @@ public sealed unsafe partial class CudaBackend
             return;
         }
 
-        ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
-        BeginProducts(E);
-        for (int e = 0; e < E; e++)
-        {
-            int rows = first[e + 1] - first[e];
-            Product product = new(
-                At(dy, (long)first[e] * outputs), TransposeA: true, At(x, (long)first[e] * inputs), TransposeB: false,
-                At(dw.View, (long)e * outputs * inputs), dw.Adds, outputs, inputs, rows);
-            if (rows > 0)
-                products[productCount++] = product;
-            else
-                ClearStored(product);
-        }
-
-        Multiply(products.AsSpan(0, productCount));
+        Multiply(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw));
     }
 
     /// <inheritdoc/>
@@ -91,7 +81,7 @@ public sealed unsafe partial class CudaBackend
             return;
         }
 
-        MultiplyNarrowRows(x, w, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
+        MultiplyRows(AsTheyLie(x, w), transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
         Finish(y.Values, epilogue, offsets, E, N, outputs);
     }
 
@@ -103,7 +93,7 @@ public sealed unsafe partial class CudaBackend
         else if (!dx.IsNone && N > 0 && inputs > 0 && OwnGrouped)
             OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
         else if (!dx.IsNone && N > 0 && inputs > 0)
-            MultiplyNarrowRows(dy, w, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
+            MultiplyRows(AsTheyLie(dy, w), transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
     }
 
     /// <inheritdoc/>
@@ -121,18 +111,7 @@ public sealed unsafe partial class CudaBackend
             return;
         }
 
-        ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
-        for (int e = 0; e < E; e++)
-        {
-            int rows = first[e + 1] - first[e];
-            Product product = new(
-                At(dy, (long)first[e] * outputs), TransposeA: true, At(x, (long)first[e] * inputs), TransposeB: false,
-                At(dw.Values, (long)e * outputs * inputs), dw.Adds, outputs, inputs, rows);
-            if (rows > 0)
-                blas.MultiplyBfloat16(product);
-            else
-                ClearStored(product);
-        }
+        MultiplyBfloat16(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw), dw.Type);
     }
 
     /// <inheritdoc/>
@@ -162,9 +141,8 @@ public sealed unsafe partial class CudaBackend
     /// <summary>y[n] = op(w[e])·x[n] for the rows n of each expert, and zeros behind them when
     /// they are stored. x (N, inner), op(w) (E, columns, inner), y (N, columns).</summary>
     private void MultiplyRows(
-        Floats x, Weights w, bool transposeW, Ints offsets, int E, int N, int inner, int columns, Target y, bool clearsUnassigned)
+        in ReadWeights read, bool transposeW, Ints offsets, int E, int N, int inner, int columns, Target y, bool clearsUnassigned)
     {
-        ReadWeights read = ReadOf(x, N * inner, w, (long)E * inner * columns);
         // after what needs no sizes, so that the device has work while the host waits
         ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
         int size = read.ElementSize;
@@ -175,7 +153,7 @@ public sealed unsafe partial class CudaBackend
             Product product = new(
                 read.Left + (nint)((long)first[e] * inner * size), TransposeA: false, read.Right + (nint)((long)e * inner * columns * size),
                 transposeW,
-                At(y.View, (long)first[e] * columns), y.Adds, rows, columns, inner);
+                At(y.Values, (long)first[e] * columns), y.Adds, rows, columns, inner);
             if (rows > 0 && inner > 0)
                 products[productCount++] = product;
             else
@@ -183,39 +161,32 @@ public sealed unsafe partial class CudaBackend
         }
 
         if (clearsUnassigned && !y.Adds)
-            Fill(At(y.View, (long)first[E] * columns), (long)(N - first[E]) * columns, 0f);
+            Fill(y.Values.Slice(first[E] * columns, (N - first[E]) * columns), 0f);
         if (read.OnTensorCores)
-        {
-            foreach (ref readonly Product product in products.AsSpan(0, productCount))
-                blas.MultiplyBfloat16(product);
-        }
+            MultiplyBfloat16(products.AsSpan(0, productCount), y.Type);
         else
-        {
             Multiply(products.AsSpan(0, productCount));
-        }
-
         Return(read);
     }
 
-    /// <summary>The same of rows and matrices in bfloat16, as they lie; y may be of either type.</summary>
-    private void MultiplyNarrowRows(
-        Values x, Weights w, bool transposeW, Ints offsets, int E, int N, int inner, int columns, Target y, bool clearsUnassigned)
+    /// <summary>dw[e] = Σ dy[n]·x[n]ᵀ over the rows n of each expert; dw of an expert without rows is cleared where it is stored.</summary>
+    private ReadOnlySpan<Product> ProductsOfWeights(Values dy, Values x, Ints offsets, int E, int inputs, int outputs, Target dw)
     {
         ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
+        BeginProducts(E);
         for (int e = 0; e < E; e++)
         {
             int rows = first[e + 1] - first[e];
+            Product product = new(
+                At(dy, (long)first[e] * outputs), TransposeA: true, At(x, (long)first[e] * inputs), TransposeB: false,
+                At(dw.Values, (long)e * outputs * inputs), dw.Adds, outputs, inputs, rows);
             if (rows > 0)
-                blas.MultiplyBfloat16(
-                    new Product(
-                        At(x, (long)first[e] * inner), TransposeA: false, w.Address + (nint)w.Type.BytesOf((long)e * inner * columns),
-                        transposeW,
-                        At(y.Values, (long)first[e] * columns), y.Adds, rows, columns, inner),
-                    y.Type);
+                products[productCount++] = product;
+            else
+                ClearStored(product);
         }
 
-        if (clearsUnassigned && !y.Adds)
-            Fill(y.Values.Slice(first[E] * columns, (N - first[E]) * columns), 0f);
+        return products.AsSpan(0, productCount);
     }
 
     private void BeginProducts(int E)
@@ -275,6 +246,15 @@ public sealed unsafe partial class CudaBackend
         long most = isTf32 && inner % 4 != 0 ? MostWorkTogetherUneven : MostWorkTogether;
         return options.Grouped == GroupedProducts.Cublas || work / all.Length < most;
     }
+
+    private void MultiplyBfloat16(ReadOnlySpan<Product> all, ElementType result)
+    {
+        foreach (ref readonly Product product in all)
+            blas.MultiplyBfloat16(product, result);
+    }
+
+    /// <summary>Both sides in bfloat16 memory, to be read where they are.</summary>
+    private static ReadWeights AsTheyLie(Values x, Weights w) => new(x.Address, w.Address, null, OnTensorCores: true);
 
     private static nint At(Values values, long element) => values.Address + (nint)values.Type.BytesOf(element);
 }

@@ -9,7 +9,7 @@ public sealed unsafe partial class CudaBackend
     private void OwnGroupedMatMul(
         Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
     {
-        ReadWeights read = new(x.Address, w.Address, null, OnTensorCores: true);
+        ReadWeights read = AsTheyLie(x, w);
         Tiling tiles = TilesOfRows(read, E, N, outputs, inputs, areAligned: true);
         if (y.Type == ElementType.Float32)
             Launch(
@@ -25,7 +25,7 @@ public sealed unsafe partial class CudaBackend
 
     private void OwnGroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        ReadWeights read = new(dy.Address, w.Address, null, OnTensorCores: true);
+        ReadWeights read = AsTheyLie(dy, w);
         Tiling tiles = TilesOfRows(read, E, N, inputs, outputs, areAligned: inputs % UnitOf(TensorCores.Bfloat16) == 0);
         if (dx.Type == ElementType.Float32)
             Launch(

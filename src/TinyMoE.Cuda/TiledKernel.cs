@@ -16,12 +16,12 @@ internal sealed record TiledKernel(string Name, int Size, int Warps, int Others,
     /// <summary>Rows that a block owns.</summary>
     public int Rows => Warps * WarpRows;
 
-    /// <summary>Blocks for so many rows of each of so many heads, of <paramref name="size"/> columns, with
+    /// <summary>Blocks for so many rows of each of so many heads, of <paramref name="size"/> columns of a type, with
     /// <paramref name="ownTiles"/> and <paramref name="otherTiles"/> in shared memory, and some floats per row of the others.</summary>
-    public Grid For(int rows, int heads, int size, int elementBytes, int ownTiles, int otherTiles, int floatsPerOther = 0)
+    public Grid For(int rows, int heads, int size, ElementType type, int ownTiles, int otherTiles, int floatsPerOther = 0)
     {
         int parts = Columns == 0 ? 1 : Ceiling.Divide(size, Columns);
-        int rowBytes = (Size * elementBytes) + 16;
+        int rowBytes = (int)type.BytesOf(Size) + 16;
         int tiles = ((ownTiles * Rows) + (otherTiles * Others)) * rowBytes;
         int dropout = Warps * WarpRows * Others / 4;
         return new Grid(

@@ -25,18 +25,16 @@ internal static unsafe class LoadedLibraries
         return string.IsNullOrEmpty(name) || name.StartsWith('<') ? null : CudaErrors.OneLine(name);
     }
 
+    /// <summary>The first loaded file of this name that is still there (a second copy may have
+    /// been removed while it was in use), else the first of this name.</summary>
     private static string? PathOf(string start)
     {
         using Process process = Process.GetCurrentProcess();
-        foreach (ProcessModule module in process.Modules)
-        {
-            using (module)
-            {
-                if (Path.GetFileName(module.FileName).StartsWith(start, StringComparison.OrdinalIgnoreCase))
-                    return module.FileName;
-            }
-        }
-
-        return null;
+        string[] files =
+        [
+            .. process.Modules.Cast<ProcessModule>().Select(module => module.FileName)
+                .Where(file => Path.GetFileName(file).StartsWith(start, StringComparison.OrdinalIgnoreCase)),
+        ];
+        return files.FirstOrDefault(File.Exists) ?? files.FirstOrDefault();
     }
 }

@@ -64,8 +64,9 @@ public sealed class CublasFilesTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "the names are those of Linux");
         Emulator.Configure("");
-        string? library = Environment.GetEnvironmentVariable("TINYMOE_CUBLAS_LIBRARY"), before = Environment.GetEnvironmentVariable(
-            "VIRTUAL_ENV");
+        using CudaBackend before = new(); // with the library that the tests share
+        string? library = Environment.GetEnvironmentVariable("TINYMOE_CUBLAS_LIBRARY");
+        string? environment = Environment.GetEnvironmentVariable("VIRTUAL_ENV");
         string blas = folder.Write("venv/lib/python3.12/site-packages/nvidia/cublas/lib/libcublas.so.12", "");
         string companion = Path.Combine(Path.GetDirectoryName(blas)!, "libcublasLt.so.12");
         foreach (string copy in (string[])[blas, companion])
@@ -84,8 +85,13 @@ public sealed class CublasFilesTests : IDisposable
         finally
         {
             Environment.SetEnvironmentVariable("TINYMOE_CUBLAS_LIBRARY", library);
-            Environment.SetEnvironmentVariable("VIRTUAL_ENV", before);
+            Environment.SetEnvironmentVariable("VIRTUAL_ENV", environment);
         }
+
+        // What is told later is a library that is there, though the removed copy stays loaded.
+        File.Delete(blas);
+        File.Delete(companion);
+        Assert.True(File.Exists(LoadedLibraries.Cublas));
     }
 
     private void AddEnvironment()

@@ -1,24 +1,12 @@
 // What the attention kernels on tensor cores are made of: tiles of rows of a head in shared memory, their products, and what lies between
 // two products: mask, dropout. The kernels are in attention.sm_80.cu.
 #pragma once
+#include "attention_shape.cuh"
 #include "tensor_cores.cuh"
 
 constexpr float Log2E = 1.44269504f, Ln2 = 0.693147181f;
 constexpr int WarpRows = 16;            // rows of a tile that a warp owns
 constexpr int Part = 64;                // columns are multiplied by so many: those of a tile beyond the head's size are zeros up to there
-
-// As the host's AttentionShape: 32 bytes, by value. D is the size of a head of queries and keys, valueSize that of values.
-struct Shape
-{
-    int T, S, H, KvHeads, D, valueSize, window;
-    float rate; // of dropout
-
-    // The T queries are the last of the S positions.
-    DEVICE int position(int t) const { return t + S - T; }
-    DEVICE float scale() const { return 1.0f / sqrtf((float)D); }
-    DEVICE int key_head(int h) const { return h / (H / KvHeads); }
-    DEVICE float kept_factor() const { return 1 / (1 - rate); }
-};
 
 // An output of the products' type, as the host's Target: stored or added to.
 template <class E>
@@ -42,15 +30,15 @@ DEVICE void write_pair(PairTarget<bfloat16> y, index_t i, float first, float sec
     at = y.adds ? to_bfloat16_pair(first_of_pair(at) + first, second_of_pair(at) + second) : to_bfloat16_pair(first, second);
 }
 
-// The rows of one head of x (B, length, heads, D) from row `from` on: `distance` elements apart.
+// The rows of one head of x (B, length, row) from row `from` on, `row` elements apart; the heads are the first columns of a row.
 template <class T>
 struct HeadRows
 {
     T* first;
     int distance, count;
 
-    DEVICE HeadRows(T* x, int b, int length, int from, int heads, int head, int D)
-        : first(x + (((index_t)b * length + from) * heads + head) * D), distance(heads * D), count(length - from)
+    DEVICE HeadRows(T* x, int b, int length, int from, int row, int head, int D)
+        : first(x + ((index_t)b * length + from) * row + head * D), distance(row), count(length - from)
     {
     }
 };

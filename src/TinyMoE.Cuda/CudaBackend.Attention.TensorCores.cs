@@ -9,56 +9,55 @@ public sealed unsafe partial class CudaBackend
 {
     private const int LeastTensorHead = 32, TensorHeadUnit = 8, TensorAlignment = 16;
 
-    private static readonly TiledKernel[] Tf32Forward =
-    [
-        new TiledKernel("attention_forward_tf32_64", 64, Warps: 4, Others: 64),
-        new TiledKernel("attention_forward_tf32_128", 128, Warps: 4, Others: 32),
-        new TiledKernel("attention_forward_tf32_256", 256, Warps: 4, Others: 16),
-    ];
+    private static readonly TiledKernels Tf32Kernels = new(
+        Forward:
+        [
+            new TiledKernel("attention_forward_tf32_64", 64, Warps: 4, Others: 64),
+            new TiledKernel("attention_forward_tf32_128", 128, Warps: 4, Others: 32),
+            new TiledKernel("attention_forward_tf32_256", 256, Warps: 4, Others: 16),
+        ],
+        BackwardQueries:
+        [
+            new TiledKernel("attention_backward_queries_tf32_64", 64, Warps: 4, Others: 32),
+            new TiledKernel("attention_backward_queries_tf32_128", 128, Warps: 4, Others: 16),
+            new TiledKernel("attention_backward_queries_tf32_256", 256, Warps: 2, Others: 16),
+        ],
+        BackwardKeys:
+        [
+            new TiledKernel("attention_backward_keys_tf32_64", 64, Warps: 4, Others: 32),
+            new TiledKernel("attention_backward_keys_tf32_128", 128, Warps: 4, Others: 16),
+            new TiledKernel("attention_backward_keys_tf32_256", 256, Warps: 2, Others: 16, Columns: 128),
+        ]);
 
-    private static readonly TiledKernel[] Bfloat16Forward =
-    [
-        new TiledKernel("attention_forward_bf16_64", 64, Warps: 4, Others: 64),
-        new TiledKernel("attention_forward_bf16_128", 128, Warps: 4, Others: 64),
-        new TiledKernel("attention_forward_bf16_256", 256, Warps: 4, Others: 32),
-    ];
-
-    private static readonly TiledKernel[] Tf32BackwardQueries =
-    [
-        new TiledKernel("attention_backward_queries_tf32_64", 64, Warps: 4, Others: 32),
-        new TiledKernel("attention_backward_queries_tf32_128", 128, Warps: 4, Others: 16),
-        new TiledKernel("attention_backward_queries_tf32_256", 256, Warps: 2, Others: 16),
-    ];
-
-    private static readonly TiledKernel[] Bfloat16BackwardQueries =
-    [
-        new TiledKernel("attention_backward_queries_bf16_64", 64, Warps: 4, Others: 64),
-        new TiledKernel("attention_backward_queries_bf16_128", 128, Warps: 4, Others: 32),
-        new TiledKernel("attention_backward_queries_bf16_256", 256, Warps: 4, Others: 16),
-    ];
-
-    private static readonly TiledKernel[] Tf32BackwardKeys =
-    [
-        new TiledKernel("attention_backward_keys_tf32_64", 64, Warps: 4, Others: 32),
-        new TiledKernel("attention_backward_keys_tf32_128", 128, Warps: 4, Others: 16),
-        new TiledKernel("attention_backward_keys_tf32_256", 256, Warps: 2, Others: 16, Columns: 128),
-    ];
-
-    private static readonly TiledKernel[] Bfloat16BackwardKeys =
-    [
-        new TiledKernel("attention_backward_keys_bf16_64", 64, Warps: 4, Others: 32),
-        new TiledKernel("attention_backward_keys_bf16_128", 128, Warps: 4, Others: 32),
-        new TiledKernel("attention_backward_keys_bf16_256", 256, Warps: 4, Others: 16, Columns: 128),
-    ];
+    private static readonly TiledKernels Bfloat16Kernels = new(
+        Forward:
+        [
+            new TiledKernel("attention_forward_bf16_64", 64, Warps: 4, Others: 64),
+            new TiledKernel("attention_forward_bf16_128", 128, Warps: 4, Others: 64),
+            new TiledKernel("attention_forward_bf16_256", 256, Warps: 4, Others: 32),
+        ],
+        BackwardQueries:
+        [
+            new TiledKernel("attention_backward_queries_bf16_64", 64, Warps: 4, Others: 64),
+            new TiledKernel("attention_backward_queries_bf16_128", 128, Warps: 4, Others: 32),
+            new TiledKernel("attention_backward_queries_bf16_256", 256, Warps: 4, Others: 16),
+        ],
+        BackwardKeys:
+        [
+            new TiledKernel("attention_backward_keys_bf16_64", 64, Warps: 4, Others: 32),
+            new TiledKernel("attention_backward_keys_bf16_128", 128, Warps: 4, Others: 32),
+            new TiledKernel("attention_backward_keys_bf16_256", 256, Warps: 4, Others: 16, Columns: 128),
+        ]);
 
     /// <summary>Whether heads of these sizes have kernels on tensor cores, and these are wanted and there.</summary>
     private bool OnTensorCores(in AttentionSizes sizes) =>
         options.TensorCores != TensorCores.Off && HaveTensorCores(sizes);
 
-    /// <summary>Whether heads of these sizes have kernels on tensor cores: from 32 to 256, multiples of 8; and the card has them.</summary>
+    /// <summary>Whether heads of these sizes have kernels on tensor cores: from 32 to 256, multiples of 8, as the rows that they are columns
+    /// of; and the card has them.</summary>
     internal bool HaveTensorCores(in AttentionSizes sizes) =>
-        sizes.D % TensorHeadUnit == 0 && sizes.ValueSize % TensorHeadUnit == 0 && Math.Min(sizes.D, sizes.ValueSize) >= LeastTensorHead
-        && LargestHead(sizes) <= Tf32Forward[^1].Size && kernels.Has(Tf32Forward[0].Name);
+        (sizes.D | sizes.ValueSize | sizes.Stride) % TensorHeadUnit == 0 && Math.Min(sizes.D, sizes.ValueSize) >= LeastTensorHead
+        && LargestHead(sizes) <= Tf32Kernels.Forward[^1].Size && kernels.Has(Tf32Kernels.Forward[0].Name);
 
     private static int LargestHead(in AttentionSizes sizes) => Math.Max(sizes.D, sizes.ValueSize);
 
@@ -111,7 +110,7 @@ public sealed unsafe partial class CudaBackend
     private void AttentionForwardOnTensorCores(
         ElementType type, Argument q, Argument k, Argument v, in AttentionSizes sizes, in Dropout dropout, Argument y, Floats logSumExp)
     {
-        TiledKernel kernel = Fitting(type == ElementType.Bfloat16 ? Bfloat16Forward : Tf32Forward, sizes);
+        TiledKernel kernel = Fitting(KernelsOf(type).Forward, sizes);
         DeviceAttention shape = new(sizes, dropout.Rate);
         Grid grid = kernel.For(sizes.T, sizes.B * sizes.H, LargestHead(sizes), type, ownTiles: 1, otherTiles: 2);
         Launch(kernel.Name, grid, q, k, v, Argument.At(&shape), AttentionNumbers(sizes, dropout), y, logSumExp);
@@ -127,14 +126,14 @@ public sealed unsafe partial class CudaBackend
         RandomStream numbers = AttentionNumbers(sizes, dropout);
         if (dq is { } target)
         {
-            TiledKernel kernel = Fitting(type == ElementType.Bfloat16 ? Bfloat16BackwardQueries : Tf32BackwardQueries, sizes);
+            TiledKernel kernel = Fitting(KernelsOf(type).BackwardQueries, sizes);
             Grid grid = kernel.For(sizes.T, sizes.B * sizes.H, LargestHead(sizes), type, ownTiles: 2, otherTiles: 2);
             Launch(kernel.Name, grid, dy, q, k, v, logSumExp, delta, Argument.At(&shape), numbers, target);
         }
 
         if (wantsKeys)
         {
-            TiledKernel kernel = Fitting(type == ElementType.Bfloat16 ? Bfloat16BackwardKeys : Tf32BackwardKeys, sizes);
+            TiledKernel kernel = Fitting(KernelsOf(type).BackwardKeys, sizes);
             Grid grid = kernel.For(
                 sizes.S, sizes.B * sizes.KvHeads, LargestHead(sizes), type, ownTiles: 2, otherTiles: 2, floatsPerOther: 2);
             Launch(kernel.Name, grid, dy, q, k, v, logSumExp, delta, Argument.At(&shape), numbers, dk, dv);
@@ -149,18 +148,14 @@ public sealed unsafe partial class CudaBackend
             "attention_backward_delta_bf16", Grid.Rows(rows, rowsPerBlock: 8), dy, y, sizes.T, sizes.H, sizes.ValueSize, rows, delta);
     }
 
+    private static TiledKernels KernelsOf(ElementType type) => type == ElementType.Bfloat16 ? Bfloat16Kernels : Tf32Kernels;
+
     private static TiledKernel Fitting(TiledKernel[] kernels, in AttentionSizes sizes)
     {
         int size = LargestHead(sizes);
         return Array.Find(kernels, kernel => size <= kernel.Size)!;
     }
 
-    /// <summary>struct Shape of native/kernels/attention_tiles.cuh, field for field.</summary>
-    private readonly record struct DeviceAttention(int T, int S, int H, int KvHeads, int D, int ValueSize, int Window, float Rate)
-    {
-        public DeviceAttention(in AttentionSizes s, float rate)
-            : this(s.T, s.S, s.H, s.KvHeads, s.D, s.ValueSize, Math.Min(s.Window, s.S), rate)
-        {
-        }
-    }
+    /// <summary>The kernels for memory of one type, each by size.</summary>
+    private sealed record TiledKernels(TiledKernel[] Forward, TiledKernel[] BackwardQueries, TiledKernel[] BackwardKeys);
 }

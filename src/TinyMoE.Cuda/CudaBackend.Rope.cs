@@ -6,6 +6,12 @@ namespace TinyMoE.Cuda;
 // Kernel: native/kernels/rope.cu.
 public sealed unsafe partial class CudaBackend
 {
+    /// <summary>A model's queries, keys and values are made by one product, and turned and attended to where it leaves them.</summary>
+    public override bool JoinsProjections => true;
+
+    /// <inheritdoc/>
+    protected override bool TakesColumns => true;
+
     /// <inheritdoc/>
     protected override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
     {
@@ -13,7 +19,8 @@ public sealed unsafe partial class CudaBackend
             return;
         (int B, int T, int H, int keyHeads, int D, int turned, int start, bool interleaved) = sizes;
         Grid grid = Grid.Elements((long)B * T * (D - turned / 2), each: 1); // a pair, or an element that is not turned
-        Launch("rope", grid, q, k, cos, sin, B * T, T, H, keyHeads, D, turned, interleaved, start, inverse, yq, yk);
+        Launch("rope", grid, q, k, cos, sin, B * T, T, H, keyHeads, D, RowOf(sizes, H), RowOf(sizes, keyHeads), turned, interleaved,
+            start, inverse, yq, yk);
     }
 
     /// <inheritdoc/>
@@ -29,7 +36,10 @@ public sealed unsafe partial class CudaBackend
             return;
         (int B, int T, int H, int keyHeads, int D, int turned, int start, bool interleaved) = sizes;
         Grid grid = Grid.Elements((long)B * T * (D - turned / 2), each: 1);
-        Launch("rope_bfloat16", grid, Narrow(q), Narrow(k), cos, sin, B * T, T, H, keyHeads, D, turned, interleaved, start, inverse,
-            Narrow(yq), Narrow(yk));
+        Launch("rope_bfloat16", grid, Narrow(q), Narrow(k), cos, sin, B * T, T, H, keyHeads, D, RowOf(sizes, H),
+            RowOf(sizes, keyHeads), turned, interleaved, start, inverse, Narrow(yq), Narrow(yk));
     }
+
+    /// <summary>Elements from a token to the next.</summary>
+    private static int RowOf(in RopeSizes sizes, int heads) => sizes.Stride == 0 ? heads * sizes.D : sizes.Stride;
 }

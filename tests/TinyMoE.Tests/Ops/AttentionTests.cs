@@ -54,6 +54,23 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         Attention(new AttentionSizes(2, 1, 19, 4, 2, 32), 0f, sinks: true),
         Attention(new AttentionSizes(1, 3, 21, 3, 1, 33, Window: 8), 0f, sinks: true),
         Attention(new AttentionSizes(2, 9, 9, 2, 1, 16), 0.3f, sinks: true),
+        .. new[]
+        {
+            new AttentionSizes(1, 1, 1, 1, 1, 1),
+            new AttentionSizes(2, 5, 5, 2, 1, 6),
+            new AttentionSizes(1, 37, 37, 2, 2, 7),
+            new AttentionSizes(2, 19, 19, 4, 2, 32, Window: 5),
+            new AttentionSizes(1, 3, 3, 6, 2, 24),
+            new AttentionSizes(1, 70, 70, 2, 1, 8),
+            new AttentionSizes(1, 5, 5, 2, 1, 64),
+            new AttentionSizes(2, 4, 4, 2, 1, 96),
+            new AttentionSizes(1, 3, 3, 2, 1, 128),
+            new AttentionSizes(1, 2, 2, 3, 1, 192),
+            new AttentionSizes(1, 3, 3, 1, 1, 256),
+        }.Select(sizes => Joined(sizes, 0f)),
+        Joined(new AttentionSizes(2, 7, 7, 4, 2, 6), 0.3f),
+        Joined(new AttentionSizes(2, 7, 7, 4, 2, 6), 0f, sinks: true),
+        Joined(new AttentionSizes(2, 9, 9, 4, 2, 32), 0f, sinks: true),
     ]);
 
     [Theory]
@@ -170,6 +187,22 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
             ],
             x => x[0].Attention(x[1], x[2], s.Window, dropout, sinks ? x[3] : null),
             x => Reference(s, dropout, x[0], x[1], x[2], sinks ? x[3] : null));
+    }
+
+    /// <summary>The same where one matrix has queries, keys and values of a token in its row.</summary>
+    private static OpCase Joined(AttentionSizes s, float rate, bool sinks = false)
+    {
+        Dropout dropout = new(rate, new RandomKey(9, RandomPurpose.AttentionDropout, Step: 2, Layer: 1, Part: 1));
+        int heads = s.H + 2 * s.KvHeads;
+        double[] Columns(double[] x, int from, int count) =>
+            [.. x.Chunk(heads * s.D).SelectMany(row => row[(from * s.D)..((from + count) * s.D)])];
+        return new(
+            $"Attention of joined B{s.B} T{s.T} H{s.H}/{s.KvHeads} D{s.D} window {s.Window} dropout {rate}{(sinks ? ", sinks" : "")}",
+            [(s.B, s.T, heads, s.D), .. sinks ? new Operand[] { new(s.H, Low: -1, High: 3) } : []],
+            x => x[0].AttentionOfJoined(s.H, s.KvHeads, s.Window, dropout, sinks ? x[1] : null),
+            x => Reference(
+                s, dropout, Columns(x[0], 0, s.H), Columns(x[0], s.H, s.KvHeads), Columns(x[0], s.H + s.KvHeads, s.KvHeads),
+                sinks ? x[1] : null));
     }
 
     private static double[] Reference(AttentionSizes s, Dropout dropout, double[] q, double[] k, double[] v, double[]? sinks)

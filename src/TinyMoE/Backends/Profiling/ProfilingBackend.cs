@@ -9,7 +9,7 @@ namespace TinyMoE.Backends.Profiling;
 /// kernel and sizes, calls, time, floating-point operations and the bytes that the algorithm must move (each input
 /// read once, each output written once; one that is added to is read as well). Values and memory are the other's
 /// own. Where the device has a clock (<see cref="Backend.Clock"/>) the time is the device's, and nobody waits for it
-/// but <see cref="Collect"/>. Disposing it disposes the other. Without a device (<see cref="DryRun"/>) it counts the
+/// but <see cref="Collect"/>. Disposing it disposes the other. Without a device (<see cref="DryRun()"/>) it counts the
 /// same, kernels do nothing, and memory is counted, not allocated.
 /// </summary>
 public sealed partial class ProfilingBackend : Backend
@@ -33,7 +33,10 @@ public sealed partial class ProfilingBackend : Backend
     /// A backend without a device: a model of any size "runs" on it to have its kernels, operations, bytes and peak memory
     /// counted. Views have addresses that nobody may read; what is read back is zero, and a plan's rows are shared out evenly.
     /// </summary>
-    public static ProfilingBackend DryRun() => new(null, new MemoryPool(new CountingAllocator()));
+    public static ProfilingBackend DryRun() => DryRun(joins: false);
+
+    /// <summary>The same of a device that <see cref="JoinsProjections"/>.</summary>
+    internal static ProfilingBackend DryRun(bool joins) => new(null, new MemoryPool(new CountingAllocator())) { Joins = joins };
 
     /// <inheritdoc/>
     public override string Name => device?.Name ?? "dry run";
@@ -43,6 +46,12 @@ public sealed partial class ProfilingBackend : Backend
 
     /// <inheritdoc/>
     public override long? MemoryBytes => device?.MemoryBytes;
+
+    /// <inheritdoc/>
+    public override bool JoinsProjections => device?.JoinsProjections ?? Joins;
+
+    /// <summary>What <see cref="JoinsProjections"/> says in a dry run: as the device that it stands for.</summary>
+    internal bool Joins { get; init; }
 
     /// <summary>Whether calls are counted; they are passed on in any case.</summary>
     public bool Counting { get; set; } = true;

@@ -9,6 +9,12 @@ public abstract partial class WideningBackend
     public override void AttentionForward(
         Values q, Values k, Values v, in AttentionSizes sizes, in Dropout dropout, Values y, Floats logSumExp)
     {
+        if (IsOfColumns(q, sizes.Stride))
+        {
+            AttentionForwardOfColumns(q, k, v, in sizes, in dropout, y, logSumExp);
+            return;
+        }
+
         using Scratch wide = new(this);
         AttentionForward(wide.In(q), wide.In(k), wide.In(v), in sizes, in dropout, wide.Out(y), logSumExp);
     }
@@ -22,6 +28,12 @@ public abstract partial class WideningBackend
         Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv)
     {
+        if (IsOfColumns(q, sizes.Stride))
+        {
+            AttentionBackwardOfColumns(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
+            return;
+        }
+
         using Scratch wide = new(this);
         AttentionBackward(
             wide.In(dy), wide.In(q), wide.In(k), wide.In(v), wide.In(y), logSumExp, in sizes, in dropout, wide.Out(dq), wide.Out(dk),
@@ -57,6 +69,12 @@ public abstract partial class WideningBackend
     /// <inheritdoc/>
     public override void Rope(Values q, Values k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
     {
+        if (IsOfColumns(q.IsNone ? k : q, sizes.Stride))
+        {
+            RopeOfColumns(q, k, cos, sin, in sizes, inverse, yq, yk);
+            return;
+        }
+
         using Scratch wide = new(this);
         Rope(wide.In(q), wide.In(k), cos, sin, in sizes, inverse, wide.Out(yq), wide.Out(yk));
     }

@@ -12,6 +12,12 @@ public sealed unsafe partial class CudaBackend
     private const int MostAttentionColumns = 128;
 
     /// <inheritdoc/>
+    public override bool JoinsProjections => options.JoinsProjections;
+
+    /// <inheritdoc/>
+    protected override bool TakesColumns => true;
+
+    /// <inheritdoc/>
     protected override void AttentionForward(
         Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
     {

@@ -6,12 +6,6 @@ namespace TinyMoE.Cuda;
 // Kernel: native/kernels/rope.cu.
 public sealed unsafe partial class CudaBackend
 {
-    /// <summary>A model's queries, keys and values are made by one product, and turned and attended to where it leaves them.</summary>
-    public override bool JoinsProjections => true;
-
-    /// <inheritdoc/>
-    protected override bool TakesColumns => true;
-
     /// <inheritdoc/>
     protected override void Rope(Floats q, Floats k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)
     {

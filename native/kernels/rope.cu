@@ -29,8 +29,8 @@ template <class T> DEVICE void keep(const T* x, int H, int D, const TargetOf<T>&
         y.write(low, widen(x[low]));
 }
 
-// The inverse turns by −sin. q, yq (N, H, D), k, yk (N, KvHeads, D), N = B·T tokens, whose rows lie queryRow and keyRow elements apart: they
-// may be columns of a matrix, which one product made. cos, sin (positions, turned/2); what nobody wants is left out.
+// The inverse turns by −sin. q, yq (N, H, D), k, yk (N, KvHeads, D), N = B·T tokens, whose rows lie queryRow and keyRow elements apart:
+// they may be columns of a matrix, which one product made. cos, sin (positions, turned/2); what nobody wants is left out.
 template <class V>
 DEVICE void rope_of(const V* q, const V* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int queryRow,
     int keyRow, int turned, int interleaved, int start, int inverse, TargetOf<V> yq, TargetOf<V> yk)

@@ -53,8 +53,8 @@ public sealed unsafe partial class CudaBackend
     private bool OnTensorCores(in AttentionSizes sizes) =>
         options.TensorCores != TensorCores.Off && HaveTensorCores(sizes);
 
-    /// <summary>Whether heads of these sizes have kernels on tensor cores: from 32 to 256, multiples of 8, as the rows that they are columns
-    /// of; and the card has them.</summary>
+    /// <summary>Whether heads of these sizes have kernels on tensor cores: from 32 to 256, multiples of 8, as are the rows that they are
+    /// columns of; and the card has them.</summary>
     internal bool HaveTensorCores(in AttentionSizes sizes) =>
         (sizes.D | sizes.ValueSize | sizes.Stride) % TensorHeadUnit == 0 && Math.Min(sizes.D, sizes.ValueSize) >= LeastTensorHead
         && LargestHead(sizes) <= Tf32Kernels.Forward[^1].Size && kernels.Has(Tf32Kernels.Forward[0].Name);

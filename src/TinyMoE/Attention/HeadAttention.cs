@@ -68,7 +68,7 @@ internal abstract class HeadAttention : IAttention
         return Outputs(y.Reshape((B * T * H, D)), tokens, pass).Reshape(x.Shape);
     }
 
-    /// <summary>The same where one product makes queries, keys and values, and nothing but positions comes between it and attention.</summary>
+    /// <summary>The same where one product makes queries, keys and values, and only positions come between it and attention.</summary>
     private Tensor ForwardJoined(JoinedLinear projection, Tensor x, Pass pass)
     {
         int B = x.Shape[0], T = x.Shape[1], C = x.Shape[2], H = attention.Heads, D = headSize, kvHeads = attention.KvHeadsOrAll;

@@ -101,7 +101,7 @@ public sealed class FullAttentionTests
         layer.AssertGradients(reference.Values, reference.Forward);
     }
 
-    /// <summary>Queries, keys and values of one product, as on a card; where the configuration does not allow that, nothing is new.</summary>
+    /// <summary>Queries, keys and values of one product, as on a card; where the configuration does not allow that, as ever.</summary>
     [Theory]
     [MemberData(nameof(Names))]
     public void Joined_AgreesWithReferenceAndItsCentralDifferences(string name)

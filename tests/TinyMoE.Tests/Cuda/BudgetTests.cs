@@ -48,8 +48,12 @@ public sealed class BudgetTests(ITestOutputHelper output)
     [MemberData(nameof(Measured))]
     public void Prediction_BesideACard_IsNotFarOff(string shape, string mode, string grouped, double[] measured)
     {
+        RunConfig config = Shape(shape); // when it was measured, queries, keys and values were a product each
         StepBudget budget = StepBudget.Of(
-            Shape(shape), Card.Get("h200"), BudgetMode.Get(mode) with { Grouped = Enum.Parse<ExpertProducts>(grouped) });
+            StepCounts.Of(config, joins: false), config, Card.Get("h200"), BudgetMode.Get(mode) with
+            {
+                Grouped = Enum.Parse<ExpertProducts>(grouped),
+            });
         string[] kinds = [KernelModel.Experts, KernelModel.Products, KernelModel.Attention, KernelModel.Norms];
         double[] predicted =
             [.. kinds.Select(kind => budget.Rows.Single(row => row.Kind == kind).Milliseconds), budget.Milliseconds];

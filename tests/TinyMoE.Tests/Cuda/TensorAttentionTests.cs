@@ -41,6 +41,11 @@ public sealed class TensorAttentionTests
         (new AttentionSizes(1, 70, 70, 2, 1, 192) { ValueSize = 128 }, 0),      // latent attention's
         (new AttentionSizes(1, 37, 37, 1, 1, 256), 0.2f),
         (new AttentionSizes(1, 35, 50, 2, 1, 136) { ValueSize = 200 }, 0),
+        (new AttentionSizes(2, 19, 19, 4, 2, 32) { Stride = 256 }, 0),          // columns of one matrix
+        (new AttentionSizes(1, 150, 150, 2, 1, 64, Window: 40) { Stride = 264 }, 0.2f), // and others behind them
+        (new AttentionSizes(1, 40, 40, 2, 1, 128) { Stride = 512 }, 0),
+        (new AttentionSizes(1, 37, 37, 1, 1, 256) { Stride = 768 }, 0),
+        (new AttentionSizes(1, 40, 40, 2, 1, 48) { Stride = 196 }, 0),          // rows that are not aligned: float32, or copied
     ];
 
     private static CudaBackend? tf32;

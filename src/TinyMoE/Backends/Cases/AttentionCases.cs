@@ -78,7 +78,8 @@ internal sealed class AttentionCases : KernelCases
         {
             Floats x = d.In(B * T * stride);
             b.AttentionForward(
-                From(x, 0, queries), From(x, queries, keys), From(x, queries + keys, keys), in sizes, default, d.Out(rows * D), d.Out(rows));
+                From(x, 0, queries), From(x, queries, keys), From(x, queries + keys, keys), in sizes, default, d.Out(rows * D),
+                d.Out(rows));
         });
         yield return Case("AttentionBackward of columns of a matrix", (b, d) =>
         {

@@ -17,8 +17,8 @@ public abstract partial class WideningBackend
         (int queries, int keys) = (sizes.B * sizes.T, sizes.B * sizes.S);
         using Columns of = new(this, sizes.Stride);
         AttentionForward(
-            of.In(q, queries, sizes.QueryWidth), of.In(k, keys, sizes.KeyWidth), of.In(v, keys, sizes.ValueWidth), sizes with { Stride = 0 },
-            in dropout, y, logSumExp);
+            of.In(q, queries, sizes.QueryWidth), of.In(k, keys, sizes.KeyWidth), of.In(v, keys, sizes.ValueWidth),
+            sizes with { Stride = 0 }, in dropout, y, logSumExp);
     }
 
     private void AttentionBackwardOfColumns(

@@ -51,10 +51,11 @@ internal sealed record CountedKernel(string Kernel, int[] Sizes, KernelProfile P
 /// <summary>What a training step asks of a backend, counted in a dry run: no arithmetic, no memory.</summary>
 internal static class StepCounts
 {
-    /// <summary>The kernels of a step of <paramref name="config"/>, whose vocabulary is known.</summary>
-    public static IReadOnlyList<CountedKernel> Of(RunConfig config)
+    /// <summary>The kernels of a step of <paramref name="config"/>, whose vocabulary is known; <paramref name="joins"/> says whether
+    /// queries, keys and values are one product.</summary>
+    public static IReadOnlyList<CountedKernel> Of(RunConfig config, bool joins = true)
     {
-        using ProfilingBackend backend = ProfilingBackend.DryRun();
+        using ProfilingBackend backend = ProfilingBackend.DryRun(joins);
         using Decoder model = Decoder.DryRun(backend, config, training: true);
         AdamW optimizer = new(model.Parameters, config.Train);
         backend.Counting = false;

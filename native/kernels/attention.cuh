@@ -252,6 +252,31 @@ struct Sums
             store_slice(shared.a, y, from + slice * Slice, D);
         }
     }
+
+    // The same, turned back: by way of slices and tile together, since pairs are half of what is turned apart. Size columns are all of D;
+    // the first row is at `position`.
+    DEVICE void write_turned(Shared& shared, float factor, int row, int step, TargetRows y, int D, const Turn& turn, int position)
+    {
+        constexpr int Row = Size + 4;
+        static_assert(sizeof(float) * Tile * Row <= sizeof(Shared::a) + sizeof(Shared::b) + sizeof(Shared::tile), "they hold it");
+        float* rows = (float*)&shared;
+        __syncthreads(); // what was in them has been read
+#pragma unroll
+        for (int slice = 0; slice < Size / Slice; slice++)
+#pragma unroll
+            for (int i = 0; i < Rows; i++)
+            {
+                scale_row(slice, i, factor);
+                *(float4*)(rows + (row + i * step) * Row + slice * Slice + 4 * (threadIdx.x % Lanes)) = values[slice][i];
+            }
+
+        __syncthreads();
+#pragma unroll 1
+        for (int r = warp(); r < y.count; r += Threads / WarpSize)
+#pragma unroll 1
+            for (int c = lane(); c < D; c += WarpSize)
+                y.y.write(y.start + r * y.distance + c, turn.back(rows + r * Row, c, position + r));
+    }
 };
 
 // ---- Softmax and dropout ---------------------------------------------------------------------------------------------------------------

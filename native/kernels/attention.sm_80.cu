@@ -153,7 +153,7 @@ struct BackwardQueries
 
     // q, dq (B, T, H, D), k (B, S, KvHeads, D), dy (B, T, H, valueSize), v (B, S, KvHeads, valueSize), logSumExp, delta (B, H, T)
     DEVICE static void run(const E* dy, const E* q, const E* k, const E* v, const float* logSumExp, const float* delta, const Shape& shape,
-        const Stream& stream, PairTarget<E> dq)
+        const Stream& stream, const Turn& turn, PairTarget<E> dq)
     {
         extern __shared__ float4 memory[];
         Memory& shared = *(Memory*)memory;
@@ -214,7 +214,12 @@ struct BackwardQueries
             Of::template add<N, Size>(sums, slopes, shared.keys, D);
         }
 
-        write_rows(sums, shape.scale(), shape.scale(), dq, HeadRows<E>(dq.data, b, T, piece.start, shape.queryRow, h, D), row, 0, D);
+        HeadRows<E> rows(dq.data, b, T, piece.start, shape.queryRow, h, D);
+        if (turn.wanted())
+            write_turned<Size>(
+                sums, shape.scale(), shared.queries + row * Of::Stride, turn, piece.start + row, dq, rows, row, 0, D);
+        else
+            write_rows(sums, shape.scale(), shape.scale(), dq, rows, row, 0, D);
     }
 };
 
@@ -251,7 +256,7 @@ struct BackwardKeys
 
     // Shapes as above; dk like k, dv like v
     DEVICE static void run(const E* dy, const E* q, const E* k, const E* v, const float* logSumExp, const float* delta, const Shape& shape,
-        const Stream& stream, PairTarget<E> dk, PairTarget<E> dv)
+        const Stream& stream, const Turn& turn, PairTarget<E> dk, PairTarget<E> dv)
     {
         extern __shared__ float4 memory[];
         Memory& shared = *(Memory*)memory;
@@ -330,9 +335,12 @@ struct BackwardKeys
                 Of::template add<N, Columns>(valueSums, weights, shared.slopes + part, valueSize - part);
         }
 
-        if (dk.wanted())
-            write_rows(
-                keySums, shape.scale(), shape.scale(), dk, HeadRows<E>(dk.data, b, S, piece.start, shape.keyRow, keyHead, D), row, part, D);
+        HeadRows<E> rows(dk.data, b, S, piece.start, shape.keyRow, keyHead, D);
+        if (dk.wanted() && turn.wanted())
+            write_turned<Size>(
+                keySums, shape.scale(), shared.keys + row * Of::Stride, turn, piece.start + row, dk, rows, row, part, D);
+        else if (dk.wanted())
+            write_rows(keySums, shape.scale(), shape.scale(), dk, rows, row, part, D);
         if (dv.wanted())
             write_rows(
                 valueSums, 1, 1, dv, HeadRows<E>(dv.data, b, S, piece.start, shape.valueRow, keyHead, valueSize), row, part, valueSize);
@@ -371,16 +379,16 @@ KERNEL attention_backward_delta_bf16(const bfloat16* dy, const bfloat16* y, int 
 
 #define BACKWARD_QUERIES(NAME, E, SIZE, WARPS, KEYS) \
     KERNEL __launch_bounds__(32 * WARPS) NAME(const E* dy, const E* q, const E* k, const E* v, const float* logSumExp, \
-        const float* delta, Shape shape, Stream stream, PairTarget<E> dq) \
+        const float* delta, Shape shape, Stream stream, Turn turn, PairTarget<E> dq) \
     { \
-        BackwardQueries<E, SIZE, WARPS, KEYS>::run(dy, q, k, v, logSumExp, delta, shape, stream, dq); \
+        BackwardQueries<E, SIZE, WARPS, KEYS>::run(dy, q, k, v, logSumExp, delta, shape, stream, turn, dq); \
     }
 
 #define BACKWARD_KEYS(NAME, E, SIZE, COLUMNS, WARPS, QUERIES) \
     KERNEL __launch_bounds__(32 * WARPS) NAME(const E* dy, const E* q, const E* k, const E* v, const float* logSumExp, \
-        const float* delta, Shape shape, Stream stream, PairTarget<E> dk, PairTarget<E> dv) \
+        const float* delta, Shape shape, Stream stream, Turn turn, PairTarget<E> dk, PairTarget<E> dv) \
     { \
-        BackwardKeys<E, SIZE, COLUMNS, WARPS, QUERIES>::run(dy, q, k, v, logSumExp, delta, shape, stream, dk, dv); \
+        BackwardKeys<E, SIZE, COLUMNS, WARPS, QUERIES>::run(dy, q, k, v, logSumExp, delta, shape, stream, turn, dk, dv); \
     }
 
 FORWARD(attention_forward_tf32_64, float, 64, 4, 64)

@@ -110,7 +110,7 @@ DEVICE void put_tile(Shared& shared, const float (&values)[Rows][Columns])
 // q, dq (B, T, H, D), k (B, S, KvHeads, D), dy (B, T, H, valueSize), v (B, S, KvHeads, valueSize), logSumExp, delta (B, H, T)
 template <int Size>
 DEVICE void attend_backward_queries(const float* dy, const float* q, const float* k, const float* v, const float* logSumExp,
-    const float* delta, TileShape shape, Stream stream, Target dq)
+    const float* delta, TileShape shape, Stream stream, Turn turn, Target dq)
 {
     __shared__ Shared shared;
     int T = shape.T, S = shape.S, H = shape.H, D = shape.D;
@@ -132,14 +132,18 @@ DEVICE void attend_backward_queries(const float* dy, const float* q, const float
         sums.add_keys(shared, keys, piece.from, D);
     }
 
-    sums.write(shared, shape.scale(), row_of(0), Groups, rows_of(dq, b, T, piece.start, shape.queryRow, h, D), piece.from, D);
+    TargetRows rows = rows_of(dq, b, T, piece.start, shape.queryRow, h, D);
+    if (turn.wanted())
+        sums.write_turned(shared, shape.scale(), row_of(0), Groups, rows, D, turn, piece.start);
+    else
+        sums.write(shared, shape.scale(), row_of(0), Groups, rows, piece.from, D);
 }
 
 // The keys of one key head meet the queries of all its heads, head by head, for dk, dv or both: the sums of both fill the registers, so
 // that they are made together only where all sizes are one. Shapes as above; dk like k, dv like v
 template <int Size, bool MakesKeys, bool MakesValues>
 DEVICE void attend_backward_keys(const float* dy, const float* q, const float* k, const float* v, const float* logSumExp,
-    const float* delta, TileShape shape, Stream stream, Target dk, Target dv)
+    const float* delta, TileShape shape, Stream stream, Turn turn, Target dk, Target dv)
 {
     __shared__ Shared shared;
     int T = shape.T, S = shape.S, KvHeads = shape.KvHeads, D = shape.D, valueSize = shape.valueSize, group = shape.H / KvHeads;
@@ -173,8 +177,11 @@ DEVICE void attend_backward_keys(const float* dy, const float* q, const float* k
         }
     }
 
-    if (MakesKeys && dk.wanted())
-        keySums.write(shared, shape.scale(), Sums<Size>::key_of(0), 1, rows_of(dk, b, S, s, shape.keyRow, keyHead, D), piece.from, D);
+    TargetRows rows = rows_of(dk, b, S, s, shape.keyRow, keyHead, D);
+    if (MakesKeys && dk.wanted() && turn.wanted())
+        keySums.write_turned(shared, shape.scale(), Sums<Size>::key_of(0), 1, rows, D, turn, s);
+    else if (MakesKeys && dk.wanted())
+        keySums.write(shared, shape.scale(), Sums<Size>::key_of(0), 1, rows, piece.from, D);
     if (MakesValues && dv.wanted())
         valueSums.write(
             shared, 1, Sums<Size>::key_of(0), 1, rows_of(dv, b, S, s, shape.valueRow, keyHead, valueSize), piece.from, valueSize);
@@ -182,59 +189,59 @@ DEVICE void attend_backward_keys(const float* dy, const float* q, const float* k
 
 KERNEL __launch_bounds__(Threads, 3) attention_backward_queries_64(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
-    TileShape shape, Stream stream, Target dq)
+    TileShape shape, Stream stream, Turn turn, Target dq)
 {
-    attend_backward_queries<64>(dy, q, k, v, logSumExp, delta, shape, stream, dq);
+    attend_backward_queries<64>(dy, q, k, v, logSumExp, delta, shape, stream, turn, dq);
 }
 
 KERNEL __launch_bounds__(Threads, 2) attention_backward_queries_128(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
-    TileShape shape, Stream stream, Target dq)
+    TileShape shape, Stream stream, Turn turn, Target dq)
 {
-    attend_backward_queries<128>(dy, q, k, v, logSumExp, delta, shape, stream, dq);
+    attend_backward_queries<128>(dy, q, k, v, logSumExp, delta, shape, stream, turn, dq);
 }
 
 KERNEL __launch_bounds__(Threads, 2) attention_backward_keys_64(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
-    TileShape shape, Stream stream, Target dk, Target dv)
+    TileShape shape, Stream stream, Turn turn, Target dk, Target dv)
 {
     shape.valueSize = shape.D; // the host sees to that; a register less
-    attend_backward_keys<64, true, true>(dy, q, k, v, logSumExp, delta, shape, stream, dk, dv);
+    attend_backward_keys<64, true, true>(dy, q, k, v, logSumExp, delta, shape, stream, turn, dk, dv);
 }
 
 KERNEL __launch_bounds__(Threads) attention_backward_keys_128(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
-    TileShape shape, Stream stream, Target dk, Target dv)
+    TileShape shape, Stream stream, Turn turn, Target dk, Target dv)
 {
     shape.valueSize = shape.D; // the host sees to that; a register less
-    attend_backward_keys<128, true, true>(dy, q, k, v, logSumExp, delta, shape, stream, dk, dv);
+    attend_backward_keys<128, true, true>(dy, q, k, v, logSumExp, delta, shape, stream, turn, dk, dv);
 }
 
 // Where values have a size of their own: dk, with the blocks of its columns, and dv, with those of its.
 KERNEL __launch_bounds__(Threads, 2) attention_backward_own_keys_64(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
-    TileShape shape, Stream stream, Target dk)
+    TileShape shape, Stream stream, Turn turn, Target dk)
 {
-    attend_backward_keys<64, true, false>(dy, q, k, v, logSumExp, delta, shape, stream, dk, Target{ nullptr, 0 });
+    attend_backward_keys<64, true, false>(dy, q, k, v, logSumExp, delta, shape, stream, turn, dk, Target{ nullptr, 0 });
 }
 
 KERNEL __launch_bounds__(Threads, 2) attention_backward_own_keys_128(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
-    TileShape shape, Stream stream, Target dk)
+    TileShape shape, Stream stream, Turn turn, Target dk)
 {
-    attend_backward_keys<128, true, false>(dy, q, k, v, logSumExp, delta, shape, stream, dk, Target{ nullptr, 0 });
+    attend_backward_keys<128, true, false>(dy, q, k, v, logSumExp, delta, shape, stream, turn, dk, Target{ nullptr, 0 });
 }
 
 KERNEL __launch_bounds__(Threads, 2) attention_backward_own_values_64(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
     TileShape shape, Stream stream, Target dv)
 {
-    attend_backward_keys<64, false, true>(dy, q, k, v, logSumExp, delta, shape, stream, Target{ nullptr, 0 }, dv);
+    attend_backward_keys<64, false, true>(dy, q, k, v, logSumExp, delta, shape, stream, Turn{}, Target{ nullptr, 0 }, dv);
 }
 
 KERNEL __launch_bounds__(Threads, 2) attention_backward_own_values_128(
     const float* dy, const float* q, const float* k, const float* v, const float* logSumExp, const float* delta,
     TileShape shape, Stream stream, Target dv)
 {
-    attend_backward_keys<128, false, true>(dy, q, k, v, logSumExp, delta, shape, stream, Target{ nullptr, 0 }, dv);
+    attend_backward_keys<128, false, true>(dy, q, k, v, logSumExp, delta, shape, stream, Turn{}, Target{ nullptr, 0 }, dv);
 }

@@ -162,6 +162,37 @@ DEVICE void write_rows(const Sum (&sums)[N], float factor, float factorBelow, Pa
     }
 }
 
+DEVICE void put_pair(float* at, float first, float second) { *(float2*)at = make_float2(first, second); }
+DEVICE void put_pair(bfloat16* at, float first, float second) { *(uint32*)at = to_bfloat16_pair(first, second); }
+
+// The same, turned back: by way of a tile, since pairs are in two lanes. Its rows are the warp's own, which nobody reads any more, the
+// first of them at `position`. In bfloat16 a gradient is rounded before it is turned too, as where that is a pass of its own.
+template <int Size, class E, int N>
+DEVICE void write_turned(
+    const Sum (&sums)[N], float factor, E* tile, const Turn& turn, int position, PairTarget<E> y, HeadRows<E> rows, int row, int from,
+    int D)
+{
+    constexpr int Stride = Tiles<E, Size>::Stride;
+    __syncwarp(); // all have read their fragments
+#pragma unroll
+    for (int half = 0; half < 2; half++)
+#pragma unroll
+        for (int n = 0; n < N; n++)
+            put_pair(
+                tile + (group_row() + 8 * half) * Stride + 8 * n + group_column(), sums[n].of[2 * half] * factor,
+                sums[n].of[2 * half + 1] * factor);
+    __syncwarp();
+#pragma unroll 1
+    for (int r = 0; r < min(WarpRows, rows.count - row); r++)
+#pragma unroll 1
+        for (int c = from + 2 * lane(); c < min(from + 8 * N, D); c += 2 * WarpSize)
+        {
+            const E* x = tile + r * Stride - from;
+            index_t at = rows.first - y.data + (index_t)(row + r) * rows.distance + c;
+            write_pair(y, at, turn.back(x, c, position + r), turn.back(x, c + 1, position + r));
+        }
+}
+
 // ---- Mask ------------------------------------------------------------------------------------------------------------------------------
 
 // Sees(row, column) of the warp's 16 rows and 8·N columns; where it does not, products become `hidden`.

@@ -86,24 +86,28 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void AttentionBackward(
         Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
-        Target dk, Target dv)
+        Target dk, Target dv, in RotaryAngles angles = default)
     {
         if (!AreNarrow(dy, q, k, v, y, dq.Values, dk.Values, dv.Values) || !HaveTensorCores(sizes)
             || !AreAligned(dy, q, k, v, y, dq.Values, dk.Values, dv.Values))
         {
-            base.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
+            base.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv, in angles);
             return;
         }
 
+        RequireTurnable(sizes, angles, dq, dk);
         if (dq.IsNone && dk.IsNone && dv.IsNone)
             return;
+        bool isTurned = angles.Turned <= MostAttentionColumns; // a block of a larger head has so many columns of it
         DeviceBuffer scratch = Pool.Rent((long)logSumExp.Length * sizeof(float));
         Floats delta = scratch.As<float>(logSumExp.Length);
         AttentionDeltaOfBfloat16(Narrow(dy), Narrow(y), sizes, delta);
         AttentionBackwardOnTensorCores(
             ElementType.Bfloat16, Narrow(dy), Narrow(q), Narrow(k), Narrow(v), logSumExp, delta, sizes, dropout,
-            dq.IsNone ? null : Narrow(dq), Narrow(dk), Narrow(dv), wantsKeys: !dk.IsNone || !dv.IsNone);
+            isTurned ? angles : default, dq.IsNone ? null : Narrow(dq), Narrow(dk), Narrow(dv), wantsKeys: !dk.IsNone || !dv.IsNone);
         Pool.Return(scratch);
+        if (!isTurned)
+            TurnBack(dq, dk, sizes, angles);
     }
 
     /// <summary>As AttentionForward, of memory of this type: q, k, v, y.</summary>
@@ -120,15 +124,16 @@ public sealed unsafe partial class CudaBackend
     /// <paramref name="dq"/>: nobody wants it.</summary>
     private void AttentionBackwardOnTensorCores(
         ElementType type, Argument dy, Argument q, Argument k, Argument v, Floats logSumExp, Floats delta, in AttentionSizes sizes,
-        in Dropout dropout, Argument? dq, Argument dk, Argument dv, bool wantsKeys)
+        in Dropout dropout, in RotaryAngles angles, Argument? dq, Argument dk, Argument dv, bool wantsKeys)
     {
         DeviceAttention shape = new(sizes, dropout.Rate);
+        DeviceTurn turn = new(angles);
         RandomStream numbers = AttentionNumbers(sizes, dropout);
         if (dq is { } target)
         {
             TiledKernel kernel = Fitting(KernelsOf(type).BackwardQueries, sizes);
             Grid grid = kernel.For(sizes.T, sizes.B * sizes.H, LargestHead(sizes), type, ownTiles: 2, otherTiles: 2);
-            Launch(kernel.Name, grid, dy, q, k, v, logSumExp, delta, Argument.At(&shape), numbers, target);
+            Launch(kernel.Name, grid, dy, q, k, v, logSumExp, delta, Argument.At(&shape), numbers, Argument.At(&turn), target);
         }
 
         if (wantsKeys)
@@ -136,7 +141,7 @@ public sealed unsafe partial class CudaBackend
             TiledKernel kernel = Fitting(KernelsOf(type).BackwardKeys, sizes);
             Grid grid = kernel.For(
                 sizes.S, sizes.B * sizes.KvHeads, LargestHead(sizes), type, ownTiles: 2, otherTiles: 2, floatsPerOther: 2);
-            Launch(kernel.Name, grid, dy, q, k, v, logSumExp, delta, Argument.At(&shape), numbers, dk, dv);
+            Launch(kernel.Name, grid, dy, q, k, v, logSumExp, delta, Argument.At(&shape), numbers, Argument.At(&turn), dk, dv);
         }
     }
 

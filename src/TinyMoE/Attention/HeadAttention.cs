@@ -73,9 +73,9 @@ internal abstract class HeadAttention : IAttention
     {
         int B = x.Shape[0], T = x.Shape[1], C = x.Shape[2], H = attention.Heads, D = headSize, kvHeads = attention.KvHeadsOrAll;
         Tensor all = projection.Forward(x).Reshape((B, T, H + 2 * kvHeads, D)); // of a token: queries, keys, values
-        if (rotary is not null)
-            all = all.Rope(rotary.Cos, rotary.Sin, start: 0, attention.RopeSize, attention.RopeInterleaved, heads: H + kvHeads);
-        Tensor y = all.AttentionOfJoined(H, kvHeads, attention.Window[layer], DropoutOf(pass), sinks); // (B, T, H, D)
+        RotaryAngles angles = rotary is null ? default
+            : new(rotary.Cos, rotary.Sin, attention.RopeSizeOrAll(model.Width), Start: 0, attention.RopeInterleaved);
+        Tensor y = all.AttentionOfJoined(H, kvHeads, angles, attention.Window[layer], DropoutOf(pass), sinks); // (B, T, H, D)
         return Outputs(y.Reshape((B * T * H, D)), x.Reshape((B * T, C)), pass).Reshape(x.Shape);
     }
 

@@ -17,10 +17,11 @@ public abstract partial class Backend
         Values q, Values k, Values v, in AttentionSizes sizes, in Dropout dropout, Values y, Floats logSumExp);
 
     /// <summary>q, dq (B, T, H, D), k, dk (B, S, KvHeads, D), dy, y (B, T, H, ValueSize), v, dv (B, S, KvHeads, ValueSize), logSumExp
-    /// (B, H, T). What has a stride has it as gradient too.</summary>
+    /// (B, H, T). What has a stride has it as gradient too. Where q and k were turned by
+    /// <paramref name="angles"/>, T = S, dq and dk, which are stored then, are those of what they were before.</summary>
     public abstract void AttentionBackward(
         Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
-        Target dk, Target dv);
+        Target dk, Target dv, in RotaryAngles angles = default);
 
     /// <summary>A logit per head joins a softmax that is done, and its share is dropped: y becomes y·(1 − share), logSumExp the logarithm
     /// of the sum with it. sinks (H), y (B, T, H, ValueSize), logSumExp (B, H, T), the latter two in place.</summary>
@@ -63,4 +64,13 @@ public readonly record struct AttentionSizes(int B, int T, int S, int H, int KvH
 
     /// <summary>Elements of the values of a token.</summary>
     internal int ValueWidth => KvHeads * ValueSize;
+
+    /// <summary>The queries in rows that have queries, keys and values, in this order: up to those of the last row.</summary>
+    internal Values QueriesOf(Values rows) => rows.Slice(0, rows.Length - Stride + QueryWidth);
+
+    /// <summary>The keys in such rows.</summary>
+    internal Values KeysOf(Values rows) => rows.Slice(QueryWidth, rows.Length - Stride + KeyWidth);
+
+    /// <summary>The values in such rows.</summary>
+    internal Values ValuesOf(Values rows) => rows.Slice(QueryWidth + KeyWidth, rows.Length - Stride + ValueWidth);
 }

@@ -11,6 +11,18 @@ public abstract partial class Backend
     public abstract void Rope(Values q, Values k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk);
 }
 
+/// <summary>The angles that queries and keys were turned by, whose gradients are to be turned back; the empty one: they were not.</summary>
+/// <param name="Cos">Cosines (positions, Turned/2).</param>
+/// <param name="Sin">Sines (positions, Turned/2).</param>
+/// <param name="Turned">Elements of a head that are turned, from its first: an even number.</param>
+/// <param name="Start">Position of the first token.</param>
+/// <param name="Interleaved">Pairs are neighbours.</param>
+public readonly record struct RotaryAngles(Floats Cos, Floats Sin, int Turned, int Start = 0, bool Interleaved = false)
+{
+    /// <summary>Whether nothing is turned.</summary>
+    public bool IsNone => Cos.IsNone;
+}
+
 /// <summary>Sizes of a rotation, and which elements of a head are pairs: (i, i + Turned/2), or neighbours (2i, 2i + 1).</summary>
 /// <param name="B">Sequences.</param>
 /// <param name="T">Tokens per sequence.</param>

@@ -50,7 +50,7 @@ internal sealed class JoinedParameters : Tensor
         for (int i = 1; i < parts.Length; i++)
         {
             if (parts[i].GradTarget().Adds != all.Adds)
-                throw new InvalidOperationException($"{parts[i].Name} and {parts[0].Name} are one; backward has reached one of them alone.");
+                throw new InvalidOperationException($"{parts[i].Name} and {parts[0].Name} are one; backward has reached one alone.");
         }
 
         return all with { Values = Values.At(all.Values.Address, Count, all.Type) };

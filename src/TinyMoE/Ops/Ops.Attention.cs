@@ -31,19 +31,23 @@ public static partial class Ops
 
     /// <summary>
     /// The same where one product made queries, keys and values of a token: heads of queries, then keyHeads of keys, then keyHeads of
-    /// values, all of a size. x (B, T, heads + 2·keyHeads, D), sinks (heads); y (B, T, heads, D).
+    /// values, all of a size. With angles queries and keys are turned first (<see cref="Rope(Tensor, Floats, Floats, int, int, bool)"/>),
+    /// which uses x up. x (B, T, heads + 2·keyHeads, D), sinks (heads); y (B, T, heads, D).
     /// </summary>
     public static Tensor AttentionOfJoined(
-        this Tensor x, int heads, int keyHeads, int window = 0, in Dropout dropout = default, Tensor? sinks = null)
+        this Tensor x, int heads, int keyHeads, in RotaryAngles angles = default, int window = 0, in Dropout dropout = default,
+        Tensor? sinks = null)
     {
         Check.That(nameof(AttentionOfJoined), x.Shape.Rank == 4 && heads > 0 && keyHeads > 0 && x.Shape[2] == heads + 2 * keyHeads,
             $"x is (B, T, {heads} + 2·{keyHeads}, D), not {x.Shape}");
         int B = x.Shape[0], T = x.Shape[1], D = x.Shape[3];
         AttentionSizes sizes = new(B, T, T, heads, keyHeads, D, window) { Stride = x.Shape[2] * D };
-        return Attend(x.Tape, new HeadOperands(x, null, null), sizes, dropout, sinks);
+        Tensor turned = angles.IsNone ? x : TurnedForAttention(x, angles, sizes);
+        return Attend(x.Tape, new HeadOperands(turned, null, null), sizes, dropout, sinks, angles);
     }
 
-    private static Tensor Attend(Tape tape, HeadOperands operands, AttentionSizes sizes, Dropout dropout, Tensor? sinks)
+    private static Tensor Attend(
+        Tape tape, HeadOperands operands, AttentionSizes sizes, Dropout dropout, Tensor? sinks, RotaryAngles angles = default)
     {
         (int B, int T, _, int H, int keyHeads, _, int window) = sizes;
         Check.That(nameof(Attention), keyHeads > 0 && H % keyHeads == 0, $"{H} query heads cannot share {keyHeads} key heads evenly");
@@ -65,7 +69,7 @@ public static partial class Ops
         {
             (Values q, Values k, Values v) = operands.Inputs(sizes);
             (Target dq, Target dk, Target dv) = operands.Gradients(sizes);
-            tape.Backend.AttentionBackward(y.GradValues, q, k, v, y.Values, logSumExp, sizes, dropout, dq, dk, dv);
+            tape.Backend.AttentionBackward(y.GradValues, q, k, v, y.Values, logSumExp, sizes, dropout, dq, dk, dv, angles);
             if (sinks is not null)
                 tape.Backend.AttentionSinksBackward(y.GradValues, y.Values, sinks.Data, logSumExp, sizes, sinks.GradTarget());
         }, readsOutput: true);
@@ -74,25 +78,20 @@ public static partial class Ops
     /// <summary>Queries, keys and values: three tensors, or columns of one.</summary>
     private readonly record struct HeadOperands(Tensor Q, Tensor? K, Tensor? V)
     {
-        public (Values Q, Values K, Values V) Inputs(in AttentionSizes sizes) =>
-            K is null || V is null ? Columns(Q.Values, sizes) : (Q.Values, K.Values, V.Values);
+        public (Values Q, Values K, Values V) Inputs(in AttentionSizes sizes) => K is null || V is null
+            ? (sizes.QueriesOf(Q.Values), sizes.KeysOf(Q.Values), sizes.ValuesOf(Q.Values))
+            : (Q.Values, K.Values, V.Values);
 
         public (Target Q, Target K, Target V) Gradients(in AttentionSizes sizes)
         {
-            Target dq = Q.GradTarget();
+            Target all = Q.GradTarget();
             if (K is not null && V is not null)
-                return (dq, K.GradTarget(), V.GradTarget());
-            if (dq.IsNone)
+                return (all, K.GradTarget(), V.GradTarget());
+            if (all.IsNone)
                 return default;
-            (Values q, Values k, Values v) = Columns(dq.Values, sizes);
-            return (dq with { Values = q }, dq with { Values = k }, dq with { Values = v });
-        }
-
-        /// <summary>Of rows of so many columns each; the last row ends with the columns themselves.</summary>
-        private static (Values Q, Values K, Values V) Columns(Values all, in AttentionSizes s)
-        {
-            int key = s.QueryWidth, value = key + s.KeyWidth, before = all.Length - s.Stride;
-            return (all.Slice(0, before + key), all.Slice(key, before + s.KeyWidth), all.Slice(value, before + s.ValueWidth));
+            return (
+                all with { Values = sizes.QueriesOf(all.Values) }, all with { Values = sizes.KeysOf(all.Values) },
+                all with { Values = sizes.ValuesOf(all.Values) });
         }
     }
 }

@@ -9,19 +9,40 @@ public static partial class Ops
     /// <summary>
     /// Rotary positions (Su et al. 2021), the pairs half a head apart as in Llama: with a the angle of position start + t and pair i,
     /// y[i] = x[i]·cos a − x[i + D/2]·sin a, y[i + D/2] = x[i + D/2]·cos a + x[i]·sin a. Interleaved, the pairs are (2i, 2i + 1). With a
-    /// size (an even number) only so many elements of a head are turned, as if D were that, and the others stay; with a number of heads
-    /// only the first so many of a token are. x, y (B, T, H, D), cos, sin (positions, D/2). Uses x up (<see cref="Tape.NewOver"/>).
+    /// size (an even number) only so many elements of a head are turned, as if D were that, and the others stay. x, y (B, T, H, D), cos,
+    /// sin (positions, D/2). Uses x up (<see cref="Tape.NewOver"/>).
     /// </summary>
-    public static Tensor Rope(
-        this Tensor x, Floats cos, Floats sin, int start = 0, int size = 0, bool interleaved = false, int heads = 0)
+    public static Tensor Rope(this Tensor x, Floats cos, Floats sin, int start = 0, int size = 0, bool interleaved = false)
     {
-        Rotation rotation = new(x, cos, sin, start, size, interleaved, heads);
+        Rotation rotation = new(x, cos, sin, start, size, interleaved);
         Values values = x.Values;
         Tensor y = x.Tape.NewOver(x);
-        rotation.Turn(values, inverse: false, y.Values);
+        rotation.Turn(values, default, KvHeads: 0, inverse: false, y.Values, Target.None);
 
         // a rotation's transpose is the rotation back
-        return x.Tape.Record(nameof(Rope), y, () => rotation.Turn(y.GradValues, inverse: true, x.GradTarget()));
+        return x.Tape.Record(
+            nameof(Rope), y, () => rotation.Turn(y.GradValues, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
+    }
+
+    /// <summary>Turns queries and keys where <paramref name="parts"/> says that they are in rows of x, which it uses up. What attends to
+    /// the result turns its gradient back (<see cref="RotaryAngles"/>). x, result (B, T, heads, D).</summary>
+    private static Tensor TurnedForAttention(Tensor x, in RotaryAngles angles, in AttentionSizes parts)
+    {
+        Rotation rotation = new(x, angles.Cos, angles.Sin, angles.Start, angles.Turned, angles.Interleaved);
+        Tape tape = x.Tape;
+        (Values values, AttentionSizes sizes) = (x.Values, parts);
+        Tensor y = tape.NewOver(x);
+        if (y.Values.Address != values.Address)
+            tape.Backend.Convert(values, x.Count, y.Values);
+        rotation.Turn(y.Values, sizes);
+
+        // dx = dy, which attention turned back, and which is there where y took x's memory over
+        return tape.Record(nameof(Rope), y, () =>
+        {
+            Target dx = x.GradTarget();
+            if (!dx.IsNone && (dx.Adds || dx.Values.Address != y.GradValues.Address))
+                tape.Backend.Convert(y.GradValues, x.Count, dx);
+        });
     }
 
     /// <summary>Turns queries and keys in one pass. q, result (B, T, H, D), k, result (B, T, KvHeads, D). Uses both up.</summary>
@@ -64,30 +85,25 @@ public static partial class Ops
         private readonly Floats sin;
         private readonly RopeSizes sizes;
 
-        public Rotation(Tensor x, Floats cos, Floats sin, int start, int size, bool interleaved, int heads = 0)
+        public Rotation(Tensor x, Floats cos, Floats sin, int start, int size, bool interleaved)
         {
             Check.That(nameof(Rope), x.Shape.Rank == 4, $"x is (B, T, H, D), not {x.Shape}");
-            int T = x.Shape[1], H = x.Shape[2], D = x.Shape[3], turned = size == 0 ? D : size;
-            Check.That(nameof(Rope), heads >= 0 && heads <= H, $"0 (all) to {H} heads are turned, not {heads}");
+            int T = x.Shape[1], D = x.Shape[3], turned = size == 0 ? D : size;
             Check.That(nameof(Rope), turned % 2 == 0 && turned >= 0 && turned <= D,
                 $"an even number of at most {D} elements of a head is turned, not {turned}");
             Check.That(
                 nameof(Rope), start >= 0 && (start + T) * (turned / 2) <= Math.Min(cos.Length, sin.Length),
                 $"positions {start} to {start + T - 1} are not all in a table of {cos.Length / Math.Max(1, turned / 2)}");
             (backend, this.cos, this.sin) = (x.Tape.Backend, cos, sin);
-            sizes = new RopeSizes(x.Shape[0], T, heads == 0 ? H : heads, KvHeads: 0, D, turned, start, interleaved)
-            {
-                Stride = heads is 0 || heads == H ? 0 : H * D,
-            };
+            sizes = new RopeSizes(x.Shape[0], T, x.Shape[2], KvHeads: 0, D, turned, start, interleaved);
         }
 
-        /// <summary>Turns the heads that are turned, and copies the others unless they are where they belong.</summary>
-        public void Turn(Values x, bool inverse, Target y)
+        /// <summary>Turns the queries and keys in rows of x in their place.</summary>
+        public void Turn(Values x, in AttentionSizes parts)
         {
-            backend.Rope(x, default, cos, sin, sizes, inverse, y, Target.None);
-            int width = sizes.Stride, first = sizes.H * sizes.D;
-            if (width > 0 && !y.IsNone && (y.Adds || y.Values.Address != x.Address))
-                backend.CopyColumns(x, width, first, sizes.B * sizes.T, width - first, width, first, y);
+            Values q = parts.QueriesOf(x), k = parts.KeysOf(x);
+            backend.Rope(
+                q, k, cos, sin, sizes with { H = parts.H, KvHeads = parts.KvHeads, Stride = parts.Stride }, inverse: false, q, k);
         }
 
         public void Turn(Values q, Values k, int KvHeads, bool inverse, Target yq, Target yk) =>

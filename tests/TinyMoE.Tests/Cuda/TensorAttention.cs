@@ -22,6 +22,15 @@ internal sealed class TensorAttention
             Numbers(4, queries * sizes.ValueSize));
     }
 
+    /// <summary>So many elements of a head were turned: their gradients are turned back.</summary>
+    public int Turned { get; init; }
+
+    /// <summary>Whether these are pairs of neighbours.</summary>
+    public bool Interleaved { get; init; }
+
+    /// <summary>The angle of a pair at a position.</summary>
+    private static double Angle(int position, int pair) => position / (1.0 + pair);
+
     /// <summary>y, logSumExp, dq, dk, dv; the gradients are stored, or added to numbers.</summary>
     public float[][] Run(CudaBackend cuda, bool adds)
     {
@@ -75,7 +84,7 @@ internal sealed class TensorAttention
         cuda.AttentionForward(Part(x, 0), Part(x, 1), Part(x, 2), sizes, dropout, y, logSumExp);
         cuda.AttentionBackward(
             slopes, Part(x, 0), Part(x, 1), Part(x, 2), y, logSumExp, sizes, dropout, new Target(Part(dx, 0), adds),
-            new Target(Part(dx, 1), adds), new Target(Part(dx, 2), adds));
+            new Target(Part(dx, 1), adds), new Target(Part(dx, 2), adds), Angles(d));
         float[][] gradients = [.. cuda.ReadWide(dx).Chunk(stride)];
         Assert.All(gradients, row => Assert.All(row[(starts[2] + widths[2])..], other => Assert.Equal(7f, other)));
         return
@@ -83,6 +92,30 @@ internal sealed class TensorAttention
             cuda.ReadWide(y), cuda.Read(logSumExp),
             .. Enumerable.Range(0, 3).Select(i => gradients.SelectMany(row => row.AsSpan(starts[i], widths[i]).ToArray()).ToArray()),
         ];
+    }
+
+    /// <summary>A gradient like q or k, turned back on the host.</summary>
+    public double[] TurnedBack(float[] gradient, int heads)
+    {
+        double[] turned = [.. gradient.Select(value => (double)value)];
+        for (int row = 0; row < gradient.Length / sizes.D; row++)
+        {
+            for (int pair = 0; pair < Turned / 2; pair++)
+            {
+                double angle = Angle(row / heads % sizes.T + 1, pair), cos = Math.Cos(angle), sin = Math.Sin(angle);
+                int a = row * sizes.D + (Interleaved ? 2 * pair : pair), b = Interleaved ? a + 1 : a + Turned / 2;
+                (turned[a], turned[b]) = (gradient[a] * cos + gradient[b] * sin, gradient[b] * cos - gradient[a] * sin);
+            }
+        }
+
+        return turned;
+    }
+
+    private RotaryAngles Angles(KernelData d)
+    {
+        View<float> Table(Func<double, double> f) => d.In(
+            Enumerable.Range(0, (sizes.T + 1) * Turned / 2).Select(i => (float)f(Angle(i / (Turned / 2), i % (Turned / 2)))).ToArray());
+        return Turned == 0 ? default : new(Table(Math.Cos), Table(Math.Sin), Turned, Start: 1, Interleaved);
     }
 
     private float[][] RunBfloat16(CudaBackend cuda, KernelData d, View<float> logSumExp, bool adds)

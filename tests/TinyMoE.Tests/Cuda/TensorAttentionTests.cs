@@ -76,6 +76,34 @@ public sealed class TensorAttentionTests
         }
     }
 
+    /// <summary>Gradients that the kernels turn back as they store them, beside those that they do not.</summary>
+    [CudaTheory]
+    [InlineData(32, 32, false, false)]
+    [InlineData(64, 64, false, true)]
+    [InlineData(64, 64, true, false)]
+    [InlineData(64, 34, false, false)]
+    [InlineData(72, 34, true, true)]
+    [InlineData(128, 128, false, true)]
+    [InlineData(128, 96, false, false)]
+    [InlineData(256, 128, false, true)]
+    [InlineData(192, 64, true, false)]
+    [InlineData(192, 192, false, true)] // halves of a pair in two blocks: a pass of its own
+    public void Backward_OfWhatWasTurned_IsTurnedBack(int D, int turned, bool interleaved, bool inBfloat16)
+    {
+        AttentionSizes sizes = new(2, 75, 75, 2, 1, D) { Stride = 4 * D + 8 };
+        TensorAttention plain = new(sizes, Dropout.None, inBfloat16);
+        TensorAttention rotary = new(sizes, Dropout.None, inBfloat16) { Turned = turned, Interleaved = interleaved };
+        float[][] expected = plain.Run(Backend(""), adds: false);
+        float[][] actual = rotary.Run(Backend(TestDevice.IsEmulated ? Emulator.AllChecks : ""), adds: false);
+        TestDevice.RequireNoFinding();
+        Assert.Equal([expected[0], expected[1], expected[4]], [actual[0], actual[1], actual[4]]);
+        for (int i = 2; i < 4; i++)
+        {
+            (double ofNorm, _) = Errors(rotary.TurnedBack(expected[i], heads: i == 2 ? 2 : 1), actual[i], null);
+            Assert.InRange(ofNorm, 0, inBfloat16 ? 4e-3 : 1e-6);
+        }
+    }
+
     [EmulatedTheory]
     [InlineData(TensorCores.Off, 64, false)]
     [InlineData(TensorCores.Tf32, 64, true)]

@@ -18,9 +18,6 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
         Rope(2, 3, 2, 5, 1, size: 2), Rope(1, 3, 2, 40, 0, size: 34), InPlace(Rope(2, 3, 2, 21, 1, size: 8)),
         Rope(2, 3, 2, 7, 1, size: 4, interleaved: true), Rope(1, 3, 2, 51, 0, size: 34, interleaved: true),
         InPlace(Rope(2, 3, 2, 9, 1, size: 6, interleaved: true)),
-        Rope(2, 3, 5, 6, 1, heads: 3), InPlace(Rope(2, 3, 5, 6, 1, heads: 3)), Rope(1, 9, 4, 64, 0, heads: 3),
-        InPlace(Rope(2, 4, 4, 34, 1, heads: 2)), InPlace(Rope(2, 3, 3, 9, 1, size: 6, interleaved: true, heads: 2)),
-        InPlace(Rope(2, 3, 3, 40, 0, size: 34, heads: 1)), Rope(2, 3, 3, 7, 1, size: 4, interleaved: true, heads: 2),
         Pair(2, 3, 4, 2, 9, 1, size: 4), InPlace(Pair(1, 4, 3, 1, 36, 3, size: 18, interleaved: true)),
     ];
 
@@ -44,19 +41,18 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
         Tensor x = tape.Constant((1, 1, 1, 5), new float[5]), table = tape.Constant(9, new float[9]);
         Assert.Throws<ArgumentException>(() => x.Rope(table.Data, table.Data, size: size));
         Assert.Throws<ArgumentException>(() => x.Rope(table.Data, table.Data)); // all of an odd head
-        Assert.Throws<ArgumentException>(() => x.Rope(table.Data, table.Data, size: 2, heads: 2)); // of one
     }
 
     /// <summary>A case of activations, whose memory the op takes over.</summary>
     private static OpCase InPlace(OpCase rope) =>
         rope with { Name = $"{rope.Name} in place", Op = x => rope.Op([.. x.Select(input => input.Scale(1f))]) };
 
-    private static OpCase Rope(int B, int T, int H, int D, int start, int size = 0, bool interleaved = false, int heads = 0)
+    private static OpCase Rope(int B, int T, int H, int D, int start, int size = 0, bool interleaved = false)
     {
         double[] angles = Angles(start + T, size == 0 ? D : size);
-        return new($"Rope {B}x{T}x{H}x{D} from {start}{Kind(size, interleaved)}{(heads == 0 ? "" : $", {heads} heads")}", [(B, T, H, D)],
-            x => x[0].Rope(Table(x[0].Tape, angles, Math.Cos), Table(x[0].Tape, angles, Math.Sin), start, size, interleaved, heads),
-            x => Turned(x[0], angles, T, H, D, start, size, interleaved, heads));
+        return new($"Rope {B}x{T}x{H}x{D} from {start}{Kind(size, interleaved)}", [(B, T, H, D)],
+            x => x[0].Rope(Table(x[0].Tape, angles, Math.Cos), Table(x[0].Tape, angles, Math.Sin), start, size, interleaved),
+            x => Turned(x[0], angles, T, H, D, start, size, interleaved));
     }
 
     private static string Kind(int size, bool interleaved) =>
@@ -86,22 +82,22 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
             });
     }
 
-    private static double[] Angles(int positions, int D)
+    internal static double[] Angles(int positions, int D)
     {
         int pairs = D / 2;
         return [.. Enumerable.Range(0, positions * pairs).Select(i => i / pairs * Math.Pow(100, -(i % pairs) / (D / 2.0)))];
     }
 
-    private static Floats Table(Tape tape, double[] angles, Func<double, double> f) =>
+    internal static Floats Table(Tape tape, double[] angles, Func<double, double> f) =>
         tape.Constant(angles.Length, Array.ConvertAll(angles, a => (float)f(a))).Data;
 
-    private static double[] Turned(double[] x, double[] angles, int T, int H, int D, int start, int size, bool interleaved, int heads = 0)
+    internal static double[] Turned(double[] x, double[] angles, int T, int H, int D, int start, int size, bool interleaved)
     {
         int half = (size == 0 ? D : size) / 2;
         double[] y = [.. x];
         for (int head = 0; head < x.Length / D; head++)
         {
-            for (int pair = 0; pair < half && (heads == 0 || head % H < heads); pair++)
+            for (int pair = 0; pair < half; pair++)
             {
                 double angle = angles[(start + head / H % T) * half + pair], cos = Math.Cos(angle), sin = Math.Sin(angle);
                 int a = head * D + (interleaved ? 2 * pair : pair), b = interleaved ? a + 1 : a + half;

@@ -91,5 +91,21 @@ internal sealed class AttentionCases : KernelCases
             b.AttentionBackward(
                 d.In(rows * D), q, k, v, y, logSumExp, in sizes, default, Of(0, queries), Of(queries, keys), Of(queries + keys, keys));
         }, 5e-5);
+
+        foreach (bool interleaved in new[] { false, true })
+        {
+            int turned = D / 4 * 2;
+            yield return Case($"AttentionBackward of {(interleaved ? "neighbours" : "pairs")} that were turned", (b, d) =>
+            {
+                (Floats x, Floats y, Floats logSumExp) = (d.In(B * T * stride), d.Rent<float>(rows * D), d.Rent<float>(rows));
+                (Floats q, Floats k, Floats v) = (From(x, 0, queries), From(x, queries, keys), From(x, queries + keys, keys));
+                RotaryAngles angles = new(d.In((T + 2) * turned / 2), d.In((T + 2) * turned / 2), turned, Start: 2, interleaved);
+                b.AttentionForward(q, k, v, in sizes, default, y, logSumExp);
+                Floats dx = d.Added(B * T * stride).View;
+                b.AttentionBackward(
+                    d.In(rows * D), q, k, v, y, logSumExp, in sizes, default, From(dx, 0, queries), From(dx, queries, keys),
+                    From(dx, queries + keys, keys), in angles);
+            }, 5e-5);
+        }
     }
 }

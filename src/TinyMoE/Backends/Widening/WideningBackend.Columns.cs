@@ -23,14 +23,14 @@ public abstract partial class WideningBackend
 
     private void AttentionBackwardOfColumns(
         Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
-        Target dk, Target dv)
+        Target dk, Target dv, in RotaryAngles angles)
     {
         (int queries, int keys) = (sizes.B * sizes.T, sizes.B * sizes.S);
         using Columns of = new(this, sizes.Stride);
         AttentionBackward(
             dy, of.In(q, queries, sizes.QueryWidth), of.In(k, keys, sizes.KeyWidth), of.In(v, keys, sizes.ValueWidth), y, logSumExp,
             sizes with { Stride = 0 }, in dropout, of.Out(dq, queries, sizes.QueryWidth), of.Out(dk, keys, sizes.KeyWidth),
-            of.Out(dv, keys, sizes.ValueWidth));
+            of.Out(dv, keys, sizes.ValueWidth), in angles);
     }
 
     private void RopeOfColumns(Values q, Values k, Floats cos, Floats sin, in RopeSizes sizes, bool inverse, Target yq, Target yk)

@@ -141,7 +141,9 @@ internal sealed record StepBudget(
             Arithmetic arithmetic = isGradient ? mode.ExpertGradients : mode.Experts;
             if (IsOwn(kernel, config, mode))
             {
-                double own = Efficiency.Own(arithmetic).Microseconds(card, arithmetic, E, m, n, k);
+                double large = E * Math.Ceiling(m / 128) * Math.Ceiling(n / 128); // with few of them it takes small tiles
+                Efficiency efficiency = Efficiency.Own(arithmetic) with { Tile = large < 264 ? 64 : 128 };
+                double own = efficiency.Microseconds(card, arithmetic, E, m, n, k);
                 return (calls * own, calls, 0, 0, 0);
             }
 

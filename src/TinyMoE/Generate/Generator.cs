@@ -46,7 +46,8 @@ public sealed class Generator
             throw new ArgumentException("Generation needs a prompt of at least one token.");
         CheckIds(prompt);
         int context = model.Config.Model.Context, V = model.Config.Model.Vocabulary;
-        Sampler sampler = new(options, Writable?.Count ?? V);
+        options.Validate();
+        Sampler sampler = new(options.Rules, Writable?.Count ?? V);
         HashSet<int>? seen = options.RepetitionPenalty == 1f ? null : [.. prompt];
         float[] logits = new float[V];
         List<int> window = [.. prompt.Skip(prompt.Count - context)];

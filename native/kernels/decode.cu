@@ -75,14 +75,14 @@ DEVICE int threads_of_row(int D)
     return width;
 }
 
-// Grid: chunks, then key heads times the blocks of their query heads. Blocks of one key head append the same bytes, each for itself: none
-// waits for another. q (H, D), k, v (KvHeads, D), cos, sin (positions, turned/2) or null, keys, values (room, KvHeads, D);
+// Grid: chunks, then key heads times the blocks of their query heads. Each block has the new key and value for itself, and the first of
+// those of a key head appends them: none waits for another. q (H, D), k, v (KvHeads, D), cos, sin (positions, turned/2) or null, keys, values (room, KvHeads, D);
 // parts (chunks, H, D) sums with weights 2^(score − top), tops, totals (chunks, H).
 template <int Heads, class V>
 DEVICE void attend_chunk(const V* q, const V* k, const V* v, const float* cos, const float* sin, const NewToken& s, const int* state,
     V* keys, V* values, float* parts, float* tops, float* totals)
 {
-    __shared__ Four queries[Heads][MostFours], gathered[AttentionThreads];
+    __shared__ Four queries[Heads][MostFours], newKey[MostFours], newValue[MostFours], gathered[AttentionThreads];
     __shared__ float scores[Heads][Chunk];
     int at = state[PositionPlace], D = s.D, start = blockIdx.x * Chunk;
     Visible visible(at, s.window);
@@ -106,11 +106,23 @@ DEVICE void attend_chunk(const V* q, const V* k, const V* v, const float* cos, c
 
     if (at < start + Chunk) // and at >= start: the new token's place is among these
     {
-        index_t place = at * row + (index_t)keyHead * D;
-        for (int d = threadIdx.x; d < D; d += AttentionThreads)
+        index_t head = (index_t)keyHead * D, place = at * row + head;
+        for (int d = threadIdx.x; d < 4 * fours; d += AttentionThreads)
         {
-            keys[place + d] = narrow<V>(turned_column(k + (index_t)keyHead * D, d, cos, sin, s.turned, s.interleaved));
-            values[place + d] = v[(index_t)keyHead * D + d];
+            V key = V(0), value = V(0);
+            if (d < D)
+            {
+                key = narrow<V>(turned_column(k + head, d, cos, sin, s.turned, s.interleaved));
+                value = v[head + d];
+            }
+
+            ((float*)newKey)[d] = widen(key);
+            ((float*)newValue)[d] = widen(value);
+            if (skipped == 0 && d < D)
+            {
+                keys[place + d] = key;
+                values[place + d] = value;
+            }
         }
     }
 
@@ -126,7 +138,7 @@ DEVICE void attend_chunk(const V* q, const V* k, const V* v, const float* cos, c
         float sums[Heads] = {};
         for (int c = rank; c < fours && seen; c += KeyLanes)
         {
-            Four column = load_four(from, 4 * c, D, 0.0f);
+            Four column = key == at ? newKey[c] : load_four(from, 4 * c, D, 0.0f);
 #pragma unroll
             for (int h = 0; h < Heads; h++)
                 sums[h] += sum_four(column * queries[h][c]);
@@ -166,11 +178,14 @@ DEVICE void attend_chunk(const V* q, const V* k, const V* v, const float* cos, c
 #pragma unroll
     for (int h = 0; h < Heads; h++)
         sums[h] = four(0.0f);
-    int from = max(0, visible.first - start), to = min(Chunk - 1, visible.last - start);
+    int begin = max(0, visible.first - start), end = min(Chunk - 1, visible.last - start);
 #pragma unroll 4
-    for (int i = from + slot; i <= to; i += slots)
+    for (int i = begin + slot; i <= end; i += slots)
     {
-        Four value = load_four(values + (start + i) * row + (index_t)keyHead * D, column, D, 0.0f);
+        if (column >= D)
+            continue;
+        const V* from = values + (start + i) * row + (index_t)keyHead * D;
+        Four value = start + i == at ? newValue[column / 4] : load_four(from, column, D, 0.0f);
 #pragma unroll
         for (int h = 0; h < Heads; h++)
             sums[h] = sums[h] + value * scores[h][i];
@@ -213,7 +228,7 @@ DEVICE void join_chunks(const float* parts, const float* tops, const float* tota
 }
 
 #define ATTENTION_OF_A_NEW_TOKEN(name, Heads, V)                                                                              \
-    KERNEL __launch_bounds__(AttentionThreads) name(const V* q, const V* k, const V* v, const float* cos, const float* sin,   \
+    KERNEL __launch_bounds__(AttentionThreads, 8) name(const V* q, const V* k, const V* v, const float* cos, const float* sin, \
         NewToken sizes, const int* state, V* keys, V* values, float* parts, float* tops, float* totals)                       \
     {                                                                                                                         \
         attend_chunk<Heads>(q, k, v, cos, sin, sizes, state, keys, values, parts, tops, totals);                              \

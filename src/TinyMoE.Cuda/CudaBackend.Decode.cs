@@ -28,18 +28,19 @@ public sealed unsafe partial class CudaBackend
         Floats tops = all.Slice(parts.Length, chunks * H), totals = all.Slice(parts.Length + tops.Length, chunks * H);
         NewToken token = new(sizes);
         Grid grid = new(chunks, KvHeads * Ceiling.Divide(sharing, MostHeadsOfBlock), Threads: NewTokenThreads);
-        string kernel = sharing == 1 ? "1" : "4";
         if (isNarrow)
         {
-            Launch($"attend_new_bfloat16_{kernel}", grid, Narrow(q), Narrow(k), Narrow(v), cos, sin, Argument.At(&token), state.Numbers,
-                Narrow(keys), Narrow(values), parts, tops, totals);
+            Launch(
+                sharing == 1 ? "attend_new_bfloat16_1" : "attend_new_bfloat16_4", grid, Narrow(q), Narrow(k), Narrow(v), cos, sin,
+                Argument.At(&token), state.Numbers, Narrow(keys), Narrow(values), parts, tops, totals);
             Launch("attend_new_join_bfloat16", new Grid(H, Threads: NewTokenThreads), parts, tops, totals, sinks, H, D, window,
                 state.Numbers, Narrow(y));
         }
         else
         {
-            Launch($"attend_new_{kernel}", grid, q.Float32, k.Float32, v.Float32, cos, sin, Argument.At(&token), state.Numbers,
-                keys.Float32, values.Float32, parts, tops, totals);
+            Launch(
+                sharing == 1 ? "attend_new_1" : "attend_new_4", grid, q.Float32, k.Float32, v.Float32, cos, sin, Argument.At(&token),
+                state.Numbers, keys.Float32, values.Float32, parts, tops, totals);
             Launch("attend_new_join", new Grid(H, Threads: NewTokenThreads), parts, tops, totals, sinks, H, D, window, state.Numbers,
                 y.Float32);
         }

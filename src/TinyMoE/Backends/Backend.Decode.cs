@@ -51,6 +51,9 @@ public readonly record struct DecodeState(Ints Numbers)
     /// <summary>Numbers before the tokens that are remembered.</summary>
     public const int First = 4;
 
+    /// <summary>Where the number of the first choice that failed is.</summary>
+    internal const int Failed = 3;
+
     /// <summary>The token that was chosen last (1).</summary>
     public Ints Token => Numbers.Slice(0, 1);
 

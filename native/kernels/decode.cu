@@ -76,7 +76,8 @@ DEVICE int threads_of_row(int D)
 }
 
 // Grid: chunks, then key heads times the blocks of their query heads. Each block has the new key and value for itself, and the first of
-// those of a key head appends them: none waits for another. q (H, D), k, v (KvHeads, D), cos, sin (positions, turned/2) or null, keys, values (room, KvHeads, D);
+// those of a key head appends them: none waits for another.
+// q (H, D), k, v (KvHeads, D), cos, sin (positions, turned/2) or null, keys, values (room, KvHeads, D);
 // parts (chunks, H, D) sums with weights 2^(score − top), tops, totals (chunks, H).
 template <int Heads, class V>
 DEVICE void attend_chunk(const V* q, const V* k, const V* v, const float* cos, const float* sin, const NewToken& s, const int* state,

@@ -38,7 +38,8 @@ public sealed unsafe partial class CpuBackend
             float[] values = logits.Span.ToArray();
             if (!seen.IsNone)
                 Sampler.Penalize(values, Marked(seen), rules.RepetitionPenalty);
-            token = new Sampler(rules, ids.IsNone ? values.Length : ids.Length).Choose(values, ids.IsNone ? null : ids.Span.ToArray(), index);
+            int[]? few = ids.IsNone ? null : ids.Span.ToArray();
+            token = new Sampler(rules, few?.Length ?? values.Length).Choose(values, few, index);
         }
         else if (numbers[3] < 0)
         {

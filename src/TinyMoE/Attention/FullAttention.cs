@@ -20,6 +20,8 @@ internal sealed class FullAttention : HeadAttention
             store, $"{name}.output", ModelPart.Attention, queryWidth, C, init.Residual(queryWidth), attention.HasOutputBias(model));
     }
 
+    public override bool ReadsState => HasHeadsOfAStep;
+
     protected override Linear ValueMap => value;
 
     protected override Tensor Values(Tensor x, Pass pass) => value.Forward(x);

@@ -273,9 +273,10 @@ struct Sums
         __syncthreads();
 #pragma unroll 1
         for (int r = warp(); r < y.count; r += Threads / WarpSize)
-#pragma unroll 1
-            for (int c = lane(); c < D; c += WarpSize)
-                y.y.write(y.start + r * y.distance + c, turn.back(rows + r * Row, c, position + r));
+        {
+            float* to = y.y.data + y.start + r * y.distance;
+            turn.back(rows + r * Row, position + r, 0, D, [&](int c, float x) { to[c] = x; });
+        }
     }
 };
 

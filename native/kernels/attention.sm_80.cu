@@ -216,8 +216,7 @@ struct BackwardQueries
 
         HeadRows<E> rows(dq.data, b, T, piece.start, shape.queryRow, h, D);
         if (turn.wanted())
-            write_turned<Size>(
-                sums, shape.scale(), shared.queries + row * Of::Stride, turn, piece.start + row, dq, rows, row, 0, D);
+            write_turned<Size>(sums, shape.scale(), shared.queries + row * Of::Stride, turn, piece.start + row, rows, row, 0, D);
         else
             write_rows(sums, shape.scale(), shape.scale(), dq, rows, row, 0, D);
     }
@@ -337,8 +336,7 @@ struct BackwardKeys
 
         HeadRows<E> rows(dk.data, b, S, piece.start, shape.keyRow, keyHead, D);
         if (dk.wanted() && turn.wanted())
-            write_turned<Size>(
-                keySums, shape.scale(), shared.keys + row * Of::Stride, turn, piece.start + row, dk, rows, row, part, D);
+            write_turned<Size>(keySums, shape.scale(), shared.keys + row * Of::Stride, turn, piece.start + row, rows, row, part, D);
         else if (dk.wanted())
             write_rows(keySums, shape.scale(), shape.scale(), dk, rows, row, part, D);
         if (dv.wanted())

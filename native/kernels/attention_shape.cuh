@@ -17,6 +17,14 @@ struct Shape
     DEVICE float kept_factor() const { return 1 / (1 - rate); } // what dropout multiplies a kept weight by
 };
 
+// Two neighbours, whose address is a multiple of their size.
+DEVICE float2 pair_at(const float* at) { return *(const float2*)at; }
+DEVICE float2 pair_at(const bfloat16* at)
+{
+    uint32 pair = *(const uint32*)at;
+    return make_float2(__uint_as_float(pair << 16), __uint_as_float(pair & 0xFFFF0000u));
+}
+
 // Gradients of queries and keys that were turned (rope.cu) are turned back as they are stored: no pass over them, which would read and
 // write them once more. Queries and keys themselves are turned before, once, where they lie: a kernel here reads a key for each tile of
 // queries that sees it, T/128 times on average. On tensor cores copies go past the registers, so that each time a tile of 64 keys of 64
@@ -29,16 +37,23 @@ struct Turn
 
     DEVICE bool wanted() const { return cos != nullptr; }
 
-    // Element c of x, the row of a head, turned by minus the angle of its pair.
-    template <class T> DEVICE float back(const T* x, int c, int position) const
+    // The row x of a head at a position, turned by minus its angles, by the lanes of a warp: put(c, value) takes the columns from `from` to
+    // before `to`. What is turned begins at the first column, and so it is all among them or not at all. Each angle is read once. x is in
+    // shared memory, aligned to 8 bytes.
+    template <class T, class Put> DEVICE void back(const T* x, int position, int from, int to, Put put) const
     {
-        if (c >= turned)
-            return widen(x[c]);
         int half = turned / 2;
-        bool isFirst = interleaved ? c % 2 == 0 : c < half;
-        int pair = interleaved ? c / 2 : isFirst ? c : c - half, other = interleaved ? c ^ 1 : isFirst ? c + half : c - half;
-        index_t angle = (index_t)(start + position) * half + pair;
-        float along = widen(x[c]) * __ldg(cos + angle), across = widen(x[other]) * __ldg(sin + angle);
-        return isFirst ? along + across : along - across;
+        index_t angles = (index_t)(start + position) * half;
+        for (int i = lane(); from == 0 && i < half; i += WarpSize)
+        {
+            int low = interleaved ? 2 * i : i, high = interleaved ? low + 1 : low + half;
+            float2 of = interleaved ? pair_at(x + low) : make_float2(widen(x[low]), widen(x[high]));
+            float a = of.x, b = of.y, c = __ldg(cos + angles + i), s = __ldg(sin + angles + i);
+            put(low, a * c + b * s);
+            put(high, b * c - a * s);
+        }
+
+        for (int c = max(from, turned) + lane(); c < to; c += WarpSize)
+            put(c, widen(x[c]));
     }
 };

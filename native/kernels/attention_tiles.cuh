@@ -166,11 +166,11 @@ DEVICE void put_pair(float* at, float first, float second) { *(float2*)at = make
 DEVICE void put_pair(bfloat16* at, float first, float second) { *(uint32*)at = to_bfloat16_pair(first, second); }
 
 // The same, turned back: by way of a tile, since pairs are in two lanes. Its rows are the warp's own, which nobody reads any more, the
-// first of them at `position`. In bfloat16 a gradient is rounded before it is turned too, as where that is a pass of its own.
+// first of them at `position`. In bfloat16 a gradient is rounded before it is turned too, as where that is a pass of its own. It is stored,
+// never added; the host sees to that. (Once per block, in float two lanes of put_pair meet in a bank.)
 template <int Size, class E, int N>
 DEVICE void write_turned(
-    const Sum (&sums)[N], float factor, E* tile, const Turn& turn, int position, PairTarget<E> y, HeadRows<E> rows, int row, int from,
-    int D)
+    const Sum (&sums)[N], float factor, E* tile, const Turn& turn, int position, HeadRows<E> rows, int row, int from, int D)
 {
     constexpr int Stride = Tiles<E, Size>::Stride;
     __syncwarp(); // all have read their fragments
@@ -184,13 +184,10 @@ DEVICE void write_turned(
     __syncwarp();
 #pragma unroll 1
     for (int r = 0; r < min(WarpRows, rows.count - row); r++)
-#pragma unroll 1
-        for (int c = from + 2 * lane(); c < min(from + 8 * N, D); c += 2 * WarpSize)
-        {
-            const E* x = tile + r * Stride - from;
-            index_t at = rows.first - y.data + (index_t)(row + r) * rows.distance + c;
-            write_pair(y, at, turn.back(x, c, position + r), turn.back(x, c + 1, position + r));
-        }
+    {
+        E* to = rows.first + (index_t)(row + r) * rows.distance;
+        turn.back(tile + r * Stride - from, position + r, from, min(from + 8 * N, D), [&](int c, float x) { to[c] = narrow<E>(x); });
+    }
 }
 
 // ---- Mask ------------------------------------------------------------------------------------------------------------------------------

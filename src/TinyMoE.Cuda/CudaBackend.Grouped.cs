@@ -19,48 +19,8 @@ public sealed unsafe partial class CudaBackend
     protected override void GroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
-        if (y.IsNone || N == 0 || outputs == 0)
-            return;
-        if (OwnGrouped)
-        {
-            OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
-            return;
-        }
-
-        MultiplyRows(
-            ReadOf(x, N * inputs, w, (long)E * inputs * outputs), transposeW: true, offsets, E, N, inputs, outputs, y,
-            clearsUnassigned: !HasWork(epilogue));
-        Finish(y.Values, epilogue, offsets, E, N, outputs);
-    }
-
-    /// <inheritdoc/>
-    protected override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
-    {
-        if (dx.IsNone || N == 0 || inputs == 0)
-            return;
-        if (OwnGrouped)
-        {
-            OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-            return;
-        }
-
-        MultiplyRows(
-            ReadOf(dy, N * outputs, w, (long)E * inputs * outputs), transposeW: false, offsets, E, N, outputs, inputs, dx,
-            clearsUnassigned: true);
-    }
-
-    /// <inheritdoc/>
-    protected override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
-    {
-        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0)
-            return;
-        if (OwnGrouped)
-        {
-            OwnGroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
-            return;
-        }
-
-        Multiply(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw));
+        if (!IsEmpty(y, N, outputs))
+            GroupedMatMul(ReadOf(x, N * inputs, w, (long)E * inputs * outputs), offsets, E, N, inputs, outputs, y, epilogue);
     }
 
     /// <inheritdoc/>
@@ -68,21 +28,29 @@ public sealed unsafe partial class CudaBackend
         Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
         if ((inputs == 0 && !OwnGrouped) || !TakesNarrow(x, w, y, epilogue))
-        {
             base.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, in epilogue);
-            return;
-        }
+        else if (!IsEmpty(y, N, outputs))
+            GroupedMatMul(AsTheyLie(x, w), offsets, E, N, inputs, outputs, y, epilogue);
+    }
 
-        if (y.IsNone || N == 0 || outputs == 0)
-            return;
+    private void GroupedMatMul(
+        in ReadWeights read, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
+    {
         if (OwnGrouped)
         {
-            OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
+            OwnGroupedMatMul(read, tokens: default, offsets, E, N, inputs, outputs, y, epilogue);
             return;
         }
 
-        MultiplyRows(AsTheyLie(x, w), transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
+        MultiplyRows(read, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
         Finish(y.Values, epilogue, offsets, E, N, outputs);
+    }
+
+    /// <inheritdoc/>
+    protected override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    {
+        if (!IsEmpty(dx, N, inputs))
+            GroupedMatMulBackwardInput(ReadOf(dy, N * outputs, w, (long)E * inputs * outputs), offsets, E, N, inputs, outputs, dx);
     }
 
     /// <inheritdoc/>
@@ -90,29 +58,46 @@ public sealed unsafe partial class CudaBackend
     {
         if ((outputs == 0 && !OwnGrouped) || !TakesNarrow(dy, w, dx, default))
             base.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-        else if (!dx.IsNone && N > 0 && inputs > 0 && OwnGrouped)
-            OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-        else if (!dx.IsNone && N > 0 && inputs > 0)
-            MultiplyRows(AsTheyLie(dy, w), transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
+        else if (!IsEmpty(dx, N, inputs))
+            GroupedMatMulBackwardInput(AsTheyLie(dy, w), offsets, E, N, inputs, outputs, dx);
+    }
+
+    private void GroupedMatMulBackwardInput(in ReadWeights read, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    {
+        if (OwnGrouped)
+            OwnGroupedMatMulBackwardInput(read, offsets, E, N, inputs, outputs, dx);
+        else
+            MultiplyRows(read, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
+    }
+
+    /// <inheritdoc/>
+    protected override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    {
+        if (IsEmpty(dw, (long)E * outputs, inputs))
+            return;
+        if (OwnGrouped)
+            OwnGroupedMatMulBackwardWeight(
+                KindOfFloat32, dy.Address, x.Address, tokens: default, offsets, E, N, inputs, outputs, dw);
+        else
+            Multiply(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw));
     }
 
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
-        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32 || !TakesNarrow(dy, x, dw, default))
-        {
+        if (dw.Type != ElementType.Float32 || !TakesNarrow(dy, x, dw, default))
             base.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
+        else if (IsEmpty(dw, (long)E * outputs, inputs))
             return;
-        }
-
-        if (OwnGrouped)
-        {
-            OwnGroupedMatMulBackwardWeight(TensorCores.Bfloat16, dy.Address, x.Address, offsets, E, N, inputs, outputs, dw);
-            return;
-        }
-
-        MultiplyBfloat16(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw), dw.Type);
+        else if (OwnGrouped)
+            OwnGroupedMatMulBackwardWeight(
+                TensorCores.Bfloat16, dy.Address, x.Address, tokens: default, offsets, E, N, inputs, outputs, dw);
+        else
+            MultiplyBfloat16(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw), dw.Type);
     }
+
+    /// <summary>Whether there is nothing to compute: nobody wants the result, or it has no elements.</summary>
+    private static bool IsEmpty(Target result, long rows, int columns) => result.IsNone || rows == 0 || columns == 0;
 
     /// <inheritdoc/>
     protected override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
@@ -241,7 +226,7 @@ public sealed unsafe partial class CudaBackend
         }
 
         bool isTf32 = options.TensorCores == TensorCores.Tf32;
-        if (isTf32 && addresses % 16 != 0)
+        if (isTf32 && addresses % Alignment != 0)
             return false;
         long most = isTf32 && inner % 4 != 0 ? MostWorkTogetherUneven : MostWorkTogether;
         return options.Grouped == GroupedProducts.Cublas || work / all.Length < most;

@@ -38,9 +38,10 @@ internal sealed record StepBudget(
     public double TokensPerSecond => Tokens / Milliseconds * 1e3;
 
     /// <summary>The budget of a step of <paramref name="config"/> on <paramref name="card"/>, with rows shared out evenly.</summary>
-    public static StepBudget Of(RunConfig config, Card card, BudgetMode mode) => Of(StepCounts.Of(config), config, card, mode);
+    public static StepBudget Of(RunConfig config, Card card, BudgetMode mode) =>
+        Of(StepCounts.Of(config, mode.Grouped), config, card, mode);
 
-    /// <summary>The same of kernels that were counted.</summary>
+    /// <summary>The same of kernels that were counted with the mode's products of experts.</summary>
     public static StepBudget Of(IReadOnlyList<CountedKernel> kernels, RunConfig config, Card card, BudgetMode mode)
     {
         Estimate[] all = [.. kernels.SelectMany(kernel => Estimate.AllOf(kernel, config, card, mode))];
@@ -136,7 +137,7 @@ internal sealed record StepBudget(
             if (mode.Grouped == ExpertProducts.Own)
             {
                 double own = Efficiency.Own(arithmetic).Microseconds(card, arithmetic, E, m, n, k);
-                return (calls * own, calls, 0, 0, 0);
+                return (calls * own, calls * kernel.Model.OwnLaunches(s, (int)E), 0, 0, 0);
             }
 
             // in TF32 a grouped call multiplies in float32 where the inner size is no multiple of 4, as rows of experts seldom are

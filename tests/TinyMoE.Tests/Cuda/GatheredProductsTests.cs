@@ -63,7 +63,7 @@ public sealed class GatheredProductsTests
         Assert.Contains("grouped_forward_64", Emulator.TakeFindings(), StringComparison.Ordinal);
     }
 
-    /// <summary>y (6, 4) and dw (1, 4, 8) of five rows of one expert and an unassigned one; the third is of this token, of 0 to 3.</summary>
+    /// <summary>y (6, 4) and dw (1, 4, 8) of five rows of one expert and an unassigned one; the third is of this token.</summary>
     private static (float[] Y, float[] Dw) Products(CudaBackend cuda, int token)
     {
         const int N = 4, Rows = 6, C = 8, F = 4;

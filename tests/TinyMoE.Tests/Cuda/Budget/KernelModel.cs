@@ -87,7 +87,7 @@ internal sealed record KernelModel(string Kind, Func<int[], int> Launches, bool 
 
     private static KernelModel OfExperts(Func<int[], int, int> own) => Of(Experts, 0) with { OwnLaunches = own };
 
-    /// <summary>A gradient of weights, rows x outputs x inputs; where an expert may have more rows than a piece, what adds the pieces.</summary>
+    /// <summary>A gradient of weights, rows x outputs x inputs, and what adds its pieces where an expert may have several.</summary>
     private static int LaunchesOfPieces(int[] sizes, int E) =>
         new CudaBackend.PieceSizes(E, N: sizes[0], inputs: sizes[2], outputs: sizes[1], areAligned: true).MostExtra > 0 ? 2 : 1;
 

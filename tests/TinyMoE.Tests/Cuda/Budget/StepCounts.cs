@@ -68,7 +68,7 @@ internal static class StepCounts
         return [.. backend.Kernels.Select(CountedKernel.Of)];
     }
 
-    /// <summary>A step as the trainer does it: forward, losses, backward, clip, AdamW, on tokens of all ids and labels that are all 0.</summary>
+    /// <summary>A step as the trainer does it: forward, losses, backward, clip, AdamW; tokens of many ids, labels that are 0.</summary>
     public static void Run(Backend backend, Decoder model, AdamW optimizer, RunConfig config, int step)
     {
         int parts = config.Train.Accumulation, B = config.Train.Batch / parts, T = config.Model.Context;

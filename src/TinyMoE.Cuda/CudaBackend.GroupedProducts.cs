@@ -12,12 +12,10 @@ public sealed unsafe partial class CudaBackend
     private const int LeastLargeTiles = 264; // two for each multiprocessor of an H100
     private const int LeastPieceRows = 256, PieceBlocks = 512;
 
-    /// <summary>Whether products of experts are these: then nobody needs offsets on the host.</summary>
-    private bool OwnGrouped => options.Grouped == GroupedProducts.Own;
-
     /// <inheritdoc/>
     /// <remarks>Where the products are cuBLAS's, somebody has to move the rows for them all the same.</remarks>
-    public override bool ReadsRowsByToken => OwnGrouped && !MovesRows;
+    public override bool ReadsRowsByToken(ElementType type, int E, int rows, int inputs, int outputs) =>
+        !MovesRows && IsOwn(isNarrow: type == ElementType.Bfloat16, E, rows, inputs, outputs);
 
     /// <summary>Whether rows are moved all the same: for comparison.</summary>
     internal bool MovesRows { get; set; }

@@ -11,7 +11,7 @@ namespace TinyMoE.Cuda;
 public sealed unsafe partial class CudaBackend : WideningBackend
 {
     /// <summary>Bytes of the largest access; the fastest kernels, ours and cuBLAS's, want all rows to begin at a multiple of it.</summary>
-    private const int Alignment = 16;
+    internal const int Alignment = 16;
 
     private readonly CudaDevice device;
     private readonly KernelModules kernels;
@@ -84,7 +84,7 @@ public sealed unsafe partial class CudaBackend : WideningBackend
     {
         device.Info.Require(other.TensorCores);
         blas.Use(other.TensorCores);
-        options = other;
+        (options, productsAskForOffsets) = (other, false);
     }
 
     /// <summary>Compiles all modules once more, past the driver's cache of what it compiled before; returns how long that took.</summary>

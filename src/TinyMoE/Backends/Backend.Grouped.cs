@@ -20,10 +20,10 @@ public abstract partial class Backend
     public abstract void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw);
 
     /// <summary>
-    /// Whether products of experts are better asked for the rows of tokens (<see cref="GatheredMatMul"/>) than for rows that were moved
-    /// before: this device reads them where they are.
+    /// Whether products of E experts with so many rows are better asked for rows of tokens (<see cref="GatheredMatMul"/>) than for rows
+    /// that were moved before: this device reads rows of this type where they are.
     /// </summary>
-    public virtual bool ReadsRowsByToken => false;
+    public virtual bool ReadsRowsByToken(ElementType type, int E, int rows, int inputs, int outputs) => false;
 
     /// <summary>
     /// <see cref="GroupedMatMul"/> of rows that nobody has moved: y[r] = w[e]·x[tokens[r]] for offsets[e] ≤ r &lt; offsets[e+1].

@@ -22,8 +22,8 @@ public static partial class Ops
 
     /// <summary>
     /// The same rows, left where they are: <see cref="GroupedLinear"/> and its kin read them by token, and no other op takes them. It
-    /// spares a backend that <see cref="Backends.Backend.ReadsRowsByToken"/> writing and reading them. Shapes and gradient as of
-    /// <see cref="Dispatch"/>.
+    /// spares a backend writing and reading them, where it reads them so (<see cref="Backends.Backend.ReadsRowsByToken"/>). Shapes and
+    /// gradient as of <see cref="Dispatch"/>.
     /// </summary>
     internal static Tensor DispatchByToken(this Tensor x, Ints tokens, Ints tokenOffsets, Ints rowsByToken)
     {

@@ -14,25 +14,23 @@ public sealed class BudgetTests(ITestOutputHelper output)
     /// <summary>Milliseconds of a step on an H200, docs/cuda.md: experts' products, other products, attention, norms, the step.</summary>
     public static TheoryData<string, string, string, double[]> Measured => new()
     {
-        { "bench", "float32", nameof(ExpertProducts.Cublas), [3.55, 0.75, 0.74, 0.20, 5.38] },
-        { "big", "float32", nameof(ExpertProducts.Loop), [99.8, 52.2, 70.6, 3.6, 235.1] },
-        { "big", "tf32", nameof(ExpertProducts.Loop), [18.6, 10.8, 70.5, 3.6, 112.5] },
+        { "bench", "float32", nameof(GroupedProducts.Cublas), [3.55, 0.75, 0.74, 0.20, 5.38] },
+        { "big", "float32", nameof(GroupedProducts.Loop), [99.8, 52.2, 70.6, 3.6, 235.1] },
+        { "big", "tf32", nameof(GroupedProducts.Loop), [18.6, 10.8, 70.5, 3.6, 112.5] },
     };
 
     [EmulatedTheory]
-    [InlineData("mixtral-tiny", nameof(ExpertProducts.Cublas))]
-    [InlineData("bench", nameof(ExpertProducts.Cublas))]
-    [InlineData("deepseek-tiny", nameof(ExpertProducts.Cublas))]
-    [InlineData("mixtral-tiny", nameof(ExpertProducts.Own))]
-    [InlineData("bench", nameof(ExpertProducts.Own))]
-    [InlineData("deepseek-tiny", nameof(ExpertProducts.Own))]
-    public void Launches_OfAStep_AreAsTheDeviceCounts(string name, string grouped)
+    [InlineData("mixtral-tiny", GroupedProducts.Cublas)]
+    [InlineData("mixtral-tiny", GroupedProducts.Auto)]
+    [InlineData("bench", GroupedProducts.Cublas)]
+    [InlineData("bench", GroupedProducts.Auto)]
+    [InlineData("deepseek-tiny", GroupedProducts.Cublas)]
+    [InlineData("deepseek-tiny", GroupedProducts.Auto)]
+    public void Launches_OfAStep_AreAsTheDeviceCounts(string name, GroupedProducts grouped)
     {
-        ExpertProducts experts = Enum.Parse<ExpertProducts>(grouped);
         Corpus corpus = TestModels.Corpus();
         RunConfig config = TrainingTests.Small(TestModels.Named(name)).For(corpus);
-        using CudaBackend cuda = TestDevice.NewBackend(
-            "count", new CudaOptions { Grouped = experts == ExpertProducts.Own ? GroupedProducts.Own : GroupedProducts.Auto });
+        using CudaBackend cuda = TestDevice.NewBackend("count", new CudaOptions { Grouped = grouped });
         using Decoder model = new(cuda, config);
         AdamW optimizer = new(model.Parameters, config.Train);
         StepCounts.Run(cuda, model, optimizer, config, step: 1);
@@ -42,13 +40,13 @@ public sealed class BudgetTests(ITestOutputHelper output)
         (launches, products) = (Emulator.Launches - launches, Emulator.Products - products);
         waits = Emulator.Synchronizations - waits;
 
-        StepBudget budget = StepBudget.Of(config, Card.Get("h100"), BudgetMode.Get("float32") with { Grouped = experts });
+        StepBudget budget = StepBudget.Of(config, Card.Get("h100"), BudgetMode.Get("float32") with { Grouped = grouped });
         long predicted = budget.Rows.Sum(row => row.Launches), predictedProducts = budget.Rows.Sum(row => row.Products);
         output.WriteLine($"{name}: {launches} launches, {predicted} predicted; {products} products, {predictedProducts} predicted");
         Assert.InRange(predicted, 0.9 * launches, 1.1 * launches);
         Assert.Equal(products, predictedProducts);
         Assert.Equal(waits, budget.Waits - 1); // the trainer's, for the losses
-        if (experts != ExpertProducts.Own)
+        if (grouped == GroupedProducts.Cublas)
             return;
         KernelBytes[] own = [.. KernelBytes.Take().Where(kernel => kernel.Name.StartsWith("grouped_", StringComparison.Ordinal))];
         BudgetRow row = budget.Rows.Single(row => row.Kind == KernelModel.Experts);
@@ -63,7 +61,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
     public void Prediction_BesideACard_IsNotFarOff(string shape, string mode, string grouped, double[] measured)
     {
         StepBudget budget = StepBudget.Of(
-            Shape(shape), Card.Get("h200"), BudgetMode.Get(mode) with { Grouped = Enum.Parse<ExpertProducts>(grouped) });
+            Shape(shape), Card.Get("h200"), BudgetMode.Get(mode) with { Grouped = Enum.Parse<GroupedProducts>(grouped) });
         string[] kinds = [KernelModel.Experts, KernelModel.Products, KernelModel.Attention, KernelModel.Norms];
         double[] predicted =
             [.. kinds.Select(kind => budget.Rows.Single(row => row.Kind == kind).Milliseconds), budget.Milliseconds];
@@ -74,6 +72,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
             Assert.InRange(predicted[i], measured[i] / 1.6, 1.6 * measured[i]);
         }
     }
+
     [Theory]
     [InlineData("bench")]
     [InlineData("big")]

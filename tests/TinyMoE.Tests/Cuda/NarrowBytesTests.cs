@@ -15,12 +15,14 @@ public sealed class NarrowBytesTests(ITestOutputHelper output)
 {
     private const string Narrow = "_bfloat16";
 
+    private static readonly CudaOptions Cublas = new() { Grouped = GroupedProducts.Cublas };
+
     private static readonly CudaOptions Own = new() { Grouped = GroupedProducts.Own };
 
     [EmulatedFact]
     public void Step_InBfloat16_MovesLittleMoreThanHalfTheBytes()
     {
-        Dictionary<string, long> wide = BytesOfStep(Quarter, new()), narrow = BytesOfStep(Quarter.InBfloat16(), new());
+        Dictionary<string, long> wide = BytesOfStep(Quarter, Cublas), narrow = BytesOfStep(Quarter.InBfloat16(), Cublas);
         string[] hot = [.. narrow.Keys.Where(kernel => kernel.EndsWith(Narrow, StringComparison.Ordinal))];
         long before = hot.Sum(kernel => wide.GetValueOrDefault(kernel[..^Narrow.Length])), after = hot.Sum(kernel => narrow[kernel]);
         foreach (string kernel in hot)
@@ -37,7 +39,7 @@ public sealed class NarrowBytesTests(ITestOutputHelper output)
     [EmulatedFact]
     public void Step_InBfloat16WithOwnProducts_BesideFloat32AsItWas()
     {
-        Dictionary<string, long> cublas = BytesOfStep(Quarter, new()), moved = BytesOfStep(Quarter, Own, moves: true);
+        Dictionary<string, long> cublas = BytesOfStep(Quarter, Cublas), moved = BytesOfStep(Quarter, Own, moves: true);
         Dictionary<string, long> narrow = BytesOfStep(Quarter.InBfloat16(), Own);
         foreach ((string kernel, long bytes) in narrow.OrderByDescending(kernel => kernel.Value))
             output.WriteLine($"{kernel}: {bytes:N0} bytes");

@@ -53,12 +53,13 @@ internal sealed record CountedKernel(string Kernel, int[] Sizes, KernelProfile P
 internal static class StepCounts
 {
     /// <summary>
-    /// The kernels of a step of <paramref name="config"/>, whose vocabulary is known, with these products of experts: our own read rows by
-    /// token, and nobody dispatches.
+    /// The kernels of a step of <paramref name="config"/>, whose vocabulary is known, in this mode: products of our own read rows by token,
+    /// and nobody dispatches.
     /// </summary>
-    public static IReadOnlyList<CountedKernel> Of(RunConfig config, ExpertProducts products = ExpertProducts.Auto)
+    public static IReadOnlyList<CountedKernel> Of(RunConfig config, BudgetMode mode)
     {
-        using ProfilingBackend backend = ProfilingBackend.DryRun(readsRowsByToken: products == ExpertProducts.Own);
+        using ProfilingBackend backend = ProfilingBackend.DryRun(
+            readsRowsByToken: (_, E, rows, inputs, outputs) => mode.IsOwn(E, rows, inputs, outputs));
         using Decoder model = Decoder.DryRun(backend, config, training: true);
         AdamW optimizer = new(model.Parameters, config.Train);
         backend.Counting = false;

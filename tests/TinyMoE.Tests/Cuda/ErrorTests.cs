@@ -53,11 +53,12 @@ public sealed class ErrorTests
     [EmulatedFact]
     public void OutOfMemory_TellsWhatWasAskedForAndWhatIsLive()
     {
-        using CudaBackend cuda = TestDevice.NewBackend("memory=512M");
+        Emulator.Configure("memory=512M,devices=2");
+        using CudaBackend cuda = new(1); // a device on which no other test keeps memory
         DeviceBuffer large = cuda.Pool.Rent(20 << 20, "the large one"), small = cuda.Pool.Rent(3 << 20, "the small one");
         AssertTells(
             Assert.ThrowsAny<TinyMoEException>(() => cuda.Pool.Rent(500 << 20)),
-            "Out of memory on cuda:0", "500 MiB were asked for", "of 512 MiB are free", "23 MiB are live in 2 buffers",
+            "Out of memory on cuda:1", "500 MiB were asked for", "of 512 MiB are free", "23 MiB are live in 2 buffers",
             "the large one 20 MiB in 1, the small one 3 MiB in 1", "smaller batch");
         cuda.Pool.Return(large);
         cuda.Pool.Return(small);

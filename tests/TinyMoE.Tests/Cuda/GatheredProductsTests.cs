@@ -1,9 +1,7 @@
-using TinyMoE.Backends;
 using TinyMoE.Backends.Cases;
 using TinyMoE.Configuration;
 using TinyMoE.Cuda;
 using TinyMoE.Data;
-using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.Tests.Files;
 using TinyMoE.Tests.Moe;

@@ -1,6 +1,5 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
-using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.Tensors;
 

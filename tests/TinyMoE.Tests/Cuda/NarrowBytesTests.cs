@@ -43,10 +43,10 @@ public sealed class NarrowBytesTests(ITestOutputHelper output)
         Dictionary<string, long> narrow = BytesOfStep(Quarter.InBfloat16(), Own);
         foreach ((string kernel, long bytes) in narrow.OrderByDescending(kernel => kernel.Value))
             output.WriteLine($"{kernel}: {bytes:N0} bytes");
-        Assert.InRange(Ratio("but the optimizer and experts' products", cublas, k => !IsOptimizer(k) && !IsProduct(k)), 0.4, 0.49);
-        Assert.InRange(Ratio("but the optimizer", moved, k => !IsOptimizer(k)), 0.4, 0.55);
-        Assert.InRange(Ratio("but experts' products", cublas, k => !IsProduct(k)), 0.5, 0.69);
-        Assert.InRange(Ratio("without exception", moved, _ => true), 0.5, 0.66);
+        Assert.InRange(Ratio("but the optimizer and experts' products", cublas, k => !IsOptimizer(k) && !IsProduct(k)), 0.4, 0.48);
+        Assert.InRange(Ratio("but the optimizer", moved, k => !IsOptimizer(k)), 0.4, 0.545);
+        Assert.InRange(Ratio("but experts' products", cublas, k => !IsProduct(k)), 0.5, 0.68);
+        Assert.InRange(Ratio("without exception", moved, _ => true), 0.5, 0.65);
 
         double Ratio(string which, Dictionary<string, long> wide, Func<string, bool> counts)
         {

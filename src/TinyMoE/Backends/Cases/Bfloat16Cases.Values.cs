@@ -129,6 +129,8 @@ internal sealed partial class Bfloat16Cases
             d.InNarrow(flat), false, d.In(Bfloat16sOf(C * F)), true, 1, N, F, C, d.OutNarrow(N * F, adds)));
         yield return Rounded("MatMul TN to float32", (b, d) => b.MatMul(
             d.InNarrow(N * F), true, d.InNarrow(flat), false, 1, F, C, N, To(d, F * C)));
+        yield return Rounded("MatMul NN of float32", (b, d) => b.MatMul(
+            d.In(N * F), false, d.In(F * C), false, 1, N, C, F, d.OutNarrow(flat, adds)));
         yield return Rounded("MatMul with bias and GELU", (b, d) => b.MatMul(
             d.InNarrow(flat), false, d.In(Bfloat16sOf(F * C)), true, 1, N, F, C, d.OutNarrow(N * F),
             new Epilogue { Bias = d.In(F), Activation = Unary.Gelu, Activated = d.OutNarrow(N * F).Values }), roundings: 3);

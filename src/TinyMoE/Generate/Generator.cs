@@ -145,7 +145,7 @@ public sealed class Generator
     {
         Ints ids = tape.Ints(tokens);
         Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
-        TokenBatch batch = new(ids, B: 1, ids.Length) { Labels = labels };
+        TokenBatch batch = new(ids, B: 1, ids.Length) { Labels = labels, LabelOfAll = Label };
         return model.Forward(tape, batch, Pass.Inference, cache, lastOnly: true);
     }
 

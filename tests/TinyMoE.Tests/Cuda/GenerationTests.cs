@@ -62,7 +62,7 @@ public sealed class GenerationTests
     [CudaTheory]
     [MemberData(nameof(Routers))]
     public void Tokens_OfEveryRouter_AreThoseThatTheHostChooses(string router) =>
-        Compare(RouterModels.Of(router), [1, 2, 3], 40, All, router == "uniform" || router == "task" ? GraphUse.Auto : GraphUse.On);
+        Compare(RouterModels.Of(router), [1, 2, 3], 40, All, router == "uniform" ? GraphUse.Auto : GraphUse.On);
 
     [CudaTheory]
     [MemberData(nameof(PresetNames))]

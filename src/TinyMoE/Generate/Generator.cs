@@ -47,6 +47,8 @@ public sealed class Generator
     {
         if (prompt.Count == 0)
             throw new ArgumentException("Generation needs a prompt of at least one token.");
+        if (Writable is { Count: 0 })
+            throw new ArgumentException("Generation needs an id at least that may be written.");
         CheckIds(prompt);
         options.Validate();
         return useCache && !ChoosesOnHost && !backend.ReadsHostMemory && model.ReadsState

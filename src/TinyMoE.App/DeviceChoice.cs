@@ -28,11 +28,26 @@ public sealed record DeviceChoice(
         : Open();
 
     /// <summary>Opens it to train a model.</summary>
-    /// <exception cref="TinyMoEException">There is no such card, it cannot be used, or it has not the precision.</exception>
-    public Backend OpenToTrain(RunConfig config) => config.Train.Precision == TrainPrecision.Tf32 && Card is null
-        ? throw new TinyMoEException("train.precision=tf32 needs a CUDA card, and this run is on the processor, which has float32 and "
-            + "bfloat16; name a card (--device cuda), or set train.precision=float32")
-        : Open(config);
+    /// <exception cref="TinyMoEException">There is no such card, it cannot be used, or it cannot train the model so.</exception>
+    public Backend OpenToTrain(RunConfig config)
+    {
+        RequireToTrain(config);
+        return Open(config);
+    }
+
+    /// <summary>Refuses, before anything is opened, what cannot train a model: a precision that the processor has not, and steps that must
+    /// be graphs and have to wait for the rows of each expert.</summary>
+    /// <exception cref="TinyMoEException">It cannot; the message says what to do.</exception>
+    public void RequireToTrain(RunConfig config)
+    {
+        if (config.Train.Precision == TrainPrecision.Tf32 && Card is null)
+            throw new TinyMoEException("train.precision=tf32 needs a CUDA card, and this run is on the processor, which has float32 and "
+                + "bfloat16; name a card (--device cuda), or set train.precision=float32");
+        bool hasExperts = config.Moe.Experts > 0 || config.Attention.Kind == AttentionKind.SwitchHead;
+        if (hasExperts && Graph == GraphUse.On && Grouped is (GroupedProducts.Cublas or GroupedProducts.Loop))
+            throw new TinyMoEException($"--graph on and --grouped {Grouped.ToString().ToLowerInvariant()} exclude each other: cuBLAS needs "
+                + "the rows of each expert on the host, which a graph does not wait for; leave --grouped out, or use --graph auto.");
+    }
 }
 
 /// <summary>A request for a device by its name (cpu, cuda, cuda:N or auto), with the settings of the processor and of a card.</summary>

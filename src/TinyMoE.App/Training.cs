@@ -91,6 +91,7 @@ public static class Training
         RunFolder folder = new(request.Folder);
         using FileLock held = folder.Lock();
         CheckFolder(folder, request.Resume, request.Overwrite);
+        request.Device.RequireToTrain(request.Config);
         Corpus corpus = LoadText(request, folder, stop);
         using Backend device = request.Device.OpenToTrain(request.Config);
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;

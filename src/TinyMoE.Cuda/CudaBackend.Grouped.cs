@@ -3,17 +3,15 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Cuda;
 
-// Products of experts. Their sizes are known on the device first; PublishedOffsets has them
-// on the host by the time that cuBLAS needs them here. Kernels of our own do not: CudaBackend.GroupedProducts.cs.
+// Products of experts, by cuBLAS or by kernels of our own (CudaBackend.GroupedProducts.cs): GroupedChoice says. Their sizes are known on
+// the device first; PublishedOffsets has them on the host by the time that cuBLAS needs them here. Our own read them where they are.
 public sealed unsafe partial class CudaBackend
 {
-    // Products of so many multiply-adds on average are faster by themselves; see GoTogether.
-    private const long MostWorkTogether = 1L << 31, MostWorkTogetherUneven = 1L << 28;
-
     private readonly GroupedSizes groupedSizes = new();
     private Product[] products = [];    // one for each expert that has work
     private int productCount;
     private bool blasHasGrouped = true; // until it says otherwise
+    private bool productsAskForOffsets; // from the first product of cuBLAS on they are sent to the host as soon as they are made
 
     /// <inheritdoc/>
     protected override void GroupedMatMul(
@@ -21,7 +19,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (y.IsNone || N == 0 || outputs == 0)
             return;
-        if (OwnGrouped)
+        if (IsOwn(isNarrow: false, E, N, inputs, outputs))
         {
             OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
             return;
@@ -38,7 +36,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (dx.IsNone || N == 0 || inputs == 0)
             return;
-        if (OwnGrouped)
+        if (IsOwn(isNarrow: false, E, N, inputs, outputs))
         {
             OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
             return;
@@ -54,7 +52,7 @@ public sealed unsafe partial class CudaBackend
     {
         if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0)
             return;
-        if (OwnGrouped)
+        if (IsOwn(isNarrow: false, E, N, inputs, outputs))
         {
             OwnGroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
             return;
@@ -67,7 +65,8 @@ public sealed unsafe partial class CudaBackend
     public override void GroupedMatMul(
         Values x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
-        if ((inputs == 0 && !OwnGrouped) || !TakesNarrow(x, w, y, epilogue))
+        bool isOwn = IsOwn(isNarrow: true, E, N, inputs, outputs);
+        if ((inputs == 0 && !isOwn) || !TakesNarrow(x, w, y, epilogue))
         {
             base.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, in epilogue);
             return;
@@ -75,7 +74,7 @@ public sealed unsafe partial class CudaBackend
 
         if (y.IsNone || N == 0 || outputs == 0)
             return;
-        if (OwnGrouped)
+        if (isOwn)
         {
             OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
             return;
@@ -88,9 +87,10 @@ public sealed unsafe partial class CudaBackend
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardInput(Values dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        if ((outputs == 0 && !OwnGrouped) || !TakesNarrow(dy, w, dx, default))
+        bool isOwn = IsOwn(isNarrow: true, E, N, inputs, outputs);
+        if ((outputs == 0 && !isOwn) || !TakesNarrow(dy, w, dx, default))
             base.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-        else if (!dx.IsNone && N > 0 && inputs > 0 && OwnGrouped)
+        else if (!dx.IsNone && N > 0 && inputs > 0 && isOwn)
             OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
         else if (!dx.IsNone && N > 0 && inputs > 0)
             MultiplyRows(AsTheyLie(dy, w), transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
@@ -105,7 +105,7 @@ public sealed unsafe partial class CudaBackend
             return;
         }
 
-        if (OwnGrouped)
+        if (IsOwn(isNarrow: true, E, N, inputs, outputs))
         {
             OwnGroupedMatMulBackwardWeight(TensorCores.Bfloat16, dy.Address, x.Address, offsets, E, N, inputs, outputs, dw);
             return;
@@ -144,7 +144,7 @@ public sealed unsafe partial class CudaBackend
         in ReadWeights read, bool transposeW, Ints offsets, int E, int N, int inner, int columns, Target y, bool clearsUnassigned)
     {
         // after what needs no sizes, so that the device has work while the host waits
-        ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
+        ReadOnlySpan<int> first = OffsetsForProducts(offsets.Slice(0, E + 1));
         int size = read.ElementSize;
         BeginProducts(E);
         for (int e = 0; e < E; e++)
@@ -172,7 +172,7 @@ public sealed unsafe partial class CudaBackend
     /// <summary>dw[e] = Σ dy[n]·x[n]ᵀ over the rows n of each expert; dw of an expert without rows is cleared where it is stored.</summary>
     private ReadOnlySpan<Product> ProductsOfWeights(Values dy, Values x, Ints offsets, int E, int inputs, int outputs, Target dw)
     {
-        ReadOnlySpan<int> first = HostOffsets(offsets.Slice(0, E + 1));
+        ReadOnlySpan<int> first = OffsetsForProducts(offsets.Slice(0, E + 1));
         BeginProducts(E);
         for (int e = 0; e < E; e++)
         {
@@ -189,6 +189,15 @@ public sealed unsafe partial class CudaBackend
         return products.AsSpan(0, productCount);
     }
 
+    private bool IsOwn(bool isNarrow, int E, int N, int inputs, int outputs) =>
+        GroupedChoice.IsOwn(options, isNarrow, E, N, inputs, outputs);
+
+    private ReadOnlySpan<int> OffsetsForProducts(Ints offsets)
+    {
+        productsAskForOffsets = true;
+        return HostOffsets(offsets);
+    }
+
     private void BeginProducts(int E)
     {
         productCount = 0;
@@ -199,7 +208,7 @@ public sealed unsafe partial class CudaBackend
     /// <summary>All products: in one call where the options say so and this cuBLAS takes them, else one by one.</summary>
     private void Multiply(ReadOnlySpan<Product> all)
     {
-        if (blasHasGrouped && GoTogether(all, options))
+        if (blasHasGrouped && GroupedChoice.GoTogether(all, options))
         {
             Span<nint> addresses = all.Length <= 128 ? stackalloc nint[3 * all.Length] : new nint[3 * all.Length];
             groupedSizes.Set(all, addresses);
@@ -214,37 +223,6 @@ public sealed unsafe partial class CudaBackend
 
         foreach (ref readonly Product product in all)
             blas.Multiply(product);
-    }
-
-    /// <summary>
-    /// Whether products go into one call. By itself each costs the host 7 to 14 µs, but large ones run faster so. Measured on an H200 with
-    /// cuBLAS 13.1, 8 experts, forward and both backward products, µs in one call / in a call each (docs/cuda.md has more):
-    /// <code>
-    ///  512 rows of an expert,  256 to  512:  float32  178 /  351   TF32   64 / 276
-    /// 2048 rows of an expert,  512 to  512:  float32  769 /  796   TF32  224 / 312
-    /// 4096 rows of an expert, 1024 to 1024:  float32 4533 / 4281   TF32 1138 / 942
-    /// </code>
-    /// In TF32 cuBLAS takes its float32 kernels for the whole call when the inner size of one product is no multiple of 4, as the rows of
-    /// experts are not in the gradient of weights: large ones then take three times as long as by themselves. And it wants the matrices
-    /// aligned to 16 bytes, or reading them may fail, says its documentation: it does not see where they lie when it chooses its kernel.
-    /// </summary>
-    internal static bool GoTogether(ReadOnlySpan<Product> all, CudaOptions options)
-    {
-        if (all.Length < 2 || options.Grouped is GroupedProducts.Loop or GroupedProducts.Own)
-            return false;
-        (long work, int inner, nint addresses) = (0, 0, 0);
-        foreach (ref readonly Product product in all)
-        {
-            work += (long)product.Rows * product.Columns * product.Inner;
-            inner |= product.Inner;
-            addresses |= product.A | product.B | product.C;
-        }
-
-        bool isTf32 = options.TensorCores == TensorCores.Tf32;
-        if (isTf32 && addresses % 16 != 0)
-            return false;
-        long most = isTf32 && inner % 4 != 0 ? MostWorkTogetherUneven : MostWorkTogether;
-        return options.Grouped == GroupedProducts.Cublas || work / all.Length < most;
     }
 
     private void MultiplyBfloat16(ReadOnlySpan<Product> all, ElementType result)

@@ -12,9 +12,6 @@ public sealed unsafe partial class CudaBackend
     private const int LeastLargeTiles = 264; // two for each multiprocessor of an H100
     private const int LeastPieceRows = 256, PieceBlocks = 512;
 
-    /// <summary>Whether products of experts are these: then nobody needs offsets on the host.</summary>
-    private bool OwnGrouped => options.Grouped == GroupedProducts.Own;
-
     private void OwnGroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
     {

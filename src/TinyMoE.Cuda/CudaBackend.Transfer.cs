@@ -122,12 +122,12 @@ public sealed unsafe partial class CudaBackend
     private static Grid QuadsOfRows(int N, int C) => Grid.Elements((long)N * Ceiling.Divide(C, 4), each: 1);
 
     /// <summary>The kernel launched last made these offsets: their way to the host begins, so that
-    /// the grouped products that follow need not wait for more than it. Where products read them
-    /// on the device, nothing is copied until somebody asks.</summary>
+    /// the grouped products that follow need not wait for more than it. Where no product asks for
+    /// them here, since ours read them on the device, nothing is copied.</summary>
     internal void PublishOffsets(Ints offsets)
     {
         device.MakeCurrent();
-        if (OwnGrouped || device.IsRecording) // a recorded step has no product that asks for them
+        if (!productsAskForOffsets || device.IsRecording) // a recorded step has no product that asks for them
             publishedOffsets.Forget(offsets.Address, (long)offsets.Length * sizeof(int));
         else
             publishedOffsets.Publish(offsets);

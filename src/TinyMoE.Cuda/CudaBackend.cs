@@ -81,7 +81,7 @@ public sealed unsafe partial class CudaBackend : WideningBackend
     {
         device.Info.Require(other.TensorCores);
         blas.Use(other.TensorCores);
-        options = other;
+        (options, productsAskForOffsets) = (other, false);
     }
 
     /// <summary>Compiles all modules once more, past the driver's cache of what it compiled before; returns how long that took.</summary>

@@ -17,7 +17,8 @@ public enum TensorCores
 /// <summary>How the products of experts, which differ in their rows, are multiplied.</summary>
 public enum GroupedProducts
 {
-    /// <summary>Small ones as <see cref="Cublas"/>, large ones as <see cref="Loop"/>. Sizes alone choose: a run keeps its bits.</summary>
+    /// <summary>Small ones as <see cref="Own"/>, larger ones as <see cref="Cublas"/>, large ones as <see cref="Loop"/>; where steps must be
+    /// graphs (<see cref="GraphUse.On"/>) all as <see cref="Own"/>. Sizes alone choose: a run keeps its bits.</summary>
     Auto,
 
     /// <summary>One call of cuBLAS for all experts, where it takes them (12.4 or newer); else as <see cref="Loop"/>.</summary>

@@ -14,20 +14,23 @@ public sealed class BudgetTests(ITestOutputHelper output)
     /// <summary>Milliseconds of a step on an H200, docs/cuda.md: experts' products, other products, attention, norms, the step.</summary>
     public static TheoryData<string, string, string, double[]> Measured => new()
     {
-        { "bench", "float32", nameof(ExpertProducts.Cublas), [3.55, 0.75, 0.74, 0.20, 5.38] },
-        { "big", "float32", nameof(ExpertProducts.Loop), [99.8, 52.2, 70.6, 3.6, 235.1] },
-        { "big", "tf32", nameof(ExpertProducts.Loop), [18.6, 10.8, 70.5, 3.6, 112.5] },
+        { "bench", "float32", nameof(GroupedProducts.Cublas), [3.55, 0.75, 0.74, 0.20, 5.38] },
+        { "big", "float32", nameof(GroupedProducts.Loop), [99.8, 52.2, 70.6, 3.6, 235.1] },
+        { "big", "tf32", nameof(GroupedProducts.Loop), [18.6, 10.8, 70.5, 3.6, 112.5] },
     };
 
     [EmulatedTheory]
-    [InlineData("mixtral-tiny")]
-    [InlineData("bench")]
-    [InlineData("deepseek-tiny")]
-    public void Launches_OfAStep_AreAsTheDeviceCounts(string name)
+    [InlineData("mixtral-tiny", GroupedProducts.Cublas)]
+    [InlineData("mixtral-tiny", GroupedProducts.Auto)]
+    [InlineData("bench", GroupedProducts.Cublas)]
+    [InlineData("bench", GroupedProducts.Auto)]
+    [InlineData("deepseek-tiny", GroupedProducts.Cublas)]
+    [InlineData("deepseek-tiny", GroupedProducts.Auto)]
+    public void Launches_OfAStep_AreAsTheDeviceCounts(string name, GroupedProducts grouped)
     {
         Corpus corpus = TestModels.Corpus();
         RunConfig config = TrainingTests.Small(TestModels.Named(name)).For(corpus);
-        using CudaBackend cuda = TestDevice.NewBackend();
+        using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { Grouped = grouped });
         using Decoder model = new(cuda, config);
         AdamW optimizer = new(model.Parameters, config.Train);
         StepCounts.Run(cuda, model, optimizer, config, step: 1);
@@ -36,7 +39,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
         (launches, products) = (Emulator.Launches - launches, Emulator.Products - products);
         waits = Emulator.Synchronizations - waits;
 
-        StepBudget budget = StepBudget.Of(config, Card.Get("h100"), BudgetMode.Get("float32") with { Grouped = ExpertProducts.Cublas });
+        StepBudget budget = StepBudget.Of(config, Card.Get("h100"), BudgetMode.Get("float32") with { Grouped = grouped });
         long predicted = budget.Rows.Sum(row => row.Launches), predictedProducts = budget.Rows.Sum(row => row.Products);
         output.WriteLine($"{name}: {launches} launches, {predicted} predicted; {products} products, {predictedProducts} predicted");
         Assert.InRange(predicted, 0.9 * launches, 1.1 * launches);
@@ -49,7 +52,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
     public void Prediction_BesideACard_IsNotFarOff(string shape, string mode, string grouped, double[] measured)
     {
         StepBudget budget = StepBudget.Of(
-            Shape(shape), Card.Get("h200"), BudgetMode.Get(mode) with { Grouped = Enum.Parse<ExpertProducts>(grouped) });
+            Shape(shape), Card.Get("h200"), BudgetMode.Get(mode) with { Grouped = Enum.Parse<GroupedProducts>(grouped) });
         string[] kinds = [KernelModel.Experts, KernelModel.Products, KernelModel.Attention, KernelModel.Norms];
         double[] predicted =
             [.. kinds.Select(kind => budget.Rows.Single(row => row.Kind == kind).Milliseconds), budget.Milliseconds];
@@ -60,6 +63,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
             Assert.InRange(predicted[i], measured[i] / 1.6, 1.6 * measured[i]);
         }
     }
+
     [Theory]
     [InlineData("bench")]
     [InlineData("big")]

@@ -4,7 +4,6 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
 using Floats = TinyMoE.Memory.View<float>;
-using Product = TinyMoE.Cuda.Product;
 
 namespace TinyMoE.Tests.Cuda;
 
@@ -18,7 +17,7 @@ public sealed class CublasTests
 {
     private const double Tolerance = 1e-5;
 
-    // as TestDevice's shared one, which takes experts of these sizes together, but with a call per expert, and with our own kernels
+    // each way to multiply for experts
     private static readonly Dictionary<GroupedProducts, CudaBackend> Others = [];
 
     /// <summary>Rows, columns, inner, batch.</summary>
@@ -191,9 +190,8 @@ public sealed class CublasTests
     [InlineData(TensorCores.Tf32, GroupedProducts.Cublas, 4, 6, 4)]
     [InlineData(TensorCores.Tf32, GroupedProducts.Cublas, 6, 4, 4)]
     [InlineData(TensorCores.Off, GroupedProducts.Loop, 4, 8, 4)]
-    [InlineData(TensorCores.Off, GroupedProducts.Auto, 4, 6, 1)]
-    [InlineData(TensorCores.Tf32, GroupedProducts.Auto, 4, 8, 1)]
-    [InlineData(TensorCores.Tf32, GroupedProducts.Auto, 4, 6, 4)]
+    [InlineData(TensorCores.Off, GroupedProducts.Auto, 4, 6, 0)]
+    [InlineData(TensorCores.Tf32, GroupedProducts.Auto, 4, 6, 0)]
     public void GroupedMatMul_GoesOneByOne_WhereAskedOrNotAligned(
         TensorCores tensorCores, GroupedProducts grouped, int inputs, int outputs, int products)
     {
@@ -201,30 +199,10 @@ public sealed class CublasTests
         Assert.Equal((products, products), ProductsOfTwo("", options, inputs, outputs));
     }
 
-    /// <summary>Large ones go by themselves: from 4.3 GFLOP on; in TF32, where an inner size is no multiple of 4, from 0.54 on.</summary>
-    [Theory]
-    [InlineData(TensorCores.Off, 2047, 1024, 1024, true)]
-    [InlineData(TensorCores.Off, 2048, 1024, 1024, false)]
-    [InlineData(TensorCores.Tf32, 2047, 1024, 1024, true)]
-    [InlineData(TensorCores.Tf32, 2048, 1024, 1024, false)]
-    [InlineData(TensorCores.Tf32, 512, 511, 1023, true)]
-    [InlineData(TensorCores.Tf32, 512, 512, 1025, false)]
-    [InlineData(TensorCores.Off, 512, 512, 1025, true)]
-    public void GoTogether_DependsOnTheMeanSize(TensorCores tensorCores, int rows, int columns, int inner, bool together)
-    {
-        Product product = new(0, false, 0, false, 0, false, rows, columns, inner), none = product with { Rows = 0 };
-        CudaOptions options = new() { TensorCores = tensorCores };
-        Assert.Equal(together, CudaBackend.GoTogether([product, product], options));
-        Assert.Equal(together, CudaBackend.GoTogether([product with { Rows = 2 * rows }, none], options));
-        Assert.True(CudaBackend.GoTogether([product, product], options with { Grouped = GroupedProducts.Cublas }));
-        Assert.False(CudaBackend.GoTogether([product, product], options with { Grouped = GroupedProducts.Own }));
-        Assert.False(CudaBackend.GoTogether([product], options));
-    }
-
     /// <summary>Calls of cuBLAS for two products of four experts each, whose first rows are 0, 3, 4 and 15.</summary>
     private static (int First, int Second) ProductsOfTwo(string settings, CudaOptions? options = null, int inputs = 4, int outputs = 8)
     {
-        using CudaBackend cuda = TestDevice.NewBackend(settings, options);
+        using CudaBackend cuda = TestDevice.NewBackend(settings, options ?? new CudaOptions { Grouped = GroupedProducts.Cublas });
         (int[] offsets, int E, int N) = Plan("3 1 11 2", 1);
         using KernelData d = new(cuda);
         Floats x = d.In(N * inputs), w = d.In(E * inputs * outputs), y = d.Out(N * outputs);
@@ -245,7 +223,7 @@ public sealed class CublasTests
     {
         KernelCase c = new("cuBLAS", name, run, tolerance);
         using CpuBackend cpu = new(1);
-        foreach (GroupedProducts grouped in new[] { GroupedProducts.Auto, GroupedProducts.Loop, GroupedProducts.Own })
+        foreach (GroupedProducts grouped in new[] { GroupedProducts.Cublas, GroupedProducts.Loop, GroupedProducts.Own })
         {
             double error = c.ErrorOn(BackendWith(grouped), cpu);
             Assert.True(error <= tolerance, $"{name} ({grouped}): {error}");
@@ -255,9 +233,6 @@ public sealed class CublasTests
 
     private static CudaBackend BackendWith(GroupedProducts grouped)
     {
-        CudaBackend usual = TestDevice.SharedBackend("");
-        if (grouped == GroupedProducts.Auto)
-            return usual;
         if (!Others.TryGetValue(grouped, out CudaBackend? other))
             Others.Add(grouped, other = TestDevice.NewBackend("", new CudaOptions { Grouped = grouped }));
         return other;

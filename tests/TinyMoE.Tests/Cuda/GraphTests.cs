@@ -39,7 +39,6 @@ public sealed partial class GraphTests : IDisposable
         AssertSame("plain", "graph");
     }
 
-    /// <summary>Own products of experts, which read on the device how many rows each has.</summary>
     [CudaTheory]
     [MemberData(nameof(PresetNames))]
     public void Training_OfEveryPreset_IsRecordedAndGivesTheSameBytes(string name) => Compare(Of(name), steps: 8);
@@ -78,16 +77,14 @@ public sealed partial class GraphTests : IDisposable
         AssertSame("whole", "parts");
     }
 
+    /// <summary>Where nobody says anything of graphs or of experts.</summary>
     [EmulatedTheory]
     [InlineData("dense")]
     [InlineData("noisy")]
-    [InlineData("nano")]
-    [InlineData("mixtral-tiny")]
-    [InlineData("switch-tiny")]
-    [InlineData("deepseek-tiny")]
-    public void SteadyStep_IsOneLaunchAndOneWait(string name)
+    [MemberData(nameof(PresetNames))]
+    public void SteadyStep_ByDefault_IsOneLaunchOneWaitAndOneCopyEachWay(string name)
     {
-        using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { Graph = GraphUse.On, Grouped = GroupedProducts.Own });
+        using CudaBackend cuda = TestDevice.NewBackend();
         List<Costs> marks = [];
         RecordingListener listener = new() { Then = _ => marks.Add(Costs.Now(cuda)) };
         Corpus corpus = TestModels.Corpus();
@@ -107,14 +104,14 @@ public sealed partial class GraphTests : IDisposable
     {
         List<string> notes = [];
         RunConfig config = TrainingTests.Small(TestModels.Named("mixtral-tiny"));
-        Train(config, "plain", GraphUse.Off, "", notes, stopAt: 6, grouped: false);
+        Train(config, "plain", GraphUse.Off, "", notes, stopAt: 6, grouped: GroupedProducts.Cublas);
         Assert.Empty(notes);
-        Train(config, "auto", GraphUse.Auto, "", notes, stopAt: 6, grouped: false);
+        Train(config, "auto", GraphUse.Auto, "", notes, stopAt: 6, grouped: GroupedProducts.Cublas);
         Assert.Equal(
             "steps are launched call by call, not as a graph: cuBLAS needs the rows of each expert on the host "
             + "(--grouped own reads them on the device)", Assert.Single(notes));
         AssertSame("plain", "auto");
-        string error = OneLine.Of(() => Train(config, "on", GraphUse.On, "", notes, grouped: false));
+        string error = OneLine.Of(() => Train(config, "on", GraphUse.On, "", notes, grouped: GroupedProducts.Cublas));
         Assert.StartsWith("The steps cannot be launched as a graph, which was asked for: cuBLAS needs", error, StringComparison.Ordinal);
     }
 
@@ -204,10 +201,9 @@ public sealed partial class GraphTests : IDisposable
 
     private void Train(
         RunConfig config, string run, GraphUse graph, string settings, List<string> notes, int stopAt = Steps, bool resume = false,
-        bool grouped = true, TensorCores tensorCores = TensorCores.Off)
+        GroupedProducts grouped = GroupedProducts.Auto, TensorCores tensorCores = TensorCores.Off)
     {
-        GroupedProducts products = grouped ? GroupedProducts.Own : GroupedProducts.Auto;
-        CudaOptions options = new() { Graph = graph, Grouped = products, TensorCores = tensorCores };
+        CudaOptions options = new() { Graph = graph, Grouped = grouped, TensorCores = tensorCores };
         using CudaBackend cuda = TestDevice.NewBackend(settings, options);
         Corpus corpus = TestModels.Corpus();
         RecordingListener listener = new();

@@ -45,7 +45,7 @@ internal static class KernelCosts
     {
         Emulator.Configure("count");
         List<KernelCost> costs = [];
-        Measure(new CudaOptions(), Cases(), costs);
+        Measure(new CudaOptions { Grouped = GroupedProducts.Cublas }, Cases(), costs); // ours have cases of their own
         foreach (TensorCores kind in Enum.GetValues<TensorCores>())
             Measure(new CudaOptions { Grouped = GroupedProducts.Own, TensorCores = kind }, OwnGroupedCases.Of(kind), costs);
         Measure(new CudaOptions { TensorCores = TensorCores.Tf32 }, TensorCases(), costs);

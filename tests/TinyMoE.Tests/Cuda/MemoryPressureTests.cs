@@ -30,8 +30,9 @@ public sealed class MemoryPressureTests
     [InlineData("grouped")]
     public void Product_GetsWhatThePoolKeeps(string kind)
     {
+        TensorCores cores = kind == "bfloat16" ? TensorCores.Bfloat16 : TensorCores.Off;
         using CudaBackend cuda = TestDevice.NewBackend(
-            options: new CudaOptions { TensorCores = kind == "bfloat16" ? TensorCores.Bfloat16 : TensorCores.Off });
+            options: new CudaOptions { TensorCores = cores, Grouped = GroupedProducts.Cublas });
         using KernelData d = new(cuda);
         Target y = d.Added(8);
         float[] before = cuda.Read(y.View);

@@ -26,22 +26,23 @@ public sealed class StepCostTests(ITestOutputHelper output)
 
     [EmulatedTheory]
     [MemberData(nameof(Models))]
-    public void SteadyStep_WaitsOnceAndForCounts_LaunchesLittle_AllocatesNothing(string name)
+    public void SteadyStep_ByCublas_WaitsOnceAndForCounts_LaunchesLittle_AllocatesNothing(string name)
     {
-        Costs costs = Measure(name, new CudaOptions());
+        Costs costs = Measure(name, new CudaOptions { Grouped = GroupedProducts.Cublas });
         Assert.InRange(costs.Waits, 0, 1 + costs.Mixtures);
         Assert.InRange(costs.Launches, 0, OwnBounds.TryGetValue(name, out (int Most, string) own) ? own.Most : MostLaunchesPerLayer);
         Assert.InRange(costs.Bytes, 0, MostManagedBytes);
         Assert.Equal((0, 0), (costs.Allocations, costs.Misses));
     }
 
-    /// <summary>Products of experts whose sizes the device alone needs to know: the one wait is that for the losses.</summary>
+    /// <summary>Where nobody says otherwise, the one wait is that for the losses, and the whole step is one launch: GraphTests.</summary>
     [EmulatedTheory]
     [MemberData(nameof(Models))]
-    public void SteadyStep_WithOwnGroupedProducts_WaitsOnce(string name)
+    public void SteadyStep_ByDefault_WaitsOnce(string name)
     {
-        Costs costs = Measure(name, new CudaOptions { Grouped = GroupedProducts.Own });
+        Costs costs = Measure(name, new CudaOptions());
         Assert.Equal(1, costs.Waits);
+        Assert.Equal(0, costs.Launches); // all in the graph
         Assert.InRange(costs.Bytes, 0, MostManagedBytes);
         Assert.Equal((0, 0), (costs.Allocations, costs.Misses));
     }

@@ -12,12 +12,18 @@ internal sealed record Efficiency(double Most, double Start, int Tile, string So
 {
     private const string Measured = "measured on an H200, docs/cuda.md";
 
+    /// <summary>Whether long sums of few tiles are cut into pieces, as cuBLAS does.</summary>
+    public bool CutsSums { get; init; }
+
     /// <summary>Single products of cuBLAS. Small ones take small tiles, and long sums are cut where tiles are few.</summary>
     public static Efficiency Dense(Arithmetic arithmetic) => arithmetic switch
     {
-        Arithmetic.Tf32 => new(0.62, 200, 64, Measured),
-        Arithmetic.Bfloat16 => new(0.78, 300, 64, "798 TFLOP/s measured by others on large ones; the start by proportion"),
-        _ => new(0.75, 48, 64, Measured),
+        Arithmetic.Tf32 => new(0.62, 200, 64, Measured) { CutsSums = true },
+        Arithmetic.Bfloat16 => new(0.78, 300, 64, "798 TFLOP/s measured by others on large ones; the start by proportion")
+        {
+            CutsSums = true,
+        },
+        _ => new(0.75, 48, 64, Measured) { CutsSums = true },
     };
 
     /// <summary>One call of cuBLAS for all experts, whose kernel has one tile and cuts no sum.</summary>
@@ -50,7 +56,7 @@ internal sealed record Efficiency(double Most, double Start, int Tile, string So
         if (count * rows * columns * inner == 0)
             return 0;
         double tiles = count * Math.Ceiling(rows / Tile) * Math.Ceiling(columns / Tile), pieces = 1;
-        if (Tile < 128) // cuBLAS cuts long sums of few tiles
+        if (CutsSums)
             pieces = Math.Clamp(Math.Floor(card.Multiprocessors / tiles), 1, Math.Max(1, Math.Floor(inner / 256)));
         double inPiece = inner / pieces, perTile = 2.0 * Tile * Tile * inPiece;
         double rate = card.Rate(arithmetic) * 1e6 / card.Multiprocessors * Most * inPiece / (inPiece + Start); // per microsecond

@@ -1,4 +1,5 @@
 using TinyMoE.Configuration;
+using TinyMoE.Cuda;
 
 namespace TinyMoE.Tests.Cuda.Budget;
 
@@ -43,7 +44,8 @@ internal sealed record StepBudget(
     /// <summary>The same of kernels that were counted.</summary>
     public static StepBudget Of(IReadOnlyList<CountedKernel> kernels, RunConfig config, Card card, BudgetMode mode)
     {
-        Estimate[] all = [.. kernels.SelectMany(kernel => Estimate.AllOf(kernel, config, card, mode))];
+        bool waits = kernels.Any(kernel => kernel.IsOfExperts && !IsOwn(kernel, config, mode));
+        Estimate[] all = [.. kernels.SelectMany(kernel => Estimate.AllOf(kernel, config, card, mode, waits))];
         List<BudgetRow> rows = [];
         foreach (string kind in KernelModel.Kinds)
         {
@@ -55,13 +57,18 @@ internal sealed record StepBudget(
         }
 
         long operations = all.Sum(e => e.Launches + e.Products + e.Copies);
-        double gap = mode.Graph ? Card.GraphGap : Card.Gap, host = mode.Graph ? Card.HostProduct : all.Sum(e => e.Host);
+        bool isGraph = mode.Graph && !waits;
+        double gap = isGraph ? Card.GraphGap : Card.Gap, host = isGraph ? Card.HostProduct : all.Sum(e => e.Host);
         long plans = kernels.Where(kernel => kernel.Kernel is "Assign" or "RouteForward").Sum(kernel => kernel.Profile.Calls);
-        long waits = 1 + (mode.Grouped == ExpertProducts.Own ? 0 : plans); // for the losses, and for the rows of each expert
         return new StepBudget(
-            rows, rows.Sum(row => row.Milliseconds) + operations * gap / 1e3, host / 1e3, (int)waits,
+            rows, rows.Sum(row => row.Milliseconds) + operations * gap / 1e3, host / 1e3,
+            1 + (waits ? (int)plans : 0), // for the losses, and for the rows of each expert
             (long)config.Train.Batch * config.Model.Context);
     }
+
+    /// <summary>Whether products of experts are by a kernel of our own.</summary>
+    private static bool IsOwn(CountedKernel kernel, RunConfig config, BudgetMode mode) =>
+        kernel.IsOfExperts && mode.IsOwn(Math.Max(1, config.Moe.Experts), kernel.Sizes[0], kernel.Sizes[1], kernel.Sizes[2]);
 
     /// <summary>What one kernel takes, in microseconds, of which one of Computing and Moving is 0.</summary>
     private sealed record Estimate(
@@ -69,11 +76,10 @@ internal sealed record StepBudget(
         double Ramps, double Host)
     {
         /// <summary>The kernel, and the passes over its operands and its result that cuBLAS leaves to us.</summary>
-        public static IEnumerable<Estimate> AllOf(CountedKernel kernel, RunConfig config, Card card, BudgetMode mode)
+        public static IEnumerable<Estimate> AllOf(CountedKernel kernel, RunConfig config, Card card, BudgetMode mode, bool waits)
         {
-            yield return Of(kernel, config, card, mode);
-            bool isOwn = kernel.IsOfExperts && mode.Grouped == ExpertProducts.Own;
-            if (!isOwn && kernel.ValuesOfEpilogue > 0)
+            yield return Of(kernel, config, card, mode, waits);
+            if (!IsOwn(kernel, config, mode) && kernel.ValuesOfEpilogue > 0)
                 yield return Pass(KernelModel.SwiGlu, kernel, kernel.ValuesOfEpilogue * mode.ActivationBytes, card);
             bool packs = kernel.IsOfExperts && mode.Experts == Arithmetic.Bfloat16 && mode.ActivationBytes == 4
                 && !kernel.Kernel.EndsWith("Weight", StringComparison.Ordinal);
@@ -89,7 +95,7 @@ internal sealed record StepBudget(
                 calls * Card.HostLaunch);
         }
 
-        private static Estimate Of(CountedKernel kernel, RunConfig config, Card card, BudgetMode mode)
+        private static Estimate Of(CountedKernel kernel, RunConfig config, Card card, BudgetMode mode, bool waits)
         {
             double calls = kernel.Profile.Calls, bytes = kernel.Profile.Bytes, flops = kernel.Profile.ProductFlops;
             if (kernel.Model.IsOfActivations && mode.ActivationBytes == 2)
@@ -103,7 +109,7 @@ internal sealed record StepBudget(
                 arithmetic = calls * AttentionOf(kernel, card, mode);
             if (kernel.Kernel is "Fill" or "Write" or "Read")
                 copies = kernel.Profile.Calls;
-            if (mode.Grouped == ExpertProducts.Own && kernel.Kernel is ("SwiGluForward" or "ClampedSwiGluForward"))
+            if (!waits && kernel.Kernel is ("SwiGluForward" or "ClampedSwiGluForward") && mode.Grouped is not null)
                 (launches, bytes) = (0, 0); // in the epilogue of the products
             double memory = bytes / (card.Copy * 1e6);
             double ramps = launches * Card.Ramp + products * Card.ProductRamp + copies * 2;
@@ -133,9 +139,11 @@ internal sealed record StepBudget(
             // rows, columns and sum: forward (N, outputs, inputs), input (N, inputs, outputs), weight (outputs, inputs, N)
             (double m, double n, double k) = isGradient ? ((double)s[1], s[2], rows) : (rows, s[1], (double)s[2]);
             Arithmetic arithmetic = isGradient ? mode.ExpertGradients : mode.Experts;
-            if (mode.Grouped == ExpertProducts.Own)
+            if (IsOwn(kernel, config, mode))
             {
-                double own = Efficiency.Own(arithmetic).Microseconds(card, arithmetic, E, m, n, k);
+                double large = E * Math.Ceiling(m / 128) * Math.Ceiling(n / 128); // with few of them it takes small tiles
+                Efficiency efficiency = Efficiency.Own(arithmetic) with { Tile = large < 264 ? 64 : 128 };
+                double own = efficiency.Microseconds(card, arithmetic, E, m, n, k);
                 return (calls * own, calls, 0, 0, 0);
             }
 
@@ -143,8 +151,14 @@ internal sealed record StepBudget(
             Arithmetic grouped = isGradient && arithmetic == Arithmetic.Tf32 ? Arithmetic.Float32 : arithmetic;
             double together = Efficiency.Together(grouped).Microseconds(card, grouped, E, m, n, k);
             double each = E * (Efficiency.Dense(arithmetic).Microseconds(card, arithmetic, 1, m, n, k) + Card.ProductRamp);
-            bool loops = mode.Grouped == ExpertProducts.Loop || arithmetic == Arithmetic.Bfloat16
-                || (mode.Grouped == ExpertProducts.Auto && Math.Max(each, E * Card.HostProductOfLoop) < together);
+            long work = (long)(m * n * k);
+            bool loops = arithmetic == Arithmetic.Bfloat16 || mode.Grouped switch
+            {
+                GroupedProducts.Loop => true,
+                GroupedProducts.Auto => !GroupedChoice.AreSmall(work, isTf32: arithmetic == Arithmetic.Tf32, isUneven: isGradient),
+                null => Math.Max(each, E * Card.HostProductOfLoop) < together,
+                _ => false,
+            };
             return loops
                 ? (calls * (each - E * Card.ProductRamp), 0, (long)(calls * E), 0, calls * E * Card.HostProductOfLoop)
                 : (calls * together, 0, calls, calls, calls * Card.HostGrouped);

@@ -77,7 +77,7 @@ internal static class GroupedChoice
         }
 
         bool isTf32 = options.TensorCores == TensorCores.Tf32;
-        if (isTf32 && addresses % 16 != 0)
+        if (isTf32 && addresses % CudaBackend.Alignment != 0)
             return false;
         return options.Grouped == GroupedProducts.Cublas || AreSmall(work / all.Length, isTf32, isUneven: inner % 4 != 0);
     }

@@ -86,9 +86,8 @@ public sealed class GroupedChoiceTests
                 Moe = bench.Moe with { Hidden = hidden, Experts = 8, Active = 2 },
                 Train = bench.Train with { Batch = 4, Accumulation = 1 },
             };
-            IReadOnlyList<CountedKernel> kernels = StepCounts.Of(config);
             double Milliseconds(GroupedProducts grouped) => StepBudget.Of(
-                kernels, config, Card.Get("h100"), BudgetMode.Get(mode) with { Grouped = grouped, Graph = true }).Milliseconds;
+                config, Card.Get("h100"), BudgetMode.Get(mode) with { Grouped = grouped, Graph = true }).Milliseconds;
             double own = Milliseconds(GroupedProducts.Own);
             double cublas = Math.Min(Milliseconds(GroupedProducts.Cublas), Milliseconds(GroupedProducts.Loop));
             Assert.True(own < cublas == isOwn, $"{mode}, {T} tokens: {own:F2} ms by our own, {cublas:F2} by cuBLAS");

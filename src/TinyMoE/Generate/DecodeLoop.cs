@@ -107,7 +107,10 @@ internal sealed class DecodeLoop : IDisposable
     {
         bool isStep = cache.State is not null;
         Ints labels = label.IsNone ? default : tokens.Length == 1 ? label : tape.Ints(Labels(tokens.Length));
-        TokenBatch batch = new(tokens, B: 1, tokens.Length) { Labels = labels, Position = isStep ? state.Position : default };
+        TokenBatch batch = new(tokens, B: 1, tokens.Length)
+        {
+            Labels = labels, LabelOfAll = labelOfAll, Position = isStep ? state.Position : default,
+        };
         return model.Forward(tape, batch, Pass.Inference, cache, lastOnly: true);
     }
 

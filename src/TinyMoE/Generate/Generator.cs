@@ -47,6 +47,8 @@ public sealed class Generator
     {
         if (prompt.Count == 0)
             throw new ArgumentException("Generation needs a prompt of at least one token.");
+        if (Writable is { Count: 0 })
+            throw new ArgumentException("Generation needs an id at least that may be written.");
         CheckIds(prompt);
         options.Validate();
         return useCache && !ChoosesOnHost && !backend.ReadsHostMemory && model.ReadsState
@@ -145,7 +147,7 @@ public sealed class Generator
     {
         Ints ids = tape.Ints(tokens);
         Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
-        TokenBatch batch = new(ids, B: 1, ids.Length) { Labels = labels };
+        TokenBatch batch = new(ids, B: 1, ids.Length) { Labels = labels, LabelOfAll = Label };
         return model.Forward(tape, batch, Pass.Inference, cache, lastOnly: true);
     }
 

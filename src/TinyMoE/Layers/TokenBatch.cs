@@ -40,6 +40,9 @@ public sealed class TokenBatch
     /// </summary>
     public TokenMask? Mask { get; init; }
 
+    /// <summary>The label that all tokens are known to have, so that nobody reads them; null: nobody knows.</summary>
+    internal int? LabelOfAll { init => labelRange = value is { } label ? (label, label) : null; }
+
     /// <summary>The least and the largest label of the batch: read once, whoever asks; waits for the device.</summary>
     internal (int Least, int Largest) LabelRange(Tape tape)
     {

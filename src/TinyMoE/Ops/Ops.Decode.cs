@@ -32,6 +32,13 @@ public static partial class Ops
     }
 
     /// <summary>Chooses the next token of a state: <see cref="Backend.ChooseToken"/>. logits (1, V), ids (W), seen (V).</summary>
-    public static void ChooseToken(this Tensor logits, Ints ids, Ints seen, in SamplingRules rules, DecodeState state) =>
+    public static void ChooseToken(this Tensor logits, Ints ids, Ints seen, in SamplingRules rules, DecodeState state)
+    {
+        int V = logits.Count;
+        Check.That(nameof(ChooseToken), ids.IsNone || (ids.Length >= 1 && ids.Length <= V), $"1 to {V} ids, not {ids.Length}");
+        if (!seen.IsNone)
+            Check.Length(nameof(ChooseToken), seen, V);
+        Check.That(nameof(ChooseToken), state.Remembered >= 1, "the state remembers a token at least");
         logits.Tape.Backend.ChooseToken(logits.Data, ids, seen, in rules, state);
+    }
 }

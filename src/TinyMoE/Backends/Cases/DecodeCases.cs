@@ -15,20 +15,9 @@ internal sealed class DecodeCases : KernelCases
     {
         if (adds) // nothing is added to
             yield break;
-        var (N, _, V, _, H, KvHeads, D, _, _, _) = s;
-        NewTokenSizes usual = new(H, KvHeads, D, D / 2 * 2, Interleaved: false, Window: 0, Room: N);
-        foreach ((string variant, NewTokenSizes sizes, int position, bool sinks) in new[]
-        {
-            ("", usual, N - 1, false),
-            (" at the beginning", usual, 0, true),
-            (" in a window, with sinks", usual with { Window = N / 3, Interleaved = true, Turned = D / 4 * 2, Factor = 0.7f }, N / 2, true),
-            (" of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, N - 2, false),
-            (" of one key head", usual with { KvHeads = 1, D = D + 1 }, N - 5, false),
-        })
-        {
-            yield return Attention(variant, sizes, position, sinks, isNarrow: false);
-            yield return Attention(variant + " in bfloat16", sizes, position, sinks, isNarrow: true);
-        }
+        int V = s.V;
+        foreach (OfNewToken one in NewTokens(s))
+            yield return Case($"AttendNewToken{one.Variant}", (b, d) => one.Run(b, d, isNarrow: false));
 
         SamplingRules plain = new(0.8f, TopK: 0, TopP: 1f, MinP: 0f, RepetitionPenalty: 1f, Seed: 5);
         int large = 5000 + V;
@@ -51,21 +40,18 @@ internal sealed class DecodeCases : KernelCases
         yield return Choice(" of the likeliest where a logit is not finite", V, plain with { Temperature = 0f }, few: false, broken: 2);
     }
 
-    private KernelCase Attention(string variant, NewTokenSizes s, int position, bool sinks, bool isNarrow) =>
-        Case($"AttendNewToken{variant}", (b, d) =>
-        {
-            int queries = s.H * s.D, row = s.KvHeads * s.D, cache = s.Room * row, angles = s.Room * s.Turned / 2;
-            Values In(int n) => isNarrow ? d.InNarrow(n) : d.In(n);
-            Target Out(int n) => isNarrow ? d.OutNarrow(n) : d.Out(n);
-            (Values q, Values k, Values v) = (In(queries), In(row), In(row));
-            Floats cos = angles > 0 ? d.In(angles) : default, sin = angles > 0 ? d.In(angles) : default;
-            (Target keys, Target values) = (Out(cache), Out(cache));
-            b.Convert(In(cache), cache, keys);
-            b.Convert(In(cache), cache, values);
-            DecodeState state = new(d.In(DecodeState.Begin(position, index: 0, Remembered)));
-            b.AttendNewToken(
-                q, k, v, cos, sin, sinks ? d.In(s.H) : default, in s, state, keys.Values, values.Values, Out(queries).Values);
-        }, isNarrow ? 0.02 : KernelCase.UsualTolerance);
+    /// <summary>The variants of attention of one new token.</summary>
+    public static IEnumerable<OfNewToken> NewTokens(KernelSizes s)
+    {
+        var (N, _, _, _, H, KvHeads, D, _, _, _) = s;
+        NewTokenSizes usual = new(H, KvHeads, D, D / 2 * 2, Interleaved: false, Window: 0, Room: N);
+        NewTokenSizes windowed = usual with { Window = N / 3, Interleaved = true, Turned = D / 4 * 2, Factor = 0.7f };
+        yield return new("", usual, N - 1, HasSinks: false);
+        yield return new(" at the beginning", usual, 0, HasSinks: true);
+        yield return new(" in a window, with sinks", windowed, N / 2, HasSinks: true);
+        yield return new(" of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, N - 2, HasSinks: false);
+        yield return new(" of one key head", usual with { KvHeads = 1, D = D + 1 }, N - 5, HasSinks: false);
+    }
 
     /// <summary>Several choices in a row, by logits many of which are alike.</summary>
     private KernelCase Choice(string variant, int V, SamplingRules rules, bool few, int broken) => Case($"ChooseToken{variant}", (b, d) =>
@@ -82,4 +68,25 @@ internal sealed class DecodeCases : KernelCases
             b.ChooseToken(d.In(logits), ids, rules.RepetitionPenalty == 1f ? default : seen, in rules, new DecodeState(numbers));
         }
     });
+
+    /// <summary>Attention of one new token at a position of a cache.</summary>
+    internal sealed record OfNewToken(string Variant, NewTokenSizes Sizes, int Position, bool HasSinks)
+    {
+        /// <summary>Tries it with values in bfloat16, or in float32.</summary>
+        public void Run(Backend b, KernelData d, bool isNarrow)
+        {
+            NewTokenSizes s = Sizes;
+            int queries = s.H * s.D, row = s.KvHeads * s.D, cache = s.Room * row, angles = s.Room * s.Turned / 2;
+            Values In(int n) => isNarrow ? d.InNarrow(n) : d.In(n);
+            Target Out(int n) => isNarrow ? d.OutNarrow(n) : d.Out(n);
+            (Values q, Values k, Values v) = (In(queries), In(row), In(row));
+            Floats cos = angles > 0 ? d.In(angles) : default, sin = angles > 0 ? d.In(angles) : default;
+            (Target keys, Target values) = (Out(cache), Out(cache));
+            b.Convert(In(cache), cache, keys);
+            b.Convert(In(cache), cache, values);
+            DecodeState state = new(d.In(DecodeState.Begin(Position, index: 0, Remembered)));
+            b.AttendNewToken(
+                q, k, v, cos, sin, HasSinks ? d.In(s.H) : default, in s, state, keys.Values, values.Values, Out(queries).Values);
+        }
+    }
 }

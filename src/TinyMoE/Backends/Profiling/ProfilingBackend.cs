@@ -19,6 +19,7 @@ public sealed partial class ProfilingBackend : Backend
     private readonly Backend? device; // null: a dry run
     private readonly IDeviceClock? clock; // null: a call is done when it returns
     private readonly Dictionary<KernelKey, Tally> tallies = [];
+    private readonly Func<ElementType, int, int, int, int, bool>? readsRowsByToken; // of a dry run; none: it does not
     private readonly List<Interval> pending = []; // calls whose device times are still to be read
 
     /// <summary>Counts what is asked of <paramref name="device"/>.</summary>
@@ -29,14 +30,19 @@ public sealed partial class ProfilingBackend : Backend
 
     private ProfilingBackend(Backend? device, MemoryPool pool) => (this.device, clock, Pool) = (device, device?.Clock, pool);
 
+    private ProfilingBackend(Func<ElementType, int, int, int, int, bool>? readsRowsByToken)
+        : this(null, new MemoryPool(new CountingAllocator())) => this.readsRowsByToken = readsRowsByToken;
+
     /// <summary>
     /// A backend without a device: a model of any size "runs" on it to have its kernels, operations, bytes and peak memory
     /// counted. Views have addresses that nobody may read; what is read back is zero, and a plan's rows are shared out evenly.
     /// </summary>
-    public static ProfilingBackend DryRun() => DryRun(joins: false);
+    public static ProfilingBackend DryRun() => new(readsRowsByToken: null);
 
-    /// <summary>The same of a device that <see cref="JoinsProjections"/>.</summary>
-    internal static ProfilingBackend DryRun(bool joins) => new(null, new MemoryPool(new CountingAllocator())) { Joins = joins };
+    /// <summary>The same in the place of a device whose <see cref="Backend.ReadsRowsByToken"/> and <see cref="JoinsProjections"/> are these.
+    /// </summary>
+    internal static ProfilingBackend DryRun(Func<ElementType, int, int, int, int, bool>? readsRowsByToken, bool joins) =>
+        new(readsRowsByToken) { Joins = joins };
 
     /// <inheritdoc/>
     public override string Name => device?.Name ?? "dry run";
@@ -52,6 +58,10 @@ public sealed partial class ProfilingBackend : Backend
 
     /// <summary>What <see cref="JoinsProjections"/> says in a dry run: as the device that it stands for.</summary>
     internal bool Joins { get; init; }
+
+    /// <inheritdoc/>
+    public override bool ReadsRowsByToken(ElementType type, int E, int rows, int inputs, int outputs) =>
+        device?.ReadsRowsByToken(type, E, rows, inputs, outputs) ?? readsRowsByToken?.Invoke(type, E, rows, inputs, outputs) ?? false;
 
     /// <summary>Whether calls are counted; they are passed on in any case.</summary>
     public bool Counting { get; set; } = true;

@@ -38,6 +38,8 @@ internal readonly unsafe struct Argument
 
     public static implicit operator Argument(View<double> view) => Of(view.Address);
 
+    public static implicit operator Argument(View<ulong> view) => Of(view.Address);
+
     /// <summary>Of float32: one of another type throws.</summary>
     public static implicit operator Argument(Target target) => Of(new DeviceTarget(target.View, target.Adds));
 

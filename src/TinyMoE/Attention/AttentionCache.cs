@@ -1,3 +1,5 @@
+using TinyMoE.Backends;
+
 namespace TinyMoE.Attention;
 
 /// <summary>What the attention of one layer keeps of the tokens seen so far by one sequence.</summary>
@@ -9,6 +11,15 @@ internal abstract class AttentionCache(int capacity) : IDisposable
 
     /// <summary>Tokens it holds.</summary>
     public int Length { get; private set; }
+
+    /// <summary>
+    /// Where the device has the place of the next token, which comes alone, so that nothing of its step depends on what the host knows;
+    /// null: the host says where tokens go.
+    /// </summary>
+    public DecodeState? State { get; set; }
+
+    /// <summary>Makes sure that there is room for so many tokens; whether their memory is where it was.</summary>
+    public virtual bool Reserve(int tokens) => true;
 
     /// <summary>Counts tokens that were appended.</summary>
     public void Advance(int tokens) => Length += tokens;

@@ -20,6 +20,8 @@ internal sealed class FullAttention : HeadAttention
             store, $"{name}.output", ModelPart.Attention, queryWidth, C, init.Residual(queryWidth), attention.HasOutputBias(model));
     }
 
+    public override bool ReadsState => HasHeadsOfAStep;
+
     protected override Tensor Values(Tensor x, Pass pass) => value.Forward(x);
 
     protected override Tensor Outputs(Tensor y, Tensor x, Pass pass) => output.Forward(y.Reshape((x.Shape[0], y.Count / x.Shape[0])));

@@ -44,6 +44,11 @@ internal abstract class HeadAttention : IAttention
         keyNorm = new Norm(store, $"{name}.key_norm", model, whole ? keyWidth : headSize);
     }
 
+    public virtual bool ReadsState => false;
+
+    /// <summary>Whether the kernel for one new token takes heads of this size.</summary>
+    protected bool HasHeadsOfAStep => headSize <= NewTokenSizes.MostColumns;
+
     public AttentionCache NewCache(Backend backend, bool whole, ElementType type) =>
         new KvCache(backend, model.Context, attention.KeyWidth(model.Width), whole, type);
 
@@ -54,6 +59,8 @@ internal abstract class HeadAttention : IAttention
         Tensor k = Heads(key, keyNorm, x, kvHeads);              // (B, T, KvHeads, D)
         Tensor tokens = x.Reshape((B * T, C));
         Tensor v = Clipped(Values(tokens, pass)).Reshape((B, T, kvHeads, D));
+        if (cache is KvCache { State: { } state } kept)
+            return Outputs(OfNewToken(q, k, v, kept, state).Reshape((H, D)), tokens, pass).Reshape(x.Shape);
         if (rotary is not null)
             (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0, attention.RopeSize, attention.RopeInterleaved);
         if (queryFactor != 1f)
@@ -72,6 +79,19 @@ internal abstract class HeadAttention : IAttention
     /// What all heads together say. y (B·T·H, D) is what they attended to, x (B·T, C) the layer's input; result (B·T, C).
     /// </summary>
     protected abstract Tensor Outputs(Tensor y, Tensor x, Pass pass);
+
+    /// <summary>
+    /// What the one new token attends to, whose place only the device knows. q, result (1, 1, H, D), k, v (1, 1, KvHeads, D).
+    /// </summary>
+    private Tensor OfNewToken(Tensor q, Tensor k, Tensor v, KvCache cache, DecodeState state)
+    {
+        (Values keys, Values values, int room) = cache.Rows();
+        int turned = rotary is null ? 0 : attention.RopeSize == 0 ? headSize : attention.RopeSize;
+        NewTokenSizes sizes = new(
+            attention.Heads, attention.KvHeadsOrAll, headSize, turned, attention.RopeInterleaved, attention.Window[layer], room,
+            queryFactor);
+        return q.AttendNewToken(k, v, rotary?.Cos ?? default, rotary?.Sin ?? default, sinks, in sizes, state, keys, values);
+    }
 
     /// <summary>A projection cut into heads, normed before or after the cut. x (B, T, C), result (B, T, heads, D).</summary>
     private Tensor Heads(Linear projection, Norm? norm, Tensor x, int heads)

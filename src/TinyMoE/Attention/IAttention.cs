@@ -12,6 +12,9 @@ internal interface IAttention
     /// <summary>x, result (B, T, C). With a cache of its own making, x continues the sequence that the cache holds.</summary>
     Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null);
 
+    /// <summary>Whether its cache may have a <see cref="AttentionCache.State"/>.</summary>
+    bool ReadsState => false;
+
     /// <summary>
     /// An empty cache for one sequence, which grows as it fills, or with the <paramref name="whole"/> of its room at once; its rows are
     /// kept in <paramref name="type"/>, as activations are.

@@ -23,6 +23,20 @@ internal sealed class KvCache : AttentionCache
     /// <summary>Adds keys and values (1, T, KvHeads, D); returns those of all tokens so far (1, S, KvHeads, D).</summary>
     public (Tensor Keys, Tensor Values) Append(Tensor k, Tensor v) => (Append(keys, k), Append(values, v));
 
+    /// <summary>The rows (Room, KvHeads, D) of keys and of values, with room for one token more; and how many they are.</summary>
+    public (Values Keys, Values Values, int Room) Rows()
+    {
+        Values all = keys.WithRoom(Length + 1, used: Length);
+        return (all, values.WithRoom(Length + 1, used: Length), all.Length / rowLength);
+    }
+
+    public override bool Reserve(int tokens)
+    {
+        nint before = keys.WithRoom(Length, used: Length).Address;
+        _ = values.WithRoom(tokens, used: Length);
+        return keys.WithRoom(tokens, used: Length).Address == before;
+    }
+
     public override void Dispose()
     {
         keys.Dispose();

@@ -29,6 +29,9 @@ public sealed class Generator
     /// <summary>The ids that may be written, rising; null: all. A model may have more symbols than its tokenizer has tokens.</summary>
     public IReadOnlyList<int>? Writable { get; init; }
 
+    /// <summary>Whether the host chooses even where the device could: slow, and what the other way is compared with.</summary>
+    internal bool ChoosesOnHost { get; init; }
+
     /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
     public int? Label { get; init; }
 
@@ -44,31 +47,77 @@ public sealed class Generator
     {
         if (prompt.Count == 0)
             throw new ArgumentException("Generation needs a prompt of at least one token.");
+        if (Writable is { Count: 0 })
+            throw new ArgumentException("Generation needs an id at least that may be written.");
         CheckIds(prompt);
+        options.Validate();
+        return useCache && !ChoosesOnHost && !backend.ReadsHostMemory && model.ReadsState
+            ? GenerateThere(prompt, count, options)
+            : GenerateHere(prompt, count, options);
+    }
+
+    /// <summary>Tokens are chosen on the host: it reads the logits of each.</summary>
+    private IEnumerable<int> GenerateHere(IReadOnlyList<int> prompt, int count, SamplingOptions options)
+    {
         int context = model.Config.Model.Context, V = model.Config.Model.Vocabulary;
-        Sampler sampler = new(options, Writable?.Count ?? V);
+        Sampler sampler = new(options.Rules, Writable?.Count ?? V);
         HashSet<int>? seen = options.RepetitionPenalty == 1f ? null : [.. prompt];
         float[] logits = new float[V];
         List<int> window = [.. prompt.Skip(prompt.Count - context)];
         using DecoderCache? cache = useCache ? model.NewCache() : null;
         for (int index = 0; index < count; index++)
         {
-            if (window.Count > context)
-            {
-                window.RemoveRange(0, window.Count - Math.Max(1, context / 2));
+            if (IsStartedOver(window))
                 cache?.Clear();
-            }
-
             ReadLogits(window, cache, logits);
             if (seen is not null)
                 Sampler.Penalize(logits, seen, options.RepetitionPenalty);
-            int token = Writable is null ? sampler.Choose(logits, index) : ChooseWritable(sampler, logits, index);
+            int token = sampler.Choose(logits, Writable, index);
             window.Add(token);
             seen?.Add(token);
             yield return token;
             if (StopTokens.Contains(token))
                 yield break;
         }
+    }
+
+    /// <summary>
+    /// Tokens are chosen on the device, and the host reads up to sixteen at a time; the first by itself, so that it is there at once. What
+    /// was computed behind a stop token is dropped.
+    /// </summary>
+    private IEnumerable<int> GenerateThere(IReadOnlyList<int> prompt, int count, SamplingOptions options)
+    {
+        int context = model.Config.Model.Context;
+        List<int> window = [.. prompt.Skip(prompt.Count - context)];
+        using DecodeLoop loop = new(backend, model, options.Rules, prompt, Writable, Label);
+        for (int index = 0, steps; index < count; index += steps)
+        {
+            bool begins = IsStartedOver(window) || index == 0;
+            steps = index == 0 ? 1 : Math.Min(Math.Min(DecodeLoop.Together, count - index), context + 1 - window.Count);
+            if (begins)
+                loop.Begin(CollectionsMarshal.AsSpan(window), index, Part);
+            loop.Go(begins ? steps - 1 : steps);
+            int[] tokens = loop.Fetch(index, steps, out int? failed);
+            foreach ((int token, int i) in tokens.Select((token, i) => (token, index + i)))
+            {
+                if (i >= failed)
+                    throw NotFinite();
+                window.Add(token);
+                yield return token;
+                if (StopTokens.Contains(token))
+                    yield break;
+            }
+        }
+    }
+
+    /// <summary>Of a window that is longer than the context only the last half stays.</summary>
+    private bool IsStartedOver(List<int> window)
+    {
+        int context = model.Config.Model.Context;
+        if (window.Count <= context)
+            return false;
+        window.RemoveRange(0, window.Count - Math.Max(1, context / 2));
+        return true;
     }
 
     private void CheckIds(IReadOnlyList<int> prompt)
@@ -79,13 +128,6 @@ public sealed class Generator
             if ((uint)token >= (uint)vocabulary)
                 throw new TinyMoEException($"The prompt has the id {token}, and the model knows ids from 0 to {vocabulary - 1} only.");
         }
-    }
-
-    /// <summary>The choice among the ids that may be written.</summary>
-    private int ChooseWritable(Sampler sampler, float[] logits, int index)
-    {
-        float[] few = [.. Writable!.Select(id => logits[id])];
-        return Writable![sampler.Choose(few, index)];
     }
 
     /// <summary>Logits after the last token of the window; the cache holds what was computed before.</summary>
@@ -105,7 +147,7 @@ public sealed class Generator
     {
         Ints ids = tape.Ints(tokens);
         Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
-        TokenBatch batch = new(ids, B: 1, ids.Length) { Labels = labels };
+        TokenBatch batch = new(ids, B: 1, ids.Length) { Labels = labels, LabelOfAll = Label };
         return model.Forward(tape, batch, Pass.Inference, cache, lastOnly: true);
     }
 
@@ -114,9 +156,9 @@ public sealed class Generator
         using Tape tape = backend.NewTape(recording: false);
         backend.Read(Forward(tape, tokens, cache).Logits.Data, logits);
         if (!TensorPrimitives.IsFiniteAll<float>(logits))
-        {
-            throw new TinyMoEException("The model's logits are not finite, so there is no text to write: its weights are damaged, or its "
-                + "training went wrong.");
-        }
+            throw NotFinite();
     }
+
+    private static TinyMoEException NotFinite() => new(
+        "The model's logits are not finite, so there is no text to write: its weights are damaged, or its training went wrong.");
 }

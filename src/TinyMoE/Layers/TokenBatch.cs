@@ -9,6 +9,7 @@ namespace TinyMoE.Layers;
 public sealed class TokenBatch
 {
     private Ints positions;
+    private int end; // 0: not set
     private (int Least, int Largest)? labelRange;
 
     /// <summary>B sequences of T tokens. ids (B·T).</summary>
@@ -39,6 +40,9 @@ public sealed class TokenBatch
     /// </summary>
     public TokenMask? Mask { get; init; }
 
+    /// <summary>The label that all tokens are known to have, so that nobody reads them; null: nobody knows.</summary>
+    internal int? LabelOfAll { init => labelRange = value is { } label ? (label, label) : null; }
+
     /// <summary>The least and the largest label of the batch: read once, whoever asks; waits for the device.</summary>
     internal (int Least, int Largest) LabelRange(Tape tape)
     {
@@ -53,6 +57,12 @@ public sealed class TokenBatch
 
     /// <summary>The position of the first token of each sequence: 0, or what a KV cache holds already.</summary>
     internal int Start { get; set; }
+
+    /// <summary>No position is this or more.</summary>
+    internal int End { get => end > 0 ? end : Start + T; set => end = value; }
+
+    /// <summary>Where the device has the position of the only token (1); empty: it follows from the start.</summary>
+    internal Ints Position { init => positions = value; }
 
     /// <summary>The position of each token (B·T).</summary>
     internal Ints Positions(Tape tape)

@@ -99,6 +99,9 @@ public sealed class Decoder : IDisposable
     internal DecoderCache NewCache(bool whole) =>
         new([.. blocks.Select(block => block.Attention.NewCache(Parameters.Backend, whole, Config.Train.ActivationType))]);
 
+    /// <summary>Whether its cache may have a <see cref="DecoderCache.State"/>, and a step of one token nothing of the host's.</summary>
+    internal bool ReadsState => Array.TrueForAll(blocks, block => block.Attention.ReadsState);
+
     /// <summary>Logits for B sequences of T tokens. ids (B·T).</summary>
     public DecoderOutput Forward(Tape tape, Ints ids, int B, int T, Pass pass) => Forward(tape, new TokenBatch(ids, B, T), pass);
 
@@ -114,6 +117,7 @@ public sealed class Decoder : IDisposable
         ElementType type = Config.Train.ActivationType;          // of the residual stream and what is computed of it, but for the logits
         int B = tokens.B, T = tokens.T;
         tokens.Start = cache?.Length ?? 0;
+        tokens.End = cache?.State is null ? tokens.Start + T : model.Context; // where the host does not know
         if (tokens.Start + T > model.Context)
             throw new ArgumentException($"{T} tokens from position {tokens.Start} do not fit a context of {model.Context}.");
 
@@ -134,7 +138,8 @@ public sealed class Decoder : IDisposable
                 routings.Add((layer, routing));
         }
 
-        cache?.Advance(T);
+        if (cache is { State: null })
+            cache.Advance(T);                                    // where the device has the place, the caller counts: see DecodeLoop
         tape.Scope = "head";
         if (lastOnly)
             (x, branch) = (LastToken(x), branch is null ? null : LastToken(branch));

@@ -1,4 +1,5 @@
 using TinyMoE.Attention;
+using TinyMoE.Backends;
 
 namespace TinyMoE.Models;
 
@@ -19,6 +20,22 @@ public sealed class DecoderCache : IDisposable
 
     /// <summary>The cache of a layer.</summary>
     internal AttentionCache this[int layer] => layers[layer];
+
+    /// <summary>Where the device has the place of the next token, see <see cref="AttentionCache.State"/>; null: the host says.</summary>
+    internal DecodeState? State
+    {
+        get => layers[0].State;
+        set => Array.ForEach(layers, layer => layer.State = value);
+    }
+
+    /// <summary>Makes sure that there is room for so many tokens; whether the memory of all layers is where it was.</summary>
+    internal bool Reserve(int tokens)
+    {
+        bool same = true;
+        foreach (AttentionCache layer in layers)
+            same &= layer.Reserve(tokens);
+        return same;
+    }
 
     /// <summary>Forgets all tokens.</summary>
     public void Clear() => Array.ForEach(layers, layer => layer.Clear());

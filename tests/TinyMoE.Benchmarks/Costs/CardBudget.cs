@@ -48,6 +48,23 @@ internal sealed class CardBudget(Report report, Card card)
         }
 
         report.Note("");
+        PrintDecode(name, config);
+        report.Note("");
+    }
+
+    private void PrintDecode(string name, RunConfig config)
+    {
+        foreach ((string way, DecodeBudget budget) in new[]
+        {
+            ("logits read by the host, experts by cuBLAS", DecodeBudget.ByHost(config, card)),
+            ("chosen on the card, one graph", DecodeBudget.OnCard(config, card)),
+        })
+        {
+            report.Row(
+                $"a token of generation, {way}: {budget.Microseconds:N0} us ({budget.Device:N0} of the card, {budget.Host:N0} of the host; "
+                    + $"{budget.Launches} launches, {budget.Products} of cuBLAS, {budget.Copies} copies, {budget.Waits:G2} waits)",
+                new { Kind = "decode", Shape = name, Card = card.Name, Way = way, budget.Microseconds, budget.Device, budget.Host });
+        }
     }
 
     private void PrintStep(string name, BudgetMode mode, StepBudget budget)

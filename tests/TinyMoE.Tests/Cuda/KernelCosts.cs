@@ -107,6 +107,11 @@ internal static class KernelCosts
             ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_one"] =
             (2.2, "each query head reads its keys and values, which it shares with others; each of its warps reads the query"),
+            ["attend_new_4"] = (2.1, "keys that more than four query heads share are read once per four"),
+            ["attend_new_bfloat16_4"] = (2.1, "keys that more than four query heads share are read once per four"),
+            ["choose_merge"] = (1.5, "each candidate looks for its place among the others: in the cache"),
+            ["choose_survey"] = (1.5, "all logits are looked at, and those that may be chosen are read by id"),
+            ["choose_token"] = (5, "each warp reads what all must know: position, number, best logit; little beside the logits"),
             ["attention_backward_queries_64"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
             ["attention_backward_queries_128"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
             ["attention_backward_own_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again q"),

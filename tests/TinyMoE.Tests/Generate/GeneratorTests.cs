@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
@@ -95,7 +96,7 @@ public sealed class GeneratorTests
     public void Sampler_DrawsFromTheRightDistribution(float temperature, int topK, float topP, double[] expected)
     {
         float[] logits = [MathF.Log(0.1f), MathF.Log(0.2f), MathF.Log(0.3f), MathF.Log(0.4f)];
-        Sampler sampler = new(new SamplingOptions { Temperature = temperature, TopK = topK, TopP = topP }, 4);
+        Sampler sampler = new(new SamplingOptions { Temperature = temperature, TopK = topK, TopP = topP }.Rules, 4);
         const int Draws = 20000;
         int[] counts = new int[4];
         for (int i = 0; i < Draws; i++)
@@ -107,7 +108,7 @@ public sealed class GeneratorTests
     [Fact]
     public void Sampler_EqualLogits_GreedyTakesTheLowestToken()
     {
-        Sampler sampler = new(new SamplingOptions { Temperature = 0 }, 40);
+        Sampler sampler = new(new SamplingOptions { Temperature = 0 }.Rules, 40);
         float[] logits = new float[40];
         logits[7] = logits[31] = 2f;
         Assert.Equal(7, sampler.Choose(logits, 0));

@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
@@ -84,7 +85,7 @@ public sealed class StopTests
     public void Sampler_MinP_DrawsFromTheRightDistribution(float minP, float topP, int topK, double[] expected)
     {
         float[] logits = [MathF.Log(0.1f), MathF.Log(0.2001f), MathF.Log(0.3f), MathF.Log(0.4f)];
-        Sampler sampler = new(new SamplingOptions { Temperature = 1, MinP = minP, TopP = topP, TopK = topK }, 4);
+        Sampler sampler = new(new SamplingOptions { Temperature = 1, MinP = minP, TopP = topP, TopK = topK }.Rules, 4);
         int[] counts = new int[4];
         for (int i = 0; i < 20000; i++)
             counts[sampler.Choose(logits, i)]++;

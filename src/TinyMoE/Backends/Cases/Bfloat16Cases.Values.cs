@@ -9,7 +9,8 @@ internal sealed partial class Bfloat16Cases
     private const double OneRounding = 1.0 / 128;
 
     private IEnumerable<KernelCase> OfValues(KernelSizes s, bool adds) =>
-        [.. Norms(s, adds), .. FeedForwards(s, adds), .. Elementwise(s, adds), .. Rows(s, adds), .. Products(s, adds)];
+        [.. Norms(s, adds), .. FeedForwards(s, adds), .. Elementwise(s, adds), .. Rows(s, adds), .. Products(s, adds),
+            .. NewTokens(s, adds)];
 
     private IEnumerable<KernelCase> Norms(KernelSizes s, bool adds)
     {
@@ -118,6 +119,10 @@ internal sealed partial class Bfloat16Cases
         yield return Rounded("SumRepeatedRows",
             (b, d) => b.SumRepeatedRows(d.InNarrow(N * 3 * (C + 5)), C + 5, 2, N, C, 3, d.OutNarrow(flat, adds)));
     }
+
+    private IEnumerable<KernelCase> NewTokens(KernelSizes s, bool adds) => adds
+        ? [] // nothing is added to
+        : DecodeCases.NewTokens(s).Select(one => Rounded($"AttendNewToken{one.Variant}", (b, d) => one.Run(b, d, isNarrow: true)));
 
     private IEnumerable<KernelCase> Products(KernelSizes s, bool adds)
     {

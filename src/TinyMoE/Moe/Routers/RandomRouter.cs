@@ -24,7 +24,7 @@ internal sealed class RandomRouter(RouterSite site) : Router(site)
         RandomKey key = context.Pass.Key(RandomPurpose.RandomRouting, Layer);
         Tensor draws = context.Pass.Training
             ? tape.Uniform((tokens.Count, E), key)
-            : tape.Embedding(tape.Uniform((tokens.Start + tokens.T, E), key), tokens.Positions(tape)); // (N, E)
+            : tape.Embedding(tape.Uniform((tokens.End, E), key), tokens.Positions(tape)); // (N, E)
         return Choice.Choose(RouterScores.None, draws.TopK(K), TokenChoice.EqualGates(tape, tokens.Count, K), context);
     }
 }

@@ -35,6 +35,7 @@ internal sealed record KernelModel(string Kind, Func<int[], int> Launches, bool 
         ["AttentionBackward"] = Of(Attention, 3),
         ["AttentionSinksForward"] = Of(Attention, 1),
         ["AttentionSinksBackward"] = Of(Attention, 2),
+        ["AttendNewToken"] = Of(Attention, 2),
         ["RmsNormForward"] = Of(Norms, 1),
         ["RmsNormBackward"] = Of(Norms, 2),
         ["LayerNormForward"] = Of(Norms, 1),
@@ -73,6 +74,7 @@ internal sealed record KernelModel(string Kind, Func<int[], int> Launches, bool 
         ["ZLossBackward"] = Of(Losses, 1) with { IsOfActivations = false },
         ["BalanceLossForward"] = Of(Losses, 2) with { IsOfActivations = false },
         ["BalanceLossBackward"] = Of(Losses, 1) with { IsOfActivations = false },
+        ["ChooseToken"] = new(Losses, sizes => 2 + MergesOf(sizes[0]), IsOfActivations: false), // sorted
         ["SoftmaxForward"] = OfRouter(1),
         ["SoftmaxBackward"] = OfRouter(1),
         ["SumRows"] = new(Rest, sizes => sizes[0] <= 32 ? 1 : 2),
@@ -84,6 +86,9 @@ internal sealed record KernelModel(string Kind, Func<int[], int> Launches, bool 
 
     /// <summary>What <paramref name="kernel"/> of the contract is.</summary>
     public static KernelModel Get(string kernel) => Known.TryGetValue(kernel, out KernelModel? model) ? model : Of(Rest, 1);
+
+    /// <summary>How often runs of 2048 are merged two by two until one is left.</summary>
+    private static int MergesOf(int candidates) => Math.Max(0, (int)Math.Ceiling(Math.Log2(candidates / 2048.0)));
 
     private static KernelModel OfExperts(Func<int[], int, int> own) => Of(Experts, 0) with { OwnLaunches = own };
 

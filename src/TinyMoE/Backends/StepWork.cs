@@ -1,10 +1,9 @@
-using TinyMoE.Backends;
-
-namespace TinyMoE.Train;
+namespace TinyMoE.Backends;
 
 /// <summary>
-/// Does the work of a step: call by call, or, where the device can record it and every step is the same, recorded once and then by one
-/// launch per step, which gives the same bits. The first steps go call by call: memory is taken in them and kernels are loaded.
+/// Does the work of a step, of training or of generation: call by call, or, where the device can record it and every step is the same,
+/// recorded once and then by one launch per step, which gives the same bits. The first steps go call by call: memory is taken in them and
+/// kernels are loaded.
 /// </summary>
 /// <param name="recorder">The device's; null: it has none.</param>
 /// <param name="isSameInEveryStep">Whether every step asks for the same work, other values in its inputs apart.</param>

@@ -1,0 +1,44 @@
+using TinyMoE.Backends;
+using TinyMoE.Memory;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Ops;
+
+/// <remarks>A step of generation that finds on the device what it needs to know of those before it. It has no gradient.</remarks>
+public static partial class Ops
+{
+    /// <summary>
+    /// What the new token of a state attends to, once it is in the cache: <see cref="Backend.AttendNewToken"/>. q, result (1, 1, H, D), k,
+    /// v (1, 1, KvHeads, D), keys, values (Room, KvHeads, D), sinks (H). Uses q and k up.
+    /// </summary>
+    public static Tensor AttendNewToken(
+        this Tensor q, Tensor k, Tensor v, Floats cos, Floats sin, Tensor? sinks, in NewTokenSizes sizes, DecodeState state, Values keys,
+        Values values)
+    {
+        (int H, int KvHeads, int D, _, _, _, int room, _) = sizes;
+        Check.That(nameof(AttendNewToken), !q.Tape.Recording, "it has no backward, and the tape records");
+        Check.Shape(nameof(AttendNewToken), q, (1, 1, H, D));
+        Check.Shape(nameof(AttendNewToken), k, (1, 1, KvHeads, D));
+        Check.Shape(nameof(AttendNewToken), v, (1, 1, KvHeads, D));
+        Check.That(
+            nameof(AttendNewToken), D <= NewTokenSizes.MostColumns, $"a head has at most {NewTokenSizes.MostColumns} columns, not {D}");
+        Check.That(
+            nameof(AttendNewToken), keys.Length == room * KvHeads * D && values.Length == keys.Length,
+            $"a cache of {room} rows of {KvHeads * D} is not {keys.Length} and {values.Length} values");
+        Tensor y = q.Tape.New(q.Shape, q.Type);
+        q.Tape.Backend.AttendNewToken(
+            q.Values, k.Values, v.Values, cos, sin, sinks?.Data ?? default, in sizes, state, keys, values, y.Values);
+        return q.Tape.Record(nameof(AttendNewToken), y, () => throw new InvalidOperationException("There is no way back."));
+    }
+
+    /// <summary>Chooses the next token of a state: <see cref="Backend.ChooseToken"/>. logits (1, V), ids (W), seen (V).</summary>
+    public static void ChooseToken(this Tensor logits, Ints ids, Ints seen, in SamplingRules rules, DecodeState state)
+    {
+        int V = logits.Count;
+        Check.That(nameof(ChooseToken), ids.IsNone || (ids.Length >= 1 && ids.Length <= V), $"1 to {V} ids, not {ids.Length}");
+        if (!seen.IsNone)
+            Check.Length(nameof(ChooseToken), seen, V);
+        Check.That(nameof(ChooseToken), state.Remembered >= 1, "the state remembers a token at least");
+        logits.Tape.Backend.ChooseToken(logits.Data, ids, seen, in rules, state);
+    }
+}

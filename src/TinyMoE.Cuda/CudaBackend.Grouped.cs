@@ -19,6 +19,13 @@ public sealed unsafe partial class CudaBackend
     {
         if (y.IsNone || N == 0 || outputs == 0)
             return;
+        if (AreThin(w, N, MostThinRows))
+        {
+            MultiplyThin(x, w, offsets, E, N, inputs, outputs, y);
+            Finish(y.Values, epilogue, offsets, E, N, outputs);
+            return;
+        }
+
         if (IsOwn(isNarrow: false, E, N, inputs, outputs))
         {
             OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);

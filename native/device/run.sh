@@ -2,7 +2,7 @@
 # run.sh [FOLDER]: all that is worth knowing from a machine with an NVIDIA card, the most important first, within SECONDS_LEFT (480).
 # Each part has a limit of its own, so that one that hangs costs no other. It reads no network and installs nothing.
 # Prints a table last; FOLDER (./out) gets it as table.txt, with logs.tar.gz.
-#   PARTS="doctor train speed torch profile tests grouped kernels probe"   which parts, of these
+#   PARTS="doctor train speed tune torch profile tests grouped kernels probe"   which parts, of these
 #   SMALL="..." BENCH="..." BIG="..."                                      other settings of the three shapes, as train --set takes them
 # What pack.sh made runs by itself: needed are bash, coreutils, awk and tar; python3 with PyTorch for the part torch.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -24,7 +24,7 @@ table=$give/table.txt
 : >"$table"
 
 say() { printf '%-30s %s\n' "$1" "$2" | tee -a "$table"; }
-wants() { case " ${PARTS:-doctor train speed torch profile tests grouped kernels probe} " in *" $1 "*) return 0 ;; esac; return 1; }
+wants() { case " ${PARTS:-doctor train speed tune torch profile tests grouped kernels probe} " in *" $1 "*) return 0 ;; esac; return 1; }
 
 # part NAME LIMIT COMMAND...: runs it within its limit and within what is left of the whole. The table gets its time, and where it fails
 # the exit code (124: it ran past its limit) and its last line.
@@ -110,11 +110,18 @@ if wants speed; then
   speed big-float32 60 30 "$big"
   speed big-tf32 60 30 "$big" --tensor-cores tf32
   speed big-bfloat16 60 30 "$big train.precision=bfloat16"
-  # The same with products of experts by our own kernels, and so a step in one launch.
-  speed bench-float32-graph 30 400 "$bench" --grouped own --graph on
-  speed bench-tf32-graph 30 400 "$bench" --tensor-cores tf32 --grouped own --graph on
-  speed bench-bfloat16-graph 30 400 "$bench train.precision=bfloat16" --grouped own --graph on
-  speed big-bfloat16-graph 60 30 "$big train.precision=bfloat16" --grouped own --graph on
+  # By default the products of experts of bench are our own kernel's, and a step is one launch; those of big are cuBLAS's. The other way:
+  speed bench-float32-cublas 30 400 "$bench" --grouped cublas
+  speed bench-tf32-cublas 30 400 "$bench" --tensor-cores tf32 --grouped cublas
+  speed bench-bfloat16-cublas 30 400 "$bench train.precision=bfloat16" --grouped cublas
+  speed big-bfloat16-graph 60 30 "$big train.precision=bfloat16" --graph on
+fi
+
+# What multiplies for experts at which size: does the table of --grouped auto hold on this card?
+if wants tune; then
+  part tune 75 "${tinymoe[@]}" doctor --tune
+  grep -E 'our own kernel is|were left out' "$logs/tune.log" | while read -r line; do say tune "$line"; done
+  sed -n '/products of experts/,$p' "$logs/tune.log"
 fi
 
 # The peer on the same shapes and the same card, all modes in one process.

@@ -1,24 +1,23 @@
 // To bfloat16, to the nearest, ties to the even one, and back. Each value is read once and written once, four per thread.
-#include "common.cuh"
+#include "fours.cuh"
 
 // y = x rounded, in float32 memory. x, y (n); y may be x
 KERNEL round_to_bfloat16(const float* x, int n, Target y)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four value = load_four(x, i, n);
+        Four value = fours.load(x);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             value[j] = round_to_bfloat16(value[j]);
-        y.write_four(i, n, value);
-    }
+        fours.write(y, value);
+    }, x, y);
 }
 
 // y = x in 16 bits. x, y (n)
 KERNEL pack_bfloat16(const float* x, int n, bfloat16* y)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
-        store_four(y, i, n, load_four(x, i, n));
+    each_four(n, [&](const auto& fours) { fours.store(y, fours.load(x)); }, x, y);
 }
 
 // y = x as float32. x, y (n).
@@ -32,8 +31,7 @@ KERNEL widen_bfloat16(const bfloat16* x, index_t n, float* y)
 template <class X, class Y>
 DEVICE void convert(const X* x, int n, TargetOf<Y> y)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
-        y.write_four(i, n, load_four(x, i, n));
+    each_four(n, [&](const auto& fours) { fours.write(y, fours.load(x)); }, x, y);
 }
 
 KERNEL convert_narrow_wide(const bfloat16* x, int n, Target y) { convert(x, n, y); }

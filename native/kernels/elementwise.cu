@@ -2,6 +2,7 @@
 //
 // Flat kernels walk over n elements, four per thread. With a broadcast operand the elements are a matrix (N, C): a row that meets every row
 // stays in registers (rows.cuh); its gradient is a sum over rows, made block by block and added up by sum_rows (reduce.cu).
+#include "fours.cuh"
 #include "functions.cuh"
 #include "rows.cuh"
 
@@ -11,14 +12,14 @@
 template <class T>
 DEVICE void unary_forward_of(int f, const T* x, int n, T* y)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four value = load_four(x, i, n);
+        Four value = fours.load(x);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             value[j] = unary(f, value[j]);
-        store_four(y, i, n, value);
-    }
+        fours.store(y, value);
+    }, x, y);
 }
 
 KERNEL unary_forward(int f, const float* x, int n, float* y) { unary_forward_of(f, x, n, y); }
@@ -29,14 +30,14 @@ template <class T>
 DEVICE void unary_backward_of(int f, const T* x, const T* y, const T* dy, int n, TargetOf<T> dx)
 {
     bool needsX = slope_needs_x(f);
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four value = load_four(needsX ? x : y, i, n), gradient = load_four(dy, i, n);
+        Four value = fours.load(needsX ? x : y), gradient = fours.load(dy);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             gradient[j] *= unary_slope(f, value[j], value[j]);
-        dx.write_four(i, n, gradient);
-    }
+        fours.write(dx, gradient);
+    }, x, y, dy, dx);
 }
 
 KERNEL unary_backward(int f, const float* x, const float* y, const float* dy, int n, Target dx) { unary_backward_of(f, x, y, dy, n, dx); }
@@ -50,14 +51,14 @@ KERNEL unary_backward_bfloat16(int f, const bfloat16* x, const bfloat16* y, cons
 template <class T>
 DEVICE void affine_of(const T* x, float scale, float shift, int n, TargetOf<T> y)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four value = load_four(x, i, n);
+        Four value = fours.load(x);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             value[j] = fmaf(value[j], scale, shift);
-        y.write_four(i, n, value);
-    }
+        fours.write(y, value);
+    }, x, y);
 }
 
 KERNEL affine(const float* x, float scale, float shift, int n, Target y) { affine_of(x, scale, shift, n, y); }
@@ -67,14 +68,14 @@ KERNEL affine_bfloat16(const bfloat16* x, float scale, float shift, int n, Targe
 template <class T>
 DEVICE void clamp_forward_of(const T* x, float low, float high, int n, T* y)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four value = load_four(x, i, n);
+        Four value = fours.load(x);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             value[j] = value[j] < low ? low : value[j] > high ? high : value[j];
-        store_four(y, i, n, value);
-    }
+        fours.store(y, value);
+    }, x, y);
 }
 
 KERNEL clamp_forward(const float* x, float low, float high, int n, float* y) { clamp_forward_of(x, low, high, n, y); }
@@ -84,14 +85,14 @@ KERNEL clamp_forward_bfloat16(const bfloat16* x, float low, float high, int n, b
 template <class T>
 DEVICE void clamp_backward_of(const T* x, const T* dy, float low, float high, int n, TargetOf<T> dx)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four value = load_four(x, i, n), gradient = load_four(dy, i, n);
+        Four value = fours.load(x), gradient = fours.load(dy);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             gradient[j] = value[j] < low || value[j] > high ? 0 : gradient[j];
-        dx.write_four(i, n, gradient);
-    }
+        fours.write(dx, gradient);
+    }, x, dy, dx);
 }
 
 KERNEL clamp_backward(const float* x, const float* dy, float low, float high, int n, Target dx)
@@ -161,25 +162,34 @@ template <class A, class B> DEVICE bool needs_b(int f, const TargetOf<A>& da, co
 }
 
 // y = a ∘ b. a, y (N, C); b (N, C), (C) or (N) by broadcast
-template <class T, class B>
-DEVICE void binary_forward_of(int f, const T* a, const B* b, int broadcast, int N, int C, T* y)
+template <class Fours, class T, class B>
+DEVICE void binary_rows(int f, const T* a, const B* b, int broadcast, int N, int C, T* y)
 {
     Walk walk(N, C);
     for (index_t c = walk.column; c < C; c += walk.columns)
     {
-        Four right = broadcast == Row ? load_four(b, c, C) : four(0.0f);
+        Four right = broadcast == Row ? Fours(0, c, C).load(b) : four(0.0f);
         for (index_t n = walk.row; n < N; n += walk.rows)
         {
-            index_t row = n * C;
+            Fours fours(n * C, c, C);
             if (broadcast != Row)
-                right = broadcast == Column ? four(widen(b[n])) : load_four(b + row, c, C);
-            Four value = load_four(a + row, c, C);
+                right = broadcast == Column ? four(widen(b[n])) : fours.load(b);
+            Four value = fours.load(a);
 #pragma unroll
             for (int j = 0; j < 4; j++)
                 value[j] = binary(f, value[j], right[j]);
-            store_four(y + row, c, C, value);
+            fours.store(y, value);
         }
     }
+}
+
+template <class T, class B>
+DEVICE void binary_forward_of(int f, const T* a, const B* b, int broadcast, int N, int C, T* y)
+{
+    if (rows_lie_whole(C, a, y) && (broadcast == Column || lies_whole(b)))
+        binary_rows<WholeFours>(f, a, b, broadcast, N, C, y);
+    else
+        binary_rows<AnyFours>(f, a, b, broadcast, N, C, y);
 }
 
 KERNEL binary_forward(int f, const float* a, const float* b, int broadcast, int N, int C, float* y)
@@ -203,15 +213,15 @@ template <class T>
 DEVICE void binary_backward_of(int f, const T* dy, const T* a, const T* b, int n, TargetOf<T> da, TargetOf<T> db)
 {
     bool readsA = needs_a(f, db), readsB = needs_b(f, da, db);
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four gradient = load_four(dy, i, n), left = readsA ? load_four(a, i, n) : four(0.0f),
-             right = readsB ? load_four(b, i, n) : four(1.0f);
+        Four gradient = fours.load(dy), left = readsA ? fours.load(a) : four(0.0f),
+             right = readsB ? fours.load(b) : four(1.0f);
         if (da.wanted())
-            da.write_four(i, n, binary_by_a(f, gradient, right));
+            fours.write(da, binary_by_a(f, gradient, right));
         if (db.wanted())
-            db.write_four(i, n, binary_by_b(f, gradient, left, right));
-    }
+            fours.write(db, binary_by_b(f, gradient, left, right));
+    }, dy, a, b, da, db);
 }
 
 KERNEL binary_backward(int f, const float* dy, const float* a, const float* b, int n, Target da, Target db)

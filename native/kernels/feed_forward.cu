@@ -1,19 +1,20 @@
 // SwiGLU in one pass each way, four elements per thread. Each input is read once and each output written once;
 // the backward takes the sigmoid again.
+#include "fours.cuh"
 #include "functions.cuh"
 
 // y = silu(gate)·up. gate, up, y (n)
 template <class T>
 DEVICE void swiglu_forward_of(const T* gate, const T* up, int n, T* y)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four g = load_four(gate, i, n), u = load_four(up, i, n);
+        Four g = fours.load(gate), u = fours.load(up);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             g[j] = silu(g[j]) * u[j];
-        store_four(y, i, n, g);
-    }
+        fours.store(y, g);
+    }, gate, up, y);
 }
 
 KERNEL swiglu_forward(const float* gate, const float* up, int n, float* y) { swiglu_forward_of(gate, up, n, y); }
@@ -24,9 +25,9 @@ KERNEL swiglu_forward_bfloat16(const bfloat16* gate, const bfloat16* up, int n, 
 template <class T>
 DEVICE void swiglu_backward_of(const T* dy, const T* gate, const T* up, int n, TargetOf<T> dgate, TargetOf<T> dup, int rounds)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four g = load_four(gate, i, n), byGate = load_four(dy, i, n), byUp, u = dgate.wanted() ? load_four(up, i, n) : four(0.0f);
+        Four g = fours.load(gate), byGate = fours.load(dy), byUp, u = dgate.wanted() ? fours.load(up) : four(0.0f);
 #pragma unroll
         for (int j = 0; j < 4; j++)
         {
@@ -41,10 +42,10 @@ DEVICE void swiglu_backward_of(const T* dy, const T* gate, const T* up, int n, T
         }
 
         if (dgate.wanted())
-            dgate.write_four(i, n, byGate);
+            fours.write(dgate, byGate);
         if (dup.wanted())
-            dup.write_four(i, n, byUp);
-    }
+            fours.write(dup, byUp);
+    }, dy, gate, up, dgate, dup);
 }
 
 KERNEL swiglu_backward(const float* dy, const float* gate, const float* up, int n, Target dgate, Target dup, int rounds)
@@ -66,9 +67,9 @@ DEVICE float within(float x, float limit) { return x > limit ? limit : x < -limi
 template <class T>
 DEVICE void clamped_swiglu_forward_of(const T* gate, const T* up, float limit, float alpha, int n, T* y)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four g = load_four(gate, i, n), u = load_four(up, i, n);
+        Four g = fours.load(gate), u = fours.load(up);
 #pragma unroll
         for (int j = 0; j < 4; j++)
         {
@@ -76,8 +77,8 @@ DEVICE void clamped_swiglu_forward_of(const T* gate, const T* up, float limit, f
             g[j] = x * sigmoid(alpha * x) * (within(u[j], limit) + 1.0f);
         }
 
-        store_four(y, i, n, g);
-    }
+        fours.store(y, g);
+    }, gate, up, y);
 }
 
 KERNEL clamped_swiglu_forward(const float* gate, const float* up, float limit, float alpha, int n, float* y)
@@ -96,9 +97,9 @@ template <class T>
 DEVICE void clamped_swiglu_backward_of(
     const T* dy, const T* gate, const T* up, float limit, float alpha, int n, TargetOf<T> dgate, TargetOf<T> dup)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four g = load_four(gate, i, n), u = load_four(up, i, n), byGate = load_four(dy, i, n), byUp;
+        Four g = fours.load(gate), u = fours.load(up), byGate = fours.load(dy), byUp;
 #pragma unroll
         for (int j = 0; j < 4; j++)
         {
@@ -108,10 +109,10 @@ DEVICE void clamped_swiglu_backward_of(
         }
 
         if (dgate.wanted())
-            dgate.write_four(i, n, byGate);
+            fours.write(dgate, byGate);
         if (dup.wanted())
-            dup.write_four(i, n, byUp);
-    }
+            fours.write(dup, byUp);
+    }, dy, gate, up, dgate, dup);
 }
 
 KERNEL clamped_swiglu_backward(

@@ -1,19 +1,20 @@
 // What routers make of logits and gates. Each input is read once and each output written once.
+#include "fours.cuh"
 #include "functions.cuh"
 #include "rows.cuh"
 
 // sigma = softplus(spread) + eps, noisy = clean + sigma·noise. clean, spread, noise, sigma, noisy (n)
 KERNEL noisy_logits_forward(const float* clean, const float* spread, const float* noise, float eps, int n, float* sigma, float* noisy)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four deviation = load_four(spread, i, n);
+        Four deviation = fours.load(spread);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             deviation[j] = softplus(deviation[j]) + eps;
-        store_four(sigma, i, n, deviation);
-        store_four(noisy, i, n, load_four(clean, i, n) + deviation * load_four(noise, i, n));
-    }
+        fours.store(sigma, deviation);
+        fours.store(noisy, fours.load(clean) + deviation * fours.load(noise));
+    }, clean, spread, noise, sigma, noisy);
 }
 
 // dclean = dnoisy,  dspread = (dsigma + dnoisy·noise)·sigmoid(spread).
@@ -21,21 +22,21 @@ KERNEL noisy_logits_forward(const float* clean, const float* spread, const float
 KERNEL noisy_logits_backward(
     const float* dnoisy, const float* dsigma, const float* spread, const float* noise, int n, Target dclean, Target dspread)
 {
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four byNoisy = dnoisy ? load_four(dnoisy, i, n) : four(0.0f), bySigma = dsigma ? load_four(dsigma, i, n) : four(0.0f);
+        Four byNoisy = dnoisy ? fours.load(dnoisy) : four(0.0f), bySigma = dsigma ? fours.load(dsigma) : four(0.0f);
         if (dclean.wanted())
-            dclean.write_four(i, n, byNoisy);
+            fours.write(dclean, byNoisy);
         if (!dspread.wanted())
-            continue;
+            return;
         if (dnoisy)
-            bySigma = bySigma + byNoisy * load_four(noise, i, n);
-        Four slope = load_four(spread, i, n);
+            bySigma = bySigma + byNoisy * fours.load(noise);
+        Four slope = fours.load(spread);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             slope[j] = sigmoid(slope[j]);
-        dspread.write_four(i, n, bySigma * slope);
-    }
+        fours.write(dspread, bySigma * slope);
+    }, dnoisy, dsigma, spread, noise, dclean, dspread);
 }
 
 // y[n, c] = scale·x[n, c]/Σ_c x[n, c], and scale/C where that sum is below least. x, from 0 on, y (N, C). A team has a row.

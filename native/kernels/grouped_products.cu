@@ -52,7 +52,8 @@ struct AlongInner
         for (int i = 0; i < Count; i++)
         {
             int line = first + (int)threadIdx.x / FoursOfDepth + i * Stride;
-            lines[i] = line < end ? x + (index_t)(tokens ? tokens[line] : line) * inner + part() * 4 : nullptr;
+            int row = row_of(tokens, line, end);
+            lines[i] = row >= 0 ? x + (index_t)row * inner + part() * 4 : nullptr;
         }
     }
 
@@ -105,8 +106,8 @@ struct AlongLines
 #pragma unroll
         for (int i = 0; i < Count; i++)
         {
-            int n = row + step + i * Stride;
-            held[i] = n < end ? fetch(x + (index_t)(tokens ? tokens[n] : n) * columns, left, aligned) : four(0.0f);
+            int n = row_of(tokens, row + step + i * Stride, end);
+            held[i] = n >= 0 ? fetch(x + (index_t)n * columns, left, aligned) : four(0.0f);
         }
     }
 

@@ -53,8 +53,8 @@ struct AlongInner
 #pragma unroll
         for (int i = 0; i < Count; i++)
         {
-            int line = first + row(i);
-            lines[i] = line < end ? x + (index_t)(tokens ? tokens[line] : line) * inner + unit() * Unit : nullptr;
+            int line = row_of(tokens, first + row(i), end);
+            lines[i] = line >= 0 ? x + (index_t)line * inner + unit() * Unit : nullptr;
         }
     }
 
@@ -110,10 +110,8 @@ struct AlongLines
 #pragma unroll
         for (int i = 0; i < Count; i++)
         {
-            int n = first + step + i * Stride;
-            begin_copy(
-                tile + place(row(i), unit()), x + (n < end ? (index_t)(tokens ? tokens[n] : n) * columns : 0), n < end ? left : 0, aligned,
-                start);
+            int n = row_of(tokens, first + step + i * Stride, end);
+            begin_copy(tile + place(row(i), unit()), x + (index_t)max(n, 0) * columns, n >= 0 ? left : 0, aligned, start);
         }
     }
 

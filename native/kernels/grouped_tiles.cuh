@@ -36,6 +36,10 @@ DEVICE RowTile find_tile(const int* offsets, int E, int N, int rows, int least, 
     return {E + 1, N, N, 0};
 }
 
+// Where a side of a product has its line n: in that row, or where tokens are given in the row that tokens[n] names, so that nobody has to
+// move rows into the order of their experts before. −1, which reads as zeros: there is no such line, or it is unassigned.
+DEVICE int row_of(const int* tokens, int n, int end) { return n >= end ? -1 : tokens ? tokens[n] : n; }
+
 // What follows a sum of one expert: c = sum + bias; activated = f(c), or silu(gate)·c where there is a gate; the last of them is rounded
 // to bfloat16 where asked. bias (E, columns); gate, activated (N, columns), of c's type T; activated may be c. What is null is not there.
 template <class T>

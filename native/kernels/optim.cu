@@ -1,18 +1,19 @@
 // The optimiser and the gradient's norm: w, m and v are read and written once, g is read once,
 // the clip and the bfloat16 copy come on the way.
+#include "fours.cuh"
 #include "rows.cuh"
 
 // sums[block] = the block's part of Σ x², in double. x (n), sums (blocks)
 KERNEL sum_of_squares(const float* x, int n, double* sums)
 {
     double sum = 0;
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four value = load_four(x, i, n);
+        Four value = fours.load(x);
 #pragma unroll
         for (int j = 0; j < 4; j++)
             sum += (double)value[j] * value[j];
-    }
+    }, x);
 
     sum = sum_block<BlockThreads>(sum);
     if (threadIdx.x == 0)
@@ -54,9 +55,9 @@ KERNEL adamw(
 
     float rate = now.rate, root = now.root, keep = now.keep;
     float scale = clip > 0.0f && length > clip ? clip / length : 1.0f;
-    for (index_t i = first_four(); i < n; i += four_step())
+    each_four(n, [&](const auto& fours)
     {
-        Four weight = load_four(w, i, n), first = load_four(m, i, n), second = load_four(v, i, n), gradient = load_four(g, i, n) * scale;
+        Four weight = fours.load(w), first = fours.load(m), second = fours.load(v), gradient = fours.load(g) * scale;
 #pragma unroll
         for (int j = 0; j < 4; j++)
         {
@@ -65,10 +66,10 @@ KERNEL adamw(
             weight[j] = keep * weight[j] - rate * first[j] / fmaf(sqrtf(second[j]), root, eps);
         }
 
-        store_four(w, i, n, weight);
-        store_four(m, i, n, first);
-        store_four(v, i, n, second);
+        fours.store(w, weight);
+        fours.store(m, first);
+        fours.store(v, second);
         if (copy != nullptr)
-            store_four(copy, i, n, weight);
-    }
+            fours.store(copy, weight);
+    }, g, w, m, v, copy);
 }

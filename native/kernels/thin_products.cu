@@ -65,10 +65,11 @@ template <class W> DEVICE void multiply_row(const float* x, const W* w, int inpu
     }
 }
 
-// The row blockIdx.y of x (N, inputs) by w (outputs, inputs), or by that of its expert in w (E, outputs, inputs) where there are offsets
-// (E+1); y (N, outputs). An unassigned row becomes zero.
+// The row blockIdx.y of x (N, inputs), or of the token that tokens (N) names for it, by w (outputs, inputs), or by that of its expert in w
+// (E, outputs, inputs) where there are offsets (E+1); y (N, outputs). An unassigned row becomes zero.
 template <class W>
-DEVICE void multiply_thin(const float* x, const W* w, const int* offsets, int E, int inputs, int outputs, const Target& y)
+DEVICE void multiply_thin(
+    const float* x, const int* tokens, const W* w, const int* offsets, int E, int inputs, int outputs, const Target& y)
 {
     int n = blockIdx.y, expert = offsets == nullptr ? 0 : expert_of(offsets, E, n);
     Target own = y.from((index_t)n * outputs);
@@ -80,15 +81,18 @@ DEVICE void multiply_thin(const float* x, const W* w, const int* offsets, int E,
         return;
     }
 
-    multiply_row(x + (index_t)n * inputs, w + (index_t)expert * outputs * inputs, inputs, outputs, own);
+    index_t row = tokens == nullptr ? n : tokens[n];
+    multiply_row(x + row * inputs, w + (index_t)expert * outputs * inputs, inputs, outputs, own);
 }
 
-KERNEL thin_product_bfloat16(const float* x, const bfloat16* w, const int* offsets, int E, int inputs, int outputs, Target y)
+KERNEL thin_product_bfloat16(
+    const float* x, const int* tokens, const bfloat16* w, const int* offsets, int E, int inputs, int outputs, Target y)
 {
-    multiply_thin(x, w, offsets, E, inputs, outputs, y);
+    multiply_thin(x, tokens, w, offsets, E, inputs, outputs, y);
 }
 
-KERNEL thin_product_float16(const float* x, const Float16* w, const int* offsets, int E, int inputs, int outputs, Target y)
+KERNEL thin_product_float16(
+    const float* x, const int* tokens, const Float16* w, const int* offsets, int E, int inputs, int outputs, Target y)
 {
-    multiply_thin(x, w, offsets, E, inputs, outputs, y);
+    multiply_thin(x, tokens, w, offsets, E, inputs, outputs, y);
 }

@@ -14,13 +14,16 @@ public static class Doctor
     /// </summary>
     private static readonly KernelSizes Even = new(N: 96, C: 64, V: 128, B: 3, H: 4, KvHeads: 2, D: 32, E: 8, K: 2, F: 32);
 
+    private static readonly TimeSpan MostTuning = TimeSpan.FromSeconds(55);
+
     /// <summary>Families whose operands tensor cores round; the others compute the same in each mode.</summary>
     private static readonly HashSet<string> Rounded = ["MatMul", "Grouped", "Attention", "FeedForward"];
 
     /// <summary>The whole examination. Each device is told to <paramref name="onDevice"/> as soon as it is tested.</summary>
     /// <param name="onDevice">Hears of each device.</param>
     /// <param name="compilesAnew">Whether to measure as well how long the driver compiles when it has kept nothing.</param>
-    public static DoctorReport Examine(Action<DeviceReport>? onDevice = null, bool compilesAnew = false)
+    /// <param name="tunes">Whether to measure as well the ways to multiply for experts, for a minute at most.</param>
+    public static DoctorReport Examine(Action<DeviceReport>? onDevice = null, bool compilesAnew = false, bool tunes = false)
     {
         PtxModule[] modules = [.. Ptx.All.Select(ptx => new PtxModule(ptx.File, ptx.Kernels().Count(), SourceHash(ptx)))];
         List<DeviceReport> devices = [];
@@ -31,7 +34,7 @@ public static class Doctor
             driver = CudaDriver.Version;
             foreach (CudaDeviceInfo info in CudaDriver.Devices())
             {
-                devices.Add(Test(info, compilesAnew));
+                devices.Add(Test(info, compilesAnew, tunes));
                 onDevice?.Invoke(devices[^1]);
             }
 
@@ -61,7 +64,7 @@ public static class Doctor
         : tried.Tolerance;
 
     /// <summary>Every kernel case on one device. The first failure of the driver ends the test: the device answers nothing more.</summary>
-    private static DeviceReport Test(CudaDeviceInfo info, bool compilesAnew)
+    private static DeviceReport Test(CudaDeviceInfo info, bool compilesAnew, bool tunes)
     {
         DeviceReport report = new(info);
         List<FamilyReport> families = [];
@@ -85,7 +88,8 @@ public static class Doctor
                     families.Add(Test(family, mode, device, cpu));
             }
 
-            return report with { Families = families, Notes = [.. Notes(families)], Time = clock.Elapsed };
+            report = report with { Families = families, Notes = [.. Notes(families)], Time = clock.Elapsed };
+            return tunes && !report.Failed ? report with { Tuning = GroupedTuning.Measure(device, info, MostTuning) } : report;
         }
         catch (TinyMoEException e)
         {

@@ -44,6 +44,9 @@ public sealed record DeviceReport(CudaDeviceInfo Device)
     /// <summary>Every family of kernels that was tried, in each mode.</summary>
     public IReadOnlyList<FamilyReport> Families { get; init; } = [];
 
+    /// <summary>The ways to multiply for experts, measured; null: nobody asked, or the device failed before.</summary>
+    public TuningReport? Tuning { get; init; }
+
     /// <summary>What is no failure and yet worth knowing, a line each.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 

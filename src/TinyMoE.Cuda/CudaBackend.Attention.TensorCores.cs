@@ -7,7 +7,7 @@ namespace TinyMoE.Cuda;
 // multiplied in TF32, of bfloat16 in bfloat16; sums and softmax are float32.
 public sealed unsafe partial class CudaBackend
 {
-    private const int LeastTensorHead = 32, TensorHeadUnit = 8, TensorAlignment = 16;
+    private const int LeastTensorHead = 32, TensorHeadUnit = 8;
 
     private static readonly TiledKernel[] Tf32Forward =
     [
@@ -66,7 +66,7 @@ public sealed unsafe partial class CudaBackend
     {
         foreach (Values view in views)
         {
-            if (view.Address % TensorAlignment != 0)
+            if (view.Address % Alignment != 0)
                 return false;
         }
 

@@ -17,55 +17,14 @@ public sealed unsafe partial class CudaBackend
     protected override void GroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
-        if (y.IsNone || N == 0 || outputs == 0)
+        if (IsEmpty(y, N, outputs))
             return;
         if (AreThin(w, N, MostThinRows))
-        {
-            MultiplyThin(x, w, offsets, E, N, inputs, outputs, y);
-            Finish(y.Values, epilogue, offsets, E, N, outputs);
-            return;
-        }
-
-        if (IsOwn(isNarrow: false, E, N, inputs, outputs))
-        {
-            OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
-            return;
-        }
-
-        MultiplyRows(
-            ReadOf(x, N * inputs, w, (long)E * inputs * outputs), transposeW: true, offsets, E, N, inputs, outputs, y,
-            clearsUnassigned: !HasWork(epilogue));
-        Finish(y.Values, epilogue, offsets, E, N, outputs);
-    }
-
-    /// <inheritdoc/>
-    protected override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
-    {
-        if (dx.IsNone || N == 0 || inputs == 0)
-            return;
-        if (IsOwn(isNarrow: false, E, N, inputs, outputs))
-        {
-            OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-            return;
-        }
-
-        MultiplyRows(
-            ReadOf(dy, N * outputs, w, (long)E * inputs * outputs), transposeW: false, offsets, E, N, outputs, inputs, dx,
-            clearsUnassigned: true);
-    }
-
-    /// <inheritdoc/>
-    protected override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
-    {
-        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0)
-            return;
-        if (IsOwn(isNarrow: false, E, N, inputs, outputs))
-        {
-            OwnGroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
-            return;
-        }
-
-        Multiply(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw));
+            MultiplyThinExperts(x, tokens: default, w, offsets, E, N, inputs, outputs, y, epilogue);
+        else
+            GroupedMatMul(
+                IsOwn(isNarrow: false, E, N, inputs, outputs), ReadOf(x, N * inputs, w, (long)E * inputs * outputs), offsets, E, N, inputs,
+                outputs, y, epilogue);
     }
 
     /// <inheritdoc/>
@@ -74,21 +33,31 @@ public sealed unsafe partial class CudaBackend
     {
         bool isOwn = IsOwn(isNarrow: true, E, N, inputs, outputs);
         if ((inputs == 0 && !isOwn) || !TakesNarrow(x, w, y, epilogue))
-        {
             base.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, in epilogue);
-            return;
-        }
+        else if (!IsEmpty(y, N, outputs))
+            GroupedMatMul(isOwn, AsTheyLie(x, w), offsets, E, N, inputs, outputs, y, epilogue);
+    }
 
-        if (y.IsNone || N == 0 || outputs == 0)
-            return;
+    private void GroupedMatMul(
+        bool isOwn, in ReadWeights read, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
+    {
         if (isOwn)
         {
-            OwnGroupedMatMul(x, w, offsets, E, N, inputs, outputs, y, epilogue);
+            OwnGroupedMatMul(read, tokens: default, offsets, E, N, inputs, outputs, y, epilogue);
             return;
         }
 
-        MultiplyRows(AsTheyLie(x, w), transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
+        MultiplyRows(read, transposeW: true, offsets, E, N, inputs, outputs, y, clearsUnassigned: !HasWork(epilogue));
         Finish(y.Values, epilogue, offsets, E, N, outputs);
+    }
+
+    /// <inheritdoc/>
+    protected override void GroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    {
+        if (!IsEmpty(dx, N, inputs))
+            GroupedMatMulBackwardInput(
+                IsOwn(isNarrow: false, E, N, inputs, outputs), ReadOf(dy, N * outputs, w, (long)E * inputs * outputs), offsets, E, N,
+                inputs, outputs, dx);
     }
 
     /// <inheritdoc/>
@@ -97,29 +66,47 @@ public sealed unsafe partial class CudaBackend
         bool isOwn = IsOwn(isNarrow: true, E, N, inputs, outputs);
         if ((outputs == 0 && !isOwn) || !TakesNarrow(dy, w, dx, default))
             base.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-        else if (!dx.IsNone && N > 0 && inputs > 0 && isOwn)
-            OwnGroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-        else if (!dx.IsNone && N > 0 && inputs > 0)
-            MultiplyRows(AsTheyLie(dy, w), transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
+        else if (!IsEmpty(dx, N, inputs))
+            GroupedMatMulBackwardInput(isOwn, AsTheyLie(dy, w), offsets, E, N, inputs, outputs, dx);
+    }
+
+    private void GroupedMatMulBackwardInput(
+        bool isOwn, in ReadWeights read, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    {
+        if (isOwn)
+            OwnGroupedMatMulBackwardInput(read, offsets, E, N, inputs, outputs, dx);
+        else
+            MultiplyRows(read, transposeW: false, offsets, E, N, outputs, inputs, dx, clearsUnassigned: true);
+    }
+
+    /// <inheritdoc/>
+    protected override void GroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+    {
+        if (IsEmpty(dw, (long)E * outputs, inputs))
+            return;
+        if (IsOwn(isNarrow: false, E, N, inputs, outputs))
+            OwnGroupedMatMulBackwardWeight(
+                KindOfFloat32, dy.Address, x.Address, tokens: default, offsets, E, N, inputs, outputs, dw);
+        else
+            Multiply(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw));
     }
 
     /// <inheritdoc/>
     public override void GroupedMatMulBackwardWeight(Values dy, Values x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
-        if (dw.IsNone || E == 0 || inputs == 0 || outputs == 0 || dw.Type != ElementType.Float32 || !TakesNarrow(dy, x, dw, default))
-        {
+        if (dw.Type != ElementType.Float32 || !TakesNarrow(dy, x, dw, default))
             base.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
+        else if (IsEmpty(dw, (long)E * outputs, inputs))
             return;
-        }
-
-        if (IsOwn(isNarrow: true, E, N, inputs, outputs))
-        {
-            OwnGroupedMatMulBackwardWeight(TensorCores.Bfloat16, dy.Address, x.Address, offsets, E, N, inputs, outputs, dw);
-            return;
-        }
-
-        MultiplyBfloat16(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw), dw.Type);
+        else if (IsOwn(isNarrow: true, E, N, inputs, outputs))
+            OwnGroupedMatMulBackwardWeight(
+                TensorCores.Bfloat16, dy.Address, x.Address, tokens: default, offsets, E, N, inputs, outputs, dw);
+        else
+            MultiplyBfloat16(ProductsOfWeights(dy, x, offsets, E, inputs, outputs, dw), dw.Type);
     }
+
+    /// <summary>Whether there is nothing to compute: nobody wants the result, or it has no elements.</summary>
+    private static bool IsEmpty(Target result, long rows, int columns) => result.IsNone || rows == 0 || columns == 0;
 
     /// <inheritdoc/>
     protected override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)

@@ -12,45 +12,106 @@ public sealed unsafe partial class CudaBackend
     private const int LeastLargeTiles = 264; // two for each multiprocessor of an H100
     private const int LeastPieceRows = 256, PieceBlocks = 512;
 
+    /// <inheritdoc/>
+    /// <remarks>Where the products are cuBLAS's, somebody has to move the rows for them all the same.</remarks>
+    public override bool ReadsRowsByToken(ElementType type, int E, int rows, int inputs, int outputs) =>
+        !MovesRows && IsOwn(isNarrow: type == ElementType.Bfloat16, E, rows, inputs, outputs);
+
+    /// <summary>Whether rows are moved all the same: for comparison.</summary>
+    internal bool MovesRows { get; set; }
+
+    /// <inheritdoc/>
+    protected override void GatheredMatMul(
+        Floats x, Ints tokens, Weights w, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target y,
+        in Epilogue epilogue = default)
+    {
+        if (IsEmpty(y, rows, outputs))
+            return;
+        if (AreThin(w, rows, MostThinRows))
+            MultiplyThinExperts(x, tokens, w, offsets, E, rows, inputs, outputs, y, epilogue);
+        else
+            OwnGroupedMatMul(
+                ReadOf(x, N * inputs, w, (long)E * inputs * outputs), tokens, offsets, E, rows, inputs, outputs, y, epilogue);
+    }
+
+    /// <inheritdoc/>
+    public override void GatheredMatMul(
+        Values x, Ints tokens, Weights w, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target y,
+        in Epilogue epilogue = default)
+    {
+        if (!TakesNarrow(x, w, y, epilogue))
+            base.GatheredMatMul(x, tokens, w, offsets, E, rows, N, inputs, outputs, y, in epilogue);
+        else if (!IsEmpty(y, rows, outputs))
+            OwnGroupedMatMul(AsTheyLie(x, w), tokens, offsets, E, rows, inputs, outputs, y, epilogue);
+    }
+
+    /// <inheritdoc/>
+    protected override void GatheredMatMulBackwardWeight(
+        Floats dy, Floats x, Ints tokens, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target dw)
+    {
+        if (!IsEmpty(dw, (long)E * outputs, inputs))
+            OwnGroupedMatMulBackwardWeight(KindOfFloat32, dy.Address, x.Address, tokens, offsets, E, rows, inputs, outputs, dw);
+    }
+
+    /// <inheritdoc/>
+    public override void GatheredMatMulBackwardWeight(
+        Values dy, Values x, Ints tokens, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target dw)
+    {
+        if (dw.Type != ElementType.Float32 || !TakesNarrow(dy, x, dw, default))
+            base.GatheredMatMulBackwardWeight(dy, x, tokens, offsets, E, rows, N, inputs, outputs, dw);
+        else if (!IsEmpty(dw, (long)E * outputs, inputs))
+            OwnGroupedMatMulBackwardWeight(
+                TensorCores.Bfloat16, dy.Address, x.Address, tokens, offsets, E, rows, inputs, outputs, dw);
+    }
+
+    /// <summary>y[n] = w[e]·x[n], of the rows that <paramref name="tokens"/> name where they are given; returns what was read.</summary>
     private void OwnGroupedMatMul(
-        Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
+        in ReadWeights read, Ints tokens, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue)
     {
-        ReadWeights read = ReadOf(x, N * inputs, w, (long)E * inputs * outputs);
         Tiling tiles = TilesOfRows(read, E, N, outputs, inputs, areAligned: true);
-        Launch(
-            tiles.Kind == TensorCores.Off ? tiles.AreLarge ? "grouped_forward_128" : "grouped_forward_64"
-            : tiles.Kind == TensorCores.Tf32 ? tiles.AreLarge ? "grouped_forward_tf32_128" : "grouped_forward_tf32_64"
-            : tiles.AreLarge ? "grouped_forward_bfloat16_128" : "grouped_forward_bfloat16_64",
-            tiles.Grid,
-            read.Left, default(Ints), read.Right, offsets, E, N, inputs, outputs, y, epilogue.Bias, (int)epilogue.Activation,
-            epilogue.Gate.Float32, epilogue.Activated.Float32, epilogue.Precision == ElementType.Bfloat16);
+        if (y.Type == ElementType.Bfloat16)
+            Launch(
+                tiles.AreLarge ? "grouped_forward_narrow_128" : "grouped_forward_narrow_64", tiles.Grid,
+                read.Left, tokens, read.Right, offsets, E, N, inputs, outputs, Narrow(y), epilogue.Bias, (int)epilogue.Activation,
+                Narrow(epilogue.Gate), Narrow(epilogue.Activated), false);
+        else
+            Launch(
+                tiles.Kind == TensorCores.Off ? tiles.AreLarge ? "grouped_forward_128" : "grouped_forward_64"
+                : tiles.Kind == TensorCores.Tf32 ? tiles.AreLarge ? "grouped_forward_tf32_128" : "grouped_forward_tf32_64"
+                : tiles.AreLarge ? "grouped_forward_bfloat16_128" : "grouped_forward_bfloat16_64",
+                tiles.Grid,
+                read.Left, tokens, read.Right, offsets, E, N, inputs, outputs, y, epilogue.Bias, (int)epilogue.Activation,
+                epilogue.Gate.Float32, epilogue.Activated.Float32, epilogue.Precision == ElementType.Bfloat16);
         Return(read);
     }
 
-    private void OwnGroupedMatMulBackwardInput(Floats dy, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
+    /// <summary>dx[n] = w[e]ᵀ·dy[n]; returns what was read.</summary>
+    private void OwnGroupedMatMulBackwardInput(in ReadWeights read, Ints offsets, int E, int N, int inputs, int outputs, Target dx)
     {
-        ReadWeights read = ReadOf(dy, N * outputs, w, (long)E * inputs * outputs);
         Tiling tiles = TilesOfRows(read, E, N, inputs, outputs, areAligned: inputs % UnitOf(KindOf(read)) == 0);
-        Launch(
-            tiles.Kind == TensorCores.Off ? tiles.AreLarge ? "grouped_backward_input_128" : "grouped_backward_input_64"
-            : tiles.Kind == TensorCores.Tf32 ? tiles.AreLarge ? "grouped_backward_input_tf32_128" : "grouped_backward_input_tf32_64"
-            : tiles.AreLarge ? "grouped_backward_input_bfloat16_128" : "grouped_backward_input_bfloat16_64",
-            tiles.Grid, read.Left, read.Right, offsets, E, N, inputs, outputs, dx);
+        if (dx.Type == ElementType.Bfloat16)
+            Launch(
+                tiles.AreLarge ? "grouped_backward_input_narrow_128" : "grouped_backward_input_narrow_64", tiles.Grid,
+                read.Left, read.Right, offsets, E, N, inputs, outputs, Narrow(dx));
+        else
+            Launch(
+                tiles.Kind == TensorCores.Off ? tiles.AreLarge ? "grouped_backward_input_128" : "grouped_backward_input_64"
+                : tiles.Kind == TensorCores.Tf32 ? tiles.AreLarge ? "grouped_backward_input_tf32_128" : "grouped_backward_input_tf32_64"
+                : tiles.AreLarge ? "grouped_backward_input_bfloat16_128" : "grouped_backward_input_bfloat16_64",
+                tiles.Grid, read.Left, read.Right, offsets, E, N, inputs, outputs, dx);
         Return(read);
     }
 
-    private void OwnGroupedMatMulBackwardWeight(Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
-    {
-        // where tensor cores are for bfloat16: TF32 holds such numbers as they are
-        TensorCores kind = options.TensorCores == TensorCores.Off ? TensorCores.Off : TensorCores.Tf32;
-        OwnGroupedMatMulBackwardWeight(kind, dy.Address, x.Address, offsets, E, N, inputs, outputs, dw);
-    }
+    /// <summary>What a gradient of weights in float32 memory is made in: where tensor cores are for bfloat16, TF32 holds such numbers as
+    /// they are.</summary>
+    private TensorCores KindOfFloat32 => options.TensorCores == TensorCores.Off ? TensorCores.Off : TensorCores.Tf32;
 
-    /// <summary>dw[e] = Σ dy[n]·x[n]ᵀ of memory in float32, or in bfloat16 where the kind says so.</summary>
+    /// <summary>dw[e] = Σ dy[n]·x[n]ᵀ of memory in float32, or in bfloat16 where the kind says so; x of the rows that
+    /// <paramref name="tokens"/> name where they are given.</summary>
     internal void OwnGroupedMatMulBackwardWeight(
-        TensorCores kind, nint dy, nint x, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
+        TensorCores kind, nint dy, nint x, Ints tokens, Ints offsets, int E, int N, int inputs, int outputs, Target dw)
     {
-        PieceSizes sizes = new(E, N, inputs, outputs, areAligned: ((dy | x) % 16 | (nint)((inputs | outputs) % UnitOf(kind))) == 0);
+        PieceSizes sizes = new(E, N, inputs, outputs, areAligned: ((dy | x) % Alignment | (nint)((inputs | outputs) % UnitOf(kind))) == 0);
         Tiling tiles = new(kind, sizes.Tile, sizes.Blocks);
         long matrix = (long)inputs * outputs;
         DeviceBuffer? scratch = sizes.MostExtra == 0 ? null : Pool.Rent(sizes.MostExtra * matrix * sizeof(float));
@@ -59,7 +120,7 @@ public sealed unsafe partial class CudaBackend
             kind == TensorCores.Off ? tiles.AreLarge ? "grouped_backward_weight_128" : "grouped_backward_weight_64"
             : kind == TensorCores.Tf32 ? tiles.AreLarge ? "grouped_backward_weight_tf32_128" : "grouped_backward_weight_tf32_64"
             : tiles.AreLarge ? "grouped_backward_weight_bfloat16_128" : "grouped_backward_weight_bfloat16_64",
-            tiles.Grid, dy, x, default(Ints), offsets, E, N, inputs, outputs, sizes.Rows, parts, dw);
+            tiles.Grid, dy, x, tokens, offsets, E, N, inputs, outputs, sizes.Rows, parts, dw);
         if (scratch is null)
             return;
         const int BlocksOfMatrix = 64;
@@ -74,8 +135,8 @@ public sealed unsafe partial class CudaBackend
     private TensorCores KindOf(in ReadWeights read) =>
         read.OnTensorCores ? TensorCores.Bfloat16 : options.TensorCores == TensorCores.Tf32 ? TensorCores.Tf32 : TensorCores.Off;
 
-    /// <summary>Elements of 16 bytes.</summary>
-    private static int UnitOf(TensorCores kind) => kind == TensorCores.Bfloat16 ? 8 : 4;
+    /// <summary>Elements of <see cref="Alignment"/> bytes.</summary>
+    private static int UnitOf(TensorCores kind) => Alignment / (kind == TensorCores.Bfloat16 ? sizeof(ushort) : sizeof(float));
 
     /// <summary>
     /// The tiles of a product of rows: large ones where all rows begin at multiples of 16 bytes and there is enough to do. Either adds up
@@ -85,7 +146,7 @@ public sealed unsafe partial class CudaBackend
     private Tiling TilesOfRows(in ReadWeights read, int E, int N, int columns, int inner, bool areAligned)
     {
         TensorCores kind = KindOf(read);
-        bool fits = areAligned && inner % UnitOf(kind) == 0 && (read.Left | read.Right) % 16 == 0;
+        bool fits = areAligned && inner % UnitOf(kind) == 0 && (read.Left | read.Right) % Alignment == 0;
         long large = (long)Ceiling.Divide(N, LargeTile) * Ceiling.Divide(columns, LargeTile);
         int size = fits && large >= LeastLargeTiles ? LargeTile : SmallTile;
         long owners = Math.Min(E + 1L, N), tiles = (N + owners * (size - 1)) / size;

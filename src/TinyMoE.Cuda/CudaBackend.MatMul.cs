@@ -18,7 +18,7 @@ public sealed unsafe partial class CudaBackend
         device.MakeCurrent();
         if (batch == 1 && !transposeA && transposeB && AreThin(b, rows, mostRows: 1))
         {
-            MultiplyThin(a, b, offsets: default, E: 0, rows, inner, columns, c);
+            MultiplyThin(a, tokens: default, b, offsets: default, E: 0, rows, inner, columns, c);
             Finish(c.Values, epilogue, offsets: default, E: 0, rows, columns);
             return;
         }
@@ -44,6 +44,12 @@ public sealed unsafe partial class CudaBackend
     {
         if (batch != 1 || inner == 0 || !TakesNarrow(a, b, c, epilogue))
         {
+            if (c.Adds && c.Type == ElementType.Bfloat16 && !HasWork(epilogue))
+            {
+                AddProduct(a, transposeA, b, transposeB, batch, rows, columns, inner, c);
+                return;
+            }
+
             base.MatMul(a, transposeA, b, transposeB, batch, rows, columns, inner, c, in epilogue);
             return;
         }
@@ -54,6 +60,18 @@ public sealed unsafe partial class CudaBackend
         Product product = new(a.Address, transposeA, b.Address, transposeB, c.Values.Address, c.Adds, rows, columns, inner);
         blas.MultiplyBfloat16(product, c.Type);
         Finish(c.Values, epilogue, offsets: default, E: 0, rows, columns);
+    }
+
+    /// <summary>c += a·b in bfloat16, of a product in float32: it is made by itself, and added in one pass where widening c and rounding it
+    /// again would be two. A router's gradient is such a one.</summary>
+    private void AddProduct(
+        Values a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c)
+    {
+        DeviceBuffer scratch = Pool.Rent((long)c.Values.Length * sizeof(float), "a product to add");
+        Floats product = scratch.As<float>(c.Values.Length);
+        base.MatMul(a, transposeA, b, transposeB, batch, rows, columns, inner, product);
+        Convert(product, product.Length, c);
+        Pool.Return(scratch);
     }
 
     /// <summary>

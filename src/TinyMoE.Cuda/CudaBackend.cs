@@ -10,6 +10,9 @@ namespace TinyMoE.Cuda;
 /// </summary>
 public sealed unsafe partial class CudaBackend : WideningBackend
 {
+    /// <summary>Bytes of the largest access; the fastest kernels, ours and cuBLAS's, want all rows to begin at a multiple of it.</summary>
+    internal const int Alignment = 16;
+
     private readonly CudaDevice device;
     private readonly KernelModules kernels;
     private readonly Cublas blas;

@@ -107,6 +107,9 @@ public sealed record CudaDeviceInfo(int Index, string Name, Version ComputeCapab
     /// <summary>Whether its tensor cores compute in TF32 and bfloat16.</summary>
     public bool HasTf32AndBfloat16 => ComputeCapability.Major >= 8;
 
+    /// <summary>Whether it is native/emulator on a processor, whose times say nothing.</summary>
+    internal bool IsEmulated => Name.StartsWith("TinyMoE emulated", StringComparison.Ordinal);
+
     /// <summary>Refuses what its tensor cores do not have: cards before Ampere ignore TF32 and know no product in bfloat16.</summary>
     internal void Require(TensorCores mode)
     {

@@ -42,6 +42,16 @@ internal static class GroupedChoice
         _ => false,
     };
 
+    /// <summary>What multiplies products of even sizes; <paramref name="isUneven"/>: rows of experts are what is summed over.</summary>
+    public static GroupedProducts Of(CudaOptions options, bool isNarrow, int E, int N, int inputs, int outputs, bool isUneven)
+    {
+        if (IsOwn(options, isNarrow, E, N, inputs, outputs))
+            return GroupedProducts.Own;
+        long work = (long)N * inputs / Math.Max(E, 1) * outputs;
+        bool together = !isNarrow && AreSmall(work, options.TensorCores == TensorCores.Tf32, isUneven);
+        return options.Grouped != GroupedProducts.Auto ? options.Grouped : together ? GroupedProducts.Cublas : GroupedProducts.Loop;
+    }
+
     /// <summary>
     /// Whether products of cuBLAS go into one call. By itself each costs the host 7 to 14 µs, but large ones run faster so. Measured on an
     /// H200 with cuBLAS 13.1, 8 experts, forward and both backward products, µs in one call / in a call each (docs/cuda.md has more):
@@ -67,7 +77,7 @@ internal static class GroupedChoice
         }
 
         bool isTf32 = options.TensorCores == TensorCores.Tf32;
-        if (isTf32 && addresses % 16 != 0)
+        if (isTf32 && addresses % CudaBackend.Alignment != 0)
             return false;
         return options.Grouped == GroupedProducts.Cublas || AreSmall(work / all.Length, isTf32, isUneven: inner % 4 != 0);
     }

@@ -6,9 +6,14 @@ namespace TinyMoE.Cuda;
 /// card, and keeps the result in a cache of its own), and their kernels by name: of two targets the newest one's.</summary>
 internal sealed class KernelModules : IDisposable
 {
+    private const int MostLiterals = 1024;
+
     private readonly List<CUmodule> modules = [];
     private readonly List<LoadedModule> loaded = [];
     private readonly Dictionary<string, Kernel> kernels = new(StringComparer.Ordinal);
+
+    // A launch names its kernel by a literal, which is the same object each time: found by that, no letter of it is looked at.
+    private readonly Dictionary<object, Kernel> byLiteral = new(ReferenceEqualityComparer.Instance);
 
     public KernelModules(CudaDevice device)
     {
@@ -25,9 +30,7 @@ internal sealed class KernelModules : IDisposable
     }
 
     /// <summary>The kernel of this name.</summary>
-    public Kernel this[string name] =>
-        kernels.TryGetValue(name, out Kernel? kernel) ? kernel
-            : throw new InvalidOperationException($"No module of native/ptx that this device can run has a kernel {name}.");
+    public Kernel this[string name] => byLiteral.TryGetValue(name, out Kernel? kernel) ? kernel : Find(name);
 
     /// <summary>Whether the card has a kernel of this name: some are for newer ones only.</summary>
     public bool Has(string name) => kernels.ContainsKey(name);
@@ -53,6 +56,16 @@ internal sealed class KernelModules : IDisposable
             _ = Driver.ModuleManagement.cuModuleUnload(module);
         modules.Clear();
         kernels.Clear();
+        byLiteral.Clear();
+    }
+
+    private Kernel Find(string name)
+    {
+        if (!kernels.TryGetValue(name, out Kernel? kernel))
+            throw new InvalidOperationException($"No module of native/ptx that this device can run has a kernel {name}.");
+        if (byLiteral.Count < MostLiterals) // names put together at each launch would pile up
+            byLiteral.Add(name, kernel);
+        return kernel;
     }
 
     private void Load(Ptx ptx, CudaDevice device)

@@ -13,10 +13,14 @@ internal sealed class DoctorCommand
     private const string Examples = """
         tinymoe doctor         is there an NVIDIA card, and does it compute what the processor computes?
         tinymoe doctor --cold  and how long does its driver compile the kernels?
+        tinymoe doctor --tune  and what is the fastest for experts on it?
         """;
 
     private readonly Option<bool> cold = Options.Flag(
         "--cold", "Also measure how long the driver takes to compile all kernels anew, with nothing kept from before.");
+
+    private readonly Option<bool> tune = Options.Flag(
+        "--tune", "Also measure the ways to multiply for experts (train --grouped) at sizes from small to large, for a minute at most.");
 
     private readonly Option<bool> json = Options.Json();
 
@@ -27,6 +31,7 @@ internal sealed class DoctorCommand
             "doctor", "Show what of CUDA is there, and try every kernel in every mode beside the processor.", Examples)
         {
             doctor.cold,
+            doctor.tune,
             doctor.json,
         };
         command.SetAction(doctor.Run);
@@ -35,7 +40,7 @@ internal sealed class DoctorCommand
 
     private int Run(ParseResult parsed)
     {
-        DoctorReport report = Doctor.Examine(compilesAnew: parsed.GetValue(cold));
+        DoctorReport report = Doctor.Examine(compilesAnew: parsed.GetValue(cold), tunes: parsed.GetValue(tune));
         TextWriter output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(json))
             output.WriteLine(ToJson(report));
@@ -98,6 +103,33 @@ internal sealed class DoctorCommand
             ["largest_error"] = double.IsFinite(family.LargestError) ? family.LargestError : null,
             ["tolerance"] = family.Tolerance,
             ["wrong"] = Array(family.Wrong, name => JsonValue.Create(name)),
+        }),
+        ["tuning"] = device.Tuning is { } tuning ? ToJson(tuning) : null,
+    };
+
+    private static JsonObject ToJson(TuningReport tuning) => new()
+    {
+        ["seconds"] = tuning.Time.TotalSeconds,
+        ["notes"] = Array(tuning.Notes, note => JsonValue.Create(note)),
+        ["products"] = Array(tuning.Products, product => new JsonObject
+        {
+            ["precision"] = Word(product.Precision),
+            ["experts"] = product.Shape.Experts,
+            ["rows"] = product.Shape.Rows,
+            ["inputs"] = product.Shape.Inputs,
+            ["outputs"] = product.Shape.Outputs,
+            ["product"] = JsonNamingPolicy.SnakeCaseLower.ConvertName(product.Product.ToString()),
+            ["own_microseconds"] = product.Own?.TotalMicroseconds,
+            ["cublas_microseconds"] = product.Cublas?.TotalMicroseconds,
+            ["loop_microseconds"] = product.Loop?.TotalMicroseconds,
+            ["fastest"] = Word(product.Fastest),
+            ["auto"] = Word(product.Auto),
+        }),
+        ["limits"] = Array(tuning.Limits, limit => new JsonObject
+        {
+            ["precision"] = Word(limit.Precision),
+            ["own_is_fastest_up_to"] = limit.Fastest,
+            ["auto_takes_own_up_to"] = limit.Auto,
         }),
     };
 

@@ -40,7 +40,46 @@ internal static class DoctorText
             : device.Failed ? "FAILED: it does not compute what the processor computes"
             : "it computes what the processor computes";
         console.WriteLine($"{verdict} ({Seconds(device.Time)})");
+        if (device.Tuning is { } tuning)
+            Write(console, tuning);
     }
+
+    /// <summary>TFLOP/s of each way to multiply for experts, the fastest, and what auto takes.</summary>
+    private static void Write(IAnsiConsole console, TuningReport tuning)
+    {
+        GroupedProducts[] ways = [GroupedProducts.Own, GroupedProducts.Cublas, GroupedProducts.Loop];
+        Table table = NewTable("products of experts", "experts", "rows", "from", "to");
+        foreach (GroupedProducts way in ways)
+            table.AddColumn(new TableColumn(Word(way)).RightAligned());
+        table.AddColumn("fastest").AddColumn("auto");
+        foreach (TunedProduct product in tuning.Products)
+        {
+            TunedShape shape = product.Shape;
+            table.AddRow(
+            [
+                $"{Word(product.Precision)}, {Name(product.Product)}", Whole(shape.Experts), Whole(shape.Rows), Whole(shape.Inputs),
+                Whole(shape.Outputs), .. ways.Select(way => Teraflops(product.TeraflopsOf(way))), Word(product.Fastest),
+                Word(product.Auto),
+            ]);
+        }
+
+        console.Write(table);
+        console.WriteLine("TFLOP/s of the products alone, without the host's wait for a router that cuBLAS costs and a graph spares");
+        foreach (TunedLimit limit in tuning.Limits)
+            console.WriteLine(limit.ToString());
+        foreach (string note in tuning.Notes)
+            console.WriteLine(Words.Note(note));
+        console.WriteLine($"measured in {Seconds(tuning.Time)}");
+    }
+
+    private static string Name(ExpertProduct product) => product switch
+    {
+        ExpertProduct.Forward => "forward",
+        ExpertProduct.InputGradient => "gradient of rows",
+        _ => "gradient of weights",
+    };
+
+    private static string Teraflops(double? value) => value?.ToString("0.0", CultureInfo.InvariantCulture) ?? "";
 
     /// <summary>What the driver made of each module: its kernel with the most registers, and the one with the most local memory.</summary>
     private static void WriteCompiled(IAnsiConsole console, DeviceReport device)

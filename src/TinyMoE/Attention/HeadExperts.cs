@@ -65,7 +65,7 @@ internal sealed class HeadExperts
     public Tensor Values(Tensor x, Pass pass)
     {
         (Assignment byToken, Assignment byHead) = Choose(x, pass);
-        Tensor rows = byToken.Dispatch(x);                       // (N·H·K, C)
+        Tensor rows = byToken.DispatchToProducts(x, weight.Shape[1]); // (N·H·K, C)
         return byHead.Combine(rows.GroupedLinear(weight, byToken.Offsets, bias)); // (N·H, D)
     }
 
@@ -73,7 +73,7 @@ internal sealed class HeadExperts
     public Tensor Outputs(Tensor y, Tensor x, Pass pass)
     {
         (Assignment byToken, Assignment byHead) = Choose(x, pass);
-        Tensor rows = byHead.Dispatch(y);                        // (N·H·K, D)
+        Tensor rows = byHead.DispatchToProducts(y, weight.Shape[1]); // (N·H·K, D)
         return byToken.Combine(rows.GroupedLinear(weight, byHead.Offsets, bias)); // (N, C)
     }
 

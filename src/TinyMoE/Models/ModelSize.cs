@@ -51,13 +51,15 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     public static ModelSize Of(RunConfig config) => Of(config, source: null);
 
     /// <summary>The same, where the weights come from <paramref name="source"/>, and are kept as it keeps them.</summary>
-    internal static ModelSize Of(RunConfig config, IWeightSource? source)
+    internal static ModelSize Of(RunConfig config, IWeightSource? source) => Of(config, source, device: null);
+
+    private static ModelSize Of(RunConfig config, IWeightSource? source, Backend? device)
     {
         PartSize[] parts = [.. Decoder.Plan(config).GroupBy(p => p.Part).Select(group => SizeOf(group.Key, group, config))];
         long narrower = source is null ? 0 : Decoder.Plan(config)
             .Sum(parameter => parameter.Precision.BytesOf(parameter.Count) - ParameterStore.KeptBytes(parameter, source));
         return new ModelSize(
-            parts, FlopsPerToken(config), PeakOfTraining(config), BytesOfGeneration(config, wholeCache: true) - narrower);
+            parts, FlopsPerToken(config), PeakOfTraining(config, device), BytesOfGeneration(config, wholeCache: true) - narrower);
     }
 
     /// <summary>Works it out, and makes sure first that the device can hold what training needs.</summary>
@@ -67,7 +69,7 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
         const string Advice = "Use a smaller model, train.batch or model.context, or more train.accumulation.";
         long weights = Decoder.Plan(config).Sum(parameter => (long)parameter.Count);
         Require(device, 4 * sizeof(float) * weights, "Training this model needs", "at least ", Advice);
-        ModelSize size = Of(config);
+        ModelSize size = Of(config, source: null, device);
         Require(device, size.TrainingBytes, "Training this model needs", "", Advice);
         return size;
     }
@@ -129,10 +131,10 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     /// <summary>
     /// Most bytes that the pool has out in a training step or an evaluation; what kernels need for themselves is not in it.
     /// </summary>
-    private static long PeakOfTraining(RunConfig config)
+    private static long PeakOfTraining(RunConfig config, Backend? device)
     {
         int B = config.Train.Batch / config.Train.Accumulation, T = config.Model.Context;
-        using ProfilingBackend backend = ProfilingBackend.DryRun();
+        using ProfilingBackend backend = ProfilingBackend.DryRun(device is null ? null : device.ReadsRowsByToken);
         using Decoder model = Decoder.DryRun(backend, config, training: true);
         AdamW optimizer = new(model.Parameters, config.Train);
         using (Tape tape = backend.NewTape())

@@ -67,6 +67,15 @@ public sealed class Assignment
     /// <summary>The tokens' vectors in expert order. x (N, C), result (rows, C).</summary>
     public Tensor Dispatch(Tensor x) => x.Dispatch(Tokens, TokenOffsets, RowsByToken);
 
+    /// <summary>
+    /// The same for products of the experts with so many outputs, and for nothing else: a backend that reads such rows by token leaves them
+    /// where they are.
+    /// </summary>
+    public Tensor DispatchToProducts(Tensor x, int outputs) =>
+        x.Tape.Backend.ReadsRowsByToken(x.Type, Experts, Rows, x.Shape.Last, outputs)
+            ? x.DispatchByToken(Tokens, TokenOffsets, RowsByToken)
+            : Dispatch(x);
+
     /// <summary>The gated sum of each token's rows. x (rows, C), result (N, C).</summary>
     public Tensor Combine(Tensor x) => x.Combine(Gates, Tokens, TokenOffsets, RowsByToken);
 

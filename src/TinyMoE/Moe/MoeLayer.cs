@@ -13,14 +13,13 @@ namespace TinyMoE.Moe;
 public sealed class MoeLayer
 {
     private readonly MoeConfig config;
-    private readonly int layer;
+    private readonly int layer, hidden;
     private readonly FeedForward experts;
     private readonly SharedExperts? shared;
 
     internal MoeLayer(ParameterStore store, string name, ModelConfig model, MoeConfig moe, int layer)
     {
-        (config, this.layer) = (moe, layer);
-        int hidden = moe.HiddenOrDefault(model.Width);
+        (config, this.layer, hidden) = (moe, layer, moe.HiddenOrDefault(model.Width));
         Router = RouterFactory.Create(new RouterSite(store, name, model, moe, layer));
         experts = new FeedForward(
             store, $"{name}.experts", ModelPart.Experts, model, hidden, moe.ExpertBiases, moe.Experts,
@@ -39,7 +38,7 @@ public sealed class MoeLayer
         Dropout dropout = context.Pass.Dropout(config.ExpertDropout, RandomPurpose.ExpertDropout, layer);
         // Rounded before tokens are dispatched, which is cheaper than after.
         Tensor seen = config.ExpertPrecision == ElementType.Bfloat16 ? x.RoundToBfloat16() : x;
-        Tensor rows = assignment.Dispatch(seen);                 // (rows, C)
+        Tensor rows = assignment.DispatchToProducts(seen, hidden); // (rows, C)
         Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (rows, C)
         Tensor y = assignment.Combine(computed);                 // (N, C)
         return (shared is null ? y : y.Add(shared.Forward(x)), routing);

@@ -17,9 +17,27 @@ public static partial class Ops
         Tape tape = x.Tape;
         Tensor y = tape.New((rows, C), x.Type);
         tape.Backend.DispatchForward(x.Values, tokens, tokenOffsets, rowsByToken, rows, N, C, y.Values);
+        return RecordDispatch(nameof(Dispatch), x, y, tokenOffsets, rowsByToken);
+    }
 
-        // dx[n] = Σ over the rows r of token n of dy[r]
-        return tape.Record(nameof(Dispatch), y, () =>
+    /// <summary>
+    /// The same rows, left where they are: <see cref="GroupedLinear"/> and its kin read them by token, and no other op takes them. It
+    /// spares a backend writing and reading them, where it reads them so (<see cref="Backends.Backend.ReadsRowsByToken"/>). Shapes and
+    /// gradient as of <see cref="Dispatch"/>.
+    /// </summary>
+    internal static Tensor DispatchByToken(this Tensor x, Ints tokens, Ints tokenOffsets, Ints rowsByToken)
+    {
+        Check.Length(nameof(DispatchByToken), tokenOffsets, (x.Count / x.Shape.Last) + 1);
+        Check.Length(nameof(DispatchByToken), rowsByToken, tokens.Length);
+        return RecordDispatch(nameof(DispatchByToken), x, new UnmovedRows(x, tokens), tokenOffsets, rowsByToken);
+    }
+
+    // dx[n] = Σ over the rows r of token n of dy[r]
+    private static Tensor RecordDispatch(string op, Tensor x, Tensor y, Ints tokenOffsets, Ints rowsByToken)
+    {
+        int C = x.Shape.Last, N = x.Count / C, rows = y.Shape[0];
+        Tape tape = x.Tape;
+        return tape.Record(op, y, () =>
             tape.Backend.DispatchBackward(y.GradValues, tokenOffsets, rowsByToken, rows, N, C, x.GradTarget()));
     }
 

@@ -58,7 +58,10 @@ public static partial class Ops
             Activated = isActivated ? y.Values : default,
             Precision = RoundingOf(grouped, w, y),
         };
-        if (grouped)
+        if (grouped && x is UnmovedRows rows)
+            backend.GatheredMatMul(
+                rows.Source.Values, rows.Tokens, WeightsOf(w, narrow), offsets, E, N, rows.TokenCount, inputs, outputs, z, epilogue);
+        else if (grouped)
             backend.GroupedMatMul(x.Values, WeightsOf(w, narrow), offsets, E, N, inputs, outputs, z, epilogue);
         else
             backend.MatMul(x.Values, false, WeightsOf(w, narrow), true, 1, N, outputs, inputs, z, epilogue);
@@ -85,13 +88,18 @@ public static partial class Ops
             backend.RoundToBfloat16(dz.Float32, y.Count, dz);
         bool narrows = x.Type == ElementType.Bfloat16 && weights.Type == ElementType.Bfloat16;
         using Converted gradient = new(backend, dz, narrows ? ElementType.Bfloat16 : dz.Type); // of logits: rounded once
-        using Converted input = new(backend, x.Values, narrows ? x.Type : ElementType.Float32); // of a router: widened
+        UnmovedRows? rows = x as UnmovedRows;
+        using Converted input = new(backend, (rows?.Source ?? x).Values, narrows ? x.Type : ElementType.Float32); // of a router: widened
         dz = gradient.Values;
 
         if (grouped)
         {
             backend.GroupedMatMulBackwardInput(dz, weights, offsets, E, N, inputs, outputs, x.GradTarget());
-            backend.GroupedMatMulBackwardWeight(dz, input.Values, offsets, E, N, inputs, outputs, w.GradTarget());
+            if (rows is null)
+                backend.GroupedMatMulBackwardWeight(dz, input.Values, offsets, E, N, inputs, outputs, w.GradTarget());
+            else
+                backend.GatheredMatMulBackwardWeight(
+                    dz, input.Values, rows.Tokens, offsets, E, N, rows.TokenCount, inputs, outputs, w.GradTarget());
             if (bias is not null)
                 backend.GroupedSum(dz, offsets, E, N, outputs, bias.GradTarget());
         }

@@ -66,7 +66,7 @@ public sealed partial class Tape
     }
 
     /// <summary>Memory for an activation's gradient; it goes with the node that made the activation, or with the tape for a leaf.</summary>
-    internal Values RentGrad(Tensor tensor) => Rent(tensor.Count, tensor.Type, ref tensor.Owned.IsEmpty ? ref kept : ref tensor.Owned);
+    internal Values RentGrad(Tensor tensor) => Rent(tensor.Count, tensor.Type, ref tensor.HasNode ? ref tensor.Owned : ref kept);
 
     private Tensor Leaf(Shape shape, ReadOnlySpan<float> values, bool wantsGrad)
     {

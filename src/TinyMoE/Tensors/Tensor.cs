@@ -52,10 +52,11 @@ public class Tensor
 
     /// <summary>The values, in <see cref="Type"/>.</summary>
     /// <exception cref="InvalidOperationException">They are gone: another op took their
-    /// memory over (<see cref="Tape.NewOver"/>), or backward has passed.</exception>
+    /// memory over (<see cref="Tape.NewOver"/>), backward has passed, or there are none (<see cref="UnmovedRows"/>).</exception>
     public Values Values => (origin ?? this).IsUsedUp
         ? throw new InvalidOperationException(
-            $"The values of this tensor {Shape} are gone: an op that works in place has used them up, or backward has passed.")
+            $"The values of this tensor {Shape} are gone: an op that works in place has used them up, backward has passed, or they are "
+            + "rows of tokens that nobody moved.")
         : Values.At(valuesAddress, Count, Type);
 
     /// <summary>The values of a tensor in float32.</summary>
@@ -84,7 +85,10 @@ public class Tensor
     internal bool NeededByBackward { get; set; }
 
     /// <summary>Whether the values are gone.</summary>
-    internal bool IsUsedUp { get; private set; }
+    internal bool IsUsedUp { get; private protected set; }
+
+    /// <summary>Whether a node of the tape owns the gradient's memory: no leaf's does.</summary>
+    internal virtual bool HasNode => !Owned.IsEmpty;
 
     /// <summary>Whether another activation may have this one's memory.</summary>
     internal bool CanBeTakenOver => origin?.CanBeTakenOver ?? (isActivation && !NeededByBackward);

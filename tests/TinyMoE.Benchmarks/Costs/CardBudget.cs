@@ -24,8 +24,7 @@ internal sealed class CardBudget(Report report, Card card)
     /// <summary>All modes in a table, what a step is made of, and what takes the time in each mode.</summary>
     public void Print(string name, RunConfig config, IReadOnlyList<BudgetMode> modes)
     {
-        IReadOnlyList<CountedKernel> kernels = StepCounts.Of(config);
-        StepBudget[] budgets = [.. modes.Select(mode => StepBudget.Of(kernels, config, card, mode))];
+        StepBudget[] budgets = [.. modes.Select(mode => StepBudget.Of(config, card, mode))];
         report.Note($"## {name} on {card.Name}: {budgets[0].Tokens:N0} tokens per step");
         report.Note("");
         report.Note("| mode | ms | tokens/s | device ms | host ms | launches | cuBLAS | waits |");

@@ -135,6 +135,48 @@ public sealed class DeviceTests : IDisposable
             module => Assert.Equal(64, module.GetProperty("source_sha256").GetString()!.Length));
     }
 
+    [EmulatedFact]
+    public void Doctor_Tune_MeasuresEveryWayOfEveryProduct()
+    {
+        Emulator.Configure("");
+        int before = Emulator.Allocations;
+        CommandLine result = CommandLine.Run("doctor", "--tune", "--json");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        JsonElement device = Assert.Single(JsonDocument.Parse(result.Output).RootElement.GetProperty("devices").EnumerateArray());
+        JsonElement tuning = device.GetProperty("tuning");
+        JsonElement[] products = [.. tuning.GetProperty("products").EnumerateArray()];
+        Assert.Equal(2 * 3 * 3, products.Length); // shapes, precisions, products
+        Assert.All(products, product =>
+        {
+            Assert.Equal("own", product.GetProperty("auto").GetString()); // tiny
+            Assert.InRange(product.GetProperty("own_microseconds").GetDouble(), 0, 1e8);
+            Assert.InRange(product.GetProperty("loop_microseconds").GetDouble(), 0, 1e8);
+            bool isNarrow = product.GetProperty("precision").GetString() == "bfloat16";
+            Assert.Equal(isNarrow, product.GetProperty("cublas_microseconds").ValueKind == JsonValueKind.Null);
+        });
+        Assert.Equal(
+            ["forward", "input_gradient", "weight_gradient"],
+            products.Select(product => product.GetProperty("product").GetString()).Distinct());
+        Assert.Equal(
+            [1L << 26, 1L << 29, 1L << 30],
+            tuning.GetProperty("limits").EnumerateArray().Select(limit => limit.GetProperty("auto_takes_own_up_to").GetInt64()));
+        Assert.Contains("is emulated", Assert.Single(tuning.GetProperty("notes").EnumerateArray()).GetString(), StringComparison.Ordinal);
+        Assert.Equal(before, Emulator.Allocations);
+        Assert.Equal("", Emulator.TakeFindings());
+    }
+
+    [EmulatedFact]
+    public void Doctor_Tune_OfACardBeforeAmpere_IsOfFloat32()
+    {
+        Emulator.Configure("capability=7.5");
+        CommandLine result = CommandLine.Run("doctor", "--tune");
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        string[] parts = ["float32, gradient of weights", "float32: our own kernel is ", "auto takes it up to 2^26", "note: "];
+        foreach (string told in parts)
+            Assert.Contains(told, result.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("tf32", result.Output, StringComparison.Ordinal);
+    }
+
     [EmulatedTheory]
     [InlineData("no_device", 0, "no device to test. No CUDA device")]
     [InlineData("old_driver", 1, "FAILED: The CUDA driver is too old")]

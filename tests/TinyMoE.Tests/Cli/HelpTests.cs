@@ -32,7 +32,7 @@ public sealed class HelpTests
     [InlineData(
         "chat",
         $"--run --model --template --system --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --seed {OfDevice}")]
-    [InlineData("doctor", "--cold --json")]
+    [InlineData("doctor", "--cold --tune --json")]
     [InlineData("info", "--run --model --preset --config --set --json")]
     [InlineData("score", $"--run --model --text --file --ids --logits --json {OfDevice}")]
     [InlineData("import", "--model --out")]

@@ -30,11 +30,12 @@ public sealed class BudgetTests(ITestOutputHelper output)
     {
         Corpus corpus = TestModels.Corpus();
         RunConfig config = TrainingTests.Small(TestModels.Named(name)).For(corpus);
-        using CudaBackend cuda = TestDevice.NewBackend("", new CudaOptions { Grouped = grouped });
+        using CudaBackend cuda = TestDevice.NewBackend("count", new CudaOptions { Grouped = grouped });
         using Decoder model = new(cuda, config);
         AdamW optimizer = new(model.Parameters, config.Train);
         StepCounts.Run(cuda, model, optimizer, config, step: 1);
         (int launches, int products, int waits) = (Emulator.Launches, Emulator.Products, Emulator.Synchronizations);
+        _ = KernelBytes.Take();
         StepCounts.Run(cuda, model, optimizer, config, step: 2);
         (launches, products) = (Emulator.Launches - launches, Emulator.Products - products);
         waits = Emulator.Synchronizations - waits;
@@ -45,6 +46,14 @@ public sealed class BudgetTests(ITestOutputHelper output)
         Assert.InRange(predicted, 0.9 * launches, 1.1 * launches);
         Assert.Equal(products, predictedProducts);
         Assert.Equal(waits, budget.Waits - 1); // the trainer's, for the losses
+        if (grouped == GroupedProducts.Cublas)
+            return;
+        KernelBytes[] own = [.. KernelBytes.Take().Where(kernel => kernel.Name.StartsWith("grouped_", StringComparison.Ordinal))];
+        BudgetRow row = budget.Rows.Single(row => row.Kind == KernelModel.Experts);
+        Assert.Equal(own.Sum(kernel => kernel.Launches), row.Launches);
+        double bytes = own.Sum(kernel => kernel.LeastBytes), predictedBytes = 1e9 * row.Gigabytes;
+        output.WriteLine($"products of experts: {bytes:N0} bytes at least, {predictedBytes:N0} predicted");
+        Assert.InRange(predictedBytes, 0.9 * bytes, 1.1 * bytes);
     }
 
     [Theory]
@@ -69,9 +78,7 @@ public sealed class BudgetTests(ITestOutputHelper output)
     [InlineData("big")]
     public void Prediction_OfAllInBfloat16_IsAtMostHalfOfBfloat16Experts(string shape)
     {
-        IReadOnlyList<CountedKernel> kernels = StepCounts.Of(Shape(shape));
-        double Milliseconds(string mode) =>
-            StepBudget.Of(kernels, Shape(shape), Card.Get("h100"), BudgetMode.Get(mode)).Milliseconds;
+        double Milliseconds(string mode) => StepBudget.Of(Shape(shape), Card.Get("h100"), BudgetMode.Get(mode)).Milliseconds;
         double before = Milliseconds("bfloat16-experts"), now = Math.Min(Milliseconds("bfloat16"), Milliseconds("bfloat16-own"));
         Assert.InRange(now, 0, before / 2);
     }
@@ -80,12 +87,11 @@ public sealed class BudgetTests(ITestOutputHelper output)
     public void Modes_OnEveryCard_ArePredicted()
     {
         RunConfig config = Shape("bench");
-        IReadOnlyList<CountedKernel> kernels = StepCounts.Of(config);
         foreach (Card card in Card.All)
         {
             foreach (BudgetMode mode in BudgetMode.All)
             {
-                StepBudget budget = StepBudget.Of(kernels, config, card, mode);
+                StepBudget budget = StepBudget.Of(config, card, mode);
                 Assert.InRange(budget.Milliseconds, 0.5, 50);
                 Assert.All(budget.Rows, row => Assert.True(double.IsFinite(row.Milliseconds) && row.Milliseconds > 0, row.Kind));
             }

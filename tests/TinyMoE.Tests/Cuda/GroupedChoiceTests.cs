@@ -31,6 +31,22 @@ public sealed class GroupedChoiceTests
         Assert.False(GroupedChoice.IsOwn(options with { Grouped = GroupedProducts.Loop }, isNarrow, E: 8, N, inputs, outputs));
     }
 
+    /// <summary>Above that cuBLAS, in one call or in a call each; what is asked for is what is taken.</summary>
+    [Theory]
+    [InlineData(TensorCores.Off, false, 512, false, GroupedProducts.Own)]
+    [InlineData(TensorCores.Off, false, 1024, false, GroupedProducts.Cublas)]
+    [InlineData(TensorCores.Off, false, 1 << 14, false, GroupedProducts.Loop)]
+    [InlineData(TensorCores.Tf32, false, 1 << 13, false, GroupedProducts.Cublas)]
+    [InlineData(TensorCores.Tf32, false, 1 << 13, true, GroupedProducts.Loop)]
+    [InlineData(TensorCores.Off, true, 1 << 14, false, GroupedProducts.Loop)]
+    public void Of_Auto_DependsOnTheMeanSize(TensorCores cores, bool isNarrow, int rows, bool isUneven, GroupedProducts expected)
+    {
+        CudaOptions options = new() { TensorCores = cores };
+        Assert.Equal(expected, GroupedChoice.Of(options, isNarrow, E: 8, 8 * rows, 256, 512, isUneven));
+        foreach (GroupedProducts asked in Enum.GetValues<GroupedProducts>().Where(asked => asked != GroupedProducts.Auto))
+            Assert.Equal(asked, GroupedChoice.Of(options with { Grouped = asked }, isNarrow, E: 8, 8 * rows, 256, 512, isUneven));
+    }
+
     [Fact]
     public void IsOwn_OfNoExpertsOrRows_IsSmall()
     {
@@ -70,9 +86,8 @@ public sealed class GroupedChoiceTests
                 Moe = bench.Moe with { Hidden = hidden, Experts = 8, Active = 2 },
                 Train = bench.Train with { Batch = 4, Accumulation = 1 },
             };
-            IReadOnlyList<CountedKernel> kernels = StepCounts.Of(config);
             double Milliseconds(GroupedProducts grouped) => StepBudget.Of(
-                kernels, config, Card.Get("h100"), BudgetMode.Get(mode) with { Grouped = grouped, Graph = true }).Milliseconds;
+                config, Card.Get("h100"), BudgetMode.Get(mode) with { Grouped = grouped, Graph = true }).Milliseconds;
             double own = Milliseconds(GroupedProducts.Own);
             double cublas = Math.Min(Milliseconds(GroupedProducts.Cublas), Milliseconds(GroupedProducts.Loop));
             Assert.True(own < cublas == isOwn, $"{mode}, {T} tokens: {own:F2} ms by our own, {cublas:F2} by cuBLAS");

@@ -70,7 +70,9 @@ internal static class KernelCosts
         OwnBounds.TryGetValue(kernel, out (double Bound, string) own) ? own.Bound : MostTraffic;
 
     private const string OfRows = "each tile of 64 columns reads its rows again, each tile of 64 rows the weights of its expert";
-    private const string OfWeights = "each tile of 64 by 64 weights reads its columns of dy and of x";
+    private const string OfWeights =
+        "each tile of 64 by 64 weights reads its columns of dy and of x, of rows by token once for each expert of the token";
+    private const string OfTokens = OfRows + ", and of rows by token once for each expert of the token";
 
     /// <summary>Of the multiply-adds of a kernel, how many must be on tensor cores: all but a softmax, where its name says so.</summary>
     public static double LeastTensorShareOf(string kernel) =>
@@ -91,16 +93,16 @@ internal static class KernelCosts
             ["embedding_sort"] = (3, "each block of 256 ids looks through all ids, twice: little beside the sums over rows that follow"),
             ["grouped_add_pieces"] = (460, "where no expert has more rows than a piece, each warp reads the offsets and nothing else"),
             ["grouped_backward_input_64"] = (2.7, OfRows),
-            ["grouped_backward_weight_64"] = (2.2, OfWeights),
-            ["grouped_forward_64"] = (2.5, OfRows),
+            ["grouped_backward_weight_64"] = (2.9, OfWeights),
+            ["grouped_forward_64"] = (3.8, OfTokens),
             ["grouped_backward_input_narrow_64"] = (2.7, OfRows),
-            ["grouped_forward_narrow_64"] = (2.5, OfRows),
+            ["grouped_forward_narrow_64"] = (3.8, OfTokens),
             ["grouped_backward_input_tf32_64"] = (2.7, OfRows),
-            ["grouped_backward_weight_tf32_64"] = (2.2, OfWeights),
-            ["grouped_forward_tf32_64"] = (2.5, OfRows),
+            ["grouped_backward_weight_tf32_64"] = (2.9, OfWeights),
+            ["grouped_forward_tf32_64"] = (3.8, OfTokens),
             ["grouped_backward_input_bfloat16_64"] = (2.7, OfRows),
-            ["grouped_backward_weight_bfloat16_64"] = (2.2, OfWeights),
-            ["grouped_forward_bfloat16_64"] = (2.5, OfRows),
+            ["grouped_backward_weight_bfloat16_64"] = (2.9, OfWeights),
+            ["grouped_forward_bfloat16_64"] = (3.8, OfTokens),
             ["attention_forward_64"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_128"] = (1.9, "each visible tile of 64 queries by 64 keys reads its rows of q, k and v"),
             ["attention_forward_one"] =

@@ -39,6 +39,7 @@ internal static class OwnGroupedCases
     {
         (int N, int C, int E, int F) = (s.N, s.C, s.E, s.F);
         int[] offsets = [.. Enumerable.Range(0, E + 1).Select(e => (int)((long)N * e * e / (E * E)))];
+        int[] tokens = [.. Enumerable.Range(0, N).Select(n => n * 7919 % (N / 2))]; // each has two rows
         Target To(KernelData d, int n) => adds ? d.Added(n) : d.Out(n);
         Target ToNarrow(KernelData d, int n) => new(d.In(Numbers(n)), adds);
         ushort[] Numbers(int n) => [.. Enumerable.Range(0, n).Select(i => (ushort)(0x3E80 + (i % 128)))];
@@ -48,6 +49,15 @@ internal static class OwnGroupedCases
             b.GroupedMatMul(d.In(N * C), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, To(d, N * F));
             b.GroupedMatMul(d.In(Numbers(N * C)), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, ToNarrow(d, N * F));
         });
+        yield return new KernelCase("Grouped", "GatheredMatMul", (b, d) =>
+        {
+            b.GatheredMatMul(
+                d.In(N / 2 * C), d.In(tokens), d.In(Numbers(E * F * C)), d.In(offsets), E, N, N / 2, C, F, To(d, N * F));
+            b.GatheredMatMul(
+                d.In(Numbers(N / 2 * C)), d.In(tokens), d.In(Numbers(E * F * C)), d.In(offsets), E, N, N / 2, C, F, ToNarrow(d, N * F));
+        });
+        yield return new KernelCase("Grouped", "GatheredMatMulBackwardWeight", (b, d) => b.GatheredMatMulBackwardWeight(
+            d.In(Numbers(N * F)), d.In(Numbers(N / 2 * C)), d.In(tokens), d.In(offsets), E, N, N / 2, C, F, To(d, E * F * C)));
         yield return new KernelCase("Grouped", "GroupedMatMulBackwardInput", (b, d) =>
         {
             b.GroupedMatMulBackwardInput(d.In(N * F), d.In(Numbers(E * F * C)), d.In(offsets), E, N, C, F, To(d, N * C));

@@ -1,5 +1,4 @@
 using TinyMoE.Backends;
-using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Models;
@@ -113,7 +112,7 @@ internal static class RouterModels
     /// <summary>
     /// The gradient of the step's objective with the ids as targets, computed in so many parts; in the layout of the weights.
     /// </summary>
-    public static float[] Gradients(CpuBackend backend, Decoder model, int[] ids, int B, int parts)
+    public static float[] Gradients(Backend backend, Decoder model, int[] ids, int B, int parts)
     {
         model.Parameters.ZeroGrad();
         foreach ((int[] part, int i) in ids.Chunk(ids.Length / parts).Select((part, i) => (part, i)))

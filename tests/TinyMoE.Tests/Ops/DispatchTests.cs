@@ -36,7 +36,7 @@ public sealed class DispatchTests : OpTests<DispatchTests>, IOpCases
     }
 
     /// <summary>Rows that carry tokens drawn at random: some tokens have several rows, some have none; the last are unassigned.</summary>
-    private sealed class Plan
+    internal sealed class Plan
     {
         public Plan(int N, int rows, int unassigned)
         {

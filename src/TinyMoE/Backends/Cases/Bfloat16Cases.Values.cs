@@ -126,14 +126,16 @@ internal sealed partial class Bfloat16Cases
 
     private IEnumerable<KernelCase> Products(KernelSizes s, bool adds)
     {
-        var (N, C, _, _, _, _, _, E, _, F) = s;
-        int flat = N * C;
+        var (N, C, _, _, _, _, _, E, K, F) = s;
+        int flat = N * C, rows = N * K;
         Target To(KernelData d, int n) => adds ? d.Added(n) : d.Out(n);
 
         yield return Rounded("MatMul NT", (b, d) => b.MatMul(
             d.InNarrow(flat), false, d.In(Bfloat16sOf(C * F)), true, 1, N, F, C, d.OutNarrow(N * F, adds)));
         yield return Rounded("MatMul TN to float32", (b, d) => b.MatMul(
             d.InNarrow(N * F), true, d.InNarrow(flat), false, 1, F, C, N, To(d, F * C)));
+        yield return Rounded("MatMul NN of float32", (b, d) => b.MatMul(
+            d.In(N * F), false, d.In(F * C), false, 1, N, C, F, d.OutNarrow(flat, adds)));
         yield return Rounded("MatMul with bias and GELU", (b, d) => b.MatMul(
             d.InNarrow(flat), false, d.In(Bfloat16sOf(F * C)), true, 1, N, F, C, d.OutNarrow(N * F),
             new Epilogue { Bias = d.In(F), Activation = Unary.Gelu, Activated = d.OutNarrow(N * F).Values }), roundings: 3);
@@ -146,6 +148,12 @@ internal sealed partial class Bfloat16Cases
             d.InNarrow(N * F), d.In(Bfloat16sOf(E * F * C)), GroupedCases.Offsets(d, N, E), E, N, C, F, d.OutNarrow(flat, adds)));
         yield return Rounded("GroupedMatMulBackwardWeight", (b, d) => b.GroupedMatMulBackwardWeight(
             d.InNarrow(N * F), d.InNarrow(flat), GroupedCases.Offsets(d, N, E), E, N, C, F, To(d, E * F * C)));
+        yield return Rounded("GatheredMatMul", (b, d) => b.GatheredMatMul(
+            d.InNarrow(flat), GroupedCases.Tokens(d, rows, N), d.In(Bfloat16sOf(E * F * C)), GroupedCases.Offsets(d, rows, E), E, rows, N,
+            C, F, d.OutNarrow(rows * F, adds)));
+        yield return Rounded("GatheredMatMulBackwardWeight", (b, d) => b.GatheredMatMulBackwardWeight(
+            d.InNarrow(rows * F), d.InNarrow(flat), GroupedCases.Tokens(d, rows, N), GroupedCases.Offsets(d, rows, E), E, rows, N, C, F,
+            To(d, E * F * C)));
         yield return Rounded("GroupedSum",
             (b, d) => b.GroupedSum(d.InNarrow(flat), GroupedCases.Offsets(d, N, E), E, N, C, To(d, E * C)));
     }

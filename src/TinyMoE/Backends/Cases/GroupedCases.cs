@@ -11,8 +11,8 @@ internal sealed class GroupedCases : KernelCases
     /// <inheritdoc/>
     public override IEnumerable<KernelCase> Of(KernelSizes s, bool adds)
     {
-        var (N, C, _, _, _, _, _, E, _, F) = s;
-        int flat = N * C;
+        var (N, C, _, _, _, _, _, E, K, F) = s;
+        int flat = N * C, rows = N * K;
         Target To(KernelData d, int n) => adds ? d.Added(n) : d.Out(n);
 
         yield return Case("GroupedMatMul",
@@ -33,8 +33,26 @@ internal sealed class GroupedCases : KernelCases
             (b, d) => b.GroupedMatMulBackwardInput(d.In(N * F), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, flat)));
         yield return Case("GroupedMatMulBackwardWeight",
             (b, d) => b.GroupedMatMulBackwardWeight(d.In(N * F), d.In(flat), Offsets(d, N, E), E, N, C, F, To(d, E * F * C)), 5e-5);
+        yield return Case("GatheredMatMul", (b, d) => b.GatheredMatMul(
+            d.In(flat), Tokens(d, rows, N), d.In(E * F * C), Offsets(d, rows, E), E, rows, N, C, F, To(d, rows * F)));
+        yield return Case("GatheredMatMul with a gate", (b, d) => b.GatheredMatMul(
+            d.In(flat), Tokens(d, rows, N), d.In(E * F * C), Offsets(d, rows, E), E, rows, N, C, F, d.Out(rows * F),
+            new Epilogue { Bias = d.In(E * F), Gate = d.In(rows * F), Activated = d.Out(rows * F), Precision = ElementType.Float32 }));
+        yield return Case("GatheredMatMul of bfloat16 weights", (b, d) => b.GatheredMatMul(
+            d.In(flat), Tokens(d, rows, N), d.In(Bfloat16sOf(E * F * C)), Offsets(d, rows, E), E, rows, N, C, F, To(d, rows * F)));
+        yield return Case("GatheredMatMul of few rows and float16 weights", (b, d) => b.GatheredMatMul(
+            d.In(3 * C), Tokens(d, 9, 3), Float16sOf(d, E * F * C), Offsets(d, 9, E), E, 9, 3, C, F, To(d, 9 * F)));
+        yield return Case("GatheredMatMulBackwardWeight", (b, d) => b.GatheredMatMulBackwardWeight(
+            d.In(rows * F), d.In(flat), Tokens(d, rows, N), Offsets(d, rows, E), E, rows, N, C, F, To(d, E * F * C)), 5e-5);
         yield return Case("GroupedSum", (b, d) => b.GroupedSum(d.In(flat), Offsets(d, N, E), E, N, C, To(d, E * C)));
         yield return Case("GroupedBroadcast", (b, d) => b.GroupedBroadcast(d.In(E * C), Offsets(d, N, E), E, N, C, To(d, flat)));
+    }
+
+    /// <summary>The token of each of these rows, of <see cref="Offsets"/>: every token has some, the last rows have none.</summary>
+    internal static Ints Tokens(KernelData d, int rows, int N)
+    {
+        int kept = Math.Max(0, rows - 3);
+        return d.In([.. Enumerable.Range(0, rows).Select(r => r < kept ? (int)((long)r * 7919 % N) : -1)]);
     }
 
     /// <summary>Offsets of E experts over N rows, of uneven shares, one expert without rows, the last rows unassigned.</summary>

@@ -33,6 +33,34 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
+    protected override void GatheredMatMul(
+        Floats x, Ints tokens, Weights w, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target y,
+        in Epilogue epilogue = default)
+    {
+        DeviceBuffer scratch = Gather(x, tokens, rows, N, inputs, out Floats moved);
+        GroupedMatMul(moved, w, offsets, E, rows, inputs, outputs, y, epilogue);
+        ScratchPool.Return(scratch);
+    }
+
+    /// <inheritdoc/>
+    protected override void GatheredMatMulBackwardWeight(
+        Floats dy, Floats x, Ints tokens, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target dw)
+    {
+        DeviceBuffer scratch = Gather(x, tokens, rows, N, inputs, out Floats moved);
+        GroupedMatMulBackwardWeight(dy, moved, offsets, E, rows, inputs, outputs, dw);
+        ScratchPool.Return(scratch);
+    }
+
+    /// <summary>The rows of the tokens in the order of the experts, as products here want them. x (N, C), moved (rows, C).</summary>
+    private DeviceBuffer Gather(Floats x, Ints tokens, int rows, int N, int C, out Floats moved)
+    {
+        DeviceBuffer scratch = ScratchPool.Rent((long)rows * C * sizeof(float), "rows of tokens");
+        moved = scratch.As<float>(rows * C);
+        DispatchForward(x, tokens, tokenOffsets: default, rowsByToken: default, rows, N, C, moved);
+        return scratch;
+    }
+
+    /// <inheritdoc/>
     protected override void GroupedSum(Floats x, Ints offsets, int E, int N, int C, Target y)
     {
         if (y.IsNone)

@@ -37,6 +37,30 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
+    public override void GatheredMatMul(
+        Values x, Ints tokens, Weights w, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target y,
+        in Epilogue epilogue = default)
+    {
+        double area = Area(rows, outputs);
+        using (Time(
+            new(nameof(GatheredMatMul), rows, outputs, inputs), flops: 2.0 * area * inputs + Flops(epilogue, area),
+            values: In(x, Area(N, inputs)) + rows + Values(w, 1.0 * E * outputs * inputs) + Out(y, area) + Values(epilogue, area),
+            products: 2.0 * area * inputs))
+            device?.GatheredMatMul(x, tokens, w, offsets, E, rows, N, inputs, outputs, y, epilogue);
+    }
+
+    /// <inheritdoc/>
+    public override void GatheredMatMulBackwardWeight(
+        Values dy, Values x, Ints tokens, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target dw)
+    {
+        using (Time(
+            new(nameof(GatheredMatMulBackwardWeight), rows, outputs, inputs), flops: 2.0 * rows * inputs * outputs,
+            values: In(dy, Area(rows, outputs)) + In(x, Area(N, inputs)) + rows + Out(dw, 1.0 * E * outputs * inputs),
+            products: 2.0 * rows * inputs * outputs))
+            device?.GatheredMatMulBackwardWeight(dy, x, tokens, offsets, E, rows, N, inputs, outputs, dw);
+    }
+
+    /// <inheritdoc/>
     public override void GroupedSum(Values x, Ints offsets, int E, int N, int C, Target y)
     {
         using (Time(new(nameof(GroupedSum), N, C), flops: Area(N, C), values: In(x, Area(N, C)) + Out(y, Area(E, C))))

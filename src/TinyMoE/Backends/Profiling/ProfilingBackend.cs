@@ -9,7 +9,7 @@ namespace TinyMoE.Backends.Profiling;
 /// kernel and sizes, calls, time, floating-point operations and the bytes that the algorithm must move (each input
 /// read once, each output written once; one that is added to is read as well). Values and memory are the other's
 /// own. Where the device has a clock (<see cref="Backend.Clock"/>) the time is the device's, and nobody waits for it
-/// but <see cref="Collect"/>. Disposing it disposes the other. Without a device (<see cref="DryRun"/>) it counts the
+/// but <see cref="Collect"/>. Disposing it disposes the other. Without a device (<see cref="DryRun()"/>) it counts the
 /// same, kernels do nothing, and memory is counted, not allocated.
 /// </summary>
 public sealed partial class ProfilingBackend : Backend
@@ -19,6 +19,7 @@ public sealed partial class ProfilingBackend : Backend
     private readonly Backend? device; // null: a dry run
     private readonly IDeviceClock? clock; // null: a call is done when it returns
     private readonly Dictionary<KernelKey, Tally> tallies = [];
+    private readonly Func<ElementType, int, int, int, int, bool>? readsRowsByToken; // of a dry run; none: it does not
     private readonly List<Interval> pending = []; // calls whose device times are still to be read
 
     /// <summary>Counts what is asked of <paramref name="device"/>.</summary>
@@ -29,11 +30,17 @@ public sealed partial class ProfilingBackend : Backend
 
     private ProfilingBackend(Backend? device, MemoryPool pool) => (this.device, clock, Pool) = (device, device?.Clock, pool);
 
+    private ProfilingBackend(Func<ElementType, int, int, int, int, bool>? readsRowsByToken)
+        : this(null, new MemoryPool(new CountingAllocator())) => this.readsRowsByToken = readsRowsByToken;
+
     /// <summary>
     /// A backend without a device: a model of any size "runs" on it to have its kernels, operations, bytes and peak memory
     /// counted. Views have addresses that nobody may read; what is read back is zero, and a plan's rows are shared out evenly.
     /// </summary>
-    public static ProfilingBackend DryRun() => new(null, new MemoryPool(new CountingAllocator()));
+    public static ProfilingBackend DryRun() => new(readsRowsByToken: null);
+
+    /// <summary>The same in the place of a device whose <see cref="Backend.ReadsRowsByToken"/> is this.</summary>
+    internal static ProfilingBackend DryRun(Func<ElementType, int, int, int, int, bool>? readsRowsByToken) => new(readsRowsByToken);
 
     /// <inheritdoc/>
     public override string Name => device?.Name ?? "dry run";
@@ -43,6 +50,10 @@ public sealed partial class ProfilingBackend : Backend
 
     /// <inheritdoc/>
     public override long? MemoryBytes => device?.MemoryBytes;
+
+    /// <inheritdoc/>
+    public override bool ReadsRowsByToken(ElementType type, int E, int rows, int inputs, int outputs) =>
+        device?.ReadsRowsByToken(type, E, rows, inputs, outputs) ?? readsRowsByToken?.Invoke(type, E, rows, inputs, outputs) ?? false;
 
     /// <summary>Whether calls are counted; they are passed on in any case.</summary>
     public bool Counting { get; set; } = true;

@@ -54,6 +54,32 @@ public abstract partial class WideningBackend
         Floats dy, Floats x, Ints offsets, int E, int N, int inputs, int outputs, Target dw);
 
     /// <inheritdoc/>
+    public override void GatheredMatMul(
+        Values x, Ints tokens, Weights w, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target y,
+        in Epilogue epilogue = default)
+    {
+        using Scratch wide = new(this);
+        GatheredMatMul(wide.In(x), tokens, w, offsets, E, rows, N, inputs, outputs, wide.Out(y), wide.After(epilogue));
+    }
+
+    /// <inheritdoc cref="Backend.GatheredMatMul"/>
+    protected abstract void GatheredMatMul(
+        Floats x, Ints tokens, Weights w, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target y,
+        in Epilogue epilogue = default);
+
+    /// <inheritdoc/>
+    public override void GatheredMatMulBackwardWeight(
+        Values dy, Values x, Ints tokens, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target dw)
+    {
+        using Scratch wide = new(this);
+        GatheredMatMulBackwardWeight(wide.In(dy), wide.In(x), tokens, offsets, E, rows, N, inputs, outputs, wide.Out(dw));
+    }
+
+    /// <inheritdoc cref="Backend.GatheredMatMulBackwardWeight"/>
+    protected abstract void GatheredMatMulBackwardWeight(
+        Floats dy, Floats x, Ints tokens, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target dw);
+
+    /// <inheritdoc/>
     public override void GroupedSum(Values x, Ints offsets, int E, int N, int C, Target y)
     {
         using Scratch wide = new(this);

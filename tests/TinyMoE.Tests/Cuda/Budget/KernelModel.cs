@@ -1,11 +1,16 @@
+using TinyMoE.Cuda;
+
 namespace TinyMoE.Tests.Cuda.Budget;
 
 /// <summary>What a kernel of the contract is on a card: the row of the budget it belongs to, and how many launches it takes.</summary>
 /// <param name="Kind">The row, as in docs/cuda.md.</param>
-/// <param name="Launches">Of our kernels, by the sizes in its profile's name.</param>
+/// <param name="Launches">Of our kernels, by the sizes in its profile's name; of products of experts where they are cuBLAS's.</param>
 /// <param name="IsOfActivations">Whether what it moves shrinks with activations in 16 bits.</param>
 internal sealed record KernelModel(string Kind, Func<int[], int> Launches, bool IsOfActivations = true)
 {
+    /// <summary>Launches of a product of experts by a kernel of our own, by its sizes and the number of experts.</summary>
+    public Func<int[], int, int> OwnLaunches { get; private init; } = (_, _) => 0;
+
     /// <summary>The rows of a budget.</summary>
     public const string Experts = "products of experts", Products = "other products", Attention = "attention", Norms = "norms",
         Routing = "routing, dispatch, combine", SwiGlu = "SwiGLU", Optimizer = "AdamW, gradient's norm", Embedding = "embedding",
@@ -18,9 +23,11 @@ internal sealed record KernelModel(string Kind, Func<int[], int> Launches, bool 
     /// <summary>All kernels that are not one launch of the row <see cref="Rest"/>.</summary>
     private static readonly Dictionary<string, KernelModel> Known = new(StringComparer.Ordinal)
     {
-        ["GroupedMatMul"] = Of(Experts, 0),
-        ["GroupedMatMulBackwardInput"] = Of(Experts, 0),
-        ["GroupedMatMulBackwardWeight"] = Of(Experts, 0),
+        ["GroupedMatMul"] = OfExperts((_, _) => 1),
+        ["GroupedMatMulBackwardInput"] = OfExperts((_, _) => 1),
+        ["GroupedMatMulBackwardWeight"] = OfExperts(LaunchesOfPieces),
+        ["GatheredMatMul"] = OfExperts((_, _) => 1),
+        ["GatheredMatMulBackwardWeight"] = OfExperts(LaunchesOfPieces),
         ["GroupedSum"] = Of(Experts, 1),
         ["GroupedBroadcast"] = Of(Experts, 1),
         ["MatMul"] = Of(Products, 0),
@@ -82,6 +89,12 @@ internal sealed record KernelModel(string Kind, Func<int[], int> Launches, bool 
 
     /// <summary>How often runs of 2048 are merged two by two until one is left.</summary>
     private static int MergesOf(int candidates) => Math.Max(0, (int)Math.Ceiling(Math.Log2(candidates / 2048.0)));
+
+    private static KernelModel OfExperts(Func<int[], int, int> own) => Of(Experts, 0) with { OwnLaunches = own };
+
+    /// <summary>A gradient of weights, rows x outputs x inputs, and what adds its pieces where an expert may have several.</summary>
+    private static int LaunchesOfPieces(int[] sizes, int E) =>
+        new CudaBackend.PieceSizes(E, N: sizes[0], inputs: sizes[2], outputs: sizes[1], areAligned: true).MostExtra > 0 ? 2 : 1;
 
     private static KernelModel Of(string kind, int launches) => new(kind, _ => launches);
 

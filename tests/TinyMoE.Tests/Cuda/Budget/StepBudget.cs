@@ -39,9 +39,10 @@ internal sealed record StepBudget(
     public double TokensPerSecond => Tokens / Milliseconds * 1e3;
 
     /// <summary>The budget of a step of <paramref name="config"/> on <paramref name="card"/>, with rows shared out evenly.</summary>
-    public static StepBudget Of(RunConfig config, Card card, BudgetMode mode) => Of(StepCounts.Of(config), config, card, mode);
+    public static StepBudget Of(RunConfig config, Card card, BudgetMode mode) =>
+        Of(StepCounts.Of(config, mode), config, card, mode);
 
-    /// <summary>The same of kernels that were counted.</summary>
+    /// <summary>The same of kernels that were counted with the mode's products of experts.</summary>
     public static StepBudget Of(IReadOnlyList<CountedKernel> kernels, RunConfig config, Card card, BudgetMode mode)
     {
         bool waits = kernels.Any(kernel => kernel.IsOfExperts && !IsOwn(kernel, config, mode));
@@ -144,7 +145,7 @@ internal sealed record StepBudget(
                 double large = E * Math.Ceiling(m / 128) * Math.Ceiling(n / 128); // with few of them it takes small tiles
                 Efficiency efficiency = Efficiency.Own(arithmetic) with { Tile = large < 264 ? 64 : 128 };
                 double own = efficiency.Microseconds(card, arithmetic, E, m, n, k);
-                return (calls * own, calls, 0, 0, 0);
+                return (calls * own, calls * kernel.Model.OwnLaunches(s, (int)E), 0, 0, 0);
             }
 
             // in TF32 a grouped call multiplies in float32 where the inner size is no multiple of 4, as rows of experts seldom are

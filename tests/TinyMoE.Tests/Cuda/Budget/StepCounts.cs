@@ -22,7 +22,8 @@ internal sealed record CountedKernel(string Kernel, int[] Sizes, KernelProfile P
     public long Launches => Profile.Calls * Model.Launches(Sizes);
 
     /// <summary>Whether the kernel is products of experts.</summary>
-    public bool IsOfExperts => Kernel.StartsWith("GroupedMatMul", StringComparison.Ordinal);
+    public bool IsOfExperts =>
+        Kernel.StartsWith("GroupedMatMul", StringComparison.Ordinal) || Kernel.StartsWith("GatheredMatMul", StringComparison.Ordinal);
 
     /// <summary>Values per call that what follows a product reads and writes: none where nothing follows it.</summary>
     public double ValuesOfEpilogue
@@ -51,10 +52,14 @@ internal sealed record CountedKernel(string Kernel, int[] Sizes, KernelProfile P
 /// <summary>What a training step asks of a backend, counted in a dry run: no arithmetic, no memory.</summary>
 internal static class StepCounts
 {
-    /// <summary>The kernels of a step of <paramref name="config"/>, whose vocabulary is known.</summary>
-    public static IReadOnlyList<CountedKernel> Of(RunConfig config)
+    /// <summary>
+    /// The kernels of a step of <paramref name="config"/>, whose vocabulary is known, in this mode: products of our own read rows by token,
+    /// and nobody dispatches.
+    /// </summary>
+    public static IReadOnlyList<CountedKernel> Of(RunConfig config, BudgetMode mode)
     {
-        using ProfilingBackend backend = ProfilingBackend.DryRun();
+        using ProfilingBackend backend = ProfilingBackend.DryRun(
+            readsRowsByToken: (_, E, rows, inputs, outputs) => mode.IsOwn(E, rows, inputs, outputs));
         using Decoder model = Decoder.DryRun(backend, config, training: true);
         AdamW optimizer = new(model.Parameters, config.Train);
         backend.Counting = false;
@@ -64,16 +69,16 @@ internal static class StepCounts
         return [.. backend.Kernels.Select(CountedKernel.Of)];
     }
 
-    /// <summary>A step as the trainer does it: forward, losses, backward, clip, AdamW, on tokens that are all 0.</summary>
+    /// <summary>A step as the trainer does it: forward, losses, backward, clip, AdamW; tokens of many ids, labels that are 0.</summary>
     public static void Run(Backend backend, Decoder model, AdamW optimizer, RunConfig config, int step)
     {
         int parts = config.Train.Accumulation, B = config.Train.Batch / parts, T = config.Model.Context;
-        int[] tokens = new int[B * T];
+        int[] tokens = [.. Enumerable.Range(0, B * T).Select(i => i * 7 % config.Model.Vocabulary)], labels = new int[B * T];
         model.Parameters.ZeroGrad();
         for (int part = 0; part < parts; part++)
         {
             using Tape tape = backend.NewTape();
-            TokenBatch batch = new(tape.Ints(tokens), B, T) { Labels = config.Moe.RoutesByLabel ? tape.Ints(tokens) : default };
+            TokenBatch batch = new(tape.Ints(tokens), B, T) { Labels = config.Moe.RoutesByLabel ? tape.Ints(labels) : default };
             DecoderOutput output = model.Forward(tape, batch, new Pass(Training: true, config.Train.Seed, step, part));
             Objective objective = Objective.Of(output, tape.Ints(tokens), config.Moe.LayerLosses);
             tape.Backward(objective.Total);

@@ -40,7 +40,7 @@ public sealed partial class ProfilingBackend : Backend
     public static ProfilingBackend DryRun() => new(readsRowsByToken: null);
 
     /// <summary>The same in the place of a device that has these answers.</summary>
-    internal static ProfilingBackend DryRun(Func<ElementType, int, int, int, int, bool>? readsRowsByToken, bool joins) =>
+    internal static ProfilingBackend DryRun(Func<ElementType, int, int, int, int, bool>? readsRowsByToken, bool joins = false) =>
         new(readsRowsByToken) { Joins = joins };
 
     /// <inheritdoc/>

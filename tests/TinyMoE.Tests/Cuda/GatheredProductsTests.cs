@@ -1,7 +1,9 @@
+using TinyMoE.Backends;
 using TinyMoE.Backends.Cases;
 using TinyMoE.Configuration;
 using TinyMoE.Cuda;
 using TinyMoE.Data;
+using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.Tests.Files;
 using TinyMoE.Tests.Moe;
@@ -73,6 +75,79 @@ public sealed class GatheredProductsTests
         (float[], float[]) results = (cuda.Read(y), cuda.Read(dw));
         data.Dispose();
         return results;
+    }
+
+    /// <summary>Small tiles and large ones, sizes that fit and that do not, sums in pieces, of both memories and on tensor cores.</summary>
+    [CudaTheory]
+    [InlineData(TensorCores.Off)]
+    [InlineData(TensorCores.Tf32)]
+    [InlineData(TensorCores.Bfloat16)]
+    public void Products_OfRowsByToken_HaveTheBitsOfMovedRows(TensorCores kind)
+    {
+        AssertSameBits(kind, rows: "700 0 3 130", unassigned: 2, inputs: 36, outputs: 68);
+        AssertSameBits(kind, rows: "9 0 30", unassigned: 70, inputs: 19, outputs: 21);
+        AssertSameBits(kind, rows: "700 0 1100 248", unassigned: 0, inputs: 16, outputs: 2176);
+        AssertSameBits(kind, rows: "9 0 0 1 14 3 0 2", unassigned: 3, inputs: 768, outputs: 768);
+    }
+
+    [EmulatedTheory]
+    [InlineData(TensorCores.Off)]
+    [InlineData(TensorCores.Tf32)]
+    [InlineData(TensorCores.Bfloat16)]
+    public void Products_OfRowsByToken_UnderEachCheck_HaveNoFinding(TensorCores kind)
+    {
+        foreach (string settings in Emulator.EachCheck)
+        {
+            AssertSameBits(kind, rows: "130 0 3 70", unassigned: 2, inputs: 40, outputs: 72, settings);
+            AssertSameBits(kind, rows: "9 0 30", unassigned: 70, inputs: 19, outputs: 21, settings);
+        }
+    }
+
+    private static void AssertSameBits(
+        TensorCores kind, string rows, int unassigned, int inputs, int outputs, string settings = "")
+    {
+        int[] loads = [.. rows.Split(' ').Select(int.Parse)], offsets = [0, .. loads.Select((_, e) => loads.Take(e + 1).Sum())];
+        int E = loads.Length, kept = offsets[^1], N = kept + unassigned, T = (N / 2) + 1;
+        int[] tokens = [.. Enumerable.Range(0, N).Select(r => r < kept ? r * 7919 % T : -1)];
+        CudaBackend cuda = Backend(kind);
+        if (TestDevice.IsEmulated)
+            Emulator.Configure(settings);
+        foreach (bool adds in new[] { false, true })
+        {
+            Assert.Equal(Run(byToken: false, isNarrow: false), Run(byToken: true, isNarrow: false));
+            if (kind == TensorCores.Bfloat16)
+                Assert.Equal(Run(byToken: false, isNarrow: true), Run(byToken: true, isNarrow: true));
+
+            float[] Run(bool byToken, bool isNarrow)
+            {
+                using KernelData data = new(cuda);
+                Values x = isNarrow ? data.InNarrow(T * inputs) : data.In(T * inputs);
+                Values dy = isNarrow ? data.InNarrow(N * outputs) : data.In(N * outputs);
+                Weights w = isNarrow ? data.InNarrow(E * inputs * outputs).Bfloat16 : data.In(E * inputs * outputs);
+                Target y = isNarrow ? data.OutNarrow(N * outputs, adds) : To(N * outputs), dw = To(E * inputs * outputs);
+                Ints token = data.In(tokens), offset = data.In(offsets);
+                if (byToken)
+                {
+                    cuda.GatheredMatMul(x, token, w, offset, E, N, T, inputs, outputs, y);
+                    cuda.GatheredMatMulBackwardWeight(dy, x, token, offset, E, N, T, inputs, outputs, dw);
+                }
+                else
+                {
+                    Values moved = isNarrow ? data.InNarrow(N * inputs) : data.In(N * inputs);
+                    cuda.Fill(moved, 0f);
+                    for (int r = 0; r < kept; r++)
+                        cuda.Convert(x.Slice(tokens[r] * inputs, inputs), inputs, moved.Slice(r * inputs, inputs));
+                    cuda.GroupedMatMul(moved, w, offset, E, N, inputs, outputs, y);
+                    cuda.GroupedMatMulBackwardWeight(dy, moved, offset, E, N, inputs, outputs, dw);
+                }
+
+                float[] bits = [.. cuda.ReadWide(y.Values), .. cuda.Read(dw.View)];
+                TestDevice.RequireNoFinding();
+                return bits;
+
+                Target To(int n) => adds ? data.Added(n) : data.Out(n);
+            }
+        }
     }
 
     /// <summary>Without the rows there is less to keep, and the prediction knows.</summary>

@@ -59,7 +59,7 @@ internal sealed class DecodeCases : KernelCases
         Ints numbers = d.OutInts(DecodeState.First + Remembered), seen = d.OutInts(V);
         b.Write<int>(DecodeState.Begin(position: 11, index: 3, Remembered), numbers);
         b.Write<int>([.. Enumerable.Range(0, V).Select(token => token % 4 == 1 ? 1 : 0)], seen);
-        Ints ids = few ? d.In([.. Enumerable.Range(0, V).Where(token => token % 3 != 0 || token == V - 1)]) : default;
+        Ints ids = few && V > 1 ? d.In([.. Enumerable.Range(0, V).Where(token => token % 3 != 0 || token == V - 1)]) : default;
         for (int i = 0; i < 3; i++)
         {
             float[] logits = [.. WholeNumbers(V, 97).Select((value, token) => (value - 40 * i - token % 5) / 16f)];

@@ -49,7 +49,8 @@ internal sealed class DecodeCases : KernelCases
         yield return new("", usual, N - 1, HasSinks: false);
         yield return new(" at the beginning", usual, 0, HasSinks: true);
         yield return new(" in a window, with sinks", windowed, N / 2, HasSinks: true);
-        yield return new(" of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, Math.Max(0, N - 2), HasSinks: false);
+        yield return new(
+            " of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, Math.Max(0, N - 2), HasSinks: false);
         yield return new(" of one key head", usual with { KvHeads = 1, D = D + 1 }, Math.Max(0, N - 5), HasSinks: false);
     }
 
@@ -59,7 +60,7 @@ internal sealed class DecodeCases : KernelCases
         Ints numbers = d.OutInts(DecodeState.First + Remembered), seen = d.OutInts(V);
         b.Write<int>(DecodeState.Begin(position: 11, index: 3, Remembered), numbers);
         b.Write<int>([.. Enumerable.Range(0, V).Select(token => token % 4 == 1 ? 1 : 0)], seen);
-        Ints ids = few ? d.In([.. Enumerable.Range(0, V).Where(token => token % 3 != 0 || token == V - 1)]) : default;
+        Ints ids = few && V > 1 ? d.In([.. Enumerable.Range(0, V).Where(token => token % 3 != 0 || token == V - 1)]) : default;
         for (int i = 0; i < 3; i++)
         {
             float[] logits = [.. WholeNumbers(V, 97).Select((value, token) => (value - 40 * i - token % 5) / 16f)];

@@ -37,13 +37,14 @@ internal sealed class DecodeCases : KernelCases
         }
 
         yield return Choice(" where a logit is not finite", V, plain, few: true, broken: V - 1);
-        yield return Choice(" of the likeliest where a logit is not finite", V, plain with { Temperature = 0f }, few: false, broken: 2);
+        yield return Choice(" of the likeliest where a logit is not finite", V, plain with { Temperature = 0f }, few: false, broken: Math.Min(2, V - 1));
     }
 
     /// <summary>The variants of attention of one new token.</summary>
     public static IEnumerable<OfNewToken> NewTokens(KernelSizes s)
     {
         var (N, _, _, _, H, KvHeads, D, _, _, _) = s;
+        N = Math.Max(N, 6); // so that there are positions before the last
         NewTokenSizes usual = new(H, KvHeads, D, D / 2 * 2, Interleaved: false, Window: 0, Room: N);
         NewTokenSizes windowed = usual with { Window = N / 3, Interleaved = true, Turned = D / 4 * 2, Factor = 0.7f };
         yield return new("", usual, N - 1, HasSinks: false);

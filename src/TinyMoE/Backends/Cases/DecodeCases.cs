@@ -37,7 +37,8 @@ internal sealed class DecodeCases : KernelCases
         }
 
         yield return Choice(" where a logit is not finite", V, plain, few: true, broken: V - 1);
-        yield return Choice(" of the likeliest where a logit is not finite", V, plain with { Temperature = 0f }, few: false, broken: Math.Min(2, V - 1));
+        yield return Choice(
+            " of the likeliest where a logit is not finite", V, plain with { Temperature = 0f }, few: false, broken: Math.Min(2, V - 1));
     }
 
     /// <summary>The variants of attention of one new token.</summary>

@@ -1,6 +1,7 @@
-// The tiles of attention: 64 queries by 64 keys, made and used by a block of 128 threads. The kernels are in attention.cu.
+// The tiles of attention: 64 queries by 64 keys, made and used by a block of 128 threads. The kernels are in attention.cu and
+// attention_backward.cu.
 #pragma once
-#include "common.cuh"
+#include "attention_shape.cuh"
 
 constexpr int Tile = 64;                    // queries, and keys, of a tile
 constexpr int Slice = 32;                   // columns of D in shared memory at a time
@@ -26,13 +27,8 @@ DEVICE int column_of(int j) { return threadIdx.x % Lanes + Lanes * j; }
 // Bit `column_of(j)` of a row of 64 bits, given the row shifted by column_of(0): 32-bit tests of constants.
 DEVICE bool bit_of(uint64 shifted, int j) { return shifted & 1ull << (Lanes * j); }
 
-struct Shape
+struct TileShape : Shape
 {
-    int T, S, H, KvHeads, D, window;
-
-    // The T queries are the last of the S positions.
-    DEVICE int position(int t) const { return t + S - T; }
-
     // Which of the 64 keys from `s` on query t sees, a bit each.
     DEVICE uint64 seen(int t, int s) const
     {
@@ -41,33 +37,45 @@ struct Shape
     }
 
     DEVICE static uint64 bits_to(int last) { return last < 0 ? 0 : last >= 63 ? ~0ull : (2ull << last) - 1; }
-    DEVICE float scale() const { return 1.0f / sqrtf((float)D); }
-    DEVICE int key_head(int h) const { return h / (H / KvHeads); }
 };
 
-// Up to 64 rows of one head, `distance` floats apart.
+// The rows that a block owns: it begins with those that see the most, so that the last blocks to run are short ones.
+struct Piece
+{
+    int head, start, from; // head of all sequences, first row, first column of D
+
+    DEVICE Piece(int rows, int size, int D, bool lastFirst)
+    {
+        int parts = ceil_div(D, size), tiles = ceil_div(rows, Tile), heads = gridDim.x / (parts * tiles);
+        int tile = blockIdx.x / (parts * heads);
+        from = blockIdx.x % parts * size;
+        head = blockIdx.x / parts % heads;
+        start = (lastFirst ? tiles - 1 - tile : tile) * Tile;
+    }
+};
+
+// Up to 64 rows of one head, `distance` floats apart. A tensor has less than 2^31 elements: 32 bits tell where in it, and save registers.
 struct HeadRows
 {
-    const float* first;
-    int distance, count;
+    const float* x;
+    int start, distance, count;
 };
 
 struct TargetRows
 {
     Target y;
-    index_t start;
-    int distance, count;
+    int start, distance, count;
 };
 
-// x (B, length, heads, D), the rows of one head from row `from` on.
-DEVICE HeadRows rows_of(const float* x, int b, int length, int from, int heads, int head, int D)
+// x (B, length, row), the rows of one head from row `from` on; the heads are the first columns of a row.
+DEVICE HeadRows rows_of(const float* x, int b, int length, int from, int row, int head, int D)
 {
-    return { x + (((index_t)b * length + from) * heads + head) * D, heads * D, min(Tile, length - from) };
+    return { x, (b * length + from) * row + head * D, row, min(Tile, length - from) };
 }
 
-DEVICE TargetRows rows_of(Target y, int b, int length, int from, int heads, int head, int D)
+DEVICE TargetRows rows_of(Target y, int b, int length, int from, int row, int head, int D)
 {
-    return { y, (((index_t)b * length + from) * heads + head) * D, heads * D, min(Tile, length - from) };
+    return { y, (b * length + from) * row + head * D, row, min(Tile, length - from) };
 }
 
 // ---- Tiles -----------------------------------------------------------------------------------------------------------------------------
@@ -76,11 +84,11 @@ DEVICE TargetRows rows_of(Target y, int b, int length, int from, int heads, int 
 // thread would not pay beside the arithmetic, and would need D and the views to be multiples of them.
 DEVICE void load_slice(float (*slice)[Slice + 4], HeadRows rows, int d, int D)
 {
-    const float* from = rows.first + d + lane();
+    int from = rows.start + d + lane();
     bool inside = d + lane() < D;
 #pragma unroll 4
     for (int r = warp(); r < Tile; r += Threads / WarpSize)
-        slice[r][lane()] = inside && r < rows.count ? from[(index_t)r * rows.distance] : 0;
+        slice[r][lane()] = inside && r < rows.count ? __ldg(rows.x + from + r * rows.distance) : 0;
 }
 
 // The same columns back, from a slice.
@@ -89,7 +97,7 @@ DEVICE void store_slice(const float (*slice)[Slice + 4], TargetRows rows, int d,
     if (d + lane() < D)
 #pragma unroll 1
         for (int r = warp(); r < rows.count; r += Threads / WarpSize)
-            rows.y.write(rows.start + (index_t)r * rows.distance + d + lane(), slice[r][lane()]);
+            rows.y.write(rows.start + r * rows.distance + d + lane(), slice[r][lane()]);
 }
 
 // products[i][j] = a[row_of(i)]·b[column_of(j)], over all of D.
@@ -242,6 +250,32 @@ struct Sums
 
             __syncthreads();
             store_slice(shared.a, y, from + slice * Slice, D);
+        }
+    }
+
+    // The same, turned back: by way of slices and tile together, since pairs are half of what is turned apart. Size columns are all of D;
+    // the first row is at `position`.
+    DEVICE void write_turned(Shared& shared, float factor, int row, int step, TargetRows y, int D, const Turn& turn, int position)
+    {
+        constexpr int Row = Size + 4;
+        static_assert(sizeof(float) * Tile * Row <= sizeof(Shared::a) + sizeof(Shared::b) + sizeof(Shared::tile), "they hold it");
+        float* rows = (float*)&shared;
+        __syncthreads(); // what was in them has been read
+#pragma unroll
+        for (int slice = 0; slice < Size / Slice; slice++)
+#pragma unroll
+            for (int i = 0; i < Rows; i++)
+            {
+                scale_row(slice, i, factor);
+                *(float4*)(rows + (row + i * step) * Row + slice * Slice + 4 * (threadIdx.x % Lanes)) = values[slice][i];
+            }
+
+        __syncthreads();
+#pragma unroll 1
+        for (int r = warp(); r < y.count; r += Threads / WarpSize)
+        {
+            float* to = y.y.data + y.start + r * y.distance;
+            turn.back(rows + r * Row, position + r, 0, D, [&](int c, float x) { to[c] = x; });
         }
     }
 };

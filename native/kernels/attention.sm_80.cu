@@ -73,7 +73,7 @@ struct Forward
     {
         extern __shared__ float4 memory[];
         Memory& shared = *(Memory*)memory;
-        int T = shape.T, S = shape.S, H = shape.H, KvHeads = shape.KvHeads, D = shape.D, valueSize = shape.valueSize, window = shape.window;
+        int T = shape.T, S = shape.S, H = shape.H, D = shape.D, valueSize = shape.valueSize, window = shape.window;
         Piece piece(T, Rows, true);
         int b = piece.head / H, h = piece.head % H, keyHead = shape.key_head(h), row = WarpRows * warp();
         int end = shape.position(min(piece.start + Rows, T) - 1) + 1; // of the keys that are seen
@@ -83,15 +83,15 @@ struct Forward
         largest[0] = largest[1] = -Infinity;
         total[0] = total[1] = 0;
 
-        Of::template load<Rows, Threads>(shared.queries, HeadRows<const E>(q, b, T, piece.start, H, h, D), D);
-        Of::template load<Keys, Threads>(shared.keys, HeadRows<const E>(k, b, S, low, KvHeads, keyHead, D), D);
+        Of::template load<Rows, Threads>(shared.queries, HeadRows<const E>(q, b, T, piece.start, shape.queryRow, h, D), D);
+        Of::template load<Keys, Threads>(shared.keys, HeadRows<const E>(k, b, S, low, shape.keyRow, keyHead, D), D);
         commit_copies();
 #pragma unroll 1
         for (int s = low; s < end; s += Keys)
         {
             wait_for_copies<0>();
             __syncthreads(); // keys are here, and the last values have been read
-            Of::template load<Keys, Threads>(shared.values, HeadRows<const E>(v, b, S, s, KvHeads, keyHead, valueSize), valueSize);
+            Of::template load<Keys, Threads>(shared.values, HeadRows<const E>(v, b, S, s, shape.valueRow, keyHead, valueSize), valueSize);
             commit_copies();
             if (shape.rate > 0)
                 shared.kept[warp()].draw(stream, ((index_t)piece.head * T + piece.start + row) * S + s, S, shape.rate);
@@ -113,7 +113,7 @@ struct Forward
             __syncthreads(); // values are here, and the keys have been read
             if (s + Keys < end)
             {
-                Of::template load<Keys, Threads>(shared.keys, HeadRows<const E>(k, b, S, s + Keys, KvHeads, keyHead, D), D);
+                Of::template load<Keys, Threads>(shared.keys, HeadRows<const E>(k, b, S, s + Keys, shape.keyRow, keyHead, D), D);
                 commit_copies();
             }
 
@@ -130,7 +130,7 @@ struct Forward
                 logSumExp[(index_t)piece.head * T + t] = (largest[half] + log2f(all[half])) * Ln2;
         }
 
-        HeadRows<E> outputs(y, b, T, piece.start, H, h, valueSize);
+        HeadRows<E> outputs(y, b, T, piece.start, shape.output_row(), h, valueSize);
         write_rows(sums, 1 / all[0], 1 / all[1], PairTarget<E>{ y, 0 }, outputs, row, 0, valueSize);
     }
 };
@@ -153,11 +153,11 @@ struct BackwardQueries
 
     // q, dq (B, T, H, D), k (B, S, KvHeads, D), dy (B, T, H, valueSize), v (B, S, KvHeads, valueSize), logSumExp, delta (B, H, T)
     DEVICE static void run(const E* dy, const E* q, const E* k, const E* v, const float* logSumExp, const float* delta, const Shape& shape,
-        const Stream& stream, PairTarget<E> dq)
+        const Stream& stream, const Turn& turn, PairTarget<E> dq)
     {
         extern __shared__ float4 memory[];
         Memory& shared = *(Memory*)memory;
-        int T = shape.T, S = shape.S, H = shape.H, KvHeads = shape.KvHeads, D = shape.D, valueSize = shape.valueSize, window = shape.window;
+        int T = shape.T, S = shape.S, H = shape.H, D = shape.D, valueSize = shape.valueSize, window = shape.window;
         Piece piece(T, Rows, true);
         int b = piece.head / H, h = piece.head % H, keyHead = shape.key_head(h), row = WarpRows * warp();
         int end = shape.position(min(piece.start + Rows, T) - 1) + 1;
@@ -172,9 +172,10 @@ struct BackwardQueries
             rest[half] = t < T ? delta[at] : 0;
         }
 
-        Of::template load<Rows, Threads>(shared.slopes, HeadRows<const E>(dy, b, T, piece.start, H, h, valueSize), valueSize);
-        Of::template load<Rows, Threads>(shared.queries, HeadRows<const E>(q, b, T, piece.start, H, h, D), D);
-        Of::template load<Keys, Threads>(shared.values, HeadRows<const E>(v, b, S, low, KvHeads, keyHead, valueSize), valueSize);
+        Of::template load<Rows, Threads>(
+            shared.slopes, HeadRows<const E>(dy, b, T, piece.start, shape.output_row(), h, valueSize), valueSize);
+        Of::template load<Rows, Threads>(shared.queries, HeadRows<const E>(q, b, T, piece.start, shape.queryRow, h, D), D);
+        Of::template load<Keys, Threads>(shared.values, HeadRows<const E>(v, b, S, low, shape.valueRow, keyHead, valueSize), valueSize);
         commit_copies();
         Sum sums[Size / 8];
         clear(sums);
@@ -183,7 +184,7 @@ struct BackwardQueries
         {
             wait_for_copies<0>();
             __syncthreads(); // values are here, and the last keys have been read
-            Of::template load<Keys, Threads>(shared.keys, HeadRows<const E>(k, b, S, s, KvHeads, keyHead, D), D);
+            Of::template load<Keys, Threads>(shared.keys, HeadRows<const E>(k, b, S, s, shape.keyRow, keyHead, D), D);
             commit_copies();
             if (shape.rate > 0)
                 shared.kept[warp()].draw(stream, ((index_t)piece.head * T + piece.start + row) * S + s, S, shape.rate);
@@ -196,7 +197,7 @@ struct BackwardQueries
             __syncthreads(); // keys are here, and the values have been read
             if (s + Keys < end)
             {
-                HeadRows<const E> next(v, b, S, s + Keys, KvHeads, keyHead, valueSize);
+                HeadRows<const E> next(v, b, S, s + Keys, shape.valueRow, keyHead, valueSize);
                 Of::template load<Keys, Threads>(shared.values, next, valueSize);
                 commit_copies();
             }
@@ -213,7 +214,11 @@ struct BackwardQueries
             Of::template add<N, Size>(sums, slopes, shared.keys, D);
         }
 
-        write_rows(sums, shape.scale(), shape.scale(), dq, HeadRows<E>(dq.data, b, T, piece.start, H, h, D), row, 0, D);
+        HeadRows<E> rows(dq.data, b, T, piece.start, shape.queryRow, h, D);
+        if (turn.wanted())
+            write_turned<Size>(sums, shape.scale(), shared.queries + row * Of::Stride, turn, piece.start + row, rows, row, 0, D);
+        else
+            write_rows(sums, shape.scale(), shape.scale(), dq, rows, row, 0, D);
     }
 };
 
@@ -236,7 +241,7 @@ struct BackwardKeys
     DEVICE static void load_queries(
         Memory& shared, const E* q, const float* logSumExp, const float* delta, const Shape& shape, int b, int h, int t)
     {
-        Of::template load<Queries, Threads>(shared.queries, HeadRows<const E>(q, b, shape.T, t, shape.H, h, shape.D), shape.D);
+        Of::template load<Queries, Threads>(shared.queries, HeadRows<const E>(q, b, shape.T, t, shape.queryRow, h, shape.D), shape.D);
         index_t first = ((index_t)b * shape.H + h) * shape.T + t;
         static_assert(2 * Queries <= Threads, "a thread per number");
         int i = threadIdx.x % Queries;
@@ -250,7 +255,7 @@ struct BackwardKeys
 
     // Shapes as above; dk like k, dv like v
     DEVICE static void run(const E* dy, const E* q, const E* k, const E* v, const float* logSumExp, const float* delta, const Shape& shape,
-        const Stream& stream, PairTarget<E> dk, PairTarget<E> dv)
+        const Stream& stream, const Turn& turn, PairTarget<E> dk, PairTarget<E> dv)
     {
         extern __shared__ float4 memory[];
         Memory& shared = *(Memory*)memory;
@@ -269,9 +274,9 @@ struct BackwardKeys
 
         if (left > 0)
         {
-            Of::template load<Rows, Threads>(shared.keys, HeadRows<const E>(k, b, S, piece.start, KvHeads, keyHead, D), D);
+            Of::template load<Rows, Threads>(shared.keys, HeadRows<const E>(k, b, S, piece.start, shape.keyRow, keyHead, D), D);
             Of::template load<Rows, Threads>(
-                shared.values, HeadRows<const E>(v, b, S, piece.start, KvHeads, keyHead, valueSize), valueSize);
+                shared.values, HeadRows<const E>(v, b, S, piece.start, shape.valueRow, keyHead, valueSize), valueSize);
             load_queries(shared, q, logSumExp, delta, shape, b, h, t);
             commit_copies();
         }
@@ -281,7 +286,7 @@ struct BackwardKeys
         {
             wait_for_copies<0>();
             __syncthreads(); // queries are here, and the last slopes have been read
-            Of::template load<Queries, Threads>(shared.slopes, HeadRows<const E>(dy, b, T, t, H, h, valueSize), valueSize);
+            Of::template load<Queries, Threads>(shared.slopes, HeadRows<const E>(dy, b, T, t, shape.output_row(), h, valueSize), valueSize);
             commit_copies();
             if (shape.rate > 0)
             {
@@ -329,11 +334,14 @@ struct BackwardKeys
                 Of::template add<N, Columns>(valueSums, weights, shared.slopes + part, valueSize - part);
         }
 
-        if (dk.wanted())
-            write_rows(
-                keySums, shape.scale(), shape.scale(), dk, HeadRows<E>(dk.data, b, S, piece.start, KvHeads, keyHead, D), row, part, D);
+        HeadRows<E> rows(dk.data, b, S, piece.start, shape.keyRow, keyHead, D);
+        if (dk.wanted() && turn.wanted())
+            write_turned<Size>(keySums, shape.scale(), shared.keys + row * Of::Stride, turn, piece.start + row, rows, row, part, D);
+        else if (dk.wanted())
+            write_rows(keySums, shape.scale(), shape.scale(), dk, rows, row, part, D);
         if (dv.wanted())
-            write_rows(valueSums, 1, 1, dv, HeadRows<E>(dv.data, b, S, piece.start, KvHeads, keyHead, valueSize), row, part, valueSize);
+            write_rows(
+                valueSums, 1, 1, dv, HeadRows<E>(dv.data, b, S, piece.start, shape.valueRow, keyHead, valueSize), row, part, valueSize);
     }
 };
 
@@ -369,16 +377,16 @@ KERNEL attention_backward_delta_bf16(const bfloat16* dy, const bfloat16* y, int 
 
 #define BACKWARD_QUERIES(NAME, E, SIZE, WARPS, KEYS) \
     KERNEL __launch_bounds__(32 * WARPS) NAME(const E* dy, const E* q, const E* k, const E* v, const float* logSumExp, \
-        const float* delta, Shape shape, Stream stream, PairTarget<E> dq) \
+        const float* delta, Shape shape, Stream stream, Turn turn, PairTarget<E> dq) \
     { \
-        BackwardQueries<E, SIZE, WARPS, KEYS>::run(dy, q, k, v, logSumExp, delta, shape, stream, dq); \
+        BackwardQueries<E, SIZE, WARPS, KEYS>::run(dy, q, k, v, logSumExp, delta, shape, stream, turn, dq); \
     }
 
 #define BACKWARD_KEYS(NAME, E, SIZE, COLUMNS, WARPS, QUERIES) \
     KERNEL __launch_bounds__(32 * WARPS) NAME(const E* dy, const E* q, const E* k, const E* v, const float* logSumExp, \
-        const float* delta, Shape shape, Stream stream, PairTarget<E> dk, PairTarget<E> dv) \
+        const float* delta, Shape shape, Stream stream, Turn turn, PairTarget<E> dk, PairTarget<E> dv) \
     { \
-        BackwardKeys<E, SIZE, COLUMNS, WARPS, QUERIES>::run(dy, q, k, v, logSumExp, delta, shape, stream, dk, dv); \
+        BackwardKeys<E, SIZE, COLUMNS, WARPS, QUERIES>::run(dy, q, k, v, logSumExp, delta, shape, stream, turn, dk, dv); \
     }
 
 FORWARD(attention_forward_tf32_64, float, 64, 4, 64)

@@ -1,24 +1,12 @@
 // What the attention kernels on tensor cores are made of: tiles of rows of a head in shared memory, their products, and what lies between
 // two products: mask, dropout. The kernels are in attention.sm_80.cu.
 #pragma once
+#include "attention_shape.cuh"
 #include "tensor_cores.cuh"
 
 constexpr float Log2E = 1.44269504f, Ln2 = 0.693147181f;
 constexpr int WarpRows = 16;            // rows of a tile that a warp owns
 constexpr int Part = 64;                // columns are multiplied by so many: those of a tile beyond the head's size are zeros up to there
-
-// As the host's AttentionShape: 32 bytes, by value. D is the size of a head of queries and keys, valueSize that of values.
-struct Shape
-{
-    int T, S, H, KvHeads, D, valueSize, window;
-    float rate; // of dropout
-
-    // The T queries are the last of the S positions.
-    DEVICE int position(int t) const { return t + S - T; }
-    DEVICE float scale() const { return 1.0f / sqrtf((float)D); }
-    DEVICE int key_head(int h) const { return h / (H / KvHeads); }
-    DEVICE float kept_factor() const { return 1 / (1 - rate); }
-};
 
 // An output of the products' type, as the host's Target: stored or added to.
 template <class E>
@@ -42,15 +30,15 @@ DEVICE void write_pair(PairTarget<bfloat16> y, index_t i, float first, float sec
     at = y.adds ? to_bfloat16_pair(first_of_pair(at) + first, second_of_pair(at) + second) : to_bfloat16_pair(first, second);
 }
 
-// The rows of one head of x (B, length, heads, D) from row `from` on: `distance` elements apart.
+// The rows of one head of x (B, length, row) from row `from` on, `row` elements apart; the heads are the first columns of a row.
 template <class T>
 struct HeadRows
 {
     T* first;
     int distance, count;
 
-    DEVICE HeadRows(T* x, int b, int length, int from, int heads, int head, int D)
-        : first(x + (((index_t)b * length + from) * heads + head) * D), distance(heads * D), count(length - from)
+    DEVICE HeadRows(T* x, int b, int length, int from, int row, int head, int D)
+        : first(x + ((index_t)b * length + from) * row + head * D), distance(row), count(length - from)
     {
     }
 };
@@ -171,6 +159,34 @@ DEVICE void write_rows(const Sum (&sums)[N], float factor, float factorBelow, Pa
         for (int n = 0; n < N; n++)
             if (from + 8 * n < D)
                 write_pair(y, start + 8 * n, sums[n].of[2 * half] * times, sums[n].of[2 * half + 1] * times);
+    }
+}
+
+DEVICE void put_pair(float* at, float first, float second) { *(float2*)at = make_float2(first, second); }
+DEVICE void put_pair(bfloat16* at, float first, float second) { *(uint32*)at = to_bfloat16_pair(first, second); }
+
+// The same, turned back: by way of a tile, since pairs are in two lanes. Its rows are the warp's own, which nobody reads any more, the
+// first of them at `position`. In bfloat16 a gradient is rounded before it is turned too, as where that is a pass of its own. It is stored,
+// never added; the host sees to that. (Once per block, in float two lanes of put_pair meet in a bank.)
+template <int Size, class E, int N>
+DEVICE void write_turned(
+    const Sum (&sums)[N], float factor, E* tile, const Turn& turn, int position, HeadRows<E> rows, int row, int from, int D)
+{
+    constexpr int Stride = Tiles<E, Size>::Stride;
+    __syncwarp(); // all have read their fragments
+#pragma unroll
+    for (int half = 0; half < 2; half++)
+#pragma unroll
+        for (int n = 0; n < N; n++)
+            put_pair(
+                tile + (group_row() + 8 * half) * Stride + 8 * n + group_column(), sums[n].of[2 * half] * factor,
+                sums[n].of[2 * half + 1] * factor);
+    __syncwarp();
+#pragma unroll 1
+    for (int r = 0; r < min(WarpRows, rows.count - row); r++)
+    {
+        E* to = rows.first + (index_t)(row + r) * rows.distance;
+        turn.back(tile + r * Stride - from, position + r, from, min(from + 8 * N, D), [&](int c, float x) { to[c] = narrow<E>(x); });
     }
 }
 

@@ -29,16 +29,16 @@ template <class T> DEVICE void keep(const T* x, int H, int D, const TargetOf<T>&
         y.write(low, widen(x[low]));
 }
 
-// The inverse turns by −sin. q, yq (N, H, D), k, yk (N, KvHeads, D), N = B·T tokens, cos, sin (positions, turned/2);
-// what nobody wants is left out.
+// The inverse turns by −sin. q, yq (N, H, D), k, yk (N, KvHeads, D), N = B·T tokens, whose rows lie queryRow and keyRow elements apart:
+// they may be columns of a matrix, which one product made. cos, sin (positions, turned/2); what nobody wants is left out.
 template <class V>
-DEVICE void rope_of(const V* q, const V* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
-    int interleaved, int start, int inverse, TargetOf<V> yq, TargetOf<V> yk)
+DEVICE void rope_of(const V* q, const V* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int queryRow,
+    int keyRow, int turned, int interleaved, int start, int inverse, TargetOf<V> yq, TargetOf<V> yk)
 {
     int half = turned / 2, parts = D - half;
     for (index_t i = first_index(); i < (index_t)N * parts; i += index_step())
     {
-        index_t n = i / parts, part = i % parts, query = n * H * D, key = n * KvHeads * D;
+        index_t n = i / parts, part = i % parts, query = n * queryRow, key = n * keyRow;
         if (part >= half)
         {
             index_t element = part + half;
@@ -60,15 +60,15 @@ DEVICE void rope_of(const V* q, const V* k, const float* cos, const float* sin, 
 }
 
 KERNEL rope(
-    const float* q, const float* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
-    int interleaved, int start, int inverse, Target yq, Target yk)
+    const float* q, const float* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int queryRow,
+    int keyRow, int turned, int interleaved, int start, int inverse, Target yq, Target yk)
 {
-    rope_of(q, k, cos, sin, N, T, H, KvHeads, D, turned, interleaved, start, inverse, yq, yk);
+    rope_of(q, k, cos, sin, N, T, H, KvHeads, D, queryRow, keyRow, turned, interleaved, start, inverse, yq, yk);
 }
 
 KERNEL rope_bfloat16(
-    const bfloat16* q, const bfloat16* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int turned,
-    int interleaved, int start, int inverse, TargetOf<bfloat16> yq, TargetOf<bfloat16> yk)
+    const bfloat16* q, const bfloat16* k, const float* cos, const float* sin, int N, int T, int H, int KvHeads, int D, int queryRow,
+    int keyRow, int turned, int interleaved, int start, int inverse, TargetOf<bfloat16> yq, TargetOf<bfloat16> yk)
 {
-    rope_of(q, k, cos, sin, N, T, H, KvHeads, D, turned, interleaved, start, inverse, yq, yk);
+    rope_of(q, k, cos, sin, N, T, H, KvHeads, D, queryRow, keyRow, turned, interleaved, start, inverse, yq, yk);
 }

@@ -17,7 +17,11 @@ public sealed unsafe partial class CudaBackend
     protected override void GroupedMatMul(
         Floats x, Weights w, Ints offsets, int E, int N, int inputs, int outputs, Target y, in Epilogue epilogue = default)
     {
-        if (!IsEmpty(y, N, outputs))
+        if (IsEmpty(y, N, outputs))
+            return;
+        if (AreThin(w, N, MostThinRows))
+            MultiplyThinExperts(x, tokens: default, w, offsets, E, N, inputs, outputs, y, epilogue);
+        else
             GroupedMatMul(
                 IsOwn(isNarrow: false, E, N, inputs, outputs), ReadOf(x, N * inputs, w, (long)E * inputs * outputs), offsets, E, N, inputs,
                 outputs, y, epilogue);

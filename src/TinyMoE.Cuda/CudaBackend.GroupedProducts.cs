@@ -25,7 +25,11 @@ public sealed unsafe partial class CudaBackend
         Floats x, Ints tokens, Weights w, Ints offsets, int E, int rows, int N, int inputs, int outputs, Target y,
         in Epilogue epilogue = default)
     {
-        if (!IsEmpty(y, rows, outputs))
+        if (IsEmpty(y, rows, outputs))
+            return;
+        if (AreThin(w, rows, MostThinRows))
+            MultiplyThinExperts(x, tokens, w, offsets, E, rows, inputs, outputs, y, epilogue);
+        else
             OwnGroupedMatMul(
                 ReadOf(x, N * inputs, w, (long)E * inputs * outputs), tokens, offsets, E, rows, inputs, outputs, y, epilogue);
     }

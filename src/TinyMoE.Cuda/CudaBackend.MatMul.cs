@@ -16,6 +16,13 @@ public sealed unsafe partial class CudaBackend
         if (c.IsNone || batch == 0 || rows == 0 || columns == 0)
             return;
         device.MakeCurrent();
+        if (batch == 1 && !transposeA && transposeB && AreThin(b, rows, mostRows: 1))
+        {
+            MultiplyThin(a, tokens: default, b, offsets: default, E: 0, rows, inner, columns, c);
+            Finish(c.Values, epilogue, offsets: default, E: 0, rows, columns);
+            return;
+        }
+
         ReadWeights read = ReadOf(a, batch * rows * inner, b, (long)batch * inner * columns, mayPack: batch == 1);
         Product product = new(read.Left, transposeA, read.Right, transposeB, c.View.Address, c.Adds, rows, columns, inner);
         if (inner == 0)

@@ -13,7 +13,8 @@ public sealed unsafe partial class CudaBackend
             return;
         (int B, int T, int H, int keyHeads, int D, int turned, int start, bool interleaved) = sizes;
         Grid grid = Grid.Elements((long)B * T * (D - turned / 2), each: 1); // a pair, or an element that is not turned
-        Launch("rope", grid, q, k, cos, sin, B * T, T, H, keyHeads, D, turned, interleaved, start, inverse, yq, yk);
+        Launch("rope", grid, q, k, cos, sin, B * T, T, H, keyHeads, D, RowOf(sizes, H), RowOf(sizes, keyHeads), turned, interleaved,
+            start, inverse, yq, yk);
     }
 
     /// <inheritdoc/>
@@ -29,7 +30,10 @@ public sealed unsafe partial class CudaBackend
             return;
         (int B, int T, int H, int keyHeads, int D, int turned, int start, bool interleaved) = sizes;
         Grid grid = Grid.Elements((long)B * T * (D - turned / 2), each: 1);
-        Launch("rope_bfloat16", grid, Narrow(q), Narrow(k), cos, sin, B * T, T, H, keyHeads, D, turned, interleaved, start, inverse,
-            Narrow(yq), Narrow(yk));
+        Launch("rope_bfloat16", grid, Narrow(q), Narrow(k), cos, sin, B * T, T, H, keyHeads, D, RowOf(sizes, H),
+            RowOf(sizes, keyHeads), turned, interleaved, start, inverse, Narrow(yq), Narrow(yk));
     }
+
+    /// <summary>Elements from a token to the next.</summary>
+    private static int RowOf(in RopeSizes sizes, int heads) => sizes.Stride == 0 ? heads * sizes.D : sizes.Stride;
 }

@@ -57,4 +57,7 @@ public sealed record CudaOptions
 
     /// <summary>The steps of a training.</summary>
     public GraphUse Graph { get; init; }
+
+    /// <summary>Whether queries, keys and values are one product: tests compare it with three.</summary>
+    internal bool JoinsProjections { get; init; } = true;
 }

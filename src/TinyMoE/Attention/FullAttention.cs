@@ -22,6 +22,8 @@ internal sealed class FullAttention : HeadAttention
 
     public override bool ReadsState => HasHeadsOfAStep;
 
+    protected override Linear ValueMap => value;
+
     protected override Tensor Values(Tensor x, Pass pass) => value.Forward(x);
 
     protected override Tensor Outputs(Tensor y, Tensor x, Pass pass) => output.Forward(y.Reshape((x.Shape[0], y.Count / x.Shape[0])));

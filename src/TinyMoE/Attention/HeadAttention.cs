@@ -25,6 +25,8 @@ internal abstract class HeadAttention : IAttention
     private readonly Norm? queryNorm;
     private readonly Norm? keyNorm;
     private readonly Parameter? sinks;
+    private JoinedLinear? joined; // what makes queries, keys and values in one product, where they lie so
+    private bool isPlaced;        // whether it was looked where they lie
 
     protected HeadAttention(ParameterStore store, string name, ModelConfig model, AttentionConfig attention, int layer, RotaryTable? rotary)
     {
@@ -55,6 +57,8 @@ internal abstract class HeadAttention : IAttention
     public Tensor Forward(Tensor x, Pass pass, AttentionCache? cache = null)
     {
         int B = x.Shape[0], T = x.Shape[1], C = x.Shape[2], H = attention.Heads, D = headSize, kvHeads = attention.KvHeadsOrAll;
+        if (cache is null && Joined(x.Tape.Backend) is { } projection)
+            return ForwardJoined(projection, x, pass);
         Tensor q = Heads(query, queryNorm, x, H);                // (B, T, H, D)
         Tensor k = Heads(key, keyNorm, x, kvHeads);              // (B, T, KvHeads, D)
         Tensor tokens = x.Reshape((B * T, C));
@@ -67,10 +71,36 @@ internal abstract class HeadAttention : IAttention
             q = q.Scale(queryFactor);
         if (cache is not null)
             (k, v) = ((KvCache)cache).Append(k, v);              // (1, S, KvHeads, D)
-        Dropout dropout = pass.Dropout(model.Dropout, RandomPurpose.AttentionDropout, layer);
-        Tensor y = q.Attention(k, v, attention.Window[layer], dropout, sinks); // (B, T, H, D)
+        Tensor y = q.Attention(k, v, attention.Window[layer], DropoutOf(pass), sinks); // (B, T, H, D)
         return Outputs(y.Reshape((B * T * H, D)), tokens, pass).Reshape(x.Shape);
     }
+
+    /// <summary>The same where one product makes queries, keys and values, and only positions come between it and attention.</summary>
+    private Tensor ForwardJoined(JoinedLinear projection, Tensor x, Pass pass)
+    {
+        int B = x.Shape[0], T = x.Shape[1], C = x.Shape[2], H = attention.Heads, D = headSize, kvHeads = attention.KvHeadsOrAll;
+        Tensor all = projection.Forward(x).Reshape((B, T, H + 2 * kvHeads, D)); // of a token: queries, keys, values
+        RotaryAngles angles = rotary is null ? default
+            : new(rotary.Cos, rotary.Sin, attention.RopeSizeOrAll(model.Width), Start: 0, attention.RopeInterleaved);
+        Tensor y = all.AttentionOfJoined(H, kvHeads, angles, attention.Window[layer], DropoutOf(pass), sinks); // (B, T, H, D)
+        return Outputs(y.Reshape((B * T * H, D)), x.Reshape((B * T, C)), pass).Reshape(x.Shape);
+    }
+
+    /// <summary>What makes queries, keys and values in one product; null where the backend does not want it, there is more to do with them
+    /// than to turn them, or their weights do not lie side by side.</summary>
+    private JoinedLinear? Joined(Backend backend)
+    {
+        if (!backend.JoinsProjections || ValueMap is null || queryNorm is not null || attention.Clip != 0f || queryFactor != 1f)
+            return null;
+        if (!isPlaced)
+            (joined, isPlaced) = (JoinedLinear.Of(query, key, ValueMap), true);
+        return joined;
+    }
+
+    private Dropout DropoutOf(Pass pass) => pass.Dropout(model.Dropout, RandomPurpose.AttentionDropout, layer);
+
+    /// <summary>What makes the values of a token by one matrix; null where it is more than that.</summary>
+    protected virtual Linear? ValueMap => null;
 
     /// <summary>The values of every head. x (B·T, C), result (B·T·KvHeads, D) in any shape.</summary>
     protected abstract Tensor Values(Tensor x, Pass pass);

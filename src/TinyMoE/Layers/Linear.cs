@@ -29,6 +29,12 @@ public sealed class Linear
         this.bias = bias ? store.Add($"{name}.bias", stack ? (experts, outputs) : outputs, Initializer.Zeros, part, decays: false) : null;
     }
 
+    /// <summary>W.</summary>
+    internal Parameter Weight => weight;
+
+    /// <summary>b, or null.</summary>
+    internal Parameter? Bias => bias;
+
     /// <summary>Applies it. x (..., inputs), result (..., outputs).</summary>
     public Tensor Forward(Tensor x, Ints offsets = default) =>
         offsets.IsNone ? x.Linear(weight, bias) : x.GroupedLinear(weight, offsets, bias);

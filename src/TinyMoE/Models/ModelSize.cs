@@ -134,7 +134,8 @@ public sealed record ModelSize(IReadOnlyList<PartSize> Parts, long ForwardFlopsP
     private static long PeakOfTraining(RunConfig config, Backend? device)
     {
         int B = config.Train.Batch / config.Train.Accumulation, T = config.Model.Context;
-        using ProfilingBackend backend = ProfilingBackend.DryRun(device is null ? null : device.ReadsRowsByToken);
+        using ProfilingBackend backend = ProfilingBackend.DryRun(
+            device is null ? null : device.ReadsRowsByToken, device?.JoinsProjections ?? false);
         using Decoder model = Decoder.DryRun(backend, config, training: true);
         AdamW optimizer = new(model.Parameters, config.Train);
         using (Tape tape = backend.NewTape())

@@ -24,6 +24,27 @@ public static partial class Ops
             nameof(Rope), y, () => rotation.Turn(y.GradValues, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
     }
 
+    /// <summary>Turns queries and keys where <paramref name="parts"/> says that they are in rows of x, which it uses up. What attends to
+    /// the result turns its gradient back (<see cref="RotaryAngles"/>). x, result (B, T, heads, D).</summary>
+    private static Tensor TurnedForAttention(Tensor x, in RotaryAngles angles, in AttentionSizes parts)
+    {
+        Rotation rotation = new(x, angles.Cos, angles.Sin, angles.Start, angles.Turned, angles.Interleaved);
+        Tape tape = x.Tape;
+        (Values values, AttentionSizes sizes) = (x.Values, parts);
+        Tensor y = tape.NewOver(x);
+        if (y.Values.Address != values.Address)
+            tape.Backend.Convert(values, x.Count, y.Values);
+        rotation.Turn(y.Values, sizes);
+
+        // dx = dy, which attention turned back, and which is there where y took x's memory over
+        return tape.Record(nameof(Rope), y, () =>
+        {
+            Target dx = x.GradTarget();
+            if (!dx.IsNone && (dx.Adds || dx.Values.Address != y.GradValues.Address))
+                tape.Backend.Convert(y.GradValues, x.Count, dx);
+        });
+    }
+
     /// <summary>Turns queries and keys in one pass. q, result (B, T, H, D), k, result (B, T, KvHeads, D). Uses both up.</summary>
     public static (Tensor Q, Tensor K) Rope(
         this Tensor q, Tensor k, Floats cos, Floats sin, int start = 0, int size = 0, bool interleaved = false)
@@ -75,6 +96,14 @@ public static partial class Ops
                 $"positions {start} to {start + T - 1} are not all in a table of {cos.Length / Math.Max(1, turned / 2)}");
             (backend, this.cos, this.sin) = (x.Tape.Backend, cos, sin);
             sizes = new RopeSizes(x.Shape[0], T, x.Shape[2], KvHeads: 0, D, turned, start, interleaved);
+        }
+
+        /// <summary>Turns the queries and keys in rows of x in their place.</summary>
+        public void Turn(Values x, in AttentionSizes parts)
+        {
+            Values q = parts.QueriesOf(x), k = parts.KeysOf(x);
+            backend.Rope(
+                q, k, cos, sin, sizes with { H = parts.H, KvHeads = parts.KvHeads, Stride = parts.Stride }, inverse: false, q, k);
         }
 
         public void Turn(Values q, Values k, int KvHeads, bool inverse, Target yq, Target yk) =>

@@ -110,7 +110,7 @@ public class Tensor
     /// Where a backward kernel writes this tensor's gradient: the first call stores, later ones add. Nobody wants it: the empty target.
     /// Ask for it only to pass it to a kernel, which must write every element.
     /// </summary>
-    public Target GradTarget()
+    public virtual Target GradTarget()
     {
         if (origin is not null)
             return origin.GradTarget();

@@ -14,14 +14,15 @@ internal sealed class AttentionLayer : IDisposable
 
     private const string Name = "layers.0.attention";
 
-    private readonly CpuBackend backend = new(2);
+    private readonly CpuBackend backend;
     private readonly ParameterStore store;
     private readonly IAttention attention;
     private readonly RotaryTable? rotary;
     private readonly Shape shape;
 
-    public AttentionLayer(ModelConfig model, AttentionConfig config, int B, int layer = 0)
+    public AttentionLayer(ModelConfig model, AttentionConfig config, int B, int layer = 0, bool joins = false)
     {
+        backend = new CpuBackend(2) { Joins = joins };
         shape = (B, model.Context, model.Width);
         if (model.Positions == PositionKind.Rope)
             rotary = new RotaryTable(model, config, config.RopeSizeOrAll(model.Width));

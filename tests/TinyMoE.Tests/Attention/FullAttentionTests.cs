@@ -75,6 +75,8 @@ public sealed class FullAttentionTests
                 RopeBetaSlow = 0.5f,
                 Scale = 0.3f,
             }, 0),
+        ["weights and biases side by side"] = (
+            Model with { Width = 16 }, new AttentionConfig { Heads = 4, KvHeads = 2, HeadSize = 8, Biases = true }, 0),
         ["heads of 16, six in a width of 12"] = (Model, new AttentionConfig { Heads = 6, KvHeads = 2, HeadSize = 16 }, 0),
         ["window of its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(1, 3) }, 1),
         ["no window in its layer"] = (Model, new AttentionConfig { Heads = 2, Window = new PerLayer(3, 0) }, 1),
@@ -96,6 +98,19 @@ public sealed class FullAttentionTests
     {
         using AttentionLayer layer = NewLayer(name);
         AttentionReference reference = NewReference(name, layer);
+        layer.AssertGradients(reference.Values, reference.Forward);
+    }
+
+    /// <summary>Queries, keys and values of one product, as on a card; where the configuration does not allow that, as ever.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Joined_AgreesWithReferenceAndItsCentralDifferences(string name)
+    {
+        using AttentionLayer layer = NewLayer(name, joins: true), apart = NewLayer(name);
+        AttentionReference reference = NewReference(name, layer);
+        float[] y = layer.Forward(Pass.Inference);
+        AttentionLayer.AssertClose(reference.Forward(), y, 2e-5, "value");
+        Assert.Equal(apart.Forward(Pass.Inference), y);
         layer.AssertGradients(reference.Values, reference.Forward);
     }
 
@@ -156,7 +171,8 @@ public sealed class FullAttentionTests
         Assert.NotEqual(whole.Forward(Pass.Inference), each.Forward(Pass.Inference));
     }
 
-    private static AttentionLayer NewLayer(string name) => new(Cases[name].Model, Cases[name].Attention, B: 2, Cases[name].Layer);
+    private static AttentionLayer NewLayer(string name, bool joins = false) =>
+        new(Cases[name].Model, Cases[name].Attention, B: 2, Cases[name].Layer, joins);
 
     private static AttentionReference NewReference(string name, AttentionLayer layer)
     {

@@ -112,8 +112,12 @@ internal static class KernelCosts
             ["choose_merge"] = (1.5, "each candidate looks for its place among the others: in the cache"),
             ["choose_survey"] = (1.5, "all logits are looked at, and those that may be chosen are read by id"),
             ["choose_token"] = (5, "each warp reads what all must know: position, number, best logit; little beside the logits"),
-            ["attention_backward_queries_64"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
-            ["attention_backward_queries_128"] = (2.2, "each visible tile reads its rows of q, k, dy, v and again k"),
+            ["thin_product_bfloat16"] = (3.3, "rows of one expert read its weights each for itself; the row of a token is the only one"),
+            ["thin_product_float16"] = (3.3, "rows of one expert read its weights each for itself; the row of a token is the only one"),
+            ["attention_backward_queries_64"] =
+            (2.3, "each visible tile reads its rows of q, k, dy, v and again k, and what is turned back its angles"),
+            ["attention_backward_queries_128"] =
+            (2.3, "each visible tile reads its rows of q, k, dy, v and again k, and what is turned back its angles"),
             ["attention_backward_own_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again q"),
             ["attention_backward_own_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again q"),
             ["attention_backward_own_values_64"] = (2.6, "each visible tile reads its rows of q, k and dy"),

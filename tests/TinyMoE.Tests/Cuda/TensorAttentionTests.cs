@@ -41,6 +41,11 @@ public sealed class TensorAttentionTests
         (new AttentionSizes(1, 70, 70, 2, 1, 192) { ValueSize = 128 }, 0),      // latent attention's
         (new AttentionSizes(1, 37, 37, 1, 1, 256), 0.2f),
         (new AttentionSizes(1, 35, 50, 2, 1, 136) { ValueSize = 200 }, 0),
+        (new AttentionSizes(2, 19, 19, 4, 2, 32) { Stride = 256 }, 0),          // columns of one matrix
+        (new AttentionSizes(1, 150, 150, 2, 1, 64, Window: 40) { Stride = 264 }, 0.2f), // and others behind them
+        (new AttentionSizes(1, 40, 40, 2, 1, 128) { Stride = 512 }, 0),
+        (new AttentionSizes(1, 37, 37, 1, 1, 256) { Stride = 768 }, 0),
+        (new AttentionSizes(1, 40, 40, 2, 1, 48) { Stride = 196 }, 0),          // rows that are not aligned: float32, or copied
     ];
 
     private static CudaBackend? tf32;
@@ -68,6 +73,34 @@ public sealed class TensorAttentionTests
         {
             Assert.Equal(expected, attention.Run(Backend(settings), adds: true));
             TestDevice.RequireNoFinding();
+        }
+    }
+
+    /// <summary>Gradients that the kernels turn back as they store them, beside those that they do not.</summary>
+    [CudaTheory]
+    [InlineData(32, 32, false, false)]
+    [InlineData(64, 64, false, true)]
+    [InlineData(64, 64, true, false)]
+    [InlineData(64, 34, false, false)]
+    [InlineData(72, 34, true, true)]
+    [InlineData(128, 128, false, true)]
+    [InlineData(128, 96, false, false)]
+    [InlineData(256, 128, false, true)]
+    [InlineData(192, 64, true, false)]
+    [InlineData(192, 192, false, true)] // halves of a pair in two blocks: a pass of its own
+    public void Backward_OfWhatWasTurned_IsTurnedBack(int D, int turned, bool interleaved, bool inBfloat16)
+    {
+        AttentionSizes sizes = new(2, 75, 75, 2, 1, D) { Stride = 4 * D + 8 };
+        TensorAttention plain = new(sizes, Dropout.None, inBfloat16);
+        TensorAttention rotary = new(sizes, Dropout.None, inBfloat16) { Turned = turned, Interleaved = interleaved };
+        float[][] expected = plain.Run(Backend(""), adds: false);
+        float[][] actual = rotary.Run(Backend(TestDevice.IsEmulated ? Emulator.AllChecks : ""), adds: false);
+        TestDevice.RequireNoFinding();
+        Assert.Equal([expected[0], expected[1], expected[4]], [actual[0], actual[1], actual[4]]);
+        for (int i = 2; i < 4; i++)
+        {
+            (double ofNorm, _) = Errors(rotary.TurnedBack(expected[i], heads: i == 2 ? 2 : 1), actual[i], null);
+            Assert.InRange(ofNorm, 0, inBfloat16 ? 4e-3 : 1e-6);
         }
     }
 

@@ -54,6 +54,29 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         Attention(new AttentionSizes(2, 1, 19, 4, 2, 32), 0f, sinks: true),
         Attention(new AttentionSizes(1, 3, 21, 3, 1, 33, Window: 8), 0f, sinks: true),
         Attention(new AttentionSizes(2, 9, 9, 2, 1, 16), 0.3f, sinks: true),
+        .. new[]
+        {
+            new AttentionSizes(1, 1, 1, 1, 1, 1),
+            new AttentionSizes(2, 5, 5, 2, 1, 6),
+            new AttentionSizes(1, 9, 9, 4, 2, 7, Window: 5),
+            new AttentionSizes(1, 70, 70, 1, 1, 3), // several tiles
+            new AttentionSizes(1, 2, 2, 6, 2, 32),
+            new AttentionSizes(1, 3, 3, 2, 1, 64),
+            new AttentionSizes(1, 2, 2, 1, 1, 96),
+            new AttentionSizes(1, 2, 2, 1, 1, 256),
+        }.Select(sizes => Joined(sizes, 0f)),
+        Joined(new AttentionSizes(2, 7, 7, 4, 2, 6), 0.3f),
+        Joined(new AttentionSizes(2, 7, 7, 4, 2, 6), 0f, sinks: true),
+        Joined(new AttentionSizes(2, 5, 5, 2, 1, 6), 0f, turned: 6),
+        Joined(new AttentionSizes(2, 5, 5, 2, 1, 6), 0f, turned: 6, inPlace: true),
+        Joined(new AttentionSizes(1, 9, 9, 2, 2, 7), 0f, turned: 4, interleaved: true, inPlace: true),
+        Joined(new AttentionSizes(2, 7, 7, 4, 2, 8, Window: 5), 0.2f, turned: 8, start: 3, inPlace: true),
+        Joined(new AttentionSizes(1, 70, 70, 1, 1, 3), 0f, turned: 2, inPlace: true),
+        Joined(new AttentionSizes(1, 3, 3, 2, 1, 40), 0f, turned: 34, inPlace: true),
+        Joined(new AttentionSizes(1, 3, 3, 2, 1, 64), 0f, turned: 64, start: 1, sinks: true, inPlace: true),
+        Joined(new AttentionSizes(1, 2, 2, 1, 1, 96), 0f, turned: 96, interleaved: true),
+        Joined(new AttentionSizes(1, 2, 2, 1, 1, 136), 0f, turned: 64, start: 2, inPlace: true), // in blocks of columns
+        Joined(new AttentionSizes(1, 2, 2, 1, 1, 256), 0f, turned: 256, inPlace: true),
     ]);
 
     [Theory]
@@ -170,6 +193,34 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
             ],
             x => x[0].Attention(x[1], x[2], s.Window, dropout, sinks ? x[3] : null),
             x => Reference(s, dropout, x[0], x[1], x[2], sinks ? x[3] : null));
+    }
+
+    /// <summary>The same where one matrix has queries, keys and values of a token in its row, the former two to be turned.</summary>
+    private static OpCase Joined(
+        AttentionSizes s, float rate, bool sinks = false, int turned = 0, int start = 0, bool interleaved = false, bool inPlace = false)
+    {
+        Dropout dropout = new(rate, new RandomKey(9, RandomPurpose.AttentionDropout, Step: 2, Layer: 1, Part: 1));
+        int heads = s.H + 2 * s.KvHeads;
+        double[] Columns(double[] x, int from, int count) =>
+            [.. x.Chunk(heads * s.D).SelectMany(row => row[(from * s.D)..((from + count) * s.D)])];
+        double[] angles = RopeTests.Angles(start + s.T, turned);
+        double[] Turned(double[] x, int of) => turned == 0 ? x : RopeTests.Turned(x, angles, s.T, of, s.D, start, turned, interleaved);
+        string rope = turned == 0 ? "" : $", {turned} turned from {start}{(interleaved ? ", neighbours" : "")}";
+        return new(
+            $"Attention of joined B{s.B} T{s.T} H{s.H}/{s.KvHeads} D{s.D} window {s.Window} dropout {rate}{(sinks ? ", sinks" : "")}{rope}"
+            + (inPlace ? " in place" : ""),
+            [(s.B, s.T, heads, s.D), .. sinks ? new Operand[] { new(s.H, Low: -1, High: 3) } : []],
+            x =>
+            {
+                Tape tape = x[0].Tape;
+                RotaryAngles of = turned == 0 ? default
+                    : new(RopeTests.Table(tape, angles, Math.Cos), RopeTests.Table(tape, angles, Math.Sin), turned, start, interleaved);
+                Tensor all = inPlace ? x[0].Scale(1f) : x[0];
+                return all.AttentionOfJoined(s.H, s.KvHeads, of, s.Window, dropout, sinks ? x[1] : null);
+            },
+            x => Reference(
+                s, dropout, Turned(Columns(x[0], 0, s.H), s.H), Turned(Columns(x[0], s.H, s.KvHeads), s.KvHeads),
+                Columns(x[0], s.H + s.KvHeads, s.KvHeads), sinks ? x[1] : null));
     }
 
     private static double[] Reference(AttentionSizes s, Dropout dropout, double[] q, double[] k, double[] v, double[]? sinks)

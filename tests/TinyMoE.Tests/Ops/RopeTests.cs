@@ -82,16 +82,16 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
             });
     }
 
-    private static double[] Angles(int positions, int D)
+    internal static double[] Angles(int positions, int D)
     {
         int pairs = D / 2;
         return [.. Enumerable.Range(0, positions * pairs).Select(i => i / pairs * Math.Pow(100, -(i % pairs) / (D / 2.0)))];
     }
 
-    private static Floats Table(Tape tape, double[] angles, Func<double, double> f) =>
+    internal static Floats Table(Tape tape, double[] angles, Func<double, double> f) =>
         tape.Constant(angles.Length, Array.ConvertAll(angles, a => (float)f(a))).Data;
 
-    private static double[] Turned(double[] x, double[] angles, int T, int H, int D, int start, int size, bool interleaved)
+    internal static double[] Turned(double[] x, double[] angles, int T, int H, int D, int start, int size, bool interleaved)
     {
         int half = (size == 0 ? D : size) / 2;
         double[] y = [.. x];

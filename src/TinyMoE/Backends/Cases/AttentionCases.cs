@@ -32,6 +32,9 @@ internal sealed class AttentionCases : KernelCases
             }, 5e-5);
         }
 
+        foreach (KernelCase c in OfColumns(s, adds))
+            yield return c;
+
         AttentionSizes all = new(B, T, T, H, KvHeads, D);
         int rows = B * H * T;
         yield return Case("AttentionSinksForward", (b, d) =>
@@ -61,5 +64,48 @@ internal sealed class AttentionCases : KernelCases
         yield return Case("AttentionForward of one query",
             (b, d) => b.AttentionForward(d.In(B * H * D), d.In(N * KvHeads * D), d.In(N * KvHeads * D), in one, default, d.Out(B * H * D),
                 d.Out(B * H)));
+    }
+
+    /// <summary>Queries, keys and values that are columns of one matrix, with some columns of others behind them.</summary>
+    private IEnumerable<KernelCase> OfColumns(KernelSizes s, bool adds)
+    {
+        (int B, int H, int KvHeads, int D) = (s.B, s.H, s.KvHeads, s.D);
+        int T = s.N / B, stride = (H + 2 * KvHeads) * D + 3, rows = B * H * T, queries = H * D, keys = KvHeads * D;
+        AttentionSizes sizes = new(B, T, T, H, KvHeads, D) { Stride = stride };
+        Floats From(Floats all, int column, int width) => all.Slice(column, all.Length - stride + width);
+
+        yield return Case("AttentionForward of columns of a matrix", (b, d) =>
+        {
+            Floats x = d.In(B * T * stride);
+            b.AttentionForward(
+                From(x, 0, queries), From(x, queries, keys), From(x, queries + keys, keys), in sizes, default, d.Out(rows * D),
+                d.Out(rows));
+        });
+        yield return Case("AttentionBackward of columns of a matrix", (b, d) =>
+        {
+            (Floats x, Floats y, Floats logSumExp) = (d.In(B * T * stride), d.Rent<float>(rows * D), d.Rent<float>(rows));
+            (Floats q, Floats k, Floats v) = (From(x, 0, queries), From(x, queries, keys), From(x, queries + keys, keys));
+            b.AttentionForward(q, k, v, in sizes, default, y, logSumExp);
+            Floats dx = d.Added(B * T * stride).View; // columns behind the values stay
+            Target Of(int column, int width) => new(From(dx, column, width), adds);
+            b.AttentionBackward(
+                d.In(rows * D), q, k, v, y, logSumExp, in sizes, default, Of(0, queries), Of(queries, keys), Of(queries + keys, keys));
+        }, 5e-5);
+
+        foreach (bool interleaved in new[] { false, true })
+        {
+            int turned = D / 4 * 2;
+            yield return Case($"AttentionBackward of {(interleaved ? "neighbours" : "pairs")} that were turned", (b, d) =>
+            {
+                (Floats x, Floats y, Floats logSumExp) = (d.In(B * T * stride), d.Rent<float>(rows * D), d.Rent<float>(rows));
+                (Floats q, Floats k, Floats v) = (From(x, 0, queries), From(x, queries, keys), From(x, queries + keys, keys));
+                RotaryAngles angles = new(d.In((T + 2) * turned / 2), d.In((T + 2) * turned / 2), turned, Start: 2, interleaved);
+                b.AttentionForward(q, k, v, in sizes, default, y, logSumExp);
+                Floats dx = d.Added(B * T * stride).View;
+                b.AttentionBackward(
+                    d.In(rows * D), q, k, v, y, logSumExp, in sizes, default, From(dx, 0, queries), From(dx, queries, keys),
+                    From(dx, queries + keys, keys), in angles);
+            }, 5e-5);
+        }
     }
 }

@@ -37,22 +37,20 @@ internal sealed class DecodeCases : KernelCases
         }
 
         yield return Choice(" where a logit is not finite", V, plain, few: true, broken: V - 1);
-        yield return Choice(
-            " of the likeliest where a logit is not finite", V, plain with { Temperature = 0f }, few: false, broken: Math.Min(2, V - 1));
+        yield return Choice(" of the likeliest where a logit is not finite", V, plain with { Temperature = 0f }, few: false, broken: V / 2);
     }
 
     /// <summary>The variants of attention of one new token.</summary>
     public static IEnumerable<OfNewToken> NewTokens(KernelSizes s)
     {
         var (N, _, _, _, H, KvHeads, D, _, _, _) = s;
-        N = Math.Max(N, 6); // so that there are positions before the last
         NewTokenSizes usual = new(H, KvHeads, D, D / 2 * 2, Interleaved: false, Window: 0, Room: N);
         NewTokenSizes windowed = usual with { Window = N / 3, Interleaved = true, Turned = D / 4 * 2, Factor = 0.7f };
         yield return new("", usual, N - 1, HasSinks: false);
         yield return new(" at the beginning", usual, 0, HasSinks: true);
         yield return new(" in a window, with sinks", windowed, N / 2, HasSinks: true);
-        yield return new(" of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, N - 2, HasSinks: false);
-        yield return new(" of one key head", usual with { KvHeads = 1, D = D + 1 }, N - 5, HasSinks: false);
+        yield return new(" of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, Math.Max(0, N - 2), HasSinks: false);
+        yield return new(" of one key head", usual with { KvHeads = 1, D = D + 1 }, Math.Max(0, N - 5), HasSinks: false);
     }
 
     /// <summary>Several choices in a row, by logits many of which are alike.</summary>
@@ -61,7 +59,7 @@ internal sealed class DecodeCases : KernelCases
         Ints numbers = d.OutInts(DecodeState.First + Remembered), seen = d.OutInts(V);
         b.Write<int>(DecodeState.Begin(position: 11, index: 3, Remembered), numbers);
         b.Write<int>([.. Enumerable.Range(0, V).Select(token => token % 4 == 1 ? 1 : 0)], seen);
-        Ints ids = few ? d.In([.. Enumerable.Range(0, V).Where(token => token % 3 != 0)]) : default;
+        Ints ids = few ? d.In([.. Enumerable.Range(0, V).Where(token => token % 3 != 0 || token == V - 1)]) : default;
         for (int i = 0; i < 3; i++)
         {
             float[] logits = [.. WholeNumbers(V, 97).Select((value, token) => (value - 40 * i - token % 5) / 16f)];

@@ -24,6 +24,11 @@ internal sealed class GroupedCases : KernelCases
             (b, d) => b.GroupedMatMul(d.In(flat), d.In(Bfloat16sOf(E * F * C)), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
         yield return Case("GroupedMatMul of float16 weights",
             (b, d) => b.GroupedMatMul(d.In(flat), Float16sOf(d, E * F * C), Offsets(d, N, E), E, N, C, F, To(d, N * F)));
+        yield return Case("GroupedMatMul of few rows and bfloat16 weights", (b, d) => b.GroupedMatMul(
+            d.In(9 * C), d.In(Bfloat16sOf(E * F * C)), Offsets(d, 9, E), E, 9, C, F, d.Out(9 * F),
+            new Epilogue { Bias = d.In(E * F), Gate = d.In(9 * F), Activated = d.Out(9 * F) }));
+        yield return Case("GroupedMatMul of few rows and float16 weights", (b, d) => b.GroupedMatMul(
+            d.In(9 * C), Float16sOf(d, E * F * C), Offsets(d, 9, E), E, 9, C, F, To(d, 9 * F)));
         yield return Case("GroupedMatMulBackwardInput",
             (b, d) => b.GroupedMatMulBackwardInput(d.In(N * F), d.In(E * F * C), Offsets(d, N, E), E, N, C, F, To(d, flat)));
         yield return Case("GroupedMatMulBackwardWeight",
@@ -35,6 +40,8 @@ internal sealed class GroupedCases : KernelCases
             new Epilogue { Bias = d.In(E * F), Gate = d.In(rows * F), Activated = d.Out(rows * F), Precision = ElementType.Float32 }));
         yield return Case("GatheredMatMul of bfloat16 weights", (b, d) => b.GatheredMatMul(
             d.In(flat), Tokens(d, rows, N), d.In(Bfloat16sOf(E * F * C)), Offsets(d, rows, E), E, rows, N, C, F, To(d, rows * F)));
+        yield return Case("GatheredMatMul of few rows and float16 weights", (b, d) => b.GatheredMatMul(
+            d.In(3 * C), Tokens(d, 9, 3), Float16sOf(d, E * F * C), Offsets(d, 9, E), E, 9, 3, C, F, To(d, 9 * F)));
         yield return Case("GatheredMatMulBackwardWeight", (b, d) => b.GatheredMatMulBackwardWeight(
             d.In(rows * F), d.In(flat), Tokens(d, rows, N), Offsets(d, rows, E), E, rows, N, C, F, To(d, E * F * C)), 5e-5);
         yield return Case("GroupedSum", (b, d) => b.GroupedSum(d.In(flat), Offsets(d, N, E), E, N, C, To(d, E * C)));

@@ -30,5 +30,19 @@ internal sealed class RopeCases : KernelCases
                 d.In(q), d.In(k), d.In((T + 2) * turned / 2), d.In((T + 2) * turned / 2),
                 new RopeSizes(B, T, H, KvHeads, size, turned, Start: 2, interleaved), inverse: interleaved, To(d, q), To(d, k)));
         }
+
+        foreach (bool interleaved in new[] { true, false })
+        {
+            int turned = D / 4 * 2, stride = (H + 2 * KvHeads) * D + 1, all = N * stride;
+            RopeSizes sizes = new(B, T, H, KvHeads, D, turned, Start: 2, interleaved) { Stride = stride };
+            yield return Case($"Rope of {(interleaved ? "neighbours" : "pairs")} in columns of a matrix", (b, d) =>
+            {
+                Floats x = adds ? d.In(all) : d.Added(all).View, y = adds ? d.Added(all).View : x; // in place where it is stored
+                Floats Keys(Floats of) => of.Slice(H * D, all - stride + KvHeads * D);
+                b.Rope(
+                    x, Keys(x), d.In((T + 2) * turned / 2), d.In((T + 2) * turned / 2), sizes, inverse: interleaved, new Target(y, adds),
+                    new Target(Keys(y), adds));
+            });
+        }
     }
 }

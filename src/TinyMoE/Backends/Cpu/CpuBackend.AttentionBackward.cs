@@ -12,10 +12,11 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     protected override void AttentionBackward(
         Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
-        Target dk, Target dv)
+        Target dk, Target dv, in RotaryAngles angles)
     {
         Simd.Run(
             new BackwardWork(this, dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv), Simd.BitsOf(sizes.D, FewHeadValues));
+        TurnBack(dq, dk, sizes, angles);
     }
 
     private void AttentionBackward<TSimd, TVector>(

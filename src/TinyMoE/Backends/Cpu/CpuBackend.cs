@@ -45,6 +45,13 @@ public sealed unsafe partial class CpuBackend : WideningBackend
     /// <inheritdoc/>
     public override bool ReadsHostMemory => true;
 
+    /// <inheritdoc/>
+    public override bool JoinsProjections => Joins;
+
+    /// <summary>What <see cref="JoinsProjections"/> says: the kernels here copy what they read of wider rows, so that only tests, which
+    /// compare, want it.</summary>
+    internal bool Joins { get; init; }
+
     /// <summary>What <see cref="MemoryBytes"/> says; tests make it small.</summary>
     internal long LargestMemory { get; init; } = MachineMemory.Bytes;
 

@@ -18,7 +18,7 @@ public sealed partial class ProfilingBackend
     /// <inheritdoc/>
     public override void AttentionBackward(
         Values dy, Values q, Values k, Values v, Values y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
-        Target dk, Target dv)
+        Target dk, Target dv, in RotaryAngles angles = default)
     {
         double products = Pairs(sizes) * (6.0 * sizes.D + 4.0 * sizes.ValueSize); // scores, dq, dk; slopes, dv
         using (Time(
@@ -27,7 +27,7 @@ public sealed partial class ProfilingBackend
                 + Out(dq, Queries(sizes))
                 + Out(dk, Keys(sizes)) + Out(dv, Values(sizes)),
             products: products))
-            device?.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv);
+            device?.AttentionBackward(dy, q, k, v, y, logSumExp, in sizes, in dropout, dq, dk, dv, in angles);
     }
 
     /// <inheritdoc/>

@@ -39,8 +39,10 @@ public sealed partial class ProfilingBackend : Backend
     /// </summary>
     public static ProfilingBackend DryRun() => new(readsRowsByToken: null);
 
-    /// <summary>The same in the place of a device whose <see cref="Backend.ReadsRowsByToken"/> is this.</summary>
-    internal static ProfilingBackend DryRun(Func<ElementType, int, int, int, int, bool>? readsRowsByToken) => new(readsRowsByToken);
+    /// <summary>The same in the place of a device whose <see cref="Backend.ReadsRowsByToken"/> and <see cref="JoinsProjections"/> are these.
+    /// </summary>
+    internal static ProfilingBackend DryRun(Func<ElementType, int, int, int, int, bool>? readsRowsByToken, bool joins) =>
+        new(readsRowsByToken) { Joins = joins };
 
     /// <inheritdoc/>
     public override string Name => device?.Name ?? "dry run";
@@ -50,6 +52,12 @@ public sealed partial class ProfilingBackend : Backend
 
     /// <inheritdoc/>
     public override long? MemoryBytes => device?.MemoryBytes;
+
+    /// <inheritdoc/>
+    public override bool JoinsProjections => device?.JoinsProjections ?? Joins;
+
+    /// <summary>What <see cref="JoinsProjections"/> says in a dry run: as the device that it stands for.</summary>
+    internal bool Joins { get; init; }
 
     /// <inheritdoc/>
     public override bool ReadsRowsByToken(ElementType type, int E, int rows, int inputs, int outputs) =>

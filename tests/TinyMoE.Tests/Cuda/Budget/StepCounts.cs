@@ -54,12 +54,12 @@ internal static class StepCounts
 {
     /// <summary>
     /// The kernels of a step of <paramref name="config"/>, whose vocabulary is known, in this mode: products of our own read rows by token,
-    /// and nobody dispatches.
+    /// and nobody dispatches. <paramref name="joins"/> says whether queries, keys and values are one product.
     /// </summary>
-    public static IReadOnlyList<CountedKernel> Of(RunConfig config, BudgetMode mode)
+    public static IReadOnlyList<CountedKernel> Of(RunConfig config, BudgetMode mode, bool joins = true)
     {
         using ProfilingBackend backend = ProfilingBackend.DryRun(
-            readsRowsByToken: (_, E, rows, inputs, outputs) => mode.IsOwn(E, rows, inputs, outputs));
+            readsRowsByToken: (_, E, rows, inputs, outputs) => mode.IsOwn(E, rows, inputs, outputs), joins);
         using Decoder model = Decoder.DryRun(backend, config, training: true);
         AdamW optimizer = new(model.Parameters, config.Train);
         backend.Counting = false;

@@ -49,7 +49,8 @@ internal sealed class DecodeCases : KernelCases
         yield return new("", usual, N - 1, HasSinks: false);
         yield return new(" at the beginning", usual, 0, HasSinks: true);
         yield return new(" in a window, with sinks", windowed, N / 2, HasSinks: true);
-        yield return new(" of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, Math.Max(0, N - 2), HasSinks: false);
+        yield return new(
+            " of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, Math.Max(0, N - 2), HasSinks: false);
         yield return new(" of one key head", usual with { KvHeads = 1, D = D + 1 }, Math.Max(0, N - 5), HasSinks: false);
     }
 

@@ -53,7 +53,7 @@ internal sealed record DecodeBudget(long Launches, long Products, long Copies, d
     /// <summary>The kernels of the last token that a context has room for.</summary>
     private static CountedKernel[] Count(RunConfig config, bool isThere)
     {
-        using ProfilingBackend backend = ProfilingBackend.DryRun(readsRowsByToken: (_, _, _, _, _) => isThere);
+        using ProfilingBackend backend = ProfilingBackend.DryRun(readsRowsByToken: (_, _, _, _, _) => isThere, joins: true);
         using Decoder model = Decoder.DryRun(backend, config, training: false);
         using DecoderCache cache = model.NewCache(whole: true);
         using Tape tape = backend.NewTape(recording: false);

@@ -39,8 +39,8 @@ public sealed partial class ProfilingBackend : Backend
     /// </summary>
     public static ProfilingBackend DryRun() => new(readsRowsByToken: null);
 
-    /// <summary>The same in the place of a device whose <see cref="Backend.ReadsRowsByToken"/> and <see cref="JoinsProjections"/> are these.
-    /// </summary>
+    /// <summary>The same in the place of a device whose <see cref="Backend.ReadsRowsByToken"/> and
+    /// <see cref="JoinsProjections"/> are these.</summary>
     internal static ProfilingBackend DryRun(Func<ElementType, int, int, int, int, bool>? readsRowsByToken, bool joins) =>
         new(readsRowsByToken) { Joins = joins };
 

@@ -12,7 +12,7 @@ namespace TinyMoE.Tests.Cuda;
 [Collection(CudaCollection.Name)]
 public sealed class StepCostTests(ITestOutputHelper output)
 {
-    private const int WarmUp = 3, Measured = 4, MostLayers = 8, MostLaunchesPerLayer = 40, MostManagedBytes = 64 * 1024;
+    private const int WarmUp = 3, Measured = 2, MostLayers = 8, MostLaunchesPerLayer = 40, MostManagedBytes = 64 * 1024;
 
     /// <summary>Launches per layer of presets whose layers do more than attention and one mixture.</summary>
     private static readonly Dictionary<string, (int Most, string Why)> OwnBounds = new()

@@ -44,14 +44,15 @@ internal sealed class DecodeCases : KernelCases
     public static IEnumerable<OfNewToken> NewTokens(KernelSizes s)
     {
         var (N, _, _, _, H, KvHeads, D, _, _, _) = s;
+        N = Math.Max(N, 6); // a cache has positions, and some before the last
         NewTokenSizes usual = new(H, KvHeads, D, D / 2 * 2, Interleaved: false, Window: 0, Room: N);
         NewTokenSizes windowed = usual with { Window = N / 3, Interleaved = true, Turned = D / 4 * 2, Factor = 0.7f };
         yield return new("", usual, N - 1, HasSinks: false);
         yield return new(" at the beginning", usual, 0, HasSinks: true);
         yield return new(" in a window, with sinks", windowed, N / 2, HasSinks: true);
         yield return new(
-            " of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, Math.Max(0, N - 2), HasSinks: false);
-        yield return new(" of one key head", usual with { KvHeads = 1, D = D + 1 }, Math.Max(0, N - 5), HasSinks: false);
+            " of a key head each, without positions", usual with { KvHeads = H, Turned = 0 }, N - 2, HasSinks: false);
+        yield return new(" of one key head", usual with { KvHeads = 1, D = D + 1 }, N - 5, HasSinks: false);
     }
 
     /// <summary>Several choices in a row, by logits many of which are alike.</summary>

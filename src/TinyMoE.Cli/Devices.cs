@@ -32,7 +32,8 @@ internal sealed class DeviceOptions
         Names<GroupedProducts>());
 
     private readonly Option<string?> graph = Options.OneOf("--graph",
-        "Whether a card launches each step of a training as a whole, as a CUDA graph: where it can, always or never; auto if not said.",
+        "Whether a card launches each step of a training, and each token of a text, as one CUDA graph: where it can, always or never; "
+        + "auto if not said.",
         Names<GraphUse>());
 
     public void AddTo(Command command)

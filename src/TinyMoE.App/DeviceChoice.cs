@@ -22,10 +22,14 @@ public sealed record DeviceChoice(
         : new CpuBackend(Threads);
 
     /// <summary>Opens it for a model, which computes as it was trained: one of train.precision=tf32 in TF32 where a card does it.</summary>
-    /// <exception cref="TinyMoEException">There is no such card, or it cannot be used.</exception>
-    public Backend Open(RunConfig config) => config.Train.Precision == TrainPrecision.Tf32 && TensorCores == TensorCores.Off
-        ? (this with { TensorCores = TensorCores.Tf32 }).Open()
-        : Open();
+    /// <exception cref="TinyMoEException">There is no such card, it cannot be used, or its settings exclude each other.</exception>
+    public Backend Open(RunConfig config)
+    {
+        RequireGraph(config);
+        return config.Train.Precision == TrainPrecision.Tf32 && TensorCores == TensorCores.Off
+            ? (this with { TensorCores = TensorCores.Tf32 }).Open()
+            : Open();
+    }
 
     /// <summary>Opens it to train a model.</summary>
     /// <exception cref="TinyMoEException">There is no such card, it cannot be used, or it cannot train the model so.</exception>
@@ -43,6 +47,12 @@ public sealed record DeviceChoice(
         if (config.Train.Precision == TrainPrecision.Tf32 && Card is null)
             throw new TinyMoEException("train.precision=tf32 needs a CUDA card, and this run is on the processor, which has float32 and "
                 + "bfloat16; name a card (--device cuda), or set train.precision=float32");
+        RequireGraph(config);
+    }
+
+    /// <summary>Refuses steps that must be graphs and have to wait for the rows of each expert.</summary>
+    private void RequireGraph(RunConfig config)
+    {
         bool hasExperts = config.Moe.Experts > 0 || config.Attention.Kind == AttentionKind.SwitchHead;
         if (hasExperts && Graph == GraphUse.On && Grouped is (GroupedProducts.Cublas or GroupedProducts.Loop))
             throw new TinyMoEException($"--graph on and --grouped {Grouped.ToString().ToLowerInvariant()} exclude each other: cuBLAS needs "

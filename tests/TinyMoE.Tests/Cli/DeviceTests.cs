@@ -49,6 +49,25 @@ public sealed class DeviceTests : IDisposable
         TestDevice.RequireNoFinding();
     }
 
+    [EmulatedTheory]
+    [InlineData("cublas")]
+    [InlineData("loop")]
+    public void Graphs_OfProductsThatWait_AreRefusedBeforeTheFirstStepOrToken(string grouped)
+    {
+        Emulator.Configure("");
+        Assert.Equal(0, Train("run").ExitCode);
+        string[] choice = ["--device", "cuda", "--graph", "on", "--grouped", grouped];
+        CommandLine train = Train("refused", choice);
+        foreach (CommandLine refused in (CommandLine[])
+        [
+            train, CommandLine.Run(["generate", "--run", folder["run"], "--prompt", "the cat", "--tokens", "9", .. choice]),
+        ])
+        {
+            Assert.Equal((1, ""), (refused.ExitCode, refused.Output));
+            Assert.StartsWith($"tinymoe: --graph on and --grouped {grouped} exclude each other", refused.Error, StringComparison.Ordinal);
+        }
+    }
+
     [EmulatedFact]
     public void Train_StoppedOnCuda_SaysHowToGoOnThere()
     {

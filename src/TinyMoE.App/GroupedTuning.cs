@@ -3,7 +3,6 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Cuda;
 using TinyMoE.Memory;
-using Floats = TinyMoE.Memory.View<float>;
 using Ints = TinyMoE.Memory.View<int>;
 
 namespace TinyMoE.App;
@@ -108,30 +107,17 @@ internal sealed class GroupedTuning : IDisposable
     private void Multiply(TunedShape shape, ExpertProduct product, bool isNarrow, Ints offsets)
     {
         (int E, int N, int inputs, int outputs) = (shape.Experts, shape.Total, shape.Inputs, shape.Outputs);
-        Target dw = buffers[4].As<float>((int)shape.Weights);
-        if (isNarrow)
-        {
-            View<ushort> x = buffers[0].As<ushort>(N * inputs), dy = buffers[1].As<ushort>(N * outputs),
-                y = buffers[2].As<ushort>(N * outputs), dx = buffers[2].As<ushort>(N * inputs),
-                w = buffers[3].As<ushort>((int)shape.Weights);
-            if (product == ExpertProduct.Forward)
-                device.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, new Target(y, false));
-            else if (product == ExpertProduct.InputGradient)
-                device.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, new Target(dx, false));
-            else
-                device.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
-        }
+        ElementType type = isNarrow ? ElementType.Bfloat16 : ElementType.Float32;
+        Values In(int buffer, int length) => Values.At(buffers[buffer].Address, length, type);
+        Values x = In(0, N * inputs), dy = In(1, N * outputs), y = In(2, N * outputs), dx = In(2, N * inputs);
+        Values w = In(3, (int)shape.Weights);
+        if (product == ExpertProduct.Forward)
+            device.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y);
+        else if (product == ExpertProduct.InputGradient)
+            device.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
         else
-        {
-            Floats x = buffers[0].As<float>(N * inputs), dy = buffers[1].As<float>(N * outputs), y = buffers[2].As<float>(N * outputs),
-                dx = buffers[2].As<float>(N * inputs), w = buffers[3].As<float>((int)shape.Weights);
-            if (product == ExpertProduct.Forward)
-                device.GroupedMatMul(x, w, offsets, E, N, inputs, outputs, y);
-            else if (product == ExpertProduct.InputGradient)
-                device.GroupedMatMulBackwardInput(dy, w, offsets, E, N, inputs, outputs, dx);
-            else
-                device.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, inputs, outputs, dw);
-        }
+            device.GroupedMatMulBackwardWeight(
+                dy, x, offsets, E, N, inputs, outputs, buffers[4].As<float>((int)shape.Weights)); // dw is float32 in either
     }
 
     /// <summary>Of one call, the median of the samples.</summary>

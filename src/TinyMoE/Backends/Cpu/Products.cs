@@ -43,7 +43,7 @@ internal enum Ragged
 
 /// <summary>
 /// A family of products c = a·b (of a batch, or one per expert) and how it is cut into tiles of c: the tiles of all products
-/// are one work list. The cut depends on the sizes, the threads and the caches; no sum is cut, so results depend on neither of the latter.
+/// are one work list. The cut depends on the sizes, the threads and the caches; no sum is cut, so results depend on the sizes alone.
 /// </summary>
 /// <param name="Kernel">The micro-kernel.</param>
 /// <param name="A">The left sides.</param>

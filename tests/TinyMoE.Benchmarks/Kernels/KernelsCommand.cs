@@ -12,6 +12,7 @@ namespace TinyMoE.Benchmarks;
 internal sealed class KernelsCommand
 {
     private const double LeastShareOfStep = 0.02, LeastShareOfRoofline = 0.6; // what a kernel over the one must reach of the other
+    private const double SmallShareOfStep = 0.001; // below it kernels stand by themselves: their time is that of a call
     private const int NameWidth = 46;
 
     private readonly Option<string[]> presets = Commands.SomeOf(
@@ -54,7 +55,7 @@ internal sealed class KernelsCommand
         foreach (StepKernel kernel in kernels)
             _ = machine.Bytes(kernel.Footprint);
         machine.Repeat();
-        Roofline[] all = [.. kernels.Select(kernel => Roofline.Of(kernel, machine)).OrderBy(kernel => kernel.Share)];
+        Roofline[] all = [.. kernels.Select(kernel => Roofline.Of(kernel, machine)).OrderBy(roofline => roofline.Share)];
         Print(report, machine, threads);
         Print(report, all, preset, steps, profiles.Seconds, threads);
     }
@@ -79,8 +80,14 @@ internal sealed class KernelsCommand
             $"{preset}: a step of {1e3 * seconds:F1} ms, the median of {steps}; kernels by the share of their roofline, the worst first");
         report.Note(
             $"{"kernel",-NameWidth} {"calls",6} {"ms",8} {"share",7} {"rate",8} {"limit",8} {"unit",-7} {"of limit",8}");
-        foreach (Roofline r in all)
-            report.Row(Line(r, seconds), Json(r, preset, seconds, threads));
+        foreach (IGrouping<bool, Roofline> part in all.GroupBy(r => r.Kernel.Seconds < SmallShareOfStep * seconds).OrderBy(g => g.Key))
+        {
+            if (part.Key)
+                report.Note($"under {SmallShareOfStep:P1} of the step each:");
+            foreach (Roofline r in part)
+                report.Row(Line(r, seconds), Json(r, preset, seconds, threads));
+        }
+
         double inside = all.Sum(r => r.Kernel.Seconds);
         report.Row(
             $"{"all kernels",-NameWidth} {all.Sum(r => r.Kernel.Calls),6:0.#} {1e3 * inside,8:F3} {inside / seconds,7:P1}; at their limits "

@@ -17,6 +17,8 @@ internal sealed record StepKernel(string Name, double Calls, double Seconds, dou
 /// <summary>Takes from a profile, which counts on and on, what each step added to it.</summary>
 internal sealed class StepProfiles(ProfilingBackend backend)
 {
+    private const double LeastSeconds = 1.0 / TimeSpan.TicksPerSecond; // what the profile tells apart: no time is zero
+
     private readonly Dictionary<string, KernelProfile> before = [];
     private readonly Dictionary<string, List<KernelProfile>> steps = [];
     private readonly List<double> seconds = [];
@@ -33,7 +35,7 @@ internal sealed class StepProfiles(ProfilingBackend backend)
             List<KernelProfile> parts = kernel.Value; // of the steps that called it
             return new StepKernel(
                 kernel.Key, parts.Sum(part => part.Calls) * perStep,
-                Measuring.Median(parts.Select(part => part.Time.TotalSeconds)) * parts.Count * perStep,
+                Math.Max(LeastSeconds, Measuring.Median(parts.Select(part => part.Time.TotalSeconds))) * parts.Count * perStep,
                 parts.Sum(part => part.Flops) * perStep, parts.Sum(part => part.Bytes) * perStep);
         }),
     ];

@@ -6,8 +6,7 @@ namespace TinyMoE.Benchmarks;
 /// <param name="Program">What is started.</param>
 /// <param name="Before">Its first words, before those for Python.</param>
 /// <param name="Scripts">Where it finds the scripts of the folder rivals.</param>
-/// <param name="Debian13">Whether it is the one of the folder.</param>
-internal sealed record RivalPython(string Program, string[] Before, string Scripts, bool Debian13 = false)
+internal sealed record RivalPython(string Program, string[] Before, string Scripts)
 {
     // Prints the kernel that the OpenBLAS of this Python takes.
     private const string AsksKernel =
@@ -27,9 +26,11 @@ internal sealed record RivalPython(string Program, string[] Before, string Scrip
 
     /// <summary>The one of the Debian 13 in <paramref name="root"/>, which is made where it is not there: that takes minutes.</summary>
     /// <exception cref="TinyMoEException">It cannot be made or entered: the last line that the script says.</exception>
-    public static RivalPython OfDebian13(string root)
+    public static RivalPython OfDebian13(string root, Report report)
     {
-        RivalPython python = new("bash", [Path.Combine(Rivals, "debian13.sh"), Path.GetFullPath(root), "python3"], "/mnt", Debian13: true);
+        if (!Directory.Exists(root))
+            report.Note($"making a Debian 13 in {root}: this takes minutes, once");
+        RivalPython python = new("bash", [Path.Combine(Rivals, "debian13.sh"), Path.GetFullPath(root), "python3"], "/mnt");
         (int code, string _, string error) = ChildProcess.Start(python.Program, [.. python.Before, "-c", "import torch"])
             ?? throw new TinyMoEException("--root needs bash, which is not on this machine");
         return code == 0 ? python : throw new TinyMoEException($"--root {root}: {ChildProcess.LastLine(error) ?? $"exit code {code}"}");
@@ -47,8 +48,8 @@ internal sealed record RivalPython(string Program, string[] Before, string Scrip
 
     private Dictionary<string, string?> Settings()
     {
-        Dictionary<string, string?> unset = VectorWidth.Mine.PeerSettings(null).ToDictionary(pair => pair.Key, _ => (string?)null);
+        Dictionary<string, string?> unset = VectorWidth.PeerSettings(null).ToDictionary(pair => pair.Key, _ => (string?)null);
         (int Code, string Output, string)? asked = ChildProcess.Start(Program, [.. Before, "-c", AsksKernel], unset);
-        return VectorWidth.Mine.PeerSettings(asked is { Code: 0, Output: var kernel } ? kernel.Trim() : null);
+        return VectorWidth.PeerSettings(asked is { Code: 0, Output: var kernel } ? kernel.Trim() : null);
     }
 }

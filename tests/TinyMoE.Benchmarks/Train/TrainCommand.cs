@@ -56,7 +56,7 @@ internal sealed class TrainCommand
         string[] names = [.. parsed.GetValue(rivals)!.Distinct()];
         RivalPython? own = names is [Rival.AtItsBest] ? null : RivalPython.Find(parsed.GetValue(python)), best = null;
         if (parsed.GetValue(root) is { } folder && names.Contains(Rival.AtItsBest))
-            best = RivalPython.OfDebian13(folder);
+            best = RivalPython.OfDebian13(folder, report);
         else if (parsed.GetResult(rivals) is { Implicit: false } && names.Contains(Rival.AtItsBest))
             throw new TinyMoEException($"the rival {Rival.AtItsBest} needs --root DIR: a folder for the Debian 13 that has it");
         if (own is null && names is not [Rival.AtItsBest])

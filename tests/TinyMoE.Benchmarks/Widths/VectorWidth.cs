@@ -16,7 +16,7 @@ namespace TinyMoE.Benchmarks;
 internal sealed record VectorWidth(
     int Bits, (string Name, string Value) DotNet, string? Torch, string? OneDnn, params string[] Kernels)
 {
-    /// <summary>The variable that a process started for a width has: what else the environment says is then meant.</summary>
+    /// <summary>The variable that a process started from here has, the width asked for or 0: its other settings are ours.</summary>
     private const string Marker = "TINYMOE_BENCHMARK_BITS";
 
     /// <summary>The option's name.</summary>
@@ -34,11 +34,8 @@ internal sealed record VectorWidth(
     /// <summary>What .NET reads of vectors, at any width.</summary>
     private static readonly string[] DotNetNames = [.. All.Select(width => width.DotNet.Name), "DOTNET_EnableAVX2"];
 
-    /// <summary>Whether this process was started for a width.</summary>
+    /// <summary>Whether this process was started from here, so that its settings of OpenBLAS are ours.</summary>
     public static bool IsSet => Environment.GetEnvironmentVariable(Marker) is not null;
-
-    /// <summary>The width of this process.</summary>
-    public static VectorWidth Mine => Of(Simd.Bits);
 
     private static VectorWidth Of(int bits) => Array.Find(All, width => width.Bits == bits)!;
 
@@ -72,35 +69,45 @@ internal sealed record VectorWidth(
             return bits == Simd.Bits
                 ? null
                 : throw new TinyMoEException($"this machine has no vectors of {bits} bits: .NET says {Simd.Bits}; ask for no more");
-        VectorWidth width = Of(bits);
-        string? kernel = width.Kernel(OpenBlas.Load()?.Kernel);
-        return bits == Simd.Bits && kernel is null ? null : ChildProcess.PassThrough(arguments, width.Settings(kernel));
+        string? kernel = Of(bits).Kernel(OpenBlas.Load()?.Kernel, takesWider: asked is null);
+        if (bits == Simd.Bits && kernel is null)
+            return null;
+        Dictionary<string, string?> settings = new()
+        {
+            [Marker] = $"{asked ?? 0}", ["OPENBLAS_CORETYPE"] = kernel, ["OPENBLAS_L2_SIZE"] = null,
+        };
+        if (asked is not null)
+        {
+            foreach (string name in DotNetNames)
+                settings[name] = name == Of(bits).DotNet.Name ? Of(bits).DotNet.Value : null;
+        }
+
+        return ChildProcess.PassThrough(arguments, settings);
     }
 
     /// <summary>What PyTorch's environment must say, where its OpenBLAS would choose <paramref name="ownKernel"/> by itself.</summary>
-    public Dictionary<string, string?> PeerSettings(string? ownKernel) => new()
+    public static Dictionary<string, string?> PeerSettings(string? ownKernel)
     {
-        ["OPENBLAS_CORETYPE"] = Kernel(ownKernel),
-        ["OPENBLAS_L2_SIZE"] = null,
-        ["ATEN_CPU_CAPABILITY"] = Torch,
-        ["ONEDNN_MAX_CPU_ISA"] = OneDnn,
-    };
-
-    private Dictionary<string, string?> Settings(string? kernel)
-    {
-        Dictionary<string, string?> settings = DotNetNames.Distinct().ToDictionary(name => name, _ => (string?)null);
-        settings[DotNet.Name] = DotNet.Value;
-        settings[Marker] = $"{Bits}";
-        settings["OPENBLAS_CORETYPE"] = kernel;
-        settings["OPENBLAS_L2_SIZE"] = null;
-        return settings;
+        VectorWidth? asked = int.TryParse(Environment.GetEnvironmentVariable(Marker), out int bits) && bits > 0 ? Of(bits) : null;
+        return new()
+        {
+            ["OPENBLAS_CORETYPE"] = (asked ?? Of(Simd.Bits)).Kernel(ownKernel, takesWider: asked is null),
+            ["OPENBLAS_L2_SIZE"] = null,
+            ["ATEN_CPU_CAPABILITY"] = asked?.Torch,
+            ["ONEDNN_MAX_CPU_ISA"] = asked?.OneDnn,
+        };
     }
 
     /// <summary>
     /// The kernel that OpenBLAS must be told; null where it finds one of this width, or where this is no x86. Of a processor that is newer
-    /// than itself it takes one of the oldest, which has 128 bits.
+    /// than itself it takes one of the oldest, which has 128 bits. A wider one than ours is its good choice where no width was asked for.
     /// </summary>
-    private string? Kernel(string? own) =>
-        own is null || Kernels.Contains(own) || !X86Base.IsSupported ? null
-        : Processor.IsAmd && Bits == 256 ? Kernels[^1] : Kernels[0];
+    private string? Kernel(string? own, bool takesWider)
+    {
+        if (own is null || !X86Base.IsSupported || Array.Exists(All, width => width.Fits(Bits, takesWider) && width.Kernels.Contains(own)))
+            return null;
+        return Processor.IsAmd && Bits == 256 ? Kernels[^1] : Kernels[0];
+    }
+
+    private bool Fits(int bits, bool takesWider) => Bits == bits || (takesWider && Bits > bits);
 }

@@ -31,14 +31,14 @@ make_root() {
     [ ! -e "$root" ] || [ -e "$root/debootstrap" ] || [ -z "$(ls -A "$root")" ] || fail "$root is a folder with something else in it"
     command -v debootstrap >/dev/null || fail "making $root needs debootstrap: apt-get install debootstrap"
     url=$(mirror) || fail "no Debian archive is among the apt sources of this machine to make $root from"
-    debootstrap --variant=minbase trixie "$root" "$url" >&2 || fail "debootstrap could not make $root (its messages are above)"
+    debootstrap --variant=minbase trixie "$root" "$url" >&2 || fail "debootstrap could not make $root; '$0 $root' shows why"
   fi
   # How this machine reaches the mirror: proxies and names.
   cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
   cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
   # shellcheck disable=SC2086
   in_root apt-get update -qq >&2 && in_root apt-get install -qq -y --no-install-recommends $PACKAGES >&2 ||
-    fail "apt-get could not install $PACKAGES in $root (its messages are above)"
+    fail "apt-get could not install $PACKAGES; '$0 $root' shows why"
   for name in libblas.so.3 libopenblas.so.0; do
     in_root update-alternatives --set "$name-$(uname -m)-linux-gnu" "$LIBRARIES/openblas-openmp/$name" >&2
   done

@@ -20,6 +20,26 @@ for `bench` and `bench-64-experts`; what is here is the first line:
 So it is all one but for padding: the time goes into products and passes over memory. What does matter is threads. PyTorch computes
 elementwise work on one pool and OpenBLAS has another, and threads of both that wait by spinning take the cores from each other:
 see --torch-threads and --blas-threads.
+
+PyTorch 2 has more to try, and debian13.sh runs it with one pool of threads for both. Seconds of a step on two threads of an Emerald Rapids
+virtual machine at 256 bits (PyTorch 2.6, OpenBLAS 0.3.29 Haswell; one turn each on a noisy machine, which takes or gives a tenth), for
+`bench`, `bench-64-experts` and `bench-narrow`; what the benchmark `train` calls 2.6 is the second line:
+  0.85  0.69  0.31   no switch
+  0.72  0.67  0.22   --attention fused --projections joined --optimizer fused
+  0.73   -    0.22   and --norm fused
+  0.73  0.90   -     and --dispatch gather
+  0.75   -     -     --attention fused alone
+  0.73   -     -     --projections joined alone
+In a second run, the second line and what was taken from it or added to it:
+  0.62   -    0.22   as it is
+  0.64   -     -     and --norm fused
+  0.81   -    0.19   --optimizer foreach
+  0.77   -    0.20   without tcmalloc
+   -     -    0.21   --projections separate
+   -     -    0.22   OMP_PROC_BIND=true
+   -     -    0.20   OMP_WAIT_POLICY=active
+   -     -    0.43   OMP_WAIT_POLICY=passive
+   -     -    0.29   one thread
 """
 import argparse
 import os

@@ -25,6 +25,7 @@ internal sealed class GenerateCommand
     private readonly Option<int> rounds = Commands.Whole("--rounds", 7, 1, "Texts to write, after one that is not counted.");
     private readonly Option<bool> bfloat16 = new("--bfloat16") { Description = "Experts in bfloat16." };
     private readonly Option<int> threads = Commands.Threads();
+    private readonly Option<int?> bits = VectorWidth.Option();
     private readonly Option<bool> json = Commands.Json();
 
     public static Command Create()
@@ -33,7 +34,8 @@ internal sealed class GenerateCommand
         Command command = new(
             "generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
         {
-            generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.bfloat16, generate.threads, generate.json,
+            generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.bfloat16, generate.threads, generate.bits,
+            generate.json,
         };
         command.SetAction(generate.Run);
         return command;
@@ -42,6 +44,7 @@ internal sealed class GenerateCommand
     private void Run(ParseResult parsed)
     {
         Report report = new(parsed.GetValue(json));
+        report.Head(peer: null);
         RunConfig config = TrainingRun.ConfigOf(parsed.GetValue(preset)!);
         if (parsed.GetValue(bfloat16))
             config = config with { Moe = config.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
@@ -53,7 +56,7 @@ internal sealed class GenerateCommand
         long activeBytes = ActiveBytes(size, config), weightBytes = size.Parts.Sum(part => part.Bytes);
         foreach (int used in new[] { 1, all }.Distinct())
         {
-            double bandwidth = ReadBandwidth.Measure(used)[0];
+            double bandwidth = Bandwidth.OfMemory(used);
             (double prefill, double decode, double allocated) = Time(config, promptLength, count, parsed.GetValue(rounds), used);
             double read = 1e-9 * activeBytes / decode, share = read / bandwidth;
             report.Row(

@@ -87,6 +87,7 @@ internal static class Commands
         CostsCommand.Create(),
         CheckpointCommand.Create(),
         TokenizersCommand.Create(),
+        StartCommand.Create(),
     };
 
     private static string? WrongWord(ParseResult parsed) => parsed.UnmatchedTokens.Count == 0

@@ -95,7 +95,7 @@ internal static class ConfigKeys
         return table.ToString();
     }
 
-    /// <summary>The configuration with the values of a tree, as <see cref="Tree"/> makes it; what it lacks is as a new one has it.</summary>
+    /// <summary>The configuration with the values of a tree, as <see cref="Tree"/> makes it; what it lacks is as in a new one.</summary>
     internal static RunConfig FromTree(JsonObject tree)
     {
         RunConfig config = new();

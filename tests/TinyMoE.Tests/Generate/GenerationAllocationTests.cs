@@ -13,7 +13,8 @@ public sealed class GenerationAllocationTests
 
     public static TheoryData<string> Models =>
     [
-        "plain", "noisy", "switch-head", "heads", "latent", "bfloat16", "sinks", "linear", "dynamic", "llama3", "yarn", "plain, all in bfloat16",
+        "plain", "noisy", "switch-head", "heads", "latent", "bfloat16", "sinks", "linear", "dynamic", "llama3", "yarn",
+        "plain" + TestModels.AllInBfloat16,
     ];
 
     public static TheoryData<string> Routers => [.. RouterModels.Causal];

@@ -17,7 +17,9 @@ internal static class FirstStep
 {
     private const int MostWeights = 1 << 22, Layers = 2, Tokens = 32, Symbols = 64;
 
-    /// <summary>Begins; nothing of the training depends on it. null: the model is so large that compiling takes no time beside it.</summary>
+    /// <summary>
+    /// Begins; nothing of the training depends on it. null: the model is so large that compiling takes no time beside it.
+    /// </summary>
     public static Task? Prepare(RunConfig config)
     {
         RunConfig small = Small(config);

@@ -109,6 +109,19 @@ public sealed class ProcessTests : IDisposable
         Assert.StartsWith("cpu (1 thread, ", given.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Generate_BeginsWithoutTheSerializerOfJson_WhichCompilesForLongerThanAllElse()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        Assert.Equal(0, Run($"exec {Program} train --data text.txt --out run --steps 3 {Small}").ExitCode);
+        string told = "DOTNET_JitStdOutFile=compiled DOTNET_JitDisasmSummary=1";
+        Assert.Equal(0, Run($"{told} {Program} generate --run run --tokens 3 --threads 1").ExitCode);
+        string[] compiled = File.ReadAllLines(folder["compiled"]);
+        Assert.Contains(compiled, method => method.Contains("TinyMoE.Generate.Generator", StringComparison.Ordinal));
+        Assert.DoesNotContain(compiled, method => method.Contains(".Serialization.Metadata.Json", StringComparison.Ordinal));
+    }
+
     private static string Program => $"dotnet {Path.Combine(AppContext.BaseDirectory, "tinymoe.dll")}";
 
     /// <summary>

@@ -63,7 +63,7 @@ public sealed class Generator
         Sampler sampler = new(options.Rules, Writable?.Count ?? V);
         HashSet<int>? seen = options.RepetitionPenalty == 1f ? null : [.. prompt];
         float[] logits = new float[V];
-        List<int> window = new(Math.Min(context, prompt.Count + count) + 1);
+        List<int> window = new((int)Math.Min(context, (long)prompt.Count + count) + 1);
         window.AddRange(prompt.Skip(prompt.Count - context));
         using DecoderCache? cache = useCache ? model.NewCache() : null;
         using Tape tape = Tape.Rewindable(backend);

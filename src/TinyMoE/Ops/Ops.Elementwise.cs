@@ -112,8 +112,12 @@ public static partial class Ops
         backend.BinaryForward(Binary.Add, x.Values, offset, broadcast, N, C, y.Values);
 
         // dx = dy
-        return tape.Record(nameof(Mask), y, x, offset, broadcast, static (y, x, offset, broadcast) => y.Tape.Backend.BinaryBackward(
-            Binary.Add, y.GradValues, x.Values, offset, broadcast, x.Count / x.Shape.Last, x.Shape.Last, x.GradTarget(), Target.None));
+        return tape.Record(nameof(Mask), y, x, offset, broadcast, static (y, x, offset, broadcast) =>
+        {
+            int C = x.Shape.Last, N = C == 0 ? 0 : x.Count / C;
+            y.Tape.Backend.BinaryBackward(
+                Binary.Add, y.GradValues, x.Values, offset, broadcast, N, C, x.GradTarget(), Target.None);
+        });
     }
 
     private static Tensor Apply(Tensor x, Unary f)

@@ -43,7 +43,11 @@ public sealed record RunConfig
     /// <summary>The same values in records that no one else has.</summary>
     internal RunConfig Copy() => this with
     {
-        Model = Model with { }, Attention = Attention with { }, Moe = Moe with { }, Train = Train with { }, Data = Data with { },
+        Model = Model with { },
+        Attention = Attention with { },
+        Moe = Moe with { },
+        Train = Train with { },
+        Data = Data with { },
     };
 
     /// <summary>Throws where the configuration cannot work, naming the keys and what to do.</summary>

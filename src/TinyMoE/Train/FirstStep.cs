@@ -34,7 +34,9 @@ internal static class FirstStep
         {
             Model = config.Model with
             {
-                Layers = Math.Min(config.Model.Layers, Layers), Context = Math.Min(config.Model.Context, Tokens), Vocabulary = Symbols,
+                Layers = Math.Min(config.Model.Layers, Layers),
+                Context = Math.Min(config.Model.Context, Tokens),
+                Vocabulary = Symbols,
             },
             Moe = moe with
             {

@@ -88,6 +88,7 @@ internal static class Commands
         CostsCommand.Create(),
         CheckpointCommand.Create(),
         TokenizersCommand.Create(),
+        StartCommand.Create(),
     };
 
     /// <summary>The exit code of a command that ran in a process of the width asked for; null where this is that process.</summary>

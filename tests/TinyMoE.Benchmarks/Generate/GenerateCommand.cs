@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
@@ -93,8 +94,15 @@ internal sealed class GenerateCommand
             int[] ids = [.. Enumerable.Range(0, promptLength).Select(_ => random.Next(config.Model.Vocabulary))];
             using IEnumerator<int> text = generator.Generate(ids, count, new SamplingOptions { Seed = (ulong)(round + 2) }).GetEnumerator();
             double first = Measuring.Seconds(() => text.MoveNext());
+            double[] later = new double[count - 1];
             long before = GC.GetTotalAllocatedBytes(precise: true);
-            double[] later = [.. Enumerable.Range(1, count - 1).Select(_ => Measuring.Seconds(() => text.MoveNext()))];
+            for (int i = 0; i < later.Length; i++)
+            {
+                long began = Stopwatch.GetTimestamp();
+                _ = text.MoveNext();
+                later[i] = Stopwatch.GetElapsedTime(began).TotalSeconds;
+            }
+
             if (round < 0)
                 continue; // warm-up
             allocated += GC.GetTotalAllocatedBytes(precise: true) - before;

@@ -12,8 +12,6 @@ namespace TinyMoE.Backends.Cpu;
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
-    private const int CacheLine = 64, PrefetchDistance = 4096; // bytes
-
     private void MultiplyThin(in Products products)
     {
         if (products.B.Data.Type == ElementType.Float16)
@@ -37,10 +35,10 @@ public sealed unsafe partial class CpuBackend
         TVector x00 = TSimd.Broadcast(0f), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
         for (; i <= n - 2 * count; i += 2 * count)
         {
-            PrefetchAhead(b + i, 2 * count);
-            PrefetchAhead(b1 + i, 2 * count);
-            PrefetchAhead(b2 + i, 2 * count);
-            PrefetchAhead(b3 + i, 2 * count);
+            PrefetchAhead(b + 4 * (nint)n + i, 2 * count);
+            PrefetchAhead(b1 + 4 * (nint)n + i, 2 * count);
+            PrefetchAhead(b2 + 4 * (nint)n + i, 2 * count);
+            PrefetchAhead(b3 + 4 * (nint)n + i, 2 * count);
             TVector a0 = TSimd.Load(a + i), a1 = TSimd.Load(a + i + count);
             x00 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b + i), x00);
             x10 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b1 + i), x10);
@@ -101,9 +99,9 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>
-    /// Asks for the lines that are a page ahead of these values in 16 bits. A row of b is about a page long, and the processor's own
-    /// prefetcher begins anew on every page: one core reads 9 GB/s with it alone, 11 so, and 12 is what it can (float16: 6 and 9). What is
-    /// beyond memory is not asked for. Floats, whose rows are longer, and small models in float32, which lie in a cache, do without.
+    /// Asks for the lines of values in 16 bits, as far ahead as the next four rows. A row of b is about a page long, and the processor's own
+    /// prefetcher begins anew on every page. What is beyond memory is not asked for. Floats, whose rows are longer, and small models in
+    /// float32, which lie in a cache, do without.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void PrefetchAhead<TValue>(TValue* b, int count)
@@ -111,9 +109,8 @@ public sealed unsafe partial class CpuBackend
     {
         if (!Sse.IsSupported || typeof(TValue) == typeof(float))
             return;
-        byte* line = (byte*)b + PrefetchDistance;
-        for (int ahead = 0; ahead < count * sizeof(TValue); ahead += CacheLine)
-            Sse.Prefetch0(line + ahead);
+        for (int ahead = 0; ahead < count * sizeof(TValue); ahead += Caches.Line)
+            Sse.Prefetch0((byte*)b + ahead);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

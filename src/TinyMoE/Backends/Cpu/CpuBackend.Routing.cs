@@ -17,9 +17,8 @@ public sealed unsafe partial class CpuBackend
     public override void TopK(Floats x, int N, int groups, int E, int K, Ints columns)
     {
         int rows = N * groups;                                   // a group is a row of its own
-        ForRows(rows, E, (x, rows, groups, E, K, columns), static (piece, in s) =>
+        ForRows(rows, E, (x, groups, E, K, columns), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.rows, s.E);
             float* kept = stackalloc float[s.K];
             for (int row = start; row < end; row++)
             {
@@ -81,9 +80,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void SelectColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        ForRows(N, K, (x, columns, N, E, K, y), static (piece, in s) =>
+        ForRows(N, K, (x, columns, E, K, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.K);
             for (int n = start; n < end; n++)
             {
                 Span<float> x = s.x.Slice(n * s.E, s.E).Span, y = s.y.View.Slice(n * s.K, s.K).Span;
@@ -100,9 +98,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void ScatterColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        ForRows(N, E, (x, columns, N, E, K, y), static (piece, in s) =>
+        ForRows(N, E, (x, columns, E, K, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.E);
             for (int n = start; n < end; n++)
             {
                 Span<float> x = s.x.Slice(n * s.K, s.K).Span, y = s.y.View.Slice(n * s.E, s.E).Span;
@@ -125,9 +122,9 @@ public sealed unsafe partial class CpuBackend
             return;
         if (!y.Adds)
             y.View.Span.Clear();
-        ForElements(n, (x, indices, n, y), static (piece, in s) =>
+        ForElements(n, (x, indices, y), static (start, end, in s) =>
         {
-            var (start, length) = Range(piece, s.n);
+            int length = end - start;
             Span<float> x = s.x.Slice(start, length).Span, y = s.y.View.Span;
             Span<int> indices = s.indices.Slice(start, length).Span;
             for (int i = 0; i < x.Length; i++)

@@ -68,12 +68,10 @@ public sealed unsafe partial class CpuBackend
             });
     }
 
-    /// <summary>Whether the threads that would wait for the last heads are worth two products of five more.</summary>
-    private bool SplitsHeads(int keyHeads, int T)
-    {
-        int rounds = Ceiling.Divide(keyHeads, workers.Threads);
-        return T >= 2 * FewestPerPiece && 5 * rounds * workers.Threads > 8 * keyHeads;
-    }
+    /// <summary>Whether so many threads would wait for the heads that the work may double: two
+    /// products more, and a block's queries and dy are turned again for each range of keys.</summary>
+    private bool SplitsHeads(int keyHeads, int T) =>
+        T >= 2 * FewestPerPiece && Ceiling.Divide(keyHeads, workers.Threads) * workers.Threads >= 3 * keyHeads;
 
     /// <summary>Keys of a piece that sums dk and dv: whole blocks, which no piece cuts.</summary>
     private int KeysOf(int keyHeads, int S)

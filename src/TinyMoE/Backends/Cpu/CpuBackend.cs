@@ -17,6 +17,9 @@ public sealed unsafe partial class CpuBackend : WideningBackend
     /// <summary>The least that a piece has where there are many threads: a microsecond or two, some times what its ticket costs.</summary>
     private const int LeastPiece = 2 * 1024;
 
+    /// <summary>Elements that take as long as a short row: a softmax over few experts, a choice among them.</summary>
+    private const int LeastRow = 64;
+
     /// <summary>Pieces that a thread should have: one that comes late, or is slower, leaves some to the others.</summary>
     private const int PiecesPerThread = 4;
 
@@ -88,7 +91,11 @@ public sealed unsafe partial class CpuBackend : WideningBackend
 
     /// <summary>Runs <paramref name="stretch"/> over N rows of C elements.</summary>
     private void ForRows<TState>(int N, int C, in TState state, Stretch<TState> stretch)
-        where TState : struct => ForStretches(N, Math.Max(1, PieceOf((long)N * C) / Math.Max(1, C)), in state, stretch);
+        where TState : struct
+    {
+        int cost = Math.Max(LeastRow, C);
+        ForStretches(N, Math.Max(1, PieceOf((long)N * cost) / cost), in state, stretch);
+    }
 
     /// <summary>Runs <paramref name="loop"/> over n elements.</summary>
     private void ForElements<TLoop>(int n, in TLoop loop)

@@ -92,7 +92,9 @@ public static class Training
         using FileLock held = folder.Lock();
         CheckFolder(folder, request.Resume, request.Overwrite);
         request.Device.RequireToTrain(request.Config);
+        Task? compiled = request.Device.Card is null ? FirstStep.Prepare(request.Config) : null;
         Corpus corpus = LoadText(request, folder, stop);
+        compiled?.Wait(CancellationToken.None); // so that it takes no core from the steps
         using Backend device = request.Device.OpenToTrain(request.Config);
         ProfilingBackend? profiling = request.Profile ? new ProfilingBackend(device) : null;
         TrainingProfiler? profiler = profiling is null ? null : new TrainingProfiler(profiling);

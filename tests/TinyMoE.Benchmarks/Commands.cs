@@ -26,7 +26,7 @@ internal static class Commands
         }
         try
         {
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return AtItsWidth(parsed, args) ?? parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
         catch (Exception e) when (e is TinyMoEException or IOException or UnauthorizedAccessException)
         {
@@ -54,15 +54,15 @@ internal static class Commands
         },
     };
 
-    /// <summary>Some of a few words; all of them if none is given.</summary>
-    public static Option<string[]> SomeOf(string name, string helpName, string description, string[] words)
+    /// <summary>Some of a few words; if none is given all of them, or the usual one where there is one.</summary>
+    public static Option<string[]> SomeOf(string name, string helpName, string description, string[] words, string? usual = null)
     {
         Option<string[]> option = new(name)
         {
             HelpName = helpName,
-            Description = $"{description}: {string.Join(", ", words)}; all if not said.",
+            Description = $"{description}: {string.Join(", ", words)}; {usual ?? "all"} if not said.",
             AllowMultipleArgumentsPerToken = true,
-            DefaultValueFactory = _ => words,
+            DefaultValueFactory = _ => usual is null ? words : [usual],
         };
         option.Validators.Add(result =>
         {
@@ -77,6 +77,7 @@ internal static class Commands
             + "--list flat shows its kernels, --filter '*Attention*' times some.")
     {
         MatmulCommand.Create(),
+        KernelsCommand.Create(),
         TrainCommand.Create(),
         TrainingChild.Create(),
         GenerateCommand.Create(),
@@ -87,7 +88,18 @@ internal static class Commands
         CostsCommand.Create(),
         CheckpointCommand.Create(),
         TokenizersCommand.Create(),
+        StartCommand.Create(),
     };
+
+    /// <summary>The exit code of a command that ran in a process of the width asked for; null where this is that process.</summary>
+    private static int? AtItsWidth(ParseResult parsed, string[] args)
+    {
+        IEnumerable<Option<int?>> options = parsed.CommandResult.Command.Options.OfType<Option<int?>>();
+        return parsed.Action is not System.CommandLine.Help.HelpAction
+            && options.SingleOrDefault(option => option.Name == VectorWidth.Word) is { } bits
+            ? VectorWidth.Restart(args, parsed.GetValue(bits))
+            : null;
+    }
 
     private static string? WrongWord(ParseResult parsed) => parsed.UnmatchedTokens.Count == 0
         ? null

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyMoE.Backends.Cpu;
 
 namespace TinyMoE.Benchmarks;
 
@@ -6,6 +7,11 @@ namespace TinyMoE.Benchmarks;
 internal sealed class Report(bool json)
 {
     private static readonly JsonSerializerOptions SnakeCase = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    /// <summary>What figures are of: the processor, the width of vectors, and the peer's kernel where there is a peer.</summary>
+    public void Head(OpenBlas? peer) => Row(
+        string.Join("; ", new[] { Processor.Name, Simd.Name, peer?.Description }.OfType<string>()),
+        new { Kind = "machine", Processor = Processor.Name, Simd.Bits, Vectors = Simd.Name, OpenBlas = peer?.Description });
 
     /// <summary>A line that only people want.</summary>
     public void Note(string line)

@@ -46,6 +46,7 @@ internal sealed class LatentAttention : IAttention
     private readonly Norm keyValueNorm;
     private readonly Parameter keyValueUp; // (H·(N + V), L)
     private readonly Linear output;
+    private Tensor? keyValueUpByHead;      // (H, N + V, L), once it was asked for
 
     public LatentAttention(
         ParameterStore store, string name, ModelConfig model, AttentionConfig attention, int layer, RotaryTable rotary)
@@ -166,7 +167,7 @@ internal sealed class LatentAttention : IAttention
     private Tensor AbsorbedOne(Tensor plainQuery, Tensor turnedQuery, LatentCache cache, Tensor all)
     {
         int each = plain + valueSize;
-        Tensor up = keyValueUp.Reshape((heads, each, latent));
+        Tensor up = keyValueUpByHead ??= keyValueUp.Reshape((heads, each, latent)); // kept: it rides on no tape
         Tensor q = plainQuery.PadColumns(each).Reshape((heads, 1, each)).MatMul(up).Reshape((heads, latent))
             .ConcatColumns(turnedQuery.Reshape((heads, turned)));  // (H, L + R)
         Tensor mixture = cache.Attend(q.Scale((float)scale), all).SliceColumns(0, latent).Reshape((heads, 1, latent));

@@ -26,6 +26,7 @@ internal sealed class Sampler
     private readonly SamplingRules rules;
     private readonly float[] probabilities;
     private readonly int[] order;
+    private float[]? writable; // the logits of the tokens that may be written, where not all may
 
     /// <summary>A sampler for a vocabulary of <paramref name="vocabulary"/> tokens.</summary>
     public Sampler(in SamplingRules rules, int vocabulary)
@@ -39,7 +40,7 @@ internal sealed class Sampler
     public static bool AreFinite(ReadOnlySpan<float> logits) => TensorPrimitives.IsFiniteAll(logits);
 
     /// <summary>Changes the logits of tokens that were there before by the penalty for repetition.</summary>
-    public static void Penalize(Span<float> logits, IEnumerable<int> seen, float penalty)
+    public static void Penalize(Span<float> logits, HashSet<int> seen, float penalty)
     {
         foreach (int token in seen)
             logits[token] = logits[token] < 0 ? logits[token] * penalty : logits[token] / penalty;
@@ -50,7 +51,7 @@ internal sealed class Sampler
     {
         if (ids is null)
             return Choose(logits, index);
-        float[] few = new float[ids.Count];
+        float[] few = writable ??= new float[ids.Count];
         for (int i = 0; i < few.Length; i++)
             few[i] = logits[ids[i]];
         return ids[Choose(few, index)];

@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
 using TinyMoE.Files;
 
 namespace TinyMoE.Configuration;
@@ -16,17 +15,15 @@ public static class ConfigJson
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>snake_case keys, kebab-case values of enums.</summary>
+    /// <summary>How it is written.</summary>
     internal static JsonSerializerOptions Options { get; } = new()
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower, allowIntegerValues: false) },
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         WriteIndented = true,
     };
 
     /// <summary>A configuration as indented JSON, with every key.</summary>
-    public static string Write(RunConfig config) => JsonSerializer.Serialize(config, Options);
+    public static string Write(RunConfig config) => ConfigKeys.Tree(config).ToJsonString(Options);
 
     /// <summary>
     /// A configuration from JSON; keys that it lacks keep the values of <paramref name="defaults"/> (null: of the default preset).

@@ -10,8 +10,11 @@ namespace TinyMoE.Configuration;
 /// <summary>One setting of a run: a property of one of <see cref="RunConfig"/>'s groups, under the name that people write.</summary>
 internal sealed class ConfigKey
 {
+    private readonly PropertyInfo group;
+
     public ConfigKey(PropertyInfo group, PropertyInfo property)
     {
+        this.group = group;
         Group = NameOf(group);
         Name = NameOf(property);
         Property = property;
@@ -31,6 +34,13 @@ internal sealed class ConfigKey
     public string? FormerPath { get; }
 
     public PropertyInfo Property { get; }
+
+    /// <summary>Its value in a configuration.</summary>
+    public JsonNode Get(RunConfig config) => ConfigNodes.Of(Property.GetValue(group.GetValue(config))!);
+
+    /// <summary>Changes its value in a configuration that is being made, and that no one else has yet.</summary>
+    /// <exception cref="JsonException">The value is not of the key's type.</exception>
+    public void Set(RunConfig config, JsonNode? value) => Property.SetValue(group.GetValue(config), ConfigNodes.ValueOf(Type, value));
 
     /// <summary>What a value looks like, for messages and tables.</summary>
     public string Needs => Type switch
@@ -52,13 +62,13 @@ internal sealed class ConfigKey
     private IEnumerable<object> EnumValues => Enum.GetValues(Type).Cast<object>()
         .Where(value => Type.GetField(value.ToString()!)!.GetCustomAttribute<NotASettingAttribute>() is null);
 
-    private IEnumerable<string> EnumNames => EnumValues.Select(value => ToNode(value).GetValue<string>());
+    private IEnumerable<string> EnumNames => EnumValues.Select(ConfigNodes.NameOf);
 
     /// <summary>The name a property has in JSON, in <c>--set</c> and in the README.</summary>
     public static string NameOf(PropertyInfo property) => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
 
     /// <summary>The checked value of what follows the = in <c>--set key=value</c>; a list is separated by commas.</summary>
-    public JsonNode Read(string text) => Parse(text) is { } value ? ToNode(value) : throw Bad(text);
+    public JsonNode Read(string text) => Parse(text) is { } value ? ConfigNodes.Of(value) : throw Bad(text);
 
     /// <summary>The checked value of a key in a JSON file; one text is a list of one.</summary>
     public JsonNode Read(JsonNode? node)
@@ -103,12 +113,10 @@ internal sealed class ConfigKey
             _ when Type == typeof(PerLayer) => PerLayer.Parse(text),
             _ when Type == typeof(string) => text,
             _ when Type == typeof(LayerList) => LayerList.Parse(text),
-            _ when Type.IsEnum => EnumValues.FirstOrDefault(value => ToNode(value).GetValue<string>() == text),
+            _ when Type.IsEnum => EnumValues.FirstOrDefault(value => ConfigNodes.NameOf(value) == text),
             _ => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
         };
     }
-
-    private static JsonNode ToNode(object value) => JsonSerializer.SerializeToNode(value, value.GetType(), ConfigJson.Options)!;
 
     private TinyMoEException Bad(string text) => new(Type.IsEnum
         ? $"{Path} has no '{Excerpt.Of(text)}'; known: {Needs}"

@@ -1,6 +1,5 @@
 using System.Reflection;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyMoE.Files;
 
@@ -60,14 +59,11 @@ internal static class ConfigKeys
     /// <summary>A copy of a configuration with some values changed; it remembers which of them were written by a former name.</summary>
     public static RunConfig Apply(RunConfig config, IReadOnlyList<ConfigChange> changes)
     {
-        JsonObject tree = Tree(config);
-        foreach (ConfigChange change in changes)
-            tree[change.Key.Group]![change.Key.Name] = change.Value;
         IEnumerable<ConfigKey> former = changes.Where(change => change.Written != change.Key.Path).Select(change => change.Key);
-        return FromTree(tree) with
-        {
-            WrittenByFormerName = [.. config.WrittenByFormerName.Union(former)],
-        };
+        RunConfig changed = config.Copy() with { WrittenByFormerName = [.. config.WrittenByFormerName.Union(former)] };
+        foreach (ConfigChange change in changes)
+            change.Key.Set(changed, change.Value);
+        return changed;
     }
 
     /// <summary>The keys whose values differ, with both.</summary>
@@ -99,9 +95,30 @@ internal static class ConfigKeys
         return table.ToString();
     }
 
-    /// <summary>The configuration with the values of a tree, as <see cref="Tree"/> makes it.</summary>
-    internal static RunConfig FromTree(JsonObject tree) => tree.Deserialize<RunConfig>(ConfigJson.Options)!;
+    /// <summary>The configuration with the values of a tree, as <see cref="Tree"/> makes it; what it lacks is as in a new one.</summary>
+    internal static RunConfig FromTree(JsonObject tree)
+    {
+        RunConfig config = new();
+        foreach (ConfigKey key in All)
+        {
+            if (tree[key.Group] is JsonObject group && group.TryGetPropertyValue(key.Name, out JsonNode? value))
+                key.Set(config, value);
+        }
+
+        return config;
+    }
 
     /// <summary>All keys of a configuration: an object per group.</summary>
-    internal static JsonObject Tree(RunConfig config) => JsonSerializer.SerializeToNode(config, ConfigJson.Options)!.AsObject();
+    internal static JsonObject Tree(RunConfig config)
+    {
+        JsonObject tree = [];
+        foreach (ConfigKey key in All)
+        {
+            if (tree[key.Group] is not JsonObject group)
+                tree[key.Group] = group = [];
+            group[key.Name] = key.Get(config);
+        }
+
+        return tree;
+    }
 }

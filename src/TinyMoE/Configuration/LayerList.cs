@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace TinyMoE.Configuration;
 
@@ -8,7 +6,6 @@ namespace TinyMoE.Configuration;
 /// Some layers of a model, counted from 0; none by default. In JSON a list, in <c>--set</c> numbers separated by commas, or <c>none</c>.
 /// Equal lists are equal.
 /// </summary>
-[JsonConverter(typeof(Converter))]
 public sealed class LayerList : IEquatable<LayerList>
 {
     private const string Nothing = "none";
@@ -51,14 +48,5 @@ public sealed class LayerList : IEquatable<LayerList>
         }
 
         return new LayerList(layers);
-    }
-
-    private sealed class Converter : JsonConverter<LayerList>
-    {
-        public override LayerList Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
-            new(JsonSerializer.Deserialize<int[]>(ref reader, options) ?? []);
-
-        public override void Write(Utf8JsonWriter writer, LayerList value, JsonSerializerOptions options) =>
-            JsonSerializer.Serialize(writer, value.Layers, options);
     }
 }

@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace TinyMoE.Configuration;
 
@@ -8,7 +6,6 @@ namespace TinyMoE.Configuration;
 /// A whole number for every layer: one for all, or several that repeat from the first layer on ([128, 0]: 128 in layers 0, 2, 4..., 0 in
 /// the others). In JSON a number or a list, in <c>--set</c> numbers separated by commas. Equal lists are equal.
 /// </summary>
-[JsonConverter(typeof(Converter))]
 public sealed class PerLayer : IEquatable<PerLayer>
 {
     /// <summary>The numbers of the first layers, at least one.</summary>
@@ -48,19 +45,5 @@ public sealed class PerLayer : IEquatable<PerLayer>
         }
 
         return new PerLayer(values);
-    }
-
-    private sealed class Converter : JsonConverter<PerLayer>
-    {
-        public override PerLayer Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
-            new(reader.TokenType == JsonTokenType.Number ? [reader.GetInt32()] : JsonSerializer.Deserialize<int[]>(ref reader, options)!);
-
-        public override void Write(Utf8JsonWriter writer, PerLayer value, JsonSerializerOptions options)
-        {
-            if (value.Values.Count == 1)
-                writer.WriteNumberValue(value.Values[0]);
-            else
-                JsonSerializer.Serialize(writer, value.Values, options);
-        }
     }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace TinyMoE.Configuration;
@@ -155,7 +154,7 @@ public sealed record RouterTraits(
     public string Remarks { get; init; } = "";
 
     /// <summary>The name in a configuration.</summary>
-    public string Name => JsonSerializer.SerializeToNode(Kind, ConfigJson.Options)!.GetValue<string>();
+    public string Name => ConfigNodes.NameOf(Kind);
 
     /// <summary>The traits of a router.</summary>
     public static RouterTraits Of(RouterKind kind) => All.First(traits => traits.Kind == kind);

@@ -40,6 +40,16 @@ public sealed record RunConfig
         return ConfigKeys.Apply(this, [new ConfigChange(found, key, found.Read(value))]);
     }
 
+    /// <summary>The same values in records that no one else has.</summary>
+    internal RunConfig Copy() => this with
+    {
+        Model = Model with { },
+        Attention = Attention with { },
+        Moe = Moe with { },
+        Train = Train with { },
+        Data = Data with { },
+    };
+
     /// <summary>Throws where the configuration cannot work, naming the keys and what to do.</summary>
     /// <exception cref="TinyMoEException">What does not fit together, in one line.</exception>
     public void Validate() => Validation.Check(this);

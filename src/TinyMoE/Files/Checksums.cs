@@ -20,14 +20,14 @@ internal sealed class Checksums
     private const long Longest = 1 << 24;
     private const int Digits = 64, BlockSize = 1 << 20;
 
-    private readonly SortedDictionary<string, string> files = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> files = new(StringComparer.Ordinal);
 
     private Checksums()
     {
     }
 
     /// <summary>The names of the files, in ordinal order.</summary>
-    public IEnumerable<string> Names => files.Keys;
+    public IEnumerable<string> Names => files.Keys.Order(StringComparer.Ordinal);
 
     /// <summary>The hexadecimal SHA-256 of a file; null where it is not in the list.</summary>
     public string? this[string name] => files.GetValueOrDefault(name);
@@ -113,7 +113,7 @@ internal sealed class Checksums
     }
 
     /// <summary>The list as it is written.</summary>
-    public override string ToString() => string.Concat(files.Select(file => $"{file.Value}  {file.Key}\n"));
+    public override string ToString() => string.Concat(Names.Select(name => $"{files[name]}  {name}\n"));
 
     private static string HashOf(string path)
     {

@@ -63,13 +63,15 @@ public sealed class Generator
         Sampler sampler = new(options.Rules, Writable?.Count ?? V);
         HashSet<int>? seen = options.RepetitionPenalty == 1f ? null : [.. prompt];
         float[] logits = new float[V];
-        List<int> window = [.. prompt.Skip(prompt.Count - context)];
+        List<int> window = new((int)Math.Min(context, (long)prompt.Count + count) + 1);
+        window.AddRange(prompt.Skip(prompt.Count - context));
         using DecoderCache? cache = useCache ? model.NewCache() : null;
+        using Tape tape = Tape.Rewindable(backend);
         for (int index = 0; index < count; index++)
         {
             if (IsStartedOver(window))
                 cache?.Clear();
-            ReadLogits(window, cache, logits);
+            ReadLogits(tape, window, cache, logits);
             if (seen is not null)
                 Sampler.Penalize(logits, seen, options.RepetitionPenalty);
             int token = sampler.Choose(logits, Writable, index);
@@ -131,32 +133,22 @@ public sealed class Generator
     }
 
     /// <summary>Logits after the last token of the window; the cache holds what was computed before.</summary>
-    private void ReadLogits(List<int> window, DecoderCache? cache, Span<float> logits)
+    private void ReadLogits(Tape tape, List<int> window, DecoderCache? cache, Span<float> logits)
     {
         ReadOnlySpan<int> tokens = CollectionsMarshal.AsSpan(window)[(cache?.Length ?? 0)..];
         for (; cache is not null && tokens.Length > Part; tokens = tokens[Part..])
-        {
-            using Tape tape = backend.NewTape(recording: false);
             _ = Forward(tape, tokens[..Part], cache);
-        }
-
-        ReadLogits(tokens, cache, logits);
-    }
-
-    private DecoderOutput Forward(Tape tape, ReadOnlySpan<int> tokens, DecoderCache? cache)
-    {
-        Ints ids = tape.Ints(tokens);
-        Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
-        TokenBatch batch = new(ids, B: 1, ids.Length) { Labels = labels, LabelOfAll = Label };
-        return model.Forward(tape, batch, Pass.Inference, cache, lastOnly: true);
-    }
-
-    private void ReadLogits(ReadOnlySpan<int> tokens, DecoderCache? cache, Span<float> logits)
-    {
-        using Tape tape = backend.NewTape(recording: false);
         backend.Read(Forward(tape, tokens, cache).Logits.Data, logits);
         if (!TensorPrimitives.IsFiniteAll<float>(logits))
             throw NotFinite();
+    }
+
+    /// <summary>What comes after these tokens, on a tape that gives up what it holds of those before.</summary>
+    private DecoderOutput Forward(Tape tape, ReadOnlySpan<int> tokens, DecoderCache? cache)
+    {
+        tape.Rewind();
+        TokenBatch batch = TokenBatch.OfSequence(tape, tape.Ints(tokens), Label);
+        return model.Forward(tape, batch, Pass.Inference, cache, lastOnly: true);
     }
 
     private static TinyMoEException NotFinite() => new(

@@ -26,6 +26,8 @@ public sealed class StopTexts
     {
         if (Found)
             return "";
+        if (stops.Length == 0)
+            return piece;
         string text = held + piece;
         int end = stops.Select(stop => text.IndexOf(stop, StringComparison.Ordinal)).Where(place => place >= 0).DefaultIfEmpty(-1).Min();
         Found = end >= 0;

@@ -8,6 +8,11 @@ namespace TinyMoE.Layers;
 /// </summary>
 public sealed class TokenBatch
 {
+    private const int Few = 256; // numbers that the stack has room for
+
+    private static readonly Func<TokenBatch> New = static () => new TokenBatch(default, 0, 0);
+
+    private Ints labels;
     private Ints positions;
     private int end; // 0: not set
     private (int Least, int Largest)? labelRange;
@@ -20,20 +25,36 @@ public sealed class TokenBatch
         (Ids, this.B, this.T) = (ids, B, T);
     }
 
+    /// <summary>The tokens of one sequence, as long as the step of a tape; all have the <paramref name="label"/>, if any.</summary>
+    internal static TokenBatch OfSequence(Tape tape, Ints ids, int? label)
+    {
+        TokenBatch batch = tape.Take(New);
+        (batch.Ids, batch.B, batch.T, batch.Start, batch.end, batch.positions) = (ids, 1, ids.Length, 0, 0, default);
+        (batch.labels, batch.labelRange) = (default, label is { } known ? (known, known) : null);
+        if (label is { } all)
+        {
+            Span<int> one = ids.Length <= Few ? stackalloc int[ids.Length] : new int[ids.Length];
+            one.Fill(all);
+            batch.labels = tape.Ints(one);
+        }
+
+        return batch;
+    }
+
     /// <summary>The ids (B·T).</summary>
-    public Ints Ids { get; }
+    public Ints Ids { get; private set; }
 
     /// <summary>Sequences.</summary>
-    public int B { get; }
+    public int B { get; private set; }
 
     /// <summary>Tokens per sequence.</summary>
-    public int T { get; }
+    public int T { get; private set; }
 
     /// <summary>All tokens, B·T.</summary>
     public int Count => B * T;
 
     /// <summary>The label of the text that each token is of (B·T); empty where no one knows.</summary>
-    public Ints Labels { get; init; }
+    public Ints Labels { get => labels; init => labels = value; }
 
     /// <summary>
     /// Which tokens count; null: all. The others are padding: they reach no expert and count in no loss, no load and no capacity.
@@ -68,7 +89,13 @@ public sealed class TokenBatch
     internal Ints Positions(Tape tape)
     {
         if (positions.IsNone)
-            positions = tape.Ints([.. Enumerable.Range(0, Count).Select(n => Start + n % T)]);
+        {
+            Span<int> all = Count <= Few ? stackalloc int[Count] : new int[Count];
+            for (int n = 0; n < all.Length; n++)
+                all[n] = Start + n % T;
+            positions = tape.Ints(all);
+        }
+
         return positions;
     }
 }

@@ -128,14 +128,14 @@ public sealed class Decoder : IDisposable
         x = x.Reshape((B, T, model.Width));
 
         Tensor? branch = null;                                   // what the last sublayer computed; the next norm adds it to x
-        RoutingContext context = new(pass, tokens);
-        List<(int Layer, Routing Routing)> routings = new(blocks.Length);
+        RoutingContext context = RoutingContext.On(tape, pass, tokens);
+        DecoderOutput output = DecoderOutput.Begin(tape);
         for (int layer = 0; layer < blocks.Length; layer++)
         {
             onState?.Invoke(layer, branch is null ? x : x.Add(branch));
             (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache?[layer]); // (B, T, C)
             if (routing is not null)
-                routings.Add((layer, routing));
+                output.Add(layer, routing);
         }
 
         if (cache is { State: null })
@@ -148,7 +148,7 @@ public sealed class Decoder : IDisposable
         float shrink = 1f / model.LogitsScaling;                 // of h, which has fewer elements, where a bias is not to be shrunk too
         Tensor logits = headBias is null ? Times(h, shrink).LinearToFloat32(head)
             : Times(h.LinearToFloat32(head, headBias), shrink); // (B, T, V)
-        return new DecoderOutput(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)), routings);
+        return output.With(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)));
     }
 
     /// <summary>After each update of the weights: routers learn from the loads of the step.</summary>

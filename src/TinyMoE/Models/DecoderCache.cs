@@ -44,5 +44,9 @@ public sealed class DecoderCache : IDisposable
     public void Dispose() => Array.ForEach(layers, layer => layer.Dispose());
 
     /// <summary>Counts the tokens that every layer has appended.</summary>
-    internal void Advance(int tokens) => Array.ForEach(layers, layer => layer.Advance(tokens));
+    internal void Advance(int tokens)
+    {
+        foreach (AttentionCache layer in layers)
+            layer.Advance(tokens);
+    }
 }

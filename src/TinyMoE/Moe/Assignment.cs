@@ -12,35 +12,33 @@ namespace TinyMoE.Moe;
 /// </summary>
 public sealed class Assignment
 {
-    private Assignment(int tokens, int experts, int rows, Ints offsets, Ints token, Ints tokenOffsets, Ints rowsByToken, Tensor gates)
-    {
-        (TokenCount, Experts, Rows) = (tokens, experts, rows);
-        (Offsets, Tokens, TokenOffsets, RowsByToken, Gates) = (offsets, token, tokenOffsets, rowsByToken, gates);
-    }
+    private static readonly Func<Assignment> New = static () => new Assignment();
+
+    private Assignment() => Gates = null!;
 
     /// <summary>Tokens, N.</summary>
-    public int TokenCount { get; }
+    public int TokenCount { get; private set; }
 
     /// <summary>Experts, E.</summary>
-    public int Experts { get; }
+    public int Experts { get; private set; }
 
     /// <summary>Rows, the unassigned ones included.</summary>
-    public int Rows { get; }
+    public int Rows { get; private set; }
 
     /// <summary>Where each expert's rows begin (E+1).</summary>
-    public Ints Offsets { get; }
+    public Ints Offsets { get; private set; }
 
     /// <summary>The token of each row, −1 for an unassigned row (rows).</summary>
-    public Ints Tokens { get; }
+    public Ints Tokens { get; private set; }
 
     /// <summary>Where each token's rows begin in <see cref="RowsByToken"/> (N+1).</summary>
-    public Ints TokenOffsets { get; }
+    public Ints TokenOffsets { get; private set; }
 
     /// <summary>The rows of each token, token by token; as many as are kept (rows).</summary>
-    public Ints RowsByToken { get; }
+    public Ints RowsByToken { get; private set; }
 
     /// <summary>The differentiable gate of each row, 0 for an unassigned one (rows).</summary>
-    public Tensor Gates { get; }
+    public Tensor Gates { get; private set; }
 
     /// <summary>
     /// Every token goes to its choices, but for those of −1, which are dropped. <paramref name="choices"/>
@@ -50,7 +48,7 @@ public sealed class Assignment
     public static Assignment FromChoices(Ints choices, Tensor gates, int E, int? rows = null)
     {
         Tensor rowGates = gates.Assign(choices, E, rows, out RoutingPlan plan);
-        return new Assignment(gates.Shape[0], E, rowGates.Count, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, rowGates);
+        return Of(plan, gates.Shape[0], E, rowGates);
     }
 
     /// <summary>
@@ -59,9 +57,17 @@ public sealed class Assignment
     /// </summary>
     public static (Ints Choices, Assignment Assignment) TopK(Tensor logits, int K, bool overAll)
     {
-        int N = logits.Shape[0], E = logits.Shape[1];
         Tensor gates = logits.Route(K, overAll, out RoutingPlan plan);
-        return (plan.Choices, new Assignment(N, E, N * K, plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken, gates));
+        return (plan.Choices, Of(plan, logits.Shape[0], logits.Shape[1], gates));
+    }
+
+    private static Assignment Of(in RoutingPlan plan, int N, int E, Tensor gates)
+    {
+        Assignment made = gates.Tape.Take(New);
+        (made.TokenCount, made.Experts, made.Rows, made.Gates) = (N, E, gates.Count, gates);
+        (made.Offsets, made.Tokens, made.TokenOffsets, made.RowsByToken) =
+            (plan.Offsets, plan.Tokens, plan.TokenOffsets, plan.RowsByToken);
+        return made;
     }
 
     /// <summary>The tokens' vectors in expert order. x (N, C), result (rows, C).</summary>

@@ -56,6 +56,22 @@ public abstract class Router
 /// <param name="Tokens">Ids, positions, labels, and which tokens count.</param>
 public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
 {
+    private static readonly Func<RoutingContext> New = static () => new RoutingContext(Pass.Inference, null!);
+
+    /// <summary>What the forward pass is for.</summary>
+    public Pass Pass { get; private set; } = Pass;
+
+    /// <summary>Ids, positions, labels, and which tokens count.</summary>
+    public TokenBatch Tokens { get; private set; } = Tokens;
+
+    /// <summary>The same, as long as the step of a tape.</summary>
+    internal static RoutingContext On(Tape tape, Pass pass, TokenBatch tokens)
+    {
+        RoutingContext context = tape.Take(New);
+        (context.Pass, context.Tokens) = (pass, tokens);
+        return context;
+    }
+
     /// <summary>How many tokens count.</summary>
     public int Counting => Tokens.Mask?.Total ?? Tokens.Count;
 
@@ -78,6 +94,28 @@ public sealed record RoutingContext(Pass Pass, TokenBatch Tokens)
 /// <param name="Losses">The balance losses that are switched on, unweighted; empty outside training.</param>
 public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Choices, IReadOnlyList<BalanceLoss> Losses)
 {
+    private static readonly Func<Routing> New = static () => new Routing(null!, RouterScores.None, default, []);
+
+    /// <summary>Which token goes to which expert, and with which gate.</summary>
+    public Assignment Assignment { get; private set; } = Assignment;
+
+    /// <summary>What it thinks of every expert.</summary>
+    public RouterScores Scores { get; private set; } = Scores;
+
+    /// <summary>The experts that each token wanted (N, K), before any was full; −1 for none.</summary>
+    public Ints Choices { get; private set; } = Choices;
+
+    /// <summary>The balance losses that are switched on, unweighted; empty outside training.</summary>
+    public IReadOnlyList<BalanceLoss> Losses { get; private set; } = Losses;
+
+    /// <summary>The same, as long as the step of the tape that the assignment is on.</summary>
+    internal static Routing Of(Assignment assignment, RouterScores scores, Ints choices, IReadOnlyList<BalanceLoss> losses)
+    {
+        Routing routing = assignment.Gates.Tape.Take(New);
+        (routing.Assignment, routing.Scores, routing.Choices, routing.Losses) = (assignment, scores, choices, losses);
+        return routing;
+    }
+
     /// <summary>How many choices of each expert there were before any was dropped:
     /// stored, or added to what other layers counted. counts (E).</summary>
     internal void CountWanted(Target counts)
@@ -90,6 +128,8 @@ public sealed record Routing(Assignment Assignment, RouterScores Scores, Ints Ch
 /// <summary>What a router thinks of every expert, as far as it has an opinion.</summary>
 public sealed class RouterScores
 {
+    private static readonly Func<RouterScores> New = static () => new RouterScores(null);
+
     private Tensor? probabilities;
 
     /// <summary>Probabilities are the softmax of the logits, unless given. logits, probabilities (N, E).</summary>
@@ -98,8 +138,16 @@ public sealed class RouterScores
     /// <summary>The scores of a router without an opinion.</summary>
     internal static RouterScores None { get; } = new(null);
 
+    /// <summary>The scores of these logits, as long as the step of their tape. logits, probabilities (N, E).</summary>
+    internal static RouterScores Of(Tensor logits, Tensor? probabilities = null)
+    {
+        RouterScores scores = logits.Tape.Take(New);
+        (scores.Logits, scores.probabilities) = (logits, probabilities);
+        return scores;
+    }
+
     /// <summary>The logits without noise (N, E); null for a router that has none.</summary>
-    public Tensor? Logits { get; }
+    public Tensor? Logits { get; private set; }
 
     /// <summary>Probabilities over all experts (N, E); null for a router that has none.</summary>
     public Tensor? Probabilities => probabilities ??= Logits?.Softmax();

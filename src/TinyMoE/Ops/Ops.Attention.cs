@@ -65,13 +65,15 @@ public static partial class Ops
 
         // with P the weights, S the scores before the softmax:  dv = Pᵀ·dy,   dS = P·(dy·vᵀ − dy·y),   dq = dS·k/√D,   dk = dSᵀ·q/√D;
         // of a sink, whose weights are p and whose value is 0:  −Σ p·(dy·y)
-        return tape.Record(nameof(Attention), y, () =>
+        return tape.Record(nameof(Attention), y, operands, sizes, logSumExp, dropout, sinks, angles, static (
+            y, operands, sizes, logSumExp, dropout, sinks, angles) =>
         {
+            Backend backend = y.Tape.Backend;
             (Values q, Values k, Values v) = operands.Inputs(sizes);
             (Target dq, Target dk, Target dv) = operands.Gradients(sizes);
-            tape.Backend.AttentionBackward(y.GradValues, q, k, v, y.Values, logSumExp, sizes, dropout, dq, dk, dv, angles);
+            backend.AttentionBackward(y.GradValues, q, k, v, y.Values, logSumExp, sizes, dropout, dq, dk, dv, angles);
             if (sinks is not null)
-                tape.Backend.AttentionSinksBackward(y.GradValues, y.Values, sinks.Data, logSumExp, sizes, sinks.GradTarget());
+                backend.AttentionSinksBackward(y.GradValues, y.Values, sinks.Data, logSumExp, sizes, sinks.GradTarget());
         }, readsOutput: true);
     }
 

@@ -24,8 +24,11 @@ public static partial class Ops
         tape.Backend.BalanceLossForward(p.Data, weights, counting, scale, groups, N, E, y.Data);
 
         // dp[n, e] = scale·dy·mask[n]·shares[g, e]
-        return tape.Record(nameof(BalanceLoss), y, () =>
-            tape.Backend.BalanceLossBackward(y.Grad, weights, counting, scale, groups, N, E, p.GradTarget()));
+        return tape.Record(nameof(BalanceLoss), y, p, weights, counting, scale, static (y, p, weights, counting, scale) =>
+        {
+            int E = p.Shape.Last, N = p.Count / E, groups = weights.Length / E;
+            y.Tape.Backend.BalanceLossBackward(y.Grad, weights, counting, scale, groups, N, E, p.GradTarget());
+        });
     }
 
     /// <summary>The squared coefficient of variation, var(x)/(mean(x)² + eps), population variance. x (any), result (1).</summary>
@@ -37,8 +40,8 @@ public static partial class Ops
         tape.Backend.SquaredVariationForward(x.Data, eps, x.Count, y.Data);
 
         // with d = mean² + eps:  dx = 2·dy/(n·d)·(x − mean − mean·var/d)
-        return tape.Record(
-            nameof(SquaredVariation), y, () => tape.Backend.SquaredVariationBackward(y.Grad, x.Data, eps, x.Count, x.GradTarget()));
+        return tape.Record(nameof(SquaredVariation), y, x, eps, static (y, x, eps) =>
+            y.Tape.Backend.SquaredVariationBackward(y.Grad, x.Data, eps, x.Count, x.GradTarget()));
     }
 
     /// <summary>
@@ -62,8 +65,12 @@ public static partial class Ops
         tape.Backend.SmoothLoadForward(clean.Data, noisy.Data, sigma.Data, best, counting, N, E, K, y.Data);
 
         // with z = (clean − threshold)/σ and dz = dy·φ(z):  dclean = dz/σ,   dσ = −dz·z/σ,   dthreshold = −Σ dz/σ over those that it is for
-        return tape.Record(nameof(SmoothLoad), y, () => tape.Backend.SmoothLoadBackward(
-            y.Grad, clean.Data, noisy.Data, sigma.Data, best, counting, N, E, K, clean.GradTarget(), noisy.GradTarget(),
-            sigma.GradTarget()));
+        return tape.Record(nameof(SmoothLoad), y, clean, noisy, sigma, best, counting, static (y, clean, noisy, sigma, best, counting) =>
+        {
+            int E = clean.Shape.Last, N = clean.Count / E, K = best.Length / N - 1;
+            y.Tape.Backend.SmoothLoadBackward(
+                y.Grad, clean.Data, noisy.Data, sigma.Data, best, counting, N, E, K, clean.GradTarget(), noisy.GradTarget(),
+                sigma.GradTarget());
+        });
     }
 }

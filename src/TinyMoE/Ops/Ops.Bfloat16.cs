@@ -18,7 +18,8 @@ public static partial class Ops
         tape.Backend.RoundToBfloat16(x.Data, x.Count, y.Data);
 
         // straight through, as every cast has it, and as coarse: dx = round(dy)
-        return tape.Record(nameof(RoundToBfloat16), y, () => tape.Backend.RoundToBfloat16(y.Grad, x.Count, x.GradTarget()));
+        return tape.Record(nameof(RoundToBfloat16), y, x, static (y, x) =>
+            y.Tape.Backend.RoundToBfloat16(y.Grad, x.Count, x.GradTarget()));
     }
 
     /// <summary>x in float32: itself where it is, else widened. What has no kernel for bfloat16 begins with this.</summary>
@@ -37,6 +38,7 @@ public static partial class Ops
         tape.Backend.Convert(x.Values, x.Count, y.Values);
 
         // dx = dy, in the type of x
-        return tape.Record($"To{type}", y, () => tape.Backend.Convert(y.GradValues, x.Count, x.GradTarget()));
+        return tape.Record(type == ElementType.Float32 ? nameof(ToFloat32) : nameof(ToBfloat16), y, x, static (y, x) =>
+            y.Tape.Backend.Convert(y.GradValues, x.Count, x.GradTarget()));
     }
 }

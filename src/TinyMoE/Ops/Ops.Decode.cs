@@ -28,7 +28,7 @@ public static partial class Ops
         Tensor y = q.Tape.New(q.Shape, q.Type);
         q.Tape.Backend.AttendNewToken(
             q.Values, k.Values, v.Values, cos, sin, sinks?.Data ?? default, in sizes, state, keys, values, y.Values);
-        return q.Tape.Record(nameof(AttendNewToken), y, () => throw new InvalidOperationException("There is no way back."));
+        return q.Tape.Record(nameof(AttendNewToken), y, static () => throw new InvalidOperationException("There is no way back."));
     }
 
     /// <summary>Chooses the next token of a state: <see cref="Backend.ChooseToken"/>. logits (1, V), ids (W), seen (V).</summary>

@@ -35,10 +35,11 @@ public static partial class Ops
     // dx[n] = Σ over the rows r of token n of dy[r]
     private static Tensor RecordDispatch(string op, Tensor x, Tensor y, Ints tokenOffsets, Ints rowsByToken)
     {
-        int C = x.Shape.Last, N = x.Count / C, rows = y.Shape[0];
-        Tape tape = x.Tape;
-        return tape.Record(op, y, () =>
-            tape.Backend.DispatchBackward(y.GradValues, tokenOffsets, rowsByToken, rows, N, C, x.GradTarget()));
+        return x.Tape.Record(op, y, x, tokenOffsets, rowsByToken, static (y, x, tokenOffsets, rowsByToken) =>
+        {
+            int C = x.Shape.Last, N = x.Count / C, rows = y.Shape[0];
+            y.Tape.Backend.DispatchBackward(y.GradValues, tokenOffsets, rowsByToken, rows, N, C, x.GradTarget());
+        });
     }
 
     /// <summary>
@@ -57,7 +58,10 @@ public static partial class Ops
         tape.Backend.CombineForward(x.Values, gates.Data, tokenOffsets, rowsByToken, rows, N, C, y.Values);
 
         // with n = tokens[r]:  dx[r] = gates[r]·dy[n],   dgates[r] = x[r]·dy[n]
-        return tape.Record(nameof(Combine), y, () =>
-            tape.Backend.CombineBackward(y.GradValues, x.Values, gates.Data, tokens, rows, N, C, x.GradTarget(), gates.GradTarget()));
+        return tape.Record(nameof(Combine), y, x, gates, tokens, static (y, x, gates, tokens) =>
+        {
+            int C = x.Shape.Last, rows = tokens.Length, N = y.Shape[0];
+            y.Tape.Backend.CombineBackward(y.GradValues, x.Values, gates.Data, tokens, rows, N, C, x.GradTarget(), gates.GradTarget());
+        });
     }
 }

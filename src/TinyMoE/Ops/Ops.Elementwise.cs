@@ -59,7 +59,8 @@ public static partial class Ops
         tape.Backend.Affine(x.Values, factor, 0f, x.Count, y.Values);
 
         // dx = factor·dy
-        return tape.Record(nameof(Scale), y, () => tape.Backend.Affine(y.GradValues, factor, 0f, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Scale), y, x, factor, static (y, x, factor) =>
+            y.Tape.Backend.Affine(y.GradValues, factor, 0f, x.Count, x.GradTarget()));
     }
 
     /// <summary>x + offset.</summary>
@@ -70,7 +71,7 @@ public static partial class Ops
         tape.Backend.Affine(x.Values, 1f, offset, x.Count, y.Values);
 
         // dx = dy
-        return tape.Record(nameof(Shift), y, () => tape.Backend.Affine(y.GradValues, 1f, 0f, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Shift), y, x, static (y, x) => y.Tape.Backend.Affine(y.GradValues, 1f, 0f, x.Count, x.GradTarget()));
     }
 
     /// <summary>
@@ -84,7 +85,8 @@ public static partial class Ops
         tape.Backend.ClampForward(x.Values, low, high, x.Count, y.Values);
 
         // dx = dy where low ≤ x ≤ high, else 0
-        return tape.Record(nameof(Clamp), y, () => tape.Backend.ClampBackward(x.Values, y.GradValues, low, high, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Clamp), y, x, low, high, static (y, x, low, high) =>
+            y.Tape.Backend.ClampBackward(x.Values, y.GradValues, low, high, x.Count, x.GradTarget()));
     }
 
     /// <summary>How far <see cref="Mask"/> lowers a score unless told: below what
@@ -110,8 +112,12 @@ public static partial class Ops
         backend.BinaryForward(Binary.Add, x.Values, offset, broadcast, N, C, y.Values);
 
         // dx = dy
-        return tape.Record(nameof(Mask), y, () =>
-            backend.BinaryBackward(Binary.Add, y.GradValues, x.Values, offset, broadcast, N, C, x.GradTarget(), Target.None));
+        return tape.Record(nameof(Mask), y, x, offset, broadcast, static (y, x, offset, broadcast) =>
+        {
+            int C = x.Shape.Last, N = C == 0 ? 0 : x.Count / C;
+            y.Tape.Backend.BinaryBackward(
+                Binary.Add, y.GradValues, x.Values, offset, broadcast, N, C, x.GradTarget(), Target.None);
+        });
     }
 
     private static Tensor Apply(Tensor x, Unary f)
@@ -121,15 +127,14 @@ public static partial class Ops
         tape.Backend.UnaryForward(f, x.Values, x.Count, y.Values);
 
         // dx = dy·f'(x)
-        return tape.Record(
-            f.ToString(), y, () => tape.Backend.UnaryBackward(f, x.Values, y.Values, y.GradValues, x.Count, x.GradTarget()),
-            readsOutput: true);
+        return tape.Record(Enum.GetName(f)!, y, x, f, static (y, x, f) =>
+            y.Tape.Backend.UnaryBackward(f, x.Values, y.Values, y.GradValues, x.Count, x.GradTarget()), readsOutput: true);
     }
 
     private static Tensor Apply(Tensor a, Binary f, Tensor b)
     {
         int C = a.Shape.Last, N = C == 0 ? 0 : a.Count / C;      // a (N, C), b (N, C) or (C) or (N)
-        Broadcast broadcast = BroadcastOf(f.ToString(), a.Shape, b.Shape);
+        Broadcast broadcast = BroadcastOf(Enum.GetName(f)!, a.Shape, b.Shape);
 
         Tape tape = a.Tape;
         Tensor y = tape.New(a.Shape, a.Type);                    // (N, C)
@@ -137,8 +142,11 @@ public static partial class Ops
 
         // +: da = dy, db = dy; −: da = dy, db = −dy; ·: da = dy·b, db = dy·a;
         // /: da = dy/b, db = −dy·a/b²; db summed over what b was broadcast to
-        return tape.Record(f.ToString(), y, () =>
-            tape.Backend.BinaryBackward(f, y.GradValues, a.Values, b.Values, broadcast, N, C, a.GradTarget(), b.GradTarget()));
+        return tape.Record(Enum.GetName(f)!, y, a, f, b, broadcast, static (y, a, f, b, broadcast) =>
+        {
+            int C = a.Shape.Last, N = C == 0 ? 0 : a.Count / C;
+            y.Tape.Backend.BinaryBackward(f, y.GradValues, a.Values, b.Values, broadcast, N, C, a.GradTarget(), b.GradTarget());
+        });
     }
 
     private static Broadcast BroadcastOf(string op, Shape a, Shape b)

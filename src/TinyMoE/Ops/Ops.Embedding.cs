@@ -16,6 +16,7 @@ public static partial class Ops
         tape.Backend.EmbeddingForward(WeightsOf(table, narrow: type == ElementType.Bfloat16), ids, N, V, C, y.Values);
 
         // dtable[v] = Σ_{n: ids[n] = v} dy[n]
-        return tape.Record(nameof(Embedding), y, () => tape.Backend.EmbeddingBackward(y.GradValues, ids, N, V, C, table.GradTarget()));
+        return tape.Record(nameof(Embedding), y, table, ids, static (y, table, ids) => y.Tape.Backend.EmbeddingBackward(
+            y.GradValues, ids, ids.Length, table.Shape[0], table.Shape[1], table.GradTarget()));
     }
 }

@@ -14,8 +14,8 @@ public static partial class Ops
         tape.Backend.SwiGluForward(gate.Values, up.Values, y.Count, y.Values);
 
         // with σ = sigmoid(gate):  dgate = dy·up·σ·(1 + gate·(1 − σ)),   dup = dy·gate·σ
-        return tape.Record(nameof(SwiGlu), y, () =>
-            tape.Backend.SwiGluBackward(y.GradValues, gate.Values, up.Values, y.Count, gate.GradTarget(), up.GradTarget()));
+        return tape.Record(nameof(SwiGlu), y, gate, up, static (y, gate, up) =>
+            y.Tape.Backend.SwiGluBackward(y.GradValues, gate.Values, up.Values, y.Count, gate.GradTarget(), up.GradTarget()));
     }
 
     /// <summary>
@@ -32,7 +32,8 @@ public static partial class Ops
         tape.Backend.ClampedSwiGluForward(gate.Values, up.Values, limit, alpha, y.Count, y.Values);
 
         // with σ = sigmoid(alpha·g):  dgate = dy·(u + 1)·σ·(1 + alpha·g·(1 − σ)), 0 where gate > limit;  dup = dy·g·σ, 0 where |up| > limit
-        return tape.Record(nameof(ClampedSwiGlu), y, () => tape.Backend.ClampedSwiGluBackward(
-            y.GradValues, gate.Values, up.Values, limit, alpha, y.Count, gate.GradTarget(), up.GradTarget()));
+        return tape.Record(nameof(ClampedSwiGlu), y, gate, up, limit, alpha, static (y, gate, up, limit, alpha) =>
+            y.Tape.Backend.ClampedSwiGluBackward(
+                y.GradValues, gate.Values, up.Values, limit, alpha, y.Count, gate.GradTarget(), up.GradTarget()));
     }
 }

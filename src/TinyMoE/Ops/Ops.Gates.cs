@@ -17,26 +17,20 @@ public static partial class Ops
 
         Tape tape = clean.Tape;
         Floats draws = noise.Data;
-        bool taken = false;
 
         // Two nodes: backward comes to that of the noisy logits first, which takes the
         // gradient of sigma along; this one is for a sigma whose logits nobody wanted.
         Tensor sigma = tape.New(clean.Shape);
-        tape.Record(nameof(NoisyLogits), sigma, () =>
-        {
-            if (!taken)
-                tape.Backend.NoisyLogitsBackward(default, sigma.Grad, spread.Data, draws, n, Target.None, spread.GradTarget());
-        });
+        tape.Record(nameof(NoisyLogits), sigma, spread, draws, static (sigma, spread, draws) =>
+            sigma.Tape.Backend.NoisyLogitsBackward(
+                default, sigma.Grad, spread.Data, draws, sigma.Count, Target.None, spread.GradTarget()));
         Tensor noisy = tape.New(clean.Shape);
         tape.Backend.NoisyLogitsForward(clean.Data, spread.Data, draws, eps, n, sigma.Data, noisy.Data);
 
         // dclean = dnoisy,   dspread = (dsigma + dnoisy·noise)·sigmoid(spread)
-        return (tape.Record(nameof(NoisyLogits), noisy, () =>
-        {
-            taken = true;
-            tape.Backend.NoisyLogitsBackward(
-                noisy.Grad, sigma.HasGrad ? sigma.Grad : default, spread.Data, draws, n, clean.GradTarget(), spread.GradTarget());
-        }), sigma);
+        return (tape.Record(nameof(NoisyLogits), noisy, clean, spread, draws, sigma, static (noisy, clean, spread, draws, sigma) =>
+            noisy.Tape.Backend.NoisyLogitsBackward(
+                noisy.Grad, sigma.TakeGrad().Float32, spread.Data, draws, noisy.Count, clean.GradTarget(), spread.GradTarget())), sigma);
     }
 
     /// <summary>
@@ -53,6 +47,7 @@ public static partial class Ops
         tape.Backend.ShareForward(x.Data, scale, least, N, C, y.Data);
 
         // with S = Σ_c x:  dx = scale·(dy − Σ_c dy·x/S)/S, and 0 where S < least
-        return tape.Record(nameof(Share), y, () => tape.Backend.ShareBackward(y.Grad, x.Data, scale, least, N, C, x.GradTarget()));
+        return tape.Record(nameof(Share), y, x, least, scale, static (y, x, least, scale) =>
+            y.Tape.Backend.ShareBackward(y.Grad, x.Data, scale, least, x.Count / x.Shape.Last, x.Shape.Last, x.GradTarget()));
     }
 }

@@ -36,6 +36,7 @@ public static partial class Ops
         tape.Backend.GroupedSum(x.Values, offsets, E, N, C, y.Data);
 
         // dx[n] = dy[e], zero for unassigned rows
-        return tape.Record(nameof(GroupedSum), y, () => tape.Backend.GroupedBroadcast(y.Grad, offsets, E, N, C, x.GradTarget()));
+        return tape.Record(nameof(GroupedSum), y, x, offsets, static (y, x, offsets) =>
+            y.Tape.Backend.GroupedBroadcast(y.Grad, offsets, y.Shape[0], x.Shape[0], x.Shape[1], x.GradTarget()));
     }
 }

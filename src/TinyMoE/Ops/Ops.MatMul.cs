@@ -67,12 +67,12 @@ public static partial class Ops
             backend.MatMul(x.Values, false, WeightsOf(w, narrow), true, 1, N, outputs, inputs, z, epilogue);
 
         // what backward can tell from the tensors again is not kept for it: there are many of these
-        return tape.Record(op, y, () => ProjectBackward(x, w, offsets, bias, f, gate, z, y), readsOutput: f is not null);
+        return tape.Record(op, y, x, w, offsets, bias, f, gate, z, ProjectBackward, readsOutput: f is not null);
     }
 
     // dz = dy·f'(z), or dz = dy·silu(gate) and dgate = dy·z·silu'(gate), in the place of dy
     // dx = dz·w,   dw = dzᵀ·x,   dbias = Σ_n dz,   each expert's over its own rows
-    private static void ProjectBackward(Tensor x, Tensor w, Ints offsets, Tensor? bias, Unary? f, Tensor? gate, Values z, Tensor y)
+    private static void ProjectBackward(Tensor y, Tensor x, Tensor w, Ints offsets, Tensor? bias, Unary? f, Tensor? gate, Values z)
     {
         Backend backend = y.Tape.Backend;
         bool grouped = !offsets.IsNone;
@@ -165,8 +165,11 @@ public static partial class Ops
         backend.MatMul(a.Values, transposeA, WeightsOf(b, narrow), transposeB, batch, rows, columns, inner, y.Values);
 
         // d op(a) = dy·op(b)ᵀ,   d op(b) = op(a)ᵀ·dy;   of a transposed operand both sides transposed: da = op(b)·dyᵀ,   db = dyᵀ·op(a)
-        return tape.Record(nameof(MatMul), y, () =>
+        return tape.Record(nameof(MatMul), y, a, b, transposeA, transposeB, static (y, a, b, transposeA, transposeB) =>
         {
+            Backend backend = y.Tape.Backend;
+            int rank = y.Shape.Rank, batch = rank == 3 ? y.Shape[0] : 1, rows = y.Shape[rank - 2], columns = y.Shape.Last;
+            int inner = a.Shape[transposeA ? rank - 2 : rank - 1];
             Weights weights = WeightsOf(b, a.Type == ElementType.Bfloat16);
             if (transposeA)
                 backend.MatMul(weights.Values, transposeB, y.GradValues, true, batch, inner, rows, columns, a.GradTarget());

@@ -17,8 +17,8 @@ public static partial class Ops
         tape.Backend.RmsNormForward(x.Values, default, w.Data, N, C, eps, default, y.Values, r);
 
         // with x̂ = x·r:  dx = r·(dy·w − x̂·mean(dy·w·x̂)),   dw = Σ_n dy·x̂
-        return tape.Record(nameof(RmsNorm), y, () =>
-            tape.Backend.RmsNormBackward(y.GradValues, default, x.Values, w.Data, r, N, C, x.GradTarget(), Target.None, w.GradTarget()));
+        return tape.Record(nameof(RmsNorm), y, x, w, r, static (y, x, w, r) => y.Tape.Backend.RmsNormBackward(
+            y.GradValues, default, x.Values, w.Data, r, r.Length, x.Shape.Last, x.GradTarget(), Target.None, w.GradTarget()));
     }
 
     /// <summary>Sum = x + branch and Y = RmsNorm(Sum), a residual connection with the norm that follows it, in
@@ -31,15 +31,15 @@ public static partial class Ops
 
         Tape tape = x.Tape;
         Values branchValues = branch.Values;
-        ResidualSum sum = new(x, branch);
-        Tensor s = sum.Value, y = tape.New(x.Shape, x.Type);     // (N, C)
+        Tensor s = ResidualSum(x, branch), y = tape.New(x.Shape, x.Type); // (N, C)
         Floats r = tape.Saved(N);                                // (N)
         tape.Backend.RmsNormForward(x.Values, branchValues, w.Data, N, C, eps, s.Values, y.Values, r);
 
         // with ŝ = s·r:  dx = dbranch = ds + r·(dy·w − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ
-        return (s, tape.Record(nameof(AddRmsNorm), y, () =>
-            tape.Backend.RmsNormBackward(
-                y.GradValues, sum.TakeGrad(), s.Values, w.Data, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget())));
+        return (s, tape.Record(nameof(AddRmsNorm), y, x, branch, w, s, r, static (y, x, branch, w, s, r) =>
+            y.Tape.Backend.RmsNormBackward(
+                y.GradValues, s.TakeGrad(), s.Values, w.Data, r, r.Length, x.Shape.Last, x.GradTarget(), branch.GradTarget(),
+                w.GradTarget())));
     }
 
     /// <summary>y = (x − mean)·r·w + b with r = 1/√(var + eps), over the last
@@ -57,8 +57,8 @@ public static partial class Ops
         tape.Backend.LayerNormForward(x.Values, default, w.Data, b?.Data ?? default, N, C, eps, default, y.Values, mean, r);
 
         // with x̂ = (x − mean)·r:  dx = r·(dy·w − mean(dy·w) − x̂·mean(dy·w·x̂)),   dw = Σ_n dy·x̂,   db = Σ_n dy
-        return tape.Record(nameof(LayerNorm), y, () => tape.Backend.LayerNormBackward(
-            y.GradValues, default, x.Values, w.Data, mean, r, N, C, x.GradTarget(), Target.None, w.GradTarget(),
+        return tape.Record(nameof(LayerNorm), y, x, w, b, mean, r, static (y, x, w, b, mean, r) => y.Tape.Backend.LayerNormBackward(
+            y.GradValues, default, x.Values, w.Data, mean, r, r.Length, x.Shape.Last, x.GradTarget(), Target.None, w.GradTarget(),
             b?.GradTarget() ?? Target.None));
     }
 
@@ -74,48 +74,28 @@ public static partial class Ops
 
         Tape tape = x.Tape;
         Values branchValues = branch.Values;
-        ResidualSum sum = new(x, branch);
-        Tensor s = sum.Value, y = tape.New(x.Shape, x.Type);     // (N, C)
+        Tensor s = ResidualSum(x, branch), y = tape.New(x.Shape, x.Type); // (N, C)
         Floats mean = tape.Saved(N), r = tape.Saved(N);          // (N)
         tape.Backend.LayerNormForward(x.Values, branchValues, w.Data, b?.Data ?? default, N, C, eps, s.Values, y.Values, mean, r);
 
         // with ŝ = (s − mean)·r:  dx = dbranch = ds + r·(dy·w − mean(dy·w) − ŝ·mean(dy·w·ŝ)),   dw = Σ_n dy·ŝ,   db = Σ_n dy
-        return (s, tape.Record(nameof(AddLayerNorm), y, () => tape.Backend.LayerNormBackward(
-            y.GradValues, sum.TakeGrad(), s.Values, w.Data, mean, r, N, C, x.GradTarget(), branch.GradTarget(), w.GradTarget(),
-            b?.GradTarget() ?? Target.None)));
+        return (s, tape.Record(nameof(AddLayerNorm), y, x, branch, w, b, s, mean, r, static (y, x, branch, w, b, s, mean, r) =>
+            y.Tape.Backend.LayerNormBackward(
+                y.GradValues, s.TakeGrad(), s.Values, w.Data, mean, r, r.Length, x.Shape.Last, x.GradTarget(), branch.GradTarget(),
+                w.GradTarget(), b?.GradTarget() ?? Target.None)));
     }
 
     /// <summary>
     /// The sum inside a norm of a sum, a node of its own on the tape, before the norm's. The norm's backward takes the gradient that others
     /// gave the sum and passes it on together with its own, in one pass; only where nobody wanted the norm, the sum's own backward does.
     /// </summary>
-    private sealed class ResidualSum
+    private static Tensor ResidualSum(Tensor x, Tensor branch)
     {
-        private bool taken;
-
-        public ResidualSum(Tensor x, Tensor branch)
+        // dx = ds,   dbranch = ds
+        return x.Tape.Record(nameof(Add), x.Tape.NewOver(branch), x, branch, static (s, x, branch) =>
         {
-            Tape tape = x.Tape;
-            Tensor s = tape.NewOver(branch);
-            Value = tape.Record(nameof(Add), s, () =>
-            {
-                if (taken)
-                    return;
-
-                // dx = ds,   dbranch = ds
-                tape.Backend.Affine(s.GradValues, 1f, 0f, s.Count, x.GradTarget());
-                tape.Backend.Affine(s.GradValues, 1f, 0f, s.Count, branch.GradTarget());
-            });
-        }
-
-        /// <summary>The sum; the norm's kernel computes it.</summary>
-        public Tensor Value { get; }
-
-        /// <summary>The gradient that others gave the sum, empty when none did; the caller passes it on.</summary>
-        public Values TakeGrad()
-        {
-            taken = true;
-            return Value.HasGrad ? Value.GradValues : default;
-        }
+            s.Tape.Backend.Affine(s.GradValues, 1f, 0f, s.Count, x.GradTarget());
+            s.Tape.Backend.Affine(s.GradValues, 1f, 0f, s.Count, branch.GradTarget());
+        });
     }
 }

@@ -10,17 +10,17 @@ public static partial class Ops
     /// the mean stays (Srivastava et al. 2014). x itself when the rate is 0.</summary>
     public static Tensor Dropout(this Tensor x, in Dropout dropout)
     {
-        Dropout kept = dropout;
-        Check.That(nameof(Dropout), kept.Rate is >= 0f and < 1f, $"the rate is 0 to below 1, not {kept.Rate}");
-        if (kept.Rate == 0f)
+        Check.That(nameof(Dropout), dropout.Rate is >= 0f and < 1f, $"the rate is 0 to below 1, not {dropout.Rate}");
+        if (dropout.Rate == 0f)
             return x;
 
         Tape tape = x.Tape;
         Tensor y = tape.New(x.Shape, x.Type);
-        tape.Backend.Dropout(x.Values, in kept, x.Count, y.Values);
+        tape.Backend.Dropout(x.Values, in dropout, x.Count, y.Values);
 
         // dx = dy where x was kept, scaled alike: the same random numbers again
-        return tape.Record(nameof(Dropout), y, () => tape.Backend.Dropout(y.GradValues, in kept, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Dropout), y, x, dropout, static (y, x, dropout) =>
+            y.Tape.Backend.Dropout(y.GradValues, in dropout, x.Count, x.GradTarget()));
     }
 
     /// <summary>x·u with u uniform in [1 − width, 1 + width] (Fedus et al. 2021).</summary>
@@ -32,7 +32,8 @@ public static partial class Ops
         tape.Backend.Jitter(x.Data, width, key, x.Count, y.Data);
 
         // dx = dy·u: the same random numbers again
-        return tape.Record(nameof(Jitter), y, () => tape.Backend.Jitter(y.Grad, width, key, x.Count, x.GradTarget()));
+        return tape.Record(nameof(Jitter), y, x, width, key, static (y, x, width, key) =>
+            y.Tape.Backend.Jitter(y.Grad, width, key, x.Count, x.GradTarget()));
     }
 
     /// <summary>A constant of standard normal numbers.</summary>

@@ -33,7 +33,8 @@ public static partial class Ops
         tape.Backend.SumRows(x.Data, scale, N, C, y.Data);
 
         // dx[n, c] = scale·dy[c]
-        return tape.Record(op, y, () => tape.Backend.BroadcastRows(y.Grad, scale, N, C, x.GradTarget()));
+        return tape.Record(op, y, x, scale, static (y, x, scale) =>
+            y.Tape.Backend.BroadcastRows(y.Grad, scale, y.Count == 0 ? 0 : x.Count / y.Count, y.Count, x.GradTarget()));
     }
 
     private static Tensor ReduceColumns(string op, Tensor x, int C, Shape shape, float scale)
@@ -46,6 +47,7 @@ public static partial class Ops
         tape.Backend.SumColumns(x.Data, scale, N, C, y.Data);
 
         // dx[n, c] = scale·dy[n]
-        return tape.Record(op, y, () => tape.Backend.BroadcastColumns(y.Grad, scale, N, C, x.GradTarget()));
+        return tape.Record(op, y, x, C, scale, static (y, x, C, scale) =>
+            y.Tape.Backend.BroadcastColumns(y.Grad, scale, y.Count, C, x.GradTarget()));
     }
 }

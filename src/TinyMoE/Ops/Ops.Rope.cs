@@ -20,8 +20,8 @@ public static partial class Ops
         rotation.Turn(values, default, KvHeads: 0, inverse: false, y.Values, Target.None);
 
         // a rotation's transpose is the rotation back
-        return x.Tape.Record(
-            nameof(Rope), y, () => rotation.Turn(y.GradValues, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
+        return x.Tape.Record(nameof(Rope), y, x, rotation, static (y, x, rotation) =>
+            rotation.Turn(y.GradValues, default, KvHeads: 0, inverse: true, x.GradTarget(), Target.None));
     }
 
     /// <summary>Turns queries and keys where <paramref name="parts"/> says that they are in rows of x, which it uses up. What attends to
@@ -37,11 +37,11 @@ public static partial class Ops
         rotation.Turn(y.Values, sizes);
 
         // dx = dy, which attention turned back, and which is there where y took x's memory over
-        return tape.Record(nameof(Rope), y, () =>
+        return tape.Record(nameof(Rope), y, x, static (y, x) =>
         {
             Target dx = x.GradTarget();
             if (!dx.IsNone && (dx.Adds || dx.Values.Address != y.GradValues.Address))
-                tape.Backend.Convert(y.GradValues, x.Count, dx);
+                y.Tape.Backend.Convert(y.GradValues, x.Count, dx);
         });
     }
 
@@ -56,29 +56,24 @@ public static partial class Ops
 
         Tape tape = q.Tape;
         (Values queries, Values keys) = (q.Values, k.Values);
-        bool turned = false;
 
         // Two nodes: backward comes to the one of the keys first, which turns both
         // gradients back in one pass; this one is for queries whose keys nobody wanted.
         Tensor yq = tape.NewOver(q);
-        tape.Record(nameof(Rope), yq, () =>
-        {
-            if (!turned)
-                rotation.Turn(yq.GradValues, default, KvHeads, inverse: true, q.GradTarget(), Target.None);
-        });
+        tape.Record(nameof(Rope), yq, q, rotation, static (yq, q, rotation) =>
+            rotation.Turn(yq.GradValues, default, KvHeads: 0, inverse: true, q.GradTarget(), Target.None));
         Tensor yk = tape.NewOver(k);
         rotation.Turn(queries, keys, KvHeads, inverse: false, yq.Values, yk.Values);
-        return (yq, tape.Record(nameof(Rope), yk, () =>
+        return (yq, tape.Record(nameof(Rope), yk, yq, q, k, rotation, static (yk, yq, q, k, rotation) =>
         {
-            turned = yq.HasGrad;
+            Values dq = yq.TakeGrad();
             rotation.Turn(
-                turned ? yq.GradValues : default, yk.GradValues, KvHeads, inverse: true, turned ? q.GradTarget() : Target.None,
-                k.GradTarget());
+                dq, yk.GradValues, yk.Shape[2], inverse: true, dq.IsNone ? Target.None : q.GradTarget(), k.GradTarget());
         }));
     }
 
     /// <summary>The angles for tensors of the shape of x (B, T, any heads, D), from a position on.</summary>
-    private sealed class Rotation
+    private readonly struct Rotation
     {
         private readonly Backend backend;
         private readonly Floats cos;

@@ -39,9 +39,12 @@ public static partial class Ops
             logits.Data, overAll, N, E, K, experts, plan.Offsets, plan.Tokens, rowsByToken, plan.TokenOffsets, y.Data);
 
         // with g the gates of a token, p its softmax over all:  of a chosen logit g·(dg − Σ g·dg);   of another 0, or −p·Σ g·dg over all
-        return tape.Record(nameof(Route), y, () =>
-            tape.Backend.RouteBackward(y.Grad, logits.Data, y.Data, overAll, experts, rowsByToken, N, E, K, logits.GradTarget()),
-                readsOutput: true);
+        return tape.Record(nameof(Route), y, logits, experts, rowsByToken, overAll, static (y, logits, experts, rowsByToken, overAll) =>
+        {
+            int E = logits.Shape.Last, N = logits.Count / E, K = experts.Length / N;
+            y.Tape.Backend.RouteBackward(
+                y.Grad, logits.Data, y.Data, overAll, experts, rowsByToken, N, E, K, logits.GradTarget());
+        }, readsOutput: true);
     }
 
     /// <summary>
@@ -61,8 +64,8 @@ public static partial class Ops
             choices, N, E, K, count, plan.Offsets, plan.Tokens, choiceOfRow, plan.RowsByToken, plan.TokenOffsets, gates.Data, y.Data);
 
         // dgates[choiceOfRow[r]] = dy[r], zero for a choice that was dropped
-        return tape.Record(nameof(Assign), y, () =>
-            tape.Backend.Scatter(y.Grad, choiceOfRow, count, gates.Count, gates.GradTarget()));
+        return tape.Record(nameof(Assign), y, gates, choiceOfRow, static (y, gates, choiceOfRow) =>
+            y.Tape.Backend.Scatter(y.Grad, choiceOfRow, choiceOfRow.Length, gates.Count, gates.GradTarget()));
     }
 
     /// <summary>y[n, k] = x[n, columns[n, k]]. x (N, E), columns (N·K), y (N, K).</summary>
@@ -77,8 +80,8 @@ public static partial class Ops
         tape.Backend.SelectColumns(x.Data, columns, N, E, K, y.Data);
 
         // dx[n, e] = Σ over k with columns[n, k] = e of dy[n, k]
-        return tape.Record(nameof(SelectColumns), y, () =>
-            tape.Backend.ScatterColumns(y.Grad, columns, N, E, K, x.GradTarget()));
+        return tape.Record(nameof(SelectColumns), y, x, columns, static (y, x, columns) =>
+            y.Tape.Backend.ScatterColumns(y.Grad, columns, y.Shape[0], x.Shape.Last, y.Shape[1], x.GradTarget()));
     }
 
     /// <summary>y[n, e] = Σ over k with columns[n, k] = e of x[n, k], zero elsewhere. x (N, K), columns (N·K), y (N, E).</summary>
@@ -93,8 +96,8 @@ public static partial class Ops
         tape.Backend.ScatterColumns(x.Data, columns, N, E, K, y.Data);
 
         // dx[n, k] = dy[n, columns[n, k]]
-        return tape.Record(nameof(ScatterColumns), y, () =>
-            tape.Backend.SelectColumns(y.Grad, columns, N, E, K, x.GradTarget()));
+        return tape.Record(nameof(ScatterColumns), y, x, columns, static (y, x, columns) =>
+            y.Tape.Backend.SelectColumns(y.Grad, columns, y.Shape[0], y.Shape[1], x.Shape.Last, x.GradTarget()));
     }
 }
 

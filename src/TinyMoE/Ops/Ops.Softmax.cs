@@ -15,7 +15,8 @@ public static partial class Ops
         tape.Backend.SoftmaxForward(x.Data, N, C, y.Data);
 
         // dx = y·(dy − Σ_c dy·y)
-        return tape.Record(nameof(Softmax), y, () => tape.Backend.SoftmaxBackward(y.Grad, y.Data, N, C, x.GradTarget()), readsOutput: true);
+        return tape.Record(nameof(Softmax), y, x, static (y, x) =>
+            y.Tape.Backend.SoftmaxBackward(y.Grad, y.Data, x.Count / x.Shape.Last, x.Shape.Last, x.GradTarget()), readsOutput: true);
     }
 
     /// <summary>log Σ exp(x) over the last dimension. x (..., C); result (..., 1).</summary>
@@ -29,8 +30,8 @@ public static partial class Ops
         tape.Backend.LogSumExpForward(x.Data, N, C, y.Data);
 
         // dx[n, c] = dy[n]·exp(x[n, c] − y[n])
-        return tape.Record(
-            nameof(LogSumExp), y, () => tape.Backend.LogSumExpBackward(y.Grad, x.Data, y.Data, N, C, x.GradTarget()), readsOutput: true);
+        return tape.Record(nameof(LogSumExp), y, x, static (y, x) =>
+            y.Tape.Backend.LogSumExpBackward(y.Grad, x.Data, y.Data, y.Count, x.Shape.Last, x.GradTarget()), readsOutput: true);
     }
 
     /// <summary>
@@ -49,8 +50,9 @@ public static partial class Ops
         tape.Backend.CrossEntropyForward(logits.Data, targets, N, V, y.Data, logSumExp);
 
         // dlogits[n] = (softmax(logits[n]) − onehot(targets[n]))·dy/count for rows that count, else zero
-        return tape.Record(nameof(CrossEntropy), y, () =>
-            tape.Backend.CrossEntropyBackward(y.Grad, logits.Data, targets, logSumExp, N, V, logits.GradTarget()));
+        return tape.Record(nameof(CrossEntropy), y, logits, targets, logSumExp, static (y, logits, targets, logSumExp) =>
+            y.Tape.Backend.CrossEntropyBackward(
+                y.Grad, logits.Data, targets, logSumExp, targets.Length, logits.Shape.Last, logits.GradTarget()));
     }
 
     /// <summary>The z-loss (Zoph et al. 2022): scale·Σ (log Σ_e exp)² over the rows whose mask
@@ -69,7 +71,10 @@ public static partial class Ops
         tape.Backend.ZLossForward(logits.Data, counting, scale, N, E, y.Data, logSumExp);
 
         // dlogits[n, e] = 2·scale·dy·mask[n]·logSumExp[n]·exp(logits[n, e] − logSumExp[n])
-        return tape.Record(nameof(ZLoss), y, () =>
-            tape.Backend.ZLossBackward(y.Grad, logits.Data, counting, logSumExp, scale, N, E, logits.GradTarget()));
+        return tape.Record(nameof(ZLoss), y, logits, counting, logSumExp, scale, static (y, logits, counting, logSumExp, scale) =>
+        {
+            int E = logits.Shape.Last, N = logits.Count / E;
+            y.Tape.Backend.ZLossBackward(y.Grad, logits.Data, counting, logSumExp, scale, N, E, logits.GradTarget());
+        });
     }
 }

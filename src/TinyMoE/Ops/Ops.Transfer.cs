@@ -1,3 +1,4 @@
+using TinyMoE.Backends;
 using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
@@ -18,12 +19,14 @@ public static partial class Ops
         tape.Backend.CopyColumns(x.Values, C, start, N, count, count, 0, y.Values);
 
         // dx[n, start + c] = dy[n, c], zero elsewhere
-        return tape.Record(nameof(SliceColumns), y, () =>
+        return tape.Record(nameof(SliceColumns), y, x, start, static (y, x, start) =>
         {
+            int C = x.Shape.Last, N = x.Count / C, count = y.Shape.Last;
+            Backend backend = y.Tape.Backend;
             Target dx = x.GradTarget();
             if (!dx.IsNone && !dx.Adds)
-                tape.Backend.Fill(dx.Values, 0f);
-            tape.Backend.CopyColumns(y.GradValues, count, 0, N, count, C, start, dx with { Adds = true });
+                backend.Fill(dx.Values, 0f);
+            backend.CopyColumns(y.GradValues, count, 0, N, count, C, start, dx with { Adds = true });
         });
     }
 
@@ -41,10 +44,12 @@ public static partial class Ops
         tape.Backend.CopyColumns(b.Values, widthB, 0, N, widthB, width, widthA, y.Values);
 
         // da, db = their columns of dy
-        return tape.Record(nameof(ConcatColumns), y, () =>
+        return tape.Record(nameof(ConcatColumns), y, a, b, static (y, a, b) =>
         {
-            tape.Backend.CopyColumns(y.GradValues, width, 0, N, widthA, widthA, 0, a.GradTarget());
-            tape.Backend.CopyColumns(y.GradValues, width, widthA, N, widthB, widthB, 0, b.GradTarget());
+            int width = y.Shape.Last, N = y.Count / width, widthA = a.Shape.Last, widthB = b.Shape.Last;
+            Backend backend = y.Tape.Backend;
+            backend.CopyColumns(y.GradValues, width, 0, N, widthA, widthA, 0, a.GradTarget());
+            backend.CopyColumns(y.GradValues, width, widthA, N, widthB, widthB, 0, b.GradTarget());
         });
     }
 
@@ -65,10 +70,12 @@ public static partial class Ops
         tape.Backend.RepeatRows(b.Values, N, widthB, times, width, widthA, y.Values);
 
         // da = its columns of dy,   db[n] = Σ_i of the rows i that share it: the other columns of dy[i]
-        return tape.Record(nameof(ConcatShared), y, () =>
+        return tape.Record(nameof(ConcatShared), y, a, b, static (y, a, b) =>
         {
-            tape.Backend.CopyColumns(y.GradValues, width, 0, rows, widthA, widthA, 0, a.GradTarget());
-            tape.Backend.SumRepeatedRows(y.GradValues, width, widthA, N, widthB, times, b.GradTarget());
+            int widthA = a.Shape.Last, widthB = b.Shape.Last, width = y.Shape.Last, rows = y.Count / width, N = b.Count / widthB;
+            Backend backend = y.Tape.Backend;
+            backend.CopyColumns(y.GradValues, width, 0, rows, widthA, widthA, 0, a.GradTarget());
+            backend.SumRepeatedRows(y.GradValues, width, widthA, N, widthB, rows / N, b.GradTarget());
         });
     }
 
@@ -86,7 +93,10 @@ public static partial class Ops
         tape.Backend.CopyColumns(x.Values, C, 0, N, C, width, 0, y.Values);
 
         // dx = its columns of dy
-        return tape.Record(
-            nameof(PadColumns), y, () => tape.Backend.CopyColumns(y.GradValues, width, 0, N, C, C, 0, x.GradTarget()));
+        return tape.Record(nameof(PadColumns), y, x, static (y, x) =>
+        {
+            int C = x.Shape.Last, width = y.Shape.Last;
+            y.Tape.Backend.CopyColumns(y.GradValues, width, 0, y.Count / width, C, C, 0, x.GradTarget());
+        });
     }
 }

@@ -13,14 +13,14 @@ public sealed partial class Tape
 
     /// <summary>A new activation, contents undefined; it belongs to the node that the next <see cref="Record"/> makes.</summary>
     public Tensor New(Shape shape, ElementType type = ElementType.Float32) =>
-        new(this, shape, Saved(shape.Count, type), wantsGrad: Recording, isActivation: true);
+        Tensor.On(this, shape, Saved(shape.Count, type), wantsGrad: Recording, isActivation: true);
 
     /// <summary>
     /// A new activation like <paramref name="x"/> in x's own memory, for an op that works in place and whose backward
     /// reads neither values nor gradient of x. It uses x up: reading x's values from then on throws. Where the memory
     /// is not free to take (x is no activation, or its own backward reads it) the new one has its own, and x stays.
     /// </summary>
-    public Tensor NewOver(Tensor x) => x.CanBeTakenOver ? new Tensor(x) : New(x.Shape, x.Type);
+    public Tensor NewOver(Tensor x) => x.CanBeTakenOver ? Tensor.Over(x) : New(x.Shape, x.Type);
 
     /// <summary>Memory that a backward needs; it belongs to the node that the next <see cref="Record"/> makes.</summary>
     public Floats Saved(int count) => Rent<float>(count, ref pending);
@@ -35,7 +35,7 @@ public sealed partial class Tape
     public Ints Ints(ReadOnlySpan<int> values) => FromHost(values);
 
     /// <summary>Values with no gradient, contents undefined; they live as long as the tape.</summary>
-    public Tensor Constant(Shape shape) => new(this, shape, Rent<float>(shape.Count, ref kept), wantsGrad: false);
+    public Tensor Constant(Shape shape) => Tensor.On(this, shape, Rent<float>(shape.Count, ref kept), wantsGrad: false);
 
     /// <summary>One value everywhere, with no gradient; it lives as long as the tape.</summary>
     public Tensor Filled(Shape shape, float value)
@@ -52,7 +52,7 @@ public sealed partial class Tape
     public Tensor Variable(Shape shape, ReadOnlySpan<float> values) => Leaf(shape, values, wantsGrad: true);
 
     /// <summary>Values that somebody else owns (a cache), with no gradient.</summary>
-    internal Tensor Borrow(Shape shape, Values values) => new(this, shape, values, wantsGrad: false);
+    internal Tensor Borrow(Shape shape, Values values) => Tensor.On(this, shape, values, wantsGrad: false);
 
     /// <summary><paramref name="x"/> itself with a copy in bfloat16, which grouped
     /// products read in its place; it lives as long as the tape.</summary>
@@ -72,7 +72,7 @@ public sealed partial class Tape
     {
         if (values.Length != shape.Count)
             throw new ArgumentException($"{values.Length} values are not a tensor {shape}.");
-        return new(this, shape, FromHost(values), wantsGrad);
+        return Tensor.On(this, shape, FromHost(values), wantsGrad);
     }
 
     private View<T> FromHost<T>(ReadOnlySpan<T> values)

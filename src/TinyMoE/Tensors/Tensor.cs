@@ -7,13 +7,13 @@ namespace TinyMoE.Tensors;
 /// Values, contiguous and row-major, in device memory, with the gradient of the loss by them once backward has been there, both in the
 /// same element type: float32, or, of activations, bfloat16. An activation rides on a <see cref="Tape"/>; a parameter has none.
 /// </summary>
-public class Tensor
+public partial class Tensor
 {
-    private readonly Tape? tape;
-    private readonly Tensor? origin; // a reshaped tensor shares memory and gradient with its origin
-    private readonly Tensor? below;  // whose memory this one took over: it owns values and gradient of both
-    private readonly bool isActivation;
-    private readonly bool isNarrow; // kept in bfloat16; in one byte, for there are many tensors
+    private Tape? tape;
+    private Tensor? origin;          // a reshaped tensor shares memory and gradient with its origin
+    private Tensor? below;           // whose memory this one took over: it owns values and gradient of both
+    private bool isActivation;
+    private bool isNarrow;           // kept in bfloat16; in one byte, for there are many tensors
     private nint valuesAddress;
     private nint gradAddress;        // 0 until a backward asks for it
     private bool gradWritten;
@@ -21,28 +21,13 @@ public class Tensor
     /// <summary>The memory that goes back to the pool with the node that made this activation; none for a leaf.</summary>
     internal BufferChain Owned;
 
-    internal Tensor(Tape? tape, Shape shape, Values values, bool wantsGrad, bool isActivation = false)
-    {
-        (this.tape, Shape, valuesAddress, isNarrow, WantsGrad, this.isActivation) =
-            (tape, shape, values.Address, values.Type == ElementType.Bfloat16, wantsGrad, isActivation);
-    }
+    private protected Tensor(Tape? tape, Shape shape, Values values, bool wantsGrad, bool isActivation = false) =>
+        Become(tape, shape, values, wantsGrad, isActivation);
 
-    /// <summary>An activation in the memory of <paramref name="below"/>, which it uses up.</summary>
-    internal Tensor(Tensor below)
-        : this(below.tape, below.Shape, below.Values, below.WantsGrad, isActivation: true)
-    {
-        this.below = below.origin ?? below;
-        this.below.IsUsedUp = true;
-    }
-
-    private protected Tensor(Tensor origin, Shape shape)
-    {
-        (this.origin, tape, Shape, valuesAddress, isNarrow, WantsGrad) =
-            (origin, origin.tape, shape, origin.valuesAddress, origin.isNarrow, origin.WantsGrad);
-    }
+    private protected Tensor(Tensor origin, Shape shape) => BecomeView(origin, shape);
 
     /// <summary>The sizes.</summary>
-    public Shape Shape { get; }
+    public Shape Shape { get; private set; }
 
     /// <summary>Number of elements.</summary>
     public int Count => Shape.Count;
@@ -126,7 +111,7 @@ public class Tensor
     {
         if (shape.Count != Count)
             throw new ArgumentException($"Cannot reshape {Shape} ({Count} elements) to {shape} ({shape.Count} elements).");
-        return new Tensor(origin ?? this, shape);
+        return View(origin ?? this, shape);
     }
 
     /// <summary>The values on the host, in float32; waits for the device.</summary>
@@ -143,6 +128,14 @@ public class Tensor
             below.ReleaseValues();
         else
             Owned.Return(valuesAddress, Tape.Backend.Pool);
+    }
+
+    /// <summary>Takes away the gradient that others gave, for an op that passes it on with its own; empty where nobody gave one.</summary>
+    internal Values TakeGrad()
+    {
+        Values gradient = gradWritten ? GradValues : default;
+        gradWritten = false;
+        return gradient;
     }
 
     /// <summary>Where the gradient is or will be: what took over the values takes

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using System.Text.Json.Nodes;
 using TinyMoE.Configuration;
 using TinyMoE.Files;
 
@@ -28,17 +28,9 @@ internal sealed record TrainingState(
     /// </summary>
     private const int FirstWithDeepSeekRenormalize = 3;
 
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        WriteIndented = true,
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        RespectRequiredConstructorParameters = true,
-        RespectNullableAnnotations = true,
-        AllowDuplicateProperties = false,
-    };
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     /// <summary>Whether the checkpoint must have a list of checksums.</summary>
-    [JsonIgnore]
     public bool HasChecksums => Format >= FirstWithChecksums;
 
     /// <summary>The configuration of a checkpoint of this format, so that it computes what it did when it was written.</summary>
@@ -63,19 +55,49 @@ internal sealed record TrainingState(
     {
         try
         {
-            RequireKnownFormat(text, path);
-            TrainingState state = JsonSerializer.Deserialize<TrainingState>(text.Span, Json) ?? throw new JsonException("null");
+            TrainingState state = Parse(text, path);
             return state.Problem is not { } problem ? state with { EvaluatedStep = state.EvaluatedStep ?? state.Step }
                 : throw new TinyMoEException($"{path} has {problem}; the checkpoint is damaged, use another.");
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: half a surrogate pair, escaped
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException)
         {
             throw new TinyMoEException($"{path} is not the state of a training run; the checkpoint is damaged, use another.", e);
         }
     }
 
     /// <summary>The state as it is written.</summary>
-    public string Write() => JsonSerializer.Serialize(this with { Format = NewestFormat }, Json);
+    public string Write() => new JsonObject
+    {
+        ["step"] = Step,
+        ["best_loss"] = BestLoss,
+        ["best_step"] = BestStep,
+        ["fingerprint"] = Fingerprint,
+        ["evaluated_step"] = EvaluatedStep,
+        ["format"] = NewestFormat,
+        ["best_bits_per_byte"] = BestBitsPerByte,
+    }.ToJsonString(Indented);
+
+    /// <summary>
+    /// By hand: the library's serializer makes itself a reader first, for longer than it takes to open a small model. What is missing, of
+    /// another kind, or half of a surrogate pair is an exception of the document's.
+    /// </summary>
+    private static TrainingState Parse(ReadOnlyMemory<byte> text, string path)
+    {
+        using JsonDocument document = JsonDocument.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        JsonElement state = document.RootElement;
+        RequireKnownFormat(state, path);
+        return new TrainingState(
+            state.GetProperty("step").GetInt32(),
+            Number(state.GetProperty("best_loss")),
+            state.GetProperty("best_step").GetInt32(),
+            state.GetProperty("fingerprint").GetString() ?? throw new JsonException("no fingerprint"),
+            state.TryGetProperty("evaluated_step", out JsonElement evaluated) && evaluated.ValueKind != JsonValueKind.Null
+                ? evaluated.GetInt32() : null,
+            state.TryGetProperty("format", out JsonElement format) ? format.GetInt32() : 0,
+            state.TryGetProperty("best_bits_per_byte", out JsonElement bits) ? Number(bits) : null);
+    }
+
+    private static double? Number(JsonElement element) => element.ValueKind == JsonValueKind.Null ? null : element.GetDouble();
 
     /// <summary>What cannot be of these values; null where all can.</summary>
     private string? Problem =>
@@ -87,10 +109,9 @@ internal sealed record TrainingState(
         : null;
 
     /// <summary>Refuses a checkpoint of a format that a later version has made.</summary>
-    private static void RequireKnownFormat(ReadOnlyMemory<byte> text, string path)
+    private static void RequireKnownFormat(JsonElement state, string path)
     {
-        using JsonDocument state = JsonDocument.Parse(text, new JsonDocumentOptions { AllowDuplicateProperties = false });
-        if (state.RootElement.ValueKind == JsonValueKind.Object && state.RootElement.TryGetProperty("format", out JsonElement format)
+        if (state.ValueKind == JsonValueKind.Object && state.TryGetProperty("format", out JsonElement format)
             && !(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out int version) && version is >= 0 and <= NewestFormat))
         {
             string found = Excerpt.Of(format.GetRawText(), most: 40);

@@ -22,6 +22,7 @@ internal sealed class DecodeCommand
         "--types", "TYPE", "Types of the weights", ["bfloat16", "float16", "float32"]);
 
     private readonly Option<int> threads = Commands.Threads();
+    private readonly Option<int?> bits = VectorWidth.Option();
     private readonly Option<bool> json = Commands.Json();
 
     public static Command Create()
@@ -29,7 +30,7 @@ internal sealed class DecodeCommand
         DecodeCommand decode = new();
         Command command = new("decode", "Decoding with 16-bit weights on OLMoE's layers, beside the read bandwidth.")
         {
-            decode.layers, decode.tokens, decode.types, decode.threads, decode.json,
+            decode.layers, decode.tokens, decode.types, decode.threads, decode.bits, decode.json,
         };
         command.SetAction(decode.Run);
         return command;
@@ -38,6 +39,7 @@ internal sealed class DecodeCommand
     private void Run(ParseResult parsed)
     {
         Report report = new(parsed.GetValue(json));
+        report.Head(peer: null);
         RunConfig config = new()
         {
             Model = new ModelConfig
@@ -53,9 +55,9 @@ internal sealed class DecodeCommand
             using DrawnWeights weights = new(type);
             foreach (int used in new[] { 1, parsed.GetValue(threads) }.Distinct())
             {
-                double bandwidth = ReadBandwidth.Measure(used)[0];
+                double bandwidth = Bandwidth.OfMemory(used);
                 (double step, long bytes) = Time(config, weights, parsed.GetValue(tokens), used);
-                double again = ReadBandwidth.Measure(used)[0], read = 1e-9 * bytes / step, most = Math.Max(bandwidth, again);
+                double again = Bandwidth.OfMemory(used), read = 1e-9 * bytes / step, most = Math.Max(bandwidth, again);
                 report.Row(
                     $"{name}, {used} thread{(used == 1 ? " " : "s")}: {1e3 * step:F2} ms per token, {1e-6 * bytes:F0} MB of weights read: "
                         + $"{read:F1} GB/s, {read / most:P0} of the {bandwidth:F1} to {again:F1} GB/s that memory gives",

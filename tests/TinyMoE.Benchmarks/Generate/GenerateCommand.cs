@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
@@ -25,6 +26,7 @@ internal sealed class GenerateCommand
     private readonly Option<int> rounds = Commands.Whole("--rounds", 7, 1, "Texts to write, after one that is not counted.");
     private readonly Option<bool> bfloat16 = new("--bfloat16") { Description = "Experts in bfloat16." };
     private readonly Option<int> threads = Commands.Threads();
+    private readonly Option<int?> bits = VectorWidth.Option();
     private readonly Option<bool> json = Commands.Json();
 
     public static Command Create()
@@ -33,7 +35,8 @@ internal sealed class GenerateCommand
         Command command = new(
             "generate", "Prefill and decoding at batch 1, and the share of the machine's read bandwidth that decoding has.")
         {
-            generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.bfloat16, generate.threads, generate.json,
+            generate.preset, generate.prompt, generate.tokens, generate.rounds, generate.bfloat16, generate.threads, generate.bits,
+            generate.json,
         };
         command.SetAction(generate.Run);
         return command;
@@ -42,6 +45,7 @@ internal sealed class GenerateCommand
     private void Run(ParseResult parsed)
     {
         Report report = new(parsed.GetValue(json));
+        report.Head(peer: null);
         RunConfig config = TrainingRun.ConfigOf(parsed.GetValue(preset)!);
         if (parsed.GetValue(bfloat16))
             config = config with { Moe = config.Moe with { ExpertPrecision = ElementType.Bfloat16 } };
@@ -53,7 +57,7 @@ internal sealed class GenerateCommand
         long activeBytes = ActiveBytes(size, config), weightBytes = size.Parts.Sum(part => part.Bytes);
         foreach (int used in new[] { 1, all }.Distinct())
         {
-            double bandwidth = ReadBandwidth.Measure(used)[0];
+            double bandwidth = Bandwidth.OfMemory(used);
             (double prefill, double decode, double allocated) = Time(config, promptLength, count, parsed.GetValue(rounds), used);
             double read = 1e-9 * activeBytes / decode, share = read / bandwidth;
             report.Row(
@@ -90,8 +94,15 @@ internal sealed class GenerateCommand
             int[] ids = [.. Enumerable.Range(0, promptLength).Select(_ => random.Next(config.Model.Vocabulary))];
             using IEnumerator<int> text = generator.Generate(ids, count, new SamplingOptions { Seed = (ulong)(round + 2) }).GetEnumerator();
             double first = Measuring.Seconds(() => text.MoveNext());
+            double[] later = new double[count - 1];
             long before = GC.GetTotalAllocatedBytes(precise: true);
-            double[] later = [.. Enumerable.Range(1, count - 1).Select(_ => Measuring.Seconds(() => text.MoveNext()))];
+            for (int i = 0; i < later.Length; i++)
+            {
+                long began = Stopwatch.GetTimestamp();
+                _ = text.MoveNext();
+                later[i] = Stopwatch.GetElapsedTime(began).TotalSeconds;
+            }
+
             if (round < 0)
                 continue; // warm-up
             allocated += GC.GetTotalAllocatedBytes(precise: true) - before;

@@ -20,6 +20,7 @@ internal sealed class MatmulCommand
 
     private readonly Option<int> rounds = Commands.Whole("--rounds", 7, 1, "Turns of each peer on a shape.");
     private readonly Option<int> threads = Commands.Threads();
+    private readonly Option<int?> bits = VectorWidth.Option();
     private readonly Option<bool> json = Commands.Json();
 
     public static Command Create()
@@ -28,7 +29,7 @@ internal sealed class MatmulCommand
         Command command = new(
             "matmul", "Matrix products of a training step of the measured models beside OpenBLAS, on 1 and on all threads.")
         {
-            matmul.shapes, matmul.rounds, matmul.threads, matmul.json,
+            matmul.shapes, matmul.rounds, matmul.threads, matmul.bits, matmul.json,
         };
         command.SetAction(matmul.Run);
         return command;
@@ -49,14 +50,12 @@ internal sealed class MatmulCommand
             throw new TinyMoEException($"no shape is named like '{string.Join("', '", parsed.GetValue(shapes)!)}'; "
                 + $"without --shapes all are listed");
 
-        string[] set = [.. OpenBlas.Settings.Where(name => Environment.GetEnvironmentVariable(name) is not null)];
         OpenBlas? peer = OpenBlas.Load();
-        if (set.Length > 0 && peer is not null)
-            report.Note($"{string.Join(" and ", set)} taken out of the environment: OpenBLAS chooses its kernel itself");
         using CpuBackend one = new(threads: 1), many = new(all);
         MatmulTimer timer = new(peer, parsed.GetValue(rounds));
-        report.Note($"{many.Name}; micro-kernel {one.Kernel.Rows}x{one.Kernel.Columns}, "
-            + $"{MatmulTimer.MicroKernelRate(one.Kernel):F1} GFLOP/s; {peer?.Description ?? "OpenBLAS not found"}");
+        report.Head(peer);
+        report.Note(
+            $"micro-kernel {one.Kernel.Rows}x{one.Kernel.Columns}, {MatmulTimer.MicroKernelRate(one.Kernel):F1} GFLOP/s on 1 thread");
         report.Note($"{"GFLOP/s, median of " + parsed.GetValue(rounds),-76} {"1 thread",8} {"kernel",6} {"OpenBLAS",8} {"ratio",6} | "
             + $"{$"{all} threads",9} {"OpenBLAS",8} {"ratio",6}");
 

@@ -2,13 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>The system's OpenBLAS, running the kernel that it holds best for this processor.</summary>
+/// <summary>The system's OpenBLAS, running the kernel that it holds best for this processor, or that the width asked for has.</summary>
 internal sealed unsafe partial class OpenBlas
 {
     private const int RowMajor = 101, Plain = 111, Transposed = 112;
 
     /// <summary>They choose a kernel other than its own choice.</summary>
-    public static readonly string[] Settings = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
+    private static readonly string[] Settings = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"];
 
     private static readonly string[] Names = ["libopenblas.so.0", "libopenblas.so", "libopenblas.dylib", "libopenblas.dll"];
 
@@ -25,18 +25,23 @@ internal sealed unsafe partial class OpenBlas
             NativeLibrary.GetExport(library, "cblas_sgemv");
         string[]? words = Text(library, "openblas_get_config")?.Split(' ');
         string name = words is [string product, string version, ..] ? $"{product} {version}" : "OpenBLAS";
-        Description = $"{name}, kernel {Text(library, "openblas_get_corename") ?? "unknown"}";
+        Kernel = Text(library, "openblas_get_corename");
+        Description = $"{name}, kernel {Kernel ?? "unknown"}";
     }
+
+    /// <summary>The kernel that it chose, by its name of a processor.</summary>
+    public string? Kernel { get; }
 
     /// <summary>Name, version and the kernel it chose.</summary>
     public string Description { get; }
 
     /// <summary>
-    /// Loads it where the system has it, without the <see cref="Settings"/>; the environment of the native side is another than .NET's.
+    /// Loads it where the system has it, without the <see cref="Settings"/> unless this process was started for a width of vectors and has
+    /// those of it; the environment of the native side is another than .NET's.
     /// </summary>
     public static OpenBlas? Load()
     {
-        foreach (string setting in Settings)
+        foreach (string setting in VectorWidth.IsSet ? [] : Settings)
         {
             Environment.SetEnvironmentVariable(setting, null);
             if (!OperatingSystem.IsWindows())

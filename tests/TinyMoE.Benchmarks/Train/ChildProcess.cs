@@ -2,15 +2,26 @@ using System.Diagnostics;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>Another process that prints one line of JSON last.</summary>
+/// <summary>Another process: one that prints one line of JSON last, or this same program again.</summary>
 internal static class ChildProcess
 {
     /// <summary>Runs this same program with these words.</summary>
     public static string RunSelf(params string[] arguments)
     {
-        string program = Environment.ProcessPath ?? "dotnet";
-        bool isHost = Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
-        return Run(program, isHost ? [typeof(ChildProcess).Assembly.Location, .. arguments] : arguments);
+        (string program, string[] words) = Self(arguments);
+        return Run(program, words);
+    }
+
+    /// <summary>Runs this same program with these words in its place: what it prints and its exit code are ours.</summary>
+    public static int PassThrough(string[] arguments, IReadOnlyDictionary<string, string?> environment)
+    {
+        (string program, string[] words) = Self(arguments);
+        ProcessStartInfo start = new(program, words);
+        foreach ((string name, string? value) in environment)
+            start.Environment[name] = value;
+        using Process process = Process.Start(start)!;
+        process.WaitForExit();
+        return process.ExitCode;
     }
 
     /// <summary>The last line that it prints.</summary>
@@ -46,6 +57,14 @@ internal static class ChildProcess
         }
     }
 
-    private static string? LastLine(string text) =>
+    private static (string Program, string[] Words) Self(string[] arguments)
+    {
+        string program = Environment.ProcessPath ?? "dotnet";
+        bool isHost = Path.GetFileNameWithoutExtension(program).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
+        return (program, isHost ? [typeof(ChildProcess).Assembly.Location, .. arguments] : arguments);
+    }
+
+    /// <summary>The last line that says something; null where there is none.</summary>
+    public static string? LastLine(string text) =>
         text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).LastOrDefault();
 }

@@ -11,13 +11,21 @@ internal sealed class TrainCommand
     private readonly Option<string[]> presets =
         Commands.SomeOf("--preset", "NAME ...", "Models to train", ["bench", "bench-64-experts", "bench-narrow", "makemoe"]);
     private readonly Option<string[]> rivals = Commands.SomeOf(
-        "--rivals", "NAME ...", "Which of PyTorch's two pools of threads has all threads, its own, OpenBLAS's or both", Rival.Names);
+        "--rivals", "NAME ...",
+        "Which of PyTorch's two pools of threads has all threads, its own, OpenBLAS's or both; or, with --root, PyTorch 2.6 at its best",
+        Rival.Names);
     private readonly Option<int> pairs =
         Commands.Whole("--pairs", 7, 1, "How often each has its turn; figures are medians over the turns.");
     private readonly Option<int> steps = Commands.Whole("--steps", 15, 1, "Steps that are timed in a turn, after two seconds of others.");
     private readonly Option<int> threads = Commands.Threads();
     private readonly Option<string?> python =
         new("--python") { HelpName = "PATH", Description = "A Python that has torch; if not said, python3 or /usr/bin/python3." };
+    private readonly Option<string?> root = new("--root")
+    {
+        HelpName = "DIR",
+        Description = "A folder with a Debian 13 for the rival 2.6; made where it is not there, which takes minutes, root and debootstrap.",
+    };
+    private readonly Option<int?> bits = VectorWidth.Option();
     private readonly Option<bool> json = Commands.Json();
 
     public static Command Create()
@@ -25,7 +33,8 @@ internal sealed class TrainCommand
         TrainCommand train = new();
         Command command = new("train", "A training step beside PyTorch on the same model: time, useful GFLOP/s, peak memory.")
         {
-            train.presets, train.rivals, train.pairs, train.steps, train.threads, train.python, train.json,
+            train.presets, train.rivals, train.pairs, train.steps, train.threads, train.python, train.root, train.bits,
+            train.json,
         };
         command.SetAction(train.Run);
         return command;
@@ -35,15 +44,32 @@ internal sealed class TrainCommand
     {
         Report report = new(parsed.GetValue(json));
         int count = parsed.GetValue(threads);
-        string? interpreter = Rival.FindPython(parsed.GetValue(python));
-        if (interpreter is null)
-            report.Note($"{parsed.GetValue(python) ?? "python3"} with torch is not on this machine: ours alone");
-        Rival[] asked = interpreter is null ? [] : [.. parsed.GetValue(rivals)!.Distinct().Select(name => Rival.Of(name, count))];
+        Rival[] asked = [.. Rivals(parsed, report, count)];
+        report.Head(OpenBlas.Load());
         foreach (string preset in parsed.GetValue(presets)!.Distinct())
-            Compare(report, preset, asked, interpreter, parsed.GetValue(pairs), parsed.GetValue(steps), count);
+            Compare(report, preset, asked, parsed.GetValue(pairs), parsed.GetValue(steps), count);
     }
 
-    private static void Compare(Report report, string preset, Rival[] rivals, string? python, int pairs, int steps, int threads)
+    /// <summary>Those asked for that are on this machine; what is missing is said, or refused where it was asked for by name.</summary>
+    private IEnumerable<Rival> Rivals(ParseResult parsed, Report report, int threads)
+    {
+        string[] names = [.. parsed.GetValue(rivals)!.Distinct()];
+        RivalPython? own = names is [Rival.AtItsBest] ? null : RivalPython.Find(parsed.GetValue(python)), best = null;
+        if (parsed.GetValue(root) is { } folder && names.Contains(Rival.AtItsBest))
+            best = RivalPython.OfDebian13(folder, report);
+        else if (parsed.GetResult(rivals) is { Implicit: false } && names.Contains(Rival.AtItsBest))
+            throw new TinyMoEException($"the rival {Rival.AtItsBest} needs --root DIR: a folder for the Debian 13 that has it");
+        if (own is null && names is not [Rival.AtItsBest])
+            report.Note($"{parsed.GetValue(python) ?? "python3"} with torch is not on this machine: "
+                + (best is null ? "ours alone" : $"{Rival.AtItsBest} alone"));
+        foreach (string name in names)
+        {
+            if ((name == Rival.AtItsBest ? best : own) is { } found)
+                yield return Rival.Of(name, found, threads);
+        }
+    }
+
+    private static void Compare(Report report, string preset, Rival[] rivals, int pairs, int steps, int threads)
     {
         RunConfig config = TrainingRun.ConfigOf(preset);
         int tokens = config.Train.Batch * config.Model.Context;
@@ -58,8 +84,12 @@ internal sealed class TrainCommand
             ours.Add(Report.Read<TrainingFigures>(ChildProcess.RunSelf(
                 TrainingChild.Name, "--preset", preset, "--steps", $"{steps}", "--threads", $"{threads}")));
             for (int i = 0; i < rivals.Length; i++)
-                theirs[i].Add(rivals[i].Train(python!, preset, config, steps));
+                theirs[i].Add(rivals[i].Train(preset, config, steps));
         }
+
+        if (theirs.FirstOrDefault(figures => figures[0].Parameters != ours[0].Parameters) is { } other)
+            throw new TinyMoEException(
+                $"the rival trains another model than {preset}: {other[0].Parameters} parameters, not {ours[0].Parameters}");
 
         double Middle(IEnumerable<TrainingFigures> all, Func<TrainingFigures, double> figure) => Measuring.Median(all.Select(figure));
         double seconds = Middle(ours, f => f.Seconds), peak = Middle(ours, f => f.PeakBytes), rate = 1e-9 * operations / seconds;
@@ -71,7 +101,7 @@ internal sealed class TrainCommand
             new
             {
                 Kind = "train", Preset = preset, Threads = threads, Pairs = pairs, Steps = steps, Tokens = tokens, Operations = operations,
-                ours[0].Parameters, Seconds = seconds,
+                ours[0].Parameters, ours[^1].Loss, Seconds = seconds,
                 TokensPerSecond = tokens / seconds, Gflops = rate, MatmulShare = share, PeakBytes = peak,
                 AllocatedBytes = Middle(ours, f => f.AllocatedBytes), PoolMisses = Middle(ours, f => f.PoolMisses),
             });
@@ -82,14 +112,15 @@ internal sealed class TrainCommand
             bool isFastest = theirSeconds == theirs.Min(other => Middle(other, f => f.Seconds));
             double[] ratios = [.. figures.Zip(ours, (their, our) => their.Seconds / our.Seconds)];
             report.Row(
-                $"  {$"{figures[0].Framework}, threads: {rival.Name}",-34} {1e3 * theirSeconds,8:F1} ms "
+                $"  {rival.Label(figures[0]),-34} {1e3 * theirSeconds,8:F1} ms "
                     + $"{tokens / theirSeconds,8:F0} tokens/s {1e-9 * operations / theirSeconds,6:F1} GFLOP/s {theirPeak / MiB,6:F0} MiB   "
                     + $"ours is {Measuring.Median(ratios):F2} times as fast [{ratios.Min():F2}..{ratios.Max():F2}] in "
-                    + $"{peak / theirPeak:F2} of the memory{(isFastest ? "; the fastest rival" : "")}",
+                    + $"{peak / theirPeak:F2} of the memory{(isFastest ? "; the fastest rival" : "")}; {figures[0].Kernels}",
                 new
                 {
                     Kind = "train_rival", Preset = preset, Rival = rival.Name, IsFastest = isFastest, figures[0].Framework,
-                    rival.TorchThreads, rival.BlasThreads, figures[0].Parameters, Seconds = theirSeconds,
+                    figures[0].Kernels, rival.TorchThreads, rival.BlasThreads, figures[0].Parameters, figures[^1].Loss,
+                    Seconds = theirSeconds,
                     TokensPerSecond = tokens / theirSeconds, PeakBytes = theirPeak, Ratio = Measuring.Median(ratios),
                     RatioLeast = ratios.Min(), RatioMost = ratios.Max(), MemoryShare = peak / theirPeak,
                 });

@@ -3,7 +3,7 @@ using TinyMoE.Backends.Cpu;
 
 namespace TinyMoE.Benchmarks;
 
-/// <summary>What a process that trained says of itself, in one line of JSON; a rival says the first four.</summary>
+/// <summary>What a process that trained says of itself, in one line of JSON; a rival says the first five, and its kernels.</summary>
 /// <param name="Seconds">Median time of a step.</param>
 /// <param name="PeakBytes">Most memory it had resident.</param>
 /// <param name="Parameters">Weights of the model: the two must train the same.</param>
@@ -12,9 +12,10 @@ namespace TinyMoE.Benchmarks;
 /// <param name="AllocatedBytes">Managed bytes allocated per step, on all threads.</param>
 /// <param name="PoolMisses">Requests per step for which the memory pool went to the system.</param>
 /// <param name="MatmulRate">GFLOP/s of a product of 1024³ in the same process.</param>
+/// <param name="Kernels">The vectors of PyTorch's own loops, and the kernel of its OpenBLAS.</param>
 internal sealed record TrainingFigures(
     double Seconds, long PeakBytes, long Parameters, double Loss, string? Framework = null, double AllocatedBytes = 0,
-    double PoolMisses = 0, double MatmulRate = 0);
+    double PoolMisses = 0, double MatmulRate = 0, string? Kernels = null);
 
 /// <summary>The hidden command that trains in a process of its own, so that its peak memory can be compared.</summary>
 internal sealed class TrainingChild

@@ -20,6 +20,26 @@ for `bench` and `bench-64-experts`; what is here is the first line:
 So it is all one but for padding: the time goes into products and passes over memory. What does matter is threads. PyTorch computes
 elementwise work on one pool and OpenBLAS has another, and threads of both that wait by spinning take the cores from each other:
 see --torch-threads and --blas-threads.
+
+PyTorch 2 has more to try, and debian13.sh runs it with one pool of threads for both. Seconds of a step on two threads of an Emerald Rapids
+virtual machine at 256 bits (PyTorch 2.6, OpenBLAS 0.3.29 Haswell; one turn each on a noisy machine, which takes or gives a tenth), for
+`bench`, `bench-64-experts` and `bench-narrow`; what the benchmark `train` calls 2.6 is the second line:
+  0.85  0.69  0.31   no switch
+  0.72  0.67  0.22   --attention fused --projections joined --optimizer fused
+  0.73   -    0.22   and --norm fused
+  0.73  0.90   -     and --dispatch gather
+  0.75   -     -     --attention fused alone
+  0.73   -     -     --projections joined alone
+In a second run, the second line and what was taken from it or added to it:
+  0.62   -    0.22   as it is
+  0.64   -     -     and --norm fused
+  0.81   -    0.19   --optimizer foreach
+  0.77   -    0.20   without tcmalloc
+   -     -    0.21   --projections separate
+   -     -    0.22   OMP_PROC_BIND=true
+   -     -    0.20   OMP_WAIT_POLICY=active
+   -     -    0.43   OMP_WAIT_POLICY=passive
+   -     -    0.29   one thread
 """
 import argparse
 import os
@@ -37,6 +57,12 @@ def arguments():
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=value)
     parser.add_argument("--dispatch", choices=["sort", "gather"], default="sort",
                         help="how rows return to their tokens: added up, or gathered and summed")
+    parser.add_argument("--attention", choices=["plain", "fused"], default="plain",
+                        help="scores, softmax and values one by one, or scaled_dot_product_attention (PyTorch 2)")
+    parser.add_argument("--projections", choices=["separate", "joined"], default="separate",
+                        help="whether queries, keys and values are one product, and so gate and up of an expert")
+    parser.add_argument("--norm", choices=["plain", "fused"], default="plain", help="by hand, or rms_norm (PyTorch 2.4)")
+    parser.add_argument("--optimizer", choices=["foreach", "fused"], default="foreach", help="which AdamW (fused: PyTorch 2.4)")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--warm-up-seconds", type=float, default=2.0)
     return parser.parse_args()
@@ -81,6 +107,8 @@ class Norm(nn.Module):
         self.weight = nn.Parameter(torch.ones(o.width))
 
     def forward(self, x):
+        if o.norm == "fused":
+            return F.rms_norm(x, (o.width,), self.weight, 1e-5)
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5) * self.weight
 
 
@@ -88,36 +116,59 @@ class Attention(nn.Module):
     def __init__(self):
         super().__init__()
         self.size = o.width // o.heads
-        self.query = nn.Linear(o.width, o.width, bias=False)
-        self.key = nn.Linear(o.width, o.kv_heads * self.size, bias=False)
-        self.value = nn.Linear(o.width, o.kv_heads * self.size, bias=False)
+        kv_width, self.shared = o.kv_heads * self.size, o.heads // o.kv_heads
+        self.widths = [o.width, kv_width, kv_width]
+        if o.projections == "joined":
+            self.joined = nn.Linear(o.width, sum(self.widths), bias=False)
+        else:
+            self.query, self.key, self.value = (nn.Linear(o.width, outputs, bias=False) for outputs in self.widths)
         self.output = nn.Linear(o.width, o.width, bias=False)
-        shared = o.heads // o.kv_heads
-        self.register_buffer("mask", torch.full((o.context, o.context), float("-inf")).triu(1).repeat(shared, 1))
+        self.register_buffer("mask", torch.full((o.context, o.context), float("-inf")).triu(1).repeat(self.shared, 1))
 
     def forward(self, x, cos, sin):
         B, T, C = x.shape
-        shared = o.heads // o.kv_heads
-        q = rotate(self.query(x).view(B, T, o.heads, self.size).transpose(1, 2), cos, sin)
-        k = rotate(self.key(x).view(B, T, o.kv_heads, self.size).transpose(1, 2), cos, sin)
-        v = self.value(x).view(B, T, o.kv_heads, self.size).transpose(1, 2)
+        if o.projections == "joined":
+            q, k, v = self.joined(x).split(self.widths, -1)
+        else:
+            q, k, v = self.query(x), self.key(x), self.value(x)
+        q = rotate(q.view(B, T, o.heads, self.size).transpose(1, 2), cos, sin)
+        k = rotate(k.view(B, T, o.kv_heads, self.size).transpose(1, 2), cos, sin)
+        v = v.view(B, T, o.kv_heads, self.size).transpose(1, 2)
+        y = self.attend_fused(q, k, v) if o.attention == "fused" else self.attend(q, k, v)
+        return self.output(y.transpose(1, 2).reshape(B, T, C))
+
+    def attend(self, q, k, v):
         # The query heads that share a key head stand below one another in one product: nothing is repeated.
-        q = q.reshape(B * o.kv_heads, shared * T, self.size)
+        B, _, T, _ = q.shape
+        q = q.reshape(B * o.kv_heads, self.shared * T, self.size)
         k, v = k.reshape(B * o.kv_heads, T, self.size), v.reshape(B * o.kv_heads, T, self.size)
         weights = torch.softmax(torch.baddbmm(self.mask, q, k.transpose(1, 2), alpha=self.size ** -0.5), -1)
-        y = torch.bmm(weights, v).view(B, o.heads, T, self.size)
-        return self.output(y.transpose(1, 2).reshape(B, T, C))
+        return torch.bmm(weights, v).view(B, o.heads, T, self.size)
+
+    def attend_fused(self, q, k, v):
+        if self.shared > 1:  # its own way to share heads has no kernel that is fast on a CPU
+            k, v = k.repeat_interleave(self.shared, 1), v.repeat_interleave(self.shared, 1)
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
 class Mixture(nn.Module):
     def __init__(self):
         super().__init__()
 
-        def weights(inputs, outputs):
-            return nn.ParameterList(nn.Parameter(torch.randn(inputs, outputs) * 0.02) for _ in range(o.experts))
+        def weights(*sizes):
+            return nn.ParameterList(nn.Parameter(torch.randn(*sizes) * 0.02) for _ in range(o.experts))
 
         self.router = nn.Linear(o.width, o.experts, bias=False)
-        self.w1, self.w3, self.w2 = weights(o.width, o.hidden), weights(o.width, o.hidden), weights(o.hidden, o.width)
+        if o.projections == "joined":  # (outputs, inputs), as a linear layer has them
+            self.up, self.down = weights(2 * o.hidden, o.width), weights(o.width, o.hidden)
+        else:
+            self.w1, self.w3, self.w2 = weights(o.width, o.hidden), weights(o.width, o.hidden), weights(o.hidden, o.width)
+
+    def expert(self, e, x):
+        if o.projections == "joined":
+            gate, up = F.linear(x, self.up[e]).chunk(2, -1)
+            return F.linear(F.silu(gate) * up, self.down[e])
+        return (F.silu(x @ self.w1[e]) * (x @ self.w3[e])) @ self.w2[e]
 
     def forward(self, x):
         shape, K = x.shape, o.active
@@ -135,9 +186,7 @@ class Mixture(nn.Module):
             rows = Gather.apply(x, token, inverse, K)
         else:
             rows = x.index_select(0, token)
-        computed = torch.cat([
-            (F.silu(mine @ self.w1[e]) * (mine @ self.w3[e])) @ self.w2[e] for e, mine in enumerate(rows.split(counts)) if len(mine) > 0
-        ])
+        computed = torch.cat([self.expert(e, mine) for e, mine in enumerate(rows.split(counts)) if len(mine) > 0])
         if o.dispatch == "gather":
             y = (Gather.apply(computed, inverse, order, 1).view(-1, K, o.width) * gates.unsqueeze(-1)).sum(1)
         else:
@@ -182,7 +231,7 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(o.torch_threads)
     model = Model()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=o.learning_rate, foreach=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=o.learning_rate, **{o.optimizer: True})
     data = torch.randint(o.vocabulary, (100_000,))
 
     def step():

@@ -1,7 +1,21 @@
 """How the rivals are timed."""
+import ctypes
 import json
+import re
 import resource
 import time
+
+
+def kernels(torch):
+    """The vectors of PyTorch's own loops, and the kernel of the OpenBLAS that is loaded."""
+    vectors = re.search(r"CPU capability usage: (.*)", torch.__config__.show())
+    try:
+        name = ctypes.CDLL("libopenblas.so.0").openblas_get_corename
+        name.restype = ctypes.c_char_p
+        blas = "OpenBLAS kernel " + name().decode()
+    except (OSError, AttributeError):
+        blas = "another BLAS"
+    return (vectors.group(1) if vectors else "unknown vectors") + ", " + blas
 
 
 def measure(step, model, o):
@@ -25,4 +39,5 @@ def measure(step, model, o):
         "parameters": sum(p.numel() for p in model.parameters()),
         "loss": loss,
         "framework": "PyTorch " + torch.__version__,
+        "kernels": kernels(torch),
     }))

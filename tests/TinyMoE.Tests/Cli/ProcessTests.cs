@@ -94,6 +94,34 @@ public sealed class ProcessTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Threads_UnderTaskset_AreAsManyAsItGives()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        string train = $"{Program} train --data text.txt --out run --steps 3 {Small.Replace(" --threads 1", "", StringComparison.Ordinal)}";
+        Shell given = Run(
+            $"command -v taskset > /dev/null || exit 77; taskset -pc $$ | sed 's/.*: //; s/[-,].*//' > first; "
+            + $"exec taskset -c $(cat first) {train}");
+        if (given.ExitCode == 77)
+            return; // not on this machine
+        Assert.Equal((0, ""), (given.ExitCode, given.Error));
+        Assert.StartsWith("cpu (1 thread, ", given.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Generate_BeginsWithoutTheSerializerOfJson_WhichCompilesForLongerThanAllElse()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        Assert.Equal(0, Run($"exec {Program} train --data text.txt --out run --steps 3 {Small}").ExitCode);
+        string told = "DOTNET_JitStdOutFile=compiled DOTNET_JitDisasmSummary=1";
+        Assert.Equal(0, Run($"{told} {Program} generate --run run --tokens 3 --threads 1").ExitCode);
+        string[] compiled = File.ReadAllLines(folder["compiled"]);
+        Assert.Contains(compiled, method => method.Contains("TinyMoE.Generate.Generator", StringComparison.Ordinal));
+        Assert.DoesNotContain(compiled, method => method.Contains(".Serialization.Metadata.Json", StringComparison.Ordinal));
+    }
+
     private static string Program => $"dotnet {Path.Combine(AppContext.BaseDirectory, "tinymoe.dll")}";
 
     /// <summary>

@@ -57,6 +57,17 @@ public sealed class ConfigKeysTests
         Assert.EndsWith(".", cells[3]);
     }
 
+    [Theory]
+    [MemberData(nameof(Paths))]
+    public void Copy_SharesNoGroup_SoThatAChangedKeyLeavesTheOriginal(string path)
+    {
+        RunConfig original = new(), copy = original.Copy();
+        System.Reflection.PropertyInfo group = typeof(RunConfig).GetProperties().Single(
+            property => ConfigKey.NameOf(property) == ConfigKeys.Find(path).Group);
+        Assert.NotSame(group.GetValue(original), group.GetValue(copy));
+        Assert.Equal(original, copy);
+    }
+
     private static string Text(RunConfig config, string path)
     {
         string[] parts = path.Split('.');

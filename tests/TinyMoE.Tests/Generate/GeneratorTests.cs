@@ -76,15 +76,14 @@ public sealed class GeneratorTests
     [InlineData("noisy")]
     [InlineData("switch-head")]
     [InlineData("latent")]
-    public void Generate_AfterTheFirstToken_NoPoolMiss_LittleManagedMemory(string name)
+    public void Generate_AfterTheFirstToken_NoPoolMiss(string name)
     {
         using CpuBackend backend = new(2);
         using Decoder model = Spread(backend, TestModels.Named(name));
-        List<(long Misses, long Bytes)> marks = new(capacity: 16);
+        List<long> misses = [];
         foreach (int _ in new Generator(backend, model).Generate([1, 2], 13, new SamplingOptions()))
-            marks.Add((backend.Pool.Misses, GC.GetAllocatedBytesForCurrentThread()));
-        Assert.Equal(marks[1].Misses, marks[^1].Misses); // the first token computes the prompt, the second the first single position
-        Assert.InRange((marks[^1].Bytes - marks[1].Bytes) / (marks.Count - 2), 0, 24 * 1024);
+            misses.Add(backend.Pool.Misses);
+        Assert.Equal(misses[1], misses[^1]); // the first token computes the prompt, the second the first single position
     }
 
     [Theory]

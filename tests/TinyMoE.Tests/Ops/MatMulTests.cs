@@ -43,7 +43,7 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
         foreach (var (batch, rows, columns, inner) in new[]
         {
             (1, 130, 70, 300), (2, 49, 97, 31), (1, 3, 517, 129), (1, 5, 33, 600),
-            (1, 200, 3, 17), (1, 530, 150, 260),
+            (1, 200, 3, 17), (1, 530, 150, 260), (1, 256, 140, 300), (1, 22, 130, 1024),
         })
         {
             (float[] a, float[] b, float[] c) =
@@ -73,6 +73,30 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
             Assert.Equal(
                 MatMul(bits, 1, a, b, c, 1, Rows, Columns, Inner, transposeA, transposeB, false),
                 MatMul(bits, 3, a, b, c, 1, Rows, Columns, Inner, transposeA, transposeB, false));
+        }
+    }
+
+    [Theory]
+    [InlineData(128)]
+    [InlineData(256)]
+    [InlineData(512)]
+    public void MatMul_CutForOtherThreadsAndCaches_SameBits(int bits)
+    {
+        // Rows at a distance of a power of two are packed, those of 150 columns are not; neither changes a sum, nor does a tile's size.
+        foreach (int columns in new[] { 150, 256 })
+        {
+            const int Rows = 512, Inner = 1024;
+            (float[] a, float[] b, float[] c) = (Values(Rows * Inner, 4), Values(Inner * columns, 5), new float[Rows * columns]);
+            foreach (var (transposeA, transposeB) in Forms)
+            {
+                float[] Of(int threads, Caches? caches) =>
+                    MatMul(bits, threads, a, b, c, 1, Rows, columns, Inner, transposeA, transposeB, false, caches);
+                float[] expected = Of(1, null);
+                Assert.Equal(expected, Of(2, null));
+                Assert.Equal(expected, Of(64, null));
+                Assert.Equal(expected, Of(1, new Caches(FirstLevel: 4 * 1024 * 1024, FirstLevelWays: 64, SecondLevel: 64 * 1024)));
+                Assert.Equal(expected, Of(3, new Caches(FirstLevel: 4096, FirstLevelWays: 1, SecondLevel: 16 * 1024 * 1024)));
+            }
         }
     }
 
@@ -149,10 +173,11 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
 
     private static float[] MatMul(
         int bits, int threads, float[] a, float[] b, float[] c, int batch, int rows, int columns, int inner, bool transposeA,
-        bool transposeB, bool adds)
+        bool transposeB, bool adds, Caches? caches = null)
     {
         using GuardedAllocator allocator = new();
-        using CpuBackend backend = new(threads, new MemoryPool(allocator, granularity: 4)) { Kernel = Kernel(bits) };
+        using CpuBackend backend =
+            new(threads, new MemoryPool(allocator, granularity: 4)) { Kernel = Kernel(bits), Caches = caches ?? Caches.Here };
         using Tape tape = backend.NewTape();
         Tensor y = tape.Variable(c.Length, c);
         backend.MatMul(tape.Variable(a.Length, a).Data, transposeA, tape.Variable(b.Length, b).Data, transposeB, batch, rows, columns,

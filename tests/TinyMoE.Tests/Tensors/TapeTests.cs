@@ -149,6 +149,27 @@ public sealed class TapeTests : IDisposable
         Assert.Throws<InvalidOperationException>(() => tape.Backward(y));
     }
 
+    [Fact]
+    public void Rewind_GivesMemoryBack_AndTheSameObjectsAgain()
+    {
+        int live = backend.Pool.LiveBuffers;
+        using Tape tape = Tape.Rewindable(backend);
+        Tensor first = tape.Constant(3, [1, 2, 3]), sum = first.Add(first).Reshape((3, 1));
+        tape.Rewind();
+        Assert.Equal(live, backend.Pool.LiveBuffers);
+        Tensor again = tape.Constant((1, 2), [4, 5]), product = again.Multiply(again).Reshape(2);
+        Assert.Same(first, again);
+        Assert.Same(sum, product);
+        Assert.Equal([16f, 25f], product.ToArray());
+    }
+
+    [Fact]
+    public void Rewind_OfATapeForOneStep_Throws()
+    {
+        using Tape tape = backend.NewTape(recording: false);
+        Assert.Throws<InvalidOperationException>(tape.Rewind);
+    }
+
     [Theory]
     [InlineData(true, true)]
     [InlineData(true, false)]

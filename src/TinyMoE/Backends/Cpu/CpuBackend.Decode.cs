@@ -37,7 +37,7 @@ public sealed unsafe partial class CpuBackend
         {
             float[] values = logits.Span.ToArray();
             if (!seen.IsNone)
-                Sampler.Penalize(values, Marked(seen), rules.RepetitionPenalty);
+                Sampler.Penalize(values, [.. Marked(seen)], rules.RepetitionPenalty);
             int[]? few = ids.IsNone ? null : ids.Span.ToArray();
             token = new Sampler(rules, few?.Length ?? values.Length).Choose(values, few, index);
         }

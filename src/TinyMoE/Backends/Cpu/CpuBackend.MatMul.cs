@@ -5,23 +5,37 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
 
-/// <summary>
-/// Matrix products in the manner of BLIS (Van Zee and van de Geijn 2015), with less packing. Each tile of c (<see cref="Products"/>) runs,
-///   for each block of the inner dimension
-///     for each panel of b, as wide as the micro-kernel: it fits the first-level cache with this depth
-///       for each strip of a, as high as the micro-kernel: it streams past
-///         the micro-kernel.
-/// Operands are read where they lie wherever the micro-kernel can: a either way (it broadcasts single values), b where a step's columns
-/// lie side by side. The tile packs the rest into its thread's scratch: panels of a transposed b, or of one in 16 bits, which is widened
-/// there, and what is left at the edges. Nothing is packed into memory and no thread waits for another. Batches and experts are only more
-/// tiles in the same work list.
-/// </summary>
+/// <remarks>
+/// <para>Matrix products in the manner of BLIS (Van Zee and van de Geijn 2015), with packing only where it pays. A tile of c
+/// (<see cref="Products"/>) is computed from a block of both operands after the other, each where it fits:</para>
+/// <code>
+///              b:   +----+----+----+         for each block of the inner dimension, MostDepth steps or fewer
+///   block of the    |    |    |    |           (strips of a are packed: half of the second-level cache)
+///   inner dimension |    |    |    |           for each panel of b, as wide as the micro-kernel: the first-level cache
+///                   +----+----+----+             for each strip of a, as high as the micro-kernel: streams past
+///   a:   block                                     the micro-kernel: its piece of c in registers
+///     +---------+   +----+----+----+
+///     +---------+   |####|    |    |   strip
+///     +---------+   +----+----+----+
+///     +---------+   +----+----+----+   c's tile
+/// </code>
+/// <para>Operands are read where they lie wherever the micro-kernel can: a either way (it broadcasts single values), b where a step's
+/// columns lie side by side. The tile packs the rest into its thread's scratch (<see cref="Products.PacksA"/>,
+/// <see cref="Products.PacksB"/>): what is transposed, what is to be widened from 16 bits, what is left at the edges, and rows at such
+/// a distance that they would crowd each other out of the cache (<see cref="Caches"/>). Nothing is packed into memory and no thread waits
+/// for another. Batches and experts are only more tiles in the same work list.</para>
+/// <para>The bits: an element's sum goes through the inner dimension in blocks of MostDepth steps, each from its first step to its last,
+/// and the blocks' sums are added up in order. Neither tile, panel and strip nor the number of threads changes that.</para>
+/// </remarks>
 public sealed unsafe partial class CpuBackend
 {
-    private const int MostDepth = 256; // steps of the inner dimension that run at a time
+    private const int MostDepth = 256; // steps of a block: no machine has another, because it is the order of the sums
 
     /// <summary>The micro-kernel of every product; tests choose narrower ones.</summary>
     internal MicroKernel Kernel { get; init; } = MicroKernel.Best;
+
+    /// <summary>What products are cut for; tests choose others.</summary>
+    internal Caches Caches { get; init; } = Caches.Here;
 
     /// <inheritdoc/>
     protected override void MatMul(
@@ -40,7 +54,7 @@ public sealed unsafe partial class CpuBackend
         if (products.B.Data.Type is not (ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16)
             || (products.B.Data.LieApart && products.Ragged != Ragged.Rows))
             throw products.B.Data.NotSupportedBy("cpu", "A product");
-        products = products.Cut();
+        products = products.Cut(workers.Threads, Caches);
         if (products.IsThin)
             MultiplyThin(products);
         else
@@ -57,20 +71,20 @@ public sealed unsafe partial class CpuBackend
         float* a = p.A + (nint)row * s.A.LaneStride, c = p.C + (nint)row * s.Columns + column;
         bool begun = BeginTile(index, c, column, rows, columns, in s);
         MicroKernel kernel = s.Kernel;
-        int depth = DepthOf(p.Inner);
-        // The kernel always computes a whole strip of rows. Where a product has fewer, its rows are packed into a
-        // strip with zeros below them; where only the last strip has fewer, it begins higher up instead (below).
-        bool isShort = row + rows < kernel.Rows;
-        float* panel = Address(workers.ThreadScratch(depth * (kernel.Columns + kernel.Rows) + kernel.Rows * kernel.Columns));
-        float* strip = panel + depth * kernel.Columns, edge = strip + depth * kernel.Rows;
+        int depth = DepthOf(p.Inner), stripLength = Packing.StripLength(kernel.Rows, depth);
+        bool packsA = s.PacksA(rows, columns, depth), packsB = s.PacksB(rows, depth);
+        float* panel = Address(workers.ThreadScratch(
+            (depth + kernel.Rows) * kernel.Columns + (packsA ? Ceiling.Divide(rows, kernel.Rows) * stripLength : 0)));
+        float* edge = panel + depth * kernel.Columns, strips = edge + kernel.Rows * kernel.Columns;
         for (int k = 0; k < p.Inner; k += depth)
         {
             int steps = Math.Min(depth, p.Inner - k), width;
             // the first block of the inner dimension stores, unless something was there: bias, or what is added to
             bool adds = begun || k > 0;
             float* aBlock = a + (nint)k * s.A.InnerStride;
-            if (isShort)
-                Packing.Pack(aBlock, s.A.LaneStride, s.A.InnerStride, rows, steps, kernel.Rows, strip);
+            (nint aRow, nint aInner) = packsA ? (1, kernel.Rows) : (s.A.LaneStride, s.A.InnerStride);
+            if (packsA)
+                Packing.PackStrips(aBlock, s.A.LaneStride, s.A.InnerStride, rows, steps, kernel.Rows, stripLength, strips);
 
             for (int j = 0; j < columns; j += width)
             {
@@ -78,21 +92,10 @@ public sealed unsafe partial class CpuBackend
                 int lanes = Math.Min(width, columns - j);
                 var multiply = kernel.OfWidth(width);
                 nint at = (nint)(column + j) * s.B.LaneStride + (nint)k * s.B.InnerStride, fromInner = s.B.InnerStride;
-                // b where it lies, or a packed copy of this panel. A copy pays where b would be read across its lines (transposed), where
-                // the panel is not full, and where so many rows follow that a dense panel, which has no conflicts in the cache, repays it.
                 float* from = (float*)p.B + at;
-                if (s.IsNarrow)
+                if (packsB || lanes < width)
                 {
-                    if (s.B.Data.Type == ElementType.Float16)
-                        Packing.Pack((Half*)p.B + at, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
-                    else
-                        Packing.Pack((ushort*)p.B + at, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
-                    from = panel;
-                    fromInner = width;
-                }
-                else if (s.B.LiesAlongInner || lanes < width || rows >= Products.RowsWorthPacking)
-                {
-                    Packing.Pack(from, s.B.LaneStride, s.B.InnerStride, lanes, steps, width, panel);
+                    PackPanel(p.B, at, lanes, steps, width, in s, panel);
                     from = panel;
                     fromInner = width;
                 }
@@ -101,20 +104,18 @@ public sealed unsafe partial class CpuBackend
                 {
                     float* to = c + (nint)r * s.Columns + j;
                     int height = Math.Min(kernel.Rows, rows - r);
+                    // In place, a last strip of fewer rows begins as much higher: what is done already is computed again, and dropped.
+                    int above = packsA ? 0 : kernel.Rows - height;
+                    float* strip = packsA ? strips + (nint)(r / kernel.Rows) * stripLength : aBlock + (nint)(r - above) * s.A.LaneStride;
                     if (height == kernel.Rows && lanes == width)
                     {
-                        multiply(steps, aBlock + (nint)r * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, to, s.Columns,
-                            adds);
+                        if (adds)
+                            MicroKernel.Prefetch(to, s.Columns, kernel.Rows, width);
+                        multiply(steps, strip, aRow, aInner, from, fromInner, to, s.Columns, adds);
                         continue;
                     }
 
-                    // the last strip begins as much higher: rows that are done already are computed again and dropped
-                    int above = isShort ? 0 : kernel.Rows - height;
-                    if (isShort)
-                        multiply(steps, strip, 1, kernel.Rows, from, fromInner, edge, width, false);
-                    else
-                        multiply(steps, aBlock + (nint)(r - above) * s.A.LaneStride, s.A.LaneStride, s.A.InnerStride, from, fromInner, edge,
-                            width, false);
+                    multiply(steps, strip, aRow, aInner, from, fromInner, edge, width, false);
                     WriteEdge(edge + above * width, width, height, lanes, to, s.Columns, adds);
                 }
             }
@@ -162,8 +163,20 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
+    /// <summary>Packs a panel of b, which begins at value <paramref name="at"/>, whatever the type of its values.</summary>
+    private static void PackPanel(nint b, nint at, int lanes, int steps, int width, in Products s, float* panel)
+    {
+        (nint lane, nint inner) = (s.B.LaneStride, s.B.InnerStride);
+        if (s.B.Data.Type == ElementType.Float16)
+            Packing.Pack((Half*)b + at, lane, inner, lanes, steps, width, panel);
+        else if (s.B.Data.Type == ElementType.Bfloat16)
+            Packing.Pack((ushort*)b + at, lane, inner, lanes, steps, width, panel);
+        else
+            Packing.Pack((float*)b + at, lane, inner, lanes, steps, width, panel);
+    }
+
     /// <summary>Steps of a block of the inner dimension: blocks of equal size, whole transposed squares.</summary>
-    private static int DepthOf(int inner) => Ceiling.Multiple(Ceiling.Divide(inner, Math.Max(1, Ceiling.Divide(inner, MostDepth))), 8);
+    internal static int DepthOf(int inner) => Ceiling.Multiple(Ceiling.Divide(inner, Math.Max(1, Ceiling.Divide(inner, MostDepth))), 8);
 
     /// <summary>y = or += x. x, y (height, width), in rows of xRow and yRow.</summary>
     private static void WriteEdge(float* x, nint xRow, int height, int width, float* y, nint yRow, bool adds)

@@ -5,15 +5,16 @@ using TinyMoE.Memory;
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
-/// Products of a few rows, as in generation. They are bound by reading b, so b is read once, where it lies and in the order it lies: each
-/// of its rows meets all rows of a while it is in the first-level cache. One row at a time is one stream for the prefetcher; four sums
-/// hide the latency of the additions. In 16 bits there are half as many bytes to read; they are widened on the way into a register.
+/// Products of a few rows, as in generation. They are bound by reading b, so b is read once, where it lies and in the order it lies: four
+/// of its rows (columns of the product) at a time meet all rows of a while they are in the first-level cache. A vector of a serves all
+/// four, each with two sums, whose eight chains of additions hide each other's latency. In 16 bits there are half as many bytes to read;
+/// they are widened on the way into a register.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
     private const int CacheLine = 64, PrefetchDistance = 4096; // bytes
 
-    private void MultiplyThin(Products products)
+    private void MultiplyThin(in Products products)
     {
         if (products.B.Data.Type == ElementType.Float16)
             Simd.Run(new ThinWork<Half>(workers, products), products.Kernel.Bits);
@@ -23,28 +24,77 @@ public sealed unsafe partial class CpuBackend
             Simd.Run(new ThinWork<float>(workers, products), products.Kernel.Bits);
     }
 
-    /// <summary>a·b in four chains of additions. a, b (n), b of floats, of bfloat16 or of float16.</summary>
-    private static float DotOfFour<TSimd, TVector, TValue>(float* a, TValue* b, int n)
+    /// <summary>c[j] = or += a·b[j] for four rows of b, one behind the other. a (n), b (4, n) of floats, of bfloat16 or of float16.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void DotFour<TSimd, TVector, TValue>(float* a, TValue* b, int n, float* c, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TValue : unmanaged
     {
-        // An addition takes four cycles and two can begin in each: one chain would wait for itself. The four are added up at the end, in an
-        // order that depends on n alone, and so do the bits.
+        // The two sums of a row take vectors in turns, and the last single values come after both: one order, that depends on n alone.
         int count = TSimd.Count, i = 0;
-        TVector c0 = TSimd.Broadcast(0f), c1 = c0, c2 = c0, c3 = c0;
-        for (; i <= n - 4 * count; i += 4 * count)
+        TValue* b1 = b + n, b2 = b1 + n, b3 = b2 + n;
+        TVector x00 = TSimd.Broadcast(0f), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
+        for (; i <= n - 2 * count; i += 2 * count)
         {
-            PrefetchAhead<TValue>(b + i, 4 * count);
-            c0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), c0);
-            c1 = TSimd.MultiplyAdd(TSimd.Load(a + i + count), Load<TSimd, TVector, TValue>(b + i + count), c1);
-            c2 = TSimd.MultiplyAdd(TSimd.Load(a + i + 2 * count), Load<TSimd, TVector, TValue>(b + i + 2 * count), c2);
-            c3 = TSimd.MultiplyAdd(TSimd.Load(a + i + 3 * count), Load<TSimd, TVector, TValue>(b + i + 3 * count), c3);
+            PrefetchAhead(b + i, 2 * count);
+            PrefetchAhead(b1 + i, 2 * count);
+            PrefetchAhead(b2 + i, 2 * count);
+            PrefetchAhead(b3 + i, 2 * count);
+            TVector a0 = TSimd.Load(a + i), a1 = TSimd.Load(a + i + count);
+            x00 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b + i), x00);
+            x10 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b1 + i), x10);
+            x20 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b2 + i), x20);
+            x30 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b3 + i), x30);
+            x01 = TSimd.MultiplyAdd(a1, Load<TSimd, TVector, TValue>(b + i + count), x01);
+            x11 = TSimd.MultiplyAdd(a1, Load<TSimd, TVector, TValue>(b1 + i + count), x11);
+            x21 = TSimd.MultiplyAdd(a1, Load<TSimd, TVector, TValue>(b2 + i + count), x21);
+            x31 = TSimd.MultiplyAdd(a1, Load<TSimd, TVector, TValue>(b3 + i + count), x31);
         }
 
         for (; i <= n - count; i += count)
-            c0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), c0);
-        float sum = TSimd.Sum(TSimd.Add(TSimd.Add(c0, c1), TSimd.Add(c2, c3)));
+        {
+            TVector a0 = TSimd.Load(a + i);
+            x00 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b + i), x00);
+            x10 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b1 + i), x10);
+            x20 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b2 + i), x20);
+            x30 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b3 + i), x30);
+        }
+
+        float s0 = TSimd.Sum(TSimd.Add(x00, x01)), s1 = TSimd.Sum(TSimd.Add(x10, x11));
+        float s2 = TSimd.Sum(TSimd.Add(x20, x21)), s3 = TSimd.Sum(TSimd.Add(x30, x31));
+        for (; i < n; i++)
+        {
+            s0 += a[i] * Packing.Widen(b[i]);
+            s1 += a[i] * Packing.Widen(b1[i]);
+            s2 += a[i] * Packing.Widen(b2[i]);
+            s3 += a[i] * Packing.Widen(b3[i]);
+        }
+
+        (c[0], c[1], c[2], c[3]) = adds ? (c[0] + s0, c[1] + s1, c[2] + s2, c[3] + s3) : (s0, s1, s2, s3);
+    }
+
+    /// <summary>a·b in the same order, for the last rows of b. a, b (n).</summary>
+    private static float DotOne<TSimd, TVector, TValue>(float* a, TValue* b, int n)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        where TValue : unmanaged
+    {
+        int count = TSimd.Count, i = 0;
+        TVector x0 = TSimd.Broadcast(0f), x1 = x0;
+        for (; i <= n - 2 * count; i += 2 * count)
+        {
+            x0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), x0);
+            x1 = TSimd.MultiplyAdd(TSimd.Load(a + i + count), Load<TSimd, TVector, TValue>(b + i + count), x1);
+        }
+
+        if (i <= n - count)
+        {
+            x0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), x0);
+            i += count;
+        }
+
+        float sum = TSimd.Sum(TSimd.Add(x0, x1));
         for (; i < n; i++)
             sum += a[i] * Packing.Widen(b[i]);
         return sum;
@@ -81,25 +131,37 @@ public sealed unsafe partial class CpuBackend
         void IVectorWork.Run<TSimd, TVector>()
         {
             Products products = Products;
-            Workers.For(products.Tiles(), in products, static (tile, in s) =>
-            {
-                var (index, row, column) = s.Locate(tile);
-                Product p = s[index];
-                int endRow = Math.Min(p.Rows, row + s.TileRows), endColumn = Math.Min(s.Columns, column + s.TileColumns);
-                float* tileC = p.C + (nint)row * s.Columns + column;
-                bool adds = BeginTile(index, tileC, column, endRow - row, endColumn - column, in s);
-                for (int j = column; j < endColumn; j++)
-                {
-                    for (int r = row; r < endRow; r++)
-                    {
-                        float sum = DotOfFour<TSimd, TVector, TValue>(p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, p.Inner);
-                        float* c = p.C + (nint)r * s.Columns + j;
-                        *c = adds ? *c + sum : sum;
-                    }
-                }
+            Workers.For(products.Tiles(), in products, Compute<TSimd, TVector>);
+        }
 
-                EndTile(tileC, endRow - row, endColumn - column, in s);
-            });
+        private static void Compute<TSimd, TVector>(int tile, in Products s)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            var (index, row, column) = s.Locate(tile);
+            Product p = s[index];
+            int endRow = Math.Min(p.Rows, row + s.TileRows), endColumn = Math.Min(s.Columns, column + s.TileColumns), j = column;
+            float* tileC = p.C + (nint)row * s.Columns + column;
+            bool adds = BeginTile(index, tileC, column, endRow - row, endColumn - column, in s);
+            for (; j <= endColumn - 4; j += 4)
+            {
+                for (int r = row; r < endRow; r++)
+                    DotFour<TSimd, TVector, TValue>(
+                        p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, p.Inner, p.C + (nint)r * s.Columns + j, adds);
+            }
+
+            for (; j < endColumn; j++)
+            {
+                for (int r = row; r < endRow; r++)
+                {
+                    float* a = p.A + (nint)r * p.Inner;
+                    float sum = DotOne<TSimd, TVector, TValue>(a, (TValue*)p.B + (nint)j * p.Inner, p.Inner);
+                    float* c = p.C + (nint)r * s.Columns + j;
+                    *c = adds ? *c + sum : sum;
+                }
+            }
+
+            EndTile(tileC, endRow - row, endColumn - column, in s);
         }
     }
 }

@@ -5,8 +5,8 @@ using TinyMoE.Memory;
 namespace TinyMoE.Backends.Cpu;
 
 /// <summary>
-/// The CPU: kernels in plain C# with vectors, one partial file per family. How many pieces work is cut into may depend on
-/// the number of threads; no sum is cut by it, so results are the same bits on 1, 2 or 64. One thread at a time may call it.
+/// The CPU: kernels in plain C# with vectors, one partial file per family. No sum is ever cut by the number of threads, only
+/// work between sums, so results are the same bits on 1, 2 or 64 threads. One thread at a time may call it.
 /// </summary>
 public sealed unsafe partial class CpuBackend : WideningBackend
 {

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -8,8 +9,8 @@ namespace TinyMoE.Backends.Cpu;
 /// The innermost product: a tile of c, Rows × (1 to <see cref="MostVectors"/> vectors), stays in registers while k runs. Each
 /// step loads one row of b's panel and multiplies it by one broadcast value of a for each row of the tile. The tile is as
 /// large as the registers allow, since a step of R × V vectors costs R + V loads for R·V multiply-adds: 8×3 fills 24 of the
-/// 32 registers of 512 bits, 6×2 fills 12 of the 16 of 256 or 128. Narrower tiles end a matrix whose columns are no multiple
-/// of the widest. Every kernel adds the steps in the same order, so an element of c is the same bits in any of them.
+/// 32 registers of 512 bits (and of Arm's 128), 6×2 fills 12 of the 16 of 256 or 128. Narrower tiles end a matrix whose columns are
+/// no multiple of the widest. Every kernel adds the steps in the same order, so an element of c is the same bits in any of them.
 /// </summary>
 internal sealed unsafe class MicroKernel
 {
@@ -22,9 +23,10 @@ internal sealed unsafe class MicroKernel
     public static readonly MicroKernel Bits256 =
         new(rows: 6, lanes: 8, &MultiplyOne<Simd256, Vector256<float>>, &MultiplyTwo<Simd256, Vector256<float>>);
 
-    /// <summary>6×8 and 6×4 in 128-bit registers.</summary>
-    public static readonly MicroKernel Bits128 =
-        new(rows: 6, lanes: 4, &MultiplyOne<Simd128, Vector128<float>>, &MultiplyTwo<Simd128, Vector128<float>>);
+    /// <summary>In 128-bit registers 6×8 and 6×4, or 8×12, 8×8 and 8×4 where there are 32 of them (Arm).</summary>
+    public static readonly MicroKernel Bits128 = new(
+        rows: RowsOf<Simd128, Vector128<float>>(), lanes: 4, &MultiplyOne<Simd128, Vector128<float>>,
+        &MultiplyTwo<Simd128, Vector128<float>>, Simd128.Registers == 32 ? &MultiplyThree<Simd128, Vector128<float>> : null);
 
     private readonly delegate*<int, float*, nint, nint, float*, nint, float*, nint, bool, void> one, two, three;
 
@@ -205,6 +207,19 @@ internal sealed unsafe class MicroKernel
         {
             Write<TSimd, TVector>(c + 6 * cRow, c6, adds);
             Write<TSimd, TVector>(c + 7 * cRow, c7, adds);
+        }
+    }
+
+    /// <summary>Asks for the lines of a tile that will be added to, so that they are there when the sums are.</summary>
+    public static void Prefetch(float* c, nint cRow, int rows, int columns)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (int r = 0; r < rows; r++, c += cRow)
+        {
+            for (int at = 0; at < columns; at += Caches.Line / sizeof(float))
+                Sse.Prefetch0(c + at);
+            Sse.Prefetch0(c + columns - 1); // of a tile that begins inside a line
         }
     }
 

@@ -43,7 +43,7 @@ internal enum Ragged
 
 /// <summary>
 /// A family of products c = a·b (of a batch, or one per expert) and how it is cut into tiles of c: the tiles of all products
-/// are one work list. The cut depends on the sizes only, and no sum is cut, so results do not depend on the number of threads.
+/// are one work list. The cut depends on the sizes, the threads and the caches; no sum is cut, so results depend on the sizes alone.
 /// </summary>
 /// <param name="Kernel">The micro-kernel.</param>
 /// <param name="A">The left sides.</param>
@@ -57,15 +57,13 @@ internal readonly unsafe record struct Products(
     MicroKernel Kernel, Operand A, Operand B, Target C, int Count, int Rows, int Columns, int Inner)
 {
     private const int ThinRows = 8;
-    private const int MostTiles = 32;
     private const int ThinWork = 32 * 1024; // elements of b that a tile of a thin product reads
     private const int LeastWork = 2 * 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
-    private const int MostRows = 512, FewRows = 64;       // of a tile: the more, the oftener a panel of b is used while it is near
-    private const int ManyColumns = 256, FewColumns = 64; // of a tile: the more, the oftener its rows of a
-
-    /// <summary>Rows of a tile that are worth a packed panel of b: where it could be read
-    /// in place too, its lines, side by side, share no places in the cache.</summary>
-    public const int RowsWorthPacking = 128;
+    private const int TilesPerThread = 16; // so that a thread takes over what a slower one has not begun, and waits for little at the end
+    private const int MostRows = 256, MostColumns = 512;  // of a tile: more brings nothing
+    private const int ManyRows = 128, FewRows = 64;       // the more, the oftener a panel of b is used while it is near
+    private const int ManyColumns = 128, FewColumns = 64; // the more, the oftener a strip of a
+    private const int RowsWorthPacking = 128, ColumnsWorthPacking = 128; // that repay a packed panel of b, packed strips of a
 
     /// <summary>The dimension that the offsets cut.</summary>
     public Ragged Ragged { get; init; }
@@ -82,6 +80,9 @@ internal readonly unsafe record struct Products(
 
     /// <summary>Columns of a tile: a multiple of the micro-kernel's, unless the product is thin.</summary>
     public int TileColumns { get; private init; }
+
+    /// <summary>What the tiles were chosen for.</summary>
+    private Caches Caches { get; init; } = Caches.Smallest;
 
     /// <summary>Whether b is to be widened.</summary>
     public bool IsNarrow => B.Data.Type != ElementType.Float32;
@@ -112,28 +113,54 @@ internal readonly unsafe record struct Products(
         }
     }
 
-    /// <summary>These products with tiles chosen: rows are cut into long stretches, then columns,
-    /// then each again where tiles are still too few; a thin product only by columns.</summary>
-    public Products Cut()
+    /// <summary>
+    /// These products with tiles chosen for so many threads: as few as the caches allow, and <see cref="TilesPerThread"/> for each thread
+    /// where there is work for more than one; a thin product only by columns. No sum is cut, so the bits are the same whatever the tiles.
+    /// </summary>
+    public Products Cut(int threads, Caches caches)
     {
         if (IsThin)
             return this with { TileRows = ThinRows, TileColumns = Math.Clamp(ThinWork / Math.Max(1, Inner), 1, Columns) };
-        // Of experts only the sum of their rows is known where nothing may depend on the routing: the cut takes equal shares. First as many
-        // tiles as there is work for, then tall ones (a panel of b serves more rows), then wide ones, then smaller ones until all threads
-        // have some. Nowhere does the number of threads come in.
+        // Of experts only the sum of their rows is known where nothing may depend on the routing: the cut takes equal shares.
         int rows = Math.Max(1, Ragged == Ragged.Rows ? Rows / Count : Rows),
             inner = Math.Max(1, Ragged == Ragged.Inner ? Inner / Count : Inner);
-        long work = (long)Count * rows * Columns * inner;
-        int wanted = Ceiling.Divide((int)Math.Clamp(work / LeastWork, 1, MostTiles), Count); // of each product
-        int down = Ceiling.Divide(rows, MostRows), across = Math.Clamp(wanted / down, 1, Ceiling.Divide(Columns, ManyColumns));
-        down = Math.Max(down, Math.Min(wanted / across, Ceiling.Divide(rows, B.LiesAlongInner || IsNarrow ? RowsWorthPacking : FewRows)));
-        across = Math.Max(across, Math.Min(wanted / down, Ceiling.Divide(Columns, FewColumns)));
+        // A block of a, which streams past every panel of b, has half of the second level.
+        int mostRows = Math.Clamp(caches.SecondLevel / 2 / (CpuBackend.DepthOf(inner) * sizeof(float)), FewRows, MostRows);
+        int leastDown = Ceiling.Divide(rows, mostRows), leastAcross = Ceiling.Divide(Columns, MostColumns);
+        int columns = Columns;
+        long work = (long)Count * rows * columns * inner;
+        int wanted = threads == 1 ? 1 : (int)Math.Clamp(work / LeastWork, 1, TilesPerThread * (long)threads);
+        var (down, across) = Split(Ceiling.Divide(wanted, Count), ManyRows, ManyColumns);
+        if (Count * down * across < Math.Min(wanted, 2 * threads)) // rather small tiles than idle threads
+            (down, across) = Split(Ceiling.Divide(wanted, Count), FewRows, FewColumns);
         return this with
         {
             TileRows = Ceiling.Multiple(Ceiling.Divide(rows, down), Kernel.Rows),
             TileColumns = Ceiling.Multiple(Ceiling.Divide(Columns, across), Kernel.Lanes),
+            Caches = caches,
         };
+
+        // First by rows, which read a whole row of b's panels each; then by columns.
+        (int Down, int Across) Split(int tiles, int fewestRows, int fewestColumns)
+        {
+            int down = Math.Max(leastDown, Math.Min(tiles / leastAcross, Ceiling.Divide(rows, fewestRows)));
+            return (down, Math.Max(leastAcross, Math.Min(Ceiling.Divide(tiles, down), Ceiling.Divide(columns, fewestColumns))));
+        }
     }
+
+    /// <summary>Whether a tile packs its rows of a: where its lines would crowd each other out of the first level, and are read often
+    /// enough to repay it; and rows too few for a strip.</summary>
+    public bool PacksA(int rows, int columns, int depth) => rows < Kernel.Rows
+        || (columns >= ColumnsWorthPacking && (A.LiesAlongInner
+            ? Caches.Conflicts(Kernel.Rows, A.LaneStride * sizeof(float))
+            : Caches.Conflicts(depth, A.InnerStride * sizeof(float))));
+
+    /// <summary>
+    /// Whether a tile packs panels of b: where they would be read across their lines (transposed) or are to be widened, where so many rows
+    /// follow that a dense panel repays it, or half as many where its lines would crowd each other out of the first level.
+    /// </summary>
+    public bool PacksB(int rows, int depth) => IsNarrow || B.LiesAlongInner || rows >= RowsWorthPacking
+        || (rows >= RowsWorthPacking / 2 && Caches.Conflicts(depth, B.InnerStride * sizeof(float)));
 
     /// <summary>
     /// Whether so few rows are computed as dot products with b where it lies: to pack b costs as much.

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace TinyMoE.Backends.Cpu;
@@ -12,7 +13,7 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 {
     public static int Count => 4;
 
-    public static int Registers => 16;
+    public static int Registers => AdvSimd.IsSupported ? 32 : 16;
 
     public static Vector128<float> Indices => Vector128<float>.Indices;
 

@@ -29,6 +29,6 @@ internal sealed class BaseRouter : Router
         GateLogits affinity = centroids.Forward(x, context);     // (N, E)
         Ints choices = context.Pass.Training ? context.WithoutPadding(affinity.Noisy).AssignBalanced() : affinity.Noisy.TopK(1);
         Tensor gates = affinity.Noisy.SelectColumns(choices, K: 1).Sigmoid(); // (N, 1)
-        return Choice.Choose(new RouterScores(affinity.Clean), choices, gates, context);
+        return Choice.Choose(RouterScores.Of(affinity.Clean), choices, gates, context);
     }
 }

@@ -46,7 +46,7 @@ internal sealed class DeepSeekRouter : GatedRouter
         Ints choices = Choose(scores, bias.On(x.Tape), Config);  // (N, K)
         Tensor gates = Gates(scores.SelectColumns(choices, K), Config);
         Tensor probabilities = cleanScores.Share(Least);
-        Routing routing = Choice.Choose(new RouterScores(logits.Clean, probabilities), choices, gates, context);
+        Routing routing = Choice.Choose(RouterScores.Of(logits.Clean, probabilities), choices, gates, context);
         if (context.Pass.Training)
             x.Tape.Backend.CountChoices(routing.Choices, 1, scores.Shape[0], K, K, Config.Experts, 1f, new Target(counts.Data, Adds: true));
         return routing;

@@ -27,6 +27,6 @@ internal sealed class ExpertChoiceRouter(RouterSite site) : GatedRouter(site)
         Tensor scores = tokens.Mask is null ? probabilities : probabilities.Mask(tokens.Mask.Column); // below 0: never taken
         Ints choices = scores.ChooseTokens(Config.Active, groups, interleaved: Config.ChoiceGroup == ChoiceGroup.Position); // (N, E)
         int most = Math.Max(1, (int)((long)tokens.Count / groups * Config.Active / E)); // of a group without padding
-        return Choice.Choose(new RouterScores(logits.Clean, probabilities), choices, probabilities, context, rows: groups * E * most);
+        return Choice.Choose(RouterScores.Of(logits.Clean, probabilities), choices, probabilities, context, rows: groups * E * most);
     }
 }

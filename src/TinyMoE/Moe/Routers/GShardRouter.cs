@@ -19,11 +19,12 @@ internal sealed class GShardRouter(RouterSite site) : GatedRouter(site)
 {
     private const int K = 2;
 
+    private readonly int active = site.Moe.ActiveOfRouter;
+
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)
     {
         GateLogits logits = Gate.Forward(x, context);
-        int active = Config.ActiveOfRouter;
         if (!context.Pass.Training || active < K)
             return Choice.TopK(logits, active, overAll: active < K, context);
 
@@ -31,7 +32,7 @@ internal sealed class GShardRouter(RouterSite site) : GatedRouter(site)
         Tensor gates = logits.Noisy.SelectColumns(choices, K).Softmax(); // (N, 2)
         Tensor draws = x.Tape.Uniform((gates.Shape[0], 1), context.Pass.Key(RandomPurpose.SecondExpert, Layer));
         Ints offered = Keep(gates, draws).KeepChoices(choices);
-        return Choice.Choose(new RouterScores(logits.Clean), choices, gates, context, offered: offered);
+        return Choice.Choose(RouterScores.Of(logits.Clean), choices, gates, context, offered: offered);
     }
 
     /// <summary>

@@ -49,7 +49,7 @@ internal sealed class HierarchicalRouter : GatedRouter
 
         Tensor within = logits.Clean.Reshape((N * G, M)).Softmax();  // p of an expert = p of its group · p inside it
         Tensor probabilities = within.Multiply(groupLogits.Softmax().Reshape((N * G, 1))).Reshape((N, E));
-        return Choice.Choose(new RouterScores(logits.Clean, probabilities), choices, gates, context);
+        return Choice.Choose(RouterScores.Of(logits.Clean, probabilities), choices, gates, context);
     }
 
     private Tensor SoftmaxOfChosen(Tensor logits, Ints columns, int K) => K == 1 || !Config.Renormalize

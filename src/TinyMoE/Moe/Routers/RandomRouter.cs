@@ -1,4 +1,5 @@
 using TinyMoE.Layers;
+using TinyMoE.Memory;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
@@ -15,16 +16,19 @@ namespace TinyMoE.Moe.Routers;
 /// </summary>
 internal sealed class RandomRouter(RouterSite site) : Router(site)
 {
+    private const int Together = 256; // positions that are drawn for at least, so that memory of one size serves many tokens
+
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)
     {
         TokenBatch tokens = context.Tokens;
         int K = Config.Active, E = Config.Experts;
         Tape tape = x.Tape;
+        int drawn = Ceiling.Multiple(tokens.End, Together); // a row is the same among few and among many
         RandomKey key = context.Pass.Key(RandomPurpose.RandomRouting, Layer);
         Tensor draws = context.Pass.Training
             ? tape.Uniform((tokens.Count, E), key)
-            : tape.Embedding(tape.Uniform((tokens.End, E), key), tokens.Positions(tape)); // (N, E)
+            : tape.Embedding(tape.Uniform((drawn, E), key), tokens.Positions(tape)); // (N, E)
         return Choice.Choose(RouterScores.None, draws.TopK(K), TokenChoice.EqualGates(tape, tokens.Count, K), context);
     }
 }

@@ -22,6 +22,6 @@ internal sealed class SinkhornRouter(RouterSite site) : GatedRouter(site)
         GateLogits logits = Gate.Forward(x, context);            // (N, E)
         Ints choices = (context.Pass.Training ? context.WithoutPadding(logits.Noisy).Sinkhorn() : logits.Noisy).TopK(K);
         Tensor activated = K == 1 ? logits.Noisy.Sigmoid() : logits.Noisy.Softmax();
-        return Choice.Choose(new RouterScores(logits.Clean), choices, activated.SelectColumns(choices, K), context);
+        return Choice.Choose(RouterScores.Of(logits.Clean), choices, activated.SelectColumns(choices, K), context);
     }
 }

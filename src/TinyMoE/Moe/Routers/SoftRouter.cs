@@ -18,6 +18,6 @@ internal sealed class SoftRouter(RouterSite site) : GatedRouter(site)
         GateLogits logits = Gate.Forward(x, context);
         Tensor gates = logits.Noisy.Softmax();                   // (N, E)
         Ints everyone = gates.ChooseTokens(active: gates.Shape[1]); // each expert takes every token
-        return Choice.Choose(new RouterScores(logits.Clean), everyone, gates, context);
+        return Choice.Choose(RouterScores.Of(logits.Clean), everyone, gates, context);
     }
 }

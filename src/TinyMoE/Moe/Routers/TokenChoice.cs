@@ -24,7 +24,7 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         GateLogits logits, int K, bool overAll, RoutingContext context, IEnumerable<BalanceLoss>? ownLosses = null, Tensor? open = null,
         float scaling = 1f)
     {
-        RouterScores scores = new(logits.Clean);
+        RouterScores scores = RouterScores.Of(logits.Clean);
         Tensor used = logits.Noisy;
         ownLosses ??= FixedNoiseLoad(logits, K, context);
         open ??= used;
@@ -77,12 +77,12 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         IEnumerable<BalanceLoss>? ownLosses)
     {
         if (!context.Pass.Training)
-            return new Routing(assignment, scores, choices, []);
+            return Routing.Of(assignment, scores, choices, []);
         Tensor? importance = config.ImportanceLoss == 0f || scores.Logits is null ? null
             : gates is null ? assignment.Importance()
             : gates.ScatterColumns(choices, config.Experts).SumRows();
         IReadOnlyList<BalanceLoss> losses = BalanceLosses.Of(config, scores, choices, K, active, importance, context.Tokens, ownLosses);
-        return new Routing(assignment, scores, choices, losses);
+        return Routing.Of(assignment, scores, choices, losses);
     }
 
     /// <summary>V-MoE's load loss, where the configuration wants one and has the noise for it.</summary>

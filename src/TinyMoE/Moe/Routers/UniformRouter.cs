@@ -11,15 +11,15 @@ namespace TinyMoE.Moe.Routers;
 /// </summary>
 internal sealed class UniformRouter(RouterSite site) : Router(site)
 {
-    private int[] turns = [];
+    private const int Few = 256; // numbers that the stack has room for
 
     /// <inheritdoc/>
     public override Routing Route(Tensor x, RoutingContext context)
     {
         TokenBatch tokens = context.Tokens;
         int K = Config.Active, E = Config.Experts;
-        if (turns.Length != tokens.Count * K)
-            turns = new int[tokens.Count * K];
+        int count = tokens.Count * K;
+        Span<int> turns = count <= Few ? stackalloc int[count] : new int[count];
         for (int i = 0; i < turns.Length; i++)
             turns[i] = (int)(((long)(tokens.Start + i / K % tokens.T) * K + i % K) % E);
         return Choice.Choose(RouterScores.None, x.Tape.Ints(turns), TokenChoice.EqualGates(x.Tape, tokens.Count, K), context);

@@ -90,13 +90,19 @@ internal sealed class WorkList(int workers) : ILoopObserver
 
     private static double Seconds(long ticks) => ticks / (double)Stopwatch.Frequency;
 
-    /// <summary>The vector loop that a body runs, or the method that it stands in, or that the body it calls stands in.</summary>
+    /// <summary>The sizes of products, the vector loop that a body runs, or the method that
+    /// it stands in, or that the body it calls stands in.</summary>
     private static string NameOf(Delegate body, object state)
     {
         if (LoopIn(state.GetType()) is { } loop)
             return loop.Name;
         for (int i = 0; state is ITuple tuple && i < tuple.Length; i++)
+        {
+            if (tuple[i] is Products p)
+                return $"{p.Count} x {p.Rows} x {p.Columns} x {p.Inner}{(p.Ragged == Ragged.None ? "" : $", {p.Ragged} ragged")}";
             body = tuple[i] as Delegate ?? body;
+        }
+
         string method = body.Method.Name;
         return method[(method.IndexOf('<') + 1)..Math.Max(1, method.IndexOf('>'))];
     }

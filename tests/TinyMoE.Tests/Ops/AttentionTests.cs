@@ -162,7 +162,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
     public void Attention_CutForManyThreads_SameBits(int B, int T, int S, int H, int kvHeads, int D, int window, float rate)
     {
         OpCase c = Attention(new(B, T, S, H, kvHeads, D, window) { ValueSize = D + 3 }, rate);
-        using CpuBackend one = new(threads: 1), three = new(threads: 3), some = new(new WorkList(16), 16), many = new(new WorkList(64), 64);
+        using CpuBackend one = new(threads: 1), three = new(threads: 3);
+        using CpuBackend some = new(new WorkList(16), 16), many = new(new WorkList(64), 64);
         OpRun expected = OpRun.Of(c, one);
         foreach (CpuBackend backend in new[] { three, some, many })
         {

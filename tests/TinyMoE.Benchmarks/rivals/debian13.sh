@@ -16,10 +16,10 @@ fail() {
   exit 1
 }
 
-# The first of the apt sources that is a Debian archive, in either of the two forms that sources have.
+# The first of the apt sources that is a Debian archive, in either of the two forms that sources have; not all of the files are there.
 mirror() {
-  cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
-    sed -nE 's/^(URIs:|deb( +\[[^]]*\])?) +([^ ]+).*/\3/p' | grep -E -m 1 '/debian/?$'
+  { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
+    sed -nE 's/^(URIs:|deb( +\[[^]]*\])?) +([^ ]+).*/\3/p' | awk '/\/debian\/?$/ && !found { print; found = 1 }'
 }
 
 in_root() {
@@ -30,7 +30,8 @@ make_root() {
   if [ ! -e "$root/usr/bin/apt-get" ] || [ -e "$root/debootstrap" ]; then  # that folder is there until debootstrap has ended
     [ ! -e "$root" ] || [ -e "$root/debootstrap" ] || [ -z "$(ls -A "$root")" ] || fail "$root is a folder with something else in it"
     command -v debootstrap >/dev/null || fail "making $root needs debootstrap: apt-get install debootstrap"
-    url=$(mirror) || fail "no Debian archive is among the apt sources of this machine to make $root from"
+    url=$(mirror)
+    [ -n "$url" ] || fail "no Debian archive is among the apt sources of this machine to make $root from"
     debootstrap --variant=minbase trixie "$root" "$url" >&2 || fail "debootstrap could not make $root; '$0 $root' shows why"
   fi
   # How this machine reaches the mirror: proxies and names.

@@ -24,7 +24,7 @@ public sealed unsafe partial class CpuBackend
             Simd.Run(new ThinWork<float>(workers, products), products.Kernel.Bits);
     }
 
-    /// <summary>c[j] = or += a·b[j] for four rows of b, one behind the other. a (n), b (4, n) of floats, of bfloat16 or of float16.</summary>
+    /// <summary>c[j] = or += a·b[j] for four rows of b, one after another. a (n), b (4, n) of floats, bfloat16 or float16.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DotFour<TSimd, TVector, TValue>(float* a, TValue* b, int n, float* c, bool adds)
         where TSimd : struct, ISimd<TVector>

@@ -3,6 +3,7 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
+using TinyMoE.Tests.Backends;
 
 namespace TinyMoE.Tests.Ops;
 
@@ -149,6 +150,27 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         Assert.All(Run(sizes, Dropout.None, [.. values, [1000, 3e38f]]), value => Assert.Equal(0f, value));
         float[] half = Run(sizes, Dropout.None, [.. values, [float.NegativeInfinity, 1000]]);
         Assert.All(half, (value, i) => Assert.Equal(i / 16 % 2 == 0 ? without[i] : 0, value));
+    }
+
+    [Theory]
+    [InlineData(1, 140, 140, 2, 1, 16, 0, 0f)]
+    [InlineData(1, 140, 140, 2, 1, 16, 50, 0f)]
+    [InlineData(2, 97, 131, 3, 1, 24, 0, 0.2f)]
+    [InlineData(1, 200, 233, 4, 2, 33, 70, 0.2f)]
+    [InlineData(2, 256, 256, 8, 4, 32, 0, 0f)]
+    [InlineData(1, 64, 1000, 2, 2, 8, 600, 0f)]
+    public void Attention_CutForManyThreads_SameBits(int B, int T, int S, int H, int kvHeads, int D, int window, float rate)
+    {
+        OpCase c = Attention(new(B, T, S, H, kvHeads, D, window) { ValueSize = D + 3 }, rate);
+        using CpuBackend one = new(threads: 1), three = new(threads: 3);
+        using CpuBackend some = new(new WorkList(16), 16), many = new(new WorkList(64), 64);
+        OpRun expected = OpRun.Of(c, one);
+        foreach (CpuBackend backend in new[] { three, some, many })
+        {
+            OpRun actual = OpRun.Of(c, backend);
+            Assert.Equal(expected.Output, actual.Output);
+            Assert.All(expected.Grads, (grad, i) => Assert.Equal(grad, actual.Grads[i]));
+        }
     }
 
     [Fact]

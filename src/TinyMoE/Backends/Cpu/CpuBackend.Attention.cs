@@ -24,6 +24,9 @@ public sealed unsafe partial class CpuBackend
     /// <summary>Queries of one head that a piece of the forward takes: a whole number of blocks of either vector width.</summary>
     private const int QueriesPerPiece = 128;
 
+    /// <summary>Queries, or keys, that a piece has at least: a block of the widest vectors.</summary>
+    private const int FewestPerPiece = 32;
+
     /// <inheritdoc/>
     protected override void AttentionForward(
         Floats q, Floats k, Floats v, in AttentionSizes sizes, in Dropout dropout, Floats y, Floats logSumExp)
@@ -39,22 +42,39 @@ public sealed unsafe partial class CpuBackend
         (int B, int T, int S, int H, _, int D, _) = sizes;
         if (T == 1 && D % (2 * TSimd.Count) == 0 && sizes.ValueSize % (2 * TSimd.Count) == 0 && dropout.Rate == 0f)
         {
-            ForRows(B * H, S * D, (q, k, v, sizes, y, logSumExp, workers), static (piece, in s) =>
+            ForRows(B * H, S * D, (q, k, v, sizes, y, logSumExp, workers), static (start, end, in s) =>
             {
-                var (start, end) = RowRange(piece, s.sizes.B * s.sizes.H, s.sizes.S * s.sizes.D);
                 for (int head = start; head < end; head++)
                     AttendOne<TSimd, TVector>(new AttentionHead(s.sizes, head), s.q, s.k, s.v, s.y, s.logSumExp, s.workers);
             });
             return;
         }
 
-        workers.For(B * H * Ceiling.Divide(T, QueriesPerPiece), (q, k, v, sizes, dropout, y, logSumExp, workers), static (piece, in s) =>
+        int queries = QueriesOf(B * H, T);
+        workers.For(B * H * Ceiling.Divide(T, queries), (q, k, v, sizes, dropout, y, logSumExp, queries, workers), static (piece, in s) =>
         {
-            int pieces = Ceiling.Divide(s.sizes.T, QueriesPerPiece), first = piece % pieces * QueriesPerPiece;
+            var (head, first) = LastFirst(piece, s.sizes, s.queries);
             Attend<TSimd, TVector>(
-                new AttentionHead(s.sizes, piece / pieces), first, Math.Min(s.sizes.T, first + QueriesPerPiece), s.q, s.k, s.v, s.dropout,
+                new AttentionHead(s.sizes, head), first, Math.Min(s.sizes.T, first + s.queries), s.q, s.k, s.v, s.dropout,
                 s.y, s.logSumExp, s.workers);
         });
+    }
+
+    /// <summary>Queries of a piece: fewer where there are more threads than pieces. No sum is over queries, so it cuts none.</summary>
+    private int QueriesOf(int heads, int T)
+    {
+        int queries = QueriesPerPiece;
+        while (queries > FewestPerPiece && heads * Ceiling.Divide(T, queries) < 2 * workers.Threads)
+            queries /= 2;
+        return queries;
+    }
+
+    /// <summary>The head and the first query of a piece: the last queries of all heads come first. They
+    /// see the most keys, and what takes long must not begin when the others are about to end.</summary>
+    private static (int Head, int First) LastFirst(int piece, in AttentionSizes sizes, int queries)
+    {
+        var (fromLast, head) = Math.DivRem(piece, sizes.B * sizes.H);
+        return (head, (Ceiling.Divide(sizes.T, queries) - 1 - fromLast) * queries);
     }
 
     /// <summary>Queries <paramref name="first"/> to before <paramref name="end"/> of one head, a block at a time.</summary>
@@ -371,24 +391,23 @@ public sealed unsafe partial class CpuBackend
             index / sizes.H * sizes.S * sizes.KvHeads + index % sizes.H / (sizes.H / sizes.KvHeads);
     }
 
-    /// <summary>A block of up to R queries from <paramref name="start"/> on,
-    /// and the keys from Low to before High that any of them sees.</summary>
-    private readonly struct QueryBlock(AttentionSizes sizes, int start, int R)
+    /// <summary>A block of up to R queries from <paramref name="start"/> on, and the keys from Low to before
+    /// High, of those from <paramref name="firstKey"/> to before <paramref name="endKey"/>, that any of them sees.</summary>
+    private readonly struct QueryBlock(AttentionSizes sizes, int start, int R, int firstKey = 0, int endKey = int.MaxValue)
     {
         public readonly int Start = start;
         public readonly int Position = start + sizes.S - sizes.T;
         public readonly int Lanes = Math.Min(R, sizes.T - start);
-        public readonly int Low = sizes.Window > 0 ? Math.Max(0, start + sizes.S - sizes.T + 1 - sizes.Window) : 0;
+        public readonly int Low = Math.Max(firstKey, sizes.Window > 0 ? start + sizes.S - sizes.T + 1 - sizes.Window : 0);
+        public readonly int High = Math.Min(endKey, start + sizes.S - sizes.T + Math.Min(R, sizes.T - start));
 
         /// <summary>First key that the last lane sees.</summary>
         public readonly int LowOfLast = sizes.Window > 0 ? Math.Max(0, start + sizes.S - sizes.T + R - sizes.Window) : 0;
 
-        public int High => Position + Lanes;
-
         public int Keys => High - Low;
 
         /// <summary>How many keys, from Low on, are not after the position of a lane.</summary>
-        public int KeysOf(int lane) => Math.Min(High, Position + lane + 1) - Low;
+        public int KeysOf(int lane) => Math.Max(0, Math.Min(High, Position + lane + 1) - Low);
     }
 
     private readonly record struct ForwardWork(

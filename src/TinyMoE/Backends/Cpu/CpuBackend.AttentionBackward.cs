@@ -6,6 +6,9 @@ namespace TinyMoE.Backends.Cpu;
 /// The backward of attention. A piece is one key and value head of one sequence: it alone sums dk and
 /// dv there, over its query heads and their blocks in order. Per block the weights come back from the
 /// scores and the saved log-sum-exp; weights and slopes are (keys, lanes) as in the forward.
+/// Where there are many more threads than such heads, dk and dv are summed first, a piece being some of a head's keys,
+/// then dq, a piece being some of its queries (as in FlashAttention 2, Dao 2023): seven products in place of five, on threads
+/// that had none. Each sum keeps its order: dk and dv go over all queries, dq over all keys.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
@@ -14,29 +17,78 @@ public sealed unsafe partial class CpuBackend
         Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv, in RotaryAngles angles)
     {
-        Simd.Run(
-            new BackwardWork(this, dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv), Simd.BitsOf(sizes.D, FewHeadValues));
+        BackwardData data = new(dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv);
+        Simd.Run(new BackwardWork(this, data), Simd.BitsOf(sizes.D, FewHeadValues));
         TurnBack(dq, dk, sizes, angles);
     }
 
-    private void AttentionBackward<TSimd, TVector>(
-        Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, Dropout dropout, Target dq, Target dk,
-        Target dv)
+    private void AttentionBackward<TSimd, TVector>(BackwardData data)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        workers.For(sizes.B * sizes.KvHeads, (dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv, workers), static (piece, in s) =>
-            AttendBackward<TSimd, TVector>(piece, s.dy, s.q, s.k, s.v, s.y, s.logSumExp, s.sizes, s.dropout, s.dq, s.dk, s.dv, s.workers));
+        AttentionSizes sizes = data.Sizes;
+        int keyHeads = sizes.B * sizes.KvHeads;
+        if (!SplitsHeads(keyHeads, sizes.T))
+        {
+            workers.For(keyHeads, (data, workers), static (piece, in s) =>
+                AttendBackward<TSimd, TVector>(piece, s.data, new Part(s.data.Sizes), s.workers));
+            return;
+        }
+
+        // The first keys, which the most queries see, come first, then the last queries, which see the most keys.
+        if (!data.Dk.IsNone || !data.Dv.IsNone)
+        {
+            int keys = KeysOf(keyHeads, sizes.S);
+            workers.For(keyHeads * Ceiling.Divide(sizes.S, keys), (data: data with { Dq = Target.None }, keyHeads, keys, workers),
+                static (piece, in s) =>
+                {
+                    var (range, keyHead) = Math.DivRem(piece, s.keyHeads);
+                    Part part = new(s.data.Sizes) { FirstKey = range * s.keys, EndKey = Math.Min(s.data.Sizes.S, (range + 1) * s.keys) };
+                    AttendBackward<TSimd, TVector>(keyHead, s.data, part, s.workers);
+                });
+        }
+
+        if (data.Dq.IsNone)
+            return;
+        int heads = sizes.B * sizes.H, queries = QueriesOf(heads, sizes.T);
+        workers.For(heads * Ceiling.Divide(sizes.T, queries), (data: data with { Dk = Target.None, Dv = Target.None }, queries, workers),
+            static (piece, in s) =>
+            {
+                AttentionSizes sizes = s.data.Sizes;
+                var (head, first) = LastFirst(piece, sizes, s.queries);
+                int group = sizes.H / sizes.KvHeads;
+                Part part = new(sizes)
+                {
+                    FirstHead = head % group,
+                    EndHead = head % group + 1,
+                    FirstQuery = first,
+                    EndQuery = Math.Min(sizes.T, first + s.queries),
+                };
+                AttendBackward<TSimd, TVector>(head / group, s.data, part, s.workers);
+            });
+    }
+
+    /// <summary>Whether so many threads would wait for the heads that the work may double: two
+    /// products more, and a block's queries and dy are turned again for each range of keys.</summary>
+    private bool SplitsHeads(int keyHeads, int T) =>
+        T >= 2 * FewestPerPiece && Ceiling.Divide(keyHeads, workers.Threads) * workers.Threads >= 3 * keyHeads;
+
+    /// <summary>Keys of a piece that sums dk and dv: whole blocks, which no piece cuts.</summary>
+    private int KeysOf(int keyHeads, int S)
+    {
+        int ranges = Math.Clamp(Ceiling.Divide(2 * workers.Threads, keyHeads), 1, Ceiling.Divide(S, FewestPerPiece));
+        return Ceiling.Multiple(Ceiling.Divide(S, ranges), FewestPerPiece);
     }
 
     // With P the weights, M the factors of dropout, and δ[t] = dy[t]·y[t]:
     // dv[s] = Σ_t P·M·dy[t],   dS = P·(M·(dy[t]·v[s]) − δ[t]),   dq[t] = Σ_s dS·k[s]/√D,   dk[s] = Σ_t dS·q[t]/√D
     private static void AttendBackward<TSimd, TVector>(
-        int keyHead, Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, in Dropout dropout,
-        Target dq, Target dk, Target dv, Workers workers)
+        int keyHead, in BackwardData data, Part part, Workers workers)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
+        (Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, Dropout dropout, Target dq, Target dk,
+            Target dv) = data;
         (_, int T, int S, int H, int keyHeads, int D, int window) = sizes;
         int R = 2 * TSimd.Count, width = Ceiling.Multiple(D, R);
         int valueSize = sizes.ValueSize, valueWidth = Ceiling.Multiple(valueSize, R);
@@ -50,20 +102,27 @@ public sealed unsafe partial class CpuBackend
         float* keySums = values + S * valueWidth, valueSums = keySums + S * width;                 // (S, each width)
         float* delta = valueSums + S * valueWidth, log = delta + R; // (R)
         float* numbers = log + R;                                // (S)
-        new Span<float>(keySums, S * (width + valueWidth)).Clear();
+        int first = part.FirstKey, count = Math.Min(part.EndKey, S - T + part.EndQuery) - first; // the keys that are met here
+        if (!dk.IsNone)
+            new Span<float>(keySums + first * width, (part.EndKey - first) * width).Clear();
+        if (!dv.IsNone)
+            new Span<float>(valueSums + first * valueWidth, (part.EndKey - first) * valueWidth).Clear();
 
         float scale = 1f / MathF.Sqrt(D);
         int group = H / keyHeads, firstHead = keyHead / keyHeads * H + keyHead % keyHeads * group;
         AttentionHead shared = new(sizes, firstHead);
-        Pack(k.Pointer + shared.Key, shared.KeyRow, S, D, width, keys);
-        Pack(v.Pointer + shared.Value, shared.ValueRow, S, valueSize, valueWidth, values);
-        for (int index = firstHead; index < firstHead + group; index++)
+        Pack(k.Pointer + shared.Key + first * shared.KeyRow, shared.KeyRow, count, D, width, keys + first * width);
+        Pack(
+            v.Pointer + shared.Value + first * shared.ValueRow, shared.ValueRow, count, valueSize, valueWidth, values + first * valueWidth);
+        for (int index = firstHead + part.FirstHead; index < firstHead + part.EndHead; index++)
         {
             AttentionHead head = new(sizes, index);
             int row = head.QueryRow, outputRow = head.OutputRow;
-            for (int t = 0; t < T; t += R)
+            for (int t = part.FirstQuery; t < part.EndQuery; t += R)
             {
-                QueryBlock block = new(sizes, t, R);
+                QueryBlock block = new(sizes, t, R, first, part.EndKey);
+                if (block.Keys <= 0)
+                    continue;                                    // none of the keys here
                 int at = head.Query + t * row, output = head.Output + t * outputRow;
                 Pack(q.Pointer + at, row, block.Lanes, D, width, queryRows);
                 Pack(dy.Pointer + output, outputRow, block.Lanes, valueSize, valueWidth, outerRows);
@@ -99,7 +158,7 @@ public sealed unsafe partial class CpuBackend
             }
         }
 
-        for (int s = 0; s < S; s++)
+        for (int s = first; s < part.EndKey; s++)
         {
             if (!dk.IsNone)
                 PutRow<TSimd, TVector>(keySums + s * width, scale, D, dk.View.Pointer + shared.Key + s * shared.KeyRow, dk.Adds);
@@ -147,7 +206,7 @@ public sealed unsafe partial class CpuBackend
         int strip = MicroKernel.RowsOf<TSimd, TVector>();
         for (int key = seenByAll; key < block.Keys; key += strip)
         {
-            int lane = key - seenByAll + 1; // the first that sees it
+            int lane = block.Low + key - block.Position; // the first that sees it
             Product<TSimd, TVector>(
                 left + key * R + lane, R, 1, rows + lane * width, width, Math.Min(strip, block.Keys - key), width, block.Lanes - lane,
                 sums + key * width, width, adds: true);
@@ -168,11 +227,29 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    private readonly record struct BackwardWork(
-        CpuBackend Backend, Floats Dy, Floats Q, Floats K, Floats V, Floats Y, Floats LogSumExp, AttentionSizes Sizes, Dropout Dropout,
-        Target Dq, Target Dk, Target Dv) : IVectorWork
+    /// <summary>What a piece does: all that there is, or these query heads of those that share
+    /// keys, these queries of each, these keys. Queries begin and end at blocks.</summary>
+    private readonly struct Part(AttentionSizes sizes)
     {
-        void IVectorWork.Run<TSimd, TVector>() =>
-            Backend.AttentionBackward<TSimd, TVector>(Dy, Q, K, V, Y, LogSumExp, Sizes, Dropout, Dq, Dk, Dv);
+        public int FirstHead { get; init; }
+
+        public int EndHead { get; init; } = sizes.H / sizes.KvHeads;
+
+        public int FirstQuery { get; init; }
+
+        public int EndQuery { get; init; } = sizes.T;
+
+        public int FirstKey { get; init; }
+
+        public int EndKey { get; init; } = sizes.S;
+    }
+
+    private readonly record struct BackwardData(
+        Floats Dy, Floats Q, Floats K, Floats V, Floats Y, Floats LogSumExp, AttentionSizes Sizes, Dropout Dropout,
+        Target Dq, Target Dk, Target Dv);
+
+    private readonly record struct BackwardWork(CpuBackend Backend, BackwardData Data) : IVectorWork
+    {
+        void IVectorWork.Run<TSimd, TVector>() => Backend.AttentionBackward<TSimd, TVector>(Data);
     }
 }

@@ -39,9 +39,8 @@ public sealed unsafe partial class CpuBackend
         DeviceBuffer scratch = Pool.Rent((long)groups * E * sizeof(float));
         Floats gradients = scratch.As<float>(groups * E);        // (groups, E), dloss·shares
         TensorPrimitives.Multiply(shares.Span, *dloss.Pointer, gradients.Span);
-        ForRows(N, E, (gradients, mask, scale, size: N / groups, N, E, dp), static (piece, in s) =>
+        ForRows(N, E, (gradients, mask, scale, size: N / groups, E, dp), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.E);
             for (int n = start; n < end; n++)
             {
                 Span<float> gradient = Row(s.gradients, n / s.size, s.E), dp = Row(s.dp.View, n, s.E);

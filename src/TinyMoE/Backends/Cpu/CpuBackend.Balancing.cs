@@ -45,9 +45,8 @@ public sealed unsafe partial class CpuBackend
         float step = Math.Max(LeastBidStep, (high - low) / BidStepsOfRange);
         for (int round = 0; round < AuctionRounds && outside > 0; round++)
         {
-            ForRows(N, E, (scores, N, E, step, choices, prices, bids, wants), static (piece, in s) =>
+            ForRows(N, E, (scores, E, step, choices, prices, bids, wants), static (start, end, in s) =>
             {
-                var (start, end) = RowRange(piece, s.N, s.E);
                 for (int n = start; n < end; n++)
                 {
                     if (s.choices.Pointer[n] == Dropped && IsPresent(s.scores, n, s.E))

@@ -38,10 +38,9 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void KeepChoices(Ints choices, Floats keep, int n, Ints kept)
     {
-        ForElements(n, (choices, keep, n, kept), static (piece, in s) =>
+        ForElements(n, (choices, keep, kept), static (start, end, in s) =>
         {
-            var (start, length) = Range(piece, s.n);
-            for (int i = start; i < start + length; i++)
+            for (int i = start; i < end; i++)
                 s.kept.Pointer[i] = s.keep.Pointer[i] > 0f ? s.choices.Pointer[i] : Dropped;
         });
     }
@@ -113,9 +112,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void ChooseInGroups(Ints groups, Ints best, int N, int G, int M, int A, int K, Ints choices)
     {
-        ForRows(N, A * K, (groups, best, N, G, M, A, K, choices), static (piece, in s) =>
+        ForRows(N, A * K, (groups, best, G, M, A, K, choices), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.A * s.K);
             for (int n = start; n < end; n++)
             {
                 for (int a = 0; a < s.A; a++)

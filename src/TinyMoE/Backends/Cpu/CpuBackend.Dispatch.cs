@@ -9,9 +9,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     protected override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
     {
-        ForRows(rows, C, (x, tokens, rows, C, y), static (piece, in s) =>
+        ForRows(rows, C, (x, tokens, C, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.rows, s.C);
             for (int r = start; r < end; r++)
             {
                 int n = s.tokens.Span[r];
@@ -28,9 +27,8 @@ public sealed unsafe partial class CpuBackend
     {
         if (dx.IsNone)
             return;
-        ForRows(N, C, (dy, tokenOffsets, rowsByToken, N, C, dx), static (piece, in s) =>
+        ForRows(N, C, (dy, tokenOffsets, rowsByToken, C, dx), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
             {
                 Span<float> dx = Row(s.dx.View, n, s.C);
@@ -56,9 +54,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     protected override void CombineForward(Floats x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
     {
-        ForRows(N, C, (x, gates, tokenOffsets, rowsByToken, N, C, y), static (piece, in s) =>
+        ForRows(N, C, (x, gates, tokenOffsets, rowsByToken, C, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
             {
                 Span<float> y = Row(s.y, n, s.C);
@@ -80,9 +77,8 @@ public sealed unsafe partial class CpuBackend
     protected override void CombineBackward(
         Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates)
     {
-        ForRows(rows, C, (dy, x, gates, tokens, rows, C, dx, dgates), static (piece, in s) =>
+        ForRows(rows, C, (dy, x, gates, tokens, C, dx, dgates), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.rows, s.C);
             for (int r = start; r < end; r++)
             {
                 int n = s.tokens.Span[r];

@@ -8,10 +8,9 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     protected override void UnaryForward(Unary f, Floats x, int n, Floats y)
     {
-        ForElements(n, (f, x, n, y), static (piece, in s) =>
+        ForElements(n, (f, x, y), static (start, end, in s) =>
         {
-            var (start, length) = Range(piece, s.n);
-            Map(s.f, s.x, start, start + length, s.y);
+            Map(s.f, s.x, start, end, s.y);
         });
     }
 
@@ -144,8 +143,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>Without a broadcast rows do not matter: as few and long as pieces allow, the last one shorter.</summary>
-    private static (int N, int C) RowsOf(Broadcast broadcast, int N, int C) =>
-        broadcast == Broadcast.None ? (Ceiling.Divide(N * C, PieceSize), PieceSize) : (N, C);
+    private (int N, int C) RowsOf(Broadcast broadcast, int N, int C) =>
+        broadcast == Broadcast.None ? (Ceiling.Divide(N * C, PieceOf(N * C)), PieceOf(N * C)) : (N, C);
 
     /// <summary>What row <paramref name="row"/> of the first operand meets.</summary>
     private static float* RowOf(Floats b, Broadcast broadcast, int row, int C) =>

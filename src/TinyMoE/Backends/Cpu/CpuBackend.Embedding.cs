@@ -17,9 +17,8 @@ public sealed unsafe partial class CpuBackend
 
         if (table.Type is not (ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16) || table.LieApart)
             throw table.NotSupportedBy("cpu", nameof(EmbeddingForward));
-        ForRows(N, C, (table, ids, N, C, y), static (piece, in s) =>
+        ForRows(N, C, (table, ids, C, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
                 WidenRow(s.table, s.ids.Pointer[n], s.C, s.y.Pointer + (nint)n * s.C);
         });

@@ -17,9 +17,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void ShareForward(Floats x, float scale, float least, int N, int C, Floats y)
     {
-        ForRows(N, C, (x, scale, least, N, C, y), static (piece, in s) =>
+        ForRows(N, C, (x, scale, least, C, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
             {
                 Span<float> x = Row(s.x, n, s.C), y = Row(s.y, n, s.C);

@@ -83,9 +83,8 @@ public sealed unsafe partial class CpuBackend
     {
         if (y.IsNone)
             return;
-        ForRows(N, C, (x, offsets, E, N, C, y), static (piece, in s) =>
+        ForRows(N, C, (x, offsets, E, C, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
             int e = 0;
             for (int n = start; n < end; n++)
             {
@@ -114,10 +113,9 @@ public sealed unsafe partial class CpuBackend
         int first = products.Offsets.Pointer[products.Count], rows = products.Rows - first;
         if (rows == 0 || products.C.Adds)
             return;
-        ForRows(rows, products.Columns, (products, first, rows), static (piece, in s) =>
+        ForRows(rows, products.Columns, (products, first), static (start, end, in s) =>
         {
             int columns = s.products.Columns;
-            var (start, end) = RowRange(piece, s.rows, columns);
             s.products.C.View.Slice((s.first + start) * columns, (end - start) * columns).Span.Clear();
             Floats activated = s.products.Epilogue.Activated.Float32;
             if (!activated.IsNone)

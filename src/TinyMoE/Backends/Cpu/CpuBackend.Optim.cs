@@ -13,7 +13,7 @@ public sealed unsafe partial class CpuBackend
         int pieces = Ceiling.Divide(n, PieceSize);
         DeviceBuffer buffer = Pool.Rent((long)pieces * sizeof(double));
         View<double> sums = buffer.As<double>(pieces);
-        ForElements(n, (x, n, sums), static (piece, in s) =>
+        workers.For(pieces, (x, n, sums), static (piece, in s) =>
         {
             const int Block = 1024;
             var (start, length) = Range(piece, s.n);

@@ -11,9 +11,9 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void FillUniform(RandomKey key, int n, Floats y)
     {
-        ForElements(n, (key, n, y), static (piece, in s) =>
+        ForElements(n, (key, n, y), static (start, end, in s) =>
         {
-            var (start, length) = Range(piece, s.n);
+            int length = end - start;
             Philox random = StreamOf(s.key);
             float* uniform = stackalloc float[WordsAtOnce];
             for (int i = 0; i < length; i += WordsAtOnce)
@@ -28,9 +28,9 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void FillNormal(RandomKey key, int n, Floats y)
     {
-        ForElements(n, (key, n, y), static (piece, in s) =>
+        ForElements(n, (key, n, y), static (start, end, in s) =>
         {
-            var (start, length) = Range(piece, s.n);
+            int length = end - start;
             StreamOf(s.key).Normals((long)s.key.Part * s.n + start, s.y.Slice(start, length).Span);
         });
     }

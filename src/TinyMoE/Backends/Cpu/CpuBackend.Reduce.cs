@@ -30,9 +30,8 @@ public sealed unsafe partial class CpuBackend
             return;
         if (C <= PieceSize)
         {
-            ForRows(N, C, (x, scale, N, C, y), static (piece, in s) =>
+            ForRows(N, C, (x, scale, C, y), static (start, end, in s) =>
             {
-                var (start, end) = RowRange(piece, s.N, s.C);
                 for (int n = start; n < end; n++)
                     Write(s.y, n, s.scale * TensorPrimitives.Sum<float>(s.x.Slice(n * s.C, s.C).Span));
             });
@@ -64,9 +63,8 @@ public sealed unsafe partial class CpuBackend
     {
         if (y.IsNone)
             return;
-        ForRows(N, C, (x, scale, N, C, y), static (piece, in s) =>
+        ForRows(N, C, (x, scale, C, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
             {
                 Span<float> x = s.x.Span, y = s.y.View.Slice(n * s.C, s.C).Span;
@@ -83,19 +81,18 @@ public sealed unsafe partial class CpuBackend
     {
         if (y.IsNone)
             return;
-        ForElements(N * C, (x, scale, N, C, y), static (piece, in s) =>
+        ForElements(N * C, (x, scale, C, y), static (start, end, in s) =>
         {
-            var (start, length) = Range(piece, s.N * s.C); // may begin and end inside a row
-            for (int i = start; i < start + length;)
+            for (int i = start, next; i < end; i = next)
             {
-                int n = i / s.C, end = Math.Min((n + 1) * s.C, start + length);
-                Span<float> y = s.y.View.Slice(i, end - i).Span;
+                int n = i / s.C;
+                next = Math.Min((n + 1) * s.C, end);             // a stretch may begin and end inside a row
+                Span<float> y = s.y.View.Slice(i, next - i).Span;
                 float value = s.scale * s.x.Span[n];
                 if (s.y.Adds)
                     TensorPrimitives.Add(y, value, y);
                 else
                     y.Fill(value);
-                i = end;
             }
         });
     }

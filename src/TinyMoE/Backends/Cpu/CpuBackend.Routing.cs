@@ -10,16 +10,15 @@ namespace TinyMoE.Backends.Cpu;
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
-    private const int TokensPerPiece = 512;
+    private const int TokensPerPiece = 512, FewestTokens = 64;
     private const int Dropped = -1; // a choice that no expert serves
 
     /// <inheritdoc/>
     public override void TopK(Floats x, int N, int groups, int E, int K, Ints columns)
     {
         int rows = N * groups;                                   // a group is a row of its own
-        ForRows(rows, E, (x, rows, groups, E, K, columns), static (piece, in s) =>
+        ForRows(rows, E, (x, groups, E, K, columns), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.rows, s.E);
             float* kept = stackalloc float[s.K];
             for (int row = start; row < end; row++)
             {
@@ -37,11 +36,12 @@ public sealed unsafe partial class CpuBackend
         Ints experts, int N, int E, int K, int rows, Ints offsets, Ints tokens, Ints choices, Ints rowsByToken, Ints tokenOffsets,
         Floats gates = default, Floats rowGates = default)
     {
-        DeviceBuffer scratch = Pool.Rent((long)Ceiling.Divide(N, TokensPerPiece) * E * sizeof(int));
-        Ints counts = scratch.As<int>(Ceiling.Divide(N, TokensPerPiece) * E); // (pieces, E)
-        workers.For(Ceiling.Divide(N, TokensPerPiece), (experts, N, E, K, counts), static (piece, in s) =>
-            Count(TokenChoices(s.experts, piece, s.N, s.K), s.counts.Slice(piece * s.E, s.E).Span));
-        Place(experts, N, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, gates, rowGates);
+        int size = TokensOf(N), pieces = Ceiling.Divide(N, size);
+        DeviceBuffer scratch = Pool.Rent((long)pieces * E * sizeof(int));
+        Ints counts = scratch.As<int>(pieces * E);               // (pieces, E)
+        workers.For(pieces, (experts, N, size, E, K, counts), static (piece, in s) =>
+            Count(TokenChoices(s.experts, piece, s.size, s.N, s.K), s.counts.Slice(piece * s.E, s.E).Span));
+        Place(experts, size, N, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, choices, gates, rowGates);
         int kept = offsets.Pointer[E];
         if (!rowGates.IsNone)
             rowGates.Slice(kept, rows - kept).Span.Clear();
@@ -55,17 +55,18 @@ public sealed unsafe partial class CpuBackend
         Floats logits, bool overAll, int N, int E, int K, Ints experts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
         Floats rowGates)
     {
-        int pieces = Ceiling.Divide(N, TokensPerPiece);
+        int size = TokensOf(N), pieces = Ceiling.Divide(N, size);
         DeviceBuffer scratch = Pool.Rent((long)pieces * E * sizeof(int)), gateScratch = Pool.Rent((long)N * K * sizeof(float));
         Ints counts = scratch.As<int>(pieces * E);               // (pieces, E)
         Floats gates = gateScratch.As<float>(N * K);             // (N, K)
         workers.For(
-            pieces, (loop: new RouteLoop(logits, overAll, E, K, experts, gates, workers), experts, N, E, K, counts), static (piece, in s) =>
+            pieces, (loop: new RouteLoop(logits, overAll, E, K, experts, gates, workers), experts, N, size, E, K, counts),
+            static (piece, in s) =>
         {
-            Simd.Run(in s.loop, piece * TokensPerPiece, Math.Min(s.N, (piece + 1) * TokensPerPiece), s.E);
-            Count(TokenChoices(s.experts, piece, s.N, s.K), s.counts.Slice(piece * s.E, s.E).Span);
+            Simd.Run(in s.loop, piece * s.size, Math.Min(s.N, (piece + 1) * s.size), s.E);
+            Count(TokenChoices(s.experts, piece, s.size, s.N, s.K), s.counts.Slice(piece * s.E, s.E).Span);
         });
-        Place(experts, N, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, default, gates, rowGates);
+        Place(experts, size, N, E, K, counts, offsets, tokens, rowsByToken, tokenOffsets, default, gates, rowGates);
         Pool.Return(gateScratch);
         Pool.Return(scratch);
     }
@@ -81,9 +82,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void SelectColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        ForRows(N, K, (x, columns, N, E, K, y), static (piece, in s) =>
+        ForRows(N, K, (x, columns, E, K, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.K);
             for (int n = start; n < end; n++)
             {
                 Span<float> x = s.x.Slice(n * s.E, s.E).Span, y = s.y.View.Slice(n * s.K, s.K).Span;
@@ -100,9 +100,8 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     public override void ScatterColumns(Floats x, Ints columns, int N, int E, int K, Target y)
     {
-        ForRows(N, E, (x, columns, N, E, K, y), static (piece, in s) =>
+        ForRows(N, E, (x, columns, E, K, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.E);
             for (int n = start; n < end; n++)
             {
                 Span<float> x = s.x.Slice(n * s.K, s.K).Span, y = s.y.View.Slice(n * s.E, s.E).Span;
@@ -125,9 +124,9 @@ public sealed unsafe partial class CpuBackend
             return;
         if (!y.Adds)
             y.View.Span.Clear();
-        ForElements(n, (x, indices, n, y), static (piece, in s) =>
+        ForElements(n, (x, indices, y), static (start, end, in s) =>
         {
-            var (start, length) = Range(piece, s.n);
+            int length = end - start;
             Span<float> x = s.x.Slice(start, length).Span, y = s.y.View.Span;
             Span<int> indices = s.indices.Slice(start, length).Span;
             for (int i = 0; i < x.Length; i++)
@@ -195,14 +194,14 @@ public sealed unsafe partial class CpuBackend
     /// <summary>From the counts of each piece (pieces, E), which it uses up, to the
     /// plan; choices, and gates with rowGates, only where they are wanted.</summary>
     private void Place(
-        Ints experts, int N, int E, int K, Ints counts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets, Ints choices,
-        Floats gates, Floats rowGates)
+        Ints experts, int size, int N, int E, int K, Ints counts, Ints offsets, Ints tokens, Ints rowsByToken, Ints tokenOffsets,
+        Ints choices, Floats gates, Floats rowGates)
     {
         // counts (pieces, E) is summed both ways. Along a piece: how many choices the tokens before it kept, which is
         // where its tokens begin in rowsByToken. Down an expert: how many rows it has in the pieces before, which is where
         // this piece continues its rows. Then every piece can be placed by itself, and the plan is that of one thread.
         int inverse = 0, row = 0;
-        for (int n = 0, i = 0; n < N; n += TokensPerPiece)
+        for (int n = 0, i = 0; n < N; n += size)
         {
             tokenOffsets.Pointer[n] = inverse;                   // where each piece begins in rowsByToken
             for (int e = 0; e < E; e++)
@@ -218,11 +217,11 @@ public sealed unsafe partial class CpuBackend
         }
 
         offsets.Pointer[E] = row;
-        workers.For(Ceiling.Divide(N, TokensPerPiece),
-            (experts, N, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, rowGates), static (piece, in s) =>
+        workers.For(Ceiling.Divide(N, size),
+            (experts, size, N, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, rowGates), static (piece, in s) =>
         {
             int* next = s.counts.Pointer + piece * s.E;
-            int start = piece * TokensPerPiece, end = Math.Min(s.N, start + TokensPerPiece), inverse = s.tokenOffsets.Pointer[start];
+            int start = piece * s.size, end = Math.Min(s.N, start + s.size), inverse = s.tokenOffsets.Pointer[start];
             for (int n = start; n < end; n++)
             {
                 s.tokenOffsets.Pointer[n] = inverse;
@@ -243,11 +242,14 @@ public sealed unsafe partial class CpuBackend
         });
     }
 
+    /// <summary>Tokens of a piece: fewer where more threads are. Only counts are summed over them, and these are exact.</summary>
+    private int TokensOf(int N) => Math.Clamp(N / (PiecesPerThread * workers.Threads), FewestTokens, TokensPerPiece);
+
     /// <summary>The choices of one piece of tokens.</summary>
-    private static ReadOnlySpan<int> TokenChoices(Ints experts, int piece, int N, int K)
+    private static ReadOnlySpan<int> TokenChoices(Ints experts, int piece, int size, int N, int K)
     {
-        int start = piece * TokensPerPiece;
-        return experts.Slice(start * K, Math.Min(TokensPerPiece, N - start) * K).Span;
+        int start = piece * size;
+        return experts.Slice(start * K, Math.Min(size, N - start) * K).Span;
     }
 
     /// <summary>The experts of each token and their gates: the softmax over

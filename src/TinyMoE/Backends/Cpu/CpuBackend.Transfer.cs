@@ -37,9 +37,9 @@ public sealed unsafe partial class CpuBackend
     /// <inheritdoc/>
     protected override void Fill(Floats y, float value)
     {
-        ForElements(y.Length, (y, value), static (piece, in s) =>
+        ForElements(y.Length, (y, value), static (start, end, in s) =>
         {
-            var (start, length) = Range(piece, s.y.Length);
+            int length = end - start;
             s.y.Slice(start, length).Span.Fill(s.value);
         });
     }
@@ -49,9 +49,8 @@ public sealed unsafe partial class CpuBackend
     {
         if (y.IsNone)
             return;
-        ForRows(N, C, (x, xWidth, xStart, N, C, yWidth, yStart, y), static (piece, in s) =>
+        ForRows(N, C, (x, xWidth, xStart, C, yWidth, yStart, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C);
             for (int n = start; n < end; n++)
             {
                 Span<float> x = s.x.Slice(n * s.xWidth + s.xStart, s.C).Span, y = s.y.View.Slice(n * s.yWidth + s.yStart, s.C).Span;
@@ -67,9 +66,8 @@ public sealed unsafe partial class CpuBackend
     {
         if (y.IsNone)
             return;
-        ForRows(N, C * times, (x, N, C, times, yWidth, yStart, y), static (piece, in s) =>
+        ForRows(N, C * times, (x, C, times, yWidth, yStart, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C * s.times);
             for (int row = start * s.times; row < end * s.times; row++)
             {
                 Span<float> x = s.x.Slice(row / s.times * s.C, s.C).Span, y = s.y.View.Slice(row * s.yWidth + s.yStart, s.C).Span;
@@ -86,9 +84,8 @@ public sealed unsafe partial class CpuBackend
     {
         if (y.IsNone)
             return;
-        ForRows(N, C * times, (x, xWidth, xStart, N, C, times, y), static (piece, in s) =>
+        ForRows(N, C * times, (x, xWidth, xStart, C, times, y), static (start, end, in s) =>
         {
-            var (start, end) = RowRange(piece, s.N, s.C * s.times);
             for (int row = start * s.times; row < end * s.times; row++)
             {
                 Span<float> x = s.x.Slice(row * s.xWidth + s.xStart, s.C).Span, y = s.y.View.Slice(row / s.times * s.C, s.C).Span;

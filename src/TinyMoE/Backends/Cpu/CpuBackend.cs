@@ -10,8 +10,18 @@ namespace TinyMoE.Backends.Cpu;
 /// </summary>
 public sealed unsafe partial class CpuBackend : WideningBackend
 {
-    /// <summary>The least that a piece of elementwise work has, in elements: below it, waking a thread costs more than it saves.</summary>
+    /// <summary>Elements of a piece where the threads do not decide, as where it is summed: below
+    /// it, waking a thread costs more than it saves, so that so few elements are one piece.</summary>
     private const int PieceSize = 16 * 1024;
+
+    /// <summary>The least that a piece has where there are many threads: a microsecond or two, some times what its ticket costs.</summary>
+    private const int LeastPiece = 2 * 1024;
+
+    /// <summary>Elements that take as long as a short row: a softmax over few experts, a choice among them.</summary>
+    private const int LeastRow = 64;
+
+    /// <summary>Pieces that a thread should have: one that comes late, or is slower, leaves some to the others.</summary>
+    private const int PiecesPerThread = 4;
 
     private readonly Workers workers;
     private readonly MemoryPool scratch = NewPool(); // of what kernels need for themselves, and no tensor has
@@ -20,6 +30,13 @@ public sealed unsafe partial class CpuBackend : WideningBackend
     public CpuBackend(int threads = 0)
         : this(threads, NewPool())
     {
+    }
+
+    /// <summary>A backend that cuts its work for so many threads, and runs it on one to see how long each piece takes.</summary>
+    internal CpuBackend(ILoopObserver observer, int threads)
+    {
+        workers = new Workers(threads, observer);
+        Pool = NewPool();
     }
 
     internal CpuBackend(int threads, MemoryPool pool)
@@ -63,47 +80,47 @@ public sealed unsafe partial class CpuBackend : WideningBackend
         scratch.Dispose();
     }
 
-    /// <summary>Runs <paramref name="piece"/> over n elements in pieces of at least
-    /// <see cref="PieceSize"/>: the body computes its range by <see cref="Range"/>.</summary>
-    private void ForElements<TState>(int n, in TState state, Piece<TState> piece)
-        where TState : struct => workers.For(Ceiling.Divide(n, PieceSize), in state, piece);
+    /// <summary>Elements, or rows, <paramref name="start"/> to before <paramref name="end"/> of the work that
+    /// <paramref name="state"/> describes. None is summed with another: where they are cut depends on the threads.</summary>
+    private delegate void Stretch<TState>(int start, int end, in TState state)
+        where TState : struct;
 
-    /// <summary>Runs <paramref name="piece"/> over N rows of C elements: the body computes its rows by <see cref="RowRange"/>.</summary>
-    private void ForRows<TState>(int N, int C, in TState state, Piece<TState> piece)
-        where TState : struct => workers.For(Ceiling.Divide(N, RowsPerPiece(C)), in state, piece);
+    /// <summary>Runs <paramref name="stretch"/> over n elements.</summary>
+    private void ForElements<TState>(int n, in TState state, Stretch<TState> stretch)
+        where TState : struct => ForStretches(n, PieceOf(n), in state, stretch);
 
-    /// <summary>Runs <paramref name="loop"/> over n elements in pieces of at least <see cref="PieceSize"/>.</summary>
-    private void ForElements<TLoop>(int n, in TLoop loop)
-        where TLoop : struct, IVectorLoop
+    /// <summary>Runs <paramref name="stretch"/> over N rows of C elements.</summary>
+    private void ForRows<TState>(int N, int C, in TState state, Stretch<TState> stretch)
+        where TState : struct
     {
-        ForElements(n, (loop, n), static (piece, in s) =>
-        {
-            var (start, length) = Range(piece, s.n);
-            Simd.Run(in s.loop, start, start + length);
-        });
+        int cost = Math.Max(LeastRow, C);
+        ForStretches(N, Math.Max(1, PieceOf((long)N * cost) / cost), in state, stretch);
     }
+
+    /// <summary>Runs <paramref name="loop"/> over n elements.</summary>
+    private void ForElements<TLoop>(int n, in TLoop loop)
+        where TLoop : struct, IVectorLoop =>
+        ForElements(n, in loop, static (start, end, in loop) => Simd.Run(in loop, start, end));
 
     /// <summary>Runs <paramref name="loop"/> over N rows of C elements; <paramref name="run"/>
     /// of them, all when 0, side by side make a run of vectors.</summary>
     private void ForRows<TLoop>(int N, int C, in TLoop loop, int run = 0)
-        where TLoop : struct, IVectorLoop
+        where TLoop : struct, IVectorLoop =>
+        ForRows(N, C, (loop, run: run > 0 ? run : C), static (start, end, in s) => Simd.Run(in s.loop, start, end, s.run));
+
+    private void ForStretches<TState>(int n, int size, in TState state, Stretch<TState> stretch)
+        where TState : struct
     {
-        ForRows(N, C, (loop, N, C, run: run > 0 ? run : C), static (piece, in s) =>
-        {
-            var (start, end) = RowRange(piece, s.N, s.C);
-            Simd.Run(in s.loop, start, end, s.run);
-        });
+        workers.For(Ceiling.Divide(n, size), (n, size, state, stretch), static (piece, in s) =>
+            s.stretch(piece * s.size, Math.Min(s.n, (piece + 1) * s.size), in s.state));
     }
 
-    /// <summary>The elements of piece <paramref name="index"/> of n.</summary>
+    /// <summary>Elements of a piece of so many that are not summed: whole lines of the cache, enough pieces for all threads.</summary>
+    private int PieceOf(long elements) => elements <= PieceSize ? PieceSize
+        : Ceiling.Multiple((int)Math.Clamp(elements / (PiecesPerThread * workers.Threads), LeastPiece, PieceSize), 64);
+
+    /// <summary>The elements of piece <paramref name="index"/> of n, of <see cref="PieceSize"/> each whatever the threads.</summary>
     private static (int Start, int Length) Range(int index, int n) => (index * PieceSize, Math.Min(PieceSize, n - index * PieceSize));
-
-    /// <summary>The rows of piece <paramref name="index"/> of N rows of C elements: from Start to before End.</summary>
-    private static (int Start, int End) RowRange(int index, int N, int C)
-    {
-        int rows = RowsPerPiece(C);
-        return (index * rows, Math.Min(N, (index + 1) * rows));
-    }
 
     private static int RowsPerPiece(int C) => Math.Max(1, PieceSize / Math.Max(1, C));
 

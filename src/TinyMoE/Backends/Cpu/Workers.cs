@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
@@ -8,12 +9,25 @@ namespace TinyMoE.Backends.Cpu;
 internal delegate void Piece<TState>(int index, in TState state)
     where TState : struct;
 
+/// <summary>Who is told of every loop of workers that only say they are so many, and of the time of its pieces.</summary>
+internal interface ILoopObserver
+{
+    /// <summary>A loop begins.</summary>
+    void Begin(Delegate body, object state, int pieces);
+
+    /// <summary>Its next piece, in order, took so many ticks of the stopwatch.</summary>
+    void Piece(long ticks);
+
+    /// <summary>It ends.</summary>
+    void End();
+}
+
 /// <summary>
 /// Kept threads for parallel loops. The caller works too, so one thread means no worker at all. Pieces are claimed
 /// one by one from a ticket (generation, next piece): a worker that wakes late finds the generation gone and does
 /// nothing, so the caller waits for pieces, never for threads. The state stays on the caller's stack and bodies
-/// are static lambdas: a loop allocates nothing. What a piece computes must depend on its index only, and how the
-/// work is cut must not depend on <see cref="Threads"/>: then results are the same bits for any number of threads.
+/// are static lambdas: a loop allocates nothing. What a piece computes must depend on its index only, and no sum may be
+/// cut by <see cref="Threads"/>: then results are the same bits for any number of threads.
 /// </summary>
 internal sealed unsafe class Workers : IDisposable
 {
@@ -26,6 +40,7 @@ internal sealed unsafe class Workers : IDisposable
     private Thread[] threads;
     private readonly Scratch[] scratch;
     private readonly Placement placement;
+    private readonly ILoopObserver? observer; // of workers that only count as so many
     private int sleeping;
     private volatile bool disposed;
 
@@ -53,6 +68,17 @@ internal sealed unsafe class Workers : IDisposable
         }
     }
 
+    /// <summary>Workers that say they are so many and start none: the caller runs
+    /// all pieces, in order, and <paramref name="observer"/> is told how long each took.</summary>
+    internal Workers(int threads, ILoopObserver observer)
+    {
+        Threads = threads;
+        this.observer = observer;
+        scratch = new Scratch[1];
+        placement = new Placement(1);
+        this.threads = [];
+    }
+
     /// <summary>How many threads work, the caller included.</summary>
     public int Threads { get; }
 
@@ -63,6 +89,12 @@ internal sealed unsafe class Workers : IDisposable
     public void For<TState>(int pieces, in TState state, Piece<TState> piece)
         where TState : struct
     {
+        if (observer is not null)
+        {
+            Observe(pieces, in state, piece, observer);
+            return;
+        }
+
         if (Threads == 1 || pieces <= 1)
         {
             for (int i = 0; i < pieces; i++)
@@ -139,6 +171,20 @@ internal sealed unsafe class Workers : IDisposable
                 $"Only {index + 1} of {Threads} threads can be started: the system gives this process no more. Ask for fewer threads, or "
                 + "raise the limits on processes and memory.", e);
         }
+    }
+
+    private static void Observe<TState>(int pieces, in TState state, Piece<TState> piece, ILoopObserver observer)
+        where TState : struct
+    {
+        observer.Begin(piece, state, pieces);
+        for (int i = 0; i < pieces; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            piece(i, in state);
+            observer.Piece(Stopwatch.GetTimestamp() - start);
+        }
+
+        observer.End();
     }
 
     private static void Run<TState>(object body, void* state, int index)

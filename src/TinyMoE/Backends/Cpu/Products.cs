@@ -58,11 +58,10 @@ internal readonly unsafe record struct Products(
 {
     private const int ThinRows = 8;
     private const int ThinWork = 32 * 1024; // elements of b that a tile of a thin product reads
-    private const int LeastWork = 2 * 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
+    private const int LeastWork = 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
     private const int TilesPerThread = 16; // so that a thread takes over what a slower one has not begun, and waits for little at the end
-    private const int MostRows = 256, MostColumns = 512;  // of a tile: more brings nothing
-    private const int ManyRows = 128, FewRows = 64;       // the more, the oftener a panel of b is used while it is near
-    private const int ManyColumns = 128, FewColumns = 64; // the more, the oftener a strip of a
+    private const int MostRows = 256, MostColumns = 512; // of a tile: more brings nothing
+    private const int ManyLanes = 128, FewLanes = 32;    // rows, and columns: the more, the oftener what is near is used
     private const int RowsWorthPacking = 128, ColumnsWorthPacking = 128; // that repay a packed panel of b, packed strips of a
 
     /// <summary>The dimension that the offsets cut.</summary>
@@ -125,14 +124,16 @@ internal readonly unsafe record struct Products(
         int rows = Math.Max(1, Ragged == Ragged.Rows ? Rows / Count : Rows),
             inner = Math.Max(1, Ragged == Ragged.Inner ? Inner / Count : Inner);
         // A block of a, which streams past every panel of b, has half of the second level.
-        int mostRows = Math.Clamp(caches.SecondLevel / 2 / (CpuBackend.DepthOf(inner) * sizeof(float)), FewRows, MostRows);
+        int mostRows = Math.Clamp(caches.SecondLevel / 2 / (CpuBackend.DepthOf(inner) * sizeof(float)), FewLanes, MostRows);
         int leastDown = Ceiling.Divide(rows, mostRows), leastAcross = Ceiling.Divide(Columns, MostColumns);
-        int columns = Columns;
-        long work = (long)Count * rows * columns * inner;
+        int columns = Columns, count = Count;
+        long work = (long)count * rows * columns * inner;
         int wanted = threads == 1 ? 1 : (int)Math.Clamp(work / LeastWork, 1, TilesPerThread * (long)threads);
-        var (down, across) = Split(Ceiling.Divide(wanted, Count), ManyRows, ManyColumns);
-        if (Count * down * across < Math.Min(wanted, 2 * threads)) // rather small tiles than idle threads
-            (down, across) = Split(Ceiling.Divide(wanted, Count), FewRows, FewColumns);
+        // Rather small tiles than idle threads; many threads wait longer for the largest of experts that are not alike.
+        int enough = Math.Min(wanted, (threads > 8 ? 4 : 2) * threads), fewest = ManyLanes;
+        var (down, across) = Split(fewest);
+        while (Count * down * across < enough && fewest > FewLanes)
+            (down, across) = Split(fewest /= 2);
         return this with
         {
             TileRows = Ceiling.Multiple(Ceiling.Divide(rows, down), Kernel.Rows),
@@ -141,10 +142,11 @@ internal readonly unsafe record struct Products(
         };
 
         // First by rows, which read a whole row of b's panels each; then by columns.
-        (int Down, int Across) Split(int tiles, int fewestRows, int fewestColumns)
+        (int Down, int Across) Split(int fewest)
         {
-            int down = Math.Max(leastDown, Math.Min(tiles / leastAcross, Ceiling.Divide(rows, fewestRows)));
-            return (down, Math.Max(leastAcross, Math.Min(Ceiling.Divide(tiles, down), Ceiling.Divide(columns, fewestColumns))));
+            int tiles = Ceiling.Divide(wanted, count);
+            int down = Math.Max(leastDown, Math.Min(tiles / leastAcross, Ceiling.Divide(rows, fewest)));
+            return (down, Math.Max(leastAcross, Math.Min(Ceiling.Divide(tiles, down), Ceiling.Divide(columns, fewest))));
         }
     }
 

@@ -15,6 +15,9 @@ namespace TinyMoE.App;
 public sealed record DeviceChoice(
     int? Card = null, int Threads = 0, TensorCores TensorCores = default, GroupedProducts Grouped = default, GraphUse Graph = default)
 {
+    /// <summary>Whether it is the processor, with more than one thread.</summary>
+    internal bool UsesSeveralThreads => Card is null && (Threads == 0 ? Environment.ProcessorCount : Threads) > 1;
+
     /// <summary>Opens the device; whoever opens it disposes of it.</summary>
     /// <exception cref="TinyMoEException">There is no such card, or it cannot be used.</exception>
     public Backend Open() => Card is { } card

@@ -92,7 +92,8 @@ public static class Training
         using FileLock held = folder.Lock();
         CheckFolder(folder, request.Resume, request.Overwrite);
         request.Device.RequireToTrain(request.Config);
-        Task? compiled = request.Device.Card is null ? FirstStep.Prepare(request.Config) : null;
+        // Beside the reading where a second thread is allowed; with one it would only come before.
+        Task? compiled = request.Device.UsesSeveralThreads ? FirstStep.Prepare(request.Config) : null;
         Corpus corpus = LoadText(request, folder, stop);
         compiled?.Wait(CancellationToken.None); // so that it takes no core from the steps
         using Backend device = request.Device.OpenToTrain(request.Config);

@@ -8,7 +8,7 @@ public sealed partial class Tape
 {
     private static int kinds; // of objects that tapes give out
 
-    private readonly IShelf?[]? shelves; // by kind; null: the tape is for one step, and objects are new
+    private IShelf?[]? shelves; // by kind; null: the tape is for one step, and objects are new
 
     private Tape(Backend backend, IShelf?[] shelves)
         : this(backend, recording: false) => this.shelves = shelves;
@@ -41,7 +41,10 @@ public sealed partial class Tape
     {
         if (shelves is null)
             return make();
-        ref IShelf? shelf = ref shelves[Kind<T>.Index];
+        int kind = Kind<T>.Index;
+        if (kind >= shelves.Length)
+            Array.Resize(ref shelves, 2 * kind);
+        ref IShelf? shelf = ref shelves[kind];
         return ((Shelf<T>)(shelf ??= new Shelf<T>())).Take(make);
     }
 

@@ -99,7 +99,7 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>
-    /// Asks for the lines of values in 16 bits, as far ahead as the next four rows. A row of b is about a page long, and the processor's own
+    /// Asks for the lines of values in 16 bits, those of the next four rows. A row of b is about a page long, and the processor's own
     /// prefetcher begins anew on every page. What is beyond memory is not asked for. Floats, whose rows are longer, and small models in
     /// float32, which lie in a cache, do without.
     /// </summary>

@@ -67,7 +67,7 @@ public sealed unsafe partial class CpuBackend
     {
         var (index, row, column) = s.Locate(tile);
         Product p = s[index];
-        int rows = Math.Min(s.TileRows, p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
+        int rows = Math.Min(s.HeightOf(p.Rows), p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
         float* a = p.A + (nint)row * s.A.LaneStride, c = p.C + (nint)row * s.Columns + column;
         bool begun = BeginTile(index, c, column, rows, columns, in s);
         MicroKernel kernel = s.Kernel;

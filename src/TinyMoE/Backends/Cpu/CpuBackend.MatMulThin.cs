@@ -22,23 +22,23 @@ public sealed unsafe partial class CpuBackend
             Simd.Run(new ThinWork<float>(workers, products), products.Kernel.Bits);
     }
 
-    /// <summary>c[j] = or += a·b[j] for four rows of b, one after another. a (n), b (4, n) of floats, bfloat16 or float16.</summary>
+    /// <summary>c[j] = or += a·b[j·bRow] for four rows of b. a (n), b four rows of n floats, bfloat16 or float16, c (4).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void DotFour<TSimd, TVector, TValue>(float* a, TValue* b, int n, float* c, bool adds)
+    private static void DotFour<TSimd, TVector, TValue>(float* a, TValue* b, nint bRow, int n, float* c, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TValue : unmanaged
     {
         // The two sums of a row take vectors in turns, and the last single values come after both: one order, that depends on n alone.
         int count = TSimd.Count, i = 0;
-        TValue* b1 = b + n, b2 = b1 + n, b3 = b2 + n;
+        TValue* b1 = b + bRow, b2 = b1 + bRow, b3 = b2 + bRow;
         TVector x00 = TSimd.Broadcast(0f), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
         for (; i <= n - 2 * count; i += 2 * count)
         {
-            PrefetchAhead(b + 4 * (nint)n + i, 2 * count);
-            PrefetchAhead(b1 + 4 * (nint)n + i, 2 * count);
-            PrefetchAhead(b2 + 4 * (nint)n + i, 2 * count);
-            PrefetchAhead(b3 + 4 * (nint)n + i, 2 * count);
+            PrefetchAhead(b + 4 * bRow + i, 2 * count);
+            PrefetchAhead(b1 + 4 * bRow + i, 2 * count);
+            PrefetchAhead(b2 + 4 * bRow + i, 2 * count);
+            PrefetchAhead(b3 + 4 * bRow + i, 2 * count);
             TVector a0 = TSimd.Load(a + i), a1 = TSimd.Load(a + i + count);
             x00 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b + i), x00);
             x10 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b1 + i), x10);
@@ -70,32 +70,6 @@ public sealed unsafe partial class CpuBackend
         }
 
         (c[0], c[1], c[2], c[3]) = adds ? (c[0] + s0, c[1] + s1, c[2] + s2, c[3] + s3) : (s0, s1, s2, s3);
-    }
-
-    /// <summary>a·b in the same order, for the last rows of b. a, b (n).</summary>
-    private static float DotOne<TSimd, TVector, TValue>(float* a, TValue* b, int n)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-        where TValue : unmanaged
-    {
-        int count = TSimd.Count, i = 0;
-        TVector x0 = TSimd.Broadcast(0f), x1 = x0;
-        for (; i <= n - 2 * count; i += 2 * count)
-        {
-            x0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), x0);
-            x1 = TSimd.MultiplyAdd(TSimd.Load(a + i + count), Load<TSimd, TVector, TValue>(b + i + count), x1);
-        }
-
-        if (i <= n - count)
-        {
-            x0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), x0);
-            i += count;
-        }
-
-        float sum = TSimd.Sum(TSimd.Add(x0, x1));
-        for (; i < n; i++)
-            sum += a[i] * Packing.Widen(b[i]);
-        return sum;
     }
 
     /// <summary>
@@ -144,17 +118,19 @@ public sealed unsafe partial class CpuBackend
             {
                 for (int r = row; r < endRow; r++)
                     DotFour<TSimd, TVector, TValue>(
-                        p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, p.Inner, p.C + (nint)r * s.Columns + j, adds);
+                        p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, p.Inner, p.Inner, p.C + (nint)r * s.Columns + j, adds);
             }
 
+            // The last rows of b are each computed as four of the same: in the same order, and b's values are read once all the same.
+            float* four = stackalloc float[4];
             for (; j < endColumn; j++)
             {
                 for (int r = row; r < endRow; r++)
                 {
-                    float* a = p.A + (nint)r * p.Inner;
-                    float sum = DotOne<TSimd, TVector, TValue>(a, (TValue*)p.B + (nint)j * p.Inner, p.Inner);
                     float* c = p.C + (nint)r * s.Columns + j;
-                    *c = adds ? *c + sum : sum;
+                    DotFour<TSimd, TVector, TValue>(
+                        p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, bRow: 0, p.Inner, four, adds: false);
+                    *c = adds ? *c + *four : *four;
                 }
             }
 

@@ -74,8 +74,12 @@ internal readonly unsafe record struct Products(
     /// <summary>The step that finishes each tile.</summary>
     public Epilogue Epilogue { get; init; }
 
-    /// <summary>Rows of a tile: a multiple of the micro-kernel's, or all of a thin product.</summary>
+    /// <summary>Rows of a tile, of an expert with its share of the rows (<see cref="HeightOf"/>): a multiple of the micro-kernel's, or all
+    /// of a thin product.</summary>
     public int TileRows { get; private init; }
+
+    /// <summary>Rows of a tile at most.</summary>
+    private int MostTileRows { get; init; }
 
     /// <summary>Columns of a tile: a multiple of the micro-kernel's, unless the product is thin.</summary>
     public int TileColumns { get; private init; }
@@ -137,6 +141,7 @@ internal readonly unsafe record struct Products(
         return this with
         {
             TileRows = Ceiling.Multiple(Ceiling.Divide(rows, down), Kernel.Rows),
+            MostTileRows = mostRows,
             TileColumns = Ceiling.Multiple(Ceiling.Divide(Columns, across), Kernel.Lanes),
             Caches = caches,
         };
@@ -171,14 +176,26 @@ internal readonly unsafe record struct Products(
     /// </summary>
     public bool IsThin => Rows <= ThinRows && A.LiesAlongInner && B.LiesAlongInner;
 
+    /// <summary>
+    /// Rows of the tiles of a product that has <paramref name="rows"/>. An expert has more or fewer than its share: it is cut into equal
+    /// tiles, as many as it has shares, rounded; a whole tile and a sliver would pack b for the few rows of the sliver.
+    /// </summary>
+    public int HeightOf(int rows)
+    {
+        if (Ragged != Ragged.Rows || IsThin || rows == 0)
+            return TileRows;
+        int tiles = Math.Max(Ceiling.Divide(rows, MostTileRows), (rows + TileRows / 2) / TileRows);
+        return Ceiling.Multiple(Ceiling.Divide(rows, Math.Max(1, tiles)), Kernel.Rows);
+    }
+
     /// <summary>Number of tiles of all products.</summary>
     public int Tiles()
     {
         if (Ragged != Ragged.Rows)
-            return Count * Ceiling.Divide(Rows, TileRows) * TilesAcross;
+            return Count * TilesDown(Rows) * TilesAcross;
         int down = 0;
         for (int i = 0; i < Count; i++)
-            down += Ceiling.Divide(Share(i).Length, TileRows);
+            down += TilesDown(Share(i).Length);
         return down * TilesAcross;
     }
 
@@ -189,16 +206,18 @@ internal readonly unsafe record struct Products(
         int product = 0;
         if (Ragged == Ragged.Rows)
         {
-            for (int tiles; down >= (tiles = Ceiling.Divide(Share(product).Length, TileRows)); product++)
+            for (int tiles; down >= (tiles = TilesDown(Share(product).Length)); product++)
                 down -= tiles;
         }
         else
         {
-            (product, down) = Math.DivRem(down, Ceiling.Divide(Rows, TileRows));
+            (product, down) = Math.DivRem(down, TilesDown(Rows));
         }
 
-        return (product, down * TileRows, across * TileColumns);
+        return (product, down * HeightOf(this[product].Rows), across * TileColumns);
     }
+
+    private int TilesDown(int rows) => Ceiling.Divide(rows, HeightOf(rows));
 
     private (int Start, int Length) Share(int index) => (Offsets.Pointer[index], Offsets.Pointer[index + 1] - Offsets.Pointer[index]);
 }

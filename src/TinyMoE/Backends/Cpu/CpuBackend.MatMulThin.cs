@@ -102,14 +102,14 @@ public sealed unsafe partial class CpuBackend
         void IVectorWork.Run<TSimd, TVector>()
         {
             Products products = Products;
-            Workers.For(products.Tiles(), in products, Compute<TSimd, TVector>);
+            Workers.For(products.Pieces(), in products, Compute<TSimd, TVector>);
         }
 
         private static void Compute<TSimd, TVector>(int tile, in Products s)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            var (index, row, column) = s.Locate(tile);
+            var (index, row, column, _) = s.Locate(tile);
             Product p = s[index];
             int endRow = Math.Min(p.Rows, row + s.TileRows), endColumn = Math.Min(s.Columns, column + s.TileColumns), j = column;
             float* tileC = p.C + (nint)row * s.Columns + column;

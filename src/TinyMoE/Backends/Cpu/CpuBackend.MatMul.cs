@@ -43,6 +43,13 @@ public sealed unsafe partial class CpuBackend
         Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
         in Epilogue epilogue = default)
     {
+        if (!transposeA && transposeB && batch == 1 && rows <= Products.ThinRows && (long)columns * inner <= Products.ThinWork
+            && epilogue.IsNone && Supports(b) && !b.LieApart && !c.IsNone)
+        {
+            Simd.Run(new SmallThinWork(a, b, c, rows, columns, inner), Kernel.Bits);
+            return;
+        }
+
         Operand left = transposeA ? new(a, LaneStride: 1, InnerStride: rows) : new(a, LaneStride: inner, InnerStride: 1);
         Operand right = transposeB ? new(b, LaneStride: inner, InnerStride: 1) : new(b, LaneStride: 1, InnerStride: columns);
         Multiply(new Products(Kernel, left, right, c, batch, rows, columns, inner) { Epilogue = epilogue });
@@ -52,8 +59,7 @@ public sealed unsafe partial class CpuBackend
     {
         if (products.C.IsNone || products.Count == 0 || products.Rows == 0 || products.Columns == 0)
             return;
-        if (products.B.Data.Type is not (ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16)
-            || (products.B.Data.LieApart && products.Ragged != Ragged.Rows))
+        if (!Supports(products.B.Data) || (products.B.Data.LieApart && products.Ragged != Ragged.Rows))
             throw products.B.Data.NotSupportedBy("cpu", "A product");
         products = products.Cut(workers.Threads, Caches);
         if (products.IsThin)
@@ -66,6 +72,8 @@ public sealed unsafe partial class CpuBackend
         if (products.Ragged == Ragged.Rows)
             ClearUnassignedRows(products);
     }
+
+    private static bool Supports(in Weights b) => b.Type is ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16;
 
     /// <summary>
     /// Products of few tiles on many threads. A block of the inner dimension is summed by itself before it is added to c anyway; here each

@@ -72,6 +72,32 @@ public sealed unsafe partial class CpuBackend
         (c[0], c[1], c[2], c[3]) = adds ? (c[0] + s0, c[1] + s1, c[2] + s2, c[3] + s3) : (s0, s1, s2, s3);
     }
 
+    /// <summary>c = or += a·bᵀ. a (rows, n), b (columns, n), c (rows, columns) in rows of cRow.</summary>
+    private static void Dots<TSimd, TVector, TValue>(float* a, TValue* b, float* c, int cRow, int rows, int columns, int n, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        where TValue : unmanaged
+    {
+        int j = 0;
+        for (; j <= columns - 4; j += 4)
+        {
+            for (int r = 0; r < rows; r++)
+                DotFour<TSimd, TVector, TValue>(a + (nint)r * n, b + (nint)j * n, n, n, c + (nint)r * cRow + j, adds);
+        }
+
+        // The last rows of b are each computed as four of the same: in the same order, and b's values are read once all the same.
+        float* four = stackalloc float[4];
+        for (; j < columns; j++)
+        {
+            for (int r = 0; r < rows; r++)
+            {
+                float* to = c + (nint)r * cRow + j;
+                DotFour<TSimd, TVector, TValue>(a + (nint)r * n, b + (nint)j * n, bRow: 0, n, four, adds: false);
+                *to = adds ? *to + *four : *four;
+            }
+        }
+    }
+
     /// <summary>
     /// Asks for the lines of values in 16 bits, those of the next four rows. A row of b is about a page long, and the processor's own
     /// prefetcher begins anew on every page. What is beyond memory is not asked for. Floats, whose rows are longer, and small models in
@@ -111,30 +137,28 @@ public sealed unsafe partial class CpuBackend
         {
             var (index, row, column, _) = s.Locate(tile);
             Product p = s[index];
-            int endRow = Math.Min(p.Rows, row + s.TileRows), endColumn = Math.Min(s.Columns, column + s.TileColumns), j = column;
-            float* tileC = p.C + (nint)row * s.Columns + column;
-            bool adds = BeginTile(index, tileC, column, endRow - row, endColumn - column, in s);
-            for (; j <= endColumn - 4; j += 4)
-            {
-                for (int r = row; r < endRow; r++)
-                    DotFour<TSimd, TVector, TValue>(
-                        p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, p.Inner, p.Inner, p.C + (nint)r * s.Columns + j, adds);
-            }
+            int rows = Math.Min(p.Rows - row, s.TileRows), columns = Math.Min(s.Columns - column, s.TileColumns);
+            float* c = p.C + (nint)row * s.Columns + column;
+            bool adds = BeginTile(index, c, column, rows, columns, in s);
+            Dots<TSimd, TVector, TValue>(
+                p.A + (nint)row * p.Inner, (TValue*)p.B + (nint)column * p.Inner, c, s.Columns, rows, columns, p.Inner, adds);
+            EndTile(c, rows, columns, in s);
+        }
+    }
 
-            // The last rows of b are each computed as four of the same: in the same order, and b's values are read once all the same.
-            float* four = stackalloc float[4];
-            for (; j < endColumn; j++)
-            {
-                for (int r = row; r < endRow; r++)
-                {
-                    float* c = p.C + (nint)r * s.Columns + j;
-                    DotFour<TSimd, TVector, TValue>(
-                        p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, bRow: 0, p.Inner, four, adds: false);
-                    *c = adds ? *c + *four : *four;
-                }
-            }
-
-            EndTile(tileC, endRow - row, endColumn - column, in s);
+    /// <summary>One thin product that is a piece by itself, as a router's: without the work list, which would take longer than it.</summary>
+    private readonly record struct SmallThinWork(Floats A, Weights B, Target C, int Rows, int Columns, int Inner) : IVectorWork
+    {
+        void IVectorWork.Run<TSimd, TVector>()
+        {
+            float* a = A.Pointer, c = C.View.Pointer;
+            nint b = B.Address;
+            if (B.Type == ElementType.Float16)
+                Dots<TSimd, TVector, Half>(a, (Half*)b, c, Columns, Rows, Columns, Inner, C.Adds);
+            else if (B.Type == ElementType.Bfloat16)
+                Dots<TSimd, TVector, ushort>(a, (ushort*)b, c, Columns, Rows, Columns, Inner, C.Adds);
+            else
+                Dots<TSimd, TVector, float>(a, (float*)b, c, Columns, Rows, Columns, Inner, C.Adds);
         }
     }
 }

@@ -62,8 +62,12 @@ internal enum Ragged
 internal readonly unsafe record struct Products(
     MicroKernel Kernel, Operand A, Operand B, Target C, int Count, int Rows, int Columns, int Inner)
 {
-    private const int ThinRows = 8;
-    private const int ThinWork = 32 * 1024; // elements of b that a tile of a thin product reads
+    /// <summary>Rows of a thin product at most.</summary>
+    public const int ThinRows = 8;
+
+    /// <summary>Elements of b that a tile of a thin product reads.</summary>
+    public const int ThinWork = 32 * 1024;
+
     private const int LeastWork = 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
     private const int ManyThreads = 8; // more wait longer for the last piece than smaller pieces, and slices, cost
     private const int TilesPerThread = 16; // so that a thread takes over what a slower one has not begun, and waits for little at the end
@@ -147,7 +151,7 @@ internal readonly unsafe record struct Products(
         long work = (long)count * rows * columns * inner;
         bool many = threads > ManyThreads;
         int wanted = threads == 1 ? 1 : (int)Math.Clamp(work / (many ? LeastWork / 4 : LeastWork), 1, TilesPerThread * (long)threads);
-        int slices = many && Ragged == Ragged.None && Epilogue == default ? Ceiling.Divide(inner, CpuBackend.DepthOf(inner)) : 1;
+        int slices = many && Ragged == Ragged.None && Epilogue.IsNone ? Ceiling.Divide(inner, CpuBackend.DepthOf(inner)) : 1;
         // Rather small tiles than idle threads.
         int enough = Math.Min(wanted, (many ? 8 : 2) * threads), fewestRows = ManyLanes, fewestColumns = ManyLanes;
         var (down, across) = Split();

@@ -32,4 +32,7 @@ public readonly record struct Epilogue
 
     /// <summary>What the result is rounded to, activated or, without an activation, c; it stays in float32 memory.</summary>
     public ElementType Precision { get; init; }
+
+    /// <summary>True where nothing follows the product.</summary>
+    internal bool IsNone => Bias.IsNone && Activated.IsNone && Precision == ElementType.Float32;
 }

@@ -7,7 +7,7 @@ namespace TinyMoE.Benchmarks;
 
 /// <summary>
 /// <c>kernels</c>: every kernel of a training step beside its roofline, the worst first. What a kernel does is counted by the profiler, as
-/// for <c>tinymoe train --profile</c>; what the machine can do is measured in the same run, before the steps and after them.
+/// for <c>tinymoe train --profile</c>; what the machine can do is measured in the same run, between the steps and after them.
 /// </summary>
 internal sealed class KernelsCommand
 {
@@ -50,11 +50,15 @@ internal sealed class KernelsCommand
         Machine machine = new(threads);
         StepProfiles profiles = new(backend);
         for (int i = 0; i < steps; i++)
+        {
             profiles.Add(run.Step);
+            machine.MeasureArithmetic();
+        }
+
         StepKernel[] kernels = profiles.Kernels;
         foreach (StepKernel kernel in kernels)
             _ = machine.Bytes(kernel.Footprint);
-        machine.Repeat();
+        machine.RepeatBytes();
         Roofline[] all = [.. kernels.Select(kernel => Roofline.Of(kernel, machine)).OrderBy(roofline => roofline.Share)];
         Print(report, machine, threads);
         Print(report, all, preset, steps, profiles.Seconds, threads);
@@ -65,11 +69,12 @@ internal sealed class KernelsCommand
         string memory = string.Join(", ", machine.Memory.Select(size => $"{Name(size.Bytes)} {size.Rate.Read:F0} / {size.Rate.Copy:F0}"));
         string named = $"{threads} thread{(threads == 1 ? "" : "s")}";
         report.Row(
-            $"the machine, {named}: micro-kernel {MicroKernel.Best.Rows}x{MicroKernel.Best.Columns} {machine.Arithmetic:F1} GFLOP/s; "
+            $"the machine, {named}: micro-kernel {MicroKernel.Best.Rows}x{MicroKernel.Best.Columns} {machine.Arithmetic:F1} GFLOP/s "
+                + $"between the steps, {machine.BestArithmetic:F1} at its best; "
                 + $"GB/s read / copied of a footprint: {memory}",
             new
             {
-                Kind = "kernels_machine", Threads = threads, machine.Arithmetic,
+                Kind = "kernels_machine", Threads = threads, machine.Arithmetic, machine.BestArithmetic,
                 Memory = machine.Memory.Select(size => new { size.Bytes, size.Rate.Read, size.Rate.Copy }),
             });
     }

@@ -82,20 +82,23 @@ public sealed class MatMulTests : OpTests<MatMulTests>, IOpCases
     [InlineData(512)]
     public void MatMul_CutForOtherThreadsAndCaches_SameBits(int bits)
     {
-        // Rows at a distance of a power of two are packed, those of 150 columns are not; neither changes a sum, nor does a tile's size.
+        // Rows at a distance of a power of two are packed, those of 150 columns are not; on 64 threads the blocks of the inner dimension
+        // are pieces of their own. None of it changes a sum, nor does a tile's size.
         foreach (int columns in new[] { 150, 256 })
         {
             const int Rows = 512, Inner = 1024;
-            (float[] a, float[] b, float[] c) = (Values(Rows * Inner, 4), Values(Inner * columns, 5), new float[Rows * columns]);
+            (float[] a, float[] b, float[] c) = (Values(Rows * Inner, 4), Values(Inner * columns, 5), Values(Rows * columns, 6));
             foreach (var (transposeA, transposeB) in Forms)
             {
-                float[] Of(int threads, Caches? caches) =>
-                    MatMul(bits, threads, a, b, c, 1, Rows, columns, Inner, transposeA, transposeB, false, caches);
-                float[] expected = Of(1, null);
-                Assert.Equal(expected, Of(2, null));
-                Assert.Equal(expected, Of(64, null));
-                Assert.Equal(expected, Of(1, new Caches(FirstLevel: 4 * 1024 * 1024, FirstLevelWays: 64, SecondLevel: 64 * 1024)));
-                Assert.Equal(expected, Of(3, new Caches(FirstLevel: 4096, FirstLevelWays: 1, SecondLevel: 16 * 1024 * 1024)));
+                float[] Of(int threads, Caches? caches, bool adds) =>
+                    MatMul(bits, threads, a, b, c, 1, Rows, columns, Inner, transposeA, transposeB, adds, caches);
+                float[] expected = Of(1, null, adds: false), added = Of(1, null, adds: true);
+                Assert.Equal(expected, Of(2, null, adds: false));
+                Assert.Equal(expected, Of(64, null, adds: false));
+                Assert.Equal(added, Of(64, null, adds: true));
+                Assert.Equal(
+                    expected, Of(1, new Caches(FirstLevel: 4 * 1024 * 1024, FirstLevelWays: 64, SecondLevel: 64 * 1024), adds: false));
+                Assert.Equal(expected, Of(3, new Caches(FirstLevel: 4096, FirstLevelWays: 1, SecondLevel: 16 * 1024 * 1024), adds: false));
             }
         }
     }

@@ -68,20 +68,25 @@ internal sealed partial record Caches(int FirstLevel, int FirstLevelWays, int Se
     /// <summary>Linux: a folder for each cache with small files of text: level, type, size ("48K"), ways_of_associativity.</summary>
     internal static (long FirstLevel, long Ways, long SecondLevel) ReadLinux(string folder)
     {
-        (long first, long ways, long second) = (0, 0, 0);
+        (long, long, long) found = default;
         foreach (string cache in Directory.Exists(folder) ? Directory.GetDirectories(folder, "index*") : [])
         {
             string Text(string name) => File.Exists(Path.Combine(cache, name)) ? File.ReadAllText(Path.Combine(cache, name)).Trim() : "";
-            if (Text("type") is not ("Data" or "Unified"))
-                continue;
-            if (Text("level") == "1")
-                (first, ways) = (Bytes(Text("size")), Bytes(Text("ways_of_associativity")));
-            else if (Text("level") == "2")
-                second = Bytes(Text("size"));
+            if (Text("type") is "Data" or "Unified")
+                found = With(found, Bytes(Text("level")), Bytes(Text("size")), Bytes(Text("ways_of_associativity")));
         }
 
-        return (first, ways, second);
+        return found;
     }
+
+    /// <summary>What was found, and a cache of that level.</summary>
+    private static (long FirstLevel, long Ways, long SecondLevel) With(
+        (long FirstLevel, long Ways, long SecondLevel) found, long level, long bytes, long ways) => level switch
+        {
+            1 => (bytes, ways, found.SecondLevel),
+            2 => (found.FirstLevel, found.Ways, bytes),
+            _ => found,
+        };
 
     /// <summary>"48K", "2M" or "65536" in bytes; 0 for anything else.</summary>
     private static long Bytes(string text)
@@ -97,7 +102,7 @@ internal sealed partial record Caches(int FirstLevel, int FirstLevelWays, int Se
     {
         const int Amd = unchecked((int)0x8000001D), AmdLargest = unchecked((int)0x80000000);
         bool isAmd = (uint)X86Base.CpuId(AmdLargest, 0).Eax >= unchecked((uint)Amd) && X86Base.CpuId(Amd, 0).Eax != 0;
-        (long first, long firstWays, long second) = (0, 0, 0);
+        (long, long, long) found = default;
         for (int index = 0; index < 8; index++)
         {
             (int eax, int ebx, int ecx, _) = X86Base.CpuId(isAmd ? Amd : 4, index);
@@ -105,15 +110,11 @@ internal sealed partial record Caches(int FirstLevel, int FirstLevelWays, int Se
             if (type == 0)
                 break;
             long ways = ((ebx >> 22) & 0x3FF) + 1, bytes = ways * (((ebx >> 12) & 0x3FF) + 1) * ((ebx & 0xFFF) + 1) * ((long)(uint)ecx + 1);
-            if (type is not (1 or 3)) // data, or both
-                continue;
-            if (level == 1)
-                (first, firstWays) = (bytes, ways);
-            else if (level == 2)
-                second = bytes;
+            if (type is 1 or 3) // data, or both
+                found = With(found, level, bytes, ways);
         }
 
-        return (first, firstWays, second);
+        return found;
     }
 
     private static long Sysctl(params ReadOnlySpan<string> names)
@@ -136,25 +137,21 @@ internal sealed partial record Caches(int FirstLevel, int FirstLevelWays, int Se
         int length = 0;
         ProcessorInformation(Cache, null, ref length);
         byte[] records = new byte[Math.Max(length, 0)];
-        (long first, long ways, long second) = (0, 0, 0);
+        (long, long, long) found = default;
         if (length == 0 || !ProcessorInformation(Cache, records, ref length))
             return default;
         for (int at = 0, size; at + Header + 12 <= length; at += size)
         {
             size = BitConverter.ToInt32(records, at + 4);
-            (byte level, byte own) = (records[at + Header], records[at + Header + 1]);
+            (byte level, byte ways) = (records[at + Header], records[at + Header + 1]);
             uint bytes = BitConverter.ToUInt32(records, at + Header + 4);
             if (size <= 0)
                 break;
-            if (BitConverter.ToInt32(records, at + Header + 8) == Instructions)
-                continue;
-            if (level == 1)
-                (first, ways) = (bytes, own);
-            else if (level == 2)
-                second = bytes;
+            if (BitConverter.ToInt32(records, at + Header + 8) != Instructions)
+                found = With(found, level, bytes, ways);
         }
 
-        return (first, ways, second);
+        return found;
     }
 
     [LibraryImport("libc", EntryPoint = "sysctlbyname", StringMarshalling = StringMarshalling.Utf8)]

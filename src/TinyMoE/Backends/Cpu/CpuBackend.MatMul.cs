@@ -23,7 +23,8 @@ namespace TinyMoE.Backends.Cpu;
 /// columns lie side by side. The tile packs the rest into its thread's scratch (<see cref="Products.PacksA"/>,
 /// <see cref="Products.PacksB"/>): what is transposed, what is to be widened from 16 bits, what is left at the edges, and rows at such
 /// a distance that they would crowd each other out of the cache (<see cref="Caches"/>). Nothing is packed into memory and no thread waits
-/// for another. Batches and experts are only more tiles in the same work list.</para>
+/// for another. Batches and experts are only more tiles in the same work list; where they are too few, a tile's blocks of the inner
+/// dimension become pieces too (<see cref="MultiplySlices"/>).</para>
 /// <para>The bits: an element's sum goes through the inner dimension in blocks of MostDepth steps, each from its first step to its last,
 /// and the blocks' sums are added up in order. Neither tile, panel and strip nor the number of threads changes that.</para>
 /// </remarks>
@@ -42,6 +43,13 @@ public sealed unsafe partial class CpuBackend
         Floats a, bool transposeA, Weights b, bool transposeB, int batch, int rows, int columns, int inner, Target c,
         in Epilogue epilogue = default)
     {
+        if (!transposeA && transposeB && batch == 1 && rows <= Products.ThinRows && (long)columns * inner <= Products.ThinWork
+            && epilogue.IsNone && Supports(b) && !b.LieApart && !c.IsNone)
+        {
+            Simd.Run(new SmallThinWork(a, b, c, rows, columns, inner), Kernel.Bits);
+            return;
+        }
+
         Operand left = transposeA ? new(a, LaneStride: 1, InnerStride: rows) : new(a, LaneStride: inner, InnerStride: 1);
         Operand right = transposeB ? new(b, LaneStride: inner, InnerStride: 1) : new(b, LaneStride: 1, InnerStride: columns);
         Multiply(new Products(Kernel, left, right, c, batch, rows, columns, inner) { Epilogue = epilogue });
@@ -51,36 +59,64 @@ public sealed unsafe partial class CpuBackend
     {
         if (products.C.IsNone || products.Count == 0 || products.Rows == 0 || products.Columns == 0)
             return;
-        if (products.B.Data.Type is not (ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16)
-            || (products.B.Data.LieApart && products.Ragged != Ragged.Rows))
+        if (!Supports(products.B.Data) || (products.B.Data.LieApart && products.Ragged != Ragged.Rows))
             throw products.B.Data.NotSupportedBy("cpu", "A product");
         products = products.Cut(workers.Threads, Caches);
         if (products.IsThin)
             MultiplyThin(products);
+        else if (products.Slices > 1)
+            MultiplySlices(products);
         else
-            workers.For(products.Tiles(), (products, workers), static (tile, in s) => ComputeTile(tile, in s.products, s.workers));
+            workers.For(products.Pieces(), (products, workers), static (piece, in s) =>
+                ComputePiece(piece, in s.products, slices: null, s.workers));
         if (products.Ragged == Ragged.Rows)
             ClearUnassignedRows(products);
     }
 
-    private static void ComputeTile(int tile, in Products s, Workers workers)
+    private static bool Supports(in Weights b) => b.Type is ElementType.Float32 or ElementType.Bfloat16 or ElementType.Float16;
+
+    /// <summary>
+    /// Products of few tiles on many threads. A block of the inner dimension is summed by itself before it is added to c anyway; here each
+    /// is a piece of its own, the first in c, the others beside each other in memory, and they are added to c in order: the same bits.
+    /// </summary>
+    private void MultiplySlices(Products products)
     {
-        var (index, row, column) = s.Locate(tile);
+        int size = products.Count * products.Rows * products.Columns;
+        DeviceBuffer scratch = ScratchPool.Rent((products.Slices - 1) * (long)size * sizeof(float), "slices of a product");
+        Floats others = scratch.As<float>((products.Slices - 1) * size);
+        workers.For(products.Pieces(), (products, others, workers), static (piece, in s) =>
+            ComputePiece(piece, in s.products, s.others.Pointer, s.workers));
+        ForElements(size, (c: products.C.View, others, size, slices: products.Slices), static (start, end, in s) =>
+        {
+            Span<float> sum = s.c.Slice(start, end - start).Span;
+            for (int slice = 1; slice < s.slices; slice++)
+                TensorPrimitives.Add(sum, s.others.Slice((slice - 1) * s.size + start, end - start).Span, sum);
+        });
+        ScratchPool.Return(scratch);
+    }
+
+    /// <summary>Computes a tile of c, or a slice of it: the first in c, another where it belongs in <paramref name="slices"/>.</summary>
+    private static void ComputePiece(int piece, in Products s, float* slices, Workers workers)
+    {
+        var (index, row, column, slice) = s.Locate(piece);
         Product p = s[index];
-        int rows = Math.Min(s.TileRows, p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
+        int rows = Math.Min(s.HeightOf(p), p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
         float* a = p.A + (nint)row * s.A.LaneStride, c = p.C + (nint)row * s.Columns + column;
-        bool begun = BeginTile(index, c, column, rows, columns, in s);
+        if (slice > 0)
+            c = slices + (c - s.C.View.Pointer) + (nint)(slice - 1) * s.Count * s.Rows * s.Columns;
+        bool begun = slice == 0 && BeginTile(index, c, column, rows, columns, in s);
         MicroKernel kernel = s.Kernel;
         int depth = DepthOf(p.Inner), stripLength = Packing.StripLength(kernel.Rows, depth);
         bool packsA = s.PacksA(rows, columns, depth), packsB = s.PacksB(rows, depth);
         float* panel = Address(workers.ThreadScratch(
             (depth + kernel.Rows) * kernel.Columns + (packsA ? Ceiling.Divide(rows, kernel.Rows) * stripLength : 0)));
         float* edge = panel + depth * kernel.Columns, strips = edge + kernel.Rows * kernel.Columns;
-        for (int k = 0; k < p.Inner; k += depth)
+        int first = slice * depth, end = s.Slices > 1 ? Math.Min(p.Inner, first + depth) : p.Inner;
+        for (int k = first; k < end; k += depth)
         {
             int steps = Math.Min(depth, p.Inner - k), width;
             // the first block of the inner dimension stores, unless something was there: bias, or what is added to
-            bool adds = begun || k > 0;
+            bool adds = begun || k > first;
             float* aBlock = a + (nint)k * s.A.InnerStride;
             (nint aRow, nint aInner) = packsA ? (1, kernel.Rows) : (s.A.LaneStride, s.A.InnerStride);
             if (packsA)

@@ -22,23 +22,23 @@ public sealed unsafe partial class CpuBackend
             Simd.Run(new ThinWork<float>(workers, products), products.Kernel.Bits);
     }
 
-    /// <summary>c[j] = or += a·b[j] for four rows of b, one after another. a (n), b (4, n) of floats, bfloat16 or float16.</summary>
+    /// <summary>c[j] = or += a·b[j·bRow] for four rows of b. a (n), b four rows of n floats, bfloat16 or float16, c (4).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void DotFour<TSimd, TVector, TValue>(float* a, TValue* b, int n, float* c, bool adds)
+    private static void DotFour<TSimd, TVector, TValue>(float* a, TValue* b, nint bRow, int n, float* c, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TValue : unmanaged
     {
         // The two sums of a row take vectors in turns, and the last single values come after both: one order, that depends on n alone.
         int count = TSimd.Count, i = 0;
-        TValue* b1 = b + n, b2 = b1 + n, b3 = b2 + n;
+        TValue* b1 = b + bRow, b2 = b1 + bRow, b3 = b2 + bRow;
         TVector x00 = TSimd.Broadcast(0f), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
         for (; i <= n - 2 * count; i += 2 * count)
         {
-            PrefetchAhead(b + 4 * (nint)n + i, 2 * count);
-            PrefetchAhead(b1 + 4 * (nint)n + i, 2 * count);
-            PrefetchAhead(b2 + 4 * (nint)n + i, 2 * count);
-            PrefetchAhead(b3 + 4 * (nint)n + i, 2 * count);
+            PrefetchAhead(b + 4 * bRow + i, 2 * count);
+            PrefetchAhead(b1 + 4 * bRow + i, 2 * count);
+            PrefetchAhead(b2 + 4 * bRow + i, 2 * count);
+            PrefetchAhead(b3 + 4 * bRow + i, 2 * count);
             TVector a0 = TSimd.Load(a + i), a1 = TSimd.Load(a + i + count);
             x00 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b + i), x00);
             x10 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b1 + i), x10);
@@ -72,30 +72,30 @@ public sealed unsafe partial class CpuBackend
         (c[0], c[1], c[2], c[3]) = adds ? (c[0] + s0, c[1] + s1, c[2] + s2, c[3] + s3) : (s0, s1, s2, s3);
     }
 
-    /// <summary>a·b in the same order, for the last rows of b. a, b (n).</summary>
-    private static float DotOne<TSimd, TVector, TValue>(float* a, TValue* b, int n)
+    /// <summary>c = or += a·bᵀ. a (rows, n), b (columns, n), c (rows, columns) in rows of cRow.</summary>
+    private static void Dots<TSimd, TVector, TValue>(float* a, TValue* b, float* c, int cRow, int rows, int columns, int n, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TValue : unmanaged
     {
-        int count = TSimd.Count, i = 0;
-        TVector x0 = TSimd.Broadcast(0f), x1 = x0;
-        for (; i <= n - 2 * count; i += 2 * count)
+        int j = 0;
+        for (; j <= columns - 4; j += 4)
         {
-            x0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), x0);
-            x1 = TSimd.MultiplyAdd(TSimd.Load(a + i + count), Load<TSimd, TVector, TValue>(b + i + count), x1);
+            for (int r = 0; r < rows; r++)
+                DotFour<TSimd, TVector, TValue>(a + (nint)r * n, b + (nint)j * n, n, n, c + (nint)r * cRow + j, adds);
         }
 
-        if (i <= n - count)
+        // The last rows of b are each computed as four of the same: in the same order, and b's values are read once all the same.
+        float* four = stackalloc float[4];
+        for (; j < columns; j++)
         {
-            x0 = TSimd.MultiplyAdd(TSimd.Load(a + i), Load<TSimd, TVector, TValue>(b + i), x0);
-            i += count;
+            for (int r = 0; r < rows; r++)
+            {
+                float* to = c + (nint)r * cRow + j;
+                DotFour<TSimd, TVector, TValue>(a + (nint)r * n, b + (nint)j * n, bRow: 0, n, four, adds: false);
+                *to = adds ? *to + *four : *four;
+            }
         }
-
-        float sum = TSimd.Sum(TSimd.Add(x0, x1));
-        for (; i < n; i++)
-            sum += a[i] * Packing.Widen(b[i]);
-        return sum;
     }
 
     /// <summary>
@@ -128,37 +128,37 @@ public sealed unsafe partial class CpuBackend
         void IVectorWork.Run<TSimd, TVector>()
         {
             Products products = Products;
-            Workers.For(products.Tiles(), in products, Compute<TSimd, TVector>);
+            Workers.For(products.Pieces(), in products, Compute<TSimd, TVector>);
         }
 
         private static void Compute<TSimd, TVector>(int tile, in Products s)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            var (index, row, column) = s.Locate(tile);
+            var (index, row, column, _) = s.Locate(tile);
             Product p = s[index];
-            int endRow = Math.Min(p.Rows, row + s.TileRows), endColumn = Math.Min(s.Columns, column + s.TileColumns), j = column;
-            float* tileC = p.C + (nint)row * s.Columns + column;
-            bool adds = BeginTile(index, tileC, column, endRow - row, endColumn - column, in s);
-            for (; j <= endColumn - 4; j += 4)
-            {
-                for (int r = row; r < endRow; r++)
-                    DotFour<TSimd, TVector, TValue>(
-                        p.A + (nint)r * p.Inner, (TValue*)p.B + (nint)j * p.Inner, p.Inner, p.C + (nint)r * s.Columns + j, adds);
-            }
+            int rows = Math.Min(p.Rows - row, s.TileRows), columns = Math.Min(s.Columns - column, s.TileColumns);
+            float* c = p.C + (nint)row * s.Columns + column;
+            bool adds = BeginTile(index, c, column, rows, columns, in s);
+            Dots<TSimd, TVector, TValue>(
+                p.A + (nint)row * p.Inner, (TValue*)p.B + (nint)column * p.Inner, c, s.Columns, rows, columns, p.Inner, adds);
+            EndTile(c, rows, columns, in s);
+        }
+    }
 
-            for (; j < endColumn; j++)
-            {
-                for (int r = row; r < endRow; r++)
-                {
-                    float* a = p.A + (nint)r * p.Inner;
-                    float sum = DotOne<TSimd, TVector, TValue>(a, (TValue*)p.B + (nint)j * p.Inner, p.Inner);
-                    float* c = p.C + (nint)r * s.Columns + j;
-                    *c = adds ? *c + sum : sum;
-                }
-            }
-
-            EndTile(tileC, endRow - row, endColumn - column, in s);
+    /// <summary>One thin product that is a piece by itself, as a router's: without the work list, which would take longer than it.</summary>
+    private readonly record struct SmallThinWork(Floats A, Weights B, Target C, int Rows, int Columns, int Inner) : IVectorWork
+    {
+        void IVectorWork.Run<TSimd, TVector>()
+        {
+            float* a = A.Pointer, c = C.View.Pointer;
+            nint b = B.Address;
+            if (B.Type == ElementType.Float16)
+                Dots<TSimd, TVector, Half>(a, (Half*)b, c, Columns, Rows, Columns, Inner, C.Adds);
+            else if (B.Type == ElementType.Bfloat16)
+                Dots<TSimd, TVector, ushort>(a, (ushort*)b, c, Columns, Rows, Columns, Inner, C.Adds);
+            else
+                Dots<TSimd, TVector, float>(a, (float*)b, c, Columns, Rows, Columns, Inner, C.Adds);
         }
     }
 }

@@ -11,6 +11,12 @@ internal readonly record struct Operand(Weights Data, int LaneStride, int InnerS
 {
     /// <summary>True when each lane lies along the inner dimension.</summary>
     public bool LiesAlongInner => InnerStride == 1;
+
+    /// <summary>Whether what is read side by side, <paramref name="lanes"/> or <paramref name="steps"/>, whichever lie apart, crowds itself
+    /// out of the first level.</summary>
+    public bool Conflicts(int lanes, int steps, Caches caches) => LiesAlongInner
+        ? caches.Conflicts(lanes, (long)LaneStride * sizeof(float))
+        : caches.Conflicts(steps, (long)InnerStride * sizeof(float));
 }
 
 /// <summary>One product of a family: where its matrices begin, and its sizes.</summary>
@@ -56,9 +62,14 @@ internal enum Ragged
 internal readonly unsafe record struct Products(
     MicroKernel Kernel, Operand A, Operand B, Target C, int Count, int Rows, int Columns, int Inner)
 {
-    private const int ThinRows = 8;
-    private const int ThinWork = 32 * 1024; // elements of b that a tile of a thin product reads
+    /// <summary>Rows of a thin product at most.</summary>
+    public const int ThinRows = 8;
+
+    /// <summary>Elements of b that a tile of a thin product reads.</summary>
+    public const int ThinWork = 32 * 1024;
+
     private const int LeastWork = 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
+    private const int ManyThreads = 8; // more wait longer for the last piece than smaller pieces, and slices, cost
     private const int TilesPerThread = 16; // so that a thread takes over what a slower one has not begun, and waits for little at the end
     private const int MostRows = 256, MostColumns = 512; // of a tile: more brings nothing
     private const int ManyLanes = 128, FewLanes = 32;    // rows, and columns: the more, the oftener what is near is used
@@ -74,11 +85,21 @@ internal readonly unsafe record struct Products(
     /// <summary>The step that finishes each tile.</summary>
     public Epilogue Epilogue { get; init; }
 
-    /// <summary>Rows of a tile: a multiple of the micro-kernel's, or all of a thin product.</summary>
+    /// <summary>Rows of a tile, of an expert with its share of them (<see cref="HeightOf(in Product)"/>): a multiple of the micro-kernel's,
+    /// or all of a thin product.</summary>
     public int TileRows { get; private init; }
+
+    /// <summary>Rows of a tile at most.</summary>
+    private int MostTileRows { get; init; }
 
     /// <summary>Columns of a tile: a multiple of the micro-kernel's, unless the product is thin.</summary>
     public int TileColumns { get; private init; }
+
+    /// <summary>Slices of the inner dimension, of a block each, that are pieces of their own; 1 where a piece is a tile.</summary>
+    public int Slices { get; private init; } = 1;
+
+    /// <summary>Whether experts with more steps have smaller tiles, so that all tiles take as long.</summary>
+    private bool EvensSteps { get; init; }
 
     /// <summary>What the tiles were chosen for.</summary>
     private Caches Caches { get; init; } = Caches.Smallest;
@@ -128,41 +149,51 @@ internal readonly unsafe record struct Products(
         int leastDown = Ceiling.Divide(rows, mostRows), leastAcross = Ceiling.Divide(Columns, MostColumns);
         int columns = Columns, count = Count;
         long work = (long)count * rows * columns * inner;
-        int wanted = threads == 1 ? 1 : (int)Math.Clamp(work / LeastWork, 1, TilesPerThread * (long)threads);
-        // Rather small tiles than idle threads; many threads wait longer for the largest of experts that are not alike.
-        int enough = Math.Min(wanted, (threads > 8 ? 4 : 2) * threads), fewest = ManyLanes;
-        var (down, across) = Split(fewest);
-        while (Count * down * across < enough && fewest > FewLanes)
-            (down, across) = Split(fewest /= 2);
+        bool many = threads > ManyThreads;
+        int wanted = threads == 1 ? 1 : (int)Math.Clamp(work / (many ? LeastWork / 4 : LeastWork), 1, TilesPerThread * (long)threads);
+        int slices = many && Ragged == Ragged.None && Epilogue.IsNone ? Ceiling.Divide(inner, CpuBackend.DepthOf(inner)) : 1;
+        // Rather small tiles than idle threads.
+        int enough = Math.Min(wanted, (many ? 8 : 2) * threads), fewestRows = ManyLanes, fewestColumns = ManyLanes;
+        var (down, across) = Split();
+        while (Count * down * across * slices < enough && fewestRows > FewLanes)
+        {
+            if (fewestColumns == fewestRows)
+                fewestColumns /= 2;
+            else
+                fewestRows /= 2;
+            (down, across) = Split();
+        }
+
         return this with
         {
             TileRows = Ceiling.Multiple(Ceiling.Divide(rows, down), Kernel.Rows),
+            MostTileRows = mostRows,
             TileColumns = Ceiling.Multiple(Ceiling.Divide(Columns, across), Kernel.Lanes),
+            Slices = count * down * across < enough ? slices : 1,
+            EvensSteps = many,
             Caches = caches,
         };
 
         // First by rows, which read a whole row of b's panels each; then by columns.
-        (int Down, int Across) Split(int fewest)
+        (int Down, int Across) Split()
         {
             int tiles = Ceiling.Divide(wanted, count);
-            int down = Math.Max(leastDown, Math.Min(tiles / leastAcross, Ceiling.Divide(rows, fewest)));
-            return (down, Math.Max(leastAcross, Math.Min(Ceiling.Divide(tiles, down), Ceiling.Divide(columns, fewest))));
+            int down = Math.Max(leastDown, Math.Min(tiles / leastAcross, Ceiling.Divide(rows, fewestRows)));
+            return (down, Math.Max(leastAcross, Math.Min(Ceiling.Divide(tiles, down), Ceiling.Divide(columns, fewestColumns))));
         }
     }
 
     /// <summary>Whether a tile packs its rows of a: where its lines would crowd each other out of the first level, and are read often
     /// enough to repay it; and rows too few for a strip.</summary>
     public bool PacksA(int rows, int columns, int depth) => rows < Kernel.Rows
-        || (columns >= ColumnsWorthPacking && (A.LiesAlongInner
-            ? Caches.Conflicts(Kernel.Rows, A.LaneStride * sizeof(float))
-            : Caches.Conflicts(depth, A.InnerStride * sizeof(float))));
+        || (columns >= ColumnsWorthPacking && A.Conflicts(Kernel.Rows, depth, Caches));
 
     /// <summary>
     /// Whether a tile packs panels of b: where they would be read across their lines (transposed) or are to be widened, where so many rows
     /// follow that a dense panel repays it, or half as many where its lines would crowd each other out of the first level.
     /// </summary>
     public bool PacksB(int rows, int depth) => IsNarrow || B.LiesAlongInner || rows >= RowsWorthPacking
-        || (rows >= RowsWorthPacking / 2 && Caches.Conflicts(depth, B.InnerStride * sizeof(float)));
+        || (rows >= RowsWorthPacking / 2 && B.Conflicts(Kernel.Columns, depth, Caches));
 
     /// <summary>
     /// Whether so few rows are computed as dot products with b where it lies: to pack b costs as much.
@@ -171,33 +202,50 @@ internal readonly unsafe record struct Products(
     /// </summary>
     public bool IsThin => Rows <= ThinRows && A.LiesAlongInner && B.LiesAlongInner;
 
-    /// <summary>Number of tiles of all products.</summary>
-    public int Tiles()
+    /// <summary>
+    /// Rows of the tiles of <paramref name="product"/>. An expert has more or fewer rows, or steps, than its share: it is cut into equal
+    /// tiles, as many as it has shares, rounded; a whole tile and a sliver would pack b for the few rows of the sliver.
+    /// </summary>
+    public int HeightOf(in Product product) => HeightOf(product.Rows, product.Inner);
+
+    /// <summary>Number of pieces: tiles of all products, times the slices.</summary>
+    public int Pieces()
     {
-        if (Ragged != Ragged.Rows)
-            return Count * Ceiling.Divide(Rows, TileRows) * TilesAcross;
-        int down = 0;
-        for (int i = 0; i < Count; i++)
-            down += Ceiling.Divide(Share(i).Length, TileRows);
-        return down * TilesAcross;
+        int down = Ragged == Ragged.None ? Count * TilesDown(0) : 0;
+        for (int i = 0; Ragged != Ragged.None && i < Count; i++)
+            down += TilesDown(i);
+        return down * TilesAcross * Slices;
     }
 
-    /// <summary>Finds tile <paramref name="tile"/>: its product, first row and first column.</summary>
-    public (int Product, int Row, int Column) Locate(int tile)
+    /// <summary>Finds piece <paramref name="piece"/>: its product, first row, first column and slice.</summary>
+    public (int Product, int Row, int Column, int Slice) Locate(int piece)
     {
+        var (tile, slice) = Math.DivRem(piece, Slices);
         var (down, across) = Math.DivRem(tile, TilesAcross);
         int product = 0;
-        if (Ragged == Ragged.Rows)
-        {
-            for (int tiles; down >= (tiles = Ceiling.Divide(Share(product).Length, TileRows)); product++)
-                down -= tiles;
-        }
-        else
-        {
-            (product, down) = Math.DivRem(down, Ceiling.Divide(Rows, TileRows));
-        }
+        if (Ragged == Ragged.None)
+            (product, down) = Math.DivRem(down, TilesDown(0));
+        for (int tiles; Ragged != Ragged.None && down >= (tiles = TilesDown(product)); product++)
+            down -= tiles;
+        return (product, down * HeightOf(this[product]), across * TileColumns, slice);
+    }
 
-        return (product, down * TileRows, across * TileColumns);
+    private int TilesDown(int index)
+    {
+        int rows = Ragged == Ragged.Rows ? Share(index).Length : Rows, steps = Ragged == Ragged.Inner ? Share(index).Length : Inner;
+        return Ceiling.Divide(rows, HeightOf(rows, steps));
+    }
+
+    private int HeightOf(int rows, int steps)
+    {
+        if (IsThin)
+            return TileRows;
+        int down = Ceiling.Divide(rows, TileRows);
+        if (Ragged == Ragged.Rows)
+            down = Math.Max(Ceiling.Divide(rows, MostTileRows), (rows + TileRows / 2) / TileRows);
+        else if (Ragged == Ragged.Inner && EvensSteps)
+            down = (int)Math.Min(Ceiling.Divide(rows, FewLanes), ((long)down * steps * Count + Inner / 2) / Math.Max(1, Inner));
+        return Ceiling.Multiple(Math.Max(1, Ceiling.Divide(rows, Math.Max(1, down))), Kernel.Rows);
     }
 
     private (int Start, int Length) Share(int index) => (Offsets.Pointer[index], Offsets.Pointer[index + 1] - Offsets.Pointer[index]);

@@ -67,7 +67,7 @@ public sealed unsafe partial class CpuBackend
     private int QueriesOf(int heads, int T)
     {
         int queries = QueriesPerPiece;
-        while (queries > QueriesAtOnce && heads * Ceiling.Divide(T, queries) < 2 * workers.Threads)
+        while (queries > QueriesAtOnce && heads * Ceiling.Divide(T, queries) < 3 * workers.Threads)
             queries = Ceiling.Multiple(queries / 2, QueriesAtOnce);
         return queries;
     }

@@ -45,6 +45,12 @@ public sealed unsafe partial class CpuBackend
         TurnBack(dq, dk, sizes, angles);
     }
 
+    private void AttentionBackward<TSimd, TVector>(BackwardData data)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct =>
+        workers.For(
+            data.Sizes.B * data.Sizes.H, (data, workers), static (piece, in s) => AttendBackward<TSimd, TVector>(piece, s.data, s.workers));
+
     /// <summary>y[r] = or += Σ over the heads that share r of x[r, head], in their order. x (N, heads, D), y (N, D).</summary>
     private void AddHeads(Floats x, int N, int heads, int D, Target y)
     {
@@ -101,7 +107,7 @@ public sealed unsafe partial class CpuBackend
                 at.ValueSums, valueWidth, S, valueSize, &one, 0, data.Dv.View.Pointer + own.Value, own.ValueRow, data.Dv.Adds);
     }
 
-    /// <summary>A block of queries and the keys <paramref name="from"/> to before <paramref name="to"/>: what they add to all sums.</summary>
+    /// <summary>A block of queries and the keys <paramref name="from"/> to before <paramref name="to"/>: what they add to sums.</summary>
     private static void MeetKeysBackward<TSimd, TVector>(
         in AttentionHead head, in QueryBlock block, int firstQuery, int from, int to, bool adds, in BackwardData data, in HeadScratch at)
         where TSimd : struct, ISimd<TVector>
@@ -135,7 +141,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>In place, of one query: scores become P, products M·(dy·v) become P·(product − δ).</summary>
-    private static void WeightsAndSlopes<TSimd, TVector>(float* scores, float* products, SeenKeys seen, float scale, float log, float delta)
+    private static void WeightsAndSlopes<TSimd, TVector>(
+        float* scores, float* products, SeenKeys seen, float scale, float log, float delta)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
@@ -209,12 +216,6 @@ public sealed unsafe partial class CpuBackend
 
     private readonly record struct BackwardWork(CpuBackend Backend, BackwardData Data) : IVectorWork
     {
-        void IVectorWork.Run<TSimd, TVector>()
-        {
-            AttentionSizes sizes = Data.Sizes;
-            Workers workers = Backend.workers;
-            workers.For(sizes.B * sizes.H, (Data, workers), static (piece, in s) =>
-                AttendBackward<TSimd, TVector>(piece, s.Data, s.workers));
-        }
+        void IVectorWork.Run<TSimd, TVector>() => Backend.AttentionBackward<TSimd, TVector>(Data);
     }
 }

@@ -9,8 +9,9 @@ namespace TinyMoE.Backends.Cpu;
 // and a multiple of two vectors, so that a row's sums have one order in whatever piece it is.
 public sealed unsafe partial class CpuBackend
 {
-    /// <summary>c[i, s] = Σ_d rows[i, d]·keys[s, d] for the columns from <paramref name="from"/> to before <paramref name="to"/> in tiles of
-    /// two vectors, but for those that see nothing. rows (queries, D), turned: panels (D, two vectors), c (queries, columns).</summary>
+    /// <summary>c[i, s] = Σ_d rows[i, d]·keys[s, d] for the columns from <paramref name="from"/> to before <paramref name="to"/>, in tiles
+    /// of two vectors and of the queries that see one of them. rows (queries, D), turned: panels (D, two vectors), c (queries, columns).
+    /// </summary>
     private static void MeetKeys<TSimd, TVector>(
         in QueryBlock block, float* rows, int stride, float* turned, int D, int from, int to, float* c, int cRow)
         where TSimd : struct, ISimd<TVector>
@@ -195,7 +196,7 @@ public sealed unsafe partial class CpuBackend
         return sum;
     }
 
-    /// <summary>Rows of n elements: destination = scale·source, or +=. The scale is that of the row, or one for all (scaleStep 0).</summary>
+    /// <summary>Rows of n elements: destination = scale·source, or +=. The scale is the row's, or one for all: scaleStep 0.</summary>
     private static void PutRows<TSimd, TVector>(
         float* source, int sourceRow, int rows, int n, float* scale, int scaleStep, float* destination, int destinationRow, bool adds)
         where TSimd : struct, ISimd<TVector>

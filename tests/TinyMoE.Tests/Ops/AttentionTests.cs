@@ -22,6 +22,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         new AttentionSizes(2, 1, 19, 2, 1, 16),                // one query, as in generation
         new AttentionSizes(1, 1, 33, 2, 2, 32, Window: 8),
         new AttentionSizes(1, 70, 70, 1, 1, 1),
+        new AttentionSizes(1, 103, 103, 2, 1, 2),              // more keys than the backward meets at once
+        new AttentionSizes(1, 99, 115, 1, 1, 1, Window: 98),
         new AttentionSizes(1, 7, 9, 2, 1, 68),                 // large heads
         new AttentionSizes(1, 4, 4, 1, 1, 131),
         new AttentionSizes(1, 3, 5, 6, 2, 24),                 // sizes of heads that models have

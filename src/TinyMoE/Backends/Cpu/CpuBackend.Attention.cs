@@ -1,17 +1,14 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using TinyMoE.Memory;
 using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
-/// Attention without a T×S matrix in memory: a block of queries, two vectors wide, one query per lane, meets all the keys
-/// it sees. Its scores (keys, lanes) stay in the thread's scratch; as queries are lanes, the softmax over keys is plain
-/// vertical vector work, and keys need no transposing: they are only copied beside each other. Every product of the
-/// family is one register-blocked routine, <see cref="Product"/>. Scores are in powers of two: q is scaled by log₂(e)/√D.
+/// Attention without a T×S matrix in memory: a block of queries meets all the keys that it sees. Its scores, a row per query and a
+/// column per key, stay in the thread's scratch. Keys are turned once per head, into panels of the micro-kernel, and every product of the
+/// family is one register-blocked routine, <see cref="Product"/>; a softmax, and dropout with it, goes along a row. What a query does not
+/// see costs nothing but the ends of vectors and tiles. Scores are in powers of two there: 2^(score·log₂(e)/√D − largest).
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
@@ -21,11 +18,14 @@ public sealed unsafe partial class CpuBackend
     /// <summary>Values of a head that are too few for two vectors of 512 bits.</summary>
     private const int FewHeadValues = 16;
 
-    /// <summary>Queries of one head that a piece of the forward takes: a whole number of blocks of either vector width.</summary>
-    private const int QueriesPerPiece = 128;
+    /// <summary>Queries that a block of the forward has: whole strips of the micro-kernel, of six rows or eight.</summary>
+    private const int QueriesAtOnce = 24;
 
-    /// <summary>Queries, or keys, that a piece has at least: a block of the widest vectors.</summary>
-    private const int FewestPerPiece = 32;
+    /// <summary>Queries of one head that a piece of the forward takes: whole blocks.</summary>
+    private const int QueriesPerPiece = 16 * QueriesAtOnce;
+
+    /// <summary>Random numbers that are drawn together: four blocks.</summary>
+    private const int NumbersAtOnce = 16;
 
     /// <inheritdoc/>
     protected override void AttentionForward(
@@ -53,7 +53,10 @@ public sealed unsafe partial class CpuBackend
         int queries = QueriesOf(B * H, T);
         workers.For(B * H * Ceiling.Divide(T, queries), (q, k, v, sizes, dropout, y, logSumExp, queries, workers), static (piece, in s) =>
         {
-            var (head, first) = LastFirst(piece, s.sizes, s.queries);
+            // The last queries of all heads come first: they see the most keys, and
+            // what takes long must not begin when the others are about to end.
+            var (fromLast, head) = Math.DivRem(piece, s.sizes.B * s.sizes.H);
+            int first = (Ceiling.Divide(s.sizes.T, s.queries) - 1 - fromLast) * s.queries;
             Attend<TSimd, TVector>(
                 new AttentionHead(s.sizes, head), first, Math.Min(s.sizes.T, first + s.queries), s.q, s.k, s.v, s.dropout,
                 s.y, s.logSumExp, s.workers);
@@ -64,350 +67,133 @@ public sealed unsafe partial class CpuBackend
     private int QueriesOf(int heads, int T)
     {
         int queries = QueriesPerPiece;
-        while (queries > FewestPerPiece && heads * Ceiling.Divide(T, queries) < 2 * workers.Threads)
-            queries /= 2;
+        while (queries > QueriesAtOnce && heads * Ceiling.Divide(T, queries) < 3 * workers.Threads)
+            queries = Ceiling.Multiple(queries / 2, QueriesAtOnce);
         return queries;
-    }
-
-    /// <summary>The head and the first query of a piece: the last queries of all heads come first. They
-    /// see the most keys, and what takes long must not begin when the others are about to end.</summary>
-    private static (int Head, int First) LastFirst(int piece, in AttentionSizes sizes, int queries)
-    {
-        var (fromLast, head) = Math.DivRem(piece, sizes.B * sizes.H);
-        return (head, (Ceiling.Divide(sizes.T, queries) - 1 - fromLast) * queries);
     }
 
     /// <summary>Queries <paramref name="first"/> to before <paramref name="end"/> of one head, a block at a time.</summary>
     private static void Attend<TSimd, TVector>(
-        AttentionHead head, int first, int end, Floats q, Floats k, Floats v, in Dropout dropout, Floats y, Floats logSumExp,
+        in AttentionHead head, int first, int end, Floats q, Floats k, Floats v, in Dropout dropout, Floats y, Floats logSumExp,
         Workers workers)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         (_, int T, int S, _, _, int D, int window) = head.Sizes;
-        int R = 2 * TSimd.Count, width = Ceiling.Multiple(D, R);
-        int valueSize = head.Sizes.ValueSize, valueWidth = Ceiling.Multiple(valueSize, R);
-        float* queries = Scratch(
-            workers, D * R + 2 * S * R + R * valueWidth + S * width + S * valueWidth + 2 * R + Ceiling.Multiple(S, R));
-        float* scores = queries + D * R;                         // queries (D, R), scores (S, R)
-        float* kept = scores + S * R;                            // (S, R), the factors of dropout
-        float* sums = kept + S * R;                              // (R, valueWidth)
-        float* keys = sums + R * valueWidth, values = keys + S * width; // (S, width), (S, valueWidth)
-        float* inverse = values + S * valueWidth, log = inverse + R; // (R)
-        float* numbers = log + R;                                // (S)
+        int R = 2 * TSimd.Count, valueSize = head.Sizes.ValueSize, valueWidth = Ceiling.Multiple(valueSize, R);
+        int firstKey = window > 0 ? Math.Max(0, S - T + first + 1 - window) / R * R : 0, keys = S - T + end - firstKey;
+        int panels = Ceiling.Multiple(keys, R), row = RowOf(window > 0 ? Math.Min(keys, window + QueriesAtOnce + R) : keys);
+        float* turned = Scratch(
+            workers, panels * D + keys * valueWidth + QueriesAtOnce * (row + valueWidth) + 2 * RowOf(QueriesAtOnce) + RowOf(keys));
+        float* values = turned + panels * D, scores = values + keys * valueWidth; // panels of (D, R), (keys, valueWidth), (queries, row)
+        float* sums = scores + QueriesAtOnce * row;              // (queries, valueWidth)
+        float* totals = sums + QueriesAtOnce * valueWidth, largest = totals + RowOf(QueriesAtOnce); // (queries)
+        float* numbers = largest + RowOf(QueriesAtOnce);         // (keys)
 
-        // Keys and values of the head are copied once for all blocks of queries
-        // here: then rows of D lie side by side, wherever the heads were.
-        Pack(k.Pointer + head.Key, head.KeyRow, S - T + end, D, width, keys);
-        Pack(v.Pointer + head.Value, head.ValueRow, S - T + end, valueSize, valueWidth, values);
-        for (int t = first; t < end; t += R)
+        Turn(k.Pointer + head.Key + firstKey * head.KeyRow, head.KeyRow, keys, D, R, turned);
+        CopyRows<TSimd, TVector>(v.Pointer + head.Value + firstKey * head.ValueRow, head.ValueRow, keys, valueSize, valueWidth, values);
+        Philox random = StreamOf(dropout.Key);
+        for (int t = first; t < end; t += QueriesAtOnce)
         {
-            // Queries are turned so that each is a lane: then scores = keys·queries is a product of the micro-kernel's kind, and everything
-            // that is done per query (hide, largest, exponential, sum) is the same instruction for R queries at once.
-            QueryBlock block = new(head.Sizes, t, R);
-            Transpose(q.Pointer + head.Query + t * head.QueryRow, head.QueryRow, block.Lanes, D, R, Log2E / MathF.Sqrt(D), queries);
-            Product<TSimd, TVector>(keys + block.Low * width, width, 1, queries, R, block.Keys, R, D, scores, R, adds: false);
-            HideKeys<TSimd, TVector>(block, window, scores);
-            SoftmaxOfLanes<TSimd, TVector>(scores, block.Keys, inverse, log);
-            if (dropout.Rate > 0f)
+            QueryBlock block = new(head.Sizes, firstKey, t, Math.Min(QueriesAtOnce, end - t));
+            int from = block.Low(0) / R * R, to = block.High(block.Rows - 1);
+            MeetKeys<TSimd, TVector>(block, q.Pointer + head.Query + t * head.QueryRow, head.QueryRow, turned, D, from, to, scores, row);
+            SoftmaxOfRows<TSimd, TVector>(block, from, to, scores, row, Log2E / MathF.Sqrt(D), largest, totals);
+            for (int i = 0; i < block.Rows && dropout.Rate > 0f; i++)
             {
-                DropoutFactors(head, block, dropout, R, kept, numbers);
-                for (int i = 0; i < block.Keys * R; i += TSimd.Count)
-                    TSimd.Store(TSimd.Multiply(TSimd.Load(scores + i), TSimd.Load(kept + i)), scores + i);
+                SeenKeys seen = block.Seen(i, from, to, TSimd.Count);
+                DrawNumbers(head, dropout, random, t + i, firstKey + from, seen, numbers);
+                Drop<TSimd, TVector>(scores + i * row, seen, numbers, dropout.Rate);
             }
 
-            SumOverKeys<TSimd, TVector>(block, scores, values, sums, valueWidth);
-            for (int lane = 0; lane < block.Lanes; lane++)
-                PutRow<TSimd, TVector>(
-                    sums + lane * valueWidth, inverse[lane], valueSize, y.Pointer + head.Output + (t + lane) * head.OutputRow, adds: false);
-            new Span<float>(log, block.Lanes).CopyTo(logSumExp.Slice(head.Index * T + t, block.Lanes).Span);
-        }
-    }
-
-    /// <summary>One query of one head, as in generation: dot products with the
-    /// keys, a softmax along them, a weighted sum of the values.</summary>
-    private static void AttendOne<TSimd, TVector>(
-        AttentionHead head, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, Workers workers)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        (_, _, int S, _, _, int D, int window) = head.Sizes;
-        int low = window > 0 ? Math.Max(0, S - window) : 0, keys = S - low, padded = Ceiling.Multiple(keys, TSimd.Count);
-        float* scores = Scratch(workers, padded);
-        float* query = q.Pointer + head.Query, key = k.Pointer + head.Key + low * head.KeyRow;
-        for (int s = 0; s < keys; s++, key += head.KeyRow)
-            scores[s] = Dot<TSimd, TVector>(query, key, D) * (Log2E / MathF.Sqrt(D));
-
-        // With one query there is nothing to lay across the lanes but the keys themselves. The
-        // last vector is filled up with −∞: its weights are exactly 0, so no loop needs a tail.
-        new Span<float>(scores + keys, padded - keys).Fill(float.NegativeInfinity);
-        TVector largest = TSimd.Load(scores), sum = TSimd.Broadcast(0f);
-        for (int s = TSimd.Count; s < padded; s += TSimd.Count)
-            largest = TSimd.Max(largest, TSimd.Load(scores + s));
-        float max = TSimd.MaxLane(largest);
-        for (int s = 0; s < padded; s += TSimd.Count)
-        {
-            TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + s), TSimd.Broadcast(max)));
-            sum = TSimd.Add(sum, weight);
-            TSimd.Store(weight, scores + s);
-        }
-
-        float total = TSimd.Sum(sum);
-        float* output = y.Pointer + head.Output, values = v.Pointer + head.Value + low * head.ValueRow;
-        int valueSize = head.Sizes.ValueSize;
-        Product<TSimd, TVector>(scores, 0, 1, values, head.ValueRow, 1, valueSize, keys, output, valueSize, adds: false);
-        PutRow<TSimd, TVector>(output, 1f / total, valueSize, output, adds: false);
-        logSumExp.Span[head.Index] = (max + MathF.Log2(total)) * Ln2;
-    }
-
-    /// <summary>scores (keys, R) become 2^(score − largest of the lane); the
-    /// inverse of their sum and the lane's log-sum-exp come out.</summary>
-    private static void SoftmaxOfLanes<TSimd, TVector>(float* scores, int keys, float* inverse, float* log)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        int R = 2 * TSimd.Count;
-        for (int half = 0; half < R; half += TSimd.Count)
-        {
-            // Down the keys, twice: the largest score of each lane first, then 2^(score − largest), which
-            // cannot overflow. No lane ever meets another: the sums need no reduction across a vector.
-            float* end = scores + half + keys * R;
-            TVector largest = TSimd.Load(scores + half), sum = TSimd.Broadcast(0f);
-            for (float* score = scores + half; score < end; score += R)
-                largest = TSimd.Max(largest, TSimd.Load(score));
-            for (float* score = scores + half; score < end; score += R)
+            SumOverKeys<TSimd, TVector>(block, scores, row, values, valueWidth, from, to, sums, adds: false);
+            float* log = logSumExp.Pointer + head.Index * T + t;
+            for (int i = 0; i < block.Rows; i += TSimd.Count)
             {
-                TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(score), largest));
+                TVector total = TSimd.Load(totals + i), sum = TSimd.Add(TSimd.Load(largest + i), TSimd.Log2(total));
+                TSimd.Store(TSimd.Multiply(sum, TSimd.Broadcast(Ln2)), log + i, block.Rows - i);
+                TSimd.Store(TSimd.Divide(TSimd.Broadcast(1f), total), totals + i);
+            }
+
+            PutRows<TSimd, TVector>(
+                sums, valueWidth, block.Rows, valueSize, totals, 1, y.Pointer + head.Output + t * head.OutputRow, head.OutputRow,
+                adds: false);
+        }
+    }
+
+    /// <summary>The scores of each query, times <paramref name="scale"/>, become 2^(score − largest); the largest and their sum.</summary>
+    private static void SoftmaxOfRows<TSimd, TVector>(
+        in QueryBlock block, int from, int to, float* scores, int row, float scale, float* largest, float* totals)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        // Twice along the keys: the largest score first, then 2^(score − largest), which cannot overflow. All queries
+        // take the first step before the second: what one waits for at the end of its row, the next does not.
+        for (int i = 0; i < block.Rows; i++)
+        {
+            SeenKeys seen = block.Seen(i, from, to, TSimd.Count);
+            Hide<TSimd, TVector>(scores + i * row, seen);
+            ClearBeside<TSimd, TVector>(scores + i * row, seen);
+            largest[i] = scale * LargestOf<TSimd, TVector>(scores + i * row + seen.Begin, seen.End - seen.Begin);
+        }
+
+        TVector factor = TSimd.Broadcast(scale);
+        for (int i = 0; i < block.Rows; i++)
+        {
+            SeenKeys seen = block.Seen(i, from, to, TSimd.Count);
+            TVector shift = TSimd.Broadcast(-largest[i]), sum = TSimd.Broadcast(0f);
+            float* score = scores + i * row + seen.Begin, end = scores + i * row + seen.End;
+            for (; score < end; score += TSimd.Count)
+            {
+                TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.MultiplyAdd(TSimd.Load(score), factor, shift));
                 sum = TSimd.Add(sum, weight);
                 TSimd.Store(weight, score);
             }
 
-            TSimd.Store(TSimd.Divide(TSimd.Broadcast(1f), sum), inverse + half);
-            TSimd.Store(TSimd.Multiply(TSimd.Add(largest, TSimd.Log2(sum)), TSimd.Broadcast(Ln2)), log + half);
+            totals[i] = TSimd.Sum(sum);
         }
     }
 
-    /// <summary>Scores of −∞ for the keys that a lane does not see: those after its position, those before its window.</summary>
-    private static void HideKeys<TSimd, TVector>(QueryBlock block, int window, float* scores)
+    /// <summary>The largest of whole vectors: in two runs, of which neither waits for the other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float LargestOf<TSimd, TVector>(float* x, int n)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        int R = 2 * TSimd.Count;
-        for (int s = block.Low; s < block.High; s++)
+        int count = TSimd.Count, i = count;
+        TVector largest = TSimd.Load(x), other = largest;
+        for (; i <= n - 2 * count; i += 2 * count)
         {
-            // Lanes are neighbours in time, so only the first keys of a window and the last keys before the diagonal differ between them.
-            if (s >= block.LowOfLast && s <= block.Position)
-                continue; // every lane sees it
-            for (int half = 0; half < R; half += TSimd.Count)
-            {
-                // Lane l, at Position + l, sees s when s − Position ≤ l < s − Position + window.
-                float* score = scores + (s - block.Low) * R + half;
-                TVector lane = TSimd.Add(TSimd.Indices, TSimd.Broadcast(half)), value = TSimd.Load(score),
-                    none = TSimd.Broadcast(float.NegativeInfinity);
-                value = TSimd.WhereLess(lane, TSimd.Broadcast(s - block.Position), none, value);
-                if (window > 0)
-                    value = TSimd.WhereLess(lane, TSimd.Broadcast(s - block.Position + window), value, none);
-                TSimd.Store(value, score);
-            }
+            largest = TSimd.Max(largest, TSimd.Load(x + i));
+            other = TSimd.Max(other, TSimd.Load(x + i + count));
         }
+
+        if (i < n)
+            largest = TSimd.Max(largest, TSimd.Load(x + i));
+        return TSimd.MaxLane(TSimd.Max(largest, other));
     }
 
-    /// <summary>The factors of dropout, 0 or 1/(1 − rate), for the keys (rows) that
-    /// each query (lane) sees; 0 elsewhere. factors (keys, R), numbers (S).</summary>
-    private static void DropoutFactors(AttentionHead head, QueryBlock block, in Dropout dropout, int R, float* factors, float* numbers)
+    /// <summary>Dropout's numbers of one query and the keys that it sees, and some more: whole batches. Column 0 of what is seen is key
+    /// <paramref name="from"/>.</summary>
+    private static void DrawNumbers(
+        in AttentionHead head, in Dropout dropout, in Philox random, int query, int from, SeenKeys seen, float* numbers)
     {
         (int B, int T, int S, int H, _, _, _) = head.Sizes;
-        Philox random = StreamOf(dropout.Key);
-        float rate = dropout.Rate, keep = 1f / (1f - rate);
-        new Span<float>(factors, block.Keys * R).Clear();
-        for (int lane = 0; lane < block.Lanes; lane++)
-        {
-            int keys = block.KeysOf(lane);
-            Uniforms(random, (long)dropout.Key.Part * B * H * T * S + ((long)head.Index * T + block.Start + lane) * S + block.Low, keys,
-                numbers);
-            for (int key = 0; key < keys; key++)
-                factors[key * R + lane] = numbers[key] >= rate ? keep : 0f;
-        }
+        long row = (long)dropout.Key.Part * B * H * T + (long)head.Index * T + query;
+        Uniforms(random, row * S + from + seen.Begin, Ceiling.Multiple(seen.High - seen.Begin, NumbersAtOnce), numbers);
     }
 
-    /// <summary>
-    /// c[m, n] = Σ_k a[m·aRow + k·aInner]·b[k·bRow + n], or += : n runs over whole pairs of vectors.
-    /// Strips of rows go to the micro-kernel of matrix products, what is left by fours and ones.
-    /// </summary>
-    private static void Product<TSimd, TVector>(
-        float* a, int aRow, int aInner, float* b, int bRow, int rows, int columns, int inner, float* c, int cRow, bool adds)
+    /// <summary>Values of one query become value·(0 or 1/(1 − rate)), as the number of their key says.</summary>
+    private static void Drop<TSimd, TVector>(float* values, SeenKeys seen, float* numbers, float rate)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        int count = TSimd.Count, strip = MicroKernel.RowsOf<TSimd, TVector>();
-        for (int n = 0; n < columns; n += 2 * count)
+        TVector least = TSimd.Broadcast(rate), keep = TSimd.Broadcast(1f / (1f - rate)), none = TSimd.Broadcast(0f);
+        for (int s = seen.Begin; s < seen.End; s += TSimd.Count)
         {
-            int m = 0;
-            for (; m <= rows - strip; m += strip)
-                MicroKernel.MultiplyTwo<TSimd, TVector>(inner, a + m * aRow, aRow, aInner, b + n, bRow, c + m * cRow + n, cRow, adds);
-            for (; m <= rows - 4; m += 4)
-            {
-                float* a0 = a + m * aRow, a1 = a0 + aRow, a2 = a1 + aRow, a3 = a2 + aRow, right = b + n, end = right + inner * bRow;
-                TVector c00 = TSimd.Broadcast(0f), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-                for (nint k = 0; right < end; right += bRow, k += aInner)
-                {
-                    TVector b0 = TSimd.Load(right), b1 = TSimd.Load(right + count), each = TSimd.Broadcast(a0[k]);
-                    c00 = TSimd.MultiplyAdd(each, b0, c00);
-                    c01 = TSimd.MultiplyAdd(each, b1, c01);
-                    each = TSimd.Broadcast(a1[k]);
-                    c10 = TSimd.MultiplyAdd(each, b0, c10);
-                    c11 = TSimd.MultiplyAdd(each, b1, c11);
-                    each = TSimd.Broadcast(a2[k]);
-                    c20 = TSimd.MultiplyAdd(each, b0, c20);
-                    c21 = TSimd.MultiplyAdd(each, b1, c21);
-                    each = TSimd.Broadcast(a3[k]);
-                    c30 = TSimd.MultiplyAdd(each, b0, c30);
-                    c31 = TSimd.MultiplyAdd(each, b1, c31);
-                }
-
-                float* row = c + m * cRow + n;
-                PutPair<TSimd, TVector>(c00, c01, row, adds);
-                PutPair<TSimd, TVector>(c10, c11, row + cRow, adds);
-                PutPair<TSimd, TVector>(c20, c21, row + 2 * cRow, adds);
-                PutPair<TSimd, TVector>(c30, c31, row + 3 * cRow, adds);
-            }
-
-            for (; m < rows; m++)
-            {
-                float* left = a + m * aRow, right = b + n, end = right + inner * bRow;
-                TVector c0 = TSimd.Broadcast(0f), c1 = c0;
-                for (; right < end; right += bRow, left += aInner)
-                {
-                    c0 = TSimd.MultiplyAdd(TSimd.Broadcast(*left), TSimd.Load(right), c0);
-                    c1 = TSimd.MultiplyAdd(TSimd.Broadcast(*left), TSimd.Load(right + count), c1);
-                }
-
-                PutPair<TSimd, TVector>(c0, c1, c + m * cRow + n, adds);
-            }
+            TVector kept = TSimd.WhereLess(TSimd.Load(numbers + s - seen.Begin), least, none, TSimd.Multiply(TSimd.Load(values + s), keep));
+            TSimd.Store(kept, values + s);
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PutPair<TSimd, TVector>(TVector first, TVector second, float* destination, bool adds)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        TSimd.Store(adds ? TSimd.Add(TSimd.Load(destination), first) : first, destination);
-        TSimd.Store(adds ? TSimd.Add(TSimd.Load(destination + TSimd.Count), second) : second, destination + TSimd.Count);
-    }
-
-    private static float Dot<TSimd, TVector>(float* a, float* b, int n)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        TVector sums = TSimd.Broadcast(0f);
-        int i = 0;
-        for (; i <= n - TSimd.Count; i += TSimd.Count)
-            sums = TSimd.MultiplyAdd(TSimd.Load(a + i), TSimd.Load(b + i), sums);
-        float sum = TSimd.Sum(sums);
-        for (; i < n; i++)
-            sum += a[i] * b[i];
-        return sum;
-    }
-
-    /// <summary>destination = scale·source, or +=, for n elements.</summary>
-    private static void PutRow<TSimd, TVector>(float* source, float scale, int n, float* destination, bool adds)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        int i = 0;
-        for (; i <= n - TSimd.Count; i += TSimd.Count)
-        {
-            TVector value = TSimd.Multiply(TSimd.Load(source + i), TSimd.Broadcast(scale));
-            TSimd.Store(adds ? TSimd.Add(TSimd.Load(destination + i), value) : value, destination + i);
-        }
-
-        for (; i < n; i++)
-            destination[i] = adds ? destination[i] + scale * source[i] : scale * source[i];
-    }
-
-    /// <summary>y[d, lane] = scale·x[lane, d], y (D, R), zero in the lanes without a row. On x86 by squares of 4×4.</summary>
-    private static void Transpose(float* x, int stride, int lanes, int D, int R, float scale, float* y)
-    {
-        int squareLanes = Sse.IsSupported ? lanes & ~3 : 0, squareD = D & ~3;
-        for (int lane = 0; lane < squareLanes; lane += 4)
-        {
-            float* x0 = x + lane * stride, x1 = x0 + stride, x2 = x1 + stride, x3 = x2 + stride, to = y + lane;
-            for (int d = 0; d < squareD; d += 4, to += 4 * R)
-            {
-                Vector128<float> a = Vector128.Load(x0 + d) * scale, b = Vector128.Load(x1 + d) * scale;
-                Vector128<float> c = Vector128.Load(x2 + d) * scale, e = Vector128.Load(x3 + d) * scale;
-                Vector128<float> ac = Sse.UnpackLow(a, c), be = Sse.UnpackLow(b, e);
-                Sse.UnpackLow(ac, be).Store(to);
-                Sse.UnpackHigh(ac, be).Store(to + R);
-                (ac, be) = (Sse.UnpackHigh(a, c), Sse.UnpackHigh(b, e));
-                Sse.UnpackLow(ac, be).Store(to + 2 * R);
-                Sse.UnpackHigh(ac, be).Store(to + 3 * R);
-            }
-        }
-
-        for (int d = 0; d < D; d++)
-        {
-            for (int lane = d < squareD ? squareLanes : 0; lane < R; lane++)
-                y[d * R + lane] = lane < lanes ? scale * x[lane * stride + d] : 0f;
-        }
-    }
-
-    /// <summary>
-    /// Copies <paramref name="count"/> rows of D to rows of whole vector pairs, padded with zeros. Also
-    /// where D fills them: rows far apart by a power of two would fall on the same few lines of the cache.
-    /// </summary>
-    private static void Pack(float* rows, int stride, int count, int D, int width, float* copy)
-    {
-        for (int i = 0; i < count; i++)
-        {
-            Span<float> row = new(copy + i * width, width);
-            new Span<float>(rows + i * stride, D).CopyTo(row);
-            row[D..].Clear();
-        }
-    }
-
-    private static float* Scratch(Workers workers, int length) =>
-        (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(workers.ThreadScratch(length)));
-
-    /// <summary>Where one query head of one sequence lies: offsets of its first query, key, value and output, distances of their rows.
-    /// Index: b·H + h.</summary>
-    private readonly struct AttentionHead(AttentionSizes sizes, int index)
-    {
-        public readonly AttentionSizes Sizes = sizes;
-        public readonly int Index = index;
-        public readonly int QueryRow = sizes.H * sizes.D;
-        public readonly int KeyRow = sizes.KvHeads * sizes.D;
-        public readonly int ValueRow = sizes.KvHeads * sizes.ValueSize;
-        public readonly int OutputRow = sizes.H * sizes.ValueSize;
-        public readonly int Query = QueryHead(sizes, index) * sizes.D;
-        public readonly int Key = KeyHead(sizes, index) * sizes.D;
-        public readonly int Value = KeyHead(sizes, index) * sizes.ValueSize;
-        public readonly int Output = QueryHead(sizes, index) * sizes.ValueSize;
-
-        private static int QueryHead(AttentionSizes sizes, int index) => index / sizes.H * sizes.T * sizes.H + index % sizes.H;
-
-        private static int KeyHead(AttentionSizes sizes, int index) =>
-            index / sizes.H * sizes.S * sizes.KvHeads + index % sizes.H / (sizes.H / sizes.KvHeads);
-    }
-
-    /// <summary>A block of up to R queries from <paramref name="start"/> on, and the keys from Low to before
-    /// High, of those from <paramref name="firstKey"/> to before <paramref name="endKey"/>, that any of them sees.</summary>
-    private readonly struct QueryBlock(AttentionSizes sizes, int start, int R, int firstKey = 0, int endKey = int.MaxValue)
-    {
-        public readonly int Start = start;
-        public readonly int Position = start + sizes.S - sizes.T;
-        public readonly int Lanes = Math.Min(R, sizes.T - start);
-        public readonly int Low = Math.Max(firstKey, sizes.Window > 0 ? start + sizes.S - sizes.T + 1 - sizes.Window : 0);
-        public readonly int High = Math.Min(endKey, start + sizes.S - sizes.T + Math.Min(R, sizes.T - start));
-
-        /// <summary>First key that the last lane sees.</summary>
-        public readonly int LowOfLast = sizes.Window > 0 ? Math.Max(0, start + sizes.S - sizes.T + R - sizes.Window) : 0;
-
-        public int Keys => High - Low;
-
-        /// <summary>How many keys, from Low on, are not after the position of a lane.</summary>
-        public int KeysOf(int lane) => Math.Max(0, Math.Min(High, Position + lane + 1) - Low);
     }
 
     private readonly record struct ForwardWork(

@@ -1,247 +1,213 @@
 using TinyMoE.Memory;
+using TinyMoE.RandomNumbers;
 
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
-/// The backward of attention. A piece is one key and value head of one sequence: it alone sums dk and
-/// dv there, over its query heads and their blocks in order. Per block the weights come back from the
-/// scores and the saved log-sum-exp; weights and slopes are (keys, lanes) as in the forward.
-/// Where there are many more threads than such heads, dk and dv are summed first, a piece being some of a head's keys,
-/// then dq, a piece being some of its queries (as in FlashAttention 2, Dao 2023): seven products in place of five, on threads
-/// that had none. Each sum keeps its order: dk and dv go over all queries, dq over all keys.
+/// The backward of attention. A piece is one query head of one sequence: a block of queries after the other, and of the keys that a block
+/// sees so many at once that their weights and slopes stay in the nearest cache. The weights come back from the scores and the saved
+/// log-sum-exp. A piece sums dk and dv over its queries; where query heads share keys, it leaves its sums in memory of their own, and a
+/// second loop adds them in the order of the heads. So the work is cut in as many pieces for any number of threads.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
+    /// <summary>Queries of a block of the backward: what dk and dv add up before they are written. Whole strips, of six rows or eight.
+    /// </summary>
+    private const int QueriesAtOnceBackward = 48;
+
+    /// <summary>Keys that a block of queries meets at once: whole panels of any width.</summary>
+    private const int KeysAtOnce = 96;
+
     /// <inheritdoc/>
     protected override void AttentionBackward(
         Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv, in RotaryAngles angles)
     {
+        (int B, _, int S, int H, int keyHeads, int D, _) = sizes;
         BackwardData data = new(dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv);
-        Simd.Run(new BackwardWork(this, data), Simd.BitsOf(sizes.D, FewHeadValues));
+        if (H == keyHeads)
+        {
+            Simd.Run(new BackwardWork(this, data), Simd.BitsOf(D, FewHeadValues));
+        }
+        else
+        {
+            int keyLength = dk.IsNone ? 0 : B * S * H * D, valueLength = dv.IsNone ? 0 : B * S * H * sizes.ValueSize;
+            DeviceBuffer scratch = ScratchPool.Rent((long)(keyLength + valueLength) * sizeof(float), "gradients of shared keys and values");
+            Floats sums = scratch.As<float>(keyLength + valueLength);
+            Floats keySums = sums.Slice(0, keyLength), valueSums = sums.Slice(keyLength, valueLength);
+            data = data with { Dk = keySums.IsNone ? Target.None : keySums, Dv = valueSums.IsNone ? Target.None : valueSums };
+            Simd.Run(new BackwardWork(this, data), Simd.BitsOf(D, FewHeadValues));
+            AddHeads(keySums, B * S * keyHeads, H / keyHeads, D, dk);
+            AddHeads(valueSums, B * S * keyHeads, H / keyHeads, sizes.ValueSize, dv);
+            ScratchPool.Return(scratch);
+        }
+
         TurnBack(dq, dk, sizes, angles);
     }
 
     private void AttentionBackward<TSimd, TVector>(BackwardData data)
         where TSimd : struct, ISimd<TVector>
-        where TVector : struct
+        where TVector : struct =>
+        workers.For(
+            data.Sizes.B * data.Sizes.H, (data, workers), static (piece, in s) => AttendBackward<TSimd, TVector>(piece, s.data, s.workers));
+
+    /// <summary>y[r] = or += Σ over the heads that share r of x[r, head], in their order. x (N, heads, D), y (N, D).</summary>
+    private void AddHeads(Floats x, int N, int heads, int D, Target y)
     {
-        AttentionSizes sizes = data.Sizes;
-        int keyHeads = sizes.B * sizes.KvHeads;
-        if (!SplitsHeads(keyHeads, sizes.T))
-        {
-            workers.For(keyHeads, (data, workers), static (piece, in s) =>
-                AttendBackward<TSimd, TVector>(piece, s.data, new Part(s.data.Sizes), s.workers));
-            return;
-        }
-
-        // The first keys, which the most queries see, come first, then the last queries, which see the most keys.
-        if (!data.Dk.IsNone || !data.Dv.IsNone)
-        {
-            int keys = KeysOf(keyHeads, sizes.S);
-            workers.For(keyHeads * Ceiling.Divide(sizes.S, keys), (data: data with { Dq = Target.None }, keyHeads, keys, workers),
-                static (piece, in s) =>
-                {
-                    var (range, keyHead) = Math.DivRem(piece, s.keyHeads);
-                    Part part = new(s.data.Sizes) { FirstKey = range * s.keys, EndKey = Math.Min(s.data.Sizes.S, (range + 1) * s.keys) };
-                    AttendBackward<TSimd, TVector>(keyHead, s.data, part, s.workers);
-                });
-        }
-
-        if (data.Dq.IsNone)
-            return;
-        int heads = sizes.B * sizes.H, queries = QueriesOf(heads, sizes.T);
-        workers.For(heads * Ceiling.Divide(sizes.T, queries), (data: data with { Dk = Target.None, Dv = Target.None }, queries, workers),
-            static (piece, in s) =>
-            {
-                AttentionSizes sizes = s.data.Sizes;
-                var (head, first) = LastFirst(piece, sizes, s.queries);
-                int group = sizes.H / sizes.KvHeads;
-                Part part = new(sizes)
-                {
-                    FirstHead = head % group,
-                    EndHead = head % group + 1,
-                    FirstQuery = first,
-                    EndQuery = Math.Min(sizes.T, first + s.queries),
-                };
-                AttendBackward<TSimd, TVector>(head / group, s.data, part, s.workers);
-            });
-    }
-
-    /// <summary>Whether so many threads would wait for the heads that the work may double: two
-    /// products more, and a block's queries and dy are turned again for each range of keys.</summary>
-    private bool SplitsHeads(int keyHeads, int T) =>
-        T >= 2 * FewestPerPiece && Ceiling.Divide(keyHeads, workers.Threads) * workers.Threads >= 3 * keyHeads;
-
-    /// <summary>Keys of a piece that sums dk and dv: whole blocks, which no piece cuts.</summary>
-    private int KeysOf(int keyHeads, int S)
-    {
-        int ranges = Math.Clamp(Ceiling.Divide(2 * workers.Threads, keyHeads), 1, Ceiling.Divide(S, FewestPerPiece));
-        return Ceiling.Multiple(Ceiling.Divide(S, ranges), FewestPerPiece);
+        if (!y.IsNone)
+            ForRows(N, heads * D, new AddHeadsLoop(x, heads, D, y), run: D);
     }
 
     // With P the weights, M the factors of dropout, and δ[t] = dy[t]·y[t]:
     // dv[s] = Σ_t P·M·dy[t],   dS = P·(M·(dy[t]·v[s]) − δ[t]),   dq[t] = Σ_s dS·k[s]/√D,   dk[s] = Σ_t dS·q[t]/√D
-    private static void AttendBackward<TSimd, TVector>(
-        int keyHead, in BackwardData data, Part part, Workers workers)
+    private static void AttendBackward<TSimd, TVector>(int index, in BackwardData data, Workers workers)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        (Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, AttentionSizes sizes, Dropout dropout, Target dq, Target dk,
-            Target dv) = data;
-        (_, int T, int S, int H, int keyHeads, int D, int window) = sizes;
-        int R = 2 * TSimd.Count, width = Ceiling.Multiple(D, R);
-        int valueSize = sizes.ValueSize, valueWidth = Ceiling.Multiple(valueSize, R);
-        float* queries = Scratch(
-            workers, (D + valueSize) * R + 3 * S * R + R * (2 * width + valueWidth) + 2 * S * (width + valueWidth) + 2 * R
-                + Ceiling.Multiple(S, R));
-        float* outer = queries + D * R;                          // q and dy transposed: (D, R), (valueSize, R)
-        float* weights = outer + valueSize * R, slopes = weights + S * R, kept = slopes + S * R;           // (S, R)
-        float* queryRows = kept + S * R, outerRows = queryRows + R * width, sums = outerRows + R * valueWidth; // (R, each width)
-        float* keys = sums + R * width, values = keys + S * width;                                 // (S, each width)
-        float* keySums = values + S * valueWidth, valueSums = keySums + S * width;                 // (S, each width)
-        float* delta = valueSums + S * valueWidth, log = delta + R; // (R)
-        float* numbers = log + R;                                // (S)
-        int first = part.FirstKey, count = Math.Min(part.EndKey, S - T + part.EndQuery) - first; // the keys that are met here
-        if (!dk.IsNone)
-            new Span<float>(keySums + first * width, (part.EndKey - first) * width).Clear();
-        if (!dv.IsNone)
-            new Span<float>(valueSums + first * valueWidth, (part.EndKey - first) * valueWidth).Clear();
+        AttentionSizes sizes = data.Sizes;
+        (_, int T, int S, int H, _, int D, _) = sizes;
+        AttentionHead head = new(sizes, index), own = new(sizes with { KvHeads = H }, index); // own: where its dk and dv go
+        HeadScratch at = new(sizes, 2 * TSimd.Count, workers);
+        int width = at.Width, valueSize = sizes.ValueSize, valueWidth = at.ValueWidth;
+        Turn(data.K.Pointer + head.Key, head.KeyRow, S, D, 2 * TSimd.Count, at.TurnedKeys);
+        Turn(data.V.Pointer + head.Value, head.ValueRow, S, valueSize, 2 * TSimd.Count, at.TurnedValues);
+        CopyRows<TSimd, TVector>(data.K.Pointer + head.Key, head.KeyRow, S, D, width, at.Keys);
+        new Span<float>(at.KeySums, S * width).Clear();
+        new Span<float>(at.ValueSums, S * valueWidth).Clear();
 
         float scale = 1f / MathF.Sqrt(D);
-        int group = H / keyHeads, firstHead = keyHead / keyHeads * H + keyHead % keyHeads * group;
-        AttentionHead shared = new(sizes, firstHead);
-        Pack(k.Pointer + shared.Key + first * shared.KeyRow, shared.KeyRow, count, D, width, keys + first * width);
-        Pack(
-            v.Pointer + shared.Value + first * shared.ValueRow, shared.ValueRow, count, valueSize, valueWidth, values + first * valueWidth);
-        for (int index = firstHead + part.FirstHead; index < firstHead + part.EndHead; index++)
+        for (int t = 0; t < T; t += QueriesAtOnceBackward)
         {
-            AttentionHead head = new(sizes, index);
-            int row = head.QueryRow, outputRow = head.OutputRow;
-            for (int t = part.FirstQuery; t < part.EndQuery; t += R)
+            QueryBlock block = new(sizes, 0, t, Math.Min(QueriesAtOnceBackward, T - t));
+            float* q = data.Q.Pointer + head.Query + t * head.QueryRow;
+            float* dy = data.Dy.Pointer + head.Output + t * head.OutputRow, y = data.Y.Pointer + head.Output + t * head.OutputRow;
+            CopyRows<TSimd, TVector>(q, head.QueryRow, block.Rows, D, width, at.Queries);
+            CopyRows<TSimd, TVector>(dy, head.OutputRow, block.Rows, valueSize, valueWidth, at.Outer);
+            for (int i = 0; i < block.Rows; i++)
             {
-                QueryBlock block = new(sizes, t, R, first, part.EndKey);
-                if (block.Keys <= 0)
-                    continue;                                    // none of the keys here
-                int at = head.Query + t * row, output = head.Output + t * outputRow;
-                Pack(q.Pointer + at, row, block.Lanes, D, width, queryRows);
-                Pack(dy.Pointer + output, outputRow, block.Lanes, valueSize, valueWidth, outerRows);
-                Transpose(queryRows, width, block.Lanes, D, R, scale * Log2E, queries);
-                Transpose(outerRows, valueWidth, block.Lanes, valueSize, R, 1f, outer);
-                for (int lane = 0; lane < R; lane++)
-                {
-                    bool used = lane < block.Lanes;
-                    delta[lane] = used
-                        ? Dot<TSimd, TVector>(outerRows + lane * valueWidth, y.Pointer + output + lane * outputRow, valueSize)
-                        : 0f;
-                    log[lane] = used ? logSumExp.Pointer[index * T + t + lane] * Log2E : 0f;
-                }
+                at.Delta[i] = Dot<TSimd, TVector>(at.Outer + i * valueWidth, y + i * head.OutputRow, valueSize);
+                at.Log[i] = data.LogSumExp.Pointer[index * T + t + i] * Log2E;
+            }
 
-                Product<TSimd, TVector>(keys + block.Low * width, width, 1, queries, R, block.Keys, R, D, weights, R, adds: false);
-                Product<TSimd, TVector>(
-                    values + block.Low * valueWidth, valueWidth, 1, outer, R, block.Keys, R, valueSize, slopes, R, adds: false);
-                HideKeys<TSimd, TVector>(block, window, weights);
-                if (dropout.Rate > 0f)
-                    DropoutFactors(head, block, dropout, R, kept, numbers);
-                WeightsAndSlopes<TSimd, TVector>(weights, slopes, dropout.Rate > 0f ? kept : null, delta, log, block.Keys);
+            int low = block.Low(0) / (2 * TSimd.Count) * (2 * TSimd.Count), high = block.High(block.Rows - 1);
+            for (int from = low; from < high; from += KeysAtOnce)
+                MeetKeysBackward<TSimd, TVector>(head, block, t, from, Math.Min(high, from + KeysAtOnce), from > low, data, at);
+            if (data.Dq.IsNone)
+                continue;
+            PutRows<TSimd, TVector>(
+                at.QuerySums, width, block.Rows, D, &scale, 0, data.Dq.View.Pointer + head.Query + t * head.QueryRow, head.QueryRow,
+                data.Dq.Adds);
+        }
 
-                if (!dv.IsNone)
-                    AddToKeys<TSimd, TVector>(block, weights, outerRows, valueSums, valueWidth);
-                if (!dk.IsNone)
-                    AddToKeys<TSimd, TVector>(block, slopes, queryRows, keySums, width);
-                if (!dq.IsNone)
+        float one = 1f;
+        if (!data.Dk.IsNone)
+            PutRows<TSimd, TVector>(at.KeySums, width, S, D, &scale, 0, data.Dk.View.Pointer + own.Key, own.KeyRow, data.Dk.Adds);
+        if (!data.Dv.IsNone)
+            PutRows<TSimd, TVector>(
+                at.ValueSums, valueWidth, S, valueSize, &one, 0, data.Dv.View.Pointer + own.Value, own.ValueRow, data.Dv.Adds);
+    }
+
+    /// <summary>A block of queries and the keys <paramref name="from"/> to before <paramref name="to"/>: what they add to sums.</summary>
+    private static void MeetKeysBackward<TSimd, TVector>(
+        in AttentionHead head, in QueryBlock block, int firstQuery, int from, int to, bool adds, in BackwardData data, in HeadScratch at)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        int D = data.Sizes.D, width = at.Width, valueWidth = at.ValueWidth, row = at.Row;
+        float scale = Log2E / MathF.Sqrt(D);
+        Philox random = StreamOf(data.Dropout.Key);
+        MeetKeys<TSimd, TVector>(block, at.Queries, width, at.TurnedKeys, D, from, to, at.Weights, row);
+        MeetKeys<TSimd, TVector>(block, at.Outer, valueWidth, at.TurnedValues, data.Sizes.ValueSize, from, to, at.Slopes, row);
+        for (int i = 0; i < block.Rows; i++)
+        {
+            SeenKeys seen = block.Seen(i, from, to, TSimd.Count);
+            if (data.Dropout.Rate > 0f)
+            {
+                DrawNumbers(head, data.Dropout, random, firstQuery + i, from, seen, at.Numbers);
+                Drop<TSimd, TVector>(at.Slopes + i * row, seen, at.Numbers, data.Dropout.Rate);
+            }
+
+            WeightsAndSlopes<TSimd, TVector>(at.Weights + i * row, at.Slopes + i * row, seen, scale, at.Log[i], at.Delta[i]);
+            if (data.Dropout.Rate > 0f)
+                Drop<TSimd, TVector>(at.Weights + i * row, seen, at.Numbers, data.Dropout.Rate);
+        }
+
+        if (!data.Dv.IsNone)
+            AddToKeys<TSimd, TVector>(block, at.Weights, row, at.Outer, valueWidth, from, to, at.ValueSums);
+        if (!data.Dk.IsNone)
+            AddToKeys<TSimd, TVector>(block, at.Slopes, row, at.Queries, width, from, to, at.KeySums);
+        if (!data.Dq.IsNone)
+            SumOverKeys<TSimd, TVector>(block, at.Slopes, row, at.Keys, width, from, to, at.QuerySums, adds);
+    }
+
+    /// <summary>In place, of one query: scores become P, products M·(dy·v) become P·(product − δ).</summary>
+    private static void WeightsAndSlopes<TSimd, TVector>(
+        float* scores, float* products, SeenKeys seen, float scale, float log, float delta)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        Hide<TSimd, TVector>(scores, seen);
+        TVector factor = TSimd.Broadcast(scale), logs = TSimd.Broadcast(-log), shift = TSimd.Broadcast(delta);
+        for (int s = seen.Begin; s < seen.End; s += TSimd.Count)
+        {
+            TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.MultiplyAdd(TSimd.Load(scores + s), factor, logs));
+            TSimd.Store(weight, scores + s);
+            TSimd.Store(TSimd.Multiply(weight, TSimd.Subtract(TSimd.Load(products + s), shift)), products + s);
+        }
+
+        ClearBeside<TSimd, TVector>(scores, seen);
+        ClearBeside<TSimd, TVector>(products, seen);
+    }
+
+    /// <summary>What a thread keeps for the head that it works on; queries are of one block, columns <see cref="KeysAtOnce"/>.</summary>
+    private readonly struct HeadScratch
+    {
+        public readonly int Width, ValueWidth, Row;
+        public readonly float* TurnedKeys, TurnedValues;         // panels of (D, R), (valueSize, R)
+        public readonly float* Keys, KeySums, ValueSums;         // (S, each width)
+        public readonly float* Queries, QuerySums, Outer;        // (queries, each width)
+        public readonly float* Weights, Slopes;                  // (queries, columns)
+        public readonly float* Delta, Log, Numbers;              // (queries), (queries), (columns)
+
+        public HeadScratch(in AttentionSizes sizes, int R, Workers workers)
+        {
+            (_, _, int S, _, _, int D, _) = sizes;
+            (Width, ValueWidth, Row) = (Ceiling.Multiple(D, R), Ceiling.Multiple(sizes.ValueSize, R), RowOf(KeysAtOnce));
+            int panels = Ceiling.Multiple(S, R), queries = QueriesAtOnceBackward;
+            TurnedKeys = Scratch(
+                workers, panels * (D + sizes.ValueSize) + S * (2 * Width + ValueWidth) + queries * (2 * Width + ValueWidth + 2 * Row + 2)
+                    + Row);
+            TurnedValues = TurnedKeys + panels * D;
+            Keys = TurnedValues + panels * sizes.ValueSize;
+            KeySums = Keys + S * Width;
+            ValueSums = KeySums + S * Width;
+            Queries = ValueSums + S * ValueWidth;
+            QuerySums = Queries + queries * Width;
+            Outer = QuerySums + queries * Width;
+            Weights = Outer + queries * ValueWidth;
+            Slopes = Weights + queries * Row;
+            Delta = Slopes + queries * Row;
+            Log = Delta + queries;
+            Numbers = Log + queries;
+        }
+    }
+
+    private readonly record struct AddHeadsLoop(Floats X, int Heads, int D, Target Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            for (int r = start; r < end; r++)
+            {
+                float* x = X.Pointer + (long)r * Heads * D, y = Y.View.Pointer + r * D;
+                for (int d = 0; d < D; d += TSimd.Count)
                 {
-                    SumOverKeys<TSimd, TVector>(block, slopes, keys, sums, width);
-                    for (int lane = 0; lane < block.Lanes; lane++)
-                        PutRow<TSimd, TVector>(sums + lane * width, scale, D, dq.View.Pointer + at + lane * row, dq.Adds);
+                    TVector sum = TSimd.Load(x + d, D - d);
+                    for (int head = 1; head < Heads; head++)
+                        sum = TSimd.Add(sum, TSimd.Load(x + head * D + d, D - d));
+                    TSimd.Write(sum, y + d, D - d, Y.Adds);
                 }
             }
         }
-
-        for (int s = first; s < part.EndKey; s++)
-        {
-            if (!dk.IsNone)
-                PutRow<TSimd, TVector>(keySums + s * width, scale, D, dk.View.Pointer + shared.Key + s * shared.KeyRow, dk.Adds);
-            if (!dv.IsNone)
-                PutRow<TSimd, TVector>(
-                    valueSums + s * valueWidth, 1f, valueSize, dv.View.Pointer + shared.Value + s * shared.ValueRow, dv.Adds);
-        }
-    }
-
-    /// <summary>In place, per lane: scores become P·M, and products dy·v
-    /// become P·(M·product − δ). No factors: M = 1. Both (keys, R).</summary>
-    private static void WeightsAndSlopes<TSimd, TVector>(float* scores, float* products, float* factors, float* delta, float* log, int keys)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        int R = 2 * TSimd.Count;
-        for (int half = 0; half < R; half += TSimd.Count)
-        {
-            TVector shift = TSimd.Load(delta + half), logs = TSimd.Load(log + half);
-            for (int i = half; i < keys * R; i += R)
-            {
-                TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + i), logs)), kept = weight,
-                    product = TSimd.Load(products + i);
-                if (factors is not null)
-                {
-                    TVector factor = TSimd.Load(factors + i);
-                    (kept, product) = (TSimd.Multiply(weight, factor), TSimd.Multiply(product, factor));
-                }
-
-                TSimd.Store(kept, scores + i);
-                TSimd.Store(TSimd.Multiply(weight, TSimd.Subtract(product, shift)), products + i);
-            }
-        }
-    }
-
-    /// <summary>sums[s] += Σ over the lanes that see s of left[s, lane]·rows[lane].
-    /// left (keys, R), rows (lanes, width), sums (S, width).</summary>
-    private static void AddToKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, float* sums, int width)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        int R = 2 * TSimd.Count, seenByAll = block.KeysOf(0);
-        sums += block.Low * width;
-        Product<TSimd, TVector>(left, R, 1, rows, width, seenByAll, width, block.Lanes, sums, width, adds: true);
-        int strip = MicroKernel.RowsOf<TSimd, TVector>();
-        for (int key = seenByAll; key < block.Keys; key += strip)
-        {
-            int lane = block.Low + key - block.Position; // the first that sees it
-            Product<TSimd, TVector>(
-                left + key * R + lane, R, 1, rows + lane * width, width, Math.Min(strip, block.Keys - key), width, block.Lanes - lane,
-                sums + key * width, width, adds: true);
-        }
-    }
-
-    /// <summary>sums[lane] = Σ_s left[s, lane]·rows[s]. left (keys, R), rows (S, width), sums (lanes, width).</summary>
-    private static void SumOverKeys<TSimd, TVector>(QueryBlock block, float* left, float* rows, float* sums, int width)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        int R = 2 * TSimd.Count, strip = MicroKernel.RowsOf<TSimd, TVector>();
-        for (int lane = 0; lane < block.Lanes; lane += strip)
-        {
-            Product<TSimd, TVector>(
-                left + lane, 1, R, rows + block.Low * width, width, Math.Min(strip, block.Lanes - lane), width,
-                block.KeysOf(lane + strip - 1), sums + lane * width, width, adds: false);
-        }
-    }
-
-    /// <summary>What a piece does: all that there is, or these query heads of those that share
-    /// keys, these queries of each, these keys. Queries begin and end at blocks.</summary>
-    private readonly struct Part(AttentionSizes sizes)
-    {
-        public int FirstHead { get; init; }
-
-        public int EndHead { get; init; } = sizes.H / sizes.KvHeads;
-
-        public int FirstQuery { get; init; }
-
-        public int EndQuery { get; init; } = sizes.T;
-
-        public int FirstKey { get; init; }
-
-        public int EndKey { get; init; } = sizes.S;
     }
 
     private readonly record struct BackwardData(

@@ -120,6 +120,7 @@ internal sealed unsafe class MicroKernel
     }
 
     /// <summary>Rows of the tile at that vector width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int RowsOf<TSimd, TVector>()
         where TSimd : struct, ISimd<TVector>
         where TVector : struct => TSimd.Registers == 32 ? 8 : 6;
@@ -165,6 +166,71 @@ internal sealed unsafe class MicroKernel
         {
             Write<TSimd, TVector>(c + 6 * cRow, c60, c61, adds);
             Write<TSimd, TVector>(c + 7 * cRow, c70, c71, adds);
+        }
+    }
+
+    /// <summary>
+    /// Strips of rows one below the other, of two vectors of columns: c = or += a·b for each, as <see cref="MultiplyTwo"/>, but that sums
+    /// begin with what is in c. For small products, of which a call and the writing at its end would be a large share.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void MultiplyStrips<TSimd, TVector>(
+        int strips, int inner, float* a, nint aRow, nint aInner, float* b, nint bInner, float* c, nint cRow, bool adds)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        for (int rows = RowsOf<TSimd, TVector>(); strips > 0; strips--, a += rows * aRow, c += rows * cRow)
+        {
+            TVector c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default, c30 = default, c31 = default;
+            TVector c40 = default, c41 = default, c50 = default, c51 = default, c60 = default, c61 = default, c70 = default, c71 = default;
+            float* c3 = c + 3 * cRow, c6 = c3 + 3 * cRow;
+            if (adds)
+            {
+                Read<TSimd, TVector>(c, ref c00, ref c01);
+                Read<TSimd, TVector>(c + cRow, ref c10, ref c11);
+                Read<TSimd, TVector>(c + 2 * cRow, ref c20, ref c21);
+                Read<TSimd, TVector>(c3, ref c30, ref c31);
+                Read<TSimd, TVector>(c3 + cRow, ref c40, ref c41);
+                Read<TSimd, TVector>(c3 + 2 * cRow, ref c50, ref c51);
+                if (TSimd.Registers == 32)
+                {
+                    Read<TSimd, TVector>(c6, ref c60, ref c61);
+                    Read<TSimd, TVector>(c6 + cRow, ref c70, ref c71);
+                }
+            }
+
+            float* a0 = a, a3 = a + 3 * aRow, a6 = a3 + 3 * aRow, right = b;
+            for (int k = 0; k < inner; k++)
+            {
+                TVector b0 = TSimd.Load(right), b1 = TSimd.Load(right + TSimd.Count);
+                Step<TSimd, TVector>(*a0, b0, b1, ref c00, ref c01);
+                Step<TSimd, TVector>(a0[aRow], b0, b1, ref c10, ref c11);
+                Step<TSimd, TVector>(a0[2 * aRow], b0, b1, ref c20, ref c21);
+                Step<TSimd, TVector>(*a3, b0, b1, ref c30, ref c31);
+                Step<TSimd, TVector>(a3[aRow], b0, b1, ref c40, ref c41);
+                Step<TSimd, TVector>(a3[2 * aRow], b0, b1, ref c50, ref c51);
+                a0 += aInner;
+                a3 += aInner;
+                right += bInner;
+                if (TSimd.Registers == 32)
+                {
+                    Step<TSimd, TVector>(*a6, b0, b1, ref c60, ref c61);
+                    Step<TSimd, TVector>(a6[aRow], b0, b1, ref c70, ref c71);
+                    a6 += aInner;
+                }
+            }
+
+            Write<TSimd, TVector>(c, c00, c01, adds: false);
+            Write<TSimd, TVector>(c + cRow, c10, c11, adds: false);
+            Write<TSimd, TVector>(c + 2 * cRow, c20, c21, adds: false);
+            Write<TSimd, TVector>(c3, c30, c31, adds: false);
+            Write<TSimd, TVector>(c3 + cRow, c40, c41, adds: false);
+            Write<TSimd, TVector>(c3 + 2 * cRow, c50, c51, adds: false);
+            if (TSimd.Registers == 32)
+            {
+                Write<TSimd, TVector>(c6, c60, c61, adds: false);
+                Write<TSimd, TVector>(c6 + cRow, c70, c71, adds: false);
+            }
         }
     }
 
@@ -242,6 +308,15 @@ internal sealed unsafe class MicroKernel
         TVector x = TSimd.Broadcast(a);
         c0 = TSimd.MultiplyAdd(x, b0, c0);
         c1 = TSimd.MultiplyAdd(x, b1, c1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Read<TSimd, TVector>(float* c, ref TVector c0, ref TVector c1)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        c0 = TSimd.Load(c);
+        c1 = TSimd.Load(c + TSimd.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

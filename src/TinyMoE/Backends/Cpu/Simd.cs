@@ -92,8 +92,8 @@ internal unsafe interface ISimd<TVector>
     /// any size: it overflows to ∞ and fades to zero as products do.</summary>
     static abstract TVector Scale(TVector value, TVector e);
 
-    /// <summary>value·2ᵉ for whole e where the product is a normal number: adds to the exponent bits.</summary>
-    static abstract TVector ScaleNormal(TVector value, TVector e);
+    /// <summary>value·2ⁿ, n in the lowest nine bits of each lane of <paramref name="bits"/>: adds to the exponent bits.</summary>
+    static abstract TVector ScaleByBits(TVector value, TVector bits);
 
     /// <summary>Natural logarithm.</summary>
     static abstract TVector Log(TVector a);

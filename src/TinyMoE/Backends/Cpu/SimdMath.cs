@@ -29,17 +29,18 @@ internal static class SimdMath
     }
 
     /// <summary>
-    /// 2ˣ within one unit in the last place: with n the nearest whole number, 2ⁿ·2ˣ⁻ⁿ by a polynomial on [−½, ½]. Exactly 0 below 2⁻¹²⁶,
-    /// held at 2¹²⁷ above; NaN stays NaN.
+    /// 2ˣ within one unit in the last place: with n the nearest whole number, 2ⁿ·2ˣ⁻ⁿ by a polynomial on [−½, ½]. Exactly 0 from 2⁻¹²⁷
+    /// down, something below 2⁻¹²⁶ up to there; held at 2¹²⁷ above; NaN stays NaN.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Exp2<TSimd, TVector>(TVector x)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        TVector smallest = TSimd.Broadcast(-126f);
-        TVector held = TSimd.Min(TSimd.Broadcast(127f), TSimd.Max(smallest, x));
-        TVector n = TSimd.Round(held), f = TSimd.Subtract(held, n);
+        // 1.5·2²³ leaves no room for a fraction behind it: what is added to it is rounded to the nearest whole number, which is the lowest
+        // bits of the sum. Of n = −127 the exponent's bits become 0, and those of 2⁰ = 1 behind them are 0 too: zero without a test.
+        TVector whole = TSimd.Broadcast(12582912f), held = TSimd.Min(TSimd.Broadcast(127f), TSimd.Max(TSimd.Broadcast(-127f), x));
+        TVector n = TSimd.Add(held, whole), f = TSimd.Subtract(held, TSimd.Subtract(n, whole));
         TVector y = TSimd.Broadcast(0.000154531634f);
         y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.00133908633f));
         y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.00961808302f));
@@ -47,7 +48,7 @@ internal static class SimdMath
         y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.240226507f));
         y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(0.693147182f));
         y = TSimd.MultiplyAdd(y, f, TSimd.Broadcast(1f));
-        return TSimd.WhereLess(x, smallest, TSimd.Broadcast(0f), TSimd.ScaleNormal(y, n));
+        return TSimd.ScaleByBits(y, n);
     }
 
     /// <summary>1/(1 + e⁻ˣ).</summary>

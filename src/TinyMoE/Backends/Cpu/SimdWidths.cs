@@ -108,8 +108,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     }
 
     // A whole number added to the exponent bits is a multiplication by a power of two, as long as the exponent stays inside its eight bits.
-    public static Vector128<float> ScaleNormal(Vector128<float> value, Vector128<float> e) =>
-        (value.AsInt32() + (Vector128.ConvertToInt32Native(e) << 23)).AsSingle();
+    public static Vector128<float> ScaleByBits(Vector128<float> value, Vector128<float> bits) =>
+        (value.AsInt32() + (bits.AsInt32() << 23)).AsSingle();
 
     public static Vector128<float> Log(Vector128<float> a) => Vector128.Log(a);
 
@@ -265,8 +265,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
         return value * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
-    public static Vector256<float> ScaleNormal(Vector256<float> value, Vector256<float> e) =>
-        (value.AsInt32() + (Vector256.ConvertToInt32Native(e) << 23)).AsSingle();
+    public static Vector256<float> ScaleByBits(Vector256<float> value, Vector256<float> bits) =>
+        (value.AsInt32() + (bits.AsInt32() << 23)).AsSingle();
 
     public static Vector256<float> Log(Vector256<float> a) => Vector256.Log(a);
 
@@ -412,8 +412,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         return value * PowerOfTwo(half) * PowerOfTwo(exponent - half);
     }
 
-    public static Vector512<float> ScaleNormal(Vector512<float> value, Vector512<float> e) =>
-        (value.AsInt32() + (Vector512.ConvertToInt32Native(e) << 23)).AsSingle();
+    public static Vector512<float> ScaleByBits(Vector512<float> value, Vector512<float> bits) =>
+        (value.AsInt32() + (bits.AsInt32() << 23)).AsSingle();
 
     public static Vector512<float> Log(Vector512<float> a) => Vector512.Log(a);
 

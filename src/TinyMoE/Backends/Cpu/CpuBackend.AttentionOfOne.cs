@@ -1,0 +1,44 @@
+using TinyMoE.Memory;
+
+namespace TinyMoE.Backends.Cpu;
+
+// Attention of one query, as in generation: nothing can be shared between queries, so that keys and values are read where they lie, once.
+public sealed unsafe partial class CpuBackend
+{
+    /// <summary>One query of one head, as in generation: dot products with the
+    /// keys, a softmax along them, a weighted sum of the values.</summary>
+    private static void AttendOne<TSimd, TVector>(
+        AttentionHead head, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, Workers workers)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        (_, _, int S, _, _, int D, int window) = head.Sizes;
+        int low = window > 0 ? Math.Max(0, S - window) : 0, keys = S - low, padded = Ceiling.Multiple(keys, TSimd.Count);
+        float* scores = Scratch(workers, padded);
+        float* query = q.Pointer + head.Query, key = k.Pointer + head.Key + low * head.KeyRow;
+        for (int s = 0; s < keys; s++, key += head.KeyRow)
+            scores[s] = Dot<TSimd, TVector>(query, key, D) * (Log2E / MathF.Sqrt(D));
+
+        // With one query there is nothing to lay across the lanes but the keys themselves. The
+        // last vector is filled up with −∞: its weights are exactly 0, so no loop needs a tail.
+        new Span<float>(scores + keys, padded - keys).Fill(float.NegativeInfinity);
+        TVector largest = TSimd.Load(scores), sum = TSimd.Broadcast(0f);
+        for (int s = TSimd.Count; s < padded; s += TSimd.Count)
+            largest = TSimd.Max(largest, TSimd.Load(scores + s));
+        float max = TSimd.MaxLane(largest);
+        for (int s = 0; s < padded; s += TSimd.Count)
+        {
+            TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + s), TSimd.Broadcast(max)));
+            sum = TSimd.Add(sum, weight);
+            TSimd.Store(weight, scores + s);
+        }
+
+        float total = TSimd.Sum(sum);
+        float* output = y.Pointer + head.Output, values = v.Pointer + head.Value + low * head.ValueRow;
+        int valueSize = head.Sizes.ValueSize;
+        Product<TSimd, TVector>(scores, 0, 1, values, head.ValueRow, 1, valueSize, keys, output, valueSize, adds: false);
+        float share = 1f / total;
+        PutRows<TSimd, TVector>(output, valueSize, 1, valueSize, &share, 0, output, valueSize, adds: false);
+        logSumExp.Span[head.Index] = (max + MathF.Log2(total)) * Ln2;
+    }
+}

@@ -3,9 +3,9 @@ using TinyMoE.Backends.Cpu;
 namespace TinyMoE.Benchmarks;
 
 /// <summary>
-/// What so many threads of this machine can do: arithmetic by the micro-kernel of products with its operands in the first-level cache, bytes
-/// by reading and copying. Bytes are measured when asked for, and again later, of which the better counts, as a neighbour only takes.
-/// Arithmetic, which most of a step waits for, is measured between the steps, and is the median as their times are.
+/// What so many threads of this machine can do: arithmetic by the micro-kernel of products with its operands in the first-level cache,
+/// bytes by reading and copying. Bytes are measured when asked for, and again later, of which the better counts, as a neighbour only
+/// takes. Arithmetic, which most of a step waits for, is measured between the steps, and is the median as their times are.
 /// </summary>
 internal sealed class Machine(int threads)
 {

@@ -146,7 +146,7 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>One thin product that is a piece by itself, as a router's: without the work list, which would take longer than it.</summary>
+    /// <summary>One thin product that is a piece by itself, as a router's, without the work list: that takes longer than it.</summary>
     private readonly record struct SmallThinWork(Floats A, Weights B, Target C, int Rows, int Columns, int Inner) : IVectorWork
     {
         void IVectorWork.Run<TSimd, TVector>()

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -5,6 +7,8 @@ namespace TinyMoE.Backends.Cpu;
 /// <remarks>Rows by token make every sum a gather in a fixed order: one thread owns each output row.</remarks>
 public sealed unsafe partial class CpuBackend
 {
+    private const int RowsAhead = 2; // that are asked for, as no processor foresees which rows are next: short ones, all over the memory
+
     /// <inheritdoc/>
     protected override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y) =>
         ForRows(rows, C, new DispatchLoop(x, tokens, C, y));
@@ -42,8 +46,13 @@ public sealed unsafe partial class CpuBackend
                 }
 
                 float* x = X.Pointer + (nint)tokens[r] * C;
+                float* ahead = X.Pointer + (nint)Math.Max(0, tokens[Math.Min(r + RowsAhead, end - 1)]) * C;
                 for (int c = 0; c < C; c += TSimd.Count)
+                {
+                    Ask(ahead + c);
+                    Ask(y + RowsAhead * C + c);
                     TSimd.Store(TSimd.Load(x + c, C - c), y + c, C - c);
+                }
             }
         }
     }
@@ -132,6 +141,14 @@ public sealed unsafe partial class CpuBackend
                     Write(Dgates, r, TSimd.Sum(dot));
             }
         }
+    }
+
+    /// <summary>Asks for the line of the cache at an address, whatever lies there, so that it is there when it is read or written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Ask(float* address)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(address);
     }
 
     /// <summary>The gradient of an unassigned row.</summary>

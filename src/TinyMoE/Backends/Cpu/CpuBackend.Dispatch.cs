@@ -143,7 +143,7 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
-    /// <summary>Asks for the line of the cache at an address, whatever lies there, so that it is there when it is read or written.</summary>
+    /// <summary>Asks for the line of the cache at an address, whatever lies there, to have it when it is read or written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Ask(float* address)
     {

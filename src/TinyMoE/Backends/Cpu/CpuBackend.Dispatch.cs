@@ -1,4 +1,5 @@
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -6,107 +7,148 @@ namespace TinyMoE.Backends.Cpu;
 /// <remarks>Rows by token make every sum a gather in a fixed order: one thread owns each output row.</remarks>
 public sealed unsafe partial class CpuBackend
 {
+    private const int RowsAhead = 2; // that are asked for, as no processor foresees which rows are next: short ones, all over the memory
+
     /// <inheritdoc/>
-    protected override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
-    {
-        ForRows(rows, C, (x, tokens, C, y), static (start, end, in s) =>
-        {
-            for (int r = start; r < end; r++)
-            {
-                int n = s.tokens.Span[r];
-                if (n == Dropped)
-                    Row(s.y, r, s.C).Clear();
-                else
-                    Row(s.x, n, s.C).CopyTo(Row(s.y, r, s.C));
-            }
-        });
-    }
+    protected override void DispatchForward(Floats x, Ints tokens, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y) =>
+        ForRows(rows, C, new DispatchLoop(x, tokens, C, y));
 
     /// <inheritdoc/>
     protected override void DispatchBackward(Floats dy, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Target dx)
     {
-        if (dx.IsNone)
-            return;
-        ForRows(N, C, (dy, tokenOffsets, rowsByToken, C, dx), static (start, end, in s) =>
-        {
-            for (int n = start; n < end; n++)
-            {
-                Span<float> dx = Row(s.dx.View, n, s.C);
-                Span<int> own = RowsOf(n, s.tokenOffsets, s.rowsByToken);
-                if (!s.dx.Adds)
-                {
-                    if (own.IsEmpty)
-                    {
-                        dx.Clear();
-                        continue;
-                    }
-
-                    Row(s.dy, own[0], s.C).CopyTo(dx);
-                    own = own[1..];
-                }
-
-                foreach (int r in own)
-                    TensorPrimitives.Add(dx, Row(s.dy, r, s.C), dx);
-            }
-        });
+        if (!dx.IsNone)
+            ForRows(N, C, new SumOfRowsLoop(dy, default, tokenOffsets, rowsByToken, C, dx));
     }
 
     /// <inheritdoc/>
-    protected override void CombineForward(Floats x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y)
-    {
-        ForRows(N, C, (x, gates, tokenOffsets, rowsByToken, C, y), static (start, end, in s) =>
-        {
-            for (int n = start; n < end; n++)
-            {
-                Span<float> y = Row(s.y, n, s.C);
-                Span<int> own = RowsOf(n, s.tokenOffsets, s.rowsByToken);
-                if (own.IsEmpty)
-                {
-                    y.Clear();
-                    continue;
-                }
-
-                TensorPrimitives.Multiply(Row(s.x, own[0], s.C), s.gates.Span[own[0]], y);
-                foreach (int r in own[1..])
-                    TensorPrimitives.FusedMultiplyAdd(Row(s.x, r, s.C), s.gates.Span[r], y, y);
-            }
-        });
-    }
+    protected override void CombineForward(Floats x, Floats gates, Ints tokenOffsets, Ints rowsByToken, int rows, int N, int C, Floats y) =>
+        ForRows(N, C, new SumOfRowsLoop(x, gates, tokenOffsets, rowsByToken, C, y));
 
     /// <inheritdoc/>
     protected override void CombineBackward(
-        Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates)
+        Floats dy, Floats x, Floats gates, Ints tokens, int rows, int N, int C, Target dx, Target dgates) =>
+        ForRows(rows, C, new CombineBackwardLoop(dy, x, gates, tokens, C, dx, dgates));
+
+    /// <summary>y[r] = x[tokens[r]], or zero.</summary>
+    private readonly record struct DispatchLoop(Floats X, Ints Tokens, int C, Floats Y) : IVectorLoop
     {
-        ForRows(rows, C, (dy, x, gates, tokens, C, dx, dgates), static (start, end, in s) =>
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
+            int C = this.C;
+            int* tokens = Tokens.Pointer;
+            float* y = Y.Pointer + (nint)start * C;
+            for (int r = start; r < end; r++, y += C)
+            {
+                if (tokens[r] == Dropped)
+                {
+                    new Span<float>(y, C).Clear();
+                    continue;
+                }
+
+                float* x = X.Pointer + (nint)tokens[r] * C;
+                float* ahead = X.Pointer + (nint)Math.Max(0, tokens[Math.Min(r + RowsAhead, end - 1)]) * C;
+                for (int c = 0; c < C; c += TSimd.Count)
+                {
+                    Ask(ahead + c);
+                    Ask(y + RowsAhead * C + c);
+                    TSimd.Store(TSimd.Load(x + c, C - c), y + c, C - c);
+                }
+            }
+        }
+    }
+
+    /// <summary>y[n] = or += Σ over the rows r of token n of x[r], or of gates[r]·x[r], in one pass over y.</summary>
+    private readonly record struct SumOfRowsLoop(
+        Floats X, Floats Gates, Ints TokenOffsets, Ints RowsByToken, int C, Target Y) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int C = this.C;
+            bool adds = Y.Adds;
+            float* x = X.Pointer, gates = Gates.Pointer, y = Y.View.Pointer + (nint)start * C;
+            for (int n = start; n < end; n++, y += C)
+            {
+                int count = TokenOffsets.Pointer[n + 1] - TokenOffsets.Pointer[n];
+                int* own = RowsByToken.Pointer + TokenOffsets.Pointer[n];
+                if (count == 0)
+                {
+                    if (!adds)
+                        new Span<float>(y, C).Clear();
+                    continue;
+                }
+
+                for (int c = 0; c < C; c += TSimd.Count)
+                {
+                    int left = C - c, i = 0;
+                    TVector sum;
+                    if (adds)
+                    {
+                        sum = TSimd.Load(y + c, left);
+                    }
+                    else
+                    {
+                        sum = TSimd.Load(x + (nint)own[0] * C + c, left);
+                        if (gates is not null)
+                            sum = TSimd.Multiply(sum, TSimd.Broadcast(gates[own[0]]));
+                        i = 1;
+                    }
+
+                    for (; i < count; i++)
+                    {
+                        TVector row = TSimd.Load(x + (nint)own[i] * C + c, left);
+                        sum = gates is null ? TSimd.Add(sum, row) : TSimd.MultiplyAdd(row, TSimd.Broadcast(gates[own[i]]), sum);
+                    }
+
+                    TSimd.Store(sum, y + c, left);
+                }
+            }
+        }
+    }
+
+    /// <summary>dx[r] = or += gates[r]·dy[n], dgates[r] = or += x[r]·dy[n], n = tokens[r]; of an unassigned row zero.</summary>
+    private readonly record struct CombineBackwardLoop(
+        Floats Dy, Floats X, Floats Gates, Ints Tokens, int C, Target Dx, Target Dgates) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int C = this.C;
+            bool dxAdds = Dx.Adds, wantsGates = !Dgates.IsNone;
             for (int r = start; r < end; r++)
             {
-                int n = s.tokens.Span[r];
+                int n = Tokens.Pointer[r];
                 if (n == Dropped)
                 {
-                    ClearUnlessAdds(s.dx, r, s.C);
-                    ClearUnlessAdds(s.dgates, r, 1);
+                    ClearUnlessAdds(Dx, r, C);
+                    ClearUnlessAdds(Dgates, r, 1);
                     continue;
                 }
 
-                Span<float> dy = Row(s.dy, n, s.C);
-                float gate = s.gates.Span[r];
-                if (!s.dgates.IsNone)
+                float* dy = Dy.Pointer + (nint)n * C, x = X.Pointer + (nint)r * C, dx = At(Dx, r * C);
+                TVector gate = TSimd.Broadcast(Gates.Pointer[r]), dot = TSimd.Broadcast(0f);
+                for (int c = 0; c < C; c += TSimd.Count)
                 {
-                    ref float dgate = ref s.dgates.View.Span[r];
-                    float dot = TensorPrimitives.Dot<float>(Row(s.x, r, s.C), dy);
-                    dgate = s.dgates.Adds ? dgate + dot : dot;
+                    int left = C - c;
+                    TVector dyHere = TSimd.Load(dy + c, left);
+                    if (wantsGates)
+                        dot = TSimd.MultiplyAdd(TSimd.Load(x + c, left), dyHere, dot);
+                    if (dx is null)
+                        continue;
+                    TVector dxHere = dxAdds ? TSimd.MultiplyAdd(dyHere, gate, TSimd.Load(dx + c, left)) : TSimd.Multiply(dyHere, gate);
+                    TSimd.Store(dxHere, dx + c, left);
                 }
 
-                if (s.dx.IsNone)
-                    continue;
-                Span<float> dx = Row(s.dx.View, r, s.C);
-                if (s.dx.Adds)
-                    TensorPrimitives.FusedMultiplyAdd(dy, gate, dx, dx);
-                else
-                    TensorPrimitives.Multiply(dy, gate, dx);
+                if (wantsGates)
+                    Write(Dgates, r, TSimd.Sum(dot));
             }
-        });
+        }
+    }
+
+    /// <summary>Asks for the line of the cache at an address, whatever lies there, to have it when it is read or written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Ask(float* address)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(address);
     }
 
     /// <summary>The gradient of an unassigned row.</summary>
@@ -118,11 +160,4 @@ public sealed unsafe partial class CpuBackend
 
     /// <summary>Row <paramref name="r"/> of a matrix with C columns.</summary>
     private static Span<float> Row(Floats matrix, int r, int C) => matrix.Slice(r * C, C).Span;
-
-    /// <summary>The rows that carry token <paramref name="n"/>.</summary>
-    private static Span<int> RowsOf(int n, Ints tokenOffsets, Ints rowsByToken)
-    {
-        int first = tokenOffsets.Span[n];
-        return rowsByToken.Slice(first, tokenOffsets.Span[n + 1] - first).Span;
-    }
 }

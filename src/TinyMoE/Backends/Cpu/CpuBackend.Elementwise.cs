@@ -111,7 +111,7 @@ public sealed unsafe partial class CpuBackend
     {
         int n = N * C;
         (N, C) = RowsOf(broadcast, N, C);
-        ForRows(N, C, new ZipLoop<F>(a, b, broadcast, n, C, y));
+        ForRows(N, C, new ZipLoop<F>(a, b, broadcast, n, C, y), run: broadcast == Broadcast.None ? n : C);
     }
 
     /// <summary>da = dy, db = sign·dy, summed over what b was broadcast to.</summary>
@@ -139,7 +139,7 @@ public sealed unsafe partial class CpuBackend
         }
 
         (N, C) = RowsOf(broadcast, N, C);
-        ForRows(N, C, new ProductBackwardLoop<F>(dy, a, b, broadcast, n, C, da, db));
+        ForRows(N, C, new ProductBackwardLoop<F>(dy, a, b, broadcast, n, C, da, db), run: broadcast == Broadcast.None ? n : C);
     }
 
     /// <summary>Without a broadcast rows do not matter: as few and long as pieces allow, the last one shorter.</summary>

@@ -60,13 +60,19 @@ public sealed unsafe partial class CpuBackend
         where TVector : struct
     {
         TVector shift = TSimd.Broadcast(center), even = TSimd.Broadcast(0f), odd = even;
-        for (int c = 0; c < C; c += 2 * TSimd.Count)
+        int c = 0;
+        for (; C - c > TSimd.Count; c += 2 * TSimd.Count)
         {
-            int left = C - c;
-            TVector one = TSimd.Subtract(TSimd.Load(x + c, left, center), shift),
-                two = TSimd.Subtract(TSimd.Load(x + c + TSimd.Count, left - TSimd.Count, center), shift);
+            TVector one = TSimd.Subtract(TSimd.Load(x + c), shift),
+                two = TSimd.Subtract(TSimd.Load(x + c + TSimd.Count, C - c - TSimd.Count, center), shift);
             even = TSimd.MultiplyAdd(one, one, even);
             odd = TSimd.MultiplyAdd(two, two, odd);
+        }
+
+        if (c < C)
+        {
+            TVector last = TSimd.Subtract(TSimd.Load(x + c, C - c, center), shift);
+            even = TSimd.MultiplyAdd(last, last, even);
         }
 
         return TSimd.Sum(TSimd.Add(even, odd));

@@ -1,4 +1,6 @@
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -15,18 +17,8 @@ public sealed unsafe partial class CpuBackend
         View<double> sums = buffer.As<double>(pieces);
         workers.For(pieces, (x, n, sums), static (piece, in s) =>
         {
-            const int Block = 1024;
             var (start, length) = Range(piece, s.n);
-            Span<double> wide = stackalloc double[Block];
-            double sum = 0;
-            for (int i = 0; i < length; i += Block)
-            {
-                int count = Math.Min(Block, length - i);
-                TensorPrimitives.ConvertTruncating<float, double>(s.x.Slice(start + i, count).Span, wide);
-                sum += TensorPrimitives.SumOfSquares<double>(wide[..count]);
-            }
-
-            s.sums.Pointer[piece] = sum;
+            s.sums.Pointer[piece] = SumOfSquares(s.x.Pointer + start, length);
         });
 
         double total = 0;
@@ -34,6 +26,40 @@ public sealed unsafe partial class CpuBackend
             total += sum;
         Pool.Return(buffer);
         y.Pointer[0] = (float)Math.Sqrt(total);
+    }
+
+    /// <summary>
+    /// Σ x² in double: the product of two floats is exact there, so only the additions are rounded, and these are in sixteen chains on any
+    /// processor, number i in chain i mod 16.
+    /// </summary>
+    private static double SumOfSquares(float* x, int n)
+    {
+        const int Chains = 16;
+        Vector256<double> a = default, b = default, c = default, d = default;
+        int i = 0;
+        for (; i <= n - Chains; i += Chains)
+        {
+            a += Square(x + i);
+            b += Square(x + i + 4);
+            c += Square(x + i + 8);
+            d += Square(x + i + 12);
+        }
+
+        double rest = 0;
+        for (; i < n; i++)
+            rest += (double)x[i] * x[i];
+        return Vector256.Sum((a + b) + (c + d)) + rest;
+    }
+
+    /// <summary>The squares of four floats.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<double> Square(float* x)
+    {
+        Vector128<float> four = Vector128.Load(x);
+        Vector256<double> wide = Avx.IsSupported
+            ? Avx.ConvertToVector256Double(four)
+            : Vector256.Create(Vector128.WidenLower(four), Vector128.WidenUpper(four));
+        return wide * wide;
     }
 
     /// <inheritdoc/>

@@ -22,11 +22,19 @@ public sealed unsafe partial class CpuBackend
 
     private void Turn(Floats x, Floats cos, Floats sin, in RopeSizes sizes, int heads, bool inverse, Target y)
     {
-        (int N, int row) = (sizes.B * sizes.T, heads * sizes.D);
+        (int N, int row, int turned, int rest) = (sizes.B * sizes.T, heads * sizes.D, sizes.Turned, sizes.D - sizes.Turned);
         if (sizes.Interleaved)
-            ForRows(N, row, new RopeNeighboursLoop(x, cos, sin, sizes, heads, inverse, y), run: Math.Max(1, sizes.Turned));
+            ForRows(N, row, new RopeNeighboursLoop(x, cos, sin, sizes, heads, inverse, y), run: RunOf(turned, rest));
         else
-            ForRows(N, row, new RopeLoop(x, cos, sin, sizes, heads, inverse, y), run: Math.Max(1, sizes.Turned / 2));
+            ForRows(N, row, new RopeLoop(x, cos, sin, sizes, heads, inverse, y), run: RunOf(turned / 2, rest));
+    }
+
+    /// <summary>What vectors must divide to be whole in runs of so many turned elements and in runs of the rest.</summary>
+    private static int RunOf(int turned, int rest)
+    {
+        while (rest > 0)
+            (turned, rest) = (rest, turned % rest); // the greatest common divisor (Euclid)
+        return turned;
     }
 
     /// <summary>The elements of a head that are not turned, n of them: copied, or added, or in place already.</summary>

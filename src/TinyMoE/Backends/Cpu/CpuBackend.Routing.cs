@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TinyMoE.Memory;
 
@@ -12,18 +13,19 @@ public sealed unsafe partial class CpuBackend
 {
     private const int TokensPerPiece = 512, FewestTokens = 64;
     private const int Dropped = -1; // a choice that no expert serves
+    private const int NoKey = int.MinValue; // the key of no value, below that of NaN
 
     /// <inheritdoc/>
     public override void TopK(Floats x, int N, int groups, int E, int K, Ints columns)
     {
         int rows = N * groups;                                   // a group is a row of its own
-        ForRows(rows, E, (x, groups, E, K, columns), static (start, end, in s) =>
+        ForRows(rows, E, (x, groups, E, K, columns, workers), static (start, end, in s) =>
         {
-            float* kept = stackalloc float[s.K];
+            int* keys = (int*)Address(s.workers.ThreadScratch(KeysOf(s.E)));
             for (int row = start; row < end; row++)
             {
                 int* columns = s.columns.Pointer + row * s.K;
-                KeepLargest(s.x.Pointer + row * s.E, s.E, s.K, kept, columns);
+                KeepLargest(s.x.Pointer + row * s.E, s.E, s.K, keys, columns);
                 int first = row % s.groups * s.E;
                 for (int k = 0; k < s.K; k++)
                     columns[k] += first;
@@ -137,48 +139,62 @@ public sealed unsafe partial class CpuBackend
         });
     }
 
-    /// <summary>The K largest of x (E) and their columns, largest first, the
-    /// lower column among equals, NaN below everything. K ≤ E.</summary>
-    private static void KeepLargest(float* x, int E, int K, float* kept, int* columns)
+    /// <summary>Columns of the K largest of x (E), largest first, the lower column among equals, NaN below everything. K ≤ E; keys has
+    /// room for <see cref="KeysOf(int)"/>.</summary>
+    private static void KeepLargest(float* x, int E, int K, int* keys, int* columns)
     {
-        // An insertion sort of K places: K is small, and after the first few values hardly any is
-        // larger than the smallest kept. So eight at a time are compared with that one, and only
-        // those above it are looked at, in order of their columns: equals stay behind each other.
-        int e = 0;
-        for (; e < K; e++)
-            Insert(x[e], e, e, kept, columns);
-        for (; e <= E - Vector256<float>.Count; e += Vector256<float>.Count)
+        // K rounds: the largest key, its first place, which then is taken out. No jump depends on the values, which no processor
+        // could foretell: each is a whole number that is in order, and a bit for every place says where the largest is.
+        for (int e = 0; e < E; e += Vector256<int>.Count)
+            Keys(Simd256.Load(x + e, E - e), E - e).Store(keys + e);
+        for (int k = 0; k < K; k++)
         {
-            // Not "greater than", which is false for a NaN that was kept: everything but NaN is above it.
-            Vector256<float> values = Vector256.Load(x + e);
-            uint above = (Vector256.Equals(values, values) & ~Vector256.LessThanOrEqual(
-                values, Vector256.Create(kept[K - 1]))).ExtractMostSignificantBits();
-            for (; above != 0; above &= above - 1)
-            {
-                int column = e + BitOperations.TrailingZeroCount(above);
-                if (Above(x[column], kept[K - 1]))
-                    Insert(x[column], column, K - 1, kept, columns);
-            }
-        }
-
-        for (; e < E; e++)
-        {
-            if (Above(x[e], kept[K - 1]))
-                Insert(x[e], e, K - 1, kept, columns);
+            Vector256<int> best = Vector256.Load(keys);
+            for (int e = Vector256<int>.Count; e < E; e += Vector256<int>.Count)
+                best = Vector256.Max(best, Vector256.Load(keys + e));
+            int column = FirstOf(Vector256.Create(Largest(best)), keys, E), start = column & -Vector256<int>.Count;
+            Vector256<int> here = Vector256.Equals(Vector256.Create(column - start), Vector256<int>.Indices);
+            Vector256.ConditionalSelect(here, Vector256.Create(NoKey), Vector256.Load(keys + start)).Store(keys + start);
+            columns[k] = column;
         }
     }
 
-    /// <summary>Puts a value into its place among the <paramref name="count"/> before it, behind its equals.</summary>
-    private static void Insert(float value, int column, int count, float* kept, int* columns)
+    /// <summary>Room for the keys of so many values: whole vectors.</summary>
+    private static int KeysOf(int E) => Ceiling.Multiple(E, Vector256<int>.Count);
+
+    /// <summary>Whole numbers in the order of the values, −0 being 0 and NaN below all;
+    /// <see cref="NoKey"/> beyond the first <paramref name="left"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Keys(Vector256<float> values, int left)
     {
-        int place = count;
-        for (; place > 0 && Above(value, kept[place - 1]); place--)
-            (kept[place], columns[place]) = (kept[place - 1], columns[place - 1]);
-        (kept[place], columns[place]) = (value, column);
+        Vector256<int> bits = (values + Vector256<float>.Zero).AsInt32();
+        Vector256<int> rising = bits ^ ((bits >> 31) & Vector256.Create(int.MaxValue)); // of a negative one all bits but the sign turn over
+        rising = Vector256.ConditionalSelect(Vector256.Equals(values, values).AsInt32(), rising, Vector256.Create(NoKey + 1));
+        return Vector256.ConditionalSelect(
+            Vector256.GreaterThan(Vector256.Create(left), Vector256<int>.Indices), rising, Vector256.Create(NoKey));
     }
 
-    /// <summary>a > b, with NaN below everything else.</summary>
-    private static bool Above(float a, float b) => a > b || (float.IsNaN(b) && !float.IsNaN(a));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Largest(Vector256<int> keys)
+    {
+        Vector128<int> four = Vector128.Max(keys.GetLower(), keys.GetUpper());
+        Vector128<int> two = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.Max(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
+
+    /// <summary>The first of E places with this key, which one of them has.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int FirstOf(Vector256<int> key, int* keys, int E)
+    {
+        for (int start = 0; ; start += 64)
+        {
+            ulong places = 0;
+            for (int e = start, end = Math.Min(E, start + 64); e < end; e += Vector256<int>.Count)
+                places |= (ulong)Vector256.Equals(key, Vector256.Load(keys + e)).ExtractMostSignificantBits() << (e - start);
+            if (places != 0)
+                return start + BitOperations.TrailingZeroCount(places);
+        }
+    }
 
     /// <summary>How many of the choices are each expert's. counts (E).</summary>
     private static void Count(ReadOnlySpan<int> choices, Span<int> counts)
@@ -220,23 +236,25 @@ public sealed unsafe partial class CpuBackend
         workers.For(Ceiling.Divide(N, size),
             (experts, size, N, E, K, counts, tokens, rowsByToken, tokenOffsets, choices, gates, rowGates), static (piece, in s) =>
         {
-            int* next = s.counts.Pointer + piece * s.E;
-            int start = piece * s.size, end = Math.Min(s.N, start + s.size), inverse = s.tokenOffsets.Pointer[start];
+            int* next = s.counts.Pointer + piece * s.E, experts = s.experts.Pointer, tokens = s.tokens.Pointer,
+                rowsByToken = s.rowsByToken.Pointer, tokenOffsets = s.tokenOffsets.Pointer, choices = s.choices.Pointer;
+            float* gates = s.gates.Pointer, rowGates = s.rowGates.Pointer;
+            int K = s.K, start = piece * s.size, end = Math.Min(s.N, start + s.size), inverse = tokenOffsets[start];
             for (int n = start; n < end; n++)
             {
-                s.tokenOffsets.Pointer[n] = inverse;
-                for (int choice = n * s.K; choice < (n + 1) * s.K; choice++)
+                tokenOffsets[n] = inverse;
+                for (int choice = n * K; choice < (n + 1) * K; choice++)
                 {
-                    int expert = s.experts.Pointer[choice];
+                    int expert = experts[choice];
                     if (expert == Dropped)
                         continue;
                     int row = next[expert]++;
-                    s.tokens.Pointer[row] = n;
-                    s.rowsByToken.Pointer[inverse++] = row;
-                    if (!s.choices.IsNone)
-                        s.choices.Pointer[row] = choice;
-                    if (!s.rowGates.IsNone)
-                        s.rowGates.Pointer[row] = s.gates.Pointer[choice];
+                    tokens[row] = n;
+                    rowsByToken[inverse++] = row;
+                    if (choices is not null)
+                        choices[row] = choice;
+                    if (rowGates is not null)
+                        rowGates[row] = gates[choice];
                 }
             }
         });
@@ -259,21 +277,27 @@ public sealed unsafe partial class CpuBackend
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)
         {
-            float* kept = Address(Workers.ThreadScratch(E)); // the K largest logits of a token, or the softmax over all
+            // the keys of a token's logits, and then its K largest logits in whole vectors, or the softmax over all
+            float* kept = Address(Workers.ThreadScratch(Ceiling.Multiple(E, Vector512<float>.Count)));
+            int chosenInVectors = Ceiling.Multiple(K, TSimd.Count);
             for (int n = start; n < end; n++)
             {
                 float* x = Logits.Pointer + n * E, gates = Gates.Pointer + n * K;
                 int* chosen = Experts.Pointer + n * K;
-                KeepLargest(x, E, K, kept, chosen);
-                if (!OverAll)
+                KeepLargest(x, E, K, (int*)kept, chosen);
+                if (OverAll)
                 {
-                    SoftmaxRow<TSimd, TVector>(kept, K, gates);
+                    SoftmaxRow<TSimd, TVector>(x, E, kept);
+                    for (int k = 0; k < K; k++)
+                        gates[k] = kept[chosen[k]];
                     continue;
                 }
 
-                SoftmaxRow<TSimd, TVector>(x, E, kept);
+                for (int k = 0; k < chosenInVectors; k++)
+                    kept[k] = k < K ? x[chosen[k]] : float.NegativeInfinity;
+                SoftmaxRow<TSimd, TVector>(kept, chosenInVectors, kept);
                 for (int k = 0; k < K; k++)
-                    gates[k] = kept[chosen[k]];
+                    gates[k] = kept[k];
             }
         }
     }

@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -99,12 +98,21 @@ public sealed unsafe partial class CpuBackend
         where TVector : struct
     {
         // y holds the exponentials first, then the shares: one exponential per value, and a multiplication in place of a division.
-        TVector scale = TSimd.Broadcast(1f / SumExp<TSimd, TVector>(x, C, LargestOf(x, C), y));
+        TVector scale = TSimd.Broadcast(1f / SumExp<TSimd, TVector>(x, C, LargestOf<TSimd, TVector>(x, C), y));
         for (int c = 0; c < C; c += TSimd.Count)
             TSimd.Store(TSimd.Multiply(TSimd.Load(y + c, C - c), scale), y + c, C - c);
     }
 
-    private static float LargestOf(float* x, int C) => TensorPrimitives.Max<float>(new ReadOnlySpan<float>(x, C));
+    /// <summary>The largest of x; of a row with a NaN any of its values, as its exponentials are NaN in any case.</summary>
+    private static float LargestOf<TSimd, TVector>(float* x, int C)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector largest = TSimd.Load(x, C, float.NegativeInfinity);
+        for (int c = TSimd.Count; c < C; c += TSimd.Count)
+            largest = TSimd.Max(largest, TSimd.Load(x + c, C - c, float.NegativeInfinity));
+        return TSimd.MaxLane(largest);
+    }
 
     /// <summary>Σ exp(x − largest), from block to block in double precision; y, unless null, gets the exponentials.</summary>
     private static float SumExp<TSimd, TVector>(float* x, int C, float largest, float* y)
@@ -179,7 +187,7 @@ public sealed unsafe partial class CpuBackend
             for (int n = start; n < end; n++)
             {
                 float* x = X.Pointer + n * C;
-                float largest = LargestOf(x, C);
+                float largest = LargestOf<TSimd, TVector>(x, C);
                 Y.Pointer[n] = largest + MathF.Log(SumExp<TSimd, TVector>(x, C, largest, null));
             }
         }

@@ -166,15 +166,29 @@ internal static class Simd
     /// <summary>
     /// Runs a loop at the width of this machine, a constant to the compiler; but rows of so few elements, <paramref name="C"/>, that half
     /// a vector holds them are not taken by part of a whole one. A row's bits depend on its length then, and still not on other rows.
+    /// Every run of vectors in the loop has C elements or a multiple of them, or, of a loop over elements, <paramref name="end"/> minus
+    /// <paramref name="start"/>: where vectors divide it there are no parts of them.
     /// </summary>
     public static void Run<TLoop>(in TLoop loop, int start, int end, int C = int.MaxValue)
         where TLoop : struct, IVectorLoop
     {
+        int run = C == int.MaxValue ? end - start : C;
         if (Bits == 512 && C > Simd256.Count)
-            loop.Run<Simd512, Vector512<float>>(start, end);
+            Run<TLoop, Simd512, Vector512<float>>(in loop, start, end, run);
         else if (Bits >= 256)
-            loop.Run<Simd256, Vector256<float>>(start, end);
+            Run<TLoop, Simd256, Vector256<float>>(in loop, start, end, run);
         else
-            loop.Run<Simd128, Vector128<float>>(start, end);
+            Run<TLoop, Simd128, Vector128<float>>(in loop, start, end, run);
+    }
+
+    private static void Run<TLoop, TSimd, TVector>(in TLoop loop, int start, int end, int run)
+        where TLoop : struct, IVectorLoop
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        if (run % TSimd.Count == 0)
+            loop.Run<Whole<TSimd, TVector>, TVector>(start, end);
+        else
+            loop.Run<TSimd, TVector>(start, end);
     }
 }

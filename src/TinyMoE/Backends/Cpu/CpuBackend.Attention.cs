@@ -134,7 +134,7 @@ public sealed unsafe partial class CpuBackend
             SeenKeys seen = block.Seen(i, from, to, TSimd.Count);
             Hide<TSimd, TVector>(scores + i * row, seen);
             ClearBeside<TSimd, TVector>(scores + i * row, seen);
-            largest[i] = scale * LargestOf<TSimd, TVector>(scores + i * row + seen.Begin, seen.End - seen.Begin);
+            largest[i] = scale * LargestOfWhole<TSimd, TVector>(scores + i * row + seen.Begin, seen.End - seen.Begin);
         }
 
         TVector factor = TSimd.Broadcast(scale);
@@ -156,7 +156,7 @@ public sealed unsafe partial class CpuBackend
 
     /// <summary>The largest of whole vectors: in two runs, of which neither waits for the other.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float LargestOf<TSimd, TVector>(float* x, int n)
+    private static float LargestOfWhole<TSimd, TVector>(float* x, int n)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {

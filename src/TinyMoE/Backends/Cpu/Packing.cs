@@ -164,10 +164,7 @@ internal static unsafe class Packing
     {
         if (!Avx.IsSupported)
         {
-            Transpose4x4(x, xRow, y, yRow);
-            Transpose4x4(x + 4 * xRow, xRow, y + 4, yRow);
-            Transpose4x4(x + 4, xRow, y + 4 * yRow, yRow);
-            Transpose4x4(x + 4 * xRow + 4, xRow, y + 4 * yRow + 4, yRow);
+            TransposeByFours(x, xRow, y, yRow);
             return;
         }
 
@@ -194,6 +191,17 @@ internal static unsafe class Packing
         Avx.Permute2x128(q1, q5, HighHalves).Store(y + 5 * yRow);
         Avx.Permute2x128(q2, q6, HighHalves).Store(y + 6 * yRow);
         Avx.Permute2x128(q3, q7, HighHalves).Store(y + 7 * yRow);
+    }
+
+    /// <summary>The same without registers of eight. The right half comes first: where rows of y are closer than eight values, what is
+    /// written too many is overwritten, as when whole rows follow each other.</summary>
+    internal static void TransposeByFours<TValue>(TValue* x, nint xRow, float* y, nint yRow)
+        where TValue : unmanaged
+    {
+        Transpose4x4(x + 4 * xRow, xRow, y + 4, yRow);
+        Transpose4x4(x, xRow, y, yRow);
+        Transpose4x4(x + 4 * xRow + 4, xRow, y + 4 * yRow + 4, yRow);
+        Transpose4x4(x + 4, xRow, y + 4 * yRow, yRow);
     }
 
     /// <summary>y[j, i] = x[i, j], 4×4: rows 0 and 2, 1 and 3 change places value by value, then what came out of it.</summary>

@@ -97,7 +97,7 @@ internal readonly unsafe struct Whole<TSimd, TVector> : ISimd<TVector>
     public static TVector Scale(TVector value, TVector e) => TSimd.Scale(value, e);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TVector ScaleNormal(TVector value, TVector e) => TSimd.ScaleNormal(value, e);
+    public static TVector ScaleByBits(TVector value, TVector bits) => TSimd.ScaleByBits(value, bits);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Log(TVector a) => TSimd.Log(a);

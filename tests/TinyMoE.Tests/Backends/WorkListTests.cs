@@ -15,8 +15,7 @@ public sealed class WorkListTests(ITestOutputHelper output)
 {
     private const int Runs = 3;
 
-    /// <summary>What is left of it: products of few tiles, and on 64 workers the backward of attention, which has a piece per key head.
-    /// </summary>
+    /// <summary>What is left of it: products of few tiles.</summary>
     [Theory]
     [InlineData("bench", 16, 0.2)]
     [InlineData("bench", 64, 0.5)]

@@ -52,6 +52,29 @@ public sealed unsafe class SimdTests
     }
 
     [Fact]
+    public void Exp2_AtTheEndsOfTheRange_IsZeroOrHeld()
+    {
+        Check<Simd128, Vector128<float>>();
+        Check<Simd256, Vector256<float>>();
+        Check<Simd512, Vector512<float>>();
+
+        static void Check<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            foreach (float x in (float[])[-127, -127.3f, -1e6f, float.NegativeInfinity])
+                Assert.Equal(0, BitConverter.SingleToInt32Bits(Of(x)));
+            Assert.InRange(Of(-126.8f), 0, MathF.Pow(2, -126));
+            Assert.Equal(MathF.Pow(2, -126), Of(-126));
+            Assert.Equal(MathF.Pow(2, 127), Of(127));
+            Assert.Equal(MathF.Pow(2, 127), Of(1e6f));
+            Assert.Equal(1, Of(0));
+            Assert.True(float.IsNaN(Of(float.NaN)));
+            static float Of(float x) => First<TSimd, TVector>(SimdMath.Exp2<TSimd, TVector>(TSimd.Broadcast(x)));
+        }
+    }
+
+    [Fact]
     public void Exp_RangeOfFloats_SameBitsAtAnyWidth()
     {
         for (float x = -110; x <= 95; x += 0.0371f)

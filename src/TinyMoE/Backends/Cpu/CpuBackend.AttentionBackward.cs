@@ -4,10 +4,10 @@ using TinyMoE.RandomNumbers;
 namespace TinyMoE.Backends.Cpu;
 
 /// <remarks>
-/// The backward of attention. A piece is one query head of one sequence: a block of queries after the other, and of the keys that a block
-/// sees so many at once that their weights and slopes stay in the nearest cache. The weights come back from the scores and the saved
-/// log-sum-exp. A piece sums dk and dv over its queries; where query heads share keys, it leaves its sums in memory of their own, and a
-/// second loop adds them in the order of the heads. So the work is cut in as many pieces for any number of threads.
+/// The backward of attention: a block of queries after the other, and of the keys that a block sees so many at once that their weights and
+/// slopes stay in the nearest cache. The weights come back from the scores and the saved log-sum-exp. dk and dv are summed over the queries
+/// of one head; the sums of heads that share keys are added in the order of the heads. A piece is a key head with its query heads; where
+/// there are too many threads for that, a query head, whose sums wait in memory of their own until a second loop adds them: the same bits.
 /// </remarks>
 public sealed unsafe partial class CpuBackend
 {
@@ -18,14 +18,17 @@ public sealed unsafe partial class CpuBackend
     /// <summary>Keys that a block of queries meets at once: whole panels of any width.</summary>
     private const int KeysAtOnce = 96;
 
+    /// <summary>Key heads that each thread has at least, if a piece is one of them with all its query heads.</summary>
+    private const int KeyHeadsPerThread = 4;
+
     /// <inheritdoc/>
     protected override void AttentionBackward(
         Floats dy, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, in AttentionSizes sizes, in Dropout dropout, Target dq,
         Target dk, Target dv, in RotaryAngles angles)
     {
         (int B, _, int S, int H, int keyHeads, int D, _) = sizes;
-        BackwardData data = new(dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv);
-        if (H == keyHeads)
+        BackwardData data = new(dy, q, k, v, y, logSumExp, sizes, dropout, dq, dk, dv, sizes, HeadsPerPiece: H / keyHeads);
+        if (H == keyHeads || B * keyHeads >= KeyHeadsPerThread * workers.Threads)
         {
             Simd.Run(new BackwardWork(this, data), Simd.BitsOf(D, FewHeadValues));
         }
@@ -36,6 +39,7 @@ public sealed unsafe partial class CpuBackend
             Floats sums = scratch.As<float>(keyLength + valueLength);
             Floats keySums = sums.Slice(0, keyLength), valueSums = sums.Slice(keyLength, valueLength);
             data = data with { Dk = keySums.IsNone ? Target.None : keySums, Dv = valueSums.IsNone ? Target.None : valueSums };
+            data = data with { SumSizes = sizes with { KvHeads = H }, HeadsPerPiece = 1 };
             Simd.Run(new BackwardWork(this, data), Simd.BitsOf(D, FewHeadValues));
             AddHeads(keySums, B * S * keyHeads, H / keyHeads, D, dk);
             AddHeads(valueSums, B * S * keyHeads, H / keyHeads, sizes.ValueSize, dv);
@@ -48,10 +52,14 @@ public sealed unsafe partial class CpuBackend
     private void AttentionBackward<TSimd, TVector>(BackwardData data)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct =>
-        workers.For(
-            data.Sizes.B * data.Sizes.H, (data, workers), static (piece, in s) => AttendBackward<TSimd, TVector>(piece, s.data, s.workers));
+        workers.For(data.Sizes.B * data.Sizes.H / data.HeadsPerPiece, (data, workers), static (piece, in s) =>
+        {
+            HeadScratch scratch = new(s.data.Sizes, 2 * TSimd.Count, s.workers);
+            for (int head = 0; head < s.data.HeadsPerPiece; head++)
+                AttendBackward<TSimd, TVector>(piece * s.data.HeadsPerPiece + head, isFirst: head == 0, s.data, scratch);
+        });
 
-    /// <summary>y[r] = or += Σ over the heads that share r of x[r, head], in their order. x (N, heads, D), y (N, D).</summary>
+    /// <summary>y[r] = or += the x[r, head] of the heads that share r, one after the other. x (N, heads, D), y (N, D).</summary>
     private void AddHeads(Floats x, int N, int heads, int D, Target y)
     {
         if (!y.IsNone)
@@ -60,18 +68,21 @@ public sealed unsafe partial class CpuBackend
 
     // With P the weights, M the factors of dropout, and δ[t] = dy[t]·y[t]:
     // dv[s] = Σ_t P·M·dy[t],   dS = P·(M·(dy[t]·v[s]) − δ[t]),   dq[t] = Σ_s dS·k[s]/√D,   dk[s] = Σ_t dS·q[t]/√D
-    private static void AttendBackward<TSimd, TVector>(int index, in BackwardData data, Workers workers)
+    private static void AttendBackward<TSimd, TVector>(int index, bool isFirst, in BackwardData data, in HeadScratch at)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         AttentionSizes sizes = data.Sizes;
-        (_, int T, int S, int H, _, int D, _) = sizes;
-        AttentionHead head = new(sizes, index), own = new(sizes with { KvHeads = H }, index); // own: where its dk and dv go
-        HeadScratch at = new(sizes, 2 * TSimd.Count, workers);
+        (_, int T, int S, _, _, int D, _) = sizes;
+        AttentionHead head = new(sizes, index), sums = new(data.SumSizes, index);
         int width = at.Width, valueSize = sizes.ValueSize, valueWidth = at.ValueWidth;
-        Turn(data.K.Pointer + head.Key, head.KeyRow, S, D, 2 * TSimd.Count, at.TurnedKeys);
-        Turn(data.V.Pointer + head.Value, head.ValueRow, S, valueSize, 2 * TSimd.Count, at.TurnedValues);
-        CopyRows<TSimd, TVector>(data.K.Pointer + head.Key, head.KeyRow, S, D, width, at.Keys);
+        if (isFirst) // of those that share keys and values
+        {
+            Turn(data.K.Pointer + head.Key, head.KeyRow, S, D, 2 * TSimd.Count, at.TurnedKeys);
+            Turn(data.V.Pointer + head.Value, head.ValueRow, S, valueSize, 2 * TSimd.Count, at.TurnedValues);
+            CopyRows<TSimd, TVector>(data.K.Pointer + head.Key, head.KeyRow, S, D, width, at.Keys);
+        }
+
         new Span<float>(at.KeySums, S * width).Clear();
         new Span<float>(at.ValueSums, S * valueWidth).Clear();
 
@@ -101,10 +112,12 @@ public sealed unsafe partial class CpuBackend
 
         float one = 1f;
         if (!data.Dk.IsNone)
-            PutRows<TSimd, TVector>(at.KeySums, width, S, D, &scale, 0, data.Dk.View.Pointer + own.Key, own.KeyRow, data.Dk.Adds);
+            PutRows<TSimd, TVector>(
+                at.KeySums, width, S, D, &scale, 0, data.Dk.View.Pointer + sums.Key, sums.KeyRow, data.Dk.Adds || !isFirst);
         if (!data.Dv.IsNone)
             PutRows<TSimd, TVector>(
-                at.ValueSums, valueWidth, S, valueSize, &one, 0, data.Dv.View.Pointer + own.Value, own.ValueRow, data.Dv.Adds);
+                at.ValueSums, valueWidth, S, valueSize, &one, 0, data.Dv.View.Pointer + sums.Value, sums.ValueRow,
+                data.Dv.Adds || !isFirst);
     }
 
     /// <summary>A block of queries and the keys <paramref name="from"/> to before <paramref name="to"/>: what they add to sums.</summary>
@@ -202,17 +215,20 @@ public sealed unsafe partial class CpuBackend
                 for (int d = 0; d < D; d += TSimd.Count)
                 {
                     TVector sum = TSimd.Load(x + d, D - d);
+                    if (Y.Adds)
+                        sum = TSimd.Add(TSimd.Load(y + d, D - d), sum);
                     for (int head = 1; head < Heads; head++)
                         sum = TSimd.Add(sum, TSimd.Load(x + head * D + d, D - d));
-                    TSimd.Write(sum, y + d, D - d, Y.Adds);
+                    TSimd.Store(sum, y + d, D - d);
                 }
             }
         }
     }
 
+    // SumSizes: how dk and dv lie, as k and v, or with a head for each query head.
     private readonly record struct BackwardData(
         Floats Dy, Floats Q, Floats K, Floats V, Floats Y, Floats LogSumExp, AttentionSizes Sizes, Dropout Dropout,
-        Target Dq, Target Dk, Target Dv);
+        Target Dq, Target Dk, Target Dv, AttentionSizes SumSizes, int HeadsPerPiece);
 
     private readonly record struct BackwardWork(CpuBackend Backend, BackwardData Data) : IVectorWork
     {

@@ -180,7 +180,7 @@ public readonly struct Philox
         Interleave(b0, b1, b2, b3, ref Unsafe.Add(ref words, 16));
     }
 
-    /// <summary>Four blocks, one a lane, in the order that <see cref="Interleave"/> undoes.</summary>
+    /// <summary>Four blocks, one per lane, in the order that <see cref="Interleave"/> undoes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<ulong> Lanes(long block) => Vector256.Create((ulong)block) + Vector256.Create(0UL, 2, 1, 3);
 

@@ -69,7 +69,8 @@ public sealed unsafe partial class CpuBackend
             for (int n = start; n < end; n++, y += C)
             {
                 int count = TokenOffsets.Pointer[n + 1] - TokenOffsets.Pointer[n];
-                int* own = RowsByToken.Pointer + TokenOffsets.Pointer[n];
+                int* own = RowsByToken.Pointer + TokenOffsets.Pointer[n], next = own + count;
+                int nextCount = n + 1 < end ? TokenOffsets.Pointer[n + 2] - TokenOffsets.Pointer[n + 1] : 0;
                 if (count == 0)
                 {
                     if (!adds)
@@ -79,6 +80,12 @@ public sealed unsafe partial class CpuBackend
 
                 for (int c = 0; c < C; c += TSimd.Count)
                 {
+                    if (c % (Caches.Line / sizeof(float)) == 0)
+                    {
+                        for (int j = 0; j < nextCount; j++)
+                            Ask(x + (nint)next[j] * C + c);
+                    }
+
                     int left = C - c, i = 0;
                     TVector sum;
                     if (adds)

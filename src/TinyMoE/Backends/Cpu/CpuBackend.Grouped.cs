@@ -69,12 +69,11 @@ public sealed unsafe partial class CpuBackend
         workers.For(E * blocks, (x, offsets, C, y, blocks), static (piece, in s) =>
         {
             var (e, block) = Math.DivRem(piece, s.blocks);
-            int column = block * GroupedColumns, columns = Math.Min(GroupedColumns, s.C - column);
-            Span<float> sum = s.y.View.Slice(e * s.C + column, columns).Span;
+            int first = s.offsets.Pointer[e], column = block * GroupedColumns, columns = Math.Min(GroupedColumns, s.C - column);
+            Floats sum = s.y.View.Slice(e * s.C + column, columns);
             if (!s.y.Adds)
-                sum.Clear();
-            for (int n = s.offsets.Span[e]; n < s.offsets.Span[e + 1]; n++)
-                TensorPrimitives.Add(sum, s.x.Slice(n * s.C + column, columns).Span, sum);
+                sum.Span.Clear();
+            Simd.Run(new GroupedSumLoop(s.x.Pointer + column, columns, s.C, sum.Pointer), first, s.offsets.Pointer[e + 1], columns);
         });
     }
 
@@ -105,6 +104,26 @@ public sealed unsafe partial class CpuBackend
                     row.CopyTo(to);
             }
         });
+    }
+
+    /// <summary>Adds columns of rows, C apart. The processor does not foresee lines so far from each other: they are asked for.</summary>
+    private readonly struct GroupedSumLoop(float* x, int columns, int C, float* sum) : IVectorLoop
+    {
+        private const int RowsBefore = 8;
+
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            float* row = x + (nint)start * C, to = sum;
+            int width = columns, step = C;
+            for (int n = start; n < end; n++, row += step)
+            {
+                for (int c = 0; c < width; c += TSimd.Count)
+                {
+                    Ask(row + RowsBefore * (nint)step + c);
+                    TSimd.Write(TSimd.Load(row + c, width - c), to + c, width - c, adds: true);
+                }
+            }
+        }
     }
 
     /// <summary>Zeros in the rows behind the last expert's, of the sum and of what was activated; a sum that is added to stays.</summary>

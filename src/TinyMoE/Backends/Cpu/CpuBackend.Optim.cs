@@ -29,24 +29,24 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>
-    /// Σ x² in double: the product of two floats is exact there, so only the additions are rounded, and these are in sixteen chains on any
-    /// processor, number i in chain i mod 16.
+    /// Σ x² in double: the product of two floats is exact there, so only the additions are rounded, and these are in one order on any
+    /// processor. Four streams, the quarters of x, side by side: of one alone memory gives half as much.
     /// </summary>
     private static double SumOfSquares(float* x, int n)
     {
-        const int Chains = 16;
+        const int Wide = 4;
         Vector256<double> a = default, b = default, c = default, d = default;
-        int i = 0;
-        for (; i <= n - Chains; i += Chains)
+        int quarter = n / (4 * Wide) * Wide;
+        for (int i = 0; i < quarter; i += Wide)
         {
             a += Square(x + i);
-            b += Square(x + i + 4);
-            c += Square(x + i + 8);
-            d += Square(x + i + 12);
+            b += Square(x + quarter + i);
+            c += Square(x + 2 * quarter + i);
+            d += Square(x + 3 * quarter + i);
         }
 
         double rest = 0;
-        for (; i < n; i++)
+        for (int i = 4 * quarter; i < n; i++)
             rest += (double)x[i] * x[i];
         return Vector256.Sum((a + b) + (c + d)) + rest;
     }

@@ -140,6 +140,32 @@ public sealed unsafe class SimdTests
     }
 
     [Fact]
+    public void WholeVectors_AnyNumberLeft_AreReadAndWrittenWhole()
+    {
+        Check<Simd128, Vector128<float>>();
+        Check<Simd256, Vector256<float>>();
+        Check<Simd512, Vector512<float>>();
+
+        static void Check<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            float* source = stackalloc float[16], stored = stackalloc float[16];
+            for (int left = 0; left <= TSimd.Count + 1; left++)
+            {
+                for (int i = 0; i < TSimd.Count; i++)
+                    (source[i], stored[i]) = (i + 1, 100 + i);
+                Whole<TSimd, TVector>.Write(Whole<TSimd, TVector>.Load(source, left, fill: -7f), stored, left, adds: true);
+                for (int i = 0; i < TSimd.Count; i++)
+                    Assert.Equal(101 + 2 * i, stored[i]);
+                Whole<TSimd, TVector>.Store(TSimd.Broadcast(5f), stored, left);
+                for (int i = 0; i < TSimd.Count; i++)
+                    Assert.Equal(5, stored[i]);
+            }
+        }
+    }
+
+    [Fact]
     public void Neighbours_AnyLength_AreLoadedTwiceAndChangePlaces()
     {
         Check<Simd128, Vector128<float>>();

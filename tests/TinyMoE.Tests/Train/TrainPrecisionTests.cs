@@ -29,7 +29,7 @@ public sealed class TrainPrecisionTests
         Assert.True(narrow.Steps[^1].Loss < 0.95 * narrow.Steps[0].Loss, $"{narrow.Steps[0].Loss} to {narrow.Steps[^1].Loss}");
         Assert.NotEqual(wide.Steps[^1].Loss, narrow.Steps[^1].Loss);
         Assert.Equal(wide.Steps[0].Loss, narrow.Steps[0].Loss, 0.005 * wide.Steps[0].Loss);
-        // all the way, not at its end, where the loss falls so fast that seeds differ by a quarter: examples/studies/precision compares ends
+        // all the way, not at its end, where seeds differ by a quarter: examples/studies/precision compares ends
         double expected = wide.Steps.Average(step => step.Loss);
         Assert.Equal(expected, narrow.Steps.Average(step => step.Loss), 0.04 * expected);
     }

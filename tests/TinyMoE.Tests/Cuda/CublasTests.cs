@@ -231,12 +231,8 @@ public sealed class CublasTests
         }
     }
 
-    private static CudaBackend BackendWith(GroupedProducts grouped)
-    {
-        if (!Others.TryGetValue(grouped, out CudaBackend? other))
-            Others.Add(grouped, other = TestDevice.NewBackend("", new CudaOptions { Grouped = grouped }));
-        return other;
-    }
+    private static CudaBackend BackendWith(GroupedProducts grouped) =>
+        TestDevice.Kept(Others, grouped, () => TestDevice.NewBackend("", new CudaOptions { Grouped = grouped }));
 
     private static IEnumerable<(bool TransposeA, bool TransposeB, bool Adds)> Flags() =>
         from a in new[] { false, true } from b in new[] { false, true } from adds in new[] { false, true } select (a, b, adds);

@@ -199,12 +199,6 @@ public sealed class GatheredProductsTests
         TestDevice.RequireNoFinding();
     }
 
-    private static CudaBackend Backend(TensorCores kind)
-    {
-        if (!Backends.TryGetValue(kind, out CudaBackend? cuda))
-            Backends.Add(kind, cuda = TestDevice.NewBackend("", Own with { TensorCores = kind }));
-        if (TestDevice.IsEmulated)
-            Emulator.Configure("");
-        return cuda;
-    }
+    private static CudaBackend Backend(TensorCores kind) =>
+        TestDevice.Kept(Backends, kind, () => TestDevice.NewBackend("", Own with { TensorCores = kind }));
 }

@@ -111,13 +111,8 @@ public sealed class GroupedProductsTests
         Assert.Equal((tile, rows, N / rows), (pieces.Tile, pieces.Rows, pieces.MostExtra));
     }
 
-    private static CudaBackend Own(TensorCores kind)
-    {
-        if (!Backends.TryGetValue(kind, out CudaBackend? own))
-            Backends.Add(
-                kind, own = TestDevice.NewBackend("", new CudaOptions { Grouped = GroupedProducts.Own, TensorCores = kind }));
-        return own;
-    }
+    private static CudaBackend Own(TensorCores kind) => TestDevice.Kept(
+        Backends, kind, () => TestDevice.NewBackend("", new CudaOptions { Grouped = GroupedProducts.Own, TensorCores = kind }));
 
     private static void AssertAgrees(TensorCores kind, Sizes s, int start, Func<float, float> number, double tolerance)
     {

@@ -54,6 +54,18 @@ internal static class TestDevice
         return shared;
     }
 
+    /// <summary>A backend that tests share, or <paramref name="another"/> for the first of them; with no settings of the test
+    /// before.</summary>
+    public static CudaBackend Kept<TKey>(Dictionary<TKey, CudaBackend> kept, TKey key, Func<CudaBackend> another)
+        where TKey : notnull
+    {
+        if (!kept.TryGetValue(key, out CudaBackend? backend))
+            kept.Add(key, backend = another());
+        if (IsEmulated)
+            Emulator.Configure("");
+        return backend;
+    }
+
     /// <summary>The emulator's checks found nothing since <see cref="NewBackend"/> or <see cref="SharedBackend"/>.</summary>
     public static void RequireNoFinding()
     {

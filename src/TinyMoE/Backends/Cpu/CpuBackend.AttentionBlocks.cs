@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Cpu;
@@ -246,8 +245,7 @@ public sealed unsafe partial class CpuBackend
     /// an odd number of the cache's lines, so that a column does not fall on the same few of its places.</summary>
     private static int RowOf(int columns) => 16 * (Ceiling.Divide(columns + 16, 16) | 1);
 
-    private static float* Scratch(Workers workers, int length) =>
-        (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(workers.ThreadScratch(length)));
+    private static float* Scratch(Workers workers, int length) => Address(workers.ThreadScratch(length));
 
     /// <summary>Where one query head of one sequence lies: offsets of its first query, key, value and output, distances of their rows.
     /// Index: b·H + h.</summary>

@@ -22,10 +22,8 @@ public sealed unsafe partial class CpuBackend
         // With one query there is nothing to lay across the lanes but the keys themselves. The
         // last vector is filled up with −∞: its weights are exactly 0, so no loop needs a tail.
         new Span<float>(scores + keys, padded - keys).Fill(float.NegativeInfinity);
-        TVector largest = TSimd.Load(scores), sum = TSimd.Broadcast(0f);
-        for (int s = TSimd.Count; s < padded; s += TSimd.Count)
-            largest = TSimd.Max(largest, TSimd.Load(scores + s));
-        float max = TSimd.MaxLane(largest);
+        float max = LargestOfWhole<TSimd, TVector>(scores, padded);
+        TVector sum = TSimd.Broadcast(0f);
         for (int s = 0; s < padded; s += TSimd.Count)
         {
             TVector weight = SimdMath.Exp2<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + s), TSimd.Broadcast(max)));

@@ -86,7 +86,9 @@ public sealed unsafe partial class CpuBackend
         Floats others = scratch.As<float>((products.Slices - 1) * size);
         workers.For(products.Pieces(), (products, others, workers), static (piece, in s) =>
             ComputePiece(piece, in s.products, s.others.Pointer, s.workers));
-        ForElements(size, (c: products.C.View, others, size, slices: products.Slices), static (start, end, in s) =>
+        // Smaller pieces than elsewhere: an element is read once per slice.
+        int stretch = Ceiling.Multiple(Math.Clamp(size / (2 * workers.Threads), LeastPiece / 4, PieceSize), 64);
+        ForStretches(size, stretch, (c: products.C.View, others, size, slices: products.Slices), static (start, end, in s) =>
         {
             Span<float> sum = s.c.Slice(start, end - start).Span;
             for (int slice = 1; slice < s.slices; slice++)
@@ -98,9 +100,10 @@ public sealed unsafe partial class CpuBackend
     /// <summary>Computes a tile of c, or a slice of it: the first in c, another where it belongs in <paramref name="slices"/>.</summary>
     private static void ComputePiece(int piece, in Products s, float* slices, Workers workers)
     {
-        var (index, row, column, slice) = s.Locate(piece);
+        var (index, row, column, rows, columns, slice) = s.Locate(piece);
+        if (rows == 0 || columns == 0)
+            return;
         Product p = s[index];
-        int rows = Math.Min(s.HeightOf(p), p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
         float* a = p.A + (nint)row * s.A.LaneStride, c = p.C + (nint)row * s.Columns + column;
         if (slice > 0)
             c = slices + (c - s.C.View.Pointer) + (nint)(slice - 1) * s.Count * s.Rows * s.Columns;

@@ -107,7 +107,7 @@ public sealed unsafe partial class CpuBackend
             y.Clear();
     }
 
-    /// <summary>Adds rows that count, in order, to a sum that stays in a register: a call for each row of few experts takes longer.</summary>
+    /// <summary>Adds rows that count, in order, to a sum that stays in a register: a call for each row takes longer.</summary>
     private readonly record struct CountedRowsLoop(Floats P, Floats Mask, int E, Floats Sum) : IVectorLoop
     {
         void IVectorLoop.Run<TSimd, TVector>(int start, int end)

@@ -24,7 +24,8 @@ namespace TinyMoE.Backends.Cpu;
 /// <see cref="Products.PacksB"/>): what is transposed, what is to be widened from 16 bits, what is left at the edges, and rows at such
 /// a distance that they would crowd each other out of the cache (<see cref="Caches"/>). Nothing is packed into memory and no thread waits
 /// for another. Batches and experts are only more tiles in the same work list; where they are too few, a tile's blocks of the inner
-/// dimension become pieces too (<see cref="MultiplySlices"/>).</para>
+/// dimension become pieces too (<see cref="MultiplySlices"/>); and where many threads would wait for the last ones, those are cut smaller.
+/// </para>
 /// <para>The bits: an element's sum goes through the inner dimension in blocks of MostDepth steps, each from its first step to its last,
 /// and the blocks' sums are added up in order. Neither tile, panel and strip nor the number of threads changes that.</para>
 /// </remarks>

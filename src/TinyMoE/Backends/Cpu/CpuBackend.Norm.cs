@@ -37,7 +37,8 @@ public sealed unsafe partial class CpuBackend
                 Simd.Run(loop with { Dw = dw, Db = db }, start, end, loop.C));
     }
 
-    /// <summary>The same sums, of the same blocks, in pieces of some columns, and in the same loop pieces of rows that sum nothing.</summary>
+    /// <summary>The same sums, of the same blocks, in pieces of some columns, and in one loop with them pieces of rows, which sum nothing.
+    /// </summary>
     private void NormBackwardApart(in NormBackwardLoop loop, int N, Target dw, Target db)
     {
         int C = loop.C, rows = RowsPerBlock(N, C), blocks = Ceiling.Divide(N, rows);

@@ -47,7 +47,7 @@ internal enum Ragged
     Inner,
 }
 
-/// <summary>A piece of the work list: rows and columns of c of a product, or a slice of the sum there. Both may be none at an edge.</summary>
+/// <summary>A piece of the work list: rows and columns of c of a product, or a slice of the sum there; at an edge maybe none.</summary>
 internal readonly record struct Tile(int Product, int Row, int Column, int Rows, int Columns, int Slice);
 
 /// <summary>
@@ -258,8 +258,9 @@ internal readonly unsafe record struct Products(
     }
 
     /// <summary>
-    /// These products with smaller pieces at the end of the list: what threads wait for is the last pieces, and those of experts, whose
-    /// sizes differ and whose rows are near or far, take more or less time. All pieces so small would pack the same too often.
+    /// These products with smaller pieces at the end of the list: threads wait for the last pieces, and those of experts do not take the
+    /// same time, as their sizes differ, and so does what of their rows is in a cache. If all were so small, too much would be packed
+    /// again.
     /// </summary>
     private Products Tapered(int threads)
     {

@@ -1,5 +1,4 @@
 using TinyMoE.Backends.Cpu;
-using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Backends;

@@ -99,7 +99,7 @@ internal sealed class ScoreCommand
             if (compares)
             {
                 cells.Add(new Text(token.Unchanged is { } whole ? Invariant($"{whole:F4}") : "-"));
-                cells.Add(new Text(token.LogProbability - token.Unchanged is { } change ? Invariant($"{change:+0.0000;-0.0000;0.0000}") : "-"));
+                cells.Add(new Text(token.LogProbability - token.Unchanged is { } change ? LossChangeTable.Signed(change) : "-"));
             }
 
             table.AddRow(cells);

@@ -88,14 +88,17 @@ public sealed class AblationMap
         domains?.Replace(batch.Labels);
         int[] domainOf = domains is null ? [] : batch.Labels, targets = backend.Read(batch.Batch.Targets);
         List<ExpertsInput> inputs = [];
-        DecoderOutput output = model.Forward(tape, batch.Batch.Tokens, Pass.Inference, onExperts: inputs.Add);
+        Kept kept = new();
+        DecoderOutput output = model.Forward(
+            tape, batch.Batch.Tokens, Pass.Inference with { Observer = kept }, onExperts: inputs.Add);
         whole.Add(TokenLosses.Of(output.Logits, batch.Batch.Targets), targets, domainOf);
         foreach ((int layer, Routing routing) in output.Routings)
             layers[layer].Routing.Add(routing, batch.Batch.Tokens.Mask);
         onPass();
-        foreach (ExpertsInput input in inputs)
+        foreach ((ExpertsInput given, int i) in inputs.Select((given, i) => (given, i)))
         {
-            LayerSums sums = layers[input.Layer];
+            LayerSums sums = layers[given.Layer];
+            ExpertsInput input = given with { Known = new ExpertRows(kept.Rows[i], output.Routings[i].Routing.Assignment) };
             for (int expert = 0; expert < sums.Passes.Length; expert++)
             {
                 using Tape without = backend.NewTape(recording: false);
@@ -116,6 +119,18 @@ public sealed class AblationMap
     private TokenLosses NewLosses() => new(domains?.Names.Count ?? 0);
 
     private Interventions Without(ExpertId id) => Interventions.Of(model.Config, [id]);
+
+    /// <summary>Keeps what the experts of each layer give, layer by layer.</summary>
+    internal sealed class Kept : IForwardObserver
+    {
+        public List<Tensor> Rows { get; } = [];
+
+        public void OnExpertRows(int layer, Tensor rows) => Rows.Add(rows);
+
+        public void OnHeadExperts(int layer, bool ofOutputs, Ints choices, Tensor gates)
+        {
+        }
+    }
 
     private sealed record LayerSums(RoutingStatistics Routing, Pass[] Passes, TokenLosses[] Losses);
 }

@@ -20,6 +20,7 @@ public sealed record LossChange(TextLoss Before, TextLoss After, IReadOnlyList<s
         Domains? domains = Inspect.Domains.Of(source);
         int apart = domains?.Names.Count ?? 0, first = 0, changed = interventions.Layers.First();
         TokenLosses before = new(apart), after = new(apart);
+        Pass pass = Pass.Inference with { Interventions = interventions };
         foreach (int count in groups)
         {
             using Tape tape = backend.NewTape(recording: false);
@@ -29,7 +30,7 @@ public sealed record LossChange(TextLoss Before, TextLoss After, IReadOnlyList<s
             ExpertsInput input = default;
             Tensor logits = model.Forward(tape, batch.Batch.Tokens, Pass.Inference, onExperts: Keep).Logits;
             Add(before, logits, batch);
-            Add(after, model.ForwardFrom(tape, batch.Batch.Tokens, Pass.Inference with { Interventions = interventions }, input).Logits, batch);
+            Add(after, model.ForwardFrom(tape, batch.Batch.Tokens, pass, input).Logits, batch);
 
             void Keep(ExpertsInput of) => input = of.Layer == changed ? of : input;
         }

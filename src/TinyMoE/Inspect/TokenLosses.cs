@@ -8,7 +8,9 @@ namespace TinyMoE.Inspect;
 /// <param name="ByDomain">Of the tokens of each domain; null where all text has one label.</param>
 public sealed record TextLoss(double Mean, IReadOnlyList<double>? ByDomain);
 
-/// <summary>The cross-entropy of every token by itself, added up over the batches of an evaluation: of all tokens and of each domain.</summary>
+/// <summary>
+/// The cross-entropy of every token by itself, added up over the batches of an evaluation: of all tokens and of each domain.
+/// </summary>
 internal sealed class TokenLosses(int domains)
 {
     private readonly double[] sums = new double[domains + 1]; // of each domain, and of all
@@ -19,8 +21,8 @@ internal sealed class TokenLosses(int domains)
         sums[^1] / counts[^1], domains == 0 ? null : [.. Enumerable.Range(0, domains).Select(domain => sums[domain] / counts[domain])]);
 
     /// <summary>
-    /// −log softmax(logits)[target] of each token, in nats; 0 where the target is −1, which counts in nothing. logits (N, V), targets, result
-    /// (N).
+    /// −log softmax(logits)[target] of each token, in nats; 0 where the target is −1, which counts in nothing. logits (N, V), targets,
+    /// result (N).
     /// </summary>
     public static float[] Of(Tensor logits, Ints targets)
     {

@@ -31,9 +31,9 @@ public readonly record struct ExpertId(int Layer, int Expert)
 
 /// <summary>
 /// What routers are made to do otherwise, for causal questions to a trained model: do without some experts, or send every token to one. A
-/// router decides as if the logits of all other experts were −∞: they are masked before the choice, and gates are those of the experts that
-/// are left, renormalised or not as the router does it. Where fewer are left than a token wants, it gets as many as there are. A router
-/// without scores (hash, uniform) drops its choices of experts that are not there.
+/// router decides as if the logits of the others were −∞: they are masked before the choice, and gates are those of the experts that are
+/// left, renormalised or not as the router does it. Where fewer are left than a token wants, it gets as many as there are. A router without
+/// scores (hash, uniform) drops its choices of experts that are not there.
 /// </summary>
 public sealed class Interventions
 {
@@ -101,7 +101,8 @@ public sealed class Interventions
         if (!config.Moe.InLayer(id.Layer))
         {
             IEnumerable<int> sparse = Enumerable.Range(0, L).Where(config.Moe.InLayer);
-            throw new TinyMoEException($"there is no expert {id}: layer {id.Layer} is dense, those with experts are {string.Join(", ", sparse)}");
+            throw new TinyMoEException(
+                $"there is no expert {id}: layer {id.Layer} is dense, those with experts are {string.Join(", ", sparse)}");
         }
 
         if (id.Expert >= E)

@@ -157,7 +157,8 @@ public sealed class Decoder : IDisposable
         RoutingContext context = RoutingContext.On(tape, pass, tokens);
         DecoderOutput output = DecoderOutput.Begin(tape);
         Tensor x = tape.Borrow(from.Stream.Shape, from.Stream.Values); // (B, T, C)
-        Tensor h = tape.Borrow(from.Normed.Shape, from.Normed.Values), branch = blocks[from.Layer].FeedForward(h, context, output);
+        Tensor h = tape.Borrow(from.Normed.Shape, from.Normed.Values); // (B, T, C)
+        Tensor branch = blocks[from.Layer].FeedForward(h, context, output, from.Known);
         foreach (Block block in blocks.AsSpan(from.Layer + 1))
         {
             (x, h) = block.Attend(x, branch, context, cache: null);
@@ -263,7 +264,7 @@ public sealed class Decoder : IDisposable
         }
 
         /// <summary>h (B, T, C), the stream normed, to what is added to the stream; experts tell how they were chosen.</summary>
-        public Tensor FeedForward(Tensor h, RoutingContext context, DecoderOutput output)
+        public Tensor FeedForward(Tensor h, RoutingContext context, DecoderOutput output, ExpertRows? known = null)
         {
             h.Tape.Scope = feedForwardScope;
             Tensor branch;
@@ -273,7 +274,7 @@ public sealed class Decoder : IDisposable
             }
             else
             {
-                (branch, Routing routing) = moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context);
+                (branch, Routing routing) = moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context, known);
                 output.Add(layer, routing);
             }
 

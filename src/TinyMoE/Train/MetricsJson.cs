@@ -149,9 +149,10 @@ public static class MetricsJson
     /// </summary>
     public static IEnumerable<string> Lines(AblationReport r, int windows, int of, bool heldOut, IReadOnlyList<string> text)
     {
+        double loss = r.Whole.Mean;
         var domains = r.Domains?.Select((label, d) => new { Label = label, Share = r.Shares![d], Loss = r.Whole.ByDomain![d] });
         yield return JsonSerializer.Serialize(
-            new { Kind = "whole", Loss = r.Whole.Mean, Windows = windows, Of = of, HeldOut = heldOut, Text = text, Domains = domains }, Options);
+            new { Kind = "whole", Loss = loss, Windows = windows, Of = of, HeldOut = heldOut, Text = text, Domains = domains }, Options);
         foreach (ExpertAblation one in r.Experts)
         {
             yield return JsonSerializer.Serialize(

@@ -65,7 +65,8 @@ public static class Evaluating
         return new EvaluationResult(report, routing, new MeasuredText(text.Sources, text.IsOwn, count, all), notes);
     }
 
-    private static int ContextOf(EvaluationRequest request, OpenedModel opened)
+    /// <summary>Tokens of a window: as asked for, or as usual for the model.</summary>
+    internal static int ContextOf(EvaluationRequest request, OpenedModel opened)
     {
         int most = opened.Config.Model.Context;
         if (request.Context > most)

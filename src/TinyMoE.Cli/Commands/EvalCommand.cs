@@ -82,7 +82,7 @@ internal sealed class EvalCommand
     }
 
     /// <summary>"all 475 windows of test.txt", "the first 10 of 47 windows held out of its own text".</summary>
-    private static string Name(MeasuredText measured)
+    internal static string Name(MeasuredText measured)
     {
         (int count, int all) = (measured.Windows, measured.Of);
         string many = all == 1 ? "the one window" : count < all ? $"the first {count} of {all} windows"

@@ -21,6 +21,9 @@ public sealed record Pass(bool Training, ulong Seed = 0, int Step = 0, int Part 
     /// <summary>The router's normal draws (T·E) by layer, given instead of drawn: for tests against other implementations.</summary>
     internal IReadOnlyDictionary<int, float[]>? FrozenRouterNoise { get; init; }
 
+    /// <summary>Is told what is computed on the way; null: nobody is, and it costs nothing.</summary>
+    internal IForwardObserver? Observer { get; init; }
+
     /// <summary>Standard normal draws like the logits, a constant.</summary>
     internal Tensor RouterNoise(Tensor logits, int layer) => FrozenRouterNoise is { } frozen
         ? logits.Tape.Constant(logits.Shape, frozen[layer])

@@ -40,6 +40,7 @@ public sealed class MoeLayer
         Tensor seen = config.ExpertPrecision == ElementType.Bfloat16 ? x.RoundToBfloat16() : x;
         Tensor rows = assignment.DispatchToProducts(seen, hidden); // (rows, C)
         Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (rows, C)
+        context.Pass.Observer?.OnExpertRows(layer, computed);
         Tensor y = assignment.Combine(computed);                 // (N, C)
         return (shared is null ? y : y.Add(shared.Forward(x)), routing);
     }

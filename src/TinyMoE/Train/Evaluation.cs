@@ -50,7 +50,7 @@ public static class Evaluation
             using Tape tape = backend.NewTape(recording: false);
             EvaluationBatch batch = source.Read(tape, first, count, byLabel);
             if (byLabel)
-                RequireKnown(batch.Labels, model, source.Labels);
+                source.Labels.RequireTrained(batch.Labels, config.Moe.Tasks);
             ObjectiveResult result = objective.Forward(tape, model, batch.Batch, Pass.Inference);
             loss += (double)result.Part(objective.MainPart).Item() * count / source.Sequences;
             bytes += batch.TargetBytes;
@@ -98,19 +98,4 @@ public static class Evaluation
         domains is null
             ? null
             : [.. domains.Names.Select((name, domain) => new DomainLoad(name, domains.Shares[domain], gathered.LoadOf(domain)))]);
-
-    /// <summary>A label that training did not have has no experts of its own.</summary>
-    private static void RequireKnown(ReadOnlySpan<int> labels, Decoder model, LabelSet names)
-    {
-        int known = model.Config.Moe.Tasks;
-        foreach (int label in labels)
-        {
-            if (label >= known)
-            {
-                throw new TinyMoEException(
-                    $"moe.router=task knows no label '{names[label]}'; known: {string.Join(", ", names.Take(known))}. "
-                    + $"Name the text as one of them, as in --data {names[0]}=PATH --labels source.");
-            }
-        }
-    }
 }

@@ -29,7 +29,7 @@ public static class Ablating
         (IEvaluationSource windows, MeasuredText measured) = text.Windows(request, opened, stop);
         using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
-        AblationReport report = Evaluation.Ablate(backend, model, windows, Told);
+        AblationReport report = AblationMap.Measure(backend, model, windows, Told);
         return new AblationResult(report, measured, [.. opened.Notes, .. text.Notes.Select(note => new NoteReport(0, note))]);
 
         void Told(int made, int all)

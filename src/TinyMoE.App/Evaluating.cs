@@ -64,7 +64,7 @@ public static class Evaluating
         using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
         (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, model, windows, opened.Step, interventions);
-        LossChange? change = interventions is null ? null : Evaluation.Compare(backend, model, windows, interventions);
+        LossChange? change = interventions is null ? null : LossChange.Measure(backend, model, windows, interventions);
         List<NoteReport> notes = [.. opened.Notes, .. text.Notes.Select(note => new NoteReport(0, note))];
         if (!double.IsFinite(report.Loss))
             notes.Add(new NoteReport(0, "the loss is not finite: the model's weights are damaged, or its training went wrong"));

@@ -62,7 +62,7 @@ public static class Scoring
     public static ScoreResult Run(ScoreRequest request, CancellationToken stop = default)
     {
         using OpenedModel opened = OpenedModel.Open(request.Model);
-        RequireOutside(opened.Folder, request.Logits);
+        opened.RequireOutside(request.Logits, "logits");
         Tokenizer? tokenizer = request.Ids is null ? opened.LoadTokenizer() : opened.FindTokenizer();
         IReadOnlyList<int> ids = request.Ids ?? tokenizer!.EncodeWithSpecial(
             request.File is { } file ? TextFile.Read(file) : request.Text ?? "");
@@ -77,16 +77,6 @@ public static class Scoring
             : scorer.Score(ids, stop: stop);
         ScoreResult result = Summarise(ids, scores, tokenizer, opened.Notes);
         return interventions is null ? result : WithUnchanged(result, new Scorer(backend, model).Score(ids, stop: stop));
-    }
-
-    /// <summary>Makes sure that no file of the model is replaced by logits.</summary>
-    private static void RequireOutside(string model, string? logits)
-    {
-        if (string.IsNullOrEmpty(logits))
-            return;
-        string place = FilePlace.Real(model).TrimEnd(Path.DirectorySeparatorChar);
-        if (Path.GetDirectoryName(FilePlace.Real(logits)) == place)
-            throw new TinyMoEException($"{logits} lies among the files of the model; choose another place for logits");
     }
 
     private static ScoreResult Summarise(

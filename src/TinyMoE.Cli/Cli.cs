@@ -70,6 +70,7 @@ internal static class Cli
             GenerateCommand.Create(),
             ChatCommand.Create(input),
             ScoreCommand.Create(),
+            TraceCommand.Create(),
             ImportCommand.Create(),
             ExportCommand.Create(),
             InfoCommand.Create(),

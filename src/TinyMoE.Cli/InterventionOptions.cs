@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using TinyMoE.App;
 using TinyMoE.Files;
 using TinyMoE.Layers;

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using TinyMoE.App;
 
 namespace TinyMoE.Cli;
@@ -16,6 +15,12 @@ internal sealed class MeasuredTextOptions
         "Windows of the context length to measure, from the start; all if not said.");
     private readonly Option<int?> context = Options.Whole("--context", 2,
         "Tokens of a window; the model's context if not said, of others' models at most 1024.");
+
+    /// <summary>--data.</summary>
+    public Option Data => data;
+
+    /// <summary>--windows.</summary>
+    public Option Windows => windows;
 
     public void AddTo(Command command)
     {

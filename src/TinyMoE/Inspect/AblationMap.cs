@@ -52,16 +52,16 @@ public sealed class AblationMap
     }
 
     /// <summary>
-    /// Measures on the sequences of a source, read in <paramref name="groups"/> of so many. <paramref name="progress"/> is told how many of
-    /// how many forward passes are made.
+    /// Measures on the sequences of a source. <paramref name="progress"/> is told how many of how many forward passes are made.
     /// </summary>
     /// <exception cref="TinyMoEException">The model is dense, or its layers have one expert.</exception>
     public static AblationReport Measure(
-        Backend backend, Decoder model, IEvaluationSource source, IReadOnlyList<int> groups, Action<int, int>? progress = null)
+        Backend backend, Decoder model, IEvaluationSource source, Action<int, int>? progress = null)
     {
         RequireExperts(model.Config);
+        int[] groups = [.. EvaluationGroups.Of(model.Config, source.Sequences)];
         AblationMap map = new(backend, model, source);
-        int first = 0, made = 0, all = groups.Count * (1 + map.layers.Count * model.Config.Moe.Experts);
+        int first = 0, made = 0, all = groups.Length * (1 + map.layers.Count * model.Config.Moe.Experts);
         foreach (int count in groups)
         {
             map.Add(first, count, () => progress?.Invoke(++made, all));

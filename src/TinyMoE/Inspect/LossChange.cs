@@ -13,15 +13,14 @@ namespace TinyMoE.Inspect;
 /// <param name="Shares">The share of the tokens that each domain has; null likewise.</param>
 public sealed record LossChange(TextLoss Before, TextLoss After, IReadOnlyList<string>? Domains, IReadOnlyList<float>? Shares)
 {
-    /// <summary>Measures it on the sequences of a source, read in <paramref name="groups"/> of so many.</summary>
-    internal static LossChange Measure(
-        Backend backend, Decoder model, IEvaluationSource source, IEnumerable<int> groups, Interventions interventions)
+    /// <summary>Measures it on the sequences of a source.</summary>
+    public static LossChange Measure(Backend backend, Decoder model, IEvaluationSource source, Interventions interventions)
     {
         Domains? domains = Inspect.Domains.Of(source);
         int apart = domains?.Names.Count ?? 0, first = 0, changed = interventions.Layers.First();
         TokenLosses before = new(apart), after = new(apart);
         Pass pass = Pass.Inference with { Interventions = interventions };
-        foreach (int count in groups)
+        foreach (int count in EvaluationGroups.Of(model.Config, source.Sequences))
         {
             using Tape tape = backend.NewTape(recording: false);
             EvaluationBatch batch = source.Read(tape, first, count, model.Config.Moe.RoutesByLabel);

@@ -1,4 +1,3 @@
-using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Layers;

@@ -35,14 +35,6 @@ public static class Evaluation
     public static EvaluationOutcome Run(Backend backend, Decoder model, IEvaluationSource source, int step, Interventions? interventions) =>
         Run(backend, model, source, step, new LanguageModelling(), before: null, Pass.Inference with { Interventions = interventions });
 
-    /// <summary>What interventions do to the loss of the sequences of a source.</summary>
-    public static LossChange Compare(Backend backend, Decoder model, IEvaluationSource source, Interventions interventions) =>
-        LossChange.Measure(backend, model, source, EvaluationGroups.Of(model.Config, source.Sequences), interventions);
-
-    /// <summary>What is lost without each expert of a model, one at a time; see <see cref="AblationMap"/>.</summary>
-    public static AblationReport Ablate(Backend backend, Decoder model, IEvaluationSource source, Action<int, int>? progress = null) =>
-        AblationMap.Measure(backend, model, source, [.. EvaluationGroups.Of(model.Config, source.Sequences)], progress);
-
     /// <summary>
     /// Measures, as above, and also the share of tokens whose expert is another than in <paramref name="before"/>, an evaluation of the
     /// same sequences.
@@ -63,7 +55,7 @@ public static class Evaluation
             using Tape tape = backend.NewTape(recording: false);
             EvaluationBatch batch = source.Read(tape, first, count, byLabel);
             if (byLabel)
-                RequireKnown(batch.Labels, model, source.Labels);
+                source.Labels.RequireTrained(batch.Labels, config.Moe.Tasks);
             ObjectiveResult result = objective.Forward(tape, model, batch.Batch, pass ?? Pass.Inference);
             loss += (double)result.Part(objective.MainPart).Item() * count / source.Sequences;
             bytes += batch.TargetBytes;
@@ -111,19 +103,4 @@ public static class Evaluation
         domains is null
             ? null
             : [.. domains.Names.Select((name, domain) => new DomainLoad(name, domains.Shares[domain], gathered.LoadOf(domain)))]);
-
-    /// <summary>A label that training did not have has no experts of its own.</summary>
-    private static void RequireKnown(ReadOnlySpan<int> labels, Decoder model, LabelSet names)
-    {
-        int known = model.Config.Moe.Tasks;
-        foreach (int label in labels)
-        {
-            if (label >= known)
-            {
-                throw new TinyMoEException(
-                    $"moe.router=task knows no label '{names[label]}'; known: {string.Join(", ", names.Take(known))}. "
-                    + $"Name the text as one of them, as in --data {names[0]}=PATH --labels source.");
-            }
-        }
-    }
 }

@@ -25,8 +25,8 @@ public abstract partial class Backend
     /// <summary>
     /// Attention of one new token of each of B sequences (T = 1, S the most keys that one has): its k and v become the row of its cache
     /// behind those that are there, and y is attention over all of them as <see cref="AttentionForward"/> has it for the sequence alone,
-    /// with a sink per head where there are sinks. q (B, H, D), k (B, KvHeads, D), v (B, KvHeads, ValueSize), sinks (H) or empty, caches (B),
-    /// y (B, H, ValueSize).
+    /// with a sink per head where there are sinks. q (B, H, D), k (B, KvHeads, D), v (B, KvHeads, ValueSize), sinks (H) or empty, caches
+    /// (B), y (B, H, ValueSize).
     /// </summary>
     public abstract void AttendNewTokens(
         Values q, Values k, Values v, Floats sinks, in AttentionSizes sizes, ReadOnlySpan<CachedRows> caches, Values y);

@@ -49,7 +49,7 @@ public static partial class Ops
         foreach (CachedRows cache in caches)
         {
             int least = (cache.Length + 1) * KvHeads * D;
-            Check.That(nameof(AttendNewTokens), cache.Keys.Length >= least && cache.Values.Length >= least, "a cache has no room for a row");
+            Check.That(nameof(AttendNewTokens), Math.Min(cache.Keys.Length, cache.Values.Length) >= least, "a cache has no room for a row");
             S = Math.Max(S, cache.Length + 1);
         }
 

@@ -93,12 +93,16 @@ internal static class BatchTexts
             using Tape tape = backend.NewTape(recording: false);
             TokenBatch tokens = TokenBatch.OfSequence(tape, tape.Ints([.. window.Skip(cache.Length)]), request.Label);
             float[] logits = backend.Read(model.Forward(tape, tokens, Pass.Inference, cache, lastOnly: true).Logits.Data);
-            scores.Add([.. LogProbabilities.Of(logits, id, V, null).Alternatives!.OrderBy(one => one.Id).Select(one => one.LogProbability)]);
+            scores.Add(InOrderOfIds(LogProbabilities.Of(logits, id, V, null)));
             window.Add(id);
         }
 
         return [.. scores];
     }
+
+    /// <summary>The log-probabilities of all tokens that could be there.</summary>
+    public static double[] InOrderOfIds(BatchToken token) =>
+        [.. token.Alternatives!.OrderBy(one => one.Id).Select(one => one.LogProbability)];
 
     /// <summary>A model with weights large enough that its texts are not one letter.</summary>
     public static Decoder Spread(Backend backend, RunConfig config)

@@ -34,7 +34,7 @@ public sealed unsafe partial class CpuBackend
     {
         if (q.Type != ElementType.Float32)
         {
-            base.AttendNewTokens(q, k, v, sinks, in sizes, caches, y); // which widens the rows of one cache at a time
+            AttendOneByOne(q, k, v, sinks, in sizes, caches, y); // which widens the rows of one cache at a time
             return;
         }
 
@@ -73,7 +73,8 @@ public sealed unsafe partial class CpuBackend
                 AttentionSizes own = s.sizes with { B = 1, S = cache.Length + 1 };
                 Floats query = s.q.Slice(n * own.QueryWidth, own.QueryWidth), to = s.y.Slice(n * output, output);
                 AttendOneQuery<TSimd, TVector>(
-                    new AttentionHead(own, head), query, cache.Keys.Float32, cache.Values.Float32, to, s.logSumExp.Slice(n * H, H), s.workers);
+                    new AttentionHead(own, head), query, cache.Keys.Float32, cache.Values.Float32, to, s.logSumExp.Slice(n * H, H),
+                    s.workers);
             }
         });
     }

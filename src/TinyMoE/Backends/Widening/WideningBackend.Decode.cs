@@ -2,11 +2,11 @@ using TinyMoE.Memory;
 
 namespace TinyMoE.Backends.Widening;
 
-// New tokens of several sequences, one after the other. A device that has them in one kernel overrides the method.
+// New tokens of several sequences, one after the other, for a device that has no kernel for all of them.
 public abstract partial class WideningBackend
 {
-    /// <inheritdoc/>
-    public override void AttendNewTokens(
+    /// <summary>See <see cref="Backend.AttendNewTokens"/>: attention of each for itself.</summary>
+    protected void AttendOneByOne(
         Values q, Values k, Values v, Floats sinks, in AttentionSizes sizes, ReadOnlySpan<CachedRows> caches, Values y)
     {
         (int N, _, _, int H, _, _, _) = sizes;

@@ -1,0 +1,280 @@
+using System.Runtime.InteropServices;
+using TinyMoE.Backends;
+using TinyMoE.Layers;
+using TinyMoE.Memory;
+using TinyMoE.Models;
+using TinyMoE.Tensors;
+
+namespace TinyMoE.Generate;
+
+/// <summary>
+/// Writes several texts at once, each as <see cref="Generator"/> writes it alone. A step chooses a token of every text whose prompt is
+/// read; of the prompts that are not, one part of the oldest is read before it (512 tokens, as a generator reads them), so that a long
+/// prompt does not keep the others waiting. A text that is over frees its slot, and those that wait enter in their order. A model that
+/// looks ahead computes each text for itself.
+/// </summary>
+/// <remarks>Requests may come, and sequences be cancelled, from any thread; steps are one thread's.</remarks>
+public sealed class BatchGenerator : IDisposable
+{
+    private readonly Backend backend;
+    private readonly Decoder model;
+    private readonly int slots;
+    private readonly int context;
+    private readonly int vocabulary;
+    private readonly bool usesCaches;
+    private readonly Lock gate = new();
+    private readonly Queue<BatchSequence> waiting = [];
+    private readonly List<BatchSequence> running = []; // in the order in which they came
+    private readonly Tape tape;
+    private float[] logits = [];
+    private bool isDisposed;
+
+    /// <summary>A generator of at most so many texts at once for <paramref name="model"/>, which lives on <paramref name="backend"/>.
+    /// </summary>
+    /// <exception cref="TinyMoEException">There is no slot.</exception>
+    public BatchGenerator(Backend backend, Decoder model, int slots)
+    {
+        if (slots < 1)
+            throw new TinyMoEException($"There are {slots} slots for texts; there must be one at least.");
+        (this.backend, this.model, this.slots) = (backend, model, slots);
+        (context, vocabulary) = (model.Config.Model.Context, model.Config.Model.Vocabulary);
+        usesCaches = !model.Config.Moe.LooksAhead;
+        tape = Tape.Rewindable(backend);
+    }
+
+    /// <summary>The ids that may be written, rising; null: all. A model may have more symbols than its tokenizer has tokens.</summary>
+    public IReadOnlyList<int>? Writable { get; init; }
+
+    /// <summary>Texts that have a slot.</summary>
+    public int Running { get; private set; }
+
+    /// <summary>Texts that wait for one.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (gate)
+                return waiting.Count;
+        }
+    }
+
+    /// <summary>Asks for a text; it is written by the steps to come.</summary>
+    /// <exception cref="TinyMoEException">The prompt is empty or has ids that the model does not know, or an option is out of its range.
+    /// </exception>
+    public BatchSequence Add(BatchRequest request)
+    {
+        Check(request);
+        BatchSequence sequence = new(request, context);
+        lock (gate)
+        {
+            if (isDisposed)
+                throw new TinyMoEException("No text can be asked for any more: the generator has ended.");
+            waiting.Enqueue(sequence);
+        }
+
+        return sequence;
+    }
+
+    /// <summary>Reads a part of a prompt and chooses a token of each text whose prompt is read; false: there was nothing to do.</summary>
+    public bool Step()
+    {
+        Admit();
+        BatchSequence? reading = running.Find(IsReading);
+        if (reading is not null)
+            Try(reading, ReadPart);
+        foreach (BatchSequence sequence in running)
+        {
+            if (sequence != reading && !sequence.IsOver && !IsReading(sequence))
+                Try(sequence, WriteToken);
+        }
+
+        bool hadWork = running.Count > 0;
+        Sweep();
+        return hadWork;
+    }
+
+    /// <summary>Ends all texts and gives the memory back.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            isDisposed = true;
+            foreach (BatchSequence sequence in waiting)
+                sequence.Cancel();
+            waiting.Clear();
+        }
+
+        running.ForEach(sequence => sequence.Cancel());
+        Sweep();
+        tape.Dispose();
+    }
+
+    private void Check(BatchRequest request)
+    {
+        if (request.Prompt.Count == 0)
+            throw new TinyMoEException("The prompt is empty: a model needs a token to begin with.");
+        if (request.Count < 0)
+            throw new TinyMoEException($"{request.Count} tokens are asked for; there must be none or more.");
+        if (request.Alternatives is < 0 or > BatchRequest.MostAlternatives)
+        {
+            throw new TinyMoEException(
+                $"{request.Alternatives} alternatives per token are asked for; there must be 0 to {BatchRequest.MostAlternatives}.");
+        }
+
+        if (Writable is { Count: 0 })
+            throw new TinyMoEException("No id may be written: there must be one at least.");
+        if (request.Echo && request.Alternatives is not null && request.Prompt.Count > context)
+        {
+            throw new TinyMoEException(
+                $"The prompt has {request.Prompt.Count} tokens, and only as many as the context of {context} can be scored.");
+        }
+
+        Generator.CheckIds(request.Prompt, vocabulary);
+        request.Sampling.Validate();
+    }
+
+    /// <summary>Gives free slots to those that wait, in their order.</summary>
+    private void Admit()
+    {
+        Sweep();
+        lock (gate)
+        {
+            while (running.Count < slots && waiting.TryDequeue(out BatchSequence? next))
+            {
+                if (next.IsOver)
+                    continue;
+                if (next.Request.Count == 0 && !HasToScore(next))
+                    next.Finish(GenerationEnd.Length);
+                else
+                    running.Add(next);
+            }
+        }
+
+        Running = running.Count;
+    }
+
+    /// <summary>Takes back the slots of those that are over.</summary>
+    private void Sweep()
+    {
+        for (int i = running.Count - 1; i >= 0; i--)
+        {
+            if (running[i].IsOver)
+            {
+                running[i].Release();
+                running.RemoveAt(i);
+            }
+        }
+
+        Running = running.Count;
+    }
+
+    /// <summary>Does something for a sequence, which fails alone if that cannot be done.</summary>
+    private static void Try(BatchSequence sequence, Action<BatchSequence> work)
+    {
+        try
+        {
+            work(sequence);
+        }
+        catch (TinyMoEException e)
+        {
+            sequence.Fail(e);
+        }
+    }
+
+    private static bool HasToScore(BatchSequence sequence) =>
+        sequence.Request is { Echo: true, Alternatives: not null } && sequence.Scored < sequence.Request.Prompt.Count;
+
+    /// <summary>Whether more than a token is to be read before the next is chosen.</summary>
+    private bool IsReading(BatchSequence sequence) => HasToScore(sequence)
+        || (usesCaches && (sequence.Window.Count > context || sequence.Window.Count - (sequence.Cache?.Length ?? 0) > 1));
+
+    /// <summary>Reads the next part of a prompt, or of what is left of a context that was full; behind the last the first token comes.
+    /// </summary>
+    private void ReadPart(BatchSequence sequence)
+    {
+        if (HasToScore(sequence))
+            ScorePart(sequence);
+        if (sequence.Request.Count == 0)
+        {
+            if (!HasToScore(sequence))
+                sequence.Finish(GenerationEnd.Length);
+            return;
+        }
+
+        WriteToken(sequence);
+    }
+
+    /// <summary>The scores of the next part of a prompt. Of a model that looks ahead the part is all of it.</summary>
+    private void ScorePart(BatchSequence sequence)
+    {
+        IReadOnlyList<int> prompt = sequence.Request.Prompt;
+        int first = sequence.Scored, count = Math.Min(usesCaches ? ContextWindow.Part : context, prompt.Count - first);
+        DecoderCache? cache = usesCaches ? sequence.ScoringCache ??= model.NewCache() : null;
+        if (first == 0)
+            sequence.Add(new BatchToken(prompt[0]));
+        int[] part = [.. prompt.Skip(first).Take(count)];
+        Read(Forward(sequence, part, cache, lastOnly: false), count);
+        if (!Sampler.AreFinite(logits.AsSpan(0, count * vocabulary)))
+            throw Generator.NotFinite();
+        for (int i = 0; i < count && first + i + 1 < prompt.Count; i++)
+            sequence.Add(Token(sequence, logits.AsSpan(i * vocabulary, vocabulary), prompt[first + i + 1]));
+        sequence.Scored += count;
+        if (HasToScore(sequence))
+            return;
+        sequence.ScoringCache?.Dispose();
+        sequence.ScoringCache = null;
+    }
+
+    /// <summary>Reads what the sequence has not read, a part at most, and where that was all chooses a token.</summary>
+    private void WriteToken(BatchSequence sequence)
+    {
+        List<int> window = sequence.Window;
+        if (ContextWindow.IsStartedOver(window, context))
+            sequence.Cache?.Clear();
+        DecoderCache? cache = usesCaches ? sequence.Cache ??= model.NewCache() : null;
+        ReadOnlySpan<int> tokens = CollectionsMarshal.AsSpan(window)[(cache?.Length ?? 0)..];
+        bool isLast = cache is null || tokens.Length <= ContextWindow.Part;
+        Tensor rows = Forward(sequence, isLast ? tokens : tokens[..ContextWindow.Part], cache, lastOnly: true);
+        if (!isLast)
+            return;
+        Read(rows, 1);
+        Choose(sequence, logits.AsSpan(0, vocabulary));
+    }
+
+    /// <summary>Logits after these tokens of one sequence, or after the last only.</summary>
+    private Tensor Forward(BatchSequence sequence, ReadOnlySpan<int> tokens, DecoderCache? cache, bool lastOnly)
+    {
+        tape.Rewind();
+        TokenBatch batch = TokenBatch.OfSequence(tape, tape.Ints(tokens), sequence.Request.Label);
+        return model.Forward(tape, batch, Pass.Inference, cache, lastOnly).Logits;
+    }
+
+    private void Read(Tensor rows, int count)
+    {
+        if (logits.Length < count * vocabulary)
+            logits = new float[count * vocabulary];
+        backend.Read(rows.Data, logits.AsSpan(0, count * vocabulary));
+        tape.Rewind(); // the memory is free while tokens are chosen
+    }
+
+    /// <summary>Chooses the next token of a sequence by its logits (V), which a penalty may change.</summary>
+    private void Choose(BatchSequence sequence, Span<float> row)
+    {
+        if (!Sampler.AreFinite(row))
+            throw Generator.NotFinite();
+        BatchRequest request = sequence.Request;
+        sequence.Sampler ??= new Sampler(request.Sampling.Rules, Writable?.Count ?? vocabulary);
+        float[]? before = request.Alternatives is not null && sequence.Seen is not null ? row.ToArray() : null;
+        if (sequence.Seen is { } seen)
+            Sampler.Penalize(row, seen, request.Sampling.RepetitionPenalty);
+        int id = sequence.Sampler.Choose(row, Writable, sequence.Chosen++);
+        sequence.Window.Add(id);
+        sequence.Seen?.Add(id);
+        GenerationEnd? end = request.StopTokens.Contains(id) ? GenerationEnd.StopToken
+            : sequence.Chosen == request.Count ? GenerationEnd.Length : null;
+        sequence.Add(Token(sequence, before ?? row, id), end);
+    }
+
+    private BatchToken Token(BatchSequence sequence, ReadOnlySpan<float> row, int id) => sequence.Request.Alternatives is { } count
+        ? LogProbabilities.Of(row, id, count, Writable) : new BatchToken(id);
+}

@@ -14,14 +14,15 @@ namespace TinyMoE.App;
 internal sealed partial class ServedModel : IDisposable
 {
     private readonly OpenedModel opened;
+    private readonly ModelFolder folder;
 
     private ServedModel(ServingRequest request)
     {
-        opened = OpenedModel.Open(request.Model);
+        folder = request.Model;
+        opened = OpenedModel.Open(folder);
         try
         {
             Tokenizer = opened.LoadTokenizer();
-            Start = TextGeneration.StartOf("", request.Model, Tokenizer, opened);
             ReadTemplate(request);
             ChatOptions chat = Chatting.OptionsOf(new ChatOptions(), opened, Tokenizer);
             Prompt = Template is null ? null : new ChatPrompt(Template, chat, chat.Encode!);
@@ -44,7 +45,7 @@ internal sealed partial class ServedModel : IDisposable
     public Tokenizer Tokenizer { get; }
 
     /// <summary>What a text begins with that nobody begins.</summary>
-    public IReadOnlyList<int> Start { get; }
+    public IReadOnlyList<int> Start => TextGeneration.StartOf("", folder, Tokenizer, opened);
 
     /// <summary>How conversations are written; null: nobody knows.</summary>
     public ChatTemplate? Template { get; private set; }

@@ -62,6 +62,9 @@ public sealed class Serving : IDisposable
     /// <summary>Texts that are written at once.</summary>
     public int Slots => request.Slots;
 
+    /// <summary>Texts that are taken at once, those that wait among them.</summary>
+    public int Capacity => request.Slots + request.Queue;
+
     /// <summary>Texts that are written now.</summary>
     public int Running => generator.Running;
 
@@ -142,23 +145,24 @@ public sealed class Serving : IDisposable
     {
         if (requests.Count == 0)
             throw new TinyMoEException("No text is asked for.");
+        foreach (TextRequest each in requests)
+            _ = new StopTexts(each.StopTexts); // refuses those that are empty
         BatchRequest[] batch = [.. requests.Select(Batch)];
         lock (gate)
         {
             if (failure is not null)
                 throw failure;
             ObjectDisposedException.ThrowIf(isClosing, this);
-            if (active.Count + requests.Count > Slots + request.Queue)
+            if (active.Count + requests.Count > Capacity)
             {
                 throw new ServingBusyException(
-                    $"The model is busy: {active.Count} texts are written or wait, and there is room for {Slots + request.Queue}; try "
+                    $"The model is busy: {active.Count} texts are written or wait, and there is room for {Capacity}; try "
                     + "again later.");
             }
 
-            foreach (BatchRequest each in batch)
-                generator.Check(each);
+            BatchSequence[] sequences = Add(batch);
             ServedTexts texts = new(requests, (each, index, told) =>
-                new ServedText(WithStops(each), index, told, generator.Add(batch[index]), model.Tokenizer));
+                new ServedText(WithStops(each), index, told, sequences[index], model.Tokenizer));
             active.AddRange(texts.All);
             wake.Set();
             return texts;
@@ -177,9 +181,32 @@ public sealed class Serving : IDisposable
     public void Dispose()
     {
         lock (gate)
+        {
+            if (isClosing)
+                return;
             isClosing = true;
+        }
+
         CancelAll();
         thread.Join();
+        wake.Dispose();
+    }
+
+    /// <summary>All of them, or none where one cannot be written.</summary>
+    private BatchSequence[] Add(BatchRequest[] batch)
+    {
+        List<BatchSequence> added = [];
+        try
+        {
+            foreach (BatchRequest each in batch)
+                added.Add(generator.Add(each));
+            return [.. added];
+        }
+        catch
+        {
+            added.ForEach(sequence => sequence.Cancel());
+            throw;
+        }
     }
 
     private string WhyNoChat => model.Config.Moe.RoutesByLabel
@@ -243,12 +270,24 @@ public sealed class Serving : IDisposable
 
         foreach (ServedText text in Active())
         {
-            if (text.Follow() is { } timing)
+            if (Follow(text) is { } timing)
                 Close(text, timing);
         }
 
         if (!worked && !HasActive())
             wake.WaitOne();
+    }
+
+    private static ServedTiming? Follow(ServedText text)
+    {
+        try
+        {
+            return text.Follow();
+        }
+        catch (Exception e)
+        {
+            return text.Fail(e as TinyMoEException ?? new TinyMoEException($"The text could not be written: {e.Message}", e));
+        }
     }
 
     /// <summary>After what nobody expected, as no memory: all texts fail, and a new generator goes on without them.</summary>

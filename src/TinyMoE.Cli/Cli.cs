@@ -68,6 +68,7 @@ internal static class Cli
             EvalCommand.Create(),
             GenerateCommand.Create(),
             ChatCommand.Create(input),
+            ServeCommand.Create(input),
             ScoreCommand.Create(),
             ImportCommand.Create(),
             ExportCommand.Create(),

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using TinyMoE.Backends;
+using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Memory;
 using TinyMoE.Models;
@@ -10,10 +12,14 @@ namespace TinyMoE.Generate;
 /// <summary>
 /// Writes several texts at once, each as <see cref="Generator"/> writes it alone. A step chooses a token of every text whose prompt is
 /// read; of the prompts that are not, one part of the oldest is read before it (512 tokens, as a generator reads them), so that a long
-/// prompt does not keep the others waiting. A text that is over frees its slot, and those that wait enter in their order. A model that
-/// looks ahead computes each text for itself.
+/// prompt does not keep the others waiting. A text that is over frees its slot, and those that wait enter in their order.
 /// </summary>
-/// <remarks>Requests may come, and sequences be cancelled, from any thread; steps are one thread's.</remarks>
+/// <remarks>
+/// <para>The tokens of a step are one forward pass, which reads the weights once for all of them; each has its own position and its own
+/// cache, and what is computed of it is the same bits as alone. Models where tokens feel their neighbours (expert choice, a capacity that
+/// drops in evaluation) get a pass per text instead.</para>
+/// <para>Requests may come, and sequences be cancelled, from any thread; steps are one thread's.</para>
+/// </remarks>
 public sealed class BatchGenerator : IDisposable
 {
     private readonly Backend backend;
@@ -22,11 +28,17 @@ public sealed class BatchGenerator : IDisposable
     private readonly int context;
     private readonly int vocabulary;
     private readonly bool usesCaches;
+    private readonly bool joins; // whether one pass has the tokens of all texts
     private readonly Lock gate = new();
     private readonly Queue<BatchSequence> waiting = [];
     private readonly List<BatchSequence> running = []; // in the order in which they came
+    private readonly List<BatchSequence> ready = [];   // those that a token is chosen of in this step
+    private readonly JoinedStep joined;
     private readonly Tape tape;
+    private readonly Action<BatchSequence> readPart, writeToken, makeRoom, chooseAtPlace; // once: a step makes no objects
+    private readonly Predicate<BatchSequence> isReading;
     private float[] logits = [];
+    private int place; // the row of the sequence whose token is chosen
     private bool isDisposed;
 
     /// <summary>A generator of at most so many texts at once for <paramref name="model"/>, which lives on <paramref name="backend"/>.
@@ -38,8 +50,13 @@ public sealed class BatchGenerator : IDisposable
             throw new TinyMoEException($"There are {slots} slots for texts; there must be one at least.");
         (this.backend, this.model, this.slots) = (backend, model, slots);
         (context, vocabulary) = (model.Config.Model.Context, model.Config.Model.Vocabulary);
-        usesCaches = !model.Config.Moe.LooksAhead;
+        MoeConfig moe = model.Config.Moe;
+        usesCaches = !moe.LooksAhead;
+        joins = usesCaches && (moe.Experts == 0 || moe.Router != RouterKind.ExpertChoice);
+        joined = new JoinedStep(model);
         tape = Tape.Rewindable(backend);
+        (readPart, writeToken, makeRoom, isReading) = (ReadPart, WriteToken, MakeRoom, IsReading);
+        chooseAtPlace = sequence => Choose(sequence, logits.AsSpan(place * vocabulary, vocabulary));
     }
 
     /// <summary>The ids that may be written, rising; null: all. A model may have more symbols than its tokenizer has tokens.</summary>
@@ -79,15 +96,20 @@ public sealed class BatchGenerator : IDisposable
     public bool Step()
     {
         Admit();
-        BatchSequence? reading = running.Find(IsReading);
+        BatchSequence? reading = running.Find(isReading);
         if (reading is not null)
-            Try(reading, ReadPart);
+            Try(reading, readPart);
+        ready.Clear();
         foreach (BatchSequence sequence in running)
         {
             if (sequence != reading && !sequence.IsOver && !IsReading(sequence))
-                Try(sequence, WriteToken);
+                ready.Add(sequence);
         }
 
+        if (joins)
+            WriteTokens();
+        else
+            TryEach(writeToken);
         bool hadWork = running.Count > 0;
         Sweep();
         return hadWork;
@@ -127,6 +149,14 @@ public sealed class BatchGenerator : IDisposable
         {
             throw new TinyMoEException(
                 $"The prompt has {request.Prompt.Count} tokens, and only as many as the context of {context} can be scored.");
+        }
+
+        MoeConfig moe = model.Config.Moe;
+        if (moe.RoutesByLabel && !(request.Label >= 0 && request.Label < moe.Tasks))
+        {
+            throw new TinyMoEException(
+                $"moe.router={RouterTraits.Of(moe.Router).Name} needs a label from 0 to {moe.Tasks - 1} for each text, "
+                + $"and this one has {request.Label?.ToString(CultureInfo.InvariantCulture) ?? "none"}.");
         }
 
         Generator.CheckIds(request.Prompt, vocabulary);
@@ -179,6 +209,12 @@ public sealed class BatchGenerator : IDisposable
         {
             sequence.Fail(e);
         }
+    }
+
+    private void TryEach(Action<BatchSequence> work)
+    {
+        foreach (BatchSequence sequence in ready)
+            Try(sequence, work);
     }
 
     private static bool HasToScore(BatchSequence sequence) =>
@@ -239,6 +275,38 @@ public sealed class BatchGenerator : IDisposable
             return;
         Read(rows, 1);
         Choose(sequence, logits.AsSpan(0, vocabulary));
+    }
+
+    /// <summary>A token of each sequence that is ready, by one pass; what goes wrong with one is no matter of the others.</summary>
+    private void WriteTokens()
+    {
+        TryEach(makeRoom);
+        ready.RemoveAll(static sequence => sequence.IsOver);
+        if (ready.Count == 0)
+            return;
+        try
+        {
+            tape.Rewind();
+            Read(joined.Forward(backend, tape, ready), ready.Count);
+        }
+        catch (TinyMoEException e)
+        {
+            ready.ForEach(sequence => sequence.Fail(e));
+            return;
+        }
+
+        for (int n = 0; n < ready.Count; n++)
+        {
+            place = n;
+            Try(ready[n], chooseAtPlace);
+        }
+    }
+
+    /// <summary>Makes sure that there is room for one token more, which a pass in common could not blame on one sequence.</summary>
+    private void MakeRoom(BatchSequence sequence)
+    {
+        DecoderCache cache = sequence.Cache ??= model.NewCache();
+        cache.Reserve(cache.Length + 1);
     }
 
     /// <summary>Logits after these tokens of one sequence, or after the last only.</summary>

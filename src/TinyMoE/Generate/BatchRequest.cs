@@ -25,14 +25,14 @@ public sealed record BatchRequest
     /// They are the model's, of its logits as they are: before penalty, temperature and what else the sampling cuts.</summary>
     public int? Alternatives { get; init; }
 
-    /// <summary>Whether the tokens of the prompt are given too, before the chosen ones, with their log-probabilities if asked for.</summary>
+    /// <summary>Whether the tokens of the prompt are given too, before the chosen ones, with their log-probabilities if asked.</summary>
     public bool Echo { get; init; }
 }
 
 /// <summary>A token of a text, as far as it is asked for with its log-probability.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="LogProbability">To the base e; null where nobody asks, and of the first of a prompt, which nothing comes before.</param>
-/// <param name="Alternatives">The likeliest that can be written, likeliest first, among equal ones the lower id; null as above.</param>
+/// <param name="Alternatives">The likeliest that can be written, likeliest first, of equal ones the lower id; null as above.</param>
 public readonly record struct BatchToken(int Id, double? LogProbability = null, IReadOnlyList<TokenAlternative>? Alternatives = null);
 
 /// <summary>A token that could have been chosen.</summary>

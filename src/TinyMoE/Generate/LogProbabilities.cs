@@ -13,11 +13,17 @@ internal static class LogProbabilities
         double sum = 0;
         foreach (float logit in logits)
             sum += Math.Exp((double)logit - largest);
-        double shift = largest + Math.Log(sum);
-        return new BatchToken(id, logits[id] - shift, Likeliest(logits, alternatives, writable, shift));
+        double logSum = Math.Log(sum);
+        TokenAlternative[] likeliest = Likeliest(logits, alternatives, writable);
+        for (int i = 0; i < likeliest.Length; i++)
+            likeliest[i] = likeliest[i] with { LogProbability = Of(logits[likeliest[i].Id]) };
+        return new BatchToken(id, Of(logits[id]), likeliest);
+
+        double Of(float logit) => logit - (double)largest - logSum; // as a score of Scorer, to the last bit
     }
 
-    private static TokenAlternative[] Likeliest(ReadOnlySpan<float> logits, int count, IReadOnlyList<int>? writable, double shift)
+    /// <summary>The tokens of the largest logits in their order, with the logits in place of log-probabilities.</summary>
+    private static TokenAlternative[] Likeliest(ReadOnlySpan<float> logits, int count, IReadOnlyList<int>? writable)
     {
         int candidates = writable?.Count ?? logits.Length;
         PriorityQueue<int, (float Logit, int Rank)> best = new(count + 1); // the least likely of those kept comes first
@@ -34,7 +40,7 @@ internal static class LogProbabilities
         for (int i = likeliest.Length - 1; i >= 0; i--)
         {
             int id = best.Dequeue();
-            likeliest[i] = new TokenAlternative(id, logits[id] - shift);
+            likeliest[i] = new TokenAlternative(id, logits[id]);
         }
 
         return likeliest;

@@ -52,7 +52,7 @@ public sealed unsafe partial class CpuBackend
 
         Operand left = transposeA ? new(a, LaneStride: 1, InnerStride: rows) : new(a, LaneStride: inner, InnerStride: 1);
         Operand right = transposeB ? new(b, LaneStride: inner, InnerStride: 1) : new(b, LaneStride: 1, InnerStride: columns);
-        Multiply(new Products(Kernel, left, right, c, batch, rows, columns, inner) { Epilogue = epilogue });
+        Multiply(new Products(Kernel, left, right, c, batch, rows, columns, inner) { Epilogue = epilogue, Sequences = Sequences });
     }
 
     private void Multiply(Products products)

@@ -82,6 +82,9 @@ internal readonly unsafe record struct Products(
     /// to Offsets[i+1]; (Count+1), empty when nothing is ragged.</summary>
     public Ints Offsets { get; init; }
 
+    /// <summary>How many sequences' rows they are, all equally many: see <see cref="Backend.Sequences"/>.</summary>
+    public int Sequences { get; init; } = 1;
+
     /// <summary>The step that finishes each tile.</summary>
     public Epilogue Epilogue { get; init; }
 
@@ -197,10 +200,10 @@ internal readonly unsafe record struct Products(
 
     /// <summary>
     /// Whether so few rows are computed as dot products with b where it lies: to pack b costs as much.
-    /// It depends on all rows together, never on an expert's share: a row's sum is then in the same
+    /// It depends on all rows of a sequence together, never on an expert's share: a row's sum is then in the same
     /// order whatever the other rows are, and a token's output does not feel where its neighbours go.
     /// </summary>
-    public bool IsThin => Rows <= ThinRows && A.LiesAlongInner && B.LiesAlongInner;
+    public bool IsThin => Rows <= ThinRows * Sequences && A.LiesAlongInner && B.LiesAlongInner;
 
     /// <summary>
     /// Rows of the tiles of <paramref name="product"/>. An expert has more or fewer rows, or steps, than its share: it is cut into equal

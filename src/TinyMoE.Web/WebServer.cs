@@ -200,7 +200,8 @@ public sealed class WebServer : IDisposable
 
     /// <summary>The route as it was mapped: what is asked for could be endlessly much.</summary>
     private static string RouteOf(HttpContext context) =>
-        context.GetEndpoint() is RouteEndpoint { RoutePattern.RawText: { } route } ? route.Replace("**", "", StringComparison.Ordinal) : "other";
+        context.GetEndpoint() is RouteEndpoint { RoutePattern.RawText: { } route }
+            ? route.Replace("**", "", StringComparison.Ordinal) : "other";
 
     private void WaitForAnswers(TimeSpan most) => SpinWait.SpinUntil(() => Volatile.Read(ref answering) == 0, most);
 }

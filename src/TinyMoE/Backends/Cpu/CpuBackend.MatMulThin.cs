@@ -217,9 +217,8 @@ public sealed unsafe partial class CpuBackend
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            var (index, row, column, _) = s.Locate(tile);
+            var (index, row, column, rows, columns, _) = s.Locate(tile);
             Product p = s[index];
-            int rows = Math.Min(p.Rows - row, s.TileRows), columns = Math.Min(s.Columns - column, s.TileColumns);
             float* c = p.C + (nint)row * s.Columns + column;
             bool adds = BeginTile(index, c, column, rows, columns, in s);
             Dots<TSimd, TVector, TValue>(

@@ -154,7 +154,7 @@ public sealed class WebServer : IDisposable
             if (!context.Response.HasStarted && context.Response.StatusCode == StatusCodes.Status405MethodNotAllowed)
                 throw WrongMethod(context);
         }
-        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (IsGone(context, e))
         {
             status = GoneStatus;
         }
@@ -168,6 +168,10 @@ public sealed class WebServer : IDisposable
             metrics.CountRequest(RouteOf(context), status ?? context.Response.StatusCode);
         }
     }
+
+    /// <summary>Whether whoever asked is not there any more, which is found while reading, writing, or waiting.</summary>
+    private static bool IsGone(HttpContext context, Exception e) => context.RequestAborted.IsCancellationRequested
+        || e is ConnectionResetException or ConnectionAbortedException or OperationCanceledException;
 
     private async Task TellAsync(HttpContext context, Exception e)
     {

@@ -24,12 +24,16 @@ public sealed class StressTests(ServedRun served, ITestOutputHelper output)
         Environment.GetEnvironmentVariable("TINYMOE_STRESS_REQUESTS") ?? "300", CultureInfo.InvariantCulture);
 
     private readonly ConcurrentDictionary<string, int> answers = new();
+    private readonly ConcurrentQueue<string> errors = new();
 
     [Fact]
     public async Task Requests_OfAllKinds_GetTheirAnswers_AndLeaveNothingBehind()
     {
         using Serving serving = served.Open(new ServingRequest(served.Run) { Slots = 8, Queue = 2 * Clients });
-        using WebServer server = WebServer.Start(serving, new ServerOptions { Port = 0, Patience = TimeSpan.FromSeconds(30) });
+        using WebServer server = WebServer.Start(serving, new ServerOptions
+        {
+            Port = 0, Patience = TimeSpan.FromSeconds(30), OnError = errors.Enqueue,
+        });
         using HttpClient client = ServedRun.ClientOf(server);
         string[] expected = new string[4];
         for (int i = 0; i < expected.Length; i++)
@@ -48,6 +52,7 @@ public sealed class StressTests(ServedRun served, ITestOutputHelper output)
 
         foreach ((string kind, int count) in answers.OrderBy(answer => answer.Key, StringComparer.Ordinal))
             output.WriteLine($"{count,6} {kind}");
+        Assert.Empty(errors);
         Assert.Equal(Requests, answers.Values.Sum());
         Assert.DoesNotContain(answers.Keys, kind => kind.Contains(" 500", StringComparison.Ordinal));
         string metrics = await client.GetStringAsync("/metrics", ServedRun.Stop);

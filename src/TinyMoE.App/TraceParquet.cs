@@ -18,8 +18,10 @@ internal sealed class TraceParquet : ITraceWriter
     private readonly TraceWords words;
     private readonly int probabilities;
     private readonly List<TraceColumn> columns = [];
-    private readonly TraceColumn<int> window, position, id, rank, nextId, layer, head, slot, expert;
-    private readonly TraceColumn<ReadOnlyMemory<char>> token, label, part;
+    private readonly TraceColumn<int> window, position, id, rank, nextId, layer, slot, expert;
+    private readonly TraceColumn<int>? head;                     // of models with experts in attention only, for text costs time
+    private readonly TraceColumn<ReadOnlyMemory<char>> token, label;
+    private readonly TraceColumn<ReadOnlyMemory<char>>? part;
     private readonly TraceColumn<float> loss, nextLoss, gate, probability, outputNorm, logitNorm, entropy;
     private readonly TraceColumn<bool> served;
     private readonly (TraceColumn<ReadOnlyMemory<char>> Token, TraceColumn<int> Id, TraceColumn<float> Probability)[] predictions;
@@ -27,9 +29,9 @@ internal sealed class TraceParquet : ITraceWriter
 
     /// <summary>
     /// Begins the file. <paramref name="predictions"/> likeliest tokens to follow; rows for experts that were not chosen where they are
-    /// among the <paramref name="probabilities"/> likeliest.
+    /// among the <paramref name="probabilities"/> likeliest; the columns part and head where there are <paramref name="headExperts"/>.
     /// </summary>
-    public TraceParquet(Stream stream, TraceWords words, int predictions, int probabilities)
+    public TraceParquet(Stream stream, TraceWords words, int predictions, int probabilities, bool headExperts)
     {
         (this.words, this.probabilities) = (words, probabilities);
         window = Add<int>("window", canBeNull: false);
@@ -47,8 +49,8 @@ internal sealed class TraceParquet : ITraceWriter
                 AddText($"prediction_{i}"), Add<int>($"prediction_{i}_id"), Add<float>($"prediction_{i}_probability"))),
         ];
         layer = Add<int>("layer");
-        part = AddText("part");
-        head = Add<int>("head");
+        if (headExperts)
+            (part, head) = (AddText("part"), Add<int>("head"));
         slot = Add<int>("slot");
         expert = Add<int>("expert");
         served = Add<bool>("served");
@@ -143,8 +145,8 @@ internal sealed class TraceParquet : ITraceWriter
     private void AddExpert(TraceLayer of, int n, int e)
     {
         layer.Add(of.Layer);
-        part.AddText(TraceExperts.OfLayer);
-        head.AddNull();
+        part?.AddText(TraceExperts.OfLayer);
+        head?.AddNull();
         expert.Add(e);
         probability.AddNumber(of.Probabilities is { } p ? p[n * of.Experts + e] : float.NaN);
         logitNorm.AddNumber(of.LogitNorm?[n] ?? float.NaN);
@@ -157,8 +159,8 @@ internal sealed class TraceParquet : ITraceWriter
         for (int i = 0; i < count; i++)
         {
             layer.Add(of.Layer);
-            part.AddText(of.OfOutputs ? TraceExperts.OfOutputs : TraceExperts.OfValues);
-            head.Add(i / of.Active);
+            part?.AddText(of.OfOutputs ? TraceExperts.OfOutputs : TraceExperts.OfValues);
+            head?.Add(i / of.Active);
             slot.Add(i % of.Active);
             expert.Add(of.Expert[n * count + i]);
             served.Add(true);

@@ -73,16 +73,17 @@ public static class Tracing
         request = request with { Predictions = Math.Min(request.Predictions, most) };
         Tracer tracer = new(backend, model, request.Predictions);
         TraceCounts counts = new();
+        bool headExperts = config.Attention.Kind == AttentionKind.SwitchHead;
         IReadOnlyList<NoteReport> notes = opened.Notes;
         if (text is null)
         {
-            long rows = Write(request, tracer.Trace(ids, context), new TraceWords(tokenizer, labels: null), counts, stop);
+            long rows = Write(request, tracer.Trace(ids, context), new TraceWords(tokenizer, labels: null), counts, headExperts, stop);
             return new TraceResult(opened.Step, counts.Tokens, counts.Loss, rows, Measured: null, notes);
         }
 
         int all = text.Corpus.ValidationWindows(context), count = Math.Min(windows.Windows ?? all, all);
         IEvaluationSource source = new StoppableSource(text.Corpus.ForEvaluation(context, [.. Enumerable.Range(0, count)]), stop);
-        long written = Write(request, tracer.Trace(source), new TraceWords(tokenizer, source.Labels), counts, stop);
+        long written = Write(request, tracer.Trace(source), new TraceWords(tokenizer, source.Labels), counts, headExperts, stop);
         notes = [.. notes, .. text.Notes.Select(note => new NoteReport(0, note))];
         MeasuredText measured = new(text.Sources, text.IsOwn, count, all);
         return new TraceResult(opened.Step, counts.Tokens, counts.Loss, written, measured, notes);
@@ -110,7 +111,8 @@ public static class Tracing
 
     /// <summary>Traces, and writes on another thread; the rows that were written.</summary>
     private static long Write(
-        TraceRequest request, IEnumerable<TraceBatch> batches, TraceWords words, TraceCounts counts, CancellationToken stop)
+        TraceRequest request, IEnumerable<TraceBatch> batches, TraceWords words, TraceCounts counts, bool headExperts,
+        CancellationToken stop)
     {
         if (request.Out is not { } path)
         {
@@ -122,7 +124,7 @@ public static class Tracing
         AtomicFile.Write(path, stream =>
         {
             ITraceWriter writer = IsLines(path) ? new TraceJson(stream, words, request.Probabilities)
-                : new TraceParquet(stream, words, request.Predictions, request.Probabilities);
+                : new TraceParquet(stream, words, request.Predictions, request.Probabilities, headExperts);
             Conveyor.Run(
                 batches,
                 batch =>

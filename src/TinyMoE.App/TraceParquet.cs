@@ -19,9 +19,9 @@ internal sealed class TraceParquet : ITraceWriter
     private readonly int probabilities;
     private readonly List<TraceColumn> columns = [];
     private readonly TraceColumn<int> window, position, id, rank, nextId, layer, slot, expert;
-    private readonly TraceColumn<int>? head;                     // of models with experts in attention only, for text costs time
-    private readonly TraceColumn<ReadOnlyMemory<char>> token, label;
-    private readonly TraceColumn<ReadOnlyMemory<char>>? part;
+    private readonly TraceColumn<int>? head;                     // where a model has experts in attention: text costs time
+    private readonly TraceColumn<ReadOnlyMemory<char>> token;
+    private readonly TraceColumn<ReadOnlyMemory<char>>? label, part;
     private readonly TraceColumn<float> loss, nextLoss, gate, probability, outputNorm, logitNorm, entropy;
     private readonly TraceColumn<bool> served;
     private readonly (TraceColumn<ReadOnlyMemory<char>> Token, TraceColumn<int> Id, TraceColumn<float> Probability)[] predictions;
@@ -38,7 +38,8 @@ internal sealed class TraceParquet : ITraceWriter
         position = Add<int>("position", canBeNull: false);
         id = Add<int>("id", canBeNull: false);
         token = AddText("token");
-        label = AddText("label");
+        if (words.HasLabels)
+            label = AddText("label");
         loss = Add<float>("loss");
         rank = Add<int>("rank");
         nextId = Add<int>("next_id");
@@ -102,7 +103,7 @@ internal sealed class TraceParquet : ITraceWriter
         position.Add(n % batch.T, times);
         id.Add(batch.Ids[n], times);
         token.AddText(words.Token(batch.Ids[n]), times);
-        label.AddText(batch.Labels.Length == 0 ? null : words.Label(batch.Labels[n]), times);
+        label?.AddText(batch.Labels.Length == 0 ? null : words.Label(batch.Labels[n]), times);
         loss.AddNumber(batch.Losses[n], times);
         rank.AddUnless(batch.Ranks[n], none: 0, times);
         nextId.AddUnless(batch.NextIds[n], none: -1, times);

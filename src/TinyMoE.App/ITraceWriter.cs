@@ -3,7 +3,7 @@ using TinyMoE.Inspect;
 namespace TinyMoE.App;
 
 /// <summary>Writes a trace into a stream, batch by batch.</summary>
-internal interface ITraceWriter
+internal interface ITraceWriter : IDisposable
 {
     /// <summary>Adds the tokens of a batch that are traced.</summary>
     void Write(TraceBatch batch);

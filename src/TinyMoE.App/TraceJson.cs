@@ -54,6 +54,9 @@ internal sealed class TraceJson : ITraceWriter
     /// <inheritdoc/>
     public void Finish() => WriteBuffer();
 
+    /// <inheritdoc/>
+    public void Dispose() => json.Dispose();
+
     private void WriteToken(TraceBatch batch, int n)
     {
         json.WriteNumber("window", batch.FirstWindow + n / batch.T);

@@ -97,6 +97,11 @@ internal sealed class TraceParquet : ITraceWriter
         Wait(writer.DisposeAsync().AsTask());
     }
 
+    /// <summary>Nothing: what was not finished is thrown away with its stream.</summary>
+    public void Dispose()
+    {
+    }
+
     private void AddToken(TraceBatch batch, int n, int times)
     {
         window.Add(batch.FirstWindow + n / batch.T, times);

@@ -3,6 +3,7 @@ using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Files;
 using TinyMoE.Inspect;
+using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Tokenizers;
 using TinyMoE.Train;
@@ -61,31 +62,29 @@ public static class Tracing
         using OpenedModel opened = OpenedModel.Open(windows.Model);
         opened.RequireOutside(request.Out, "the trace");
         RunConfig config = opened.Config;
-        int context = Evaluating.ContextOf(windows, opened);
+        Interventions? interventions = windows.Changes?.For(config);
         Tokenizer tokenizer = opened.LoadTokenizer();
         bool isText = request.Text is not null || request.File is not null;
         int[] ids = isText ? TextOf(request, config, tokenizer) : [];
         EvaluatedText? text = isText ? null : EvaluatedText.Read(windows, opened, config.Data, stop);
-        text?.Corpus.CheckContext(context);
+        (IEvaluationSource Windows, MeasuredText Measured)? read = text?.Windows(windows, opened, stop);
         using Backend backend = windows.Device.Open(config);
         using Decoder model = opened.LoadModel(backend);
         int most = Math.Min(config.Model.Vocabulary, TraceRequest.MostPredictions);
         request = request with { Predictions = Math.Min(request.Predictions, most) };
-        Tracer tracer = new(backend, model, request.Predictions);
+        Tracer tracer = new(backend, model, request.Predictions, interventions);
         TraceCounts counts = new();
         bool headExperts = config.Attention.Kind == AttentionKind.SwitchHead;
         IReadOnlyList<NoteReport> notes = opened.Notes;
-        if (text is null)
+        if (read is not var (source, measured))
         {
-            long rows = Write(request, tracer.Trace(ids, context), new TraceWords(tokenizer, labels: null), counts, headExperts, stop);
+            IEnumerable<TraceBatch> ofText = tracer.Trace(ids, EvaluatedText.ContextOf(windows, opened));
+            long rows = Write(request, ofText, new TraceWords(tokenizer, labels: null), counts, headExperts, stop);
             return new TraceResult(opened.Step, counts.Tokens, counts.Loss, rows, Measured: null, notes);
         }
 
-        int all = text.Corpus.ValidationWindows(context), count = Math.Min(windows.Windows ?? all, all);
-        IEvaluationSource source = new StoppableSource(text.Corpus.ForEvaluation(context, [.. Enumerable.Range(0, count)]), stop);
         long written = Write(request, tracer.Trace(source), new TraceWords(tokenizer, source.Labels), counts, headExperts, stop);
-        notes = [.. notes, .. text.Notes.Select(note => new NoteReport(0, note))];
-        MeasuredText measured = new(text.Sources, text.IsOwn, count, all);
+        notes = [.. notes, .. text!.Notes.Select(note => new NoteReport(0, note))];
         return new TraceResult(opened.Step, counts.Tokens, counts.Loss, written, measured, notes);
     }
 
@@ -123,7 +122,7 @@ public static class Tracing
         long rows = 0;
         AtomicFile.Write(path, stream =>
         {
-            ITraceWriter writer = IsLines(path) ? new TraceJson(stream, words, request.Probabilities)
+            using ITraceWriter writer = IsLines(path) ? new TraceJson(stream, words, request.Probabilities)
                 : new TraceParquet(stream, words, request.Predictions, request.Probabilities, headExperts);
             Conveyor.Run(
                 batches,

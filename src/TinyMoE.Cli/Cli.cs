@@ -66,6 +66,7 @@ internal static class Cli
         {
             TrainCommand.Create(),
             EvalCommand.Create(),
+            AblateCommand.Create(),
             GenerateCommand.Create(),
             ChatCommand.Create(input),
             ScoreCommand.Create(),

@@ -49,6 +49,11 @@ public sealed unsafe partial class CudaBackend
     }
 
     /// <inheritdoc/>
+    public override void AttendNewTokens(
+        Values q, Values k, Values v, Floats sinks, in AttentionSizes sizes, ReadOnlySpan<CachedRows> caches, Values y) =>
+        AttendOneByOne(q, k, v, sinks, in sizes, caches, y); // by the kernels that a sequence alone has, which keeps its bits
+
+    /// <inheritdoc/>
     public override void ChooseToken(Floats logits, Ints ids, Ints seen, in SamplingRules rules, DecodeState state)
     {
         int V = logits.Length, W = ids.IsNone ? V : ids.Length, runs = Ceiling.Divide(V, RunOfCandidates);

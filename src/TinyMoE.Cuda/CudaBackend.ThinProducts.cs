@@ -11,7 +11,7 @@ public sealed unsafe partial class CudaBackend
     private const int MostThinRows = 32; // of experts: each row reads its expert's weights for itself
 
     /// <summary>Whether rows are few and weights in 16 bits that no tensor core reads as they are.</summary>
-    private bool AreThin(Weights w, int rows, int mostRows) => rows <= mostRows && !w.LieApart
+    private bool AreThin(Weights w, int rows, int mostRows) => rows <= mostRows * Sequences && !w.LieApart
         && (w.Type == ElementType.Float16 || (w.Type == ElementType.Bfloat16 && options.TensorCores != TensorCores.Bfloat16));
 
     /// <summary>Products of experts with what follows them, of the rows of x that <paramref name="tokens"/> name where they are

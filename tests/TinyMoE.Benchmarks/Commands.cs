@@ -82,6 +82,7 @@ internal static class Commands
         TrainingChild.Create(),
         GenerateCommand.Create(),
         DecodeCommand.Create(),
+        ServeCommand.Create(),
         OpenCommand.Create(),
         ScalingCommand.Create(),
         RoutersCommand.Create(),

@@ -24,14 +24,8 @@ internal sealed class TraceCommand
     private readonly ModelOptions model = new();
     private readonly Option<string?> text = Options.Text("--text", "TEXT", "The text to trace.");
     private readonly Option<string?> file = Options.Text("--file", "FILE", "A file with the text, in UTF-8.");
-    private readonly Option<string[]> data = Options.Texts("--data", "PATH",
-        "Files, folders or globs of text, read in windows as eval does. Without any text, what was held out of the run's own.");
-    private readonly Option<string?> labels = Options.OneOf("--labels",
-        "What the labels of --data are: those of sources (name=PATH), files or JSON records. As in training if not said.",
-        "source", "file", "record");
-    private readonly Option<int?> windows = Options.Whole("--windows", 1, "Windows to trace, from the start; all if not said.");
-    private readonly Option<int?> context = Options.Whole("--context", 2,
-        "Tokens of a window; the model's context if not said, of others' models at most 1024.");
+    private readonly MeasuredTextOptions windows = new();
+    private readonly InterventionOptions interventions = new();
     private readonly Option<string?> output = Options.Path("--out", "FILE",
         "The file for the trace: a table (.parquet) or lines of JSON (.jsonl); none if not said.");
     private readonly Option<int?> predictions = Options.Whole(
@@ -53,8 +47,10 @@ internal sealed class TraceCommand
         TraceCommand trace = new();
         CommandWithExamples command = new("trace", "Follow every token of a text through a model: experts, gates, losses.", Examples);
         trace.model.AddTo(command);
-        foreach (Option option in (Option[])[trace.text, trace.file, trace.data, trace.labels, trace.windows, trace.context])
-            command.Add(option);
+        command.Add(trace.text);
+        command.Add(trace.file);
+        trace.windows.AddTo(command);
+        trace.interventions.AddTo(command);
         foreach (Option option in (Option[])[trace.output, trace.predictions, trace.probabilities])
             command.Add(option);
         trace.device.AddTo(command);
@@ -66,24 +62,18 @@ internal sealed class TraceCommand
 
     private void Check(CommandResult result)
     {
-        if (new Option[] { text, file, data }.Count(option => result.GetResult(option) is not null) > 1)
+        if (new Option[] { text, file, windows.Data }.Count(option => result.GetResult(option) is not null) > 1)
             result.AddError("--text, --file and --data exclude each other; name one");
-        if (result.GetResult(labels) is not null && result.GetResult(data) is null)
-            result.AddError("--labels needs --data; the run's own text has the labels of its training");
         bool isText = result.GetResult(text) is not null || result.GetResult(file) is not null;
-        if (isText && result.GetResult(windows) is not null)
+        if (isText && result.GetResult(windows.Windows) is not null)
             result.AddError("--windows is for --data or the run's own text; a text of its own is traced whole");
     }
 
     private int Run(ParseResult parsed)
     {
-        TraceRequest request = new(new EvaluationRequest(model.Read(parsed))
+        TraceRequest request = new(windows.Read(parsed, model.Read(parsed), device.Read(parsed)) with
         {
-            Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
-            Labels = parsed.GetValue(labels),
-            Windows = parsed.GetValue(windows),
-            Context = parsed.GetValue(context),
-            Device = device.Read(parsed),
+            Changes = interventions.Read(parsed),
         })
         {
             Text = parsed.GetValue(text),
@@ -112,7 +102,7 @@ internal sealed class TraceCommand
 
     private static string InWords(TraceResult result, TraceRequest request)
     {
-        string what = result.Measured is { } measured ? EvalCommand.Name(measured) : "the text";
+        string what = result.Measured is { } measured ? Words.Of(measured) : "the text";
         string loss = double.IsNaN(result.Loss) ? "" : Invariant($", loss {result.Loss:F4}");
         string written = request.Out is { } path ? Invariant($"; {result.Rows:N0} rows in {path}") : "";
         return Invariant($"traced {what}: {result.Tokens:N0} token{(result.Tokens == 1 ? "" : "s")}{loss}{written}");

@@ -6,11 +6,13 @@ namespace TinyMoE.Attention;
 /// <param name="capacity">Most tokens it holds.</param>
 internal abstract class AttentionCache(int capacity) : IDisposable
 {
+    private int length;
+
     /// <summary>Most tokens it holds.</summary>
     public int Capacity { get; } = capacity;
 
     /// <summary>Tokens it holds.</summary>
-    public int Length { get; private set; }
+    public virtual int Length => length;
 
     /// <summary>
     /// Where the device has the place of the next token, which comes alone, so that nothing of its step depends on what the host knows;
@@ -22,10 +24,10 @@ internal abstract class AttentionCache(int capacity) : IDisposable
     public virtual bool Reserve(int tokens) => true;
 
     /// <summary>Counts tokens that were appended.</summary>
-    public void Advance(int tokens) => Length += tokens;
+    public virtual void Advance(int tokens) => length += tokens;
 
     /// <summary>Forgets all tokens.</summary>
-    public void Clear() => Length = 0;
+    public void Clear() => length = 0;
 
     /// <summary>Gives the memory back.</summary>
     public abstract void Dispose();

@@ -65,6 +65,8 @@ internal abstract class HeadAttention : IAttention
         Tensor v = Clipped(Values(tokens, pass)).Reshape((B, T, kvHeads, D));
         if (cache is KvCache { State: { } state } kept)
             return Outputs(OfNewToken(q, k, v, kept, state).Reshape((H, D)), tokens, pass).Reshape(x.Shape);
+        if (cache is JoinedCache joined)
+            return Outputs(OfNewTokens(q, k, v, joined).Reshape((B * H, D)), tokens, pass).Reshape(x.Shape);
         if (rotary is not null)
             (q, k) = q.Rope(k, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0, attention.RopeSize, attention.RopeInterleaved);
         if (queryFactor != 1f)
@@ -121,6 +123,16 @@ internal abstract class HeadAttention : IAttention
             attention.Heads, attention.KvHeadsOrAll, headSize, turned, attention.RopeInterleaved, attention.Window[layer], room,
             queryFactor);
         return q.AttendNewToken(k, v, rotary?.Cos ?? default, rotary?.Sin ?? default, sinks, in sizes, state, keys, values);
+    }
+
+    /// <summary>
+    /// What the one new token of each sequence attends to, in its own cache. q, result (B, 1, H, D), k, v (B, 1, KvHeads, D).
+    /// </summary>
+    private Tensor OfNewTokens(Tensor q, Tensor k, Tensor v, JoinedCache caches)
+    {
+        if (rotary is not null)
+            (q, k) = caches.Turn(q, k, rotary, attention.RopeSize, attention.RopeInterleaved);
+        return caches.Attend(queryFactor == 1f ? q : q.Scale(queryFactor), k, v, attention.Window[layer], sinks);
     }
 
     /// <summary>A projection cut into heads, normed before or after the cut. x (B, T, C), result (B, T, heads, D).</summary>

@@ -92,10 +92,13 @@ internal sealed class LatentAttention : IAttention
         Tensor c = keyValueNorm.Forward(down.SliceColumns(0, latent)).Reshape((B * T, latent));
         Tensor turnedKey = down.SliceColumns(latent, turned).Reshape((B, T, 1, turned));
         Tensor plainQuery = q.SliceColumns(0, plain), turnedQuery = q.SliceColumns(plain, turned); // (B, T, H, N), (B, T, H, R)
-        (turnedQuery, turnedKey) = turnedQuery.Rope(
-            turnedKey, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0, interleaved: interleaved);
+        (turnedQuery, turnedKey) = cache is JoinedCache joined
+            ? joined.Turn(turnedQuery, turnedKey, rotary, turned, interleaved)
+            : turnedQuery.Rope(turnedKey, rotary.Cos, rotary.Sin, start: cache?.Length ?? 0, interleaved: interleaved);
 
         Tensor rows = turnedKey.Reshape((B * T, turned));
+        if (cache is JoinedCache caches)
+            return output.Forward(OfNewTokens(plainQuery, turnedQuery, c, rows, caches)).Reshape(x.Shape);
         int S = T;
         if (cache is not null)
         {
@@ -158,6 +161,32 @@ internal sealed class LatentAttention : IAttention
         Tensor Row(Tensor x, int t) => tape.Borrow((1, 1, heads, x.Shape.Last), x.Values.Slice(t * (x.Count / T), x.Count / T));
 
         Tensor First(int rows) => tape.Borrow((rows, all.Shape.Last), all.Values.Slice(0, rows * all.Shape.Last));
+    }
+
+    /// <summary>
+    /// The one new token of each sequence, one after the other in its own cache. plainQuery (B, 1, H, N), turnedQuery (B, 1, H, R), c (B,
+    /// L), turnedKeys (B, R), result (B, H·V).
+    /// </summary>
+    private Tensor OfNewTokens(Tensor plainQuery, Tensor turnedQuery, Tensor c, Tensor turnedKeys, JoinedCache caches)
+    {
+        int B = c.Shape[0], width = heads * valueSize;
+        Tape tape = c.Tape;
+        Backend backend = tape.Backend;
+        Tensor y = tape.New((B, width), c.Type);
+        int together = backend.Sequences;
+        backend.Sequences = 1;                                   // the products from here on are of one sequence each
+        for (int n = 0; n < B; n++)
+        {
+            LatentCache cache = (LatentCache)caches.Each[n];
+            Tensor all = cache.Append(Row(c, (1, latent), n), Row(turnedKeys, (1, turned), n));
+            Tensor one = AbsorbedOne(Row(plainQuery, (1, 1, heads, plain), n), Row(turnedQuery, (1, 1, heads, turned), n), cache, all);
+            backend.Affine(one.Values, 1f, 0f, width, y.Values.Slice(n * width, width));
+        }
+
+        backend.Sequences = together;
+        return y;
+
+        Tensor Row(Tensor x, Shape shape, int n) => tape.Borrow(shape, x.Values.Slice(n * shape.Count, shape.Count));
     }
 
     /// <summary>

@@ -16,6 +16,22 @@ public abstract partial class Backend
         Values values, Values y);
 
     /// <summary>
+    /// How many sequences have rows in each product, all equally many: 1 unless several are written together. Products of few rows may be
+    /// summed in another order than those of many. What is few is counted by sequence, so that the rows of one are the same bits as if it
+    /// were alone; where products are a library's (cuBLAS), as far as that keeps one order.
+    /// </summary>
+    public virtual int Sequences { get; set; } = 1;
+
+    /// <summary>
+    /// Attention of one new token of each of B sequences (T = 1, S the most keys that one has): its k and v become the row of its cache
+    /// behind those that are there, and y is attention over all of them as <see cref="AttentionForward"/> has it for the sequence alone,
+    /// with a sink per head where there are sinks. q (B, H, D), k (B, KvHeads, D), v (B, KvHeads, ValueSize), sinks (H) or empty, caches
+    /// (B), y (B, H, ValueSize).
+    /// </summary>
+    public abstract void AttendNewTokens(
+        Values q, Values k, Values v, Floats sinks, in AttentionSizes sizes, ReadOnlySpan<CachedRows> caches, Values y);
+
+    /// <summary>
     /// The next token, chosen as <see cref="Sampler"/> does with the number that <paramref name="state"/> counts; it becomes the token
     /// of the state, is remembered there and marked in seen, and position and number go on by one. Where a logit is not finite the state
     /// notes it, and the token is the first that there is. logits (V), ids (W) rising: the tokens that may be chosen, or empty: all; seen
@@ -23,6 +39,12 @@ public abstract partial class Backend
     /// </summary>
     public abstract void ChooseToken(Floats logits, Ints ids, Ints seen, in SamplingRules rules, DecodeState state);
 }
+
+/// <summary>What a sequence's cache has of one layer, with room for a row more.</summary>
+/// <param name="Keys">(more than Length, KvHeads, D).</param>
+/// <param name="Values">(more than Length, KvHeads, ValueSize).</param>
+/// <param name="Length">Rows that are there.</param>
+public readonly record struct CachedRows(Values Keys, Values Values, int Length);
 
 /// <summary>Sizes of the attention of one new token, with what is done to it on the way.</summary>
 /// <param name="H">Query heads.</param>

@@ -13,7 +13,7 @@ namespace TinyMoE.Generate;
 /// </summary>
 public sealed class Generator
 {
-    private const int Part = 512; // tokens of a prompt at a time: the activations of a long one would take much memory
+    private const int Part = ContextWindow.Part;
 
     private readonly Backend backend;
     private readonly Decoder model;
@@ -49,7 +49,7 @@ public sealed class Generator
             throw new ArgumentException("Generation needs a prompt of at least one token.");
         if (Writable is { Count: 0 })
             throw new ArgumentException("Generation needs an id at least that may be written.");
-        CheckIds(prompt);
+        CheckIds(prompt, model.Config.Model.Vocabulary);
         options.Validate();
         return useCache && !ChoosesOnHost && !backend.ReadsHostMemory && model.ReadsState
             ? GenerateThere(prompt, count, options)
@@ -112,19 +112,10 @@ public sealed class Generator
         }
     }
 
-    /// <summary>Of a window that is longer than the context only the last half stays.</summary>
-    private bool IsStartedOver(List<int> window)
-    {
-        int context = model.Config.Model.Context;
-        if (window.Count <= context)
-            return false;
-        window.RemoveRange(0, window.Count - Math.Max(1, context / 2));
-        return true;
-    }
+    private bool IsStartedOver(List<int> window) => ContextWindow.IsStartedOver(window, model.Config.Model.Context);
 
-    private void CheckIds(IReadOnlyList<int> prompt)
+    internal static void CheckIds(IReadOnlyList<int> prompt, int vocabulary)
     {
-        int vocabulary = model.Config.Model.Vocabulary;
         foreach (int token in prompt)
         {
             if ((uint)token >= (uint)vocabulary)
@@ -151,6 +142,6 @@ public sealed class Generator
         return model.Forward(tape, batch, Pass.Inference, cache, lastOnly: true);
     }
 
-    private static TinyMoEException NotFinite() => new(
+    internal static TinyMoEException NotFinite() => new(
         "The model's logits are not finite, so there is no text to write: its weights are damaged, or its training went wrong.");
 }

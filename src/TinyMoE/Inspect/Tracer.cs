@@ -23,13 +23,16 @@ public sealed class Tracer
     private readonly Pass pass;
     private float[] logits = [];                                 // (N, V), of one batch after the other
 
-    /// <summary>Traces a model, with the <paramref name="predictions"/> likeliest ids to follow each token.</summary>
-    public Tracer(Backend backend, Decoder model, int predictions = 0)
+    /// <summary>
+    /// Traces a model, with the <paramref name="predictions"/> likeliest ids to follow each token; its routers may do otherwise than they
+    /// would.
+    /// </summary>
+    public Tracer(Backend backend, Decoder model, int predictions = 0, Interventions? interventions = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(predictions);
         (this.backend, this.model, this.predictions) = (backend, model, Math.Min(predictions, model.Config.Model.Vocabulary));
         observer = new TraceObserver(model.Config.Attention);
-        pass = Pass.Inference with { Observer = observer };
+        pass = Pass.Inference with { Observer = observer, Interventions = interventions };
     }
 
     /// <summary>Traces the windows of a source, so many at a time as an evaluation reads.</summary>

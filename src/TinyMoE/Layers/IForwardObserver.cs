@@ -1,4 +1,3 @@
-using TinyMoE.Memory;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Layers;
@@ -13,8 +12,8 @@ internal interface IForwardObserver
     void OnExpertRows(int layer, Tensor rows);
 
     /// <summary>
-    /// Which experts the heads of an attention layer chose for their values, or <paramref name="ofOutputs"/>: expert e of head h is h·E + e.
-    /// choices, gates (N, H·K).
+    /// Which experts the heads of an attention layer chose for their values, or <paramref name="ofOutputs"/>: expert e of head h is
+    /// h·E + e. choices, gates (N, H·K).
     /// </summary>
     void OnHeadExperts(int layer, bool ofOutputs, Ints choices, Tensor gates);
 }

@@ -16,6 +16,9 @@ internal sealed class RotaryTable(ModelConfig model, AttentionConfig attention, 
     private DeviceBuffer? cos;
     private DeviceBuffer? sin;
 
+    /// <summary>Angles of a position, size/2.</summary>
+    public int Half => size / 2;
+
     public Floats Cos { get; private set; }
 
     public Floats Sin { get; private set; }

@@ -15,6 +15,8 @@ public sealed class TokenBatch
     private Ints labels;
     private Ints positions;
     private int end; // 0: not set
+    private int[] places = []; // of the tokens, where each has its own
+    private bool hasPlaces;
     private (int Least, int Largest)? labelRange;
 
     /// <summary>B sequences of T tokens. ids (B·T).</summary>
@@ -30,6 +32,7 @@ public sealed class TokenBatch
     {
         TokenBatch batch = tape.Take(New);
         (batch.Ids, batch.B, batch.T, batch.Start, batch.end, batch.positions) = (ids, 1, ids.Length, 0, 0, default);
+        batch.hasPlaces = false;
         (batch.labels, batch.labelRange) = (default, label is { } known ? (known, known) : null);
         if (label is { } all)
         {
@@ -38,6 +41,25 @@ public sealed class TokenBatch
             batch.labels = tape.Ints(one);
         }
 
+        return batch;
+    }
+
+    /// <summary>
+    /// One new token of each of B sequences, as long as the step of a tape, each at its own position, with its label unless nobody has one.
+    /// </summary>
+    internal static TokenBatch OfNewTokens(Tape tape, ReadOnlySpan<int> ids, ReadOnlySpan<int> positions, ReadOnlySpan<int> labels)
+    {
+        TokenBatch batch = OfSequence(tape, tape.Ints(ids), label: null);
+        (batch.B, batch.T, batch.positions, batch.hasPlaces) = (ids.Length, 1, tape.Ints(positions), true);
+        if (batch.places.Length < positions.Length)
+            batch.places = new int[positions.Length];
+        positions.CopyTo(batch.places);
+        if (labels.IsEmpty)
+            return batch;
+        (int least, int largest) = (labels[0], labels[0]);
+        foreach (int label in labels)
+            (least, largest) = (Math.Min(least, label), Math.Max(largest, label));
+        (batch.labels, batch.labelRange) = (tape.Ints(labels), (least, largest));
         return batch;
     }
 
@@ -85,6 +107,9 @@ public sealed class TokenBatch
     /// <summary>Where the device has the position of the only token (1); empty: it follows from the start.</summary>
     internal Ints Position { init => positions = value; }
 
+    /// <summary>The position of token n in its sequence.</summary>
+    internal int PositionOf(int n) => hasPlaces ? places[n] : Start + n % T;
+
     /// <summary>The position of each token (B·T).</summary>
     internal Ints Positions(Tape tape)
     {
@@ -92,7 +117,7 @@ public sealed class TokenBatch
         {
             Span<int> all = Count <= Few ? stackalloc int[Count] : new int[Count];
             for (int n = 0; n < all.Length; n++)
-                all[n] = Start + n % T;
+                all[n] = PositionOf(n);
             positions = tape.Ints(all);
         }
 

@@ -18,6 +18,22 @@ public sealed class DecoderCache : IDisposable
     /// <summary>Tokens it holds.</summary>
     public int Length => layers[0].Length;
 
+    /// <summary>A cache for passes of one new token of each of several sequences; see <see cref="Join"/>.</summary>
+    internal static DecoderCache Joined(int layers, int capacity, NewTokens tokens) =>
+        new([.. Enumerable.Range(0, layers).Select(_ => new JoinedCache(capacity, tokens))]);
+
+    /// <summary>The sequences that the next passes of a joined cache are of, in their order.</summary>
+    internal void Join(IReadOnlyList<DecoderCache> sequences)
+    {
+        for (int layer = 0; layer < layers.Length; layer++)
+        {
+            List<AttentionCache> each = ((JoinedCache)layers[layer]).Each;
+            each.Clear();
+            for (int n = 0; n < sequences.Count; n++)
+                each.Add(sequences[n][layer]);
+        }
+    }
+
     /// <summary>The cache of a layer.</summary>
     internal AttentionCache this[int layer] => layers[layer];
 

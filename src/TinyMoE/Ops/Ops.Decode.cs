@@ -31,6 +31,34 @@ public static partial class Ops
         return q.Tape.Record(nameof(AttendNewToken), y, static () => throw new InvalidOperationException("There is no way back."));
     }
 
+    /// <summary>
+    /// What the new token of each of B sequences attends to, once it is in the sequence's cache: <see cref="Backend.AttendNewTokens"/>. q,
+    /// result (B, 1, H, D), k, v (B, 1, KvHeads, D), caches (B), sinks (H).
+    /// </summary>
+    public static Tensor AttendNewTokens(
+        this Tensor q, Tensor k, Tensor v, int window, Tensor? sinks, ReadOnlySpan<CachedRows> caches)
+    {
+        Check.That(nameof(AttendNewTokens), !q.Tape.Recording, "it has no backward, and the tape records");
+        Check.That(nameof(AttendNewTokens), q.Shape.Rank == 4 && k.Shape.Rank == 4, $"q and k are of rank 4, not {q.Shape} and {k.Shape}");
+        int B = q.Shape[0], H = q.Shape[2], D = q.Shape[3], KvHeads = k.Shape[2], S = 1;
+        Check.Shape(nameof(AttendNewTokens), q, (B, 1, H, D));
+        Check.Shape(nameof(AttendNewTokens), k, (B, 1, KvHeads, D));
+        Check.Shape(nameof(AttendNewTokens), v, (B, 1, KvHeads, D));
+        Check.That(nameof(AttendNewTokens), caches.Length == B, $"{caches.Length} caches are not one for each of {B} sequences");
+        Check.That(nameof(AttendNewTokens), KvHeads > 0 && H % KvHeads == 0, $"{H} query heads cannot share {KvHeads} key heads evenly");
+        foreach (CachedRows cache in caches)
+        {
+            int least = (cache.Length + 1) * KvHeads * D;
+            Check.That(nameof(AttendNewTokens), Math.Min(cache.Keys.Length, cache.Values.Length) >= least, "a cache has no room for a row");
+            S = Math.Max(S, cache.Length + 1);
+        }
+
+        Tensor y = q.Tape.New(q.Shape, q.Type);
+        q.Tape.Backend.AttendNewTokens(
+            q.Values, k.Values, v.Values, sinks?.Data ?? default, new AttentionSizes(B, 1, S, H, KvHeads, D, window), caches, y.Values);
+        return q.Tape.Record(nameof(AttendNewTokens), y, static () => throw new InvalidOperationException("There is no way back."));
+    }
+
     /// <summary>Chooses the next token of a state: <see cref="Backend.ChooseToken"/>. logits (1, V), ids (W), seen (V).</summary>
     public static void ChooseToken(this Tensor logits, Ints ids, Ints seen, in SamplingRules rules, DecodeState state)
     {

@@ -31,12 +31,17 @@ public static class Evaluation
     public static EvaluationOutcome Run(Backend backend, Decoder model, IEvaluationSource source, int step, IObjective? objective = null) =>
         Run(backend, model, source, step, objective ?? new LanguageModelling(), before: null);
 
+    /// <summary>The mean cross-entropy over the sequences of a source of a model whose routers do otherwise than they would.</summary>
+    public static EvaluationOutcome Run(Backend backend, Decoder model, IEvaluationSource source, int step, Interventions? interventions) =>
+        Run(backend, model, source, step, new LanguageModelling(), before: null, Pass.Inference with { Interventions = interventions });
+
     /// <summary>
     /// Measures, as above, and also the share of tokens whose expert is another than in <paramref name="before"/>, an evaluation of the
     /// same sequences.
     /// </summary>
     internal static EvaluationOutcome Run(
-        Backend backend, Decoder model, IEvaluationSource source, int step, IObjective objective, RoutingSnapshot? before)
+        Backend backend, Decoder model, IEvaluationSource source, int step, IObjective objective, RoutingSnapshot? before,
+        Pass? pass = null)
     {
         RunConfig config = model.Config;
         bool byLabel = config.Moe.RoutesByLabel;
@@ -51,7 +56,7 @@ public static class Evaluation
             EvaluationBatch batch = source.Read(tape, first, count, byLabel);
             if (byLabel)
                 source.Labels.RequireTrained(batch.Labels, config.Moe.Tasks);
-            ObjectiveResult result = objective.Forward(tape, model, batch.Batch, Pass.Inference);
+            ObjectiveResult result = objective.Forward(tape, model, batch.Batch, pass ?? Pass.Inference);
             loss += (double)result.Part(objective.MainPart).Item() * count / source.Sequences;
             bytes += batch.TargetBytes;
             first += count;

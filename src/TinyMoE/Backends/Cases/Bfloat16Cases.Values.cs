@@ -122,7 +122,12 @@ internal sealed partial class Bfloat16Cases
 
     private IEnumerable<KernelCase> NewTokens(KernelSizes s, bool adds) => adds
         ? [] // nothing is added to
-        : DecodeCases.NewTokens(s).Select(one => Rounded($"AttendNewToken{one.Variant}", (b, d) => one.Run(b, d, isNarrow: true)));
+        :
+        [
+            .. DecodeCases.NewTokens(s).Select(one => Rounded($"AttendNewToken{one.Variant}", (b, d) => one.Run(b, d, isNarrow: true))),
+            .. DecodeCases.ManyNewTokens(s).Select(
+                some => Rounded($"AttendNewTokens{some.Variant}", (b, d) => some.Run(b, d, isNarrow: true))),
+        ];
 
     private IEnumerable<KernelCase> Products(KernelSizes s, bool adds)
     {

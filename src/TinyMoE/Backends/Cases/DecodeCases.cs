@@ -19,6 +19,9 @@ internal sealed class DecodeCases : KernelCases
         foreach (OfNewToken one in NewTokens(s))
             yield return Case($"AttendNewToken{one.Variant}", (b, d) => one.Run(b, d, isNarrow: false));
 
+        foreach (OfNewTokens some in ManyNewTokens(s))
+            yield return Case($"AttendNewTokens{some.Variant}", (b, d) => some.Run(b, d, isNarrow: false));
+
         SamplingRules plain = new(0.8f, TopK: 0, TopP: 1f, MinP: 0f, RepetitionPenalty: 1f, Seed: 5);
         int large = 5000 + V;
         foreach ((string variant, int vocabulary, SamplingRules rules, bool few) in new[]
@@ -55,6 +58,16 @@ internal sealed class DecodeCases : KernelCases
         yield return new(" of one key head", usual with { KvHeads = 1, D = D + 1 }, N - 5, HasSinks: false);
     }
 
+    /// <summary>The variants of attention of the new tokens of several sequences.</summary>
+    public static IEnumerable<OfNewTokens> ManyNewTokens(KernelSizes s)
+    {
+        var (N, _, _, _, H, KvHeads, D, _, _, _) = s;
+        AttentionSizes usual = new(B: 5, T: 1, Math.Max(N, 6), H, KvHeads, D); // nothing before one, much before another
+        yield return new("", usual, HasSinks: false);
+        yield return new(" in a window, with sinks", usual with { Window = Math.Max(2, N / 3), KvHeads = H }, HasSinks: true);
+        yield return new(" of heads of whole vectors", usual with { D = 64 }, HasSinks: true);
+    }
+
     /// <summary>Several choices in a row, by logits many of which are alike.</summary>
     private KernelCase Choice(string variant, int V, SamplingRules rules, bool few, int broken) => Case($"ChooseToken{variant}", (b, d) =>
     {
@@ -70,6 +83,30 @@ internal sealed class DecodeCases : KernelCases
             b.ChooseToken(d.In(logits), ids, rules.RepetitionPenalty == 1f ? default : seen, in rules, new DecodeState(numbers));
         }
     });
+
+    /// <summary>Attention of the new tokens of several sequences, each with its own cache.</summary>
+    internal sealed record OfNewTokens(string Variant, AttentionSizes Sizes, bool HasSinks)
+    {
+        /// <summary>Tries it with values in bfloat16, or in float32.</summary>
+        public void Run(Backend b, KernelData d, bool isNarrow)
+        {
+            (int B, _, int S, int H, int KvHeads, int D, _) = Sizes;
+            int row = KvHeads * D;
+            Values In(int n) => isNarrow ? d.InNarrow(n) : d.In(n);
+            Target Out(int n) => isNarrow ? d.OutNarrow(n) : d.Out(n);
+            Target Filled(int n)
+            {
+                Target filled = Out(n);
+                b.Convert(In(n), n, filled);
+                return filled;
+            }
+
+            CachedRows[] caches = [.. Enumerable.Range(0, B).Select(n =>
+                new CachedRows(Filled(S * row).Values, Filled(S * row).Values, Length: n * (S - 1) / (B - 1)))];
+            b.AttendNewTokens(
+                In(B * H * D), In(B * row), In(B * row), HasSinks ? d.In(H) : default, Sizes, caches, Out(B * H * D).Values);
+        }
+    }
 
     /// <summary>Attention of one new token at a position of a cache.</summary>
     internal sealed record OfNewToken(string Variant, NewTokenSizes Sizes, int Position, bool HasSinks)

@@ -40,7 +40,7 @@ public sealed unsafe partial class CpuBackend
         where TVector : struct
     {
         (int B, int T, int S, int H, _, int D, _) = sizes;
-        if (T == 1 && D % (2 * TSimd.Count) == 0 && sizes.ValueSize % (2 * TSimd.Count) == 0 && dropout.Rate == 0f)
+        if (T == 1 && IsOfWholeVectors<TSimd, TVector>(sizes) && dropout.Rate == 0f)
         {
             ForRows(B * H, S * D, (q, k, v, sizes, y, logSumExp, workers), static (start, end, in s) =>
             {
@@ -62,6 +62,11 @@ public sealed unsafe partial class CpuBackend
                 s.y, s.logSumExp, s.workers);
         });
     }
+
+    /// <summary>Whether the heads are of a size for the loop of one query.</summary>
+    private static bool IsOfWholeVectors<TSimd, TVector>(in AttentionSizes sizes)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => sizes.D % (2 * TSimd.Count) == 0 && sizes.ValueSize % (2 * TSimd.Count) == 0;
 
     /// <summary>Queries of a piece: fewer where there are more threads than pieces. No sum is over queries, so it cuts none.</summary>
     private int QueriesOf(int heads, int T)

@@ -29,6 +29,69 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
+    public override void AttendNewTokens(
+        Values q, Values k, Values v, Floats sinks, in AttentionSizes sizes, ReadOnlySpan<CachedRows> caches, Values y)
+    {
+        if (q.Type != ElementType.Float32)
+        {
+            AttendOneByOne(q, k, v, sinks, in sizes, caches, y); // which widens the rows of one cache at a time
+            return;
+        }
+
+        int count = sizes.B * sizes.H, keys = sizes.KeyWidth, values = sizes.ValueWidth;
+        for (int n = 0; n < sizes.B; n++)
+        {
+            k.Float32.Slice(n * keys, keys).Span.CopyTo(caches[n].Keys.Float32.Slice(caches[n].Length * keys, keys).Span);
+            v.Float32.Slice(n * values, values).Span.CopyTo(caches[n].Values.Float32.Slice(caches[n].Length * values, values).Span);
+        }
+
+        DeviceBuffer scratch = ScratchPool.Rent((long)count * sizeof(float), "attention of new tokens");
+        Floats logSumExp = scratch.As<float>(count);             // (B, H)
+        fixed (CachedRows* rows = caches)
+        {
+            NewTokensWork work = new(this, q.Float32, (nint)rows, sizes, y.Float32, logSumExp);
+            Simd.Run(work, Simd.BitsOf(sizes.D, FewHeadValues));
+        }
+
+        if (!sinks.IsNone)
+            AttentionSinksForward(sinks, in sizes, y, logSumExp);
+        ScratchPool.Return(scratch);
+    }
+
+    /// <summary>All heads of all sequences are one loop, whatever their lengths.</summary>
+    private void AttendNewTokens<TSimd, TVector>(Floats q, nint caches, AttentionSizes sizes, Floats y, Floats logSumExp)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        ForRows(sizes.B * sizes.H, sizes.S * sizes.D, (q, caches, sizes, y, logSumExp, workers), static (start, end, in s) =>
+        {
+            (int H, int output) = (s.sizes.H, s.sizes.H * s.sizes.ValueSize);
+            for (int i = start; i < end; i++)
+            {
+                (int n, int head) = Math.DivRem(i, H);
+                CachedRows cache = ((CachedRows*)s.caches)[n];
+                AttentionSizes own = s.sizes with { B = 1, S = cache.Length + 1 };
+                Floats query = s.q.Slice(n * own.QueryWidth, own.QueryWidth), to = s.y.Slice(n * output, output);
+                AttendOneQuery<TSimd, TVector>(
+                    new AttentionHead(own, head), query, cache.Keys.Float32, cache.Values.Float32, to, s.logSumExp.Slice(n * H, H),
+                    s.workers);
+            }
+        });
+    }
+
+    /// <summary>One query of one head, by the loop that <see cref="AttentionForward"/> has for it.</summary>
+    private static void AttendOneQuery<TSimd, TVector>(
+        in AttentionHead head, Floats q, Floats k, Floats v, Floats y, Floats logSumExp, Workers workers)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        if (IsOfWholeVectors<TSimd, TVector>(head.Sizes))
+            AttendOne<TSimd, TVector>(head, q, k, v, y, logSumExp, workers);
+        else
+            Attend<TSimd, TVector>(head, 0, 1, q, k, v, default, y, logSumExp, workers);
+    }
+
+    /// <inheritdoc/>
     public override void ChooseToken(Floats logits, Ints ids, Ints seen, in SamplingRules rules, DecodeState state)
     {
         Span<int> numbers = state.Numbers.Span;
@@ -63,5 +126,11 @@ public sealed unsafe partial class CpuBackend
         }
 
         return marked;
+    }
+
+    private readonly record struct NewTokensWork(
+        CpuBackend Backend, Floats Q, nint Caches, AttentionSizes Sizes, Floats Y, Floats LogSumExp) : IVectorWork
+    {
+        void IVectorWork.Run<TSimd, TVector>() => Backend.AttendNewTokens<TSimd, TVector>(Q, Caches, Sizes, Y, LogSumExp);
     }
 }

@@ -15,7 +15,10 @@ public sealed unsafe partial class CpuBackend
     {
         Operand left = new(x, LaneStride: inputs, InnerStride: 1), right = new(w, LaneStride: inputs, InnerStride: 1);
         Multiply(
-            new Products(Kernel, left, right, y, E, N, outputs, inputs) { Ragged = Ragged.Rows, Offsets = offsets, Epilogue = epilogue });
+            new Products(Kernel, left, right, y, E, N, outputs, inputs)
+            {
+                Ragged = Ragged.Rows, Offsets = offsets, Epilogue = epilogue, Sequences = Sequences,
+            });
     }
 
     /// <inheritdoc/>

@@ -19,6 +19,34 @@ public sealed partial class ProfilingBackend
     }
 
     /// <inheritdoc/>
+    public override int Sequences
+    {
+        get => device?.Sequences ?? base.Sequences;
+        set
+        {
+            if (device is null)
+                base.Sequences = value;
+            else
+                device.Sequences = value;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void AttendNewTokens(
+        Values q, Values k, Values v, Floats sinks, in AttentionSizes sizes, ReadOnlySpan<CachedRows> caches, Values y)
+    {
+        double seen = 0;
+        foreach (CachedRows cache in caches)
+            seen += sizes.Window > 0 ? Math.Min(sizes.Window, cache.Length + 1) : cache.Length + 1;
+        double products = 2 * seen * sizes.H * (sizes.D + sizes.ValueSize);
+        using (Time(
+            new(nameof(AttendNewTokens), sizes.B, sizes.H, sizes.KvHeads, sizes.D), flops: products,
+            values: In(q, Queries(sizes)) + In(y, Outputs(sizes)) + In(k, (seen + 2 * sizes.B) * sizes.KeyWidth)
+                + In(v, (seen + 2 * sizes.B) * sizes.ValueWidth), products: products))
+            device?.AttendNewTokens(q, k, v, sinks, in sizes, caches, y);
+    }
+
+    /// <inheritdoc/>
     public override void ChooseToken(Floats logits, Ints ids, Ints seen, in SamplingRules rules, DecodeState state)
     {
         using (Time(new(nameof(ChooseToken), logits.Length), flops: logits.Length, values: logits.Length + ids.Length + seen.Length))

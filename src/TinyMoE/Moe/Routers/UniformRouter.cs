@@ -21,7 +21,7 @@ internal sealed class UniformRouter(RouterSite site) : Router(site)
         int count = tokens.Count * K;
         Span<int> turns = count <= Few ? stackalloc int[count] : new int[count];
         for (int i = 0; i < turns.Length; i++)
-            turns[i] = (int)(((long)(tokens.Start + i / K % tokens.T) * K + i % K) % E);
+            turns[i] = (int)(((long)tokens.PositionOf(i / K) * K + i % K) % E);
         return Choice.Choose(RouterScores.None, x.Tape.Ints(turns), TokenChoice.EqualGates(x.Tape, tokens.Count, K), context);
     }
 }

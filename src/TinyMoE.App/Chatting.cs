@@ -56,7 +56,7 @@ public static class Chatting
     {
         request.Options.Sampling.Validate();
         using OpenedModel opened = OpenedModel.Open(request.Model);
-        ChatTemplate template = TemplateOf(request, opened);
+        ChatTemplate template = TemplateOf(request.Template, request.Model, opened);
         Tokenizer tokenizer = opened.LoadTokenizer();
         if (opened.Config.Moe.RoutesByLabel)
         {
@@ -103,18 +103,19 @@ public static class Chatting
         }
     }
 
-    private static ChatTemplate TemplateOf(ChatRequest request, OpenedModel opened)
+    /// <summary>The template that a file holds, or else the model's own.</summary>
+    internal static ChatTemplate TemplateOf(string? path, ModelFolder folder, OpenedModel opened)
     {
-        if (request.Template is { } path)
+        if (path is not null)
             return ChatTemplate.Load(path);
         if (opened.ChatTemplate is { } own)
-            return ChatTemplate.Parse(own, $"the chat template of {request.Model}");
+            return ChatTemplate.Parse(own, $"the chat template of {folder}");
         throw new RequestException(
-            $"{request.Model} has no chat template (chat_template.jinja, or one in tokenizer_config.json); name one by {Setting.Template}");
+            $"{folder} has no chat template (chat_template.jinja, or one in tokenizer_config.json); name one by {Setting.Template}");
     }
 
     /// <summary>The options with what the model itself says: where it stops, its special tokens, what may be written.</summary>
-    private static ChatOptions OptionsOf(ChatOptions options, OpenedModel opened, Tokenizer tokenizer)
+    internal static ChatOptions OptionsOf(ChatOptions options, OpenedModel opened, Tokenizer tokenizer)
     {
         GenerationDefaults generation = opened.Generation;
         Dictionary<string, JsonNode?> variables = new(options.Variables);

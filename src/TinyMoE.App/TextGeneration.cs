@@ -1,4 +1,5 @@
 using TinyMoE.Backends;
+using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Generate;
 using TinyMoE.Models;
@@ -73,12 +74,12 @@ public static class TextGeneration
         request.Sampling.Validate();
         using OpenedModel opened = OpenedModel.Open(request.Model);
         Tokenizer? tokenizer = request.Ids is null ? opened.LoadTokenizer() : opened.FindTokenizer();
-        int? label = LabelOf(request, opened);
+        int? label = LabelOf(request.Label, request.Model, opened.Config, opened.LoadLabels);
         using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
         foreach (NoteReport note in opened.Notes)
             listener.OnNote(note);
-        IReadOnlyList<int> start = request.Ids ?? StartOf(request, tokenizer!, opened);
+        IReadOnlyList<int> start = request.Ids ?? StartOf(request.Prompt, request.Model, tokenizer!, opened);
         if (start.Count > model.Config.Model.Context)
             listener.OnNote(CutOff(start.Count, model.Config.Model.Context));
         Generator generator = new(backend, model)
@@ -118,15 +119,15 @@ public static class TextGeneration
     }
 
     /// <summary>The tokens to go on from; without a prompt those that a text of the model begins with.</summary>
-    private static int[] StartOf(GenerationRequest request, Tokenizer tokenizer, OpenedModel opened)
+    internal static int[] StartOf(string prompt, ModelFolder folder, Tokenizer tokenizer, OpenedModel opened)
     {
-        if (request.Prompt.Length > 0)
-            return tokenizer.EncodeWithSpecial(request.Prompt);
+        if (prompt.Length > 0)
+            return tokenizer.EncodeWithSpecial(prompt);
         if (opened.Generation.BeginId is not { } begin)
             return tokenizer.Start;
         int vocabulary = opened.Config.Model.Vocabulary;
         return begin < vocabulary ? [begin] : throw new TinyMoEException(
-            $"{request.Model} begins texts with bos_token_id={begin}, and its model knows ids from 0 to {vocabulary - 1} only; "
+            $"{folder} begins texts with bos_token_id={begin}, and its model knows ids from 0 to {vocabulary - 1} only; "
             + "give a prompt");
     }
 
@@ -162,20 +163,20 @@ public static class TextGeneration
     }
 
     /// <summary>The number of the label to write by, which router task needs and no other knows.</summary>
-    private static int? LabelOf(GenerationRequest request, OpenedModel opened)
+    internal static int? LabelOf(string? label, ModelFolder folder, RunConfig config, Func<LabelSet?> load)
     {
-        bool needed = opened.Config.Moe.RoutesByLabel;
-        if (request.Label is null && !needed)
+        bool needed = config.Moe.RoutesByLabel;
+        if (label is null && !needed)
             return null;
         if (!needed)
         {
             throw new RequestException(
-                $"{Setting.Label} is for models of moe.router=task, and {request.Model} holds none; leave it out");
+                $"{Setting.Label} is for models of moe.router=task, and {folder} holds none; leave it out");
         }
 
-        LabelSet labels = opened.LoadLabels() ?? throw new TinyMoEException(
-            $"{request.Model} has no labels.json, which moe.router=task needs; the checkpoint is damaged, use another");
-        return request.Label is { } label
+        LabelSet labels = load() ?? throw new TinyMoEException(
+            $"{folder} has no labels.json, which moe.router=task needs; the checkpoint is damaged, use another");
+        return label is not null
             ? labels.Find(label)
             : throw new RequestException($"moe.router=task writes by a label; name one by {Setting.Label}: {string.Join(", ", labels)}");
     }

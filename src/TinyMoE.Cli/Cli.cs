@@ -69,6 +69,7 @@ internal static class Cli
             AblateCommand.Create(),
             GenerateCommand.Create(),
             ChatCommand.Create(input),
+            ServeCommand.Create(input),
             ScoreCommand.Create(),
             TraceCommand.Create(),
             ImportCommand.Create(),

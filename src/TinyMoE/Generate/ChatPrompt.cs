@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using TinyMoE.Tokenizers.Chat;
 
 namespace TinyMoE.Generate;
@@ -16,11 +17,16 @@ internal sealed class ChatPrompt(ChatTemplate template, ChatOptions options, Fun
     private readonly string[] specials = [.. options.SpecialTexts.Where(text => text.Length > 0).OrderByDescending(text => text.Length)];
 
     /// <summary>The ids of a conversation up to where the assistant's answer begins.</summary>
-    public List<int> Encode(IReadOnlyList<ChatMessage> messages)
+    public List<int> Encode(IReadOnlyList<ChatMessage> messages) => Encode(
+        [.. messages.Select(message => new JsonObject { ["role"] = message.Role, ["content"] = message.Content })]);
+
+    /// <summary>The same of messages as JSON, which may hold more, with the tools that the template is told of; null: none.</summary>
+    public List<int> Encode(JsonArray messages, JsonNode? tools = null)
     {
-        string text = template.Render(
-            [.. messages.Select(message => message with { Content = Marked(message.Content) })], addGenerationPrompt: true,
-            options.Variables, options.Now);
+        Dictionary<string, JsonNode?> variables = new(options.Variables);
+        if (tools is not null)
+            variables["tools"] = Marked(tools);
+        string text = template.Render(Marked(messages)!, addGenerationPrompt: true, variables, options.Now);
         text = text.Replace(Escaped, Mark.ToString(), StringComparison.Ordinal);
         List<int> ids = [];
         int start = 0;
@@ -46,6 +52,15 @@ internal sealed class ChatPrompt(ChatTemplate template, ChatOptions options, Fun
                 ids.AddRange(encode(part, hasSpecials));
         }
     }
+
+    /// <summary>A copy with all texts marked, but for the role and the type of a message or a part of one.</summary>
+    private JsonNode? Marked(JsonNode? node, string? name = null) => node switch
+    {
+        JsonObject members => new JsonObject(members.Select(member => KeyValuePair.Create(member.Key, Marked(member.Value, member.Key)))),
+        JsonArray items => new JsonArray([.. items.Select(item => Marked(item))]),
+        JsonValue value when name is not ("role" or "type") && value.TryGetValue(out string? text) => Marked(text),
+        _ => node?.DeepClone(),
+    };
 
     /// <summary>A message with a mark behind the first character of each spelling of a special token.</summary>
     private string Marked(string content)

@@ -42,8 +42,7 @@ public sealed class TextGenerator(Generator generator, Tokenizer? tokenizer)
     public GeneratedText Write(
         IReadOnlyList<int> prompt, int count, SamplingOptions options, Action<string> write, CancellationToken stop = default)
     {
-        StopTexts stops = new(StopTexts);
-        TokenDecoder? decoder = tokenizer?.NewDecoder();
+        TextPieces pieces = new(tokenizer, StopTexts);
         List<int> ids = [];
         StringBuilder text = new();
         GenerationEnd end = GenerationEnd.Length;
@@ -52,8 +51,8 @@ public sealed class TextGenerator(Generator generator, Tokenizer? tokenizer)
             ids.Add(id);
             if (generator.StopTokens.Contains(id))
                 end = GenerationEnd.StopToken;
-            Tell(end == GenerationEnd.StopToken || decoder is null ? "" : stops.Push(decoder.Push(id)));
-            if (stops.Found)
+            Tell(end == GenerationEnd.StopToken ? "" : pieces.Push(id));
+            if (pieces.IsStopped)
                 end = GenerationEnd.StopText;
             else if (end == GenerationEnd.Length && stop.IsCancellationRequested)
                 end = GenerationEnd.Cancelled;
@@ -61,9 +60,7 @@ public sealed class TextGenerator(Generator generator, Tokenizer? tokenizer)
                 break;
         }
 
-        if (end != GenerationEnd.StopText && decoder?.Flush().TrimEnd('\uFFFD') is { Length: > 0 } last)
-            Tell(stops.Push(last)); // what is certain only now; bytes that are incomplete are no text
-        if (stops.Flush() is { Length: > 0 } rest)
+        if (pieces.Finish() is { Length: > 0 } rest)
             Tell(rest);
         return new GeneratedText(ids, text.ToString(), end);
 

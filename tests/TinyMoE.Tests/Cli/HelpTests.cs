@@ -33,6 +33,9 @@ public sealed class HelpTests
     [InlineData(
         "chat",
         $"--run --model --template --system --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --seed {OfDevice}")]
+    [InlineData(
+        "serve",
+        $"--run --model --port --listen --token --allow-origin --allow-host --slots --name --template {OfDevice}")]
     [InlineData("doctor", "--cold --tune --json")]
     [InlineData("info", "--run --model --preset --config --set --json")]
     [InlineData("score", $"--run --model --text --file --ids --logits --ablate --force --json {OfDevice}")]

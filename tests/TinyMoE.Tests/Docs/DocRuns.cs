@@ -60,6 +60,12 @@ public sealed class DocRuns : IDisposable
 
         if (words is ["tokenizer", "train", ..] && Drop(words, "--out"))
             words.AddRange(["--out", folder[$"out-{outs++}.json"]]);
+        if (words[0] == "serve" && !words.Contains("--help"))
+        {
+            Drop(words, "--port");
+            return CommandLine.Run(new StringReader(""), [.. words, "--port", "0"]); // stops at the end of its input
+        }
+
         if (words[0] == "chat" && !words.Contains("--help"))
             return CommandLine.Run(new StringReader("Hi\n"), [.. words, "--tokens", "3"]); // of the tiny model's context of 16
         return CommandLine.Run(words[0] == "train" && !words.Contains("--help") ? Training(words, command) : [.. words]);

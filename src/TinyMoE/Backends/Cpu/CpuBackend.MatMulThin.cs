@@ -65,10 +65,10 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>The same for two rows of a, aRow apart, which share what is loaded of b: for processors with 32 registers. Each sum is in
-    /// the order of <see cref="DotFour"/>.</summary>
+    /// the order of <see cref="DotFour"/>. So many lines are asked for at every step, from <paramref name="asked"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void DotEight<TSimd, TVector, TValue>(
-        float* a, nint aRow, TValue* b, nint bRow, int n, float* c, nint cRow, bool adds, bool asks)
+        float* a, nint aRow, TValue* b, nint bRow, int n, float* c, nint cRow, bool adds, TValue* asked, int lines)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TValue : unmanaged
@@ -80,14 +80,8 @@ public sealed unsafe partial class CpuBackend
         TVector y00 = x00, y01 = x00, y10 = x00, y11 = x00, y20 = x00, y21 = x00, y30 = x00, y31 = x00;
         for (; i <= n - 2 * count; i += 2 * count)
         {
-            if (asks)
-            {
-                AskAhead(b + 4 * bRow + i, 2 * count);
-                AskAhead(b1 + 4 * bRow + i, 2 * count);
-                AskAhead(b2 + 4 * bRow + i, 2 * count);
-                AskAhead(b3 + 4 * bRow + i, 2 * count);
-            }
-
+            for (int line = 0; line < lines; line++, asked += Caches.Line / sizeof(TValue))
+                AskFor(asked);
             TVector a0 = TSimd.Load(a + i), a1 = TSimd.Load(a + i + count), z0 = TSimd.Load(next + i), z1 = TSimd.Load(next + i + count);
             TVector even = Load<TSimd, TVector, TValue>(b + i), odd = Load<TSimd, TVector, TValue>(b + i + count);
             (x00, x01) = (TSimd.MultiplyAdd(a0, even, x00), TSimd.MultiplyAdd(a1, odd, x01));
@@ -144,14 +138,18 @@ public sealed unsafe partial class CpuBackend
         where TVector : struct
         where TValue : unmanaged
     {
-        int j = 0;
+        int j = 0, steps = Math.Max(1, n / (2 * TSimd.Count));
+        int lines = Ceiling.Divide(Ceiling.Divide(4 * n * sizeof(TValue), Caches.Line), steps * Math.Max(1, rows / 2));
+        nint share = (nint)steps * lines * Caches.Line / sizeof(TValue);
         for (; j <= columns - 4; j += 4)
         {
+            // While they wait in the first level for the rows of a to meet them, memory brings the next four, a share with each two rows.
             int r = 0;
-            for (; r < rows - 1 && TSimd.Registers >= 32; r += 2)
+            TValue* asked = b + (nint)(j + 4) * n, end = asked + 4 * (nint)n;
+            for (; r < rows - 1 && TSimd.Registers >= 32; r += 2, asked += share)
             {
                 DotEight<TSimd, TVector, TValue>(
-                    a + (nint)r * n, n, b + (nint)j * n, n, n, c + (nint)r * cRow + j, cRow, adds, asks: r == 0);
+                    a + (nint)r * n, n, b + (nint)j * n, n, n, c + (nint)r * cRow + j, cRow, adds, asked, asked < end ? lines : 0);
             }
 
             for (; r < rows; r++)
@@ -180,19 +178,19 @@ public sealed unsafe partial class CpuBackend
     private static void PrefetchAhead<TValue>(TValue* b, int count)
         where TValue : unmanaged
     {
-        if (typeof(TValue) != typeof(float))
-            AskAhead(b, count);
-    }
-
-    /// <summary>Asks for these lines.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AskAhead<TValue>(TValue* b, int count)
-        where TValue : unmanaged
-    {
-        if (!Sse.IsSupported)
+        if (!Sse.IsSupported || typeof(TValue) == typeof(float))
             return;
         for (int ahead = 0; ahead < count * sizeof(TValue); ahead += Caches.Line)
             Sse.Prefetch0((byte*)b + ahead);
+    }
+
+    /// <summary>Asks for the line of a value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AskFor<TValue>(TValue* value)
+        where TValue : unmanaged
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(value);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

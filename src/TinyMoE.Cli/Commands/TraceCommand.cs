@@ -18,7 +18,7 @@ internal sealed class TraceCommand
     private const string Examples = """
         tinymoe trace --run runs/mixtral-tiny --out trace.parquet                    the text that was held out in training
         tinymoe trace --run runs/mixtral-tiny --text "The name of the file." --out trace.jsonl
-        tinymoe trace --model OLMoE-1B-7B --data docs --windows 100 --out trace.parquet --probabilities all
+        tinymoe trace --model OLMoE-1B-7B --data page.txt --windows 100 --out trace.parquet --probabilities all
         """;
 
     private readonly ModelOptions model = new();

@@ -112,7 +112,8 @@ public sealed class ServedTexts : IDisposable
 
     private static TextPiece Joined(List<TextPiece> parts) => parts[^1] with
     {
-        Text = string.Concat(parts.Select(part => part.Text)), Tokens = [.. parts.SelectMany(part => part.Tokens)],
+        Text = string.Concat(parts.Select(part => part.Text)),
+        Tokens = [.. parts.SelectMany(part => part.Tokens)],
     };
 
     internal void Fail(TinyMoEException failure)

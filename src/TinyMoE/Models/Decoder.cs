@@ -16,7 +16,7 @@ namespace TinyMoE.Models;
 /// sublayer adds, and at the logits. Names of parameters say what they are; what a file calls
 /// them is a matter of its family (<c>Families</c>).
 /// </summary>
-public sealed class Decoder : IDisposable
+public sealed partial class Decoder : IDisposable
 {
     private readonly RotaryTable? rotary;
     private readonly Parameter embedding;
@@ -74,24 +74,6 @@ public sealed class Decoder : IDisposable
     /// <summary>Its weights and gradients.</summary>
     public ParameterStore Parameters { get; }
 
-    /// <summary>
-    /// The parameters that the model of a configuration has, without making them: they have names and shapes but no values.
-    /// </summary>
-    public static IReadOnlyList<Parameter> Plan(RunConfig config) => PlanStore(config).All;
-
-    /// <summary>The same, with what the model keeps and does not train.</summary>
-    internal static ParameterStore PlanStore(RunConfig config) =>
-        new Decoder(new ParameterStore { MatrixPrecision = config.Train.ActivationType }, config).Parameters;
-
-    /// <summary>The model on a backend that only counts: it has its memory, and no values.</summary>
-    internal static Decoder DryRun(Backend backend, RunConfig config, bool training)
-    {
-        Decoder model = new(new ParameterStore(backend) { MatrixPrecision = config.Train.ActivationType }, config);
-        model.rotary?.Place(backend);
-        model.Parameters.Place(training);
-        return model;
-    }
-
     /// <summary>An empty cache for one sequence.</summary>
     public DecoderCache NewCache() => NewCache(whole: false);
 
@@ -146,26 +128,6 @@ public sealed class Decoder : IDisposable
         if (lastOnly)
             (x, branch) = (LastToken(x), branch is null ? null : LastToken(branch));
         return output.With(Logits(x, branch, onState));
-    }
-
-    /// <summary>
-    /// The rest of a forward pass from the experts of a layer on, in which <paramref name="pass"/> may have them do otherwise: what lies
-    /// before them does not change by that, and is not computed again. The routings are those from that layer on.
-    /// </summary>
-    internal DecoderOutput ForwardFrom(Tape tape, TokenBatch tokens, Pass pass, ExpertsInput from)
-    {
-        RoutingContext context = RoutingContext.On(tape, pass, tokens);
-        DecoderOutput output = DecoderOutput.Begin(tape);
-        Tensor x = tape.Borrow(from.Stream.Shape, from.Stream.Values); // (B, T, C)
-        Tensor h = tape.Borrow(from.Normed.Shape, from.Normed.Values); // (B, T, C)
-        Tensor branch = blocks[from.Layer].FeedForward(h, context, output, from.Known);
-        foreach (Block block in blocks.AsSpan(from.Layer + 1))
-        {
-            (x, h) = block.Attend(x, branch, context, cache: null);
-            branch = block.FeedForward(h, context, output);
-        }
-
-        return output.With(Logits(x, branch, onState: null));
     }
 
     /// <summary>Norm and head of the sum of x and branch (..., C); result (N, V).</summary>
@@ -267,17 +229,10 @@ public sealed class Decoder : IDisposable
         public Tensor FeedForward(Tensor h, RoutingContext context, DecoderOutput output, ExpertRows? known = null)
         {
             h.Tape.Scope = feedForwardScope;
-            Tensor branch;
-            if (moe is null)
-            {
-                branch = dense!.Forward(h);
-            }
-            else
-            {
-                (branch, Routing routing) = moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context, known);
+            (Tensor branch, Routing? routing) = moe is null ? (dense!.Forward(h), null)
+                : moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context, known);
+            if (routing is not null)
                 output.Add(layer, routing);
-            }
-
             Dropout dropped = context.Pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer);
             return Times(branch.Reshape(h.Shape).Dropout(dropped), multiplier);
         }

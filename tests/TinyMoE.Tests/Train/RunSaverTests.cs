@@ -213,11 +213,11 @@ public sealed class RunSaverTests : IDisposable
         [.. File.ReadLines(folder[$"{run}/metrics.jsonl"]).Where(line => !line.StartsWith("{\"kind\":\"train\"", StringComparison.Ordinal)
             && !line.StartsWith("{\"kind\":\"memory\"", StringComparison.Ordinal))];
 
-    private Trainer New(string name = "a", bool resume = false, IObjective? objective = null, int checkpointEvery = 0,
-        int keepEvery = 0)
+    private Trainer New(string name = "a", bool resume = false, IObjective? objective = null, int checkpointEvery = 0, int keepEvery = 0)
     {
         Corpus corpus = TestModels.Corpus();
-        RunConfig config = TestModels.Tiny with { Train = TestModels.Tiny.Train with { CheckpointEvery = checkpointEvery, KeepEvery = keepEvery } };
+        TrainConfig train = TestModels.Tiny.Train with { CheckpointEvery = checkpointEvery, KeepEvery = keepEvery };
+        RunConfig config = TestModels.Tiny with { Train = train };
         return new Trainer(backend, config.For(corpus), corpus, new RunFolder(folder[name]), listener, resume, objective);
     }
 

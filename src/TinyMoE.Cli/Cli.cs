@@ -69,6 +69,7 @@ internal static class Cli
             GenerateCommand.Create(),
             ChatCommand.Create(input),
             ServeCommand.Create(input),
+            ViewCommand.Create(input),
             ScoreCommand.Create(),
             ImportCommand.Create(),
             ExportCommand.Create(),

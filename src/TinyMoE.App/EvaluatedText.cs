@@ -46,6 +46,26 @@ internal sealed class EvaluatedText
         return new EvaluatedText(request.Sources, corpus, isOwn, isKnown ? corpus.Notes.Concat(Known(data, own)) : corpus.Notes);
     }
 
+    /// <summary>The windows that are asked for, read until <paramref name="stop"/> is cancelled.</summary>
+    /// <exception cref="TinyMoEException">A window is longer than the model's context, or the text is too short for one.</exception>
+    public (IEvaluationSource Windows, MeasuredText Measured) Windows(EvaluationRequest request, OpenedModel model, CancellationToken stop)
+    {
+        int context = ContextOf(request, model);
+        Corpus.CheckContext(context);
+        int all = Corpus.ValidationWindows(context), count = Math.Min(request.Windows ?? all, all);
+        IEvaluationSource windows = Corpus.ForEvaluation(context, [.. Enumerable.Range(0, count)]);
+        return (new StoppableSource(windows, stop), new MeasuredText(Sources, IsOwn, count, all));
+    }
+
+    /// <summary>Tokens of a window: as asked for, or as usual for the model.</summary>
+    public static int ContextOf(EvaluationRequest request, OpenedModel model)
+    {
+        int most = model.Config.Model.Context;
+        if (request.Context > most)
+            throw new TinyMoEException($"{request.Model} has a context of {most} tokens, less than a window of {request.Context}");
+        return request.Context ?? (model.Run is null ? Math.Min(most, Evaluating.UsualContext) : most);
+    }
+
     private static EvaluatedText ReadOwn(
         EvaluationRequest request, Tokenizer tokenizer, LabelSet? labels, DataConfig own, string fingerprint, CancellationToken stop)
     {

@@ -2,6 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Inspect;
+using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Train;
 
@@ -25,6 +26,9 @@ public sealed record EvaluationRequest(ModelFolder Model)
     /// <summary>How many windows to measure, from the start; null: all.</summary>
     public int? Windows { get; init; }
 
+    /// <summary>Experts that the model does without, or sends every token to; null: none.</summary>
+    public ExpertChanges? Changes { get; init; }
+
     /// <summary>The device that computes.</summary>
     public DeviceChoice Device { get; init; } = new();
 }
@@ -35,7 +39,11 @@ public sealed record EvaluationRequest(ModelFolder Model)
 /// <param name="Measured">What was measured.</param>
 /// <param name="Notes">What a person should know of the run's configuration, of the text and of the loss.</param>
 public sealed record EvaluationResult(
-    EvalReport Report, IReadOnlyList<RoutingReport> Routing, MeasuredText Measured, IReadOnlyList<NoteReport> Notes);
+    EvalReport Report, IReadOnlyList<RoutingReport> Routing, MeasuredText Measured, IReadOnlyList<NoteReport> Notes)
+{
+    /// <summary>What the changes that were asked for do to the loss; null: none were.</summary>
+    public LossChange? Change { get; init; }
+}
 
 /// <summary>Measures how well a trained model predicts text.</summary>
 public static class Evaluating
@@ -50,26 +58,16 @@ public static class Evaluating
     {
         using OpenedModel opened = OpenedModel.Open(request.Model);
         RunConfig config = opened.Config;
-        int context = ContextOf(request, opened);
+        Interventions? interventions = request.Changes?.For(config);
         EvaluatedText text = EvaluatedText.Read(request, opened, config.Data, stop);
-        text.Corpus.CheckContext(context);
+        (IEvaluationSource windows, MeasuredText measured) = text.Windows(request, opened, stop);
         using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
-        int all = text.Corpus.ValidationWindows(context), count = Math.Min(request.Windows ?? all, all);
-        IEvaluationSource windows = text.Corpus.ForEvaluation(context, [.. Enumerable.Range(0, count)]);
-        (EvalReport report, IReadOnlyList<RoutingReport> routing) =
-            Evaluation.Run(backend, model, new StoppableSource(windows, stop), opened.Step);
+        (EvalReport report, IReadOnlyList<RoutingReport> routing) = Evaluation.Run(backend, model, windows, opened.Step, interventions);
+        LossChange? change = interventions is null ? null : LossChange.Measure(backend, model, windows, interventions);
         List<NoteReport> notes = [.. opened.Notes, .. text.Notes.Select(note => new NoteReport(0, note))];
         if (!double.IsFinite(report.Loss))
             notes.Add(new NoteReport(0, "the loss is not finite: the model's weights are damaged, or its training went wrong"));
-        return new EvaluationResult(report, routing, new MeasuredText(text.Sources, text.IsOwn, count, all), notes);
-    }
-
-    private static int ContextOf(EvaluationRequest request, OpenedModel opened)
-    {
-        int most = opened.Config.Model.Context;
-        if (request.Context > most)
-            throw new TinyMoEException($"{request.Model} has a context of {most} tokens, less than a window of {request.Context}");
-        return request.Context ?? (opened.Run is null ? Math.Min(most, UsualContext) : most);
+        return new EvaluationResult(report, routing, measured, notes) { Change = change };
     }
 }

@@ -2,6 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Data;
 using TinyMoE.Families;
+using TinyMoE.Files;
 using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Tokenizers;
@@ -67,13 +68,26 @@ internal sealed class OpenedModel : IDisposable
     /// <summary>Its tokenizer; null where a model of others comes without one.</summary>
     public Tokenizer? FindTokenizer()
     {
-        bool isThere = Run?.Has(Files.RunFiles.Tokenizer) ?? TokenizerChoice.IsIn(folder.Path);
+        bool isThere = Run?.Has(RunFiles.Tokenizer) ?? TokenizerChoice.IsIn(folder.Path);
         return isThere ? LoadTokenizer() : null;
     }
 
     /// <summary>The template of its chats; null: it has none.</summary>
-    public string? ChatTemplate => (Run?.Companions ?? hub!.Companions).TryGetValue(Files.RunFiles.ChatTemplate, out byte[]? text)
+    public string? ChatTemplate => (Run?.Companions ?? hub!.Companions).TryGetValue(RunFiles.ChatTemplate, out byte[]? text)
         ? System.Text.Encoding.UTF8.GetString(text) : null;
+
+    /// <summary>Makes sure that no file of the model, or of the run that it is of, is replaced by <paramref name="what"/>.</summary>
+    /// <exception cref="TinyMoEException">The file would lie among them.</exception>
+    public void RequireOutside(string? file, string what)
+    {
+        if (string.IsNullOrEmpty(file))
+            return;
+        string? place = Path.GetDirectoryName(FilePlace.Real(file));
+        if (place is not null && (place == Real(Folder) || place == Real(folder.Path)))
+            throw new TinyMoEException($"{file} lies among the files of the model; choose another place for {what}");
+
+        static string Real(string path) => FilePlace.Real(path).TrimEnd(Path.DirectorySeparatorChar);
+    }
 
     /// <summary>Its weights by our names, without building it; whoever gets them disposes of them before this.</summary>
     public IWeightSource OpenWeights() => Run?.OpenVerifiedWeights() ?? hub!.Weights;

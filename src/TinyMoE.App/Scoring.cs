@@ -1,6 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Files;
 using TinyMoE.Generate;
+using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Tokenizers;
 using TinyMoE.Train;
@@ -23,6 +24,9 @@ public sealed record ScoreRequest(ModelFolder Model)
     /// <summary>The safetensors file for the logits (T, V); null: none is written.</summary>
     public string? Logits { get; init; }
 
+    /// <summary>Experts that the model does without, or sends every token to; null: none.</summary>
+    public ExpertChanges? Changes { get; init; }
+
     /// <summary>The device that computes.</summary>
     public DeviceChoice Device { get; init; } = new();
 }
@@ -32,7 +36,11 @@ public sealed record ScoreRequest(ModelFolder Model)
 /// <param name="Text">The token as its tokenizer writes it; null: the model has no tokenizer.</param>
 /// <param name="LogProbability">Its log-probability after the tokens before it, to the base e; null of the first.</param>
 /// <param name="Rank">1 for the likeliest, 2 for the next; null of the first.</param>
-public sealed record ScoredToken(int Id, string? Text, double? LogProbability, int? Rank);
+public sealed record ScoredToken(int Id, string? Text, double? LogProbability, int? Rank)
+{
+    /// <summary>Its log-probability without the changes that were asked for; null of the first, and where none were.</summary>
+    public double? Unchanged { get; init; }
+}
 
 /// <summary>The scores of a text.</summary>
 /// <param name="Tokens">Every token.</param>
@@ -54,29 +62,21 @@ public static class Scoring
     public static ScoreResult Run(ScoreRequest request, CancellationToken stop = default)
     {
         using OpenedModel opened = OpenedModel.Open(request.Model);
-        RequireOutside(opened.Folder, request.Logits);
+        opened.RequireOutside(request.Logits, "logits");
         Tokenizer? tokenizer = request.Ids is null ? opened.LoadTokenizer() : opened.FindTokenizer();
         IReadOnlyList<int> ids = request.Ids ?? tokenizer!.EncodeWithSpecial(
             request.File is { } file ? TextFile.Read(file) : request.Text ?? "");
         if (ids.Count == 0)
             throw new TinyMoEException("the text has no token to score");
+        Interventions? interventions = request.Changes?.For(opened.Config);
         using Backend backend = request.Device.Open(opened.Config);
         using Decoder model = opened.LoadModel(backend);
-        Scorer scorer = new(backend, model);
+        Scorer scorer = new(backend, model) { Interventions = interventions };
         IReadOnlyList<TokenScore?> scores = request.Logits is { } path
             ? WithLogits(scorer, ids, model.Config.Model.Vocabulary, path, stop)
             : scorer.Score(ids, stop: stop);
-        return Summarise(ids, scores, tokenizer, opened.Notes);
-    }
-
-    /// <summary>Makes sure that no file of the model is replaced by logits.</summary>
-    private static void RequireOutside(string model, string? logits)
-    {
-        if (string.IsNullOrEmpty(logits))
-            return;
-        string place = FilePlace.Real(model).TrimEnd(Path.DirectorySeparatorChar);
-        if (Path.GetDirectoryName(FilePlace.Real(logits)) == place)
-            throw new TinyMoEException($"{logits} lies among the files of the model; choose another place for logits");
+        ScoreResult result = Summarise(ids, scores, tokenizer, opened.Notes);
+        return interventions is null ? result : WithUnchanged(result, new Scorer(backend, model).Score(ids, stop: stop));
     }
 
     private static ScoreResult Summarise(
@@ -91,6 +91,11 @@ public static class Scoring
 
         string? TextOf(int id) => tokenizer is null ? null : id < tokenizer.Vocabulary ? tokenizer.TokenText(id) : "";
     }
+
+    private static ScoreResult WithUnchanged(ScoreResult result, IReadOnlyList<TokenScore?> whole) => result with
+    {
+        Tokens = [.. result.Tokens.Zip(whole, (token, score) => token with { Unchanged = score?.LogProbability })],
+    };
 
     /// <summary>Scores, and writes the logits as they come: all together they may be large.</summary>
     private static IReadOnlyList<TokenScore?> WithLogits(

@@ -93,7 +93,7 @@ public sealed class Serving : IDisposable
     public event Action<ServedTiming>? TextEnded;
 
     /// <summary>Opens a model, and serves it until it is disposed of.</summary>
-    /// <exception cref="TinyMoEException">The model, the device or the template cannot be used, or a number is out of its range.</exception>
+    /// <exception cref="TinyMoEException">The model, the device or the template cannot be used, or a number is out of range.</exception>
     public static Serving Open(ServingRequest request)
     {
         if (request.Slots is < 1 or > 1024)

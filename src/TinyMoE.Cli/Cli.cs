@@ -66,11 +66,13 @@ internal static class Cli
         {
             TrainCommand.Create(),
             EvalCommand.Create(),
+            AblateCommand.Create(),
             GenerateCommand.Create(),
             ChatCommand.Create(input),
             ServeCommand.Create(input),
             ViewCommand.Create(input),
             ScoreCommand.Create(),
+            TraceCommand.Create(),
             ImportCommand.Create(),
             ExportCommand.Create(),
             InfoCommand.Create(),

@@ -124,7 +124,8 @@ internal static class Options
         CustomParser = result => Read<ulong>(result, NumberStyles.None, _ => true, "a whole number, at least 0"),
     };
 
-    private static Option<int?> Whole(string name, Predicate<int> good, string needs, string description) => new(name)
+    /// <summary>A whole number that is <paramref name="good"/>; <paramref name="needs"/> says so in words.</summary>
+    public static Option<int?> Whole(string name, Predicate<int> good, string needs, string description) => new(name)
     {
         HelpName = "N",
         Description = description,

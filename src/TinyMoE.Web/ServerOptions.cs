@@ -29,7 +29,7 @@ public sealed record ServerOptions
     /// <summary>How long a body may come slowly, and headers at all, before the request is given up.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Told in one line of errors that are nobody's request's; null: nobody is.</summary>
+    /// <summary>Told in one line of errors that no request is to blame for; null: they are not told.</summary>
     public Action<string>? OnError { get; init; }
 
     /// <summary>Refuses what is not safe or means nothing.</summary>

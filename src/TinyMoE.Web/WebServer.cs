@@ -154,7 +154,7 @@ public sealed class WebServer : IDisposable
             if (!context.Response.HasStarted && context.Response.StatusCode == StatusCodes.Status405MethodNotAllowed)
                 throw WrongMethod(context);
         }
-        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (IsGone(context, e))
         {
             status = GoneStatus;
         }
@@ -168,6 +168,10 @@ public sealed class WebServer : IDisposable
             metrics.CountRequest(RouteOf(context), status ?? context.Response.StatusCode);
         }
     }
+
+    /// <summary>Whether whoever asked is not there any more, which is found while reading, writing, or waiting.</summary>
+    private static bool IsGone(HttpContext context, Exception e) => context.RequestAborted.IsCancellationRequested
+        || e is ConnectionResetException or ConnectionAbortedException or OperationCanceledException;
 
     private async Task TellAsync(HttpContext context, Exception e)
     {
@@ -200,7 +204,8 @@ public sealed class WebServer : IDisposable
 
     /// <summary>The route as it was mapped: what is asked for could be endlessly much.</summary>
     private static string RouteOf(HttpContext context) =>
-        context.GetEndpoint() is RouteEndpoint { RoutePattern.RawText: { } route } ? route.Replace("**", "", StringComparison.Ordinal) : "other";
+        context.GetEndpoint() is RouteEndpoint { RoutePattern.RawText: { } route }
+            ? route.Replace("**", "", StringComparison.Ordinal) : "other";
 
     private void WaitForAnswers(TimeSpan most) => SpinWait.SpinUntil(() => Volatile.Read(ref answering) == 0, most);
 }

@@ -14,18 +14,12 @@ internal sealed class EvalCommand
         tinymoe eval --run runs/mixtral-tiny                 on the text that was held out in training
         tinymoe eval --run runs/mixtral-tiny --data new.txt  on another text
         tinymoe eval --run runs/mixtral-tiny --routing       and which experts are chosen together
+        tinymoe eval --run runs/mixtral-tiny --ablate 1:3    what is lost without expert 3 of layer 1
         """;
 
     private readonly ModelOptions model = new();
-    private readonly Option<string[]> data = Options.Texts("--data", "PATH",
-        "Files, folders or globs of text, measured whole. What was held out of the run's own text if not said.");
-    private readonly Option<string?> labels = Options.OneOf("--labels",
-        "What the labels of --data are: those of sources (name=PATH), files or JSON records. As in training if not said.",
-        "source", "file", "record");
-    private readonly Option<int?> windows = Options.Whole("--windows", 1,
-        "Windows of the context length to measure, from the start; all if not said.");
-    private readonly Option<int?> context = Options.Whole("--context", 2,
-        "Tokens of a window; the model's context if not said, of others' models at most 1024.");
+    private readonly MeasuredTextOptions text = new();
+    private readonly InterventionOptions interventions = new();
     private readonly Option<bool> routing = Options.Flag("--routing", "Also draw, layer by layer, which experts are chosen together.");
     private readonly DeviceOptions device = new();
     private readonly Option<bool> json = Options.Json();
@@ -36,28 +30,20 @@ internal sealed class EvalCommand
         CommandWithExamples command = new(
             "eval", "Measure how well a trained model predicts text, and how its experts share the work.", Examples);
         eval.model.AddTo(command);
-        foreach (Option option in (Option[])[eval.data, eval.labels, eval.windows, eval.context, eval.routing])
-            command.Add(option);
+        eval.text.AddTo(command);
+        eval.interventions.AddTo(command);
+        command.Add(eval.routing);
         eval.device.AddTo(command);
         command.Add(eval.json);
-        command.Validators.Add(result =>
-        {
-            if (result.GetResult(eval.labels) is not null && result.GetResult(eval.data) is null)
-                result.AddError("--labels needs --data; the run's own text has the labels of its training");
-        });
         command.SetAction(eval.Run);
         return command;
     }
 
     private int Run(ParseResult parsed)
     {
-        EvaluationRequest request = new(model.Read(parsed))
+        EvaluationRequest request = text.Read(parsed, model.Read(parsed), device.Read(parsed)) with
         {
-            Sources = parsed.GetResult(data) is null ? null : parsed.GetValue(data),
-            Labels = parsed.GetValue(labels),
-            Windows = parsed.GetValue(windows),
-            Context = parsed.GetValue(context),
-            Device = device.Read(parsed),
+            Changes = interventions.Read(parsed),
         };
         using Interrupts interrupts = new();
         EvaluationResult result = Evaluating.Run(request, interrupts.Token);
@@ -65,29 +51,23 @@ internal sealed class EvalCommand
         if (parsed.GetValue(json))
             WriteJson(output, result);
         else
-            Write(output, result, parsed.GetValue(routing));
+            Write(output, result, request.Changes, parsed.GetValue(routing));
         return Cli.Done;
     }
 
-    private static void Write(TextWriter output, EvaluationResult result, bool together)
+    private static void Write(TextWriter output, EvaluationResult result, ExpertChanges? changes, bool together)
     {
         foreach (NoteReport note in result.Notes)
             output.WriteLine(Words.Note(note.Text));
         IAnsiConsole console = Consoles.For(output);
-        console.WriteLine($"model of step {result.Report.Step}, {Name(result.Measured)}: {Words.Of(result.Report)}");
+        string model = changes is null ? $"model of step {result.Report.Step}" : $"model of step {result.Report.Step} {changes}";
+        console.WriteLine($"{model}, {Words.Of(result.Measured)}: {Words.Of(result.Report)}");
+        if (result.Change is { } change)
+            LossChangeTable.Write(console, change);
         RoutingTable.Write(console, result.Routing);
         DomainTable.Write(console, result.Routing);
         if (together)
             CoActivationMap.Write(console, result.Routing);
-    }
-
-    /// <summary>"all 475 windows of test.txt", "the first 10 of 47 windows held out of its own text".</summary>
-    private static string Name(MeasuredText measured)
-    {
-        (int count, int all) = (measured.Windows, measured.Of);
-        string many = all == 1 ? "the one window" : count < all ? $"the first {count} of {all} windows"
-            : measured.HeldOut ? $"the {all} windows" : $"all {all} windows";
-        return measured.HeldOut ? $"{many} held out of its own text" : $"{many} of {string.Join(", ", measured.Sources)}";
     }
 
     private static void WriteJson(TextWriter output, EvaluationResult result)
@@ -97,6 +77,8 @@ internal sealed class EvalCommand
         MeasuredText measured = result.Measured;
         string line = MetricsJson.Line(result.Report, measured.Windows, measured.Of, measured.HeldOut, measured.Sources);
         output.WriteLine(Printable.Json(line));
+        if (result.Change is { } change)
+            output.WriteLine(Printable.Json(MetricsJson.Line(change)));
         foreach (RoutingReport layer in result.Routing)
             output.WriteLine(Printable.Json(MetricsJson.Line(layer)));
     }

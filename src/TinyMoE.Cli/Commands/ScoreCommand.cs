@@ -15,6 +15,7 @@ internal sealed class ScoreCommand
     private const string Examples = """
         tinymoe score --run runs/mixtral-tiny --text "Returns the name of the file."
         tinymoe score --model OLMoE-1B-7B --file page.txt --json
+        tinymoe score --run runs/mixtral-tiny --text "Returns the name of the file." --ablate 1:3
         tinymoe score --model OLMoE-1B-7B --ids 12,5,7 --logits logits.safetensors
         """;
 
@@ -24,6 +25,7 @@ internal sealed class ScoreCommand
     private readonly Option<int[]?> ids = Options.Ids("The ids of the tokens, as 1,2,3; nothing is added to them.");
     private readonly Option<string?> logits = Options.Path(
         "--logits", "OUT", "A safetensors file for the logits after every token, as a tensor logits (T, V).");
+    private readonly InterventionOptions interventions = new();
     private readonly Option<bool> json = Options.Json();
     private readonly DeviceOptions device = new();
 
@@ -32,8 +34,10 @@ internal sealed class ScoreCommand
         ScoreCommand score = new();
         CommandWithExamples command = new("score", "Tell how likely a model finds a text, token by token.", Examples);
         score.model.AddTo(command);
-        foreach (Option option in (Option[])[score.text, score.file, score.ids, score.logits, score.json])
+        foreach (Option option in (Option[])[score.text, score.file, score.ids, score.logits])
             command.Add(option);
+        score.interventions.AddTo(command);
+        command.Add(score.json);
         score.device.AddTo(command);
         command.Validators.Add(result =>
         {
@@ -53,6 +57,7 @@ internal sealed class ScoreCommand
             File = parsed.GetValue(file),
             Ids = parsed.GetResult(ids) is null ? null : parsed.GetValue(ids),
             Logits = parsed.GetValue(logits),
+            Changes = interventions.Read(parsed),
             Device = device.Read(parsed),
         };
         using Interrupts interrupts = new();
@@ -80,12 +85,24 @@ internal sealed class ScoreCommand
     {
         Table table = new Table().Border(TableBorder.Simple).AddColumn("token").AddColumn(new TableColumn("id").RightAligned())
             .AddColumn(new TableColumn("log-probability").RightAligned()).AddColumn(new TableColumn("rank").RightAligned());
+        bool compares = result.Tokens.Any(token => token.Unchanged is not null);
+        if (compares)
+            table.AddColumn(new TableColumn("all experts").RightAligned()).AddColumn(new TableColumn("change").RightAligned());
         foreach (ScoredToken token in result.Tokens)
         {
-            table.AddRow(
+            List<Text> cells =
+            [
                 new Text(token.Text is { } text ? Printable.OnOneLine(text) : ""), new Text(Invariant($"{token.Id}")),
                 new Text(token.LogProbability is { } log ? Invariant($"{log:F4}") : "-"),
-                new Text(token.Rank is { } rank ? Invariant($"{rank}") : "-"));
+                new Text(token.Rank is { } rank ? Invariant($"{rank}") : "-"),
+            ];
+            if (compares)
+            {
+                cells.Add(new Text(token.Unchanged is { } whole ? Invariant($"{whole:F4}") : "-"));
+                cells.Add(new Text(token.LogProbability - token.Unchanged is { } change ? LossChangeTable.Signed(change) : "-"));
+            }
+
+            table.AddRow(cells);
         }
 
         console.Write(table);
@@ -97,17 +114,25 @@ internal sealed class ScoreCommand
     private static string ToJson(ScoreResult result) => new JsonObject
     {
         ["kind"] = "score",
-        ["tokens"] = new JsonArray([.. result.Tokens.Select(token => (JsonNode?)new JsonObject
+        ["tokens"] = new JsonArray([.. result.Tokens.Select(ToJson)]),
+        ["sum"] = result.Sum,
+        ["perplexity"] = result.Perplexity,
+        ["bits_per_byte"] = result.BitsPerByte,
+    }.ToJsonString(JsonSerializerOptions.Default);
+
+    private static JsonNode? ToJson(ScoredToken token)
+    {
+        JsonObject line = new()
         {
             ["id"] = token.Id,
             ["token"] = token.Text,
             ["log_probability"] = token.LogProbability,
             ["rank"] = token.Rank,
-        })]),
-        ["sum"] = result.Sum,
-        ["perplexity"] = result.Perplexity,
-        ["bits_per_byte"] = result.BitsPerByte,
-    }.ToJsonString(JsonSerializerOptions.Default);
+        };
+        if (token.Unchanged is { } unchanged)
+            line["unchanged"] = unchanged;
+        return line;
+    }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using TinyMoE.App;
 using TinyMoE.Train;
 
 namespace TinyMoE.Cli.Output;
@@ -11,6 +12,15 @@ internal static class Words
         string.Create(
             CultureInfo.InvariantCulture,
             $"loss {report.Loss:F4}, perplexity {report.Perplexity:F2}, {report.BitsPerByte:F3} bits per byte");
+
+    /// <summary>"all 475 windows of test.txt", "the first 10 of 47 windows held out of its own text".</summary>
+    public static string Of(MeasuredText measured)
+    {
+        (int count, int all) = (measured.Windows, measured.Of);
+        string many = all == 1 ? "the one window" : count < all ? $"the first {count} of {all} windows"
+            : measured.HeldOut ? $"the {all} windows" : $"all {all} windows";
+        return measured.HeldOut ? $"{many} held out of its own text" : $"{many} of {string.Join(", ", measured.Sources)}";
+    }
 
     /// <summary>"best validation loss 1.0966, 1.582 bits per byte, at step 1200".</summary>
     public static string Best(double loss, double? bitsPerByte, int step)

@@ -100,7 +100,10 @@ internal abstract class TextApi(Serving serving)
             }
 
             if (settings.TellsUsage)
-                await Answer.EventAsync(context, json => WriteFrame(json, head, true, () => { }, () => WriteUsage(json, head.PromptTokens, texts.Tokens)));
+            {
+                await Answer.EventAsync(context, json => WriteFrame(
+                    json, head, true, () => { }, () => WriteUsage(json, head.PromptTokens, texts.Tokens)));
+            }
         }
         catch (Exception e) when (e is TinyMoEException or ApiError)
         {

@@ -84,6 +84,7 @@ internal sealed class HeadExperts
         Tensor scores = gate.ForwardToFloat32(x);                // (N, H·E)
         Ints choices = Eligible(scores, pass).TopK(K, groups: H); // (N, H·K)
         Tensor gates = scores.SelectColumns(choices, H * K).Sigmoid(); // (N, H·K)
+        pass.Observer?.OnHeadExperts(layer, ofOutputs: dropoutPurpose == RandomPurpose.OutputGateDropout, choices, gates);
         return (Assignment.FromChoices(choices, gates, E), Assignment.FromChoices(choices, gates.Reshape((N * H, K)), E));
     }
 

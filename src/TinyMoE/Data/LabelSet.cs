@@ -33,6 +33,21 @@ public sealed class LabelSet : IReadOnlyList<string>
     public int Find(string name) => IndexOf(name) is >= 0 and int label ? label
         : throw new TinyMoEException($"There is no label '{name}'{Nearest.Hint(name, names)}; known: {string.Join(", ", names)}.");
 
+    /// <summary>Makes sure that all labels are among the first <paramref name="known"/>, which are those of training.</summary>
+    /// <exception cref="TinyMoEException">One is not: router task has no experts for it.</exception>
+    internal void RequireTrained(ReadOnlySpan<int> labels, int known)
+    {
+        foreach (int label in labels)
+        {
+            if (label >= known)
+            {
+                throw new TinyMoEException(
+                    $"moe.router=task knows no label '{names[label]}'; known: {string.Join(", ", names.Take(known))}. "
+                    + $"Name the text as one of them, as in --data {names[0]}=PATH --labels source.");
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public IEnumerator<string> GetEnumerator() => names.AsEnumerable().GetEnumerator();
 

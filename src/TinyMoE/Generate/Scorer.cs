@@ -22,6 +22,9 @@ public sealed class Scorer(Backend backend, Decoder model)
     /// <summary>The label that all tokens are taken to have, for the router task; null: none.</summary>
     public int? Label { get; init; }
 
+    /// <summary>What routers do otherwise than they would; null: nothing.</summary>
+    public Interventions? Interventions { get; init; }
+
     /// <summary>
     /// A score per token; of the first, which nothing comes before, null. The logits after each token go to <paramref name="logits"/>. A
     /// sequence that is longer than the model's context is read in windows that share their halves, so that every token but the first ones
@@ -99,7 +102,7 @@ public sealed class Scorer(Backend backend, Decoder model)
         using Tape tape = backend.NewTape(recording: false);
         Ints labels = Label is { } label ? tape.Ints([.. Enumerable.Repeat(label, ids.Length)]) : default;
         TokenBatch tokens = new(tape.Ints(ids), B: 1, ids.Length) { Labels = labels };
-        backend.Read(model.Forward(tape, tokens, Pass.Inference, cache).Logits.Data, logits);
+        backend.Read(model.Forward(tape, tokens, Pass.Inference with { Interventions = Interventions }, cache).Logits.Data, logits);
         if (!TensorPrimitives.IsFiniteAll<float>(logits))
             throw new TinyMoEException("The model's logits are not finite: its weights are damaged, or its training went wrong.");
     }

@@ -101,7 +101,7 @@ public sealed class RoutingStatistics
         int N = routing.Assignment.TokenCount, K = routing.Choices.Length / N;
         int[] choices = backend.Read(routing.Choices);           // (N, K)
         float[]? counting = mask?.Column.ToArray();              // (N)
-        Gates gates = new(routing.Assignment);
+        HostAssignment gates = new(routing.Assignment);
         Scores scores = new(routing.Scores);
         (hasLogits, hasProbabilities) = (scores.Logits is not null, scores.Probabilities is not null);
         for (int t = 0; t < N; t++)
@@ -134,14 +134,14 @@ public sealed class RoutingStatistics
         }
     }
 
-    private void AddGates(Gates gates, int t)
+    private void AddGates(HostAssignment gates, int t)
     {
         ReadOnlySpan<int> rows = gates.RowsOf(t);
         int top = NoExpert;
         float largest = 0f, sum = 0f;
         foreach (int row in rows)
         {
-            float gate = gates.Weights[row];
+            float gate = gates.Gates[row];
             int e = gates.Experts[row];
             (sum, importance[e]) = (sum + gate, importance[e] + gate);
             if (top == NoExpert || gate > largest || (gate == largest && e < top))
@@ -158,7 +158,7 @@ public sealed class RoutingStatistics
         scored++;
         foreach (int row in rows)
         {
-            double share = gates.Weights[row] / sum;
+            double share = gates.Gates[row] / sum;
             gateEntropy -= share > 0 ? share * Math.Log(share) : 0;
         }
     }
@@ -191,29 +191,6 @@ public sealed class RoutingStatistics
         for (int i = 0; i < shares.Length; i++)
             shares[i] = Mean(counts[i], sum);
         return shares;
-    }
-
-    /// <summary>The rows of an assignment on the host: gate and expert (N), and which are whose.</summary>
-    private readonly struct Gates
-    {
-        private readonly int[] tokenOffsets, rowsByToken;
-
-        public Gates(Assignment assignment)
-        {
-            Backend backend = assignment.Gates.Tape.Backend;
-            (tokenOffsets, rowsByToken) = (backend.Read(assignment.TokenOffsets), backend.Read(assignment.RowsByToken));
-            Weights = assignment.Gates.ToArray();
-            Experts = new int[Weights.Length];
-            int[] offsets = backend.Read(assignment.Offsets);
-            for (int e = 0; e < assignment.Experts; e++)
-                Experts.AsSpan(offsets[e]..offsets[e + 1]).Fill(e);
-        }
-
-        public float[] Weights { get; }
-
-        public int[] Experts { get; }
-
-        public ReadOnlySpan<int> RowsOf(int t) => rowsByToken.AsSpan(tokenOffsets[t]..tokenOffsets[t + 1]);
     }
 
     /// <summary>

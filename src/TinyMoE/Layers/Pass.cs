@@ -18,8 +18,19 @@ public sealed record Pass(bool Training, ulong Seed = 0, int Step = 0, int Part 
     /// <summary>Where the device has the step (1), for a pass that is recorded and done again in other steps; empty: nowhere.</summary>
     public Ints StepPlace { get; init; }
 
+    /// <summary>What routers do otherwise than they would; null: nothing. Not in training.</summary>
+    public Interventions? Interventions { get; init; }
+
+    /// <summary>The experts that the router of a layer may choose; null: all.</summary>
+    internal ExpertMask? MaskOf(int layer) => Interventions is null ? null
+        : !Training ? Interventions.Of(layer)
+        : throw new InvalidOperationException("A pass that trains has no interventions.");
+
     /// <summary>The router's normal draws (T·E) by layer, given instead of drawn: for tests against other implementations.</summary>
     internal IReadOnlyDictionary<int, float[]>? FrozenRouterNoise { get; init; }
+
+    /// <summary>Is told what is computed on the way; null: nobody is, and it costs nothing.</summary>
+    internal IForwardObserver? Observer { get; init; }
 
     /// <summary>Standard normal draws like the logits, a constant.</summary>
     internal Tensor RouterNoise(Tensor logits, int layer) => FrozenRouterNoise is { } frozen

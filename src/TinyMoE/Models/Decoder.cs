@@ -109,9 +109,11 @@ public sealed class Decoder : IDisposable
     /// Logits for the tokens of a batch; with a cache it is of one sequence that goes on from what the cache
     /// holds. <paramref name="lastOnly"/>: logits of the last token only (of one sequence, in inference). <paramref name="onState"/> is
     /// told the residual stream (B, T, C): state 0 after the embedding, i after layer i, the last one normed.
+    /// <paramref name="onExperts"/> is told what the experts of each MoE layer are about to be given.
     /// </summary>
     public DecoderOutput Forward(
-        Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false, Action<int, Tensor>? onState = null)
+        Tape tape, TokenBatch tokens, Pass pass, DecoderCache? cache = null, bool lastOnly = false, Action<int, Tensor>? onState = null,
+        Action<ExpertsInput>? onExperts = null)
     {
         ModelConfig model = Config.Model;
         ElementType type = Config.Train.ActivationType;          // of the residual stream and what is computed of it, but for the logits
@@ -133,22 +135,50 @@ public sealed class Decoder : IDisposable
         for (int layer = 0; layer < blocks.Length; layer++)
         {
             onState?.Invoke(layer, branch is null ? x : x.Add(branch));
-            (x, branch, Routing? routing) = blocks[layer].Forward(x, branch, context, cache?[layer]); // (B, T, C)
-            if (routing is not null)
-                output.Add(layer, routing);
+            (x, Tensor h) = blocks[layer].Attend(x, branch, context, cache?[layer]); // (B, T, C)
+            if (blocks[layer].Router is not null)
+                onExperts?.Invoke(new ExpertsInput(layer, x, h));
+            branch = blocks[layer].FeedForward(h, context, output); // (B, T, C)
         }
 
         if (cache is { State: null })
             cache.Advance(T);                                    // where the device has the place, the caller counts: see DecodeLoop
-        tape.Scope = "head";
         if (lastOnly)
             (x, branch) = (LastToken(x), branch is null ? null : LastToken(branch));
+        return output.With(Logits(x, branch, onState));
+    }
+
+    /// <summary>
+    /// The rest of a forward pass from the experts of a layer on, in which <paramref name="pass"/> may have them do otherwise: what lies
+    /// before them does not change by that, and is not computed again. The routings are those from that layer on.
+    /// </summary>
+    internal DecoderOutput ForwardFrom(Tape tape, TokenBatch tokens, Pass pass, ExpertsInput from)
+    {
+        RoutingContext context = RoutingContext.On(tape, pass, tokens);
+        DecoderOutput output = DecoderOutput.Begin(tape);
+        Tensor x = tape.Borrow(from.Stream.Shape, from.Stream.Values); // (B, T, C)
+        Tensor h = tape.Borrow(from.Normed.Shape, from.Normed.Values); // (B, T, C)
+        Tensor branch = blocks[from.Layer].FeedForward(h, context, output, from.Known);
+        foreach (Block block in blocks.AsSpan(from.Layer + 1))
+        {
+            (x, h) = block.Attend(x, branch, context, cache: null);
+            branch = block.FeedForward(h, context, output);
+        }
+
+        return output.With(Logits(x, branch, onState: null));
+    }
+
+    /// <summary>Norm and head of the sum of x and branch (..., C); result (N, V).</summary>
+    private Tensor Logits(Tensor x, Tensor? branch, Action<int, Tensor>? onState)
+    {
+        ModelConfig model = Config.Model;
+        x.Tape.Scope = "head";
         (_, Tensor h) = norm.Forward(x, branch);
         onState?.Invoke(blocks.Length, h);
         float shrink = 1f / model.LogitsScaling;                 // of h, which has fewer elements, where a bias is not to be shrunk too
         Tensor logits = headBias is null ? Times(h, shrink).LinearToFloat32(head)
             : Times(h.LinearToFloat32(head, headBias), shrink); // (B, T, V)
-        return output.With(logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary)));
+        return logits.Reshape((logits.Count / model.Vocabulary, model.Vocabulary));
     }
 
     /// <summary>After each update of the weights: routers learn from the loads of the step.</summary>
@@ -218,8 +248,10 @@ public sealed class Decoder : IDisposable
 
         public Router? Router => moe?.Router;
 
-        /// <summary>x and branch (B, T, C) or null, whose sum is the block's input; the result's sum is its output.</summary>
-        public (Tensor X, Tensor Branch, Routing? Routing) Forward(Tensor x, Tensor? branch, RoutingContext context, AttentionCache? cache)
+        /// <summary>
+        /// x and branch (B, T, C) or null, whose sum is the block's input; X is that with what attention adds, and H is X normed.
+        /// </summary>
+        public (Tensor X, Tensor H) Attend(Tensor x, Tensor? branch, RoutingContext context, AttentionCache? cache)
         {
             Pass pass = context.Pass;
             x.Tape.Scope = attentionScope;
@@ -228,12 +260,26 @@ public sealed class Decoder : IDisposable
             branch = Times(branch, multiplier);
 
             x.Tape.Scope = feedForwardScope;
-            (x, h) = feedForwardNorm.Forward(x, branch);
-            (branch, Routing? routing) = moe is null
-                ? (dense!.Forward(h), null)
-                : moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context);
-            branch = branch.Reshape(x.Shape).Dropout(pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer));
-            return (x, Times(branch, multiplier), routing);
+            return feedForwardNorm.Forward(x, branch);
+        }
+
+        /// <summary>h (B, T, C), the stream normed, to what is added to the stream; experts tell how they were chosen.</summary>
+        public Tensor FeedForward(Tensor h, RoutingContext context, DecoderOutput output, ExpertRows? known = null)
+        {
+            h.Tape.Scope = feedForwardScope;
+            Tensor branch;
+            if (moe is null)
+            {
+                branch = dense!.Forward(h);
+            }
+            else
+            {
+                (branch, Routing routing) = moe.Forward(h.Reshape((h.Count / h.Shape.Last, h.Shape.Last)), context, known);
+                output.Add(layer, routing);
+            }
+
+            Dropout dropped = context.Pass.Dropout(dropout, RandomPurpose.FeedForwardDropout, layer);
+            return Times(branch.Reshape(h.Shape).Dropout(dropped), multiplier);
         }
     }
 }

@@ -31,16 +31,24 @@ public sealed class MoeLayer
     public Router Router { get; }
 
     /// <summary>x (N, C) to y (N, C), with what the router decided.</summary>
-    public (Tensor Y, Routing Routing) Forward(Tensor x, RoutingContext context)
+    public (Tensor Y, Routing Routing) Forward(Tensor x, RoutingContext context) => Forward(x, context, known: null);
+
+    /// <summary>The same; what <paramref name="known"/> has of the experts' output is not computed again.</summary>
+    internal (Tensor Y, Routing Routing) Forward(Tensor x, RoutingContext context, ExpertRows? known)
     {
         Routing routing = Router.Route(x, context);
         Assignment assignment = routing.Assignment;
         Dropout dropout = context.Pass.Dropout(config.ExpertDropout, RandomPurpose.ExpertDropout, layer);
         // Rounded before tokens are dispatched, which is cheaper than after.
         Tensor seen = config.ExpertPrecision == ElementType.Bfloat16 ? x.RoundToBfloat16() : x;
-        Tensor rows = assignment.DispatchToProducts(seen, hidden); // (rows, C)
-        Tensor computed = experts.Forward(rows, assignment.Offsets, dropout); // (rows, C)
+        Tensor computed = known is null ? Compute(assignment, seen, dropout) // (rows, C)
+            : known.For(assignment, (Layer: this, X: seen), static (others, of) => of.Layer.Compute(others, of.X, default));
+        context.Pass.Observer?.OnExpertRows(layer, computed);
         Tensor y = assignment.Combine(computed);                 // (N, C)
         return (shared is null ? y : y.Add(shared.Forward(x)), routing);
     }
+
+    /// <summary>What the experts give for the tokens that they have. x (N, C), result (rows, C).</summary>
+    private Tensor Compute(Assignment assignment, Tensor x, in Dropout dropout) =>
+        experts.Forward(assignment.DispatchToProducts(x, hidden), assignment.Offsets, dropout);
 }

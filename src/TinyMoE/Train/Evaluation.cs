@@ -31,12 +31,17 @@ public static class Evaluation
     public static EvaluationOutcome Run(Backend backend, Decoder model, IEvaluationSource source, int step, IObjective? objective = null) =>
         Run(backend, model, source, step, objective ?? new LanguageModelling(), before: null);
 
+    /// <summary>The mean cross-entropy over the sequences of a source of a model whose routers do otherwise than they would.</summary>
+    public static EvaluationOutcome Run(Backend backend, Decoder model, IEvaluationSource source, int step, Interventions? interventions) =>
+        Run(backend, model, source, step, new LanguageModelling(), before: null, Pass.Inference with { Interventions = interventions });
+
     /// <summary>
     /// Measures, as above, and also the share of tokens whose expert is another than in <paramref name="before"/>, an evaluation of the
     /// same sequences.
     /// </summary>
     internal static EvaluationOutcome Run(
-        Backend backend, Decoder model, IEvaluationSource source, int step, IObjective objective, RoutingSnapshot? before)
+        Backend backend, Decoder model, IEvaluationSource source, int step, IObjective objective, RoutingSnapshot? before,
+        Pass? pass = null)
     {
         RunConfig config = model.Config;
         bool byLabel = config.Moe.RoutesByLabel;
@@ -50,8 +55,8 @@ public static class Evaluation
             using Tape tape = backend.NewTape(recording: false);
             EvaluationBatch batch = source.Read(tape, first, count, byLabel);
             if (byLabel)
-                RequireKnown(batch.Labels, model, source.Labels);
-            ObjectiveResult result = objective.Forward(tape, model, batch.Batch, Pass.Inference);
+                source.Labels.RequireTrained(batch.Labels, config.Moe.Tasks);
+            ObjectiveResult result = objective.Forward(tape, model, batch.Batch, pass ?? Pass.Inference);
             loss += (double)result.Part(objective.MainPart).Item() * count / source.Sequences;
             bytes += batch.TargetBytes;
             first += count;
@@ -98,19 +103,4 @@ public static class Evaluation
         domains is null
             ? null
             : [.. domains.Names.Select((name, domain) => new DomainLoad(name, domains.Shares[domain], gathered.LoadOf(domain)))]);
-
-    /// <summary>A label that training did not have has no experts of its own.</summary>
-    private static void RequireKnown(ReadOnlySpan<int> labels, Decoder model, LabelSet names)
-    {
-        int known = model.Config.Moe.Tasks;
-        foreach (int label in labels)
-        {
-            if (label >= known)
-            {
-                throw new TinyMoEException(
-                    $"moe.router=task knows no label '{names[label]}'; known: {string.Join(", ", names.Take(known))}. "
-                    + $"Name the text as one of them, as in --data {names[0]}=PATH --labels source.");
-            }
-        }
-    }
 }

@@ -127,5 +127,38 @@ public static class MetricsJson
         },
         Options);
 
+    /// <summary>
+    /// <c>{"kind":"change","before":..,"after":..,"domains":[{"label":..,"share":..,"before":..,"after":..},..]}</c>: what interventions do
+    /// to the loss.
+    /// </summary>
+    public static string Line(LossChange r) => JsonSerializer.Serialize(
+        new
+        {
+            Kind = "change",
+            Before = r.Before.Mean,
+            After = r.After.Mean,
+            Domains = r.Domains?.Select((label, d) =>
+                new { Label = label, Share = r.Shares![d], Before = r.Before.ByDomain![d], After = r.After.ByDomain![d] }),
+        },
+        Options);
+
+    /// <summary>
+    /// The lines of an ablation map, with what was measured: <c>{"kind":"whole","loss":..,"windows":..,"of":..,"held_out":..,"text":[..],
+    /// "domains":[{"label":..,"share":..,"loss":..},..]}</c>, then for every expert <c>{"kind":"ablation","layer":..,"expert":..,"load":..,
+    /// "loss":..,"domains":[..]}</c>, where domains are the losses of each.
+    /// </summary>
+    public static IEnumerable<string> Lines(AblationReport r, int windows, int of, bool heldOut, IReadOnlyList<string> text)
+    {
+        double loss = r.Whole.Mean;
+        var domains = r.Domains?.Select((label, d) => new { Label = label, Share = r.Shares![d], Loss = r.Whole.ByDomain![d] });
+        yield return JsonSerializer.Serialize(
+            new { Kind = "whole", Loss = loss, Windows = windows, Of = of, HeldOut = heldOut, Text = text, Domains = domains }, Options);
+        foreach (ExpertAblation one in r.Experts)
+        {
+            yield return JsonSerializer.Serialize(
+                new { Kind = "ablation", one.Layer, one.Expert, one.Load, Loss = one.Loss.Mean, Domains = one.Loss.ByDomain }, Options);
+        }
+    }
+
     private static float[] Rounded(float[] shares) => Array.ConvertAll(shares, share => MathF.Round(share, 5));
 }

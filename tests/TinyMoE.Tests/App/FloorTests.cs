@@ -8,11 +8,11 @@ namespace TinyMoE.Tests.App;
 public sealed partial class FloorTests
 {
     [Fact]
-    public void App_ReferencesTheLibraryOnly_AndWhatDotNetCallsAChat()
+    public void App_ReferencesTheLibrary_ParquetAndWhatDotNetCallsAChatOnly()
     {
         AssemblyName[] references = typeof(Training).Assembly.GetReferencedAssemblies();
         Assert.Equal(
-            ["Microsoft.Extensions.AI.Abstractions", "TinyMoE.Core", "TinyMoE.Cuda"],
+            ["Microsoft.Extensions.AI.Abstractions", "Parquet", "TinyMoE.Core", "TinyMoE.Cuda"],
             references.Select(reference => reference.Name!).Where(name => !name.StartsWith("System.", StringComparison.Ordinal)).Order());
         Assert.DoesNotContain(references, reference => reference.Name is "System.Console" or "System.CommandLine");
     }

@@ -52,6 +52,30 @@ public sealed unsafe class SimdTests
     }
 
     [Fact]
+    public void SumFour_IsTheSumOfEach()
+    {
+        Check<Simd128, Vector128<float>>();
+        Check<Simd256, Vector256<float>>();
+        Check<Simd512, Vector512<float>>();
+
+        static void Check<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            float* values = stackalloc float[4 * TSimd.Count];
+            Random random = new(3);
+            for (int round = 0; round < 1000; round++)
+            {
+                for (int i = 0; i < 4 * TSimd.Count; i++)
+                    values[i] = (random.NextSingle() - 0.5f) * MathF.Pow(10, random.Next(8));
+                TVector a = TSimd.Load(values), b = TSimd.Load(values + TSimd.Count);
+                TVector c = TSimd.Load(values + 2 * TSimd.Count), d = TSimd.Load(values + 3 * TSimd.Count);
+                Assert.Equal(Vector128.Create(TSimd.Sum(a), TSimd.Sum(b), TSimd.Sum(c), TSimd.Sum(d)), TSimd.SumFour(a, b, c, d));
+            }
+        }
+    }
+
+    [Fact]
     public void Exp2_AtTheEndsOfTheRange_IsZeroOrHeld()
     {
         Check<Simd128, Vector128<float>>();

@@ -15,10 +15,11 @@ public sealed class WorkListTests(ITestOutputHelper output)
 {
     private const int Runs = 8;
 
-    /// <summary>What is left of it: the products of routers, which have few columns, and experts whose rows are not alike.</summary>
+    /// <summary>3 % and 9 % where nothing else runs. What is left: backwards of attention, which are one piece per head, and the first
+    /// pieces of a loop, which read what no cache has.</summary>
     [Theory]
-    [InlineData("bench", 16, 0.15)]
-    [InlineData("bench", 64, 0.3)]
+    [InlineData("bench", 16, 0.06)]
+    [InlineData("bench", 64, 0.12)]
     public void TrainingStep_OnManyWorkers_WaitsNoLongerThanItDid(string preset, int workers, double most)
     {
         RunConfig config = Presets.Get(preset).WithVocabulary(256);

@@ -24,7 +24,8 @@ public sealed class HelpTests
         "train",
         "--preset --config --set --data --tokenizer --steps --stop-at --seed --out --init --resume --keep-schedule --overwrite --profile "
         + $"{OfDevice} --json")]
-    [InlineData("eval", $"--run --model --data --labels --windows --context --routing {OfDevice} --json")]
+    [InlineData("eval", $"--run --model --data --labels --windows --context --ablate --force --routing {OfDevice} --json")]
+    [InlineData("ablate", $"--run --model --data --labels --windows --context {OfDevice} --json")]
     [InlineData(
         "generate",
         "--run --model --prompt --ids --tokens --temperature --top-k --top-p --min-p --repetition-penalty --stop --label --seed "
@@ -37,7 +38,7 @@ public sealed class HelpTests
         $"--run --model --port --listen --token --allow-origin --allow-host --slots --name --template {OfDevice}")]
     [InlineData("doctor", "--cold --tune --json")]
     [InlineData("info", "--run --model --preset --config --set --json")]
-    [InlineData("score", $"--run --model --text --file --ids --logits --json {OfDevice}")]
+    [InlineData("score", $"--run --model --text --file --ids --logits --ablate --force --json {OfDevice}")]
     [InlineData("import", "--model --out")]
     [InlineData("export", "--run --model --format --out --dtype --family --shard")]
     [InlineData(

@@ -124,7 +124,7 @@ internal static class KernelCosts
             ["attention_backward_own_values_128"] = (2.6, "each visible tile reads its rows of q, k and dy"),
             ["attention_backward_keys_64"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
             ["attention_backward_keys_128"] = (2.6, "each visible tile reads its rows of q, k, dy, v and again dy and q"),
-            ["attention_forward_bf16_64"] = (1.8, "each visible tile reads its rows of k and v"),
+            ["attention_forward_bf16_64"] = (2.2, "each visible tile reads its rows of k and v; of one query each head reads shared ones"),
             ["attention_forward_bf16_128"] = (1.8, "each visible tile reads its rows of k and v"),
             ["attention_forward_bf16_256"] = (1.8, "each visible tile reads its rows of k and v"),
             ["attention_forward_tf32_64"] = (1.8, "each visible tile reads its rows of k and v"),

@@ -43,6 +43,40 @@ public sealed class GroupedTests : OpTests<GroupedTests>, IOpCases
     ];
 
     [Theory]
+    [InlineData(128)]
+    [InlineData(256)]
+    [InlineData(512)]
+    public void GroupedMatMul_CutForManyThreads_SameBits(int bits)
+    {
+        int[] loads = [300, 0, 3, 700, 120, 61];
+        float[] expected = Products(threads: 1);
+        foreach (int threads in new[] { 3, 9, 64 })
+            Assert.Equal(expected, Products(threads));
+
+        float[] Products(int threads)
+        {
+            const int E = 6, Inputs = 256, Outputs = 200;
+            int N = loads.Sum();
+            using GuardedAllocator allocator = new();
+            using CpuBackend backend = new(threads, new MemoryPool(allocator, granularity: 4)) { Kernel = MatMulTests.Kernel(bits) };
+            using Tape tape = backend.NewTape();
+            Ints offsets = tape.Ints(Offsets(loads));
+            Floats x = Variable(N * Inputs, 1), w = Variable(E * Outputs * Inputs, 2), dy = Variable(N * Outputs, 3);
+            Floats bias = Variable(E * Outputs, 4), gate = Variable(N * Outputs, 5);
+            Floats y = tape.Saved(N * Outputs), activated = tape.Saved(N * Outputs), dx = Variable(N * Inputs, 6),
+                dw = Variable(E * Outputs * Inputs, 7);
+            Epilogue epilogue = new() { Bias = bias, Activation = Unary.Silu, Gate = gate, Activated = activated };
+            backend.GroupedMatMul(x, w, offsets, E, N, Inputs, Outputs, y, epilogue);
+            backend.GroupedMatMulBackwardInput(dy, w, offsets, E, N, Inputs, Outputs, new Target(dx, Adds: true));
+            backend.GroupedMatMulBackwardWeight(dy, x, offsets, E, N, Inputs, Outputs, new Target(dw, Adds: true));
+            allocator.AssertNothingWrittenOutside();
+            return [.. backend.Read(y), .. backend.Read(activated), .. backend.Read(dx), .. backend.Read(dw)];
+
+            Floats Variable(int count, int seed) => tape.Variable(count, MatMulTests.Values(count, seed)).Data;
+        }
+    }
+
+    [Theory]
     [InlineData(128, 1)]
     [InlineData(256, 1)]
     [InlineData(512, 1)]

@@ -2,6 +2,7 @@ using TinyMoE.Backends.Cpu;
 using TinyMoE.Ops;
 using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
+using TinyMoE.Tests.Backends;
 
 namespace TinyMoE.Tests.Ops;
 
@@ -27,13 +28,14 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
 
     private static (int N, int C)[] Sizes => [(1, 1), (5, 37), (3, 64), (4, 13), (101, 9)];
 
-    [Fact]
-    public void Backwards_ManyBlocks_AnyThreads_SameBits()
+    [Theory]
+    [InlineData(2100, 37)]
+    [InlineData(300, 333)]
+    public void Backwards_ManyBlocks_AnyThreads_SameBits(int N, int C)
     {
-        const int N = 2100, C = 37;
-        float[][] results = [.. new[] { 1, 3 }.Select(threads =>
+        float[][] results = [.. new[] { 1, 3, 64 }.Select(threads =>
         {
-            using CpuBackend backend = new(threads);
+            using CpuBackend backend = threads < 64 ? new(threads) : new(new WorkList(threads), threads);
             using Tape tape = backend.NewTape();
             RandomKey key = new(1, RandomPurpose.Other, 0);
             Tensor x = tape.Variable((N, C), tape.Normal(N * C, key).ToArray());
@@ -42,6 +44,7 @@ public sealed class NormTests : OpTests<NormTests>, IOpCases
             return (float[])[.. backend.Read(x.Grad), .. backend.Read(w.Grad), .. backend.Read(b.Grad)];
         })];
         Assert.Equal(results[0], results[1]);
+        Assert.Equal(results[0], results[2]);
     }
 
     [Fact]

@@ -62,7 +62,8 @@ public sealed class ChatApiTests(ServedRun served)
     [Fact]
     public async Task WithoutALimit_TheAnswerHasTheRestOfTheContext()
     {
-        JsonElement answer = await served.AskAsync(Path, $"{{{Hi},\"n\":2,\"tool_choice\":\"none\",\"tools\":[{{\"type\":\"function\"}}]}}");
+        const string NoTools = "\"tool_choice\":\"none\",\"tools\":[{\"type\":\"function\"}]";
+        JsonElement answer = await served.AskAsync(Path, $"{{{Hi},\"n\":2,{NoTools}}}");
         Assert.Equal(2 * (64 - 11), answer.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
         Assert.Equal(2, answer.GetProperty("choices").GetArrayLength());
     }

@@ -102,7 +102,8 @@ public sealed class CompletionsTests(ServedRun served)
         const string Request = "\"prompt\":\"the cat\",\"max_tokens\":60,\"seed\":3,\"logprobs\":0";
         string text = TextOf(await served.AskAsync(Path, $"{{{Request}}}"))!;
         string stop = text.Substring(20, 3);
-        string stopped = $"{{{Request},\"stop\":[\"never never\",{JsonSerializer.Serialize(stop)}],\"stream\":{(streams ? "true" : "false")}}}";
+        string stops = JsonSerializer.Serialize((string[])["never never", stop]);
+        string stopped = $"{{{Request},\"stop\":{stops},\"stream\":{(streams ? "true" : "false")}}}";
         string expected = text[..text.IndexOf(stop, StringComparison.Ordinal)];
 
         JsonElement[] choices = streams
@@ -135,10 +136,9 @@ public sealed class CompletionsTests(ServedRun served)
         Assert.All(Enumerable.Range(7, 5), i => Assert.Equal(own[i], top[i].EnumerateObject().Max(each => each.Value.GetDouble())));
 
         CommandLine score = CommandLine.Run("score", "--run", served.Run, "--text", "the cat", "--threads", "1", "--json");
-        double?[] expected = [.. score.OutputLines.Select(line => JsonDocument.Parse(line).RootElement)
-            .Where(line => line.TryGetProperty("logprob", out _)).Select(line => NumberOf(line.GetProperty("logprob")))];
-        if (expected.Length > 0)
-            Assert.Equal(expected, own[..7]);
+        double?[] expected = [.. JsonDocument.Parse(score.Output).RootElement.GetProperty("tokens").EnumerateArray()
+            .Select(token => NumberOf(token.GetProperty("log_probability")))];
+        Assert.All(Enumerable.Range(1, 6), i => Assert.Equal(expected[i]!.Value, own[i]!.Value, 1e-5));
         JsonElement alone = await served.AskAsync(Path, """{"prompt":"the cat","max_tokens":0,"echo":true,"logprobs":0}""");
         Assert.Equal("the cat", TextOf(alone));
         Assert.Equal(own[..7], Numbers(alone.GetProperty("choices")[0].GetProperty("logprobs").GetProperty("token_logprobs")));

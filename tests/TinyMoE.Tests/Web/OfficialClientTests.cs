@@ -30,6 +30,15 @@ public sealed class OfficialClientTests(ServedRun served)
     }
 
     [Fact]
+    public async Task Example_OfTheDocs_Works()
+    {
+        (Uri address, ChatCompletionOptions options) = (served.Server.Address, Options());
+        OpenAIClient openai = new(new ApiKeyCredential("any"), new OpenAIClientOptions { Endpoint = new Uri(address, "/v1") });
+        ChatCompletion answer = await openai.GetChatClient("tiny").CompleteChatAsync([new UserChatMessage("hi cat")], options);
+        Assert.NotEmpty(answer.Content[0].Text);
+    }
+
+    [Fact]
     public async Task Chat_Streams()
     {
         ChatCompletion whole = await Chat().CompleteChatAsync(Hi, Options(), ServedRun.Stop);

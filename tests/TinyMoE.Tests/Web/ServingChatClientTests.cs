@@ -29,6 +29,16 @@ public sealed class ServingChatClientTests(ServedRun served)
     }
 
     [Fact]
+    public async Task Example_OfTheDocs_Works()
+    {
+        (string run, string template) = (served.Run, served.Template);
+        using Serving serving = Serving.Open(new ServingRequest(ModelFolder.Run(run)) { Template = template });
+        using IChatClient chat = new ServingChatClient(serving);
+        ChatResponse response = await chat.GetResponseAsync("hi cat", new ChatOptions { Seed = 4, MaxOutputTokens = 20 });
+        Assert.Equal(20, response.Usage!.OutputTokenCount);
+    }
+
+    [Fact]
     public async Task Stream_IsTheResponseInPieces_WithAllOptions()
     {
         using ServingChatClient client = new(served.Serving);

@@ -24,7 +24,8 @@ namespace TinyMoE.Backends.Cpu;
 /// <see cref="Products.PacksB"/>): what is transposed, what is to be widened from 16 bits, what is left at the edges, and rows at such
 /// a distance that they would crowd each other out of the cache (<see cref="Caches"/>). Nothing is packed into memory and no thread waits
 /// for another. Batches and experts are only more tiles in the same work list; where they are too few, a tile's blocks of the inner
-/// dimension become pieces too (<see cref="MultiplySlices"/>).</para>
+/// dimension become pieces too (<see cref="MultiplySlices"/>); and where many threads would wait for the last ones, those are cut smaller.
+/// </para>
 /// <para>The bits: an element's sum goes through the inner dimension in blocks of MostDepth steps, each from its first step to its last,
 /// and the blocks' sums are added up in order. Neither tile, panel and strip nor the number of threads changes that.</para>
 /// </remarks>
@@ -86,7 +87,9 @@ public sealed unsafe partial class CpuBackend
         Floats others = scratch.As<float>((products.Slices - 1) * size);
         workers.For(products.Pieces(), (products, others, workers), static (piece, in s) =>
             ComputePiece(piece, in s.products, s.others.Pointer, s.workers));
-        ForElements(size, (c: products.C.View, others, size, slices: products.Slices), static (start, end, in s) =>
+        // Smaller pieces than elsewhere: an element is read once per slice.
+        int stretch = Ceiling.Multiple(Math.Clamp(size / (2 * workers.Threads), LeastPiece / 4, PieceSize), 64);
+        ForStretches(size, stretch, (c: products.C.View, others, size, slices: products.Slices), static (start, end, in s) =>
         {
             Span<float> sum = s.c.Slice(start, end - start).Span;
             for (int slice = 1; slice < s.slices; slice++)
@@ -98,9 +101,10 @@ public sealed unsafe partial class CpuBackend
     /// <summary>Computes a tile of c, or a slice of it: the first in c, another where it belongs in <paramref name="slices"/>.</summary>
     private static void ComputePiece(int piece, in Products s, float* slices, Workers workers)
     {
-        var (index, row, column, slice) = s.Locate(piece);
+        var (index, row, column, rows, columns, slice) = s.Locate(piece);
+        if (rows == 0 || columns == 0)
+            return;
         Product p = s[index];
-        int rows = Math.Min(s.HeightOf(p), p.Rows - row), columns = Math.Min(s.TileColumns, s.Columns - column);
         float* a = p.A + (nint)row * s.A.LaneStride, c = p.C + (nint)row * s.Columns + column;
         if (slice > 0)
             c = slices + (c - s.C.View.Pointer) + (nint)(slice - 1) * s.Count * s.Rows * s.Columns;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using TinyMoE.Memory;
 
@@ -59,17 +60,82 @@ public sealed unsafe partial class CpuBackend
             x30 = TSimd.MultiplyAdd(a0, Load<TSimd, TVector, TValue>(b3 + i), x30);
         }
 
-        float s0 = TSimd.Sum(TSimd.Add(x00, x01)), s1 = TSimd.Sum(TSimd.Add(x10, x11));
-        float s2 = TSimd.Sum(TSimd.Add(x20, x21)), s3 = TSimd.Sum(TSimd.Add(x30, x31));
-        for (; i < n; i++)
+        FinishFour(
+            TSimd.SumFour(TSimd.Add(x00, x01), TSimd.Add(x10, x11), TSimd.Add(x20, x21), TSimd.Add(x30, x31)), a, b, bRow, i, n, c, adds);
+    }
+
+    /// <summary>The same for two rows of a, aRow apart, which share what is loaded of b: for processors with 32 registers. Each sum is in
+    /// the order of <see cref="DotFour"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void DotEight<TSimd, TVector, TValue>(
+        float* a, nint aRow, TValue* b, nint bRow, int n, float* c, nint cRow, bool adds, bool asks)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        where TValue : unmanaged
+    {
+        int count = TSimd.Count, i = 0;
+        float* next = a + aRow;
+        TValue* b1 = b + bRow, b2 = b1 + bRow, b3 = b2 + bRow;
+        TVector x00 = TSimd.Broadcast(0f), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
+        TVector y00 = x00, y01 = x00, y10 = x00, y11 = x00, y20 = x00, y21 = x00, y30 = x00, y31 = x00;
+        for (; i <= n - 2 * count; i += 2 * count)
         {
-            s0 += a[i] * Packing.Widen(b[i]);
-            s1 += a[i] * Packing.Widen(b1[i]);
-            s2 += a[i] * Packing.Widen(b2[i]);
-            s3 += a[i] * Packing.Widen(b3[i]);
+            if (asks)
+            {
+                AskAhead(b + 4 * bRow + i, 2 * count);
+                AskAhead(b1 + 4 * bRow + i, 2 * count);
+                AskAhead(b2 + 4 * bRow + i, 2 * count);
+                AskAhead(b3 + 4 * bRow + i, 2 * count);
+            }
+
+            TVector a0 = TSimd.Load(a + i), a1 = TSimd.Load(a + i + count), z0 = TSimd.Load(next + i), z1 = TSimd.Load(next + i + count);
+            TVector even = Load<TSimd, TVector, TValue>(b + i), odd = Load<TSimd, TVector, TValue>(b + i + count);
+            (x00, x01) = (TSimd.MultiplyAdd(a0, even, x00), TSimd.MultiplyAdd(a1, odd, x01));
+            (y00, y01) = (TSimd.MultiplyAdd(z0, even, y00), TSimd.MultiplyAdd(z1, odd, y01));
+            (even, odd) = (Load<TSimd, TVector, TValue>(b1 + i), Load<TSimd, TVector, TValue>(b1 + i + count));
+            (x10, x11) = (TSimd.MultiplyAdd(a0, even, x10), TSimd.MultiplyAdd(a1, odd, x11));
+            (y10, y11) = (TSimd.MultiplyAdd(z0, even, y10), TSimd.MultiplyAdd(z1, odd, y11));
+            (even, odd) = (Load<TSimd, TVector, TValue>(b2 + i), Load<TSimd, TVector, TValue>(b2 + i + count));
+            (x20, x21) = (TSimd.MultiplyAdd(a0, even, x20), TSimd.MultiplyAdd(a1, odd, x21));
+            (y20, y21) = (TSimd.MultiplyAdd(z0, even, y20), TSimd.MultiplyAdd(z1, odd, y21));
+            (even, odd) = (Load<TSimd, TVector, TValue>(b3 + i), Load<TSimd, TVector, TValue>(b3 + i + count));
+            (x30, x31) = (TSimd.MultiplyAdd(a0, even, x30), TSimd.MultiplyAdd(a1, odd, x31));
+            (y30, y31) = (TSimd.MultiplyAdd(z0, even, y30), TSimd.MultiplyAdd(z1, odd, y31));
         }
 
-        (c[0], c[1], c[2], c[3]) = adds ? (c[0] + s0, c[1] + s1, c[2] + s2, c[3] + s3) : (s0, s1, s2, s3);
+        for (; i <= n - count; i += count)
+        {
+            TVector a0 = TSimd.Load(a + i), z0 = TSimd.Load(next + i), value = Load<TSimd, TVector, TValue>(b + i);
+            (x00, y00) = (TSimd.MultiplyAdd(a0, value, x00), TSimd.MultiplyAdd(z0, value, y00));
+            value = Load<TSimd, TVector, TValue>(b1 + i);
+            (x10, y10) = (TSimd.MultiplyAdd(a0, value, x10), TSimd.MultiplyAdd(z0, value, y10));
+            value = Load<TSimd, TVector, TValue>(b2 + i);
+            (x20, y20) = (TSimd.MultiplyAdd(a0, value, x20), TSimd.MultiplyAdd(z0, value, y20));
+            value = Load<TSimd, TVector, TValue>(b3 + i);
+            (x30, y30) = (TSimd.MultiplyAdd(a0, value, x30), TSimd.MultiplyAdd(z0, value, y30));
+        }
+
+        FinishFour(
+            TSimd.SumFour(TSimd.Add(x00, x01), TSimd.Add(x10, x11), TSimd.Add(x20, x21), TSimd.Add(x30, x31)), a, b, bRow, i, n, c, adds);
+        FinishFour(
+            TSimd.SumFour(TSimd.Add(y00, y01), TSimd.Add(y10, y11), TSimd.Add(y20, y21), TSimd.Add(y30, y31)), next, b, bRow, i, n,
+            c + cRow, adds);
+    }
+
+    /// <summary>Puts four sums where they belong, with the last values of the rows, from i on, which are no whole vector.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FinishFour<TValue>(Vector128<float> sums, float* a, TValue* b, nint bRow, int i, int n, float* c, bool adds)
+        where TValue : unmanaged
+    {
+        for (; i < n; i++)
+        {
+            TValue* value = b + i;
+            sums += Vector128.Create(
+                a[i] * Packing.Widen(*value), a[i] * Packing.Widen(value[bRow]), a[i] * Packing.Widen(value[2 * bRow]),
+                a[i] * Packing.Widen(value[3 * bRow]));
+        }
+
+        (adds ? Vector128.Load(c) + sums : sums).Store(c);
     }
 
     /// <summary>c = or += a·bᵀ. a (rows, n), b (columns, n), c (rows, columns) in rows of cRow.</summary>
@@ -81,7 +147,14 @@ public sealed unsafe partial class CpuBackend
         int j = 0;
         for (; j <= columns - 4; j += 4)
         {
-            for (int r = 0; r < rows; r++)
+            int r = 0;
+            for (; r < rows - 1 && TSimd.Registers >= 32; r += 2)
+            {
+                DotEight<TSimd, TVector, TValue>(
+                    a + (nint)r * n, n, b + (nint)j * n, n, n, c + (nint)r * cRow + j, cRow, adds, asks: r == 0);
+            }
+
+            for (; r < rows; r++)
                 DotFour<TSimd, TVector, TValue>(a + (nint)r * n, b + (nint)j * n, n, n, c + (nint)r * cRow + j, adds);
         }
 
@@ -107,7 +180,16 @@ public sealed unsafe partial class CpuBackend
     private static void PrefetchAhead<TValue>(TValue* b, int count)
         where TValue : unmanaged
     {
-        if (!Sse.IsSupported || typeof(TValue) == typeof(float))
+        if (typeof(TValue) != typeof(float))
+            AskAhead(b, count);
+    }
+
+    /// <summary>Asks for these lines.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AskAhead<TValue>(TValue* b, int count)
+        where TValue : unmanaged
+    {
+        if (!Sse.IsSupported)
             return;
         for (int ahead = 0; ahead < count * sizeof(TValue); ahead += Caches.Line)
             Sse.Prefetch0((byte*)b + ahead);
@@ -135,9 +217,8 @@ public sealed unsafe partial class CpuBackend
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            var (index, row, column, _) = s.Locate(tile);
+            var (index, row, column, rows, columns, _) = s.Locate(tile);
             Product p = s[index];
-            int rows = Math.Min(p.Rows - row, s.TileRows), columns = Math.Min(s.Columns - column, s.TileColumns);
             float* c = p.C + (nint)row * s.Columns + column;
             bool adds = BeginTile(index, c, column, rows, columns, in s);
             Dots<TSimd, TVector, TValue>(

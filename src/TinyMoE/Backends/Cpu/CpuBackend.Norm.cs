@@ -3,9 +3,11 @@ using TinyMoE.Memory;
 namespace TinyMoE.Backends.Cpu;
 
 // A row stays in the first-level cache between its passes (sum, statistics, output).
-// The backwards make dx, dbranch and their block's part of dw and db in one visit.
+// The backwards make dx, dbranch and their block's part of dw and db in one visit; where there are more threads than blocks, apart.
 public sealed unsafe partial class CpuBackend
 {
+    private const int SummedColumns = 128; // that a piece of the sums has where they are apart
+
     /// <inheritdoc/>
     protected override void RmsNormForward(Floats x, Floats branch, Floats w, int N, int C, float eps, Floats s, Floats y, Floats r) =>
         ForRows(N, C, new RmsNormLoop(x, branch, w, C, eps, s, y, r));
@@ -25,9 +27,51 @@ public sealed unsafe partial class CpuBackend
         Floats dy, Floats ds, Floats s, Floats w, Floats mean, Floats r, int N, int C, Target dx, Target dbranch, Target dw, Target db) =>
         NormBackward(new NormBackwardLoop(dy, ds, s, w, mean, r, C, dx, dbranch), N, dw, db);
 
-    private void NormBackward(in NormBackwardLoop loop, int N, Target dw, Target db) =>
-        SumOverRows(N, loop.C, loop, dw, db, 1f, static (start, end, in loop, dw, db) =>
-            Simd.Run(loop with { Dw = dw, Db = db }, start, end, loop.C));
+    private void NormBackward(in NormBackwardLoop loop, int N, Target dw, Target db)
+    {
+        int blocks = Ceiling.Divide(N, RowsPerBlock(N, loop.C));
+        if (workers.Threads > Products.ManyThreads && blocks > 1 && blocks < 2 * workers.Threads)
+            NormBackwardApart(loop, N, dw, db);
+        else
+            SumOverRows(N, loop.C, loop, dw, db, 1f, static (start, end, in loop, dw, db) =>
+                Simd.Run(loop with { Dw = dw, Db = db }, start, end, loop.C));
+    }
+
+    /// <summary>The same sums, of the same blocks, in pieces of some columns, and in one loop with them pieces of rows, which sum nothing.
+    /// </summary>
+    private void NormBackwardApart(in NormBackwardLoop loop, int N, Target dw, Target db)
+    {
+        int C = loop.C, rows = RowsPerBlock(N, C), blocks = Ceiling.Divide(N, rows);
+        int across = dw.IsNone && db.IsNone ? 0 : Ceiling.Divide(C, SummedColumns);
+        int fewRows = Math.Max(1, PieceOf((long)N * C) / C);
+        DeviceBuffer buffer = Pool.Rent(2L * blocks * C * sizeof(float));
+        Floats both = buffer.As<float>(2 * blocks * C);          // (2, blocks, C)
+        Floats dws = dw.IsNone ? default : both.Slice(0, blocks * C), dbs = db.IsNone ? default : both.Slice(blocks * C, blocks * C);
+        int sums = blocks * across;
+        workers.For(sums + Ceiling.Divide(N, fewRows), (loop, N, rows, sums, across, fewRows, dws, dbs), static (piece, in s) =>
+        {
+            int C = s.loop.C;
+            if (piece >= s.sums)
+            {
+                int first = (piece - s.sums) * s.fewRows;
+                Simd.Run(in s.loop, first, Math.Min(s.N, first + s.fewRows), C);
+                return;
+            }
+
+            var (block, part) = Math.DivRem(piece, s.across);
+            int column = part * SummedColumns, columns = Math.Min(SummedColumns, C - column), at = block * C + column;
+            Floats dw = s.dws.IsNone ? default : s.dws.Slice(at, columns), db = s.dbs.IsNone ? default : s.dbs.Slice(at, columns);
+            dw.Span.Clear();
+            db.Span.Clear();
+            Simd.Run(new NormSumsLoop(s.loop with { Dw = dw, Db = db }, column, columns),
+                block * s.rows, Math.Min(s.N, (block + 1) * s.rows), columns);
+        });
+        if (!dw.IsNone)
+            AddPartials(dws, 1f, blocks, C, dw);
+        if (!db.IsNone)
+            AddPartials(dbs, 1f, blocks, C, db);
+        Pool.Return(buffer);
+    }
 
     /// <summary>Row n of x, or of s = x + branch, which it computes.</summary>
     private static float* SumOfRow<TSimd, TVector>(Floats x, Floats branch, Floats sum, int n, int C)
@@ -178,6 +222,32 @@ public sealed unsafe partial class CpuBackend
                         TSimd.Write(dxHere, dx + c, left, dxAdds);
                     if (dbranch is not null)
                         TSimd.Write(dxHere, dbranch + c, left, dbranchAdds);
+                }
+            }
+        }
+    }
+
+    /// <summary>Of either norm's backward the sums alone, of some columns: dw += dy·x̂, db += dy.</summary>
+    private readonly record struct NormSumsLoop(NormBackwardLoop Loop, int Column, int Columns) : IVectorLoop
+    {
+        void IVectorLoop.Run<TSimd, TVector>(int start, int end)
+        {
+            int width = Columns;
+            float* dw = Loop.Dw.Pointer, db = Loop.Db.Pointer;
+            for (int n = start; n < end; n++)
+            {
+                int at = n * Loop.C + Column;
+                float* dy = Loop.Dy.Pointer + at, x = Loop.X.Pointer + at;
+                TVector shift = TSimd.Broadcast(Loop.Mean.IsNone ? 0f : Loop.Mean.Pointer[n]), r = TSimd.Broadcast(Loop.R.Pointer[n]);
+                for (int c = 0; c < width; c += TSimd.Count)
+                {
+                    int left = width - c;
+                    TVector dyHere = TSimd.Load(dy + c, left);
+                    TVector normal = TSimd.Multiply(TSimd.Subtract(TSimd.Load(x + c, left), shift), r);
+                    if (dw is not null)
+                        TSimd.Store(TSimd.MultiplyAdd(dyHere, normal, TSimd.Load(dw + c, left)), dw + c, left);
+                    if (db is not null)
+                        TSimd.Write(dyHere, db + c, left, adds: true);
                 }
             }
         }

@@ -108,7 +108,7 @@ public sealed unsafe partial class CpuBackend
     private void SumOverRows<TState>(int N, int C, TState state, Target first, Target second, float scale, RowBlock<TState> body)
         where TState : struct
     {
-        int rows = Math.Max(RowsPerPiece(C), Ceiling.Divide(N, MostBlocks)), blocks = Ceiling.Divide(N, rows);
+        int rows = RowsPerBlock(N, C), blocks = Ceiling.Divide(N, rows);
         DeviceBuffer buffer = Pool.Rent(2L * blocks * C * sizeof(float));
         // (blocks, C)
         Floats ones = buffer.As<float>(2 * blocks * C).Slice(0, blocks * C),
@@ -127,6 +127,9 @@ public sealed unsafe partial class CpuBackend
             AddPartials(twos, scale, blocks, C, second);
         Pool.Return(buffer);
     }
+
+    /// <summary>Rows of a block, the last of which may have fewer: the order of the sums, whatever the threads.</summary>
+    private static int RowsPerBlock(int N, int C) => Math.Max(RowsPerPiece(C), Ceiling.Divide(N, MostBlocks));
 
     /// <summary>y = scale·Σ_block partials. partials (blocks, C), overwritten; y (C).</summary>
     private static void AddPartials(Floats partials, float scale, int blocks, int C, Target y)

@@ -261,7 +261,8 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <summary>Tokens of a piece: fewer where more threads are. Only counts are summed over them, and these are exact.</summary>
-    private int TokensOf(int N) => Math.Clamp(N / (PiecesPerThread * workers.Threads), FewestTokens, TokensPerPiece);
+    private int TokensOf(int N) => Math.Clamp(
+        N / (PiecesPerThread * workers.Threads), workers.Threads > Products.ManyThreads ? FewestTokens / 2 : FewestTokens, TokensPerPiece);
 
     /// <summary>The choices of one piece of tokens.</summary>
     private static ReadOnlySpan<int> TokenChoices(Ints experts, int piece, int size, int N, int K)

@@ -47,6 +47,9 @@ internal enum Ragged
     Inner,
 }
 
+/// <summary>A piece of the work list: rows and columns of c of a product, or a slice of the sum there; at an edge maybe none.</summary>
+internal readonly record struct Tile(int Product, int Row, int Column, int Rows, int Columns, int Slice);
+
 /// <summary>
 /// A family of products c = a·b (of a batch, or one per expert) and how it is cut into tiles of c: the tiles of all products
 /// are one work list. The cut depends on the sizes, the threads and the caches; no sum is cut, so results depend on the sizes alone.
@@ -68,8 +71,10 @@ internal readonly unsafe record struct Products(
     /// <summary>Elements of b that a tile of a thin product reads.</summary>
     public const int ThinWork = 32 * 1024;
 
+    /// <summary>More threads than so many wait longer for the last piece than smaller pieces, and slices, cost.</summary>
+    public const int ManyThreads = 8;
+
     private const int LeastWork = 1024 * 1024; // multiply-adds that a tile has at least, or waking a thread costs more than it saves
-    private const int ManyThreads = 8; // more wait longer for the last piece than smaller pieces, and slices, cost
     private const int TilesPerThread = 16; // so that a thread takes over what a slower one has not begun, and waits for little at the end
     private const int MostRows = 256, MostColumns = 512; // of a tile: more brings nothing
     private const int ManyLanes = 128, FewLanes = 32;    // rows, and columns: the more, the oftener what is near is used
@@ -88,21 +93,27 @@ internal readonly unsafe record struct Products(
     /// <summary>The step that finishes each tile.</summary>
     public Epilogue Epilogue { get; init; }
 
-    /// <summary>Rows of a tile, of an expert with its share of them (<see cref="HeightOf(in Product)"/>): a multiple of the micro-kernel's,
+    /// <summary>Rows of a tile, of an expert with its share of them (<see cref="HeightOf"/>): a multiple of the micro-kernel's,
     /// or all of a thin product.</summary>
-    public int TileRows { get; private init; }
+    private int TileRows { get; init; }
 
     /// <summary>Rows of a tile at most.</summary>
     private int MostTileRows { get; init; }
 
     /// <summary>Columns of a tile: a multiple of the micro-kernel's, unless the product is thin.</summary>
-    public int TileColumns { get; private init; }
+    private int TileColumns { get; init; }
 
     /// <summary>Slices of the inner dimension, of a block each, that are pieces of their own; 1 where a piece is a tile.</summary>
     public int Slices { get; private init; } = 1;
 
     /// <summary>Whether experts with more steps have smaller tiles, so that all tiles take as long.</summary>
     private bool EvensSteps { get; init; }
+
+    /// <summary>Tiles at the beginning of the list that are a piece each.</summary>
+    private int Whole { get; init; } = int.MaxValue;
+
+    /// <summary>Tiles after those that are two pieces each; the rest are four.</summary>
+    private int Halved { get; init; }
 
     /// <summary>What the tiles were chosen for.</summary>
     private Caches Caches { get; init; } = Caches.Smallest;
@@ -151,8 +162,10 @@ internal readonly unsafe record struct Products(
         int mostRows = Math.Clamp(caches.SecondLevel / 2 / (CpuBackend.DepthOf(inner) * sizeof(float)), FewLanes, MostRows);
         int leastDown = Ceiling.Divide(rows, mostRows), leastAcross = Ceiling.Divide(Columns, MostColumns);
         int columns = Columns, count = Count;
-        long work = (long)count * rows * columns * inner;
         bool many = threads > ManyThreads;
+        // Few rows, columns or steps, as of a router, take about as long as a few more: the other two sizes are read or written.
+        int least = many ? FewLanes : 1;
+        long work = (long)count * Math.Max(least, rows) * Math.Max(least, columns) * Math.Max(least, inner);
         int wanted = threads == 1 ? 1 : (int)Math.Clamp(work / (many ? LeastWork / 4 : LeastWork), 1, TilesPerThread * (long)threads);
         int slices = many && Ragged == Ragged.None && Epilogue.IsNone ? Ceiling.Divide(inner, CpuBackend.DepthOf(inner)) : 1;
         // Rather small tiles than idle threads.
@@ -167,7 +180,7 @@ internal readonly unsafe record struct Products(
             (down, across) = Split();
         }
 
-        return this with
+        Products cut = this with
         {
             TileRows = Ceiling.Multiple(Ceiling.Divide(rows, down), Kernel.Rows),
             MostTileRows = mostRows,
@@ -176,6 +189,7 @@ internal readonly unsafe record struct Products(
             EvensSteps = many,
             Caches = caches,
         };
+        return many && Ragged != Ragged.None ? cut.Tapered(threads) : cut;
 
         // First by rows, which read a whole row of b's panels each; then by columns.
         (int Down, int Across) Split()
@@ -205,24 +219,26 @@ internal readonly unsafe record struct Products(
     /// </summary>
     public bool IsThin => Rows <= ThinRows * Sequences && A.LiesAlongInner && B.LiesAlongInner;
 
-    /// <summary>
-    /// Rows of the tiles of <paramref name="product"/>. An expert has more or fewer rows, or steps, than its share: it is cut into equal
-    /// tiles, as many as it has shares, rounded; a whole tile and a sliver would pack b for the few rows of the sliver.
-    /// </summary>
-    public int HeightOf(in Product product) => HeightOf(product.Rows, product.Inner);
-
-    /// <summary>Number of pieces: tiles of all products, times the slices.</summary>
+    /// <summary>Number of pieces.</summary>
     public int Pieces()
     {
-        int down = Ragged == Ragged.None ? Count * TilesDown(0) : 0;
-        for (int i = 0; Ragged != Ragged.None && i < Count; i++)
-            down += TilesDown(i);
-        return down * TilesAcross * Slices;
+        int tiles = Tiles();
+        return tiles <= Whole ? tiles * Slices : Whole + 2 * Halved + 4 * (tiles - Whole - Halved);
     }
 
-    /// <summary>Finds piece <paramref name="piece"/>: its product, first row, first column and slice.</summary>
-    public (int Product, int Row, int Column, int Slice) Locate(int piece)
+    /// <summary>Piece <paramref name="piece"/>.</summary>
+    public Tile Locate(int piece)
     {
+        int part = 0, parts = 1;
+        if (piece >= Whole)
+        {
+            bool halved = piece < Whole + 2 * Halved;
+            int first = halved ? Whole : Whole + Halved;
+            parts = halved ? 2 : 4;
+            (piece, part) = Math.DivRem(piece - (halved ? Whole : Whole + 2 * Halved), parts);
+            piece += first;
+        }
+
         var (tile, slice) = Math.DivRem(piece, Slices);
         var (down, across) = Math.DivRem(tile, TilesAcross);
         int product = 0;
@@ -230,15 +246,53 @@ internal readonly unsafe record struct Products(
             (product, down) = Math.DivRem(down, TilesDown(0));
         for (int tiles; Ragged != Ragged.None && down >= (tiles = TilesDown(product)); product++)
             down -= tiles;
-        return (product, down * HeightOf(this[product]), across * TileColumns, slice);
+        var (allRows, steps) = SizesOf(product);
+        int height = HeightOf(allRows, steps);
+        var (row, rows) = PartOf(down * height, Math.Min(height, allRows - down * height), Kernel.Rows, parts > 1, part % 2);
+        int left = across * TileColumns;
+        var (column, columns) = PartOf(left, Math.Min(TileColumns, Columns - left), Kernel.Lanes, parts > 2, part / 2);
+        return new Tile(product, row, column, rows, columns, slice);
+
+        static (int Start, int Length) PartOf(int start, int length, int unit, bool halved, int half)
+        {
+            int above = halved ? Math.Min(length, Ceiling.Multiple(Ceiling.Divide(length, 2), unit)) : length;
+            return half == 0 ? (start, above) : (start + above, length - above);
+        }
     }
+
+    /// <summary>
+    /// These products with smaller pieces at the end of the list: threads wait for the last pieces, and those of experts do not take the
+    /// same time, as their sizes differ, and so does what of their rows is in a cache. If all were so small, too much would be packed
+    /// again.
+    /// </summary>
+    private Products Tapered(int threads)
+    {
+        int tiles = Tiles(), quartered = threads / 2, halved = threads + threads / 2;
+        return tiles <= quartered + halved ? this : this with { Whole = tiles - quartered - halved, Halved = halved };
+    }
+
+    /// <summary>Number of tiles of all products.</summary>
+    private int Tiles()
+    {
+        int down = Ragged == Ragged.None ? Count * TilesDown(0) : 0;
+        for (int i = 0; Ragged != Ragged.None && i < Count; i++)
+            down += TilesDown(i);
+        return down * TilesAcross;
+    }
+
+    private (int Rows, int Steps) SizesOf(int index) =>
+        (Ragged == Ragged.Rows ? Share(index).Length : Rows, Ragged == Ragged.Inner ? Share(index).Length : Inner);
 
     private int TilesDown(int index)
     {
-        int rows = Ragged == Ragged.Rows ? Share(index).Length : Rows, steps = Ragged == Ragged.Inner ? Share(index).Length : Inner;
+        var (rows, steps) = SizesOf(index);
         return Ceiling.Divide(rows, HeightOf(rows, steps));
     }
 
+    /// <summary>
+    /// Rows of the tiles of a product. An expert has more or fewer rows, or steps, than its share: it is cut into equal
+    /// tiles, as many as it has shares, rounded; a whole tile and a sliver would pack b for the few rows of the sliver.
+    /// </summary>
     private int HeightOf(int rows, int steps)
     {
         if (IsThin)

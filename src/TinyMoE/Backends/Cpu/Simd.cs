@@ -103,6 +103,9 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Sum of the lanes.</summary>
     static abstract float Sum(TVector a);
 
+    /// <summary>The sums of the lanes of four vectors, each as <see cref="Sum"/> adds them.</summary>
+    static abstract Vector128<float> SumFour(TVector a, TVector b, TVector c, TVector d);
+
     /// <summary>Largest lane.</summary>
     static abstract float MaxLane(TVector a);
 }

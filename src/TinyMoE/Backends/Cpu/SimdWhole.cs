@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace TinyMoE.Backends.Cpu;
 
@@ -107,6 +108,9 @@ internal readonly unsafe struct Whole<TSimd, TVector> : ISimd<TVector>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(TVector a) => TSimd.Sum(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumFour(TVector a, TVector b, TVector c, TVector d) => TSimd.SumFour(a, b, c, d);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxLane(TVector a) => TSimd.MaxLane(a);

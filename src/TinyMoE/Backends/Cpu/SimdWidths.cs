@@ -117,6 +117,17 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     public static float Sum(Vector128<float> a) => Vector128.Sum(a);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumFour(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        if (!Sse.IsSupported)
+            return Vector128.Create(Sum(a), Sum(b), Sum(c), Sum(d));
+        // Turned, so that lanes 0 of the four lie side by side, and 1, 2, 3: then (0 + 1) + (2 + 3).
+        Vector128<float> ab = Sse.UnpackLow(a, b), abHigh = Sse.UnpackHigh(a, b), cd = Sse.UnpackLow(c, d), cdHigh = Sse.UnpackHigh(c, d);
+        return (Sse.MoveLowToHigh(ab, cd) + Sse.MoveHighToLow(cd, ab))
+            + (Sse.MoveLowToHigh(abHigh, cdHigh) + Sse.MoveHighToLow(cdHigh, abHigh));
+    }
+
     public static float MaxLane(Vector128<float> a)
     {
         // Halves against each other, then neighbours: two steps for four lanes.
@@ -274,6 +285,17 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static float Sum(Vector256<float> a) => Vector256.Sum(a);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumFour(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    {
+        if (!Avx.IsSupported)
+            return Vector128.Create(Sum(a), Sum(b), Sum(c), Sum(d));
+        Vector256<float> ab = Avx.UnpackLow(a, b), abHigh = Avx.UnpackHigh(a, b), cd = Avx.UnpackLow(c, d), cdHigh = Avx.UnpackHigh(c, d);
+        Vector256<float> halves = (Avx.Shuffle(ab, cd, 0x44) + Avx.Shuffle(ab, cd, 0xEE))
+            + (Avx.Shuffle(abHigh, cdHigh, 0x44) + Avx.Shuffle(abHigh, cdHigh, 0xEE)); // as of 128 bits, in either half
+        return halves.GetLower() + halves.GetUpper();
+    }
+
     public static float MaxLane(Vector256<float> a) => Simd128.MaxLane(Vector128.MaxNative(a.GetLower(), a.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -421,6 +443,11 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     // Wider sums fold into narrower ones, so the order of the additions is fixed.
     public static float Sum(Vector512<float> a) => Simd256.Sum(a.GetLower() + a.GetUpper());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumFour(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
+        Simd256.SumFour(
+            a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper(), c.GetLower() + c.GetUpper(), d.GetLower() + d.GetUpper());
 
     public static float MaxLane(Vector512<float> a) => Simd256.MaxLane(Vector256.MaxNative(a.GetLower(), a.GetUpper()));
 

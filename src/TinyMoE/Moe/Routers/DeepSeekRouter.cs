@@ -43,7 +43,7 @@ internal sealed class DeepSeekRouter : GatedRouter
         int K = Config.Active;
         GateLogits logits = Gate.Forward(x, context);            // (N, E)
         Tensor scores = logits.Noisy.Sigmoid(), cleanScores = logits.Clean == logits.Noisy ? scores : logits.Clean.Sigmoid(); // (N, E)
-        Ints choices = Choose(scores, bias.On(x.Tape), Config);  // (N, K)
+        Ints choices = Choose(scores, bias.On(x.Tape), Config, context.Pass.MaskOf(Layer)); // (N, K)
         Tensor gates = Gates(scores.SelectColumns(choices, K), Config);
         Tensor probabilities = cleanScores.Share(Least);
         Routing routing = Choice.Choose(RouterScores.Of(logits.Clean, probabilities), choices, gates, context);
@@ -60,10 +60,10 @@ internal sealed class DeepSeekRouter : GatedRouter
     }
 
     /// <summary>The K experts of the largest score + bias within the best groups. scores (N, E), bias (E), result (N, K).</summary>
-    internal static Ints Choose(Tensor scores, Tensor bias, MoeConfig config)
+    internal static Ints Choose(Tensor scores, Tensor bias, MoeConfig config, ExpertMask? mask = null)
     {
-        Tensor biased = scores.Add(bias);                        // (N, E)
-        return ExpertGroups.Open(biased, config, counted: 2).TopK(config.Active);
+        Tensor open = ExpertGroups.Open(scores.Add(bias), config, counted: 2); // (N, E)
+        return (mask is null ? open : mask.Apply(open)).TopK(config.Active); // whose score is 0 then, and whose bias may be large
     }
 
     /// <summary>The chosen scores, divided by their sum or as they are, times the scaling. chosen, result (N, K).</summary>

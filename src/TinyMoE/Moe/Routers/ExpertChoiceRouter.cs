@@ -25,8 +25,9 @@ internal sealed class ExpertChoiceRouter(RouterSite site) : GatedRouter(site)
         GateLogits logits = Gate.Forward(x, context);
         Tensor probabilities = logits.Noisy.Softmax();           // (N, E)
         Tensor scores = tokens.Mask is null ? probabilities : probabilities.Mask(tokens.Mask.Column); // below 0: never taken
-        Ints choices = scores.ChooseTokens(Config.Active, groups, interleaved: Config.ChoiceGroup == ChoiceGroup.Position); // (N, E)
-        int most = Math.Max(1, (int)((long)tokens.Count / groups * Config.Active / E)); // of a group without padding
+        int active = context.Pass.MaskOf(Layer)?.Forced is null ? Config.Active : E; // an expert that is forced takes every token
+        Ints choices = scores.ChooseTokens(active, groups, interleaved: Config.ChoiceGroup == ChoiceGroup.Position); // (N, E)
+        int most = Math.Max(1, (int)((long)tokens.Count / groups * active / E)); // of a group without padding
         return Choice.Choose(RouterScores.Of(logits.Clean, probabilities), choices, probabilities, context, rows: groups * E * most);
     }
 }

@@ -8,7 +8,11 @@ using TinyMoE.Tensors;
 namespace TinyMoE.Moe.Routers;
 
 /// <summary>Logits (N, E) as they are, for losses and statistics, and as the choice sees them.</summary>
-internal readonly record struct GateLogits(Tensor Clean, Tensor Noisy);
+internal readonly record struct GateLogits(Tensor Clean, Tensor Noisy)
+{
+    /// <summary>Logits without noise, of which the choice sees those of experts that may be chosen.</summary>
+    public static GateLogits Of(Tensor clean, ExpertMask? mask) => new(clean, mask is null ? clean : mask.Apply(clean));
+}
 
 /// <summary>
 /// The learned part of most routers, h = x·Wgᵀ in float32, with a bias where moe.router_bias asks for one (GPT-OSS; zero at first, not
@@ -24,6 +28,7 @@ internal sealed class Gate
 
     private readonly MoeConfig config;
     private readonly int layer;
+    private readonly bool isOfExperts;
     private readonly Linear linear;
 
     /// <summary>
@@ -31,14 +36,14 @@ internal sealed class Gate
     /// </summary>
     public Gate(RouterSite site, string name, Initializer? initializer = null, int? outputs = null)
     {
-        (config, layer) = (site.Moe, site.Layer);
+        (config, layer, isOfExperts) = (site.Moe, site.Layer, outputs is null);
         int C = site.Model.Width;
         linear = new Linear(
             site.Store, $"{site.Name}.{name}", ModelPart.Router, C, outputs ?? config.Experts,
             initializer ?? new WeightInit(site.Model).Matrix(C), config.RouterBias);
     }
 
-    /// <summary>x (N, C) to logits (N, E).</summary>
+    /// <summary>x (N, C) to logits (N, E); where experts may not be chosen, the choice does not see theirs.</summary>
     public GateLogits Forward(Tensor x, RoutingContext context)
     {
         Pass pass = context.Pass;
@@ -46,7 +51,7 @@ internal sealed class Gate
         Tensor clean = config.RouterPrecision == ElementType.Bfloat16 ? linear.ForwardInBfloat16(seen) : linear.ForwardToFloat32(seen),
             noisy = clean;
         if (!pass.Training)
-            return new GateLogits(clean, clean);
+            return GateLogits.Of(clean, isOfExperts ? pass.MaskOf(layer) : null);
         if (config.LogitNoise > 0f)
             noisy = noisy.Add(pass.RouterNoise(clean, layer).Scale(NoiseDeviation(config)));
         if (config.GateDropout > 0f)

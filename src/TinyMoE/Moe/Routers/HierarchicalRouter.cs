@@ -37,11 +37,12 @@ internal sealed class HierarchicalRouter : GatedRouter
 
         int N = logits.Clean.Shape[0];
         Tensor groupLogits = outer.Forward(x, context).Clean;    // (N, G)
-        Ints groups = groupLogits.TopK(groupsOf);                // (N, A)
+        Tensor openGroups = context.Pass.MaskOf(Layer)?.ApplyToGroups(groupLogits) ?? groupLogits;
+        Ints groups = openGroups.TopK(groupsOf);                 // (N, A)
         Ints best = logits.Noisy.Reshape((N * G, M)).TopK(each); // (N, G, K/A), experts of every group, counted inside it
         Ints choices = x.Tape.ChooseInGroups(groups, groupsOf, best, each, G, M); // (N, A, K/A)
 
-        Tensor outerGates = SoftmaxOfChosen(groupLogits, groups, groupsOf); // (N, A)
+        Tensor outerGates = SoftmaxOfChosen(openGroups, groups, groupsOf); // (N, A)
         Tensor innerGates = each == 1 || !Config.Renormalize
             ? logits.Noisy.Reshape((N * G, M)).Softmax().Reshape((N, E)).SelectColumns(choices, K)
             : logits.Noisy.SelectColumns(choices, K).Reshape((N * groupsOf, each)).Softmax().Reshape((N, K));

@@ -29,6 +29,8 @@ internal sealed class RandomRouter(RouterSite site) : Router(site)
         Tensor draws = context.Pass.Training
             ? tape.Uniform((tokens.Count, E), key)
             : tape.Embedding(tape.Uniform((drawn, E), key), tokens.Positions(tape)); // (N, E)
+        if (context.Pass.MaskOf(Layer) is { } mask)
+            draws = mask.Apply(draws);
         return Choice.Choose(RouterScores.None, draws.TopK(K), TokenChoice.EqualGates(tape, tokens.Count, K), context);
     }
 }

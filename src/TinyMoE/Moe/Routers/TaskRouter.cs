@@ -36,7 +36,8 @@ internal sealed class TaskRouter : Router
         if (!context.Pass.Training)
             RequireKnown(context.Tokens.LabelRange(x.Tape));
         Tensor logits = x.Tape.Embedding(table, labels);         // (N, E)
-        return Choice.TopK(new GateLogits(logits, logits), Config.Active, overAll: !Config.Renormalize || Config.Active == 1, context);
+        GateLogits seen = GateLogits.Of(logits, context.Pass.MaskOf(Layer));
+        return Choice.TopK(seen, Config.Active, overAll: !Config.Renormalize || Config.Active == 1, context);
     }
 
     /// <summary>

@@ -28,7 +28,8 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         Tensor used = logits.Noisy;
         ownLosses ??= FixedNoiseLoad(logits, K, context);
         open ??= used;
-        if (open == used && scaling == 1f && context.Tokens.Mask is null && Capacity(context) >= context.Counting)
+        bool areEnough = context.Pass.MaskOf(layer) is not { } mask || mask.OpenCount >= K;
+        if (open == used && scaling == 1f && context.Tokens.Mask is null && Capacity(context) >= context.Counting && areEnough)
         {
             (Ints wanted, Assignment assignment) = Assignment.TopK(used, K, overAll);
             return Finish(scores, wanted, K, assignment, gates: null, context, ownLosses);
@@ -49,6 +50,14 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
         IEnumerable<BalanceLoss>? ownLosses = null)
     {
         int N = gates.Shape[0], K = gates.Shape[1], E = config.Experts;
+        if (context.Pass.MaskOf(layer) is { } open)
+        {
+            if (open.Forced is { } forced && scores == RouterScores.None)
+                (K, choices, gates) = (1, AllTo(forced, gates.Tape, N), gates.Tape.Filled((N, 1), 1f));
+            else
+                choices = open.Keep(gates.Tape, choices, K);
+        }
+
         if (offered.IsNone)
             offered = choices;
         if (context.Tokens.Mask is { } mask)
@@ -70,6 +79,14 @@ internal sealed class TokenChoice(MoeConfig config, int layer)
 
     /// <summary>The gates of a router that has no opinion: 1/K everywhere, a constant (N, K).</summary>
     public static Tensor EqualGates(Tape tape, int N, int K) => tape.Filled((N, K), 1f / K);
+
+    /// <summary>The choices (N, 1) of a router that knows one expert only.</summary>
+    private static Ints AllTo(int expert, Tape tape, int N)
+    {
+        int[] choices = new int[N];
+        Array.Fill(choices, expert);
+        return tape.Ints(choices);
+    }
 
     /// <summary>gates (N, K); null where nothing was dropped and the Assignment has them all.</summary>
     private Routing Finish(

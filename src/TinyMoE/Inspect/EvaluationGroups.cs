@@ -1,6 +1,6 @@
 using TinyMoE.Configuration;
 
-namespace TinyMoE.Train;
+namespace TinyMoE.Inspect;
 
 /// <summary>
 /// How many windows an evaluation reads at a time. To most models that is the same, so it is <c>train.batch</c>. With router expert-choice

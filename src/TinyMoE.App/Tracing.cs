@@ -1,0 +1,162 @@
+using TinyMoE.Backends;
+using TinyMoE.Configuration;
+using TinyMoE.Data;
+using TinyMoE.Files;
+using TinyMoE.Inspect;
+using TinyMoE.Layers;
+using TinyMoE.Models;
+using TinyMoE.Tokenizers;
+using TinyMoE.Train;
+
+namespace TinyMoE.App;
+
+/// <summary>A request to trace the tokens of a text through a model.</summary>
+/// <param name="Windows">The model, the device, and the windows of which text; as an evaluation has them.</param>
+public sealed record TraceRequest(EvaluationRequest Windows)
+{
+    /// <summary>Predictions per token if nothing is said.</summary>
+    public const int UsualPredictions = 1;
+
+    /// <summary>More predictions than this are not told.</summary>
+    public const int MostPredictions = 100;
+
+    /// <summary>A text instead of windows; it gets what the tokenizer puts around a text.</summary>
+    public string? Text { get; init; }
+
+    /// <summary>The file of the text, in UTF-8, instead of <see cref="Text"/>.</summary>
+    public string? File { get; init; }
+
+    /// <summary>The file for the trace, by its ending a table (<c>.parquet</c>) or lines of JSON (<c>.jsonl</c>); null: none.</summary>
+    public string? Out { get; init; }
+
+    /// <summary>How many of the likeliest tokens to follow are told.</summary>
+    public int Predictions { get; init; } = UsualPredictions;
+
+    /// <summary>How many of the router's largest probabilities are told, chosen or not; those of choices are told in any case.</summary>
+    public int Probabilities { get; init; }
+}
+
+/// <summary>The end of a trace.</summary>
+/// <param name="Step">The step of the model, of a run.</param>
+/// <param name="Tokens">Tokens that were traced.</param>
+/// <param name="Loss">The mean loss of the tokens that follow them, in nats: that of an evaluation of the windows; NaN for none.</param>
+/// <param name="Rows">Rows of the file; 0 where none was written.</param>
+/// <param name="Measured">What was traced; null: a text of its own.</param>
+/// <param name="Notes">What a person should know of the run's configuration, and of the text.</param>
+public sealed record TraceResult(
+    int Step, long Tokens, double Loss, long Rows, MeasuredText? Measured, IReadOnlyList<NoteReport> Notes);
+
+/// <summary>Traces tokens through a model, and keeps it in a file.</summary>
+public static class Tracing
+{
+    private const string Table = ".parquet", Lines = ".jsonl";
+    private const int Waiting = 2; // batches that wait for the file
+
+    /// <summary>Traces a text, or windows of one. The file is there whole or not at all.</summary>
+    /// <exception cref="TinyMoEException">The model, the text, the device or the file cannot be used.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
+    public static TraceResult Run(TraceRequest request, CancellationToken stop = default)
+    {
+        RequireKnown(request.Out);
+        EvaluationRequest windows = request.Windows;
+        using OpenedModel opened = OpenedModel.Open(windows.Model);
+        opened.RequireOutside(request.Out, "the trace");
+        RunConfig config = opened.Config;
+        Interventions? interventions = windows.Changes?.For(config);
+        Tokenizer tokenizer = opened.LoadTokenizer();
+        bool isText = request.Text is not null || request.File is not null;
+        int[] ids = isText ? TextOf(request, config, tokenizer) : [];
+        EvaluatedText? text = isText ? null : EvaluatedText.Read(windows, opened, config.Data, stop);
+        (IEvaluationSource Windows, MeasuredText Measured)? read = text?.Windows(windows, opened, stop);
+        using Backend backend = windows.Device.Open(config);
+        using Decoder model = opened.LoadModel(backend);
+        int most = Math.Min(config.Model.Vocabulary, TraceRequest.MostPredictions);
+        request = request with { Predictions = Math.Min(request.Predictions, most) };
+        Tracer tracer = new(backend, model, request.Predictions, interventions);
+        TraceCounts counts = new();
+        IReadOnlyList<NoteReport> notes = opened.Notes;
+        if (read is not var (source, measured))
+        {
+            long rows = Write(request, tracer.Trace(ids, EvaluatedText.ContextOf(windows, opened)), new TraceWords(tokenizer, labels: null), counts, stop);
+            return new TraceResult(opened.Step, counts.Tokens, counts.Loss, rows, Measured: null, notes);
+        }
+
+        long written = Write(request, tracer.Trace(source), new TraceWords(tokenizer, source.Labels), counts, stop);
+        notes = [.. notes, .. text!.Notes.Select(note => new NoteReport(0, note))];
+        return new TraceResult(opened.Step, counts.Tokens, counts.Loss, written, measured, notes);
+    }
+
+    private static void RequireKnown(string? file)
+    {
+        if (file is not null && !IsLines(file) && !file.EndsWith(Table, StringComparison.OrdinalIgnoreCase))
+            throw new TinyMoEException($"{file} ends neither in {Table} (a table) nor in {Lines} (one JSON object per token); name one so");
+    }
+
+    private static bool IsLines(string file) => file.EndsWith(Lines, StringComparison.OrdinalIgnoreCase);
+
+    private static int[] TextOf(TraceRequest request, RunConfig config, Tokenizer tokenizer)
+    {
+        if (config.Moe.RoutesByLabel)
+        {
+            throw new RequestException(
+                $"moe.router=task needs the label of a text; trace windows of labelled text by {Setting.Sources} instead");
+        }
+
+        int[] ids = tokenizer.EncodeWithSpecial(request.File is { } file ? TextFile.Read(file) : request.Text!);
+        return ids.Length > 0 ? ids : throw new TinyMoEException("the text has no token to trace");
+    }
+
+    /// <summary>Traces, and writes on another thread; the rows that were written.</summary>
+    private static long Write(
+        TraceRequest request, IEnumerable<TraceBatch> batches, TraceWords words, TraceCounts counts, CancellationToken stop)
+    {
+        if (request.Out is not { } path)
+        {
+            Conveyor.Run(batches, counts.Add, Waiting, stop);
+            return 0;
+        }
+
+        long rows = 0;
+        AtomicFile.Write(path, stream =>
+        {
+            using ITraceWriter writer = IsLines(path) ? new TraceJson(stream, words, request.Probabilities)
+                : new TraceParquet(stream, words, request.Predictions, request.Probabilities);
+            Conveyor.Run(
+                batches,
+                batch =>
+                {
+                    counts.Add(batch);
+                    writer.Write(batch);
+                },
+                Waiting,
+                stop);
+            writer.Finish();
+            rows = writer.Rows;
+        });
+        return rows;
+    }
+
+    /// <summary>What is counted over all batches.</summary>
+    private sealed class TraceCounts
+    {
+        private double loss;
+        private long predicted;
+
+        public long Tokens { get; private set; }
+
+        public double Loss => predicted == 0 ? double.NaN : loss / predicted;
+
+        public void Add(TraceBatch batch)
+        {
+            for (int n = 0; n < batch.Ids.Length; n++)
+            {
+                if (!batch.Traced[n])
+                    continue;
+                Tokens++;
+                if (float.IsNaN(batch.NextLosses[n]))
+                    continue;
+                (loss, predicted) = (loss + batch.NextLosses[n], predicted + 1);
+            }
+        }
+    }
+}

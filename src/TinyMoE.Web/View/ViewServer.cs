@@ -54,7 +54,7 @@ public sealed class ViewServer : IDisposable
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IDataProtectionProvider>(new EphemeralDataProtectionProvider()); // no keys on disk
         builder.Services.AddRazorComponents().AddInteractiveServerComponents();
-        builder.Services.AddSingleton(viewed).AddScoped<TooltipService>();
+        builder.Services.AddSingleton(viewed).AddSingleton(shown).AddScoped<TooltipService>();
         app = builder.Build();
         app.Use(HandleAsync);
         app.UseRouting();

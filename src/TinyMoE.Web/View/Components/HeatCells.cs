@@ -48,27 +48,30 @@ internal static class HeatCells
         return (thinSteps, thin);
     }
 
-    /// <summary>The paths by level, empty where a level has no cell; a cell is 1 by 1, columns to the right and experts down.</summary>
-    public static string[] Paths(float[][] load)
+    /// <summary>The paths by level of (E) shares per column; columns to the right and experts down.</summary>
+    public static string[] Paths(float[][] load) => Paths(
+        load.Length, load.Length == 0 ? 0 : load.Max(column => column.Length), Levels,
+        (column, e) => e < load[column].Length ? LevelOf(load[column][e], load[column].Length) : null);
+
+    /// <summary>The paths by kind, empty where a kind has no cell; a cell is 1 by 1, and those of no kind are left out.</summary>
+    public static string[] Paths(int columns, int rows, int kinds, Func<int, int, int?> kindOf)
     {
-        StringBuilder[] paths = [.. Enumerable.Range(0, Levels).Select(_ => new StringBuilder())];
-        int experts = load.Length == 0 ? 0 : load.Max(column => column.Length);
-        for (int e = 0; e < experts; e++)
+        StringBuilder[] paths = [.. Enumerable.Range(0, kinds).Select(_ => new StringBuilder())];
+        for (int row = 0; row < rows; row++)
         {
             int begin = 0;
-            for (int column = 1; column <= load.Length; column++)
+            for (int column = 1; column <= columns; column++)
             {
-                if (column < load.Length && LevelAt(load, column, e) == LevelAt(load, begin, e))
+                int? kind = kindOf(begin, row);
+                if (column < columns && kindOf(column, row) == kind)
                     continue;
                 int width = column - begin;
-                paths[LevelAt(load, begin, e)].Append(CultureInfo.InvariantCulture, $"M{begin} {e}h{width}v1h-{width}z");
+                if (kind is { } one)
+                    paths[one].Append(CultureInfo.InvariantCulture, $"M{begin} {row}h{width}v1h-{width}z");
                 begin = column;
             }
         }
 
         return [.. paths.Select(path => path.ToString())];
     }
-
-    private static int LevelAt(float[][] load, int column, int e) =>
-        e < load[column].Length ? LevelOf(load[column][e], load[column].Length) : 0;
 }

@@ -56,3 +56,40 @@ document.addEventListener("keydown", event => {
   const [right, down] = cellOf.has(map) ? moves[event.key] : [1, 1];
   show(map, column + right, expert + down);
 });
+
+// A text's tokens: the pointer or the keys choose one; the server is told through a field that nobody sees.
+let told = 0;
+
+function choose(token) {
+  const choice = document.querySelector("[data-token-choice]");
+  if (!choice || choice.value === token.dataset.token) {
+    return;
+  }
+  choice.value = token.dataset.token;
+  document.querySelector(".tokens .chosen")?.classList.remove("chosen");
+  token.classList.add("chosen");
+  clearTimeout(told);
+  told = setTimeout(() => choice.dispatchEvent(new Event("change", { bubbles: true })), 40);
+}
+
+document.addEventListener("pointerover", event => {
+  const token = event.target.closest?.("[data-token]");
+  if (token) {
+    choose(token);
+  }
+});
+
+document.addEventListener("keydown", event => {
+  const tokens = event.target.closest?.(".tokens");
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!tokens || !step) {
+    return;
+  }
+  event.preventDefault();
+  const at = Number(document.querySelector("[data-token-choice]")?.value || -1);
+  const next = tokens.querySelector(`[data-token="${at + step}"]`);
+  if (next) {
+    choose(next);
+    next.scrollIntoView({ block: "nearest" });
+  }
+});

@@ -19,7 +19,8 @@ internal sealed class ViewCommand(TextReader? input)
         tinymoe view --model models/olmoe --port 9000
         """;
 
-    private readonly Option<string[]> runs = Options.Texts("--run", "DIR", "Folders of runs, trained or being trained; those in ./runs if not said.");
+    private readonly Option<string[]> runs = Options.Texts(
+        "--run", "DIR", "Folders of runs, trained or being trained; those in ./runs if not said.");
     private readonly Option<string?> model = Options.Path("--model", "DIR", "The folder of a model in Hugging Face's form.");
     private readonly ListenOptions listening = new(8090);
     private readonly Option<bool> noBrowser = Options.Flag("--no-browser", "Open no browser, only print the address.");
@@ -101,7 +102,7 @@ internal sealed class ViewCommand(TextReader? input)
     private static void Open(Uri page)
     {
         bool hasDesktop = OperatingSystem.IsWindows() || OperatingSystem.IsMacOS()
-            || Environment.GetEnvironmentVariable("DISPLAY") is { Length: > 0 } || Environment.GetEnvironmentVariable("WAYLAND_DISPLAY") is { Length: > 0 };
+            || Array.Exists(["DISPLAY", "WAYLAND_DISPLAY"], name => Environment.GetEnvironmentVariable(name) is { Length: > 0 });
         if (!hasDesktop)
             return;
         try

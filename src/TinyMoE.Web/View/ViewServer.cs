@@ -137,7 +137,7 @@ public sealed class ViewServer : IDisposable
         }
     }
 
-    /// <summary>A token in the address becomes a cookie, so that it is not left in the history; whether it is right is asked then.</summary>
+    /// <summary>A token in the address becomes a cookie, so that the history has none; whether it is right is asked then.</summary>
     private bool TakesToken(HttpContext context)
     {
         if (options.Token is null || context.Request.Query[TokenName] is not [{ Length: > 0 and < 1024 } token])
@@ -166,7 +166,8 @@ public sealed class ViewServer : IDisposable
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Error;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (IsEnabled(logLevel))
                 tell(Text.OneLine(exception is null ? formatter(state, null) : $"{exception.GetType().Name}: {exception.Message}"));

@@ -17,7 +17,10 @@ internal static class Tint
     }
 
     /// <summary>The same as a ground behind text, which stays readable in dark and in light.</summary>
-    public static string Behind(int expert) => $"background:color-mix(in srgb, {OfExpert(expert)} 38%, var(--ground))";
+    public static string Behind(int expert) => "background:" + Pale(expert);
+
+    /// <summary>The colour that lets text on it be read.</summary>
+    public static string Pale(int expert) => $"color-mix(in srgb, {OfExpert(expert)} 38%, var(--ground))";
 
     /// <summary>A ground for a share from 0 to 1, the more the stronger.</summary>
     public static string Behind(double share, bool isBad = false)

@@ -74,8 +74,10 @@ internal sealed class RunMetrics
     /// <summary>The seconds that the steps up to one took; NaN where their speed is not known.</summary>
     public double SecondsAt(double step)
     {
+        if (double.IsNaN(TokensPerStep) || Seconds.Count == 0)
+            return double.NaN;
         int at = Steps.BinarySearch(step);
-        return double.IsNaN(TokensPerStep) || Seconds.Count == 0 ? double.NaN : Seconds[Math.Clamp(at < 0 ? ~at : at, 0, Seconds.Count - 1)];
+        return Seconds[Math.Clamp(at < 0 ? ~at : at, 0, Seconds.Count - 1)];
     }
 
     /// <summary>Adds what one line of metrics.jsonl says.</summary>

@@ -35,7 +35,8 @@ public sealed class BucketsTests
     [Fact]
     public void EveryBucket_KeepsItsOwnExtremes()
     {
-        double[] xs = [.. Enumerable.Range(0, 1002).Select(i => (double)i)], ys = [.. xs.Select(x => Math.Sin(x * 12.9898) * 43758.5453 % 1)];
+        double[] xs = [.. Enumerable.Range(0, 1002).Select(i => (double)i)];
+        double[] ys = [.. xs.Select(x => Math.Sin(x * 12.9898) * 43758.5453 % 1)];
         CurvePoint[] thin = Buckets.Thin(xs, ys, 22); // 10 buckets of 100 between the first and the last
         for (int bucket = 0; bucket < 10; bucket++)
         {

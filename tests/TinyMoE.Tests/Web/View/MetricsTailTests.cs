@@ -94,7 +94,7 @@ public sealed class MetricsTailTests : IDisposable
     {
         Append("""
             {"kind":"eval","step":2,"loss":3.5,"perplexity":33,"bits_per_byte":"NaN"}
-            {"kind":"routing","step":2,"layer":1,"load":[0.25,0.75],"entropy":null,"max_violation":0.5,"dead":1,"changed":null,"co_activation":[[1,2],[3,4]]}
+            {"kind":"routing","step":2,"layer":1,"load":[0.25,0.75],"entropy":null,"dead":1,"changed":null,"co_activation":[[1,2],[3,4]]}
             {"kind":"warning","step":2,"layer":1,"text":"expert 0 is dead"}
             {"kind":"note","step":0,"text":"of\nno use"}
             {"kind":"memory","step":2,"peak_resident_bytes":1}

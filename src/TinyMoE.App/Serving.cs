@@ -1,10 +1,5 @@
 using System.Text.Json.Nodes;
-using TinyMoE.Backends;
-using TinyMoE.Data;
 using TinyMoE.Generate;
-using TinyMoE.Models;
-using TinyMoE.Tokenizers;
-using TinyMoE.Tokenizers.Chat;
 using TinyMoE.Train;
 
 namespace TinyMoE.App;

@@ -24,43 +24,72 @@ internal sealed class TraceColumn<T>(DataField description) : TraceColumn(descri
     where T : struct
 {
     private T[] values = new T[1024];
-    private int[] levels = description.IsNullable ? new int[1024] : []; // 1 for a row with a value: Parquet's definition levels
-    private int count;                                            // values; Count is rows
+    private int[] levels = [];                                   // 1 for a row with a value, 0 without: Parquet's definition levels
+    private int count;                                           // values; Count is rows
+    private bool hasNulls;                                       // until the first row without a value, levels are not kept
 
-    /// <summary>Rows with a value.</summary>
-    public void Add(T value, int times = 1)
+    /// <summary>A row with a value.</summary>
+    public void Add(T value)
     {
-        AddLevels(1, times);
+        if (count == values.Length)
+            Array.Resize(ref values, 2 * count);
+        values[count++] = value;
+        if (hasNulls)
+            AddLevels(1, 1);
+        Count++;
+    }
+
+    /// <summary>Rows with the same value.</summary>
+    public void Add(T value, int times)
+    {
         if (count + times > values.Length)
             Array.Resize(ref values, Math.Max(2 * values.Length, count + times));
         values.AsSpan(count, times).Fill(value);
         count += times;
+        if (hasNulls)
+            AddLevels(1, times);
+        Count += times;
     }
 
     /// <inheritdoc/>
-    public override void AddNull(int times = 1) => AddLevels(0, times);
+    public override void AddNull(int times = 1)
+    {
+        if (!hasNulls)
+            FillLevels();
+        AddLevels(0, times);
+        Count += times;
+    }
 
     /// <inheritdoc/>
     public override async Task WriteAsync(ParquetRowGroupWriter group)
     {
-        ReadOnlyMemory<int>? defined = null;                      // not a conditional: null would become an empty memory there
+        ReadOnlyMemory<int>? defined = null;                     // not a conditional: null would become an empty memory there
         if (Field.IsNullable)
+        {
+            if (!hasNulls)
+                FillLevels();
             defined = levels.AsMemory(0, Count);
+        }
+
         await group.WriteAllPartsAsync<T>(Field, values.AsMemory(0, count), defined, repetitionLevels: null, CancellationToken.None)
             .ConfigureAwait(false);
-        (Count, count) = (0, 0);
+        (Count, count, hasNulls) = (0, 0, false);
+    }
+
+    /// <summary>Begins to keep levels: all rows so far have values.</summary>
+    private void FillLevels()
+    {
+        if (levels.Length < Count)
+            levels = new int[Math.Max(values.Length, Count)];
+        levels.AsSpan(0, Count).Fill(1);
+        hasNulls = true;
     }
 
     private void AddLevels(int level, int times)
     {
-        if (Field.IsNullable)
-        {
-            if (Count + times > levels.Length)
-                Array.Resize(ref levels, Math.Max(2 * levels.Length, Count + times));
-            levels.AsSpan(Count, times).Fill(level);
-        }
-
-        Count += times;
+        if (Count + times > levels.Length)
+            Array.Resize(ref levels, Math.Max(2 * levels.Length, Count + times));
+        levels.AsSpan(Count, times).Fill(level);
     }
 }
 
@@ -68,12 +97,21 @@ internal sealed class TraceColumn<T>(DataField description) : TraceColumn(descri
 internal static class TraceColumnExtensions
 {
     /// <summary>A number; NaN: none.</summary>
-    public static void AddNumber(this TraceColumn<float> column, float value, int times = 1)
+    public static void AddNumber(this TraceColumn<float> column, float value, int times)
     {
         if (float.IsNaN(value))
             column.AddNull(times);
         else
             column.Add(value, times);
+    }
+
+    /// <summary>The same in one row.</summary>
+    public static void AddNumber(this TraceColumn<float> column, float value)
+    {
+        if (float.IsNaN(value))
+            column.AddNull();
+        else
+            column.Add(value);
     }
 
     /// <summary>A whole number, or <paramref name="none"/>.</summary>

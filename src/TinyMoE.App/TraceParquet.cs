@@ -18,8 +18,10 @@ internal sealed class TraceParquet : ITraceWriter
     private readonly TraceWords words;
     private readonly int probabilities;
     private readonly List<TraceColumn> columns = [];
-    private readonly TraceColumn<int> window, position, id, rank, nextId, layer, head, slot, expert;
-    private readonly TraceColumn<ReadOnlyMemory<char>> token, label, part;
+    private readonly TraceColumn<int> window, position, id, rank, nextId, layer, slot, expert;
+    private readonly TraceColumn<int>? head;                     // where a model has experts in attention: text costs time
+    private readonly TraceColumn<ReadOnlyMemory<char>> token;
+    private readonly TraceColumn<ReadOnlyMemory<char>>? label, part;
     private readonly TraceColumn<float> loss, nextLoss, gate, probability, outputNorm, logitNorm, entropy;
     private readonly TraceColumn<bool> served;
     private readonly (TraceColumn<ReadOnlyMemory<char>> Token, TraceColumn<int> Id, TraceColumn<float> Probability)[] predictions;
@@ -27,16 +29,17 @@ internal sealed class TraceParquet : ITraceWriter
 
     /// <summary>
     /// Begins the file. <paramref name="predictions"/> likeliest tokens to follow; rows for experts that were not chosen where they are
-    /// among the <paramref name="probabilities"/> likeliest.
+    /// among the <paramref name="probabilities"/> likeliest; the columns part and head where there are <paramref name="headExperts"/>.
     /// </summary>
-    public TraceParquet(Stream stream, TraceWords words, int predictions, int probabilities)
+    public TraceParquet(Stream stream, TraceWords words, int predictions, int probabilities, bool headExperts)
     {
         (this.words, this.probabilities) = (words, probabilities);
         window = Add<int>("window", canBeNull: false);
         position = Add<int>("position", canBeNull: false);
         id = Add<int>("id", canBeNull: false);
         token = AddText("token");
-        label = AddText("label");
+        if (words.HasLabels)
+            label = AddText("label");
         loss = Add<float>("loss");
         rank = Add<int>("rank");
         nextId = Add<int>("next_id");
@@ -47,8 +50,8 @@ internal sealed class TraceParquet : ITraceWriter
                 AddText($"prediction_{i}"), Add<int>($"prediction_{i}_id"), Add<float>($"prediction_{i}_probability"))),
         ];
         layer = Add<int>("layer");
-        part = AddText("part");
-        head = Add<int>("head");
+        if (headExperts)
+            (part, head) = (AddText("part"), Add<int>("head"));
         slot = Add<int>("slot");
         expert = Add<int>("expert");
         served = Add<bool>("served");
@@ -105,7 +108,7 @@ internal sealed class TraceParquet : ITraceWriter
         position.Add(n % batch.T, times);
         id.Add(batch.Ids[n], times);
         token.AddText(words.Token(batch.Ids[n]), times);
-        label.AddText(batch.Labels.Length == 0 ? null : words.Label(batch.Labels[n]), times);
+        label?.AddText(batch.Labels.Length == 0 ? null : words.Label(batch.Labels[n]), times);
         loss.AddNumber(batch.Losses[n], times);
         rank.AddUnless(batch.Ranks[n], none: 0, times);
         nextId.AddUnless(batch.NextIds[n], none: -1, times);
@@ -148,8 +151,8 @@ internal sealed class TraceParquet : ITraceWriter
     private void AddExpert(TraceLayer of, int n, int e)
     {
         layer.Add(of.Layer);
-        part.AddText(TraceExperts.OfLayer);
-        head.AddNull();
+        part?.AddText(TraceExperts.OfLayer);
+        head?.AddNull();
         expert.Add(e);
         probability.AddNumber(of.Probabilities is { } p ? p[n * of.Experts + e] : float.NaN);
         logitNorm.AddNumber(of.LogitNorm?[n] ?? float.NaN);
@@ -162,8 +165,8 @@ internal sealed class TraceParquet : ITraceWriter
         for (int i = 0; i < count; i++)
         {
             layer.Add(of.Layer);
-            part.AddText(of.OfOutputs ? TraceExperts.OfOutputs : TraceExperts.OfValues);
-            head.Add(i / of.Active);
+            part?.AddText(of.OfOutputs ? TraceExperts.OfOutputs : TraceExperts.OfValues);
+            head?.Add(i / of.Active);
             slot.Add(i % of.Active);
             expert.Add(of.Expert[n * count + i]);
             served.Add(true);

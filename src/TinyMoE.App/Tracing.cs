@@ -74,14 +74,16 @@ public static class Tracing
         request = request with { Predictions = Math.Min(request.Predictions, most) };
         Tracer tracer = new(backend, model, request.Predictions, interventions);
         TraceCounts counts = new();
+        bool headExperts = config.Attention.Kind == AttentionKind.SwitchHead;
         IReadOnlyList<NoteReport> notes = opened.Notes;
         if (read is not var (source, measured))
         {
-            long rows = Write(request, tracer.Trace(ids, EvaluatedText.ContextOf(windows, opened)), new TraceWords(tokenizer, labels: null), counts, stop);
+            IEnumerable<TraceBatch> ofText = tracer.Trace(ids, EvaluatedText.ContextOf(windows, opened));
+            long rows = Write(request, ofText, new TraceWords(tokenizer, labels: null), counts, headExperts, stop);
             return new TraceResult(opened.Step, counts.Tokens, counts.Loss, rows, Measured: null, notes);
         }
 
-        long written = Write(request, tracer.Trace(source), new TraceWords(tokenizer, source.Labels), counts, stop);
+        long written = Write(request, tracer.Trace(source), new TraceWords(tokenizer, source.Labels), counts, headExperts, stop);
         notes = [.. notes, .. text!.Notes.Select(note => new NoteReport(0, note))];
         return new TraceResult(opened.Step, counts.Tokens, counts.Loss, written, measured, notes);
     }
@@ -108,7 +110,8 @@ public static class Tracing
 
     /// <summary>Traces, and writes on another thread; the rows that were written.</summary>
     private static long Write(
-        TraceRequest request, IEnumerable<TraceBatch> batches, TraceWords words, TraceCounts counts, CancellationToken stop)
+        TraceRequest request, IEnumerable<TraceBatch> batches, TraceWords words, TraceCounts counts, bool headExperts,
+        CancellationToken stop)
     {
         if (request.Out is not { } path)
         {
@@ -120,7 +123,7 @@ public static class Tracing
         AtomicFile.Write(path, stream =>
         {
             using ITraceWriter writer = IsLines(path) ? new TraceJson(stream, words, request.Probabilities)
-                : new TraceParquet(stream, words, request.Predictions, request.Probabilities);
+                : new TraceParquet(stream, words, request.Predictions, request.Probabilities, headExperts);
             Conveyor.Run(
                 batches,
                 batch =>

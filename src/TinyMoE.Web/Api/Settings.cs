@@ -51,7 +51,8 @@ internal sealed record Settings(SamplingOptions Sampling, int Count, string[] St
     /// <summary>The texts of one prompt, which differ by their seeds.</summary>
     public IEnumerable<TextRequest> Texts(TextRequest text) => Enumerable.Range(0, Count).Select(i => text with
     {
-        StopTexts = Stop, Sampling = Sampling with { Seed = unchecked(Sampling.Seed + (ulong)i) },
+        StopTexts = Stop,
+        Sampling = Sampling with { Seed = unchecked(Sampling.Seed + (ulong)i) },
     });
 
     /// <summary>Refuses prompts that are longer than the context: what does not fit would not be read.</summary>

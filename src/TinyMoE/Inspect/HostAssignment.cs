@@ -26,6 +26,6 @@ internal readonly struct HostAssignment
     /// <summary>The expert of each row (rows).</summary>
     public int[] Experts { get; }
 
-    /// <summary>The rows of a token, the lower experts first.</summary>
+    /// <summary>The rows of a token.</summary>
     public ReadOnlySpan<int> RowsOf(int token) => rowsByToken.AsSpan(tokenOffsets[token]..tokenOffsets[token + 1]);
 }

@@ -154,13 +154,15 @@ public sealed class Tracer
         for (int n = 0; n < N; n++)
         {
             ReadOnlySpan<int> own = rows.RowsOf(n);
+            int from = 0;
             foreach (int e in wanted.AsSpan(n * K, K))
             {
                 if (e < 0)
                     continue;
-                int row = RowOf(e, own, rows.Experts);
-                (experts[choice], served[choice]) = (e, row >= 0);
-                (gates[choice], outputNorms[choice]) = row < 0 ? (0f, float.NaN) : (rows.Gates[row], norms[row]);
+                int place = FindRow(e, own, rows.Experts, from);
+                (experts[choice], served[choice], outputNorms[choice]) = (e, place >= 0, float.NaN);
+                if (place >= 0)
+                    (gates[choice], outputNorms[choice], from) = (rows.Gates[own[place]], norms[own[place]], place + 1);
                 choice++;
             }
 
@@ -180,19 +182,14 @@ public sealed class Tracer
         };
     }
 
-    /// <summary>The row of a token that an expert has, by halving, since the rows are in the order of the experts; −1: none.</summary>
-    private static int RowOf(int expert, ReadOnlySpan<int> rows, int[] expertOf)
+    /// <summary>Where among the rows of a token an expert's is, looked for from a place on, where it mostly is; −1: it has none.</summary>
+    private static int FindRow(int expert, ReadOnlySpan<int> rows, int[] expertOf, int from)
     {
-        int low = 0, high = rows.Length - 1;
-        while (low <= high)
+        for (int i = 0; i < rows.Length; i++)
         {
-            int middle = (low + high) / 2, e = expertOf[rows[middle]];
-            if (e == expert)
-                return rows[middle];
-            if (e < expert)
-                low = middle + 1;
-            else
-                high = middle - 1;
+            int place = from + i < rows.Length ? from + i : from + i - rows.Length;
+            if (expertOf[rows[place]] == expert)
+                return place;
         }
 
         return -1;

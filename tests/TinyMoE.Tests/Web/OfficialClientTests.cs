@@ -3,7 +3,6 @@ using System.ClientModel.Primitives;
 using OpenAI;
 using OpenAI.Chat;
 using OpenAI.Models;
-using TinyMoE.App;
 using TinyMoE.Web;
 
 namespace TinyMoE.Tests.Web;

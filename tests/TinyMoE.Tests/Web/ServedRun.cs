@@ -45,7 +45,9 @@ public sealed class ServedRun : IDisposable
     /// <summary>A serving of its own, to be disposed of by whoever asks.</summary>
     public Serving Open(ServingRequest request) => Serving.Open(request with
     {
-        Name = Name, Template = Template, Device = new DeviceChoice(Threads: 1),
+        Name = Name,
+        Template = Template,
+        Device = new DeviceChoice(Threads: 1),
     });
 
     public static HttpClient ClientOf(WebServer server) => new() { BaseAddress = server.Address, Timeout = Patience };

@@ -74,12 +74,12 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         IPage page = await OpenAsync("text");
         await ShowTextAsync(page);
         await page.Locator("[data-token='3']").HoverAsync();
-        ILocator expert = page.Locator("[data-expert]").First;
-        string id = (await expert.GetAttributeAsync("data-expert"))!;
-        await expert.ClickAsync();
-        ILocator changed = page.Locator("[data-changed]");
+        await Assertions.Expect(page.Locator("aside code").First).ToHaveTextAsync("␣");
+        await page.Locator("[data-expert]").First.ClickAsync();
+        ILocator changed = page.Locator("[data-changed]"); // "without 0:3: 3.2305"
         await changed.WaitForAsync();
-        Assert.True(ExpertId.TryParse(id, out ExpertId ablated));
+        string without = (await changed.TextContentAsync())!.Split(' ')[1].TrimEnd(':');
+        Assert.True(ExpertId.TryParse(without, out ExpertId ablated), without);
         ScoreResult score = Scoring.Run(new ScoreRequest(viewed.Run)
         {
             Text = "the cat sat", Changes = new ExpertChanges([ablated], []), Device = new DeviceChoice(Threads: 1),

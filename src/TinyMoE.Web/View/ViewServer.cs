@@ -53,7 +53,8 @@ public sealed class ViewServer : IDisposable
         builder.Logging.AddProvider(new ErrorLog(line => options.OnError?.Invoke(line))).SetMinimumLevel(LogLevel.Error);
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IDataProtectionProvider>(new EphemeralDataProtectionProvider()); // no keys on disk
-        builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+        builder.Services.AddRazorComponents().AddInteractiveServerComponents()
+            .AddHubOptions(hub => hub.MaximumReceiveMessageSize = options.MostBytes); // a text that is typed comes as one message
         builder.Services.AddSingleton(viewed).AddSingleton(shown).AddScoped<TooltipService>();
         app = builder.Build();
         app.Use(HandleAsync);

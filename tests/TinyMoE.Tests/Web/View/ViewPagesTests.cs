@@ -20,6 +20,8 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
     [InlineData("model", ViewedRun.Trained, 390, false)]
     [InlineData("text", ViewedRun.Trained, 1280, false)]
     [InlineData("text", ViewedRun.Trained, 390, true)]
+    [InlineData("experts", ViewedRun.Trained, 1280, true)]
+    [InlineData("experts", ViewedRun.Trained, 390, false)]
     [InlineData("talk", ViewedRun.Trained, 1280, true)]
     [InlineData("talk", ViewedRun.Trained, 390, false)]
     public async Task Page_Opens_WithoutErrors_AndIsForAll(string path, string title, int width, bool isDark)
@@ -28,6 +30,8 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         Assert.Equal(title, await page.Locator("h1").TextContentAsync());
         if (path == "text")
             await ShowTextAsync(page);
+        if (path == "experts")
+            await MeasureExpertsAsync(page);
         await page.WaitForTimeoutAsync(500);
         await page.ScreenshotAsync(new PageScreenshotOptions
         {
@@ -92,6 +96,33 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
     }
 
     [Fact]
+    public async Task Experts_HaveTheNumbersOfTheCommandLine()
+    {
+        IPage page = await OpenAsync("experts");
+        await MeasureExpertsAsync(page);
+        AblationResult result = Ablating.Run(new EvaluationRequest(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) });
+        string whole = (await page.Locator("[data-whole]").TextContentAsync())!;
+        Assert.Equal(result.Report.Whole.Mean, double.Parse(whole, CultureInfo.InvariantCulture), 3);
+        Assert.Equal(result.Report.Experts.Count, await page.Locator("td[data-expert]").CountAsync());
+        string load = await page.Locator("td[data-expert='1:2'] small").InnerTextAsync();
+        float expected = result.Report.Experts.Single(each => (each.Layer, each.Expert) == (1, 2)).Load;
+        Assert.Equal((100 * expected).ToString("0.0", CultureInfo.InvariantCulture) + " %", load);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task ALongText_IsRefusedInWords_AndThePageGoesOn()
+    {
+        IPage page = await OpenAsync("text");
+        await page.Locator("#looked").FillAsync(new string('a', 200_000));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Show" }).ClickAsync();
+        await Assertions.Expect(page.Locator("[role=alert]")).ToContainTextAsync("200000 tokens; a page takes 1 to 4096");
+        await ShowTextAsync(page);
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
     public async Task Talk_GoesOnWithAText()
     {
         IPage page = await OpenAsync("talk");
@@ -111,6 +142,13 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
 
     private Task<IPage> OpenAsync(string path, int width = 1280, bool isDark = false) =>
         browser.OpenAsync(new Uri(viewed.Server.Address, path).ToString(), said, width, isDark);
+
+    private static async Task MeasureExpertsAsync(IPage page)
+    {
+        await page.GetByLabel("windows").FillAsync("2");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Measure" }).ClickAsync();
+        await page.Locator("[data-whole]").WaitForAsync();
+    }
 
     private static async Task ShowTextAsync(IPage page)
     {

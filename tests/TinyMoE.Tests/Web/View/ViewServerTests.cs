@@ -14,6 +14,7 @@ public sealed class ViewServerTests(ViewedRun viewed)
     [InlineData("/", "text/html")]
     [InlineData("/model", "text/html")]
     [InlineData("/text", "text/html")]
+    [InlineData("/experts", "text/html")]
     [InlineData("/talk", "text/html")]
     [InlineData("/_framework/blazor.web.js", "text/javascript")]
     [InlineData("/radzen.js", "text/javascript")]

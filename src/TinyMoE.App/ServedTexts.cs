@@ -65,11 +65,14 @@ public sealed class ServedTexts : IDisposable
 {
     private readonly Channel<TextPiece> pieces = Channel.CreateUnbounded<TextPiece>(new UnboundedChannelOptions { SingleReader = true });
     private readonly ServedText[] texts;
+    private readonly List<TextPiece>[]? kept; // of each text, until it is whole; null: pieces are told as they come
     private int open;
 
-    internal ServedTexts(IReadOnlyList<TextRequest> requests, Func<TextRequest, int, ServedTexts, ServedText> start)
+    internal ServedTexts(
+        IReadOnlyList<TextRequest> requests, bool inPieces, Func<TextRequest, int, ServedTexts, ServedText> start)
     {
         open = requests.Count;
+        kept = inPieces ? null : [.. requests.Select(_ => new List<TextPiece>())];
         texts = [.. requests.Select((request, index) => start(request, index, this))];
     }
 
@@ -81,7 +84,7 @@ public sealed class ServedTexts : IDisposable
 
     internal IReadOnlyList<ServedText> All => texts;
 
-    /// <summary>The pieces of all texts as they come; each text's last says why it ended.</summary>
+    /// <summary>The pieces of all texts as they come, or whole texts; each text's last says why it ended.</summary>
     /// <exception cref="TinyMoEException">A text cannot be written: its one line.</exception>
     public IAsyncEnumerable<TextPiece> ReadAsync(CancellationToken stop = default) => pieces.Reader.ReadAllAsync(stop);
 
@@ -94,10 +97,24 @@ public sealed class ServedTexts : IDisposable
 
     internal void Tell(TextPiece piece)
     {
+        if (kept is not null)
+        {
+            kept[piece.Index].Add(piece);
+            if (piece.End is null)
+                return; // nobody is woken for it
+            piece = Joined(kept[piece.Index]);
+        }
+
         pieces.Writer.TryWrite(piece);
         if (piece.End is not null && Interlocked.Decrement(ref open) == 0)
             pieces.Writer.TryComplete();
     }
+
+    private static TextPiece Joined(List<TextPiece> parts) => parts[^1] with
+    {
+        Text = string.Concat(parts.Select(part => part.Text)),
+        Tokens = [.. parts.SelectMany(part => part.Tokens)],
+    };
 
     internal void Fail(TinyMoEException failure)
     {

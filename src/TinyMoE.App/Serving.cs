@@ -133,10 +133,14 @@ public sealed class Serving : IDisposable
             : (System.Text.Encoding.UTF8.GetString(bytes), bytes);
     }
 
-    /// <summary>Asks for texts, all or none; their pieces come as the model writes them.</summary>
+    /// <summary>Asks for a text; its pieces come as the model writes them.</summary>
+    /// <inheritdoc cref="Start(IReadOnlyList{TextRequest}, bool)"/>
+    public ServedTexts Start(TextRequest request) => Start([request]);
+
+    /// <summary>Asks for texts, all or none; they come in pieces as the model writes them, or whole, which costs less.</summary>
     /// <exception cref="ServingBusyException">Too many texts wait already.</exception>
     /// <exception cref="TinyMoEException">A prompt, a label or an option cannot be used.</exception>
-    public ServedTexts Start(params IReadOnlyList<TextRequest> requests)
+    public ServedTexts Start(IReadOnlyList<TextRequest> requests, bool inPieces = true)
     {
         if (requests.Count == 0)
             throw new TinyMoEException("No text is asked for.");
@@ -156,7 +160,7 @@ public sealed class Serving : IDisposable
             }
 
             BatchSequence[] sequences = Add(batch);
-            ServedTexts texts = new(requests, (each, index, told) =>
+            ServedTexts texts = new(requests, inPieces, (each, index, told) =>
                 new ServedText(WithStops(each), index, told, sequences[index], model.Tokenizer));
             active.AddRange(texts.All);
             wake.Set();

@@ -13,7 +13,7 @@ internal sealed class TraceWords
     public TraceWords(Tokenizer tokenizer, LabelSet? labels)
     {
         tokens = [.. Enumerable.Range(0, tokenizer.Vocabulary).Select(tokenizer.TokenText)];
-        this.labels = labels is { Count: > 1 } ? labels : null;
+        this.labels = labels;
     }
 
     /// <summary>Whether tokens have labels that tell them apart.</summary>

@@ -29,6 +29,15 @@ public sealed record TraceRequest(EvaluationRequest Windows)
     /// <summary>The file for the trace, by its ending a table (<c>.parquet</c>) or lines of JSON (<c>.jsonl</c>); null: none.</summary>
     public string? Out { get; init; }
 
+    /// <summary>Whether to tell what the experts live on: <see cref="TraceResult.Summary"/>.</summary>
+    public bool Summarises { get; init; }
+
+    /// <summary>The file for the summary, in JSON; null: none.</summary>
+    public string? Summary { get; init; }
+
+    /// <summary>An earlier state of the model, whose routing of the same tokens is compared; null: none.</summary>
+    public ModelFolder? Against { get; init; }
+
     /// <summary>How many of the likeliest tokens to follow are told.</summary>
     public int Predictions { get; init; } = UsualPredictions;
 
@@ -44,7 +53,14 @@ public sealed record TraceRequest(EvaluationRequest Windows)
 /// <param name="Measured">What was traced; null: a text of its own.</param>
 /// <param name="Notes">What a person should know of the run's configuration, and of the text.</param>
 public sealed record TraceResult(
-    int Step, long Tokens, double Loss, long Rows, MeasuredText? Measured, IReadOnlyList<NoteReport> Notes);
+    int Step, long Tokens, double Loss, long Rows, MeasuredText? Measured, IReadOnlyList<NoteReport> Notes)
+{
+    /// <summary>What the experts live on; null: not asked for.</summary>
+    public TraceSummary? Summary { get; init; }
+
+    /// <summary>How far the earlier state routed as this one does, layer by layer; null: none was named.</summary>
+    public IReadOnlyList<LayerSaturation>? Saturation { get; init; }
+}
 
 /// <summary>Traces tokens through a model, and keeps it in a file.</summary>
 public static class Tracing
@@ -61,6 +77,7 @@ public static class Tracing
         EvaluationRequest windows = request.Windows;
         using OpenedModel opened = OpenedModel.Open(windows.Model);
         opened.RequireOutside(request.Out, "the trace");
+        opened.RequireOutside(request.Summary, "the summary");
         RunConfig config = opened.Config;
         Interventions? interventions = windows.Changes?.For(config);
         Tokenizer tokenizer = opened.LoadTokenizer();
@@ -73,20 +90,29 @@ public static class Tracing
         int most = Math.Min(config.Model.Vocabulary, TraceRequest.MostPredictions);
         request = request with { Predictions = Math.Min(request.Predictions, most) };
         Tracer tracer = new(backend, model, request.Predictions, interventions);
-        TraceCounts counts = new();
-        bool headExperts = config.Attention.Kind == AttentionKind.SwitchHead;
-        IReadOnlyList<NoteReport> notes = opened.Notes;
-        if (read is not var (source, measured))
+        LabelSet? labels = LabelsOf(read?.Windows);
+        IEnumerable<TraceBatch> batches = read is var (source, _) ? tracer.Trace(source)
+            : tracer.Trace(ids, EvaluatedText.ContextOf(windows, opened));
+        using EarlierModel? earlier = request.Against is { } against ? EarlierModel.Open(against, opened, tokenizer, backend) : null;
+        bool summarises = request.Summarises || request.Summary is not null;
+        TraceCounts counts = new(summarises ? new TraceSummariser(tokenizer, labels is null ? [] : labels) : null);
+        long rows = Write(
+            request, earlier is null ? batches : earlier.Compared(batches), new TraceWords(tokenizer, labels), counts,
+            headExperts: config.Attention.Kind == AttentionKind.SwitchHead, stop);
+        IEnumerable<NoteReport> notes = text?.Notes.Select(note => new NoteReport(0, note)) ?? [];
+        TraceResult result = new(opened.Step, counts.Tokens, counts.Loss, rows, read?.Measured, [.. opened.Notes, .. notes])
         {
-            IEnumerable<TraceBatch> ofText = tracer.Trace(ids, EvaluatedText.ContextOf(windows, opened));
-            long rows = Write(request, ofText, new TraceWords(tokenizer, labels: null), counts, headExperts, stop);
-            return new TraceResult(opened.Step, counts.Tokens, counts.Loss, rows, Measured: null, notes);
-        }
-
-        long written = Write(request, tracer.Trace(source), new TraceWords(tokenizer, source.Labels), counts, headExperts, stop);
-        notes = [.. notes, .. text!.Notes.Select(note => new NoteReport(0, note))];
-        return new TraceResult(opened.Step, counts.Tokens, counts.Loss, written, measured, notes);
+            Summary = counts.Summary?.Summarise(),
+            Saturation = earlier?.Saturation,
+        };
+        if (request.Summary is { } file)
+            AtomicFile.WriteText(file, TraceSummaryJson.Of(result));
+        return result;
     }
+
+    /// <summary>The labels of a text; null where all of it has the same one.</summary>
+    private static LabelSet? LabelsOf(IEvaluationSource? windows) =>
+        windows is { Labels.Count: > 1 } && windows.CountLabels().Count(count => count > 0) > 1 ? windows.Labels : null;
 
     private static void RequireKnown(string? file)
     {
@@ -140,10 +166,13 @@ public static class Tracing
     }
 
     /// <summary>What is counted over all batches.</summary>
-    private sealed class TraceCounts
+    private sealed class TraceCounts(TraceSummariser? summary)
     {
         private double loss;
         private long predicted;
+
+        /// <summary>What the experts live on; null: not asked for.</summary>
+        public TraceSummariser? Summary => summary;
 
         public long Tokens { get; private set; }
 
@@ -151,6 +180,7 @@ public static class Tracing
 
         public void Add(TraceBatch batch)
         {
+            summary?.Add(batch);
             for (int n = 0; n < batch.Ids.Length; n++)
             {
                 if (!batch.Traced[n])

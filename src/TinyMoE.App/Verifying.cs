@@ -53,7 +53,7 @@ public static class Verifying
     private static VerifyReport OfRun(string folder)
     {
         RunFolder run = new(folder);
-        string[] folders = [.. new[] { run.Best, run.Last }.Where(Checkpoint.IsThere)];
+        string[] folders = [.. new[] { run.Best, run.Last }.Where(Checkpoint.IsThere), .. run.AllKept];
         if (folders.Length == 0)
             folders = [RunFolder.FindCheckpoint(folder)];
         CheckpointFinding[] findings = [.. folders.Select(Examine)];

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
-using System.Runtime.CompilerServices;
 using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Train;
@@ -66,14 +65,6 @@ internal sealed class ServeCommand(TextReader? input)
     }
 
     private int Run(ParseResult parsed)
-    {
-        AspNetCore.MakeLoadable();
-        return Serve(parsed);
-    }
-
-    /// <summary>Here are the types that need ASP.NET Core: they are loaded when this is called.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private int Serve(ParseResult parsed)
     {
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         using Interrupts interrupts = new();

@@ -18,7 +18,7 @@ internal sealed class TraceCommand
     private const string Examples = """
         tinymoe trace --run runs/mixtral-tiny --out trace.parquet                    the text that was held out in training
         tinymoe trace --run runs/mixtral-tiny --text "The name of the file." --out trace.jsonl
-        tinymoe trace --model OLMoE-1B-7B --data docs --windows 100 --out trace.parquet --probabilities all
+        tinymoe trace --model OLMoE-1B-7B --data page.txt --windows 100 --out trace.parquet --probabilities all
         """;
 
     private readonly ModelOptions model = new();
@@ -39,6 +39,11 @@ internal sealed class TraceCommand
         CustomParser = ReadProbabilities,
     };
 
+    private readonly Option<string?> summary = Options.Path("--summary", "FILE",
+        "A JSON file for what each expert lives on: its tokens in context, kinds of characters, domains, positions. It is shown in short"
+        + " without --out as well.");
+    private readonly Option<string?> against = Options.Path("--against", "DIR",
+        "An earlier checkpoint or run, to tell how far its routers chose as these do (saturation).");
     private readonly DeviceOptions device = new();
     private readonly Option<bool> json = Options.Json();
 
@@ -51,7 +56,7 @@ internal sealed class TraceCommand
         command.Add(trace.file);
         trace.windows.AddTo(command);
         trace.interventions.AddTo(command);
-        foreach (Option option in (Option[])[trace.output, trace.predictions, trace.probabilities])
+        foreach (Option option in (Option[])[trace.output, trace.predictions, trace.probabilities, trace.summary, trace.against])
             command.Add(option);
         trace.device.AddTo(command);
         command.Add(trace.json);
@@ -79,6 +84,9 @@ internal sealed class TraceCommand
             Text = parsed.GetValue(text),
             File = parsed.GetValue(file),
             Out = parsed.GetValue(output),
+            Summary = parsed.GetValue(summary),
+            Summarises = parsed.GetValue(output) is null || parsed.GetValue(against) is not null,
+            Against = parsed.GetValue(against) is { } earlier ? ModelFolder.Any(earlier) : null,
             Predictions = parsed.GetValue(predictions) ?? TraceRequest.UsualPredictions,
             Probabilities = parsed.GetValue(probabilities) ?? 0,
         };
@@ -97,6 +105,8 @@ internal sealed class TraceCommand
         foreach (NoteReport note in result.Notes)
             error.WriteLine(Words.Note(note.Text));
         console.WriteLine(parsed.GetValue(json) ? Printable.Json(ToJson(result, request)) : InWords(result, request));
+        if (result.Summary is not null && !parsed.GetValue(json))
+            TraceSummaryTable.Write(Consoles.For(console), result.Summary, result.Saturation);
         return Cli.Done;
     }
 
@@ -119,6 +129,12 @@ internal sealed class TraceCommand
         ["windows"] = result.Measured?.Windows,
         ["of"] = result.Measured?.Of,
         ["held_out"] = result.Measured?.HeldOut,
+        ["saturation"] = result.Saturation is null ? null : new JsonArray([.. result.Saturation.Select(layer => (JsonNode?)new JsonObject
+        {
+            ["layer"] = layer.Layer,
+            ["first"] = layer.First,
+            ["all"] = layer.All,
+        })]),
     }.ToJsonString(JsonSerializerOptions.Default);
 
     private static int? ReadProbabilities(ArgumentResult result)

@@ -29,7 +29,7 @@ internal abstract class TextApi(Serving serving)
                 "too_many_texts");
         }
 
-        using ServedTexts texts = serving.Start(requests);
+        using ServedTexts texts = serving.Start(requests, inPieces: settings.Streams);
         Head head = new(NewId(), DateTimeOffset.UtcNow.ToUnixTimeSeconds(), tellsTokens, texts.PromptTokens / settings.Count);
         if (settings.Streams)
             await StreamAsync(context, texts, head, settings, requests.Count);

@@ -47,5 +47,11 @@ internal sealed class LatentCache : AttentionCache
         return y;
     }
 
+    public override bool Reserve(int tokens)
+    {
+        nint before = rows.WithRoom(Length, used: Length).Address;
+        return rows.WithRoom(tokens, used: Length).Address == before;
+    }
+
     public override void Dispose() => rows.Dispose();
 }

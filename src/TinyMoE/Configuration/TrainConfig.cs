@@ -96,6 +96,9 @@ public sealed record TrainConfig
     /// <summary>Steps between checkpoints; 0: at evaluations.</summary>
     public int CheckpointEvery { get; init; }
 
+    /// <summary>Steps between checkpoints that stay, each in a folder of its own, as step-400; 0: none stays.</summary>
+    public int KeepEvery { get; init; }
+
     /// <summary>How activations are kept.</summary>
     internal ElementType ActivationType => Precision == TrainPrecision.Bfloat16 ? ElementType.Bfloat16 : ElementType.Float32;
 

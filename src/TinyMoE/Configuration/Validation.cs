@@ -358,6 +358,7 @@ internal static class Validation
         AtLeast("train.eval_every", train.EvalEvery, 1);
         AtLeast("train.eval_windows", train.EvalWindows, 0);
         AtLeast("train.checkpoint_every", train.CheckpointEvery, 0);
+        AtLeast("train.keep_every", train.KeepEvery, 0);
         Positive("train.learning_rate", train.LearningRate);
         NotNegative("train.min_learning_rate", train.MinLearningRate);
         Require(train.Schedule == ScheduleKind.Constant || train.MinLearningRate <= train.LearningRate,

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace TinyMoE.Files;
 
 /// <summary>The names of the files of runs and checkpoints, and folders that are some.</summary>
@@ -39,6 +41,9 @@ internal static class RunFiles
     /// <summary>Of a run: the newest checkpoint.</summary>
     public const string Last = "last";
 
+    /// <summary>What the name of a checkpoint that stays begins with, before its step.</summary>
+    public const string Step = "step-";
+
     /// <summary>Of a run: what was measured.</summary>
     public const string Metrics = "metrics.jsonl";
 
@@ -60,6 +65,12 @@ internal static class RunFiles
 
     private static readonly string[] OfRun = [Best, Last, Metrics, Lock];
 
+    /// <summary>The step of a checkpoint that stays, by the name of its folder; null: it is no such name.</summary>
+    public static int? StepOf(string name) =>
+        name.StartsWith(Step, StringComparison.Ordinal)
+        && int.TryParse(name.AsSpan(Step.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int step)
+        && name[Step.Length] != '0' ? step : null;
+
     /// <summary>Whether a folder has the files of a checkpoint.</summary>
     public static bool IsCheckpoint(string folder) =>
         Array.TrueForAll(OfEveryCheckpoint, name => File.Exists(Path.Combine(folder, name))) || Checksums.List(folder, OfEveryCheckpoint);
@@ -68,11 +79,13 @@ internal static class RunFiles
     public static bool IsRun(string folder) =>
         IsCheckpoint(Path.Combine(folder, Last)) || IsCheckpoint(Path.Combine(folder, Best)) || IsMetrics(Path.Combine(folder, Metrics))
         || (File.Exists(Path.Combine(folder, Lock))
-            && Directory.EnumerateFileSystemEntries(folder).All(entry => OfRun.Contains(Path.GetFileName(entry))));
+            && Directory.EnumerateFileSystemEntries(folder).All(entry => IsOfRun(Path.GetFileName(entry))));
+
+    private static bool IsOfRun(string name) => OfRun.Contains(name) || StepOf(name) is not null;
 
     /// <summary>Whether a run or checkpoint in <paramref name="folder"/> would own what has that name there.</summary>
     public static bool Owns(string folder, string name) =>
-        name == Lock || (OfRun.Contains(name) && IsRun(folder)) || ((name == Sums || OfCheckpoint.Contains(name)) && IsCheckpoint(folder));
+        name == Lock || (IsOfRun(name) && IsRun(folder)) || ((name == Sums || OfCheckpoint.Contains(name)) && IsCheckpoint(folder));
 
     /// <summary>Whether a file begins as metrics do, be it with a line that was cut off.</summary>
     public static bool IsMetrics(string path)

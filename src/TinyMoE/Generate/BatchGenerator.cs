@@ -105,7 +105,7 @@ public sealed class BatchGenerator : IDisposable
                 ready.Add(sequence);
         }
 
-        if (joins)
+        if (joins && ready.Count > 1)
             WriteTokens();
         else
             TryEach(writeToken);
@@ -114,7 +114,7 @@ public sealed class BatchGenerator : IDisposable
         return hadWork;
     }
 
-    /// <summary>Ends all texts and gives the memory back.</summary>
+    /// <summary>Ends all texts and gives the memory back; not while a step goes on.</summary>
     public void Dispose()
     {
         lock (gate)

@@ -85,6 +85,17 @@ public sealed class Tracer
         return Read(tape, batch.Batch.Tokens, backend.Read(batch.Batch.Targets), first, traced) with { Labels = batch.Labels };
     }
 
+    /// <summary>Traces the windows of a batch once more, in this model.</summary>
+    internal TraceBatch Again(TraceBatch batch)
+    {
+        using Tape tape = backend.NewTape(recording: false);
+        TokenBatch tokens = new(tape.Ints(batch.Ids), batch.Ids.Length / batch.T, batch.T)
+        {
+            Labels = model.Config.Moe.RoutesByLabel ? tape.Ints(batch.Labels) : default,
+        };
+        return Read(tape, tokens, batch.NextIds, batch.FirstWindow, batch.Traced) with { Labels = batch.Labels };
+    }
+
     /// <summary>One window, whose tokens before <paramref name="traced"/> are only read.</summary>
     private TraceBatch TraceWindow(int[] ids, int window, int traced)
     {

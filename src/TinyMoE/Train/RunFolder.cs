@@ -1,3 +1,4 @@
+using System.Globalization;
 using TinyMoE.Files;
 
 namespace TinyMoE.Train;
@@ -18,6 +19,16 @@ public sealed record RunFolder(string Root)
 
     /// <summary>The checkpoint of the last step that was saved.</summary>
     public string Last => Path.Combine(Root, RunFiles.Last);
+
+    /// <summary>The checkpoint of a step that stays (<c>train.keep_every</c>).</summary>
+    public string Kept(int step) => Path.Combine(Root, string.Create(CultureInfo.InvariantCulture, $"{RunFiles.Step}{step}"));
+
+    /// <summary>The checkpoints that stay and are there, in the order of their steps.</summary>
+    public IReadOnlyList<string> AllKept => !Directory.Exists(Root) ? [] :
+    [
+        .. Directory.EnumerateDirectories(Root, RunFiles.Step + "*").Where(place => RunFiles.StepOf(Path.GetFileName(place)) is not null)
+            .Where(Checkpoint.IsThere).OrderBy(place => RunFiles.StepOf(Path.GetFileName(place))),
+    ];
 
     /// <summary>One JSON object per line: training steps, evaluations, routing, memory.</summary>
     public string Metrics => Path.Combine(Root, RunFiles.Metrics);
@@ -81,9 +92,10 @@ public sealed record RunFolder(string Root)
         foreach (string entry in Directory.EnumerateFileSystemEntries(Path.GetFullPath(Root)).Order(StringComparer.Ordinal))
         {
             string name = Path.GetFileName(entry);
-            bool isOurs = name is RunFiles.Best or RunFiles.Last ? Checkpoint.Exists(entry) : IsMetrics(name, entry);
+            bool isCheckpoint = name is RunFiles.Best or RunFiles.Last || RunFiles.StepOf(name) is not null;
+            bool isOurs = isCheckpoint ? Checkpoint.Exists(entry) : IsMetrics(name, entry);
             isRun |= isOurs;
-            if (!isOurs && name is RunFiles.Best or RunFiles.Last or RunFiles.Metrics)
+            if (!isOurs && (isCheckpoint || name == RunFiles.Metrics))
                 return Path.Combine(Root, name);
             if (!isOurs && name != RunFiles.Lock && !name.StartsWith('.'))
                 foreign ??= Path.Combine(Root, name);
@@ -135,6 +147,8 @@ public sealed record RunFolder(string Root)
     {
         AtomicFolder.Remove(Last, Checkpoint.IsOwn);
         AtomicFolder.Remove(Best, Checkpoint.IsOwn);
+        foreach (string kept in AllKept)
+            AtomicFolder.Remove(kept, Checkpoint.IsOwn);
         try
         {
             File.Delete(Metrics);

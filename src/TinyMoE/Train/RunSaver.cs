@@ -53,7 +53,7 @@ internal sealed class RunSaver(
         lastRefused = Try(() =>
         {
             metrics.Flush();
-            Save(folder.Last, isNewStep, state, routing);
+            Save(folder.Last, isNewStep ? null : folder.Last, state, routing);
         });
         if (lastRefused is not null)
         {
@@ -74,11 +74,23 @@ internal sealed class RunSaver(
     /// <exception cref="TinyMoEException">A weight or a moment is not finite.</exception>
     public bool SaveBest(TrainingState state, RoutingSnapshot routing)
     {
-        bestRefused = Try(() => Save(folder.Best, isNewStep: true, state, routing));
+        bestRefused = Try(() => Save(folder.Best, sameModelAs: null, state, routing));
         if (bestRefused is not null)
             Tell(state.Step, $"the best model so far, of step {state.Step}, is not saved: {bestRefused} The run goes on");
         kept ??= bestRefused is null ? Kept(state.Step, folder.Best) : null;
         return bestRefused is null;
+    }
+
+    /// <summary>
+    /// Gives the newest checkpoint, of this step, a place where it stays; it shares the files of the newest until that is replaced.
+    /// </summary>
+    public void Keep(TrainingState state, RoutingSnapshot routing)
+    {
+        if (inLast != state)
+            return; // it was refused, and the listener knows
+        string? refused = Try(() => Save(folder.Kept(state.Step), sameModelAs: folder.Last, state, routing));
+        if (refused is not null)
+            Tell(state.Step, $"the checkpoint of step {state.Step} does not stay: {refused} The run goes on");
     }
 
     /// <summary>Makes sure that nothing of a run that ends in this state was refused.</summary>
@@ -95,9 +107,9 @@ internal sealed class RunSaver(
             throw new TinyMoEException($"the best model is not saved: {bestRefused} The last step is, in {folder.Last}.");
     }
 
-    private void Save(string path, bool isNewStep, TrainingState state, RoutingSnapshot routing) => CheckpointWriter.Save(
+    private void Save(string path, string? sameModelAs, TrainingState state, RoutingSnapshot routing) => CheckpointWriter.Save(
         path,
-        isNewStep ? CheckpointWriter.Model(model, optimizer) : CheckpointWriter.SameModel(path, model, optimizer),
+        sameModelAs is null ? CheckpointWriter.Model(model, optimizer) : CheckpointWriter.SameModel(sameModelAs, model, optimizer),
         CheckpointWriter.State(state),
         source.Save,
         CheckpointWriter.Companions(companions),

@@ -13,7 +13,7 @@ namespace TinyMoE.Benchmarks;
 /// </summary>
 internal sealed class ServeCommand
 {
-    private static readonly int[] Sizes = [1, 2, 4, 8, 16, 32];
+    private static readonly int[] Sizes = [0, 1, 2, 4, 8, 16, 32]; // 0: the generator
 
     private readonly Option<string> preset = new("--preset")
     {
@@ -58,11 +58,16 @@ internal sealed class ServeCommand
         Dictionary<int, double> allocated = [];
         for (int round = -1; round < parsed.GetValue(rounds); round++)
         {
-            double one = Alone(backend, model, promptLength, count, round);
-            if (round >= 0)
-                alone.Add(one);
-            foreach (int size in Sizes)
+            foreach (int size in round % 2 == 0 ? Sizes : [.. Sizes.Reverse()])
             {
+                if (size == 0)
+                {
+                    double one = Alone(backend, model, promptLength, count, round);
+                    if (round >= 0)
+                        alone.Add(one);
+                    continue;
+                }
+
                 (double step, allocated[size]) = Together(backend, model, size, promptLength, count, round);
                 if (round >= 0)
                     steps[size].Add(step);
@@ -73,7 +78,7 @@ internal sealed class ServeCommand
         report.Row(
             $"generator: {generator,6:F0} tokens/s; one text of a batch is {single / generator:F2} times as fast",
             new { Kind = "serve", Preset = parsed.GetValue(preset), Texts = 0, TokensPerSecond = generator });
-        foreach (int size in Sizes)
+        foreach (int size in Sizes[1..])
         {
             double rate = size / Measuring.Median(steps[size]);
             report.Row(

@@ -61,6 +61,33 @@ public sealed class TracingTests : IDisposable
     }
 
     [Fact]
+    public async Task Table_OfLabelledText_NamesLabels_AndSummaryHasTheirShares()
+    {
+        Train();
+        string a = folder.Write("a.txt", string.Concat(Enumerable.Repeat("the cat sat.\n", 9)));
+        string b = folder.Write("b.txt", string.Concat(Enumerable.Repeat("on mat 1.\n", 9)));
+        EvaluationRequest windows = new(folder["run"]) { Sources = [$"cats={a}", $"mats={b}"], Labels = "source" };
+        TraceResult result = Tracing.Run(new TraceRequest(windows) { Out = folder["trace.parquet"], Summarises = true });
+
+        TraceTable table = await TraceTable.Read(folder["trace.parquet"]);
+        Assert.Equal(["cats", "mats"], table["label"].Distinct());
+        foreach (LayerSummary layer in result.Summary!.Layers)
+        {
+            for (int d = 0; d < result.Summary.Domains.Count; d++)
+            {
+                string domain = result.Summary.Domains[d];
+                double tokens = table.Tokens().Count(row => domain.Equals(table["label"][row]));
+                foreach (ExpertSummary expert in layer.Experts)
+                {
+                    double own = Enumerable.Range(0, table.Count).Count(row => domain.Equals(table["label"][row])
+                        && layer.Layer.Equals(table["layer"][row]) && expert.Expert.Equals(table["expert"][row]));
+                    Assert.Equal(tokens == 0 ? 0 : own / tokens, expert.ByDomain[d], 1e-6);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public async Task Table_OfSwitchHead_HasTheExpertsOfHeads()
     {
         Train("attention.kind=switch-head", "attention.experts=3", "attention.active=2");
@@ -138,7 +165,7 @@ public sealed class TracingTests : IDisposable
         Assert.Equal("full", full.Message);
         Assert.InRange(made, 0, 10);
         Assert.Throws<InvalidDataException>(() => Conveyor.Run(
-            Enumerable.Range(0, 9).Select(i => i < 5 ? i : throw new InvalidDataException()), _ => { }, waiting: 2, CancellationToken.None));
+            Enumerable.Range(0, 9).Select(i => i < 5 ? i : throw new InvalidDataException()), _ => { }, 2, CancellationToken.None));
     }
 
     [Theory]
@@ -181,12 +208,55 @@ public sealed class TracingTests : IDisposable
         string file = folder["trace.parquet"];
         CommandLine own = CommandLine.Run("trace", "--run", folder["run"], "--windows", "3", "--out", file);
         Assert.Equal((0, ""), (own.ExitCode, own.Error));
-        Assert.Matches($"^traced the first 3 of [0-9]+ windows held out of its own text: 48 tokens, loss [0-9.]+; 192 rows in ", own.Output);
+        Assert.Matches($"^traced the first 3 of [0-9]+ windows.*: 48 tokens, loss [0-9.]+; 192 rows in ", own.Output);
 
         CommandLine text = CommandLine.Run("trace", "--run", folder["run"], "--text", "the cat", "--json");
         JsonNode line = JsonNode.Parse(text.Output)!;
         Assert.Equal((7, 0, null), ((int)line["tokens"]!, (int)line["rows"]!, line["file"]));
     }
+
+    [Fact]
+    public void Summary_IsShown_AndWholeInAFile()
+    {
+        Train();
+        CommandLine shown = CommandLine.Run(
+            "trace", "--run", folder["run"], "--summary", folder["summary.json"], "--against", folder["run"]);
+        Assert.Equal((0, ""), (shown.ExitCode, shown.Error));
+        Assert.Contains("layer 0: gate entropy ", shown.Output, StringComparison.Ordinal);
+        Assert.Contains("saturation 100 % (k=1), 100 %", shown.Output, StringComparison.Ordinal);
+        Assert.All(shown.OutputLines.Skip(1), line => Assert.InRange(line.TrimEnd().Length, 0, 80));
+
+        JsonNode summary = JsonNode.Parse(File.ReadAllText(folder["summary.json"]))!;
+        EvaluationResult evaluated = Evaluating.Run(new EvaluationRequest(folder["run"]));
+        Assert.Equal(2, summary["layers"]!.AsArray().Count);
+        foreach ((JsonNode? layer, RoutingReport report) in summary["layers"]!.AsArray().Zip(evaluated.Routing))
+        {
+            JsonArray experts = layer!["experts"]!.AsArray();
+            float[] tokens = [.. experts.Select(expert => (float)expert!["tokens"]!)];
+            Assert.All(report.Load.Zip(tokens), pair => Assert.Equal(pair.First, pair.Second / tokens.Sum(), 1e-6f));
+            Assert.Equal(report.GateEntropy, (float)layer["gate_entropy"]!, 1e-5f);
+            Assert.Equal(TokenKindNames, summary["kinds"]!.AsArray().Select(kind => (string)kind!));
+            JsonNode lived = experts.First(expert => expert!["lives_on"]!.AsArray().Count > 0)!["lives_on"]![0]!;
+            Assert.True((double)lived["lift"]! > 1);
+        }
+    }
+
+    [Theory]
+    [InlineData("moe.experts=8", "it has 8 experts, not 4")]
+    [InlineData("moe.experts=0", "a dense model chooses nothing")]
+    [InlineData("model.context=8", "it has a context of 8, not 16")]
+    public void Against_AnotherModel_IsRefused(string setting, string expected)
+    {
+        Train(setting);
+        Directory.Move(folder["run"], folder["other"]);
+        Train();
+        CommandLine trace = CommandLine.Run("trace", "--run", folder["run"], "--against", folder["other"]);
+        Assert.Equal(1, trace.ExitCode);
+        Assert.Contains(expected, Assert.Single(trace.ErrorLines), StringComparison.Ordinal);
+    }
+
+    private static readonly string[] TokenKindNames =
+        ["lower", "upper", "digits", "space", "brackets", "punctuation", "other_scripts", "special"];
 
     private TraceResult Trace(string file, int probabilities = 0) => Tracing.Run(
         new TraceRequest(new EvaluationRequest(folder["run"])) { Out = folder[file], Probabilities = probabilities });

@@ -12,7 +12,7 @@ public sealed class DocRuns : IDisposable
     /// <summary>Sizes that train in a moment; what a command sets itself comes after and wins.</summary>
     private static readonly string[] Tiny =
     [
-        "--set", "model.width=32", "model.layers=1", "model.context=16", "moe.hidden=16",
+        "--set", "model.width=32", "model.layers=2", "model.context=16", "moe.hidden=16",
         "train.batch=2", "train.eval_windows=2", "train.warmup=1",
     ];
 

@@ -83,6 +83,28 @@ public sealed class BatchGeneratorTests
         }
     }
 
+    /// <summary>The example of docs/library.md.</summary>
+    [Fact]
+    public void Example_OfTheDocs_WritesBothTexts()
+    {
+        using CpuBackend backend = new(2);
+        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using BatchGenerator batch = new(backend, model, slots: 16);
+        BatchSequence first = batch.Add(new BatchRequest { Prompt = [1, 2, 3], Count = 20 });
+        BatchSequence second = batch.Add(new BatchRequest { Prompt = [4], Count = 30, Alternatives = 2 });
+        int read = 0;
+        while (batch.Step()) // one pass: a token of each text
+        {
+            foreach (BatchToken token in first.TokensFrom(read))
+                Console.Write($"{token.Id} ");
+            read = first.Count;
+        }
+
+        BatchToken last = second.TokensFrom(0)[^1];
+        Console.WriteLine($"{second.End}: {last.LogProbability:F3}, and the likeliest was {last.Alternatives![0].Id}");
+        Assert.Equal((20, 30), (read, second.Count));
+    }
+
     [Fact]
     public void Texts_OfWritableIds_HaveNoOther()
     {

@@ -228,9 +228,14 @@ public sealed class TracerTests : IDisposable
     private static void RequireMean(float? expected, IEnumerable<float[]?> values)
     {
         if (expected is null)
+        {
             Assert.All(values, Assert.Null);
+        }
         else
-            Assert.Equal(expected.Value, values.SelectMany(part => part!).Average(value => (double)value), 1e-5 * Math.Max(1, expected.Value));
+        {
+            double mean = values.SelectMany(part => part!).Average(value => (double)value);
+            Assert.Equal(expected.Value, mean, 1e-5 * Math.Max(1, expected.Value));
+        }
     }
 
     /// <summary>Counting words, with a label that changes every 50 tokens.</summary>

@@ -101,6 +101,62 @@ public sealed class RunSaverTests : IDisposable
     }
 
     [Fact]
+    public void KeepEvery_CheckpointsStay_EachOfItsStep_AndGoWithTheRun()
+    {
+        Dictionary<int, float[]> weights = [];
+        using (Trainer trainer = New(keepEvery: 6))
+        {
+            listener.Then = step => weights[step.Step] = Values(trainer.Model);
+            trainer.Run(stopAt: 20);
+        }
+
+        Assert.Equal([6, 12, 18], Run.AllKept.Select(Checkpoints.Step));
+        Assert.Equal(20, Checkpoints.Step(Run.Last));
+        foreach (string kept in Run.AllKept)
+        {
+            Assert.Empty(CheckpointDamage.Find(kept));
+            using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(kept));
+            using Decoder model = checkpoint.LoadModel(backend);
+            Assert.Equal(weights[checkpoint.Step], Values(model));
+        }
+
+        Run.Remove();
+        Assert.Empty(Run.AllKept);
+    }
+
+    [Fact]
+    public void KeepEvery_CutOffBefore_KeepsWhenItGoesOn()
+    {
+        using (Trainer trainer = New(objective: new CutOff(2), keepEvery: 20))
+            Assert.Throws<OperationCanceledException>(() => trainer.Run());
+        Assert.Empty(Run.AllKept);
+        using (Trainer trainer = New(resume: true, keepEvery: 20))
+            trainer.Run(stopAt: 21);
+        Assert.Equal([20], Run.AllKept.Select(Checkpoints.Step));
+    }
+
+    [Fact]
+    public void KeepEvery_Refused_IsTold_AndTheRunGoesOn()
+    {
+        using Trainer trainer = New(keepEvery: 10);
+        listener.Then = step => Block("step-20", step.Step == 20);
+        trainer.Run();
+        Assert.StartsWith("the checkpoint of step 20 does not stay: ", Assert.Single(listener.Found).Text, StringComparison.Ordinal);
+        Assert.Equal([10, 30], Run.AllKept.Select(Checkpoints.Step));
+    }
+
+    [Fact]
+    public void FindForeign_AFolderOfSomebodyElse_WithTheNameOfOneThatStays_IsRefused()
+    {
+        using (Trainer trainer = New())
+            trainer.Run(stopAt: 3);
+        Directory.CreateDirectory(folder["a/step-7"]);
+        Assert.Contains("step-7", OneLine.Of(() => New(resume: true).Dispose()), StringComparison.Ordinal);
+        Directory.Move(folder["a/step-7"], folder["a/step-07"]); // no name that a run gives
+        New(resume: true).Dispose();
+    }
+
+    [Fact]
     public async Task Reader_BesideATraining_SeesOneStepOrTheNext()
     {
         Dictionary<int, float[]> weights = [];
@@ -157,10 +213,11 @@ public sealed class RunSaverTests : IDisposable
         [.. File.ReadLines(folder[$"{run}/metrics.jsonl"]).Where(line => !line.StartsWith("{\"kind\":\"train\"", StringComparison.Ordinal)
             && !line.StartsWith("{\"kind\":\"memory\"", StringComparison.Ordinal))];
 
-    private Trainer New(string name = "a", bool resume = false, IObjective? objective = null, int checkpointEvery = 0)
+    private Trainer New(string name = "a", bool resume = false, IObjective? objective = null, int checkpointEvery = 0,
+        int keepEvery = 0)
     {
         Corpus corpus = TestModels.Corpus();
-        RunConfig config = TestModels.Tiny with { Train = TestModels.Tiny.Train with { CheckpointEvery = checkpointEvery } };
+        RunConfig config = TestModels.Tiny with { Train = TestModels.Tiny.Train with { CheckpointEvery = checkpointEvery, KeepEvery = keepEvery } };
         return new Trainer(backend, config.For(corpus), corpus, new RunFolder(folder[name]), listener, resume, objective);
     }
 

@@ -16,7 +16,6 @@ public sealed class ServeCommandTests(ServedRun served)
     {
         if (!OperatingSystem.IsLinux())
             return;
-        // A process of its own, which does not have ASP.NET Core among its frameworks: it is loaded when it is wanted.
         (int code, string text) = Shell($$"""
             cd {{served.Folder.Root}}; : >told-{{signal}}
             env --default-signal={{signal}} {{Program}} serve --run run --port 0 --threads 1 >told-{{signal}} 2>&1 & p=$!

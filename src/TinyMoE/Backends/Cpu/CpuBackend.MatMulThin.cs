@@ -64,62 +64,62 @@ public sealed unsafe partial class CpuBackend
             TSimd.SumFour(TSimd.Add(x00, x01), TSimd.Add(x10, x11), TSimd.Add(x20, x21), TSimd.Add(x30, x31)), a, b, bRow, i, n, c, adds);
     }
 
-    /// <summary>The same for two rows of a, aRow apart, which share what is loaded of b: for processors with 32 registers. Each sum is in
-    /// the order of <see cref="DotFour"/>.</summary>
+    /// <summary>
+    /// The same for pairs of rows of a, which share what is loaded of b: for processors with 32 registers. Each sum is in the order of <see
+    /// cref="DotFour"/>. While b's four rows wait in the first level for the rows of a to meet them, memory brings the next four: each pair
+    /// asks for a share. a (2·pairs, n), c (2·pairs, 4) in rows of cRow.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void DotEight<TSimd, TVector, TValue>(
-        float* a, nint aRow, TValue* b, nint bRow, int n, float* c, nint cRow, bool adds, bool asks)
+    private static void DotPairs<TSimd, TVector, TValue>(float* a, int pairs, TValue* b, int n, float* c, int cRow, bool adds)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TValue : unmanaged
     {
-        int count = TSimd.Count, i = 0;
-        float* next = a + aRow;
-        TValue* b1 = b + bRow, b2 = b1 + bRow, b3 = b2 + bRow;
-        TVector x00 = TSimd.Broadcast(0f), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
-        TVector y00 = x00, y01 = x00, y10 = x00, y11 = x00, y20 = x00, y21 = x00, y30 = x00, y31 = x00;
-        for (; i <= n - 2 * count; i += 2 * count)
+        int count = TSimd.Count, inLine = Caches.Line / sizeof(TValue), lines = Ceiling.Divide(4 * 2 * count, inLine * pairs);
+        TValue* b1 = b + n, b2 = b1 + n, b3 = b2 + n, asked = b3 + n, end = asked + 4 * (nint)n;
+        for (; pairs > 0; pairs--, a += 2 * (nint)n, c += 2 * (nint)cRow)
         {
-            if (asks)
+            float* next = a + n;
+            int i = 0;
+            TVector x00 = TSimd.Broadcast(0f), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
+            TVector y00 = x00, y01 = x00, y10 = x00, y11 = x00, y20 = x00, y21 = x00, y30 = x00, y31 = x00;
+            for (; i <= n - 2 * count; i += 2 * count)
             {
-                AskAhead(b + 4 * bRow + i, 2 * count);
-                AskAhead(b1 + 4 * bRow + i, 2 * count);
-                AskAhead(b2 + 4 * bRow + i, 2 * count);
-                AskAhead(b3 + 4 * bRow + i, 2 * count);
+                for (int line = 0; line < lines && asked < end; line++, asked += inLine)
+                    AskFor(asked);
+                TVector a0 = TSimd.Load(a + i), a1 = TSimd.Load(a + i + count);
+                TVector z0 = TSimd.Load(next + i), z1 = TSimd.Load(next + i + count);
+                TVector even = Load<TSimd, TVector, TValue>(b + i), odd = Load<TSimd, TVector, TValue>(b + i + count);
+                (x00, x01) = (TSimd.MultiplyAdd(a0, even, x00), TSimd.MultiplyAdd(a1, odd, x01));
+                (y00, y01) = (TSimd.MultiplyAdd(z0, even, y00), TSimd.MultiplyAdd(z1, odd, y01));
+                (even, odd) = (Load<TSimd, TVector, TValue>(b1 + i), Load<TSimd, TVector, TValue>(b1 + i + count));
+                (x10, x11) = (TSimd.MultiplyAdd(a0, even, x10), TSimd.MultiplyAdd(a1, odd, x11));
+                (y10, y11) = (TSimd.MultiplyAdd(z0, even, y10), TSimd.MultiplyAdd(z1, odd, y11));
+                (even, odd) = (Load<TSimd, TVector, TValue>(b2 + i), Load<TSimd, TVector, TValue>(b2 + i + count));
+                (x20, x21) = (TSimd.MultiplyAdd(a0, even, x20), TSimd.MultiplyAdd(a1, odd, x21));
+                (y20, y21) = (TSimd.MultiplyAdd(z0, even, y20), TSimd.MultiplyAdd(z1, odd, y21));
+                (even, odd) = (Load<TSimd, TVector, TValue>(b3 + i), Load<TSimd, TVector, TValue>(b3 + i + count));
+                (x30, x31) = (TSimd.MultiplyAdd(a0, even, x30), TSimd.MultiplyAdd(a1, odd, x31));
+                (y30, y31) = (TSimd.MultiplyAdd(z0, even, y30), TSimd.MultiplyAdd(z1, odd, y31));
             }
 
-            TVector a0 = TSimd.Load(a + i), a1 = TSimd.Load(a + i + count), z0 = TSimd.Load(next + i), z1 = TSimd.Load(next + i + count);
-            TVector even = Load<TSimd, TVector, TValue>(b + i), odd = Load<TSimd, TVector, TValue>(b + i + count);
-            (x00, x01) = (TSimd.MultiplyAdd(a0, even, x00), TSimd.MultiplyAdd(a1, odd, x01));
-            (y00, y01) = (TSimd.MultiplyAdd(z0, even, y00), TSimd.MultiplyAdd(z1, odd, y01));
-            (even, odd) = (Load<TSimd, TVector, TValue>(b1 + i), Load<TSimd, TVector, TValue>(b1 + i + count));
-            (x10, x11) = (TSimd.MultiplyAdd(a0, even, x10), TSimd.MultiplyAdd(a1, odd, x11));
-            (y10, y11) = (TSimd.MultiplyAdd(z0, even, y10), TSimd.MultiplyAdd(z1, odd, y11));
-            (even, odd) = (Load<TSimd, TVector, TValue>(b2 + i), Load<TSimd, TVector, TValue>(b2 + i + count));
-            (x20, x21) = (TSimd.MultiplyAdd(a0, even, x20), TSimd.MultiplyAdd(a1, odd, x21));
-            (y20, y21) = (TSimd.MultiplyAdd(z0, even, y20), TSimd.MultiplyAdd(z1, odd, y21));
-            (even, odd) = (Load<TSimd, TVector, TValue>(b3 + i), Load<TSimd, TVector, TValue>(b3 + i + count));
-            (x30, x31) = (TSimd.MultiplyAdd(a0, even, x30), TSimd.MultiplyAdd(a1, odd, x31));
-            (y30, y31) = (TSimd.MultiplyAdd(z0, even, y30), TSimd.MultiplyAdd(z1, odd, y31));
-        }
+            for (; i <= n - count; i += count)
+            {
+                TVector a0 = TSimd.Load(a + i), z0 = TSimd.Load(next + i), value = Load<TSimd, TVector, TValue>(b + i);
+                (x00, y00) = (TSimd.MultiplyAdd(a0, value, x00), TSimd.MultiplyAdd(z0, value, y00));
+                value = Load<TSimd, TVector, TValue>(b1 + i);
+                (x10, y10) = (TSimd.MultiplyAdd(a0, value, x10), TSimd.MultiplyAdd(z0, value, y10));
+                value = Load<TSimd, TVector, TValue>(b2 + i);
+                (x20, y20) = (TSimd.MultiplyAdd(a0, value, x20), TSimd.MultiplyAdd(z0, value, y20));
+                value = Load<TSimd, TVector, TValue>(b3 + i);
+                (x30, y30) = (TSimd.MultiplyAdd(a0, value, x30), TSimd.MultiplyAdd(z0, value, y30));
+            }
 
-        for (; i <= n - count; i += count)
-        {
-            TVector a0 = TSimd.Load(a + i), z0 = TSimd.Load(next + i), value = Load<TSimd, TVector, TValue>(b + i);
-            (x00, y00) = (TSimd.MultiplyAdd(a0, value, x00), TSimd.MultiplyAdd(z0, value, y00));
-            value = Load<TSimd, TVector, TValue>(b1 + i);
-            (x10, y10) = (TSimd.MultiplyAdd(a0, value, x10), TSimd.MultiplyAdd(z0, value, y10));
-            value = Load<TSimd, TVector, TValue>(b2 + i);
-            (x20, y20) = (TSimd.MultiplyAdd(a0, value, x20), TSimd.MultiplyAdd(z0, value, y20));
-            value = Load<TSimd, TVector, TValue>(b3 + i);
-            (x30, y30) = (TSimd.MultiplyAdd(a0, value, x30), TSimd.MultiplyAdd(z0, value, y30));
+            Vector128<float> x = TSimd.SumFour(TSimd.Add(x00, x01), TSimd.Add(x10, x11), TSimd.Add(x20, x21), TSimd.Add(x30, x31));
+            Vector128<float> y = TSimd.SumFour(TSimd.Add(y00, y01), TSimd.Add(y10, y11), TSimd.Add(y20, y21), TSimd.Add(y30, y31));
+            FinishFour(x, a, b, n, i, n, c, adds);
+            FinishFour(y, next, b, n, i, n, c + cRow, adds);
         }
-
-        FinishFour(
-            TSimd.SumFour(TSimd.Add(x00, x01), TSimd.Add(x10, x11), TSimd.Add(x20, x21), TSimd.Add(x30, x31)), a, b, bRow, i, n, c, adds);
-        FinishFour(
-            TSimd.SumFour(TSimd.Add(y00, y01), TSimd.Add(y10, y11), TSimd.Add(y20, y21), TSimd.Add(y30, y31)), next, b, bRow, i, n,
-            c + cRow, adds);
     }
 
     /// <summary>Puts four sums where they belong, with the last values of the rows, from i on, which are no whole vector.</summary>
@@ -144,17 +144,12 @@ public sealed unsafe partial class CpuBackend
         where TVector : struct
         where TValue : unmanaged
     {
-        int j = 0;
+        int j = 0, paired = TSimd.Registers >= 32 ? rows / 2 * 2 : 0;
         for (; j <= columns - 4; j += 4)
         {
-            int r = 0;
-            for (; r < rows - 1 && TSimd.Registers >= 32; r += 2)
-            {
-                DotEight<TSimd, TVector, TValue>(
-                    a + (nint)r * n, n, b + (nint)j * n, n, n, c + (nint)r * cRow + j, cRow, adds, asks: r == 0);
-            }
-
-            for (; r < rows; r++)
+            if (paired > 0)
+                DotPairs<TSimd, TVector, TValue>(a, paired / 2, b + (nint)j * n, n, c + j, cRow, adds);
+            for (int r = paired; r < rows; r++)
                 DotFour<TSimd, TVector, TValue>(a + (nint)r * n, b + (nint)j * n, n, n, c + (nint)r * cRow + j, adds);
         }
 
@@ -180,19 +175,19 @@ public sealed unsafe partial class CpuBackend
     private static void PrefetchAhead<TValue>(TValue* b, int count)
         where TValue : unmanaged
     {
-        if (typeof(TValue) != typeof(float))
-            AskAhead(b, count);
-    }
-
-    /// <summary>Asks for these lines.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AskAhead<TValue>(TValue* b, int count)
-        where TValue : unmanaged
-    {
-        if (!Sse.IsSupported)
+        if (!Sse.IsSupported || typeof(TValue) == typeof(float))
             return;
         for (int ahead = 0; ahead < count * sizeof(TValue); ahead += Caches.Line)
             Sse.Prefetch0((byte*)b + ahead);
+    }
+
+    /// <summary>Asks for the line of a value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AskFor<TValue>(TValue* value)
+        where TValue : unmanaged
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(value);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

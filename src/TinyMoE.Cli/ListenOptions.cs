@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
-using System.Runtime.CompilerServices;
 using TinyMoE.Web;
 
 namespace TinyMoE.Cli;
@@ -29,8 +28,7 @@ internal sealed class ListenOptions(int standardPort)
         command.Validators.Add(Validate);
     }
 
-    /// <summary>How to listen; called where ASP.NET Core is there.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    /// <summary>How to listen.</summary>
     public ServerOptions Read(ParseResult parsed, TextWriter error) => new()
     {
         Port = parsed.GetValue(port) ?? standardPort,

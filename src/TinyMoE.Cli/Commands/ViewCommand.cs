@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using TinyMoE.Files;
 using TinyMoE.Web;
 using TinyMoE.Web.View;
@@ -42,14 +41,6 @@ internal sealed class ViewCommand(TextReader? input)
     }
 
     private int Run(ParseResult parsed)
-    {
-        AspNetCore.MakeLoadable();
-        return Show(parsed);
-    }
-
-    /// <summary>Here are the types that need ASP.NET Core: they are loaded when this is called.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private int Show(ParseResult parsed)
     {
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         ViewOptions shown = new()

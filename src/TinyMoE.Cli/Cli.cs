@@ -70,6 +70,7 @@ internal static class Cli
             GenerateCommand.Create(),
             ChatCommand.Create(input),
             ServeCommand.Create(input),
+            ViewCommand.Create(input),
             ScoreCommand.Create(),
             TraceCommand.Create(),
             ImportCommand.Create(),

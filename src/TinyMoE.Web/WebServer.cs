@@ -88,7 +88,7 @@ public sealed class WebServer : IDisposable
     /// <summary>Stops listening at once.</summary>
     public void Dispose() => ((IDisposable)app).Dispose();
 
-    private static TinyMoEException CannotListen(ServerOptions options, Exception e)
+    internal static TinyMoEException CannotListen(ServerOptions options, Exception e)
     {
         string place = $"port {options.Port} of {options.Address}";
         SocketException? socket = e as SocketException ?? e.InnerException as SocketException;

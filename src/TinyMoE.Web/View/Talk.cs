@@ -1,0 +1,108 @@
+using System.Text.Json.Nodes;
+using TinyMoE.App;
+using TinyMoE.Generate;
+
+namespace TinyMoE.Web.View;
+
+/// <summary>A piece of a text as it came.</summary>
+/// <param name="Text">The text.</param>
+/// <param name="Probability">What the model gave its last token, from 0 to 1; null: nobody knows.</param>
+internal sealed record WrittenPiece(string Text, double? Probability);
+
+/// <summary>One side's turn.</summary>
+/// <param name="Role">"user", "assistant", or "text" of a completion.</param>
+internal sealed record Turn(string Role)
+{
+    /// <summary>What was said, piece by piece.</summary>
+    public List<WrittenPiece> Pieces { get; } = [];
+
+    /// <summary>Why it ended; null: it goes on, or was typed.</summary>
+    public string? End { get; set; }
+
+    /// <summary>All of it.</summary>
+    public string Text => string.Concat(Pieces.Select(piece => piece.Text));
+}
+
+/// <summary>A conversation or a completion with a model that is served: what was said, and one text at a time that comes.</summary>
+internal sealed class Talk
+{
+    /// <summary>Characters of what is typed at most.</summary>
+    public const int MostCharacters = 100_000;
+
+    /// <summary>What was said, in order.</summary>
+    public List<Turn> Turns { get; } = [];
+
+    /// <summary>The tokens per second of the last text; null before the first.</summary>
+    public double? Speed { get; private set; }
+
+    /// <summary>Lets the model answer, or go on with a text; <paramref name="told"/> is called with every piece.</summary>
+    /// <exception cref="TinyMoEException">The text or a setting cannot be used, or the model is busy.</exception>
+    public async Task SayAsync(
+        Serving serving, string text, bool isChat, SamplingOptions sampling, int tokens, Func<Task> told, CancellationToken stop)
+    {
+        if (text.Length > MostCharacters)
+            throw new TinyMoEException($"The text has {text.Length} characters; a page takes {MostCharacters} at most.");
+        sampling.Validate();
+        if (!isChat)
+            Turns.Clear();
+        int before = Turns.Count;
+        Turns.Add(Typed(isChat ? "user" : "text", text));
+        Turn answer = new(isChat ? "assistant" : "text");
+        using ServedTexts texts = StartOrTakeBack(() => serving.Start(new TextRequest
+        {
+            Prompt = isChat ? serving.EncodeChat(Messages()) : serving.Encode(text),
+            Tokens = tokens,
+            Sampling = sampling,
+            Alternatives = 0,
+        }), before);
+        Turns.Add(answer);
+        long began = System.Diagnostics.Stopwatch.GetTimestamp();
+        try
+        {
+            await foreach (TextPiece piece in texts.ReadAsync(stop))
+            {
+                double? log = piece.Tokens.Count > 0 ? piece.Tokens[^1].LogProbability : null;
+                if (piece.Text.Length > 0)
+                    answer.Pieces.Add(new WrittenPiece(piece.Text, log is { } said ? Math.Exp(said) : null));
+                if (piece.End is { } end)
+                    answer.End = Words(end);
+                Speed = texts.Tokens / System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalSeconds;
+                await told();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            answer.End = "stopped";
+        }
+    }
+
+    private ServedTexts StartOrTakeBack(Func<ServedTexts> start, int before)
+    {
+        try
+        {
+            return start();
+        }
+        catch
+        {
+            Turns.RemoveRange(before, Turns.Count - before);
+            throw;
+        }
+    }
+
+    private JsonArray Messages() =>
+        [.. Turns.Select(turn => (JsonNode)new JsonObject { ["role"] = turn.Role, ["content"] = turn.Text })];
+
+    private static Turn Typed(string role, string text)
+    {
+        Turn turn = new(role);
+        turn.Pieces.Add(new WrittenPiece(text, null));
+        return turn;
+    }
+
+    private static string Words(GenerationEnd end) => end switch
+    {
+        GenerationEnd.StopText or GenerationEnd.StopToken => "the model ended it",
+        GenerationEnd.Cancelled => "stopped",
+        _ => "as many tokens as were asked for",
+    };
+}

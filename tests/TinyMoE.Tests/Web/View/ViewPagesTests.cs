@@ -1,0 +1,159 @@
+using System.Globalization;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+using TinyMoE.App;
+using TinyMoE.Layers;
+
+namespace TinyMoE.Tests.Web.View;
+
+/// <summary>The pages in a real browser.</summary>
+[Collection(ViewCollection.Name)]
+public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
+{
+    private readonly List<string> said = [];
+
+    [Theory]
+    [InlineData("", "Runs", 1280, false)]
+    [InlineData("", "Runs", 390, true)]
+    [InlineData("model", ViewedRun.Trained, 1280, true)]
+    [InlineData("model", ViewedRun.Trained, 390, false)]
+    [InlineData("text", ViewedRun.Trained, 1280, false)]
+    [InlineData("text", ViewedRun.Trained, 390, true)]
+    [InlineData("experts", ViewedRun.Trained, 1280, true)]
+    [InlineData("experts", ViewedRun.Trained, 390, false)]
+    [InlineData("talk", ViewedRun.Trained, 1280, true)]
+    [InlineData("talk", ViewedRun.Trained, 390, false)]
+    public async Task Page_Opens_WithoutErrors_AndIsForAll(string path, string title, int width, bool isDark)
+    {
+        IPage page = await OpenAsync(path, width, isDark);
+        Assert.Equal(title, await page.Locator("h1").TextContentAsync());
+        if (path == "text")
+            await ShowTextAsync(page);
+        if (path == "experts")
+            await MeasureExpertsAsync(page);
+        await page.WaitForTimeoutAsync(500);
+        await page.ScreenshotAsync(new PageScreenshotOptions
+        {
+            Path = Path.Combine(Browser.Pictures, $"{(path.Length > 0 ? path : "run")}-{width}-{(isDark ? "dark" : "light")}.png"),
+            FullPage = true,
+        });
+        Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the window");
+        AxeResult axe = await page.RunAxe();
+        Assert.Empty(axe.Violations.Where(each => each.Impact is "serious" or "critical")
+            .Select(each => $"{each.Id}: {string.Join("; ", each.Nodes.Select(node => node.Html))}"));
+        Assert.Empty(said);
+        Assert.Empty(viewed.Errors);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task ARunThatTrains_IsFollowed()
+    {
+        IPage page = await OpenAsync("");
+        ILocator step = page.Locator($"tr[data-run={ViewedRun.Live}] [data-step]");
+        int next = int.Parse(await step.InnerTextAsync(), CultureInfo.InvariantCulture) + 41;
+        viewed.Write(next);
+        await Assertions.Expect(step).ToHaveTextAsync($"{next}", new LocatorAssertionsToHaveTextOptions { Timeout = 10_000 });
+        Assert.Equal(2, await page.Locator(".chart").First.Locator(".legend li").CountAsync() - 1); // two of training, one of validation
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task HeatMap_IsReadByKeys()
+    {
+        IPage page = await OpenAsync("");
+        ILocator map = page.Locator(".heat-map");
+        await map.FocusAsync();
+        await map.PressAsync("ArrowRight");
+        await map.PressAsync("ArrowDown");
+        Assert.Matches("^step \\d+, expert 1: [0-9.]+ %, [0-9.]+ times even$", await page.Locator(".heat-said").TextContentAsync());
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Text_WithoutAnExpert_HasTheLossOfTheCommandLine()
+    {
+        IPage page = await OpenAsync("text");
+        await ShowTextAsync(page);
+        await page.Locator("[data-token='3']").HoverAsync();
+        await Assertions.Expect(page.Locator("aside code").First).ToHaveTextAsync("␣");
+        await page.Locator("[data-expert]").First.ClickAsync();
+        ILocator changed = page.Locator("[data-changed]"); // "without 0:3: 3.2305"
+        await changed.WaitForAsync();
+        string without = (await changed.TextContentAsync())!.Split(' ')[1].TrimEnd(':');
+        Assert.True(ExpertId.TryParse(without, out ExpertId ablated), without);
+        ScoreResult score = Scoring.Run(new ScoreRequest(viewed.Run)
+        {
+            Text = "the cat sat", Changes = new ExpertChanges([ablated], []), Device = new DeviceChoice(Threads: 1),
+        });
+        double expected = score.Tokens.Where(token => token.LogProbability is not null).Average(token => -token.LogProbability!.Value);
+        string shown = (await changed.TextContentAsync())!.Split(": ")[^1];
+        Assert.Equal(expected, double.Parse(shown, CultureInfo.InvariantCulture), 3);
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Experts_HaveTheNumbersOfTheCommandLine()
+    {
+        IPage page = await OpenAsync("experts");
+        await MeasureExpertsAsync(page);
+        AblationResult result = Ablating.Run(new EvaluationRequest(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) });
+        string whole = (await page.Locator("[data-whole]").TextContentAsync())!;
+        Assert.Equal(result.Report.Whole.Mean, double.Parse(whole, CultureInfo.InvariantCulture), 3);
+        Assert.Equal(result.Report.Experts.Count, await page.Locator("td[data-expert]").CountAsync());
+        string load = await page.Locator("td[data-expert='1:2'] small").InnerTextAsync();
+        float expected = result.Report.Experts.Single(each => (each.Layer, each.Expert) == (1, 2)).Load;
+        Assert.Equal((100 * expected).ToString("0.0", CultureInfo.InvariantCulture) + " %", load);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task ALongText_IsRefusedInWords_AndThePageGoesOn()
+    {
+        IPage page = await OpenAsync("text");
+        await page.Locator("#looked").FillAsync(new string('a', 200_000));
+        await page.GetByRole(AriaRole.Button, new() { Name = "Show" }).ClickAsync();
+        await Assertions.Expect(page.Locator("[role=alert]")).ToContainTextAsync("200000 tokens; a page takes 1 to 4096");
+        await ShowTextAsync(page);
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Talk_GoesOnWithAText()
+    {
+        IPage page = await OpenAsync("talk");
+        await page.Locator("#typed").FillAsync("the cat");
+        await page.GetByLabel("tokens at most").FillAsync("12");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        ILocator end = page.Locator(".turn small");
+        await end.WaitForAsync();
+        Assert.StartsWith("as many tokens as were asked for", await end.TextContentAsync(), StringComparison.Ordinal);
+        Assert.Equal(12, (await page.Locator(".turn").Last.Locator(".written").TextContentAsync())!.Length); // of characters
+        await page.GetByLabel("temperature").FillAsync("-1");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        await Assertions.Expect(page.Locator("[role=alert]")).ToContainTextAsync("temperature is -1");
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    private Task<IPage> OpenAsync(string path, int width = 1280, bool isDark = false) =>
+        browser.OpenAsync(new Uri(viewed.Server.Address, path).ToString(), said, width, isDark);
+
+    private static async Task MeasureExpertsAsync(IPage page)
+    {
+        await page.GetByLabel("windows").FillAsync("2");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Measure" }).ClickAsync();
+        await page.Locator("[data-whole]").WaitForAsync();
+    }
+
+    private static async Task ShowTextAsync(IPage page)
+    {
+        await page.Locator("#looked").FillAsync("the cat sat");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Show" }).ClickAsync();
+        await page.Locator("[data-token='10']").WaitForAsync();
+    }
+}

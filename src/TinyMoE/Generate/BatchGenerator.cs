@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Layers;
-using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.Tensors;
 

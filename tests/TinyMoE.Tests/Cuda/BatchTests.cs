@@ -1,5 +1,4 @@
 using TinyMoE.Cuda;
-using TinyMoE.Memory;
 using TinyMoE.Tests.Generate;
 using TinyMoE.Tests.Moe;
 

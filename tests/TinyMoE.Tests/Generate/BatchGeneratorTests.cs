@@ -1,9 +1,7 @@
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
-using TinyMoE.Memory;
 using TinyMoE.Models;
-using TinyMoE.Tests.Files;
 using TinyMoE.Tests.Moe;
 
 namespace TinyMoE.Tests.Generate;

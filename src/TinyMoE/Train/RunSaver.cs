@@ -81,13 +81,17 @@ internal sealed class RunSaver(
         return bestRefused is null;
     }
 
+    /// <summary>Whether the checkpoint of a step stays (<c>train.keep_every</c>).</summary>
+    public bool IsKept(int step) => model.Config.Train.KeepEvery is > 0 and int every && step > 0 && step % every == 0;
+
     /// <summary>
-    /// Gives the newest checkpoint, of this step, a place where it stays; it shares the files of the newest until that is replaced.
+    /// Gives the newest checkpoint a place where it stays, if it is of a step that does; it shares the files of the newest until that is
+    /// replaced. <paramref name="unlessThere"/>: one that has been cut off before that is not done twice.
     /// </summary>
-    public void Keep(TrainingState state, RoutingSnapshot routing)
+    public void Keep(TrainingState state, RoutingSnapshot routing, bool unlessThere = false)
     {
-        if (inLast != state)
-            return; // it was refused, and the listener knows
+        if (!IsKept(state.Step) || (unlessThere && Checkpoint.IsThere(folder.Kept(state.Step))) || inLast != state)
+            return; // what is not in last was refused, and the listener knows
         string? refused = Try(() => Save(folder.Kept(state.Step), sameModelAs: folder.Last, state, routing));
         if (refused is not null)
             Tell(state.Step, $"the checkpoint of step {state.Step} does not stay: {refused} The run goes on");

@@ -144,8 +144,7 @@ public sealed class Trainer : IDisposable
         TellStart(metrics);
         if (IsEvaluationDue) // of a run that was cut off between a step's save and its evaluation
             Evaluate(metrics);
-        if (IsKeepDue && !Checkpoint.IsThere(folder.Kept(state.Step))) // likewise
-            saver.Keep(state, lastRouting);
+        saver.Keep(state, lastRouting, unlessThere: true);
         while (state.Step < Math.Min(config.Train.Steps, stopAt) && !stop.IsCancellationRequested)
         {
             Profiler?.BeginStep();
@@ -159,8 +158,7 @@ public sealed class Trainer : IDisposable
                 Save(metrics); // before the evaluation, which may take long
             if (IsEvaluationDue)
                 Evaluate(metrics);
-            if (IsKeepDue)
-                saver.Keep(state, lastRouting);
+            saver.Keep(state, lastRouting);
         }
 
         if (state.Step <= config.Train.Steps)
@@ -190,9 +188,7 @@ public sealed class Trainer : IDisposable
 
     private bool IsEvaluationDue => state.Step > state.EvaluatedStep && (state.Step % config.Train.EvalEvery == 0 || IsLastStep);
 
-    private bool IsKeepDue => config.Train.KeepEvery > 0 && state.Step > 0 && state.Step % config.Train.KeepEvery == 0;
-
-    private bool IsSaveDue => saver.IsRetryDue || IsLastStep || IsKeepDue
+    private bool IsSaveDue => saver.IsRetryDue || IsLastStep || saver.IsKept(state.Step)
         || state.Step % (config.Train.CheckpointEvery == 0 ? config.Train.EvalEvery : config.Train.CheckpointEvery) == 0;
 
     /// <summary>One step: what differs from the others, the work that is the same, and the one time that the host waits for it.</summary>

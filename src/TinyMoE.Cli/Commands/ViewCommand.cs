@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using TinyMoE.Files;
-using TinyMoE.Web;
 using TinyMoE.Web.View;
 
 namespace TinyMoE.Cli.Commands;

@@ -1,6 +1,5 @@
 using TinyMoE.Configuration;
 using TinyMoE.Files;
-using TinyMoE.Train;
 
 namespace TinyMoE.Web.View.Runs;
 

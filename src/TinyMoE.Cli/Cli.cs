@@ -71,6 +71,7 @@ internal static class Cli
             ChatCommand.Create(input),
             ServeCommand.Create(input),
             ViewCommand.Create(input),
+            ReportCommand.Create(),
             ScoreCommand.Create(),
             TraceCommand.Create(),
             ImportCommand.Create(),

@@ -44,6 +44,9 @@ internal sealed class WatchedRun(string folder)
     /// <summary>Whether it trains.</summary>
     public RunState State { get; private set; }
 
+    /// <summary>When its newest line was written; null before it was there.</summary>
+    public DateTime? WrittenAt => tail.WrittenAt;
+
     /// <summary>Reads what came since the last time; false: nothing.</summary>
     public bool Refresh()
     {

@@ -35,7 +35,7 @@ internal sealed class ReportCommand
         foreach (string note in notes)
             parsed.InvocationConfiguration.Error.WriteLine(Words.Note(note));
         string what = options.Runs.Count == 1 ? options.Runs[0] : $"{options.Runs.Count} runs";
-        parsed.InvocationConfiguration.Output.WriteLine($"{what} in {options.Out}");
+        parsed.InvocationConfiguration.Output.WriteLine($"{options.Out} shows {what}");
         return Cli.Done;
     }
 }

@@ -60,6 +60,8 @@ public sealed class DocRuns : IDisposable
 
         if (words is ["tokenizer", "train", ..] && Drop(words, "--out"))
             words.AddRange(["--out", folder[$"out-{outs++}.json"]]);
+        if (words is ["report", ..] && Drop(words, "--out"))
+            words.AddRange(["--out", folder[$"out-{outs++}.html"]]);
         if (words[0] == "serve" && !words.Contains("--help"))
         {
             Drop(words, "--port");

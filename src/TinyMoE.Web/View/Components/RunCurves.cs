@@ -40,7 +40,8 @@ internal sealed class RunCurves(IReadOnlyList<WatchedRun> runs, XAxis by)
     private string Said(WatchedRun run, string kind) => runs.Count == 1 ? kind : $"{run.Name}, {kind}";
 
     private Curve Line(
-        WatchedRun run, string name, int color, bool isDashed, Func<RunMetrics, List<double>> steps, Func<RunMetrics, List<double>> values) =>
+        WatchedRun run, string name, int color, bool isDashed, Func<RunMetrics, List<double>> steps,
+        Func<RunMetrics, List<double>> values) =>
         new(name, run.Read(m => Buckets.Thin(Places(m, steps(m), run.TokensPerStep), values(m), MostPoints)), color, isDashed);
 
     private IReadOnlyList<double> Places(RunMetrics metrics, List<double> steps, double tokens) => by switch

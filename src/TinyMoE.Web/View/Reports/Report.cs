@@ -22,7 +22,7 @@ public static class Report
 
     private static readonly string[] Styles = ["view.css", "report.css"];
 
-    /// <summary>Writes the report; what it returns should be told: lines of metrics that cannot be read, models that are not there.</summary>
+    /// <summary>Writes the report. What it returns should be told: lines of metrics that cannot be read, models that are not there.</summary>
     /// <exception cref="TinyMoEException">A folder is no run with metrics, or the file cannot be written there.</exception>
     public static IReadOnlyList<string> Write(ReportOptions options)
     {
@@ -47,7 +47,7 @@ public static class Report
     {
         ServiceCollection parts = new();
         parts.AddSingleton(viewed).AddSingleton(content);
-        parts.AddSingleton<IJSRuntime, NoScripts>().AddSingleton<NavigationManager, NoPlaces>().AddScoped<TooltipService>(); // of the charts
+        parts.AddSingleton<IJSRuntime, NoScripts>().AddSingleton<NavigationManager, NoPlaces>().AddScoped<TooltipService>(); // for charts
         await using ServiceProvider services = parts.BuildServiceProvider();
         await using HtmlRenderer renderer = new(services, NullLoggerFactory.Instance);
         return await renderer.Dispatcher.InvokeAsync(async () => (await renderer.RenderComponentAsync<ReportPage>()).ToHtmlString());

@@ -22,7 +22,7 @@ public static class Report
 
     private static readonly string[] Styles = ["view.css", "report.css"];
 
-    /// <summary>Writes the report. What it returns should be told: lines of metrics that cannot be read, models that are not there.</summary>
+    /// <summary>Writes the report. What it returns should be told: lines that cannot be read, models that are not there.</summary>
     /// <exception cref="TinyMoEException">A folder is no run with metrics, or the file cannot be written there.</exception>
     public static IReadOnlyList<string> Write(ReportOptions options)
     {

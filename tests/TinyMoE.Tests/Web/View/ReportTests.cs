@@ -159,8 +159,10 @@ public sealed class ReportTests(ViewedRun viewed, Browser browser) : IDisposable
         byte[] printed = await page.PdfAsync(new PagePdfOptions { Path = picture + ".pdf", Format = "A4" });
         Assert.True(printed.AsSpan().StartsWith("%PDF"u8));
         Assert.Equal(2, await page.Locator(".heat-map").CountAsync()); // of two layers
-        LocatorBoundingBoxResult? curve = await page.Locator(".chart").First.Locator(".rz-chart svg path").First.BoundingBoxAsync();
-        Assert.True(curve is { Width: > 100 }, $"{curve?.Width}");
+        ILocator curves = page.Locator(".chart").First.Locator(".rz-line-series"); // two of training, one of validation
+        Assert.Equal(3, await curves.CountAsync());
+        LocatorBoundingBoxResult? curve = await curves.First.BoundingBoxAsync();
+        Assert.True(curve is { Width: > 100, Height: > 20 }, $"{curve?.Width} x {curve?.Height}");
         Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= window.innerWidth"), "wider than the window");
         Assert.Empty(said);
         AxeResult axe = await page.RunAxe();

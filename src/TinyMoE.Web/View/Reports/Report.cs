@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Components.Web;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.JSInterop;
-using Radzen;
 using TinyMoE.App;
 using TinyMoE.Configuration;
 using TinyMoE.Files;
@@ -47,7 +46,7 @@ public static class Report
     {
         ServiceCollection parts = new();
         parts.AddSingleton(viewed).AddSingleton(content);
-        parts.AddSingleton<IJSRuntime, NoScripts>().AddSingleton<NavigationManager, NoPlaces>().AddScoped<TooltipService>(); // for charts
+        parts.AddSingleton<IJSRuntime, NoScripts>().AddSingleton<NavigationManager, NoPlaces>().AddScoped<Radzen.TooltipService>();
         await using ServiceProvider services = parts.BuildServiceProvider();
         await using HtmlRenderer renderer = new(services, NullLoggerFactory.Instance);
         return await renderer.Dispatcher.InvokeAsync(async () => (await renderer.RenderComponentAsync<ReportPage>()).ToHtmlString());

@@ -30,6 +30,12 @@ internal static class Say
     /// <summary>A number with all its digits, in groups of three.</summary>
     public static string Whole(long value) => value.ToString("N0", Invariant);
 
+    /// <summary>A share from 0 to 1 in percent.</summary>
+    public static string Percent(double share) => (100 * share).ToString("0.0", Invariant) + " %";
+
+    /// <summary>A text with its ends of lines to be seen, and its blanks, unless they stay <paramref name="blank"/>.</summary>
+    public static string Visible(string text, char blank = '␣') => text.Replace("\n", "⏎", StringComparison.Ordinal).Replace(' ', blank);
+
     /// <summary>Bytes as MiB or GiB.</summary>
     public static string Bytes(long bytes) => bytes >= 1L << 30 ? (bytes / (double)(1L << 30)).ToString("0.##", Invariant) + " GiB"
         : (bytes / (double)(1L << 20)).ToString("0.#", Invariant) + " MiB";

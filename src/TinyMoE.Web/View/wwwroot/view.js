@@ -57,6 +57,18 @@ document.addEventListener("keydown", event => {
   show(map, column + right, expert + down);
 });
 
+// The experts' grid: arrow keys go from cell to cell.
+document.addEventListener("keydown", event => {
+  const cell = event.target.closest?.(".experts td");
+  const move = moves[event.key];
+  if (!cell || !move) {
+    return;
+  }
+  event.preventDefault();
+  const rows = cell.closest("tbody").rows;
+  rows[cell.parentElement.rowIndex - 1 + move[1]]?.cells[cell.cellIndex + move[0]]?.querySelector("button")?.focus();
+});
+
 // A text's tokens: the pointer or the keys choose one; the server is told through a field that nobody sees.
 let told = 0;
 

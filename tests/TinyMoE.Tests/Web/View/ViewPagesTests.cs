@@ -3,6 +3,7 @@ using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using TinyMoE.App;
+using TinyMoE.Inspect;
 using TinyMoE.Layers;
 
 namespace TinyMoE.Tests.Web.View;
@@ -31,7 +32,12 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         if (path == "text")
             await ShowTextAsync(page);
         if (path == "experts")
+        {
             await MeasureExpertsAsync(page);
+            await page.Locator("td[data-expert='0:1'] button").ClickAsync();
+            await page.Locator("[data-shown='0:1']").WaitForAsync();
+        }
+
         await page.WaitForTimeoutAsync(500);
         await page.ScreenshotAsync(new PageScreenshotOptions
         {
@@ -106,7 +112,29 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         Assert.Equal(result.Report.Experts.Count, await page.Locator("td[data-expert]").CountAsync());
         string load = await page.Locator("td[data-expert='1:2'] small").InnerTextAsync();
         float expected = result.Report.Experts.Single(each => (each.Layer, each.Expert) == (1, 2)).Load;
-        Assert.Equal((100 * expected).ToString("0.0", CultureInfo.InvariantCulture) + " %", load);
+        Assert.Equal(Percent(expected), load);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task AnExpert_LivesOnWhatATraceSays()
+    {
+        IPage page = await OpenAsync("experts");
+        await MeasureExpertsAsync(page);
+        TraceSummary summary = Tracing.Run(new TraceRequest(
+            new EvaluationRequest(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) }) { Summarises = true }).Summary!;
+        await page.Locator("td[data-expert='0:0'] button").FocusAsync();
+        foreach (string key in (string[])["ArrowRight", "ArrowDown", "ArrowRight", "Enter"])
+            await page.Keyboard.PressAsync(key);
+        await RequireShownAsync(page, summary, layer: 1, expert: 2);
+        ILocator partner = page.Locator("[data-partner]").First;
+        int other = int.Parse((await partner.GetAttributeAsync("data-partner"))!, CultureInfo.InvariantCulture);
+        float[] together = summary.Layers[1].CoActivation![2];
+        Assert.Equal(together.Where((_, e) => e != 2).Max(), together[other]);
+        Assert.Equal($"{other}: {Percent(together[other])}", await partner.TextContentAsync());
+        await partner.ClickAsync();
+        await RequireShownAsync(page, summary, layer: 1, other);
+        Assert.Empty(said);
         await page.CloseAsync();
     }
 
@@ -149,6 +177,35 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         await page.GetByRole(AriaRole.Button, new() { Name = "Measure" }).ClickAsync();
         await page.Locator("[data-whole]").WaitForAsync();
     }
+
+    private static async Task RequireShownAsync(IPage page, TraceSummary summary, int layer, int expert)
+    {
+        ExpertSummary expected = summary.Layers[layer].Experts[expert];
+        ILocator shown = page.Locator($"[data-shown='{layer}:{expert}']");
+        await shown.WaitForAsync();
+        Assert.Equal(expected.Tokens.ToString("N0", CultureInfo.InvariantCulture), await shown.Locator("[data-tokens]").TextContentAsync());
+        Assert.Equal(Percent(expected.Share), await shown.Locator("[data-share]").TextContentAsync());
+        Assert.Equal(expected.MeanGate, await NumberAsync(shown.Locator("[data-gate]")), 1e-4);
+        Assert.Equal(expected.MeanOutputNorm!.Value, await NumberAsync(shown.Locator("[data-norm]")), expected.MeanOutputNorm.Value * 1e-2);
+        Assert.Equal(
+            expected.LivesOn.Select(token => $"{token.Count} of {token.Of}"),
+            await shown.Locator("[data-lives] td:nth-child(2)").AllTextContentsAsync());
+        string[] lifts = [.. await shown.Locator("[data-lives] td:nth-child(3)").AllTextContentsAsync()];
+        Assert.All(expected.LivesOn.Zip(lifts), each => Assert.Equal(
+            each.First.Lift, double.Parse(each.Second, CultureInfo.InvariantCulture), 1e-4));
+        Assert.Equal(expected.Contexts.Count, await shown.Locator("[data-context]").CountAsync());
+        TokenContext context = expected.Contexts[0];
+        string text = (context.Before + context.Token + context.After).Replace("\n", "⏎", StringComparison.Ordinal);
+        string written = (await shown.Locator($"[data-context='{context.Window}:{context.Position}'] .written").TextContentAsync())!;
+        Assert.Equal(text, written.Replace('␣', ' '));
+        Assert.Equal(
+            Percent(expected.ByPosition[7]), (await shown.Locator("[data-of='eighth 8 of a window'] td").Last.TextContentAsync())!.Trim());
+    }
+
+    private static async Task<double> NumberAsync(ILocator place) =>
+        double.Parse((await place.TextContentAsync())!, CultureInfo.InvariantCulture);
+
+    private static string Percent(float share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " %";
 
     private static async Task ShowTextAsync(IPage page)
     {

@@ -1,4 +1,31 @@
-// Dark and light, and reading a heat map by pointer and by keys. Everything is told on the document: pages come and go.
+// The connection, dark and light, and reading a heat map by pointer and by keys. Everything is told on the document: pages come and go.
+
+// A server that has ended does not come back under an open page, so nobody asks it again and again: the page says so once.
+let isLeaving = false;
+addEventListener("pagehide", () => { isLeaving = true; });
+const critical = 5; // of Blazor's levels; an error of a page is shown on it and told by the server
+Blazor.start({
+  circuit: {
+    logLevel: critical,
+    configureSignalR: connection => connection.configureLogging(critical),
+    reconnectionHandler: {
+      onConnectionDown() {
+        const ended = document.getElementById("ended");
+        ended.setAttribute("role", "alert");
+        ended.hidden = isLeaving;
+      },
+      onConnectionUp() {
+        document.getElementById("ended").hidden = true;
+      },
+    },
+  },
+});
+
+document.addEventListener("click", event => {
+  if (event.target.closest("[data-reload]")) {
+    location.reload();
+  }
+});
 
 const root = document.documentElement;
 const saved = localStorage.getItem("tinymoe-theme");

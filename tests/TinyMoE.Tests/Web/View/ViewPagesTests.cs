@@ -1,10 +1,13 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using TinyMoE.App;
 using TinyMoE.Inspect;
 using TinyMoE.Layers;
+using TinyMoE.Web;
+using TinyMoE.Web.View;
 
 namespace TinyMoE.Tests.Web.View;
 
@@ -164,6 +167,79 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         await page.GetByLabel("temperature").FillAsync("-1");
         await page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
         await Assertions.Expect(page.Locator("[role=alert]")).ToContainTextAsync("temperature is -1");
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task AHeldOutWindow_IsThatOfATrace()
+    {
+        string trace = viewed.Folder["windows.jsonl"];
+        TraceResult expected = Tracing.Run(new TraceRequest(
+            new EvaluationRequest(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) }) { Out = trace });
+        JsonNode[] tokens = [.. File.ReadLines(trace).Select(line => JsonNode.Parse(line)!).Where(token => (int?)token["window"] == 1)];
+        IPage page = await OpenAsync("text");
+        await page.GetByLabel("held-out text").FillAsync("2");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Take window" }).ClickAsync();
+        await Assertions.Expect(page.Locator("[data-windows]")).ToHaveTextAsync($"of {expected.Measured!.Of}");
+        Assert.Equal(tokens.Length, await page.Locator("[data-token]").CountAsync());
+        string loss = (await page.Locator("[data-loss]").TextContentAsync())!.Split(' ')[1];
+        double mean = tokens.Where(token => token["loss"] is not null).Average(token => (double)token["loss"]!);
+        Assert.Equal(mean, double.Parse(loss, CultureInfo.InvariantCulture), 1e-4);
+        await page.Locator("[data-expert]").First.ClickAsync(); // the window stays what is looked at
+        await page.Locator("[data-changed]").WaitForAsync();
+        Assert.Equal($"loss {loss}", await page.Locator("[data-loss]").TextContentAsync());
+        await ShowTextAsync(page);
+        await Assertions.Expect(page.Locator("[data-token]")).ToHaveCountAsync("the cat sat".Length);
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Talk_ShowsTheExpertsOfWhatWasWritten()
+    {
+        IPage page = await OpenAsync("talk");
+        await page.Locator("#typed").FillAsync("the cat");
+        await page.GetByLabel("tokens at most").FillAsync("12");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        await page.Locator(".turn small").WaitForAsync();
+        string written = (await page.Locator(".turn").Last.Locator(".written").TextContentAsync())!;
+        await page.GetByLabel("show").SelectOptionAsync("expert");
+        ILocator shown = page.Locator(".turn [data-expert]");
+        await Assertions.Expect(shown).ToHaveCountAsync(12);
+        using TracingThread thread = new(new DeviceChoice(Threads: 1));
+        TracedText text = await thread.AskAsync(
+            new ViewedModel("", viewed.Run), model => model.Trace(model.Encode("the cat" + written), []));
+        foreach (int mixture in (int[])[0, 1])
+        {
+            await page.GetByLabel("of layer").SelectOptionAsync($"{mixture}");
+            await Assertions.Expect(shown.Locator("sub")).ToHaveTextAsync(
+                text.Tokens.Skip("the cat".Length).Select(token => $"{token.Top(mixture)}"));
+        }
+
+        Assert.Equal(12, written.Length);
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task AServerThatEnds_IsSaidOnThePage_AndNowhereElse()
+    {
+        ViewServer server = ViewServer.Start(viewed.Options, new ServerOptions { Port = 0 });
+        IPage page;
+        try
+        {
+            page = await browser.OpenAsync(server.Address.ToString(), said);
+            await Assertions.Expect(page.Locator("#ended")).ToBeHiddenAsync();
+        }
+        finally
+        {
+            server.Dispose();
+        }
+
+        await Assertions.Expect(page.Locator("#ended")).ToContainTextAsync("tinymoe view was stopped");
+        await Assertions.Expect(page.Locator("#ended")).ToBeVisibleAsync();
+        await page.WaitForTimeoutAsync(1500);
         Assert.Empty(said);
         await page.CloseAsync();
     }

@@ -3,23 +3,25 @@
 // A server that has ended does not come back under an open page, so nobody asks it again and again: the page says so once.
 let isLeaving = false;
 addEventListener("pagehide", () => { isLeaving = true; });
-const critical = 5; // of Blazor's levels; an error of a page is shown on it and told by the server
+const critical = 5; // of SignalR's levels: a connection that ends is no error of the page
 Blazor.start({
   circuit: {
-    logLevel: critical,
     configureSignalR: connection => connection.configureLogging(critical),
-    reconnectionHandler: {
-      onConnectionDown() {
-        const ended = document.getElementById("ended");
-        ended.setAttribute("role", "alert");
-        ended.hidden = isLeaving;
-      },
-      onConnectionUp() {
-        document.getElementById("ended").hidden = true;
-      },
-    },
+    reconnectionHandler: { onConnectionDown: sayEnded, onConnectionUp() {} },
   },
 });
+
+function sayEnded() {
+  if (isLeaving) {
+    return;
+  }
+  const ended = document.getElementById("ended");
+  ended.setAttribute("role", "alert");
+  ended.hidden = false;
+  for (const part of document.querySelectorAll("header nav, main")) {
+    part.inert = true; // to be read, but nobody is there to answer
+  }
+}
 
 document.addEventListener("click", event => {
   if (event.target.closest("[data-reload]")) {

@@ -1,5 +1,4 @@
 using TinyMoE.Data;
-using TinyMoE.Train;
 
 namespace TinyMoE.App;
 
@@ -19,7 +18,7 @@ internal sealed class HeldOutText
     public static HeldOutText Read(ModelFolder folder, CancellationToken stop = default)
     {
         using OpenedModel opened = OpenedModel.Open(folder);
-        if (opened.Run is null or { State.Fingerprint: ImportedRun.Fingerprint })
+        if (opened.Run is null or { IsImported: true })
             throw new TinyMoEException($"{folder} was trained by others, on what is not known here: there is no held-out text of it.");
         EvaluationRequest request = new(folder);
         EvaluatedText text = EvaluatedText.Read(request, opened, opened.Config.Data, stop);

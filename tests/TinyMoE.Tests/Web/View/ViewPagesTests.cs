@@ -262,7 +262,7 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         Assert.Equal(expected.Tokens.ToString("N0", CultureInfo.InvariantCulture), await shown.Locator("[data-tokens]").TextContentAsync());
         Assert.Equal(Percent(expected.Share), await shown.Locator("[data-share]").TextContentAsync());
         Assert.Equal(expected.MeanGate, await NumberAsync(shown.Locator("[data-gate]")), 1e-4);
-        Assert.Equal(expected.MeanOutputNorm!.Value, await NumberAsync(shown.Locator("[data-norm]")), expected.MeanOutputNorm.Value * 1e-2);
+        Assert.Equal(expected.MeanOutputNorm!.Value, await NumberAsync(shown.Locator("[data-norm]")), 1e-4);
         Assert.Equal(
             expected.LivesOn.Select(token => $"{token.Count} of {token.Of}"),
             await shown.Locator("[data-lives] td:nth-child(2)").AllTextContentsAsync());

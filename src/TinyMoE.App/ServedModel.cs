@@ -40,6 +40,9 @@ internal sealed partial class ServedModel : IDisposable
 
     public RunConfig Config => opened.Config;
 
+    /// <summary>The step of the model, of a run.</summary>
+    public int Step => opened.Step;
+
     public IReadOnlyList<NoteReport> Notes => opened.Notes;
 
     public Tokenizer Tokenizer { get; }

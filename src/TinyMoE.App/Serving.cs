@@ -51,6 +51,9 @@ public sealed class Serving : IDisposable
     /// <summary>What the model is called.</summary>
     public string Name { get; }
 
+    /// <summary>The step of the model, of a run.</summary>
+    internal int Step => model.Step;
+
     /// <summary>When it was opened.</summary>
     public DateTimeOffset Opened { get; } = DateTimeOffset.UtcNow;
 

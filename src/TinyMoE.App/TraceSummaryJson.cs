@@ -27,6 +27,7 @@ internal static class TraceSummaryJson
             ["domains"] = JsonSerializer.SerializeToNode(result.Summary!.Domains, Format),
             ["layers"] = JsonSerializer.SerializeToNode(result.Summary.Layers, Format),
             ["saturation"] = JsonSerializer.SerializeToNode(result.Saturation, Format),
+            ["similarity"] = JsonSerializer.SerializeToNode(result.Similarity, Format),
         };
         return root.ToJsonString(Format) + "\n";
     }

@@ -38,6 +38,9 @@ public sealed record TraceRequest(EvaluationRequest Windows)
     /// <summary>An earlier state of the model, whose routing of the same tokens is compared; null: none.</summary>
     public ModelFolder? Against { get; init; }
 
+    /// <summary>Whether to tell how alike the experts are: <see cref="TraceResult.Similarity"/>.</summary>
+    public bool Similarity { get; init; }
+
     /// <summary>How many of the likeliest tokens to follow are told.</summary>
     public int Predictions { get; init; } = UsualPredictions;
 
@@ -60,6 +63,9 @@ public sealed record TraceResult(
 
     /// <summary>How far the earlier state routed as this one does, layer by layer; null: none was named.</summary>
     public IReadOnlyList<LayerSaturation>? Saturation { get; init; }
+
+    /// <summary>How alike the experts are, layer by layer; null: not asked for.</summary>
+    public IReadOnlyList<LayerSimilarity>? Similarity { get; init; }
 }
 
 /// <summary>Traces tokens through a model, and keeps it in a file.</summary>
@@ -104,6 +110,7 @@ public static class Tracing
         {
             Summary = counts.Summary?.Summarise(),
             Saturation = earlier?.Saturation,
+            Similarity = request.Similarity ? ExpertSimilarity.Measure(backend, model, read?.Windows, stop) : null,
         };
         if (request.Summary is { } file)
             AtomicFile.WriteText(file, TraceSummaryJson.Of(result));

@@ -28,6 +28,8 @@ internal sealed class TraceCommand
     private readonly InterventionOptions interventions = new();
     private readonly Option<string?> output = Options.Path("--out", "FILE",
         "The file for the trace: a table (.parquet) or lines of JSON (.jsonl); none if not said.");
+    private readonly Option<bool> similarity = Options.Flag(
+        "--similarity", "Also tell how alike the experts of each layer are: their weights, neurons matched, and what they give.");
     private readonly Option<int?> predictions = Options.Whole(
         "--predictions", value => value is >= 0 and <= TraceRequest.MostPredictions,
         $"a whole number from 0 to {TraceRequest.MostPredictions}",
@@ -56,7 +58,8 @@ internal sealed class TraceCommand
         command.Add(trace.file);
         trace.windows.AddTo(command);
         trace.interventions.AddTo(command);
-        foreach (Option option in (Option[])[trace.output, trace.predictions, trace.probabilities, trace.summary, trace.against])
+        Option[] told = [trace.similarity, trace.predictions, trace.probabilities, trace.summary, trace.against];
+        foreach (Option option in told.Prepend(trace.output))
             command.Add(option);
         trace.device.AddTo(command);
         command.Add(trace.json);
@@ -86,6 +89,7 @@ internal sealed class TraceCommand
             Out = parsed.GetValue(output),
             Summary = parsed.GetValue(summary),
             Summarises = parsed.GetValue(output) is null || parsed.GetValue(against) is not null,
+            Similarity = parsed.GetValue(similarity),
             Against = parsed.GetValue(against) is { } earlier ? ModelFolder.Any(earlier) : null,
             Predictions = parsed.GetValue(predictions) ?? TraceRequest.UsualPredictions,
             Probabilities = parsed.GetValue(probabilities) ?? 0,
@@ -107,6 +111,8 @@ internal sealed class TraceCommand
         console.WriteLine(parsed.GetValue(json) ? Printable.Json(ToJson(result, request)) : InWords(result, request));
         if (result.Summary is not null && !parsed.GetValue(json))
             TraceSummaryTable.Write(Consoles.For(console), result.Summary, result.Saturation);
+        if (result.Similarity is not null && !parsed.GetValue(json))
+            SimilarityLines.Write(Consoles.For(console), result.Similarity);
         return Cli.Done;
     }
 

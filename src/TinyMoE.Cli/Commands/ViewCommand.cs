@@ -13,7 +13,7 @@ internal sealed class ViewCommand(TextReader? input)
     private const string Examples = """
         tinymoe view                                         the runs in ./runs
         tinymoe view --run runs/mixtral-tiny runs/other      two runs over one another, while they train
-        tinymoe view --model models/olmoe --port 9000
+        tinymoe view --model OLMoE-1B-7B --port 9000
         """;
 
     private readonly Option<string[]> runs = Options.Texts(

@@ -7,7 +7,8 @@ namespace TinyMoE.Web.View;
 /// <summary>A piece of a text as it came.</summary>
 /// <param name="Text">The text.</param>
 /// <param name="Probability">What the model gave its last token, from 0 to 1; null: nobody knows.</param>
-internal sealed record WrittenPiece(string Text, double? Probability);
+/// <param name="Ids">Its tokens; none of what was typed.</param>
+internal sealed record WrittenPiece(string Text, double? Probability, IReadOnlyList<int> Ids);
 
 /// <summary>One side's turn.</summary>
 /// <param name="Role">"user", "assistant", or "text" of a completion.</param>
@@ -18,6 +19,37 @@ internal sealed record Turn(string Role)
 
     /// <summary>Why it ended; null: it goes on, or was typed.</summary>
     public string? End { get; set; }
+
+    /// <summary>The ids that the model went on from, of what it wrote; null: it was typed.</summary>
+    public IReadOnlyList<int>? After { get; init; }
+
+    /// <summary>The number of each mixture's layer, where it was followed through the model; null: it was not.</summary>
+    public int[]? Layers { get; private set; }
+
+    /// <summary>By piece and mixture, the expert with the largest gate of the piece's last token; null: it went to none.</summary>
+    private int?[][] Experts { get; set; } = [];
+
+    /// <summary>All ids, up to the end of what the model wrote.</summary>
+    public int[] Ids => [.. After ?? [], .. Pieces.SelectMany(piece => piece.Ids)];
+
+    /// <summary>Takes the experts from a trace of <see cref="Ids"/>.</summary>
+    public void Take(TracedText traced)
+    {
+        int at = After?.Count ?? 0;
+        List<int?[]> experts = [];
+        foreach (WrittenPiece piece in Pieces)
+        {
+            at += piece.Ids.Count;
+            TracedToken? last = piece.Ids.Count > 0 ? traced.Tokens[at - 1] : null;
+            experts.Add([.. traced.Layers.Select((_, mixture) => last?.Top(mixture))]);
+        }
+
+        (Layers, Experts) = (traced.Layers, [.. experts]);
+    }
+
+    /// <summary>The expert of a piece in a mixture; null: none, or nobody knows.</summary>
+    public int? ExpertOf(int piece, int mixture) =>
+        piece < Experts.Length && mixture < Experts[piece].Length ? Experts[piece][mixture] : null;
 
     /// <summary>All of it.</summary>
     public string Text => string.Concat(Pieces.Select(piece => piece.Text));
@@ -47,14 +79,15 @@ internal sealed class Talk
             Turns.Clear();
         int before = Turns.Count;
         Turns.Add(Typed(isChat ? "user" : "text", text));
-        Turn answer = new(isChat ? "assistant" : "text");
+        IReadOnlyList<int> prompt = [];
         using ServedTexts texts = StartOrTakeBack(() => serving.Start(new TextRequest
         {
-            Prompt = isChat ? serving.EncodeChat(Messages()) : serving.Encode(text),
+            Prompt = prompt = isChat ? serving.EncodeChat(Messages()) : serving.Encode(text),
             Tokens = tokens,
             Sampling = sampling,
             Alternatives = 0,
         }), before);
+        Turn answer = new(isChat ? "assistant" : "text") { After = prompt };
         Turns.Add(answer);
         long began = System.Diagnostics.Stopwatch.GetTimestamp();
         try
@@ -62,8 +95,12 @@ internal sealed class Talk
             await foreach (TextPiece piece in texts.ReadAsync(stop))
             {
                 double? log = piece.Tokens.Count > 0 ? piece.Tokens[^1].LogProbability : null;
-                if (piece.Text.Length > 0)
-                    answer.Pieces.Add(new WrittenPiece(piece.Text, log is { } said ? Math.Exp(said) : null));
+                if (piece.Text.Length > 0 || piece.Tokens.Count > 0)
+                {
+                    IReadOnlyList<int> ids = [.. piece.Tokens.Select(token => token.Id)];
+                    answer.Pieces.Add(new WrittenPiece(piece.Text, log is { } said ? Math.Exp(said) : null, ids));
+                }
+
                 if (piece.End is { } end)
                     answer.End = Words(end);
                 Speed = texts.Tokens / System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalSeconds;
@@ -95,7 +132,7 @@ internal sealed class Talk
     private static Turn Typed(string role, string text)
     {
         Turn turn = new(role);
-        turn.Pieces.Add(new WrittenPiece(text, null));
+        turn.Pieces.Add(new WrittenPiece(text, null, []));
         return turn;
     }
 

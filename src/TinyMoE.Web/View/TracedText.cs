@@ -1,10 +1,3 @@
-using TinyMoE.App;
-using TinyMoE.Backends;
-using TinyMoE.Inspect;
-using TinyMoE.Layers;
-using TinyMoE.Models;
-using TinyMoE.Tokenizers;
-
 namespace TinyMoE.Web.View;
 
 /// <summary>One expert that a token went to.</summary>
@@ -45,64 +38,11 @@ internal sealed record TracedText(TracedToken[] Tokens, int[] Layers, int[] Expe
     /// <summary>Tokens at most: what a page shows without stutter.</summary>
     public const int MostTokens = 4096;
 
-    private const int Predictions = 5;
-
     /// <summary>The mean loss of all tokens after the first.</summary>
     public double Loss => Mean(Tokens.Select(token => token.Loss));
 
     /// <summary>The same with experts ablated; NaN where none are.</summary>
     public double ChangedLoss => Mean(Changed);
-
-    /// <summary>Follows a text through a model, and once more without the <paramref name="ablated"/> experts.</summary>
-    /// <exception cref="TinyMoEException">The model or the text cannot be used.</exception>
-    public static TracedText Of(ModelFolder folder, string text, IReadOnlyList<ExpertId> ablated, DeviceChoice device)
-    {
-        using OpenedModel opened = OpenedModel.Open(folder);
-        if (opened.Config.Moe.RoutesByLabel)
-            throw new TinyMoEException("A model of moe.router=task needs the label of a text; use 'tinymoe trace' on labelled text.");
-        Tokenizer tokenizer = opened.LoadTokenizer();
-        int[] ids = tokenizer.EncodeWithSpecial(text);
-        if (ids.Length is 0 or > MostTokens)
-            throw new TinyMoEException($"The text has {ids.Length} tokens; a page takes 1 to {MostTokens}.");
-        Interventions? without = ablated.Count == 0 ? null : Interventions.Of(opened.Config, ablated);
-        using Backend backend = device.Open(opened.Config);
-        using Decoder model = opened.LoadModel(backend);
-        TraceBatch[] batches = [.. new Tracer(backend, model, Predictions).Trace(ids)];
-        float[] changed = without is null ? []
-            : [.. new Tracer(backend, model, 0, without).Trace(ids).SelectMany(batch => Traced(batch).Select(n => batch.Losses[n]))];
-        TracedToken[] tokens = [.. batches.SelectMany(batch => Traced(batch).Select(n => Token(batch, n, tokenizer)))];
-        IReadOnlyList<TraceLayer> layers = batches[0].Layers;
-        return new TracedText(tokens, [.. layers.Select(layer => layer.Layer)], [.. layers.Select(layer => layer.Experts)], changed);
-    }
-
-    private static IEnumerable<int> Traced(TraceBatch batch) => Enumerable.Range(0, batch.Ids.Length).Where(n => batch.Traced[n]);
-
-    private static TracedToken Token(TraceBatch batch, int n, Tokenizer tokenizer)
-    {
-        int P = batch.Predictions;
-        return new TracedToken(
-            batch.Ids[n],
-            Words(tokenizer, batch.Ids[n]),
-            batch.Losses[n],
-            batch.Ranks[n],
-            [.. Enumerable.Range(n * P, P).Select(i => (Words(tokenizer, batch.PredictedIds[i]), batch.PredictedProbabilities[i]))],
-            [.. batch.Layers.Select(layer => Choices(layer, n))],
-            [.. batch.Layers.Select(layer => layer.Entropy?[n] ?? float.NaN)]);
-    }
-
-    private static TracedChoice[] Choices(TraceLayer layer, int n) =>
-        [.. Enumerable.Range(layer.Offsets[n], layer.Offsets[n + 1] - layer.Offsets[n])
-            .Select(i => new TracedChoice(layer.Expert[i], layer.Gate[i], layer.Served[i]))];
-
-    /// <summary>What a token stands for; where that is a part of a character only, how its tokenizer writes it.</summary>
-    private static string Words(Tokenizer tokenizer, int id)
-    {
-        if (id >= tokenizer.Vocabulary)
-            return $"[{id}]";
-        ReadOnlySpan<byte> bytes = tokenizer.Bytes(id);
-        return bytes.IsEmpty || tokenizer.IsSpecial(id) || !System.Text.Unicode.Utf8.IsValid(bytes)
-            ? tokenizer.TokenText(id) : System.Text.Encoding.UTF8.GetString(bytes);
-    }
 
     private static double Mean(IEnumerable<float> losses)
     {

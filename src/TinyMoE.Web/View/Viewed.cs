@@ -8,7 +8,7 @@ namespace TinyMoE.Web.View;
 /// <param name="Folder">Where it is.</param>
 internal sealed record ViewedModel(string Name, ModelFolder Folder);
 
-/// <summary>What all pages look at: the runs, their models, and the one that is open to be talked with.</summary>
+/// <summary>What all pages look at: the runs, their models, and the ones that are open to be talked with and looked into.</summary>
 internal sealed class Viewed(ViewOptions options) : IDisposable
 {
     private readonly Lock gate = new();
@@ -17,6 +17,9 @@ internal sealed class Viewed(ViewOptions options) : IDisposable
 
     /// <summary>The runs, read as they are written.</summary>
     public WatchedRuns Runs { get; } = new(options.Runs);
+
+    /// <summary>The model that texts are followed through.</summary>
+    public TracingThread Tracing { get; } = new(options.Device);
 
     /// <summary>The models: of every run, and the one that was named.</summary>
     public IReadOnlyList<ViewedModel> Models => models ??=
@@ -50,6 +53,7 @@ internal sealed class Viewed(ViewOptions options) : IDisposable
     public void Dispose()
     {
         Runs.Dispose();
+        Tracing.Dispose();
         lock (gate)
         {
             isClosed = true;

@@ -62,9 +62,11 @@ public sealed class DocRuns : IDisposable
             words.AddRange(["--out", folder[$"out-{outs++}.json"]]);
         if (words is ["report", ..] && Drop(words, "--out"))
             words.AddRange(["--out", folder[$"out-{outs++}.html"]]);
-        if (words[0] == "serve" && !words.Contains("--help"))
+        if (words[0] is "serve" or "view" && !words.Contains("--help"))
         {
             Drop(words, "--port");
+            if (words is ["view"])
+                words.AddRange(["--run", Trained("mixtral-tiny")]); // where there is no ./runs
             return CommandLine.Run(new StringReader(""), [.. words, "--port", "0"]); // stops at the end of its input
         }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using TinyMoE.App;
 using TinyMoE.Web.View.Runs;
 
 namespace TinyMoE.Web.View.Components;
@@ -29,6 +30,16 @@ internal static class Say
 
     /// <summary>A number with all its digits, in groups of three.</summary>
     public static string Whole(long value) => value.ToString("N0", Invariant);
+
+    /// <summary>A share from 0 to 1 in percent.</summary>
+    public static string Percent(double share) => (100 * share).ToString("0.0", Invariant) + " %";
+
+    /// <summary>A text with its ends of lines to be seen, and its blanks, unless they stay <paramref name="blank"/>.</summary>
+    public static string Visible(string text, char blank = '␣') => text.Replace("\n", "⏎", StringComparison.Ordinal).Replace(' ', blank);
+
+    /// <summary>What went wrong; pages have no setting for another text, which the command line has.</summary>
+    public static string Error(TinyMoEException error) => error is not RequestException request ? error.Message
+        : request.In(setting => setting == Setting.Sources ? "--data of 'tinymoe ablate' and 'tinymoe trace'" : setting.ToString());
 
     /// <summary>Bytes as MiB or GiB.</summary>
     public static string Bytes(long bytes) => bytes >= 1L << 30 ? (bytes / (double)(1L << 30)).ToString("0.##", Invariant) + " GiB"

@@ -1,4 +1,33 @@
-// Dark and light, and reading a heat map by pointer and by keys. Everything is told on the document: pages come and go.
+// The connection, dark and light, and reading a heat map by pointer and by keys. Everything is told on the document: pages come and go.
+
+// A server that has ended does not come back under an open page, so nobody asks it again and again: the page says so once.
+let isLeaving = false;
+addEventListener("pagehide", () => { isLeaving = true; });
+const critical = 5; // of SignalR's levels: a connection that ends is no error of the page
+Blazor.start({
+  circuit: {
+    configureSignalR: connection => connection.configureLogging(critical),
+    reconnectionHandler: { onConnectionDown: sayEnded, onConnectionUp() {} },
+  },
+});
+
+function sayEnded() {
+  if (isLeaving) {
+    return;
+  }
+  const ended = document.getElementById("ended");
+  ended.setAttribute("role", "alert");
+  ended.hidden = false;
+  for (const part of document.querySelectorAll("header nav, main")) {
+    part.inert = true; // to be read, but nobody is there to answer
+  }
+}
+
+document.addEventListener("click", event => {
+  if (event.target.closest("[data-reload]")) {
+    location.reload();
+  }
+});
 
 const root = document.documentElement;
 const saved = localStorage.getItem("tinymoe-theme");
@@ -55,6 +84,18 @@ document.addEventListener("keydown", event => {
   const [column, expert] = cellOf.get(map) ?? [-1, -1];
   const [right, down] = cellOf.has(map) ? moves[event.key] : [1, 1];
   show(map, column + right, expert + down);
+});
+
+// The experts' grid: arrow keys go from cell to cell.
+document.addEventListener("keydown", event => {
+  const cell = event.target.closest?.(".experts td");
+  const move = moves[event.key];
+  if (!cell || !move) {
+    return;
+  }
+  event.preventDefault();
+  const rows = cell.closest("tbody").rows;
+  rows[cell.parentElement.rowIndex - 1 + move[1]]?.cells[cell.cellIndex + move[0]]?.querySelector("button")?.focus();
 });
 
 // A text's tokens: the pointer or the keys choose one; the server is told through a field that nobody sees.

@@ -1,9 +1,13 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using TinyMoE.App;
+using TinyMoE.Inspect;
 using TinyMoE.Layers;
+using TinyMoE.Web;
+using TinyMoE.Web.View;
 
 namespace TinyMoE.Tests.Web.View;
 
@@ -31,7 +35,12 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         if (path == "text")
             await ShowTextAsync(page);
         if (path == "experts")
+        {
             await MeasureExpertsAsync(page);
+            await page.Locator("td[data-expert='0:1'] button").ClickAsync();
+            await page.Locator("[data-shown='0:1']").WaitForAsync();
+        }
+
         await page.WaitForTimeoutAsync(500);
         await page.ScreenshotAsync(new PageScreenshotOptions
         {
@@ -106,7 +115,29 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         Assert.Equal(result.Report.Experts.Count, await page.Locator("td[data-expert]").CountAsync());
         string load = await page.Locator("td[data-expert='1:2'] small").InnerTextAsync();
         float expected = result.Report.Experts.Single(each => (each.Layer, each.Expert) == (1, 2)).Load;
-        Assert.Equal((100 * expected).ToString("0.0", CultureInfo.InvariantCulture) + " %", load);
+        Assert.Equal(Percent(expected), load);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task AnExpert_LivesOnWhatATraceSays()
+    {
+        IPage page = await OpenAsync("experts");
+        await MeasureExpertsAsync(page);
+        TraceSummary summary = Tracing.Run(new TraceRequest(
+            new EvaluationRequest(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) }) { Summarises = true }).Summary!;
+        await page.Locator("td[data-expert='0:0'] button").FocusAsync();
+        foreach (string key in (string[])["ArrowRight", "ArrowDown", "ArrowRight", "Enter"])
+            await page.Keyboard.PressAsync(key);
+        await RequireShownAsync(page, summary, layer: 1, expert: 2);
+        ILocator partner = page.Locator("[data-partner]").First;
+        int other = int.Parse((await partner.GetAttributeAsync("data-partner"))!, CultureInfo.InvariantCulture);
+        float[] together = summary.Layers[1].CoActivation![2];
+        Assert.Equal(together.Where((_, e) => e != 2).Max(), together[other]);
+        Assert.Equal($"{other}: {Percent(together[other])}", await partner.TextContentAsync());
+        await partner.ClickAsync();
+        await RequireShownAsync(page, summary, layer: 1, other);
+        Assert.Empty(said);
         await page.CloseAsync();
     }
 
@@ -140,6 +171,79 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         await page.CloseAsync();
     }
 
+    [Fact]
+    public async Task AHeldOutWindow_IsThatOfATrace()
+    {
+        string trace = viewed.Folder["windows.jsonl"];
+        TraceResult expected = Tracing.Run(new TraceRequest(
+            new EvaluationRequest(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) }) { Out = trace });
+        JsonNode[] tokens = [.. File.ReadLines(trace).Select(line => JsonNode.Parse(line)!).Where(token => (int?)token["window"] == 1)];
+        IPage page = await OpenAsync("text");
+        await page.GetByLabel("held-out text").FillAsync("2");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Take window" }).ClickAsync();
+        await Assertions.Expect(page.Locator("[data-windows]")).ToHaveTextAsync($"of {expected.Measured!.Of}");
+        Assert.Equal(tokens.Length, await page.Locator("[data-token]").CountAsync());
+        string loss = (await page.Locator("[data-loss]").TextContentAsync())!.Split(' ')[1];
+        double mean = tokens.Where(token => token["loss"] is not null).Average(token => (double)token["loss"]!);
+        Assert.Equal(mean, double.Parse(loss, CultureInfo.InvariantCulture), 1e-4);
+        await page.Locator("[data-expert]").First.ClickAsync(); // the window stays what is looked at
+        await page.Locator("[data-changed]").WaitForAsync();
+        Assert.Equal($"loss {loss}", await page.Locator("[data-loss]").TextContentAsync());
+        await ShowTextAsync(page);
+        await Assertions.Expect(page.Locator("[data-token]")).ToHaveCountAsync("the cat sat".Length);
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Talk_ShowsTheExpertsOfWhatWasWritten()
+    {
+        IPage page = await OpenAsync("talk");
+        await page.Locator("#typed").FillAsync("the cat");
+        await page.GetByLabel("tokens at most").FillAsync("12");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        await page.Locator(".turn small").WaitForAsync();
+        string written = (await page.Locator(".turn").Last.Locator(".written").TextContentAsync())!;
+        await page.GetByLabel("show").SelectOptionAsync("expert");
+        ILocator shown = page.Locator(".turn [data-expert]");
+        await Assertions.Expect(shown).ToHaveCountAsync(12);
+        using TracingThread thread = new(new DeviceChoice(Threads: 1));
+        TracedText text = await thread.AskAsync(
+            new ViewedModel("", viewed.Run), model => model.Trace(model.Encode("the cat" + written), []));
+        foreach (int mixture in (int[])[0, 1])
+        {
+            await page.GetByLabel("of layer").SelectOptionAsync($"{mixture}");
+            await Assertions.Expect(shown.Locator("sub")).ToHaveTextAsync(
+                text.Tokens.Skip("the cat".Length).Select(token => $"{token.Top(mixture)}"));
+        }
+
+        Assert.Equal(12, written.Length);
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
+    public async Task AServerThatEnds_IsSaidOnThePage_AndNowhereElse()
+    {
+        ViewServer server = ViewServer.Start(viewed.Options, new ServerOptions { Port = 0 });
+        IPage page;
+        try
+        {
+            page = await browser.OpenAsync(server.Address.ToString(), said);
+            await Assertions.Expect(page.Locator("#ended")).ToBeHiddenAsync();
+        }
+        finally
+        {
+            server.Dispose();
+        }
+
+        await Assertions.Expect(page.Locator("#ended")).ToContainTextAsync("tinymoe view was stopped");
+        await Assertions.Expect(page.Locator("#ended")).ToBeVisibleAsync();
+        await page.WaitForTimeoutAsync(1500);
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
     private Task<IPage> OpenAsync(string path, int width = 1280, bool isDark = false) =>
         browser.OpenAsync(new Uri(viewed.Server.Address, path).ToString(), said, width, isDark);
 
@@ -149,6 +253,35 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         await page.GetByRole(AriaRole.Button, new() { Name = "Measure" }).ClickAsync();
         await page.Locator("[data-whole]").WaitForAsync();
     }
+
+    private static async Task RequireShownAsync(IPage page, TraceSummary summary, int layer, int expert)
+    {
+        ExpertSummary expected = summary.Layers[layer].Experts[expert];
+        ILocator shown = page.Locator($"[data-shown='{layer}:{expert}']");
+        await shown.WaitForAsync();
+        Assert.Equal(expected.Tokens.ToString("N0", CultureInfo.InvariantCulture), await shown.Locator("[data-tokens]").TextContentAsync());
+        Assert.Equal(Percent(expected.Share), await shown.Locator("[data-share]").TextContentAsync());
+        Assert.Equal(expected.MeanGate, await NumberAsync(shown.Locator("[data-gate]")), 1e-4);
+        Assert.Equal(expected.MeanOutputNorm!.Value, await NumberAsync(shown.Locator("[data-norm]")), 1e-4);
+        Assert.Equal(
+            expected.LivesOn.Select(token => $"{token.Count} of {token.Of}"),
+            await shown.Locator("[data-lives] td:nth-child(2)").AllTextContentsAsync());
+        string[] lifts = [.. await shown.Locator("[data-lives] td:nth-child(3)").AllTextContentsAsync()];
+        Assert.All(expected.LivesOn.Zip(lifts), each => Assert.Equal(
+            each.First.Lift, double.Parse(each.Second, CultureInfo.InvariantCulture), 1e-4));
+        Assert.Equal(expected.Contexts.Count, await shown.Locator("[data-context]").CountAsync());
+        TokenContext context = expected.Contexts[0];
+        string text = (context.Before + context.Token + context.After).Replace("\n", "⏎", StringComparison.Ordinal);
+        string written = (await shown.Locator($"[data-context='{context.Window}:{context.Position}'] .written").TextContentAsync())!;
+        Assert.Equal(text, written.Replace('␣', ' '));
+        Assert.Equal(
+            Percent(expected.ByPosition[7]), (await shown.Locator("[data-of='eighth 8 of a window'] td").Last.TextContentAsync())!.Trim());
+    }
+
+    private static async Task<double> NumberAsync(ILocator place) =>
+        double.Parse((await place.TextContentAsync())!, CultureInfo.InvariantCulture);
+
+    private static string Percent(float share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " %";
 
     private static async Task ShowTextAsync(IPage page)
     {

@@ -5,7 +5,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.JSInterop;
 using TinyMoE.App;
-using TinyMoE.Configuration;
 using TinyMoE.Files;
 using TinyMoE.Web.View.Runs;
 

@@ -124,8 +124,8 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
     {
         IPage page = await OpenAsync("experts");
         await MeasureExpertsAsync(page);
-        TraceSummary summary = Tracing.Run(new TraceRequest(
-            new EvaluationRequest(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) }) { Summarises = true }).Summary!;
+        EvaluationRequest windows = new(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) };
+        TraceSummary summary = Tracing.Run(new TraceRequest(windows) { Summarises = true }).Summary!;
         await page.Locator("td[data-expert='0:0'] button").FocusAsync();
         foreach (string key in (string[])["ArrowRight", "ArrowDown", "ArrowRight", "Enter"])
             await page.Keyboard.PressAsync(key);
@@ -175,8 +175,8 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
     public async Task AHeldOutWindow_IsThatOfATrace()
     {
         string trace = viewed.Folder["windows.jsonl"];
-        TraceResult expected = Tracing.Run(new TraceRequest(
-            new EvaluationRequest(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) }) { Out = trace });
+        EvaluationRequest windows = new(viewed.Run) { Windows = 2, Device = new DeviceChoice(Threads: 1) };
+        TraceResult expected = Tracing.Run(new TraceRequest(windows) { Out = trace });
         JsonNode[] tokens = [.. File.ReadLines(trace).Select(line => JsonNode.Parse(line)!).Where(token => (int?)token["window"] == 1)];
         IPage page = await OpenAsync("text");
         await page.GetByLabel("held-out text").FillAsync("2");

@@ -1,10 +1,6 @@
-using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -35,11 +31,7 @@ public sealed class WebServer : IDisposable
         (this.serving, this.options) = (serving, options);
         guard = new Guard(options);
         metrics = new Metrics(serving);
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
-        {
-            Args = [], EnvironmentName = "Production", ContentRootPath = AppContext.BaseDirectory,
-        });
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(Configure);
+        WebApplicationBuilder builder = Listening.NewBuilder(options, Limit);
         builder.Services.AddRoutingCore();
         app = builder.Build();
         app.Use(HandleAsync);
@@ -58,17 +50,14 @@ public sealed class WebServer : IDisposable
         WebServer server = new(serving, options);
         try
         {
-            server.app.StartAsync().GetAwaiter().GetResult();
+            server.Address = Listening.Start(server.app, options);
+            return server;
         }
-        catch (Exception e) when (e is IOException or SocketException)
+        catch
         {
             server.Dispose();
-            throw CannotListen(options, e);
+            throw;
         }
-
-        string address = server.app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        server.Address = new Uri(address);
-        return server;
     }
 
     /// <summary>
@@ -88,30 +77,13 @@ public sealed class WebServer : IDisposable
     /// <summary>Stops listening at once.</summary>
     public void Dispose() => ((IDisposable)app).Dispose();
 
-    internal static TinyMoEException CannotListen(ServerOptions options, Exception e)
+    private void Limit(KestrelServerLimits limits)
     {
-        string place = $"port {options.Port} of {options.Address}";
-        SocketException? socket = e as SocketException ?? e.InnerException as SocketException;
-        return e.InnerException is AddressInUseException || socket?.SocketErrorCode == SocketError.AddressAlreadyInUse
-            ? new TinyMoEException($"{place} is taken by another program; name another by --port, or 0 for a free one", e)
-            : socket?.SocketErrorCode == SocketError.AccessDenied
-                ? new TinyMoEException($"{place} is not for everybody to listen at; name another by --port, from 1024 on", e)
-                : new TinyMoEException($"nobody can listen at {place}: {(socket ?? e).Message}", e);
-    }
-
-    private void Configure(KestrelServerOptions kestrel)
-    {
-        kestrel.AddServerHeader = false;
-        KestrelServerLimits limits = kestrel.Limits;
-        limits.MaxRequestBodySize = options.MostBytes;
-        limits.MaxRequestHeadersTotalSize = 16 << 10;
         limits.MaxRequestLineSize = 4 << 10;
         limits.MaxRequestHeaderCount = 64;
         limits.MaxConcurrentConnections = MostConnections;
-        limits.RequestHeadersTimeout = options.Patience;
         limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 240, options.Patience);
         limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 240, options.Patience);
-        kestrel.Listen(options.Address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
     }
 
     private void Map()

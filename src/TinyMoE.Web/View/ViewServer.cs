@@ -1,12 +1,7 @@
-using System.Net.Sockets;
 using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Radzen;
@@ -45,11 +40,7 @@ public sealed class ViewServer : IDisposable
         this.options = options;
         guard = new Guard(options);
         viewed = new Viewed(shown);
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
-        {
-            Args = [], EnvironmentName = "Production", ContentRootPath = AppContext.BaseDirectory,
-        });
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(Configure);
+        WebApplicationBuilder builder = Listening.NewBuilder(options);
         builder.Logging.AddProvider(new ErrorLog(line => options.OnError?.Invoke(line))).SetMinimumLevel(LogLevel.Error);
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IDataProtectionProvider>(new EphemeralDataProtectionProvider()); // no keys on disk
@@ -79,17 +70,14 @@ public sealed class ViewServer : IDisposable
         ViewServer server = new(shown, options);
         try
         {
-            server.app.StartAsync().GetAwaiter().GetResult();
+            server.Address = Listening.Start(server.app, options);
+            return server;
         }
-        catch (Exception e) when (e is IOException or SocketException)
+        catch
         {
             server.Dispose();
-            throw WebServer.CannotListen(options, e);
+            throw;
         }
-
-        string address = server.app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        server.Address = new Uri(address);
-        return server;
     }
 
     /// <summary>Stops listening; pages that are open say that they lost it.</summary>
@@ -99,15 +87,6 @@ public sealed class ViewServer : IDisposable
             app.StopAsync(limit.Token).GetAwaiter().GetResult();
         ((IDisposable)app).Dispose();
         viewed.Dispose();
-    }
-
-    private void Configure(KestrelServerOptions kestrel)
-    {
-        kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = options.MostBytes;
-        kestrel.Limits.MaxRequestHeadersTotalSize = 16 << 10;
-        kestrel.Limits.RequestHeadersTimeout = options.Patience;
-        kestrel.Listen(options.Address, options.Port, listen => listen.Protocols = HttpProtocols.Http1);
     }
 
     private async Task HandleAsync(HttpContext context, RequestDelegate next)

@@ -88,7 +88,7 @@ public sealed class AblationMap
         domains?.Replace(batch.Labels);
         int[] domainOf = domains is null ? [] : batch.Labels, targets = backend.Read(batch.Batch.Targets);
         List<ExpertsInput> inputs = [];
-        Kept kept = new();
+        KeptRows kept = new();
         DecoderOutput output = model.Forward(
             tape, batch.Batch.Tokens, Pass.Inference with { Observer = kept }, onExperts: inputs.Add);
         whole.Add(TokenLosses.Of(output.Logits, batch.Batch.Targets), targets, domainOf);
@@ -119,18 +119,6 @@ public sealed class AblationMap
     private TokenLosses NewLosses() => new(domains?.Names.Count ?? 0);
 
     private Interventions Without(ExpertId id) => Interventions.Of(model.Config, [id]);
-
-    /// <summary>Keeps what the experts of each layer give, layer by layer.</summary>
-    internal sealed class Kept : IForwardObserver
-    {
-        public List<Tensor> Rows { get; } = [];
-
-        public void OnExpertRows(int layer, Tensor rows) => Rows.Add(rows);
-
-        public void OnHeadExperts(int layer, bool ofOutputs, Ints choices, Tensor gates)
-        {
-        }
-    }
 
     private sealed record LayerSums(RoutingStatistics Routing, Pass[] Passes, TokenLosses[] Losses);
 }

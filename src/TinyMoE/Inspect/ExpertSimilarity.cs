@@ -114,7 +114,7 @@ public static class ExpertSimilarity
             using Tape tape = backend.NewTape(recording: false);
             EvaluationBatch batch = source.Read(tape, first, count, model.Config.Moe.RoutesByLabel);
             first += count;
-            AblationMap.Kept kept = new();
+            KeptRows kept = new();
             DecoderOutput output = model.Forward(tape, batch.Batch.Tokens, Pass.Inference with { Observer = kept });
             foreach (((int layer, Routing routing), Tensor rows) in output.Routings.Zip(kept.Rows))
             {

@@ -131,7 +131,7 @@ public sealed class InterventionTests
             Pass pass = Pass.Inference with { Interventions = Interventions.Of(config, [new ExpertId(layer, 1)]) };
             using Tape tape = backend.NewTape(recording: false), from = backend.NewTape(recording: false), whole = backend.NewTape(false);
             List<ExpertsInput> inputs = [];
-            AblationMap.Kept kept = new();
+            KeptRows kept = new();
             TokenBatch tokens = RouterModels.Tokens(tape, ids, 3);
             DecoderOutput before = model.Forward(tape, tokens, Pass.Inference with { Observer = kept }, onExperts: inputs.Add);
             float[] expected = model.Forward(whole, RouterModels.Tokens(whole, ids, 3), pass).Logits.ToArray();

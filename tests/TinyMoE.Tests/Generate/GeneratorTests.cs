@@ -1,10 +1,7 @@
 using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
-using TinyMoE.Configuration;
 using TinyMoE.Generate;
-using TinyMoE.Memory;
 using TinyMoE.Models;
-using TinyMoE.RandomNumbers;
 using TinyMoE.Tests.Files;
 
 namespace TinyMoE.Tests.Generate;
@@ -26,7 +23,7 @@ public sealed class GeneratorTests
     {
         // Far beyond the context of 16, so that the window starts over several times.
         using CpuBackend backend = new(2);
-        using Decoder model = Spread(backend, TestModels.Named(name));
+        using Decoder model = BatchTexts.Spread(backend, TestModels.Named(name));
         SamplingOptions greedy = new() { Temperature = 0 };
         int[] cached = [.. new Generator(backend, model).Generate([1, 2, 3], 60, greedy)];
         int[] plain = [.. new Generator(backend, model, useCache: false).Generate([1, 2, 3], 60, greedy)];
@@ -38,7 +35,7 @@ public sealed class GeneratorTests
     public void Sampling_SameSeed_SameText_OtherSeed_OtherText()
     {
         using CpuBackend backend = new(2);
-        using Decoder model = Spread(backend, TestModels.Tiny);
+        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
         int[] Draw(ulong seed) =>
             [.. new Generator(backend, model).Generate([5], 40, new SamplingOptions { Temperature = 1, Seed = seed })];
         Assert.Equal(Draw(1), Draw(1));
@@ -51,7 +48,7 @@ public sealed class GeneratorTests
     public void Generate_WritableIdsOnly_WritesNoOther(float temperature)
     {
         using CpuBackend backend = new(1);
-        using Decoder model = Spread(backend, TestModels.Tiny);
+        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
         SamplingOptions options = new() { Temperature = temperature };
         int[] few = [.. new Generator(backend, model) { Writable = [2, 3, 7, 11] }.Generate([5], 100, options)];
         Assert.All(few, id => Assert.Contains(id, (int[])[2, 3, 7, 11]));
@@ -65,7 +62,7 @@ public sealed class GeneratorTests
     public void Generate_ReturnsItsMemory_AndPromptMayBeLongerThanTheContext()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = Spread(backend, TestModels.Tiny);
+        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
         int before = backend.Pool.LiveBuffers;
         Assert.Equal(10, new Generator(backend, model).Generate(TestModels.Ids(50, 29), 10, new SamplingOptions()).Count());
         Assert.Equal(before, backend.Pool.LiveBuffers);
@@ -79,7 +76,7 @@ public sealed class GeneratorTests
     public void Generate_AfterTheFirstToken_NoPoolMiss(string name)
     {
         using CpuBackend backend = new(2);
-        using Decoder model = Spread(backend, TestModels.Named(name));
+        using Decoder model = BatchTexts.Spread(backend, TestModels.Named(name));
         List<long> misses = [];
         foreach (int _ in new Generator(backend, model).Generate([1, 2], 13, new SamplingOptions()))
             misses.Add(backend.Pool.Misses);
@@ -117,23 +114,9 @@ public sealed class GeneratorTests
     public void Generate_FromWeightsThatAreNotFinite_IsAClearError()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = Spread(backend, TestModels.Tiny);
+        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
         backend.Affine(model.Parameters.Weights.All, float.NaN, 0f, model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
         string error = OneLine.Of(() => _ = new Generator(backend, model).Generate([1, 2], 3, new SamplingOptions()).ToArray());
         Assert.StartsWith("The model's logits are not finite", error, StringComparison.Ordinal);
-    }
-
-    /// <summary>A model with weights large enough that its greedy text is not one letter.</summary>
-    private static Decoder Spread(CpuBackend backend, RunConfig config)
-    {
-        Decoder model = new(backend, config with // large biases would drown the text
-        {
-            Model = config.Model with { Biases = false },
-            Attention = config.Attention with { Biases = false, OutputBias = BiasChoice.AsModel },
-        });
-        View<float> weights = model.Parameters.Weights.All;
-        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);
-        backend.Affine(weights, 0.5f, 0f, weights.Length, weights);
-        return model;
     }
 }

@@ -5,8 +5,13 @@ using TinyMoE.Web;
 
 namespace TinyMoE.Cli;
 
-/// <summary>--port, --listen, --token and --allow-host: where a server of pages listens, and to whom.</summary>
-internal sealed class ListenOptions(int standardPort)
+/// <summary>
+/// --port, --listen, --token, --allow-host and, where pages of others may ask, --allow-origin: where a server listens, and to whom.
+/// </summary>
+/// <param name="standardPort">The port if none is said.</param>
+/// <param name="whoBears">Who must bear the token, and how, as in "What requests must bear, 8 characters at least".</param>
+/// <param name="allowsOrigins">Whether there is --allow-origin.</param>
+internal sealed class ListenOptions(int standardPort, string whoBears, bool allowsOrigins)
 {
     private const string TokenVariable = "TINYMOE_TOKEN";
 
@@ -15,7 +20,9 @@ internal sealed class ListenOptions(int standardPort)
     private readonly Option<string?> listen = Options.Text("--listen", "ADDRESS",
         "The address to listen at, as 0.0.0.0 for all; needs a token; this machine alone if not said.");
     private readonly Option<string?> token = Options.Text("--token", "TOKEN",
-        $"What browsers must know, 8 characters at least; the printed address has it; or the variable {TokenVariable}.");
+        $"{whoBears}; or the variable {TokenVariable}.");
+    private readonly Option<string[]> origins = Options.Texts("--allow-origin", "ORIGIN",
+        "Web pages that may ask, as https://example.org; none of other origins if not said.");
     private readonly Option<string[]> hosts = Options.Texts("--allow-host", "NAME",
         "Names that the server is called by, beside localhost and addresses.");
 
@@ -24,6 +31,8 @@ internal sealed class ListenOptions(int standardPort)
         command.Add(port);
         command.Add(listen);
         command.Add(token);
+        if (allowsOrigins)
+            command.Add(origins);
         command.Add(hosts);
         command.Validators.Add(Validate);
     }
@@ -34,6 +43,7 @@ internal sealed class ListenOptions(int standardPort)
         Port = parsed.GetValue(port) ?? standardPort,
         Address = parsed.GetValue(listen) is { } address ? IPAddress.Parse(address) : IPAddress.Loopback,
         Token = parsed.GetValue(token) ?? (Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } said ? said : null),
+        AllowedOrigins = allowsOrigins ? parsed.GetValue(origins) ?? [] : [],
         AllowedHosts = parsed.GetValue(hosts) ?? [],
         OnError = line => error.WriteLine($"tinymoe: {line}"),
     };

@@ -54,7 +54,7 @@ internal sealed class AblateCommand
         finally
         {
             if (isLive)
-                Erase(console);
+                console.EraseLine();
         }
 
         if (isJson)
@@ -91,11 +91,9 @@ internal sealed class AblateCommand
         {
             if (drawn.IsRunning && drawn.Elapsed < Pause)
                 return;
-            Erase(console);
+            console.EraseLine();
             console.Write(new Text($"{100L * made / all}%  {Words.Of(clock.Elapsed / made * (all - made))} left"));
             drawn.Restart();
         };
     }
-
-    private static void Erase(IAnsiConsole console) => console.Write(new ControlCode("\r\u001b[2K"));
 }

@@ -1,11 +1,11 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Spectre.Console;
 using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Train;
+using static System.FormattableString;
 
 namespace TinyMoE.Cli.Commands;
 
@@ -133,6 +133,4 @@ internal sealed class ScoreCommand
             line["unchanged"] = unchanged;
         return line;
     }
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using System.Net;
 using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Train;
@@ -12,8 +11,6 @@ namespace TinyMoE.Cli.Commands;
 /// <summary><c>tinymoe serve</c>: answers over HTTP as OpenAI's API does.</summary>
 internal sealed class ServeCommand(TextReader? input)
 {
-    private const string TokenVariable = "TINYMOE_TOKEN";
-
     private const string Examples = """
         tinymoe serve --run runs/mixtral-tiny
         tinymoe serve --run runs/mixtral-tiny --template chat.jinja --port 9000 --slots 32
@@ -21,16 +18,8 @@ internal sealed class ServeCommand(TextReader? input)
         """;
 
     private readonly ModelOptions model = new();
-    private readonly Option<int?> port = Options.Whole(
-        "--port", 0, "The port to listen at; 0: a free one, which is printed; 8080 if not said.");
-    private readonly Option<string?> listen = Options.Text("--listen", "ADDRESS",
-        "The address to listen at, as 0.0.0.0 for all; needs a token; this machine alone if not said.");
-    private readonly Option<string?> token = Options.Text("--token", "TOKEN",
-        $"What requests must bear, 8 characters at least (Authorization: Bearer TOKEN); or the variable {TokenVariable}.");
-    private readonly Option<string[]> origins = Options.Texts("--allow-origin", "ORIGIN",
-        "Web pages that may ask, as https://example.org; none of other origins if not said.");
-    private readonly Option<string[]> hosts = Options.Texts("--allow-host", "NAME",
-        "Names that the server is called by, beside localhost and addresses.");
+    private readonly ListenOptions listening = new(
+        8080, "What requests must bear, 8 characters at least (Authorization: Bearer TOKEN)", allowsOrigins: true);
     private readonly Option<int?> slots = Options.Whole("--slots", 1, "Texts that are written at once; 16 if not said.");
     private readonly Option<string?> name = Options.Text("--name", "NAME", "What the model is called; its folder's name if not said.");
     private readonly Option<string?> template = Options.Path("--template", "FILE",
@@ -44,11 +33,8 @@ internal sealed class ServeCommand(TextReader? input)
         CommandWithExamples command = new(
             "serve", "Answer over HTTP as OpenAI's API does, many requests at once; Ctrl-C stops.", Examples);
         serve.model.AddTo(command);
-        Option[] options =
-        [
-            serve.port, serve.listen, serve.token, serve.origins, serve.hosts, serve.slots, serve.name, serve.template,
-        ];
-        foreach (Option option in options)
+        serve.listening.AddTo(command);
+        foreach (Option option in (Option[])[serve.slots, serve.name, serve.template])
             command.Add(option);
         serve.device.AddTo(command);
         command.Validators.Add(serve.Validate);
@@ -58,8 +44,6 @@ internal sealed class ServeCommand(TextReader? input)
 
     private void Validate(CommandResult result)
     {
-        if (result.GetResult(listen) is { } said && !IPAddress.TryParse(said.Tokens[0].Value, out _))
-            result.AddError($"--listen needs an address of this machine, as 0.0.0.0 or ::1, not '{said.Tokens[0].Value}'");
         if (result.GetResult(name)?.Tokens.Any(word => word.Value.Length == 0) == true)
             result.AddError("--name needs a name that is not empty");
     }
@@ -77,7 +61,7 @@ internal sealed class ServeCommand(TextReader? input)
         });
         foreach (NoteReport note in serving.Notes)
             error.WriteLine(Words.Note(note.Text));
-        using WebServer server = WebServer.Start(serving, Listening(parsed, error));
+        using WebServer server = WebServer.Start(serving, listening.Read(parsed, error));
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{serving.Name} at {server.Address.OriginalString}/v1: {serving.Slots} slots, {(serving.CanChat ? "chats and completions"
             : "completions only, it has no chat template")}; Ctrl-C stops"));
@@ -89,14 +73,4 @@ internal sealed class ServeCommand(TextReader? input)
         server.Stop();
         return interrupts.Token.IsCancellationRequested ? interrupts.ExitCode : Cli.Done;
     }
-
-    private ServerOptions Listening(ParseResult parsed, TextWriter error) => new()
-    {
-        Port = parsed.GetValue(port) ?? 8080,
-        Address = parsed.GetValue(listen) is { } address ? IPAddress.Parse(address) : IPAddress.Loopback,
-        Token = parsed.GetValue(token) ?? (Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } said ? said : null),
-        AllowedOrigins = parsed.GetValue(origins) ?? [],
-        AllowedHosts = parsed.GetValue(hosts) ?? [],
-        OnError = line => error.WriteLine($"tinymoe: {line}"),
-    };
 }

@@ -7,6 +7,7 @@ using TinyMoE.App;
 using TinyMoE.Cli.Output;
 using TinyMoE.Files;
 using TinyMoE.Train;
+using static System.FormattableString;
 
 namespace TinyMoE.Cli.Commands;
 
@@ -153,6 +154,4 @@ internal sealed class TraceCommand
         result.AddError($"--probabilities needs a whole number or {All}, not '{Excerpt.Of(value)}'");
         return null;
     }
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

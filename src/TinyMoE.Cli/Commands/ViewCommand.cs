@@ -19,7 +19,8 @@ internal sealed class ViewCommand(TextReader? input)
     private readonly Option<string[]> runs = Options.Texts(
         "--run", "DIR", "Folders of runs, trained or being trained; those in ./runs if not said.");
     private readonly Option<string?> model = Options.Path("--model", "DIR", "The folder of a model in Hugging Face's form.");
-    private readonly ListenOptions listening = new(8090);
+    private readonly ListenOptions listening = new(
+        8090, "What browsers must know, 8 characters at least; the printed address has it", allowsOrigins: false);
     private readonly Option<bool> noBrowser = Options.Flag("--no-browser", "Open no browser, only print the address.");
     private readonly DeviceOptions device = new();
 

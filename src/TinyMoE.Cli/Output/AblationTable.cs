@@ -1,6 +1,6 @@
-using System.Globalization;
 using Spectre.Console;
 using TinyMoE.Inspect;
+using static System.FormattableString;
 
 namespace TinyMoE.Cli.Output;
 
@@ -81,6 +81,4 @@ internal static class AblationTable
 
     /// <summary>"+123.4": a change in thousandths.</summary>
     private static string Thousandths(double change) => Invariant($"{1000 * change:+0.0;-0.0;0.0}");
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

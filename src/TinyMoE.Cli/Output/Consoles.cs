@@ -15,6 +15,9 @@ internal static class Consoles
         return console;
     }
 
+    /// <summary>Takes away the line that is drawn in place.</summary>
+    public static void EraseLine(this IAnsiConsole console) => console.Write(new ControlCode("\r\u001b[2K"));
+
     private static IAnsiConsole Terminal(TextWriter writer) =>
         AnsiConsole.Create(new AnsiConsoleSettings { Out = new TerminalOutput(writer) });
 

@@ -14,7 +14,7 @@ internal sealed class LiveProgress(IAnsiConsole console) : Progress(console)
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
     private readonly Stopwatch drawn = new();
 
-    protected override void Erase() => Console.Write(new ControlCode("\r\u001b[2K"));
+    protected override void Erase() => Console.EraseLine();
 
     protected override void Show(StepReport step, TimeSpan left)
     {

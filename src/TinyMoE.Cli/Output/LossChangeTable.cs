@@ -1,6 +1,6 @@
-using System.Globalization;
 using Spectre.Console;
 using TinyMoE.Inspect;
+using static System.FormattableString;
 
 namespace TinyMoE.Cli.Output;
 
@@ -29,6 +29,4 @@ internal static class LossChangeTable
 
     /// <summary>"+0.1234", "-0.0012".</summary>
     public static string Signed(double change) => Invariant($"{change:+0.0000;-0.0000;0.0000}");
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

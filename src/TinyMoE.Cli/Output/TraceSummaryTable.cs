@@ -1,6 +1,6 @@
-using System.Globalization;
 using Spectre.Console;
 using TinyMoE.Inspect;
+using static System.FormattableString;
 
 namespace TinyMoE.Cli.Output;
 
@@ -61,6 +61,4 @@ internal static class TraceSummaryTable
         [.. expert.ByKind.Select(share => expert.Share == 0 ? 0f : share / expert.Share / expert.ByKind.Length)];
 
     private static string Of(TokenShare token) => Invariant($"{Printable.OnOneLine(token.Token)}×{token.Lift:F1}");
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -39,6 +39,13 @@ internal static class Commands
 
     public static Option<int> Threads() => Whole("--threads", Environment.ProcessorCount, 1, "Threads of both; all cores if not said.");
 
+    public static Option<string> Preset() => new("--preset")
+    {
+        HelpName = "NAME",
+        Description = "The model, with random weights; bench if not said.",
+        DefaultValueFactory = _ => "bench",
+    };
+
     /// <summary>A whole number, at least <paramref name="least"/>.</summary>
     public static Option<int> Whole(string name, int value, int least, string description) => new(name)
     {

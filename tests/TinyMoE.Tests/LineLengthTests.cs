@@ -6,7 +6,10 @@ public sealed class LineLengthTests
     private const int Most = 140;
 
     private static readonly string[] Endings =
-        [".cs", ".cu", ".cuh", ".cpp", ".h", ".md", ".sh", ".py", ".props", ".targets", ".csproj", ".cmake", "CMakeLists.txt", ".ci/run"];
+    [
+        ".cs", ".razor", ".js", ".css", ".cu", ".cuh", ".cpp", ".h", ".md", ".sh", ".py", ".props", ".targets", ".csproj", ".cmake",
+        "CMakeLists.txt", ".ci/run",
+    ];
 
     /// <summary>What builds, runs and tools leave behind; .gitignore has the same.</summary>
     private static readonly string[] NoSources =
@@ -20,7 +23,7 @@ public sealed class LineLengthTests
     {
         string root = FloorsTests.RepositoryRoot();
         string[] files = [.. TextFiles(root)];
-        foreach (string ending in (string[])[".cs", ".cu", ".h", ".md", ".props"])
+        foreach (string ending in (string[])[".cs", ".razor", ".cu", ".h", ".md", ".props"])
             Assert.Contains(files, file => file.EndsWith(ending, StringComparison.Ordinal));
 
         string[] checkedFiles = [.. files.Where(file => !Allowed.Contains(file))];

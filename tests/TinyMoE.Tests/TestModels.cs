@@ -167,6 +167,20 @@ internal static class TestModels
         return model.Forward(tape, tape.Ints(ids), B, ids.Length / B, Pass.Inference).Logits.ToArray();
     }
 
+    /// <summary>A model with weights large enough that its greedy text is not one letter.</summary>
+    public static Decoder Spread(Backend backend, RunConfig config)
+    {
+        Decoder model = new(backend, config with // large biases would drown the text
+        {
+            Model = config.Model with { Biases = false },
+            Attention = config.Attention with { Biases = false, OutputBias = BiasChoice.AsModel },
+        });
+        View<float> weights = model.Parameters.Weights.All;
+        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);
+        backend.Affine(weights, 0.5f, 0f, weights.Length, weights);
+        return model;
+    }
+
     /// <summary>All weights, as they are in memory.</summary>
     public static float[] Weights(this Decoder model) => model.Parameters.Backend.Read(model.Parameters.Weights.All);
 }

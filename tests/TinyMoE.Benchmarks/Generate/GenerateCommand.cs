@@ -14,13 +14,7 @@ namespace TinyMoE.Benchmarks;
 /// </summary>
 internal sealed class GenerateCommand
 {
-    private readonly Option<string> preset = new("--preset")
-    {
-        HelpName = "NAME",
-        Description = "The model, with random weights; bench if not said.",
-        DefaultValueFactory = _ => "bench",
-    };
-
+    private readonly Option<string> preset = Commands.Preset();
     private readonly Option<int> prompt = Commands.Whole("--prompt", 128, 1, "Tokens of the prompt.");
     private readonly Option<int> tokens = Commands.Whole("--tokens", 128, 2, "Tokens to write.");
     private readonly Option<int> rounds = Commands.Whole("--rounds", 7, 1, "Texts to write, after one that is not counted.");

@@ -15,13 +15,7 @@ internal sealed class ServeCommand
 {
     private static readonly int[] Sizes = [0, 1, 2, 4, 8, 16, 32]; // 0: the generator
 
-    private readonly Option<string> preset = new("--preset")
-    {
-        HelpName = "NAME",
-        Description = "The model, with random weights; bench if not said.",
-        DefaultValueFactory = _ => "bench",
-    };
-
+    private readonly Option<string> preset = Commands.Preset();
     private readonly Option<int> prompt = Commands.Whole("--prompt", 16, 1, "Tokens of a prompt.");
     private readonly Option<int> tokens = Commands.Whole("--tokens", 96, 2, "Tokens to write per text.");
     private readonly Option<int> rounds = Commands.Whole("--rounds", 5, 1, "Rounds, after one that is not counted.");

@@ -67,7 +67,7 @@ public sealed class BatchGeneratorTests
         RunConfig config = TestModels.Named(name);
         if (config.Model.Vocabulary == 0)
             config = config with { Model = config.Model with { Vocabulary = 65 } };
-        using Decoder model = BatchTexts.Spread(backend, config);
+        using Decoder model = TestModels.Spread(backend, config);
         using BatchGenerator batch = new(backend, model, slots: 16);
         BatchSequence[] sequences = [.. Enumerable.Range(0, 18).Select(i => batch.Add(BatchTexts.Request(config, i, scores: true)))];
         while (batch.Step())
@@ -88,7 +88,7 @@ public sealed class BatchGeneratorTests
     public void Example_OfTheDocs_WritesBothTexts()
     {
         using CpuBackend backend = new(2);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         using BatchGenerator batch = new(backend, model, slots: 16);
         BatchSequence first = batch.Add(new BatchRequest { Prompt = [1, 2, 3], Count = 20 });
         BatchSequence second = batch.Add(new BatchRequest { Prompt = [4], Count = 30, Alternatives = 2 });
@@ -109,7 +109,7 @@ public sealed class BatchGeneratorTests
     public void Texts_OfWritableIds_HaveNoOther()
     {
         using CpuBackend backend = new(2);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         int[] writable = [2, 3, 7, 11, 13];
         BatchRequest[] requests = [.. Enumerable.Range(0, 6).Select(i => BatchTexts.Request(TestModels.Tiny, i))];
         int[][] together = BatchTexts.Together(backend, model, 4, requests, writable);

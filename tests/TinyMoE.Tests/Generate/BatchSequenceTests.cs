@@ -22,7 +22,7 @@ public sealed class BatchSequenceTests
     public void Add_OfAWrongRequest_IsRefusedInOneLine_AndTheOthersGoOn(string message, int id, int count, float heat, int? alternatives)
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         using BatchGenerator batch = new(backend, model, slots: 2);
         BatchRequest good = BatchTexts.Request(TestModels.Tiny, 2);
         BatchSequence sequence = batch.Add(good);
@@ -41,7 +41,7 @@ public sealed class BatchSequenceTests
     public void Add_WithoutALabelThatTheRouterKnows_IsRefusedInOneLine(int? label, string message)
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, RouterModels.Of("task"));
+        using Decoder model = TestModels.Spread(backend, RouterModels.Of("task"));
         using BatchGenerator batch = new(backend, model, slots: 2);
         Assert.Contains(
             message, OneLine.Of(() => batch.Add(new BatchRequest { Prompt = [1], Count = 2, Label = label })), StringComparison.Ordinal);
@@ -54,7 +54,7 @@ public sealed class BatchSequenceTests
     {
         using CpuBackend backend = new(1);
         RunConfig config = TestModels.Tiny with { Model = TestModels.Tiny.Model with { TieEmbeddings = false } };
-        using Decoder model = BatchTexts.Spread(backend, config);
+        using Decoder model = TestModels.Spread(backend, config);
         Parameter embedding = model.Parameters.All.Single(parameter => parameter.Name == "embedding.weight");
         float[] broken = new float[embedding.Shape[1]];
         Array.Fill(broken, float.NaN);
@@ -79,7 +79,7 @@ public sealed class BatchSequenceTests
     public void Cancel_FreesSlotAndCache_AndTheNextEntersInItsOrder()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         using BatchGenerator batch = new(backend, model, slots: 2);
         int live = backend.Pool.LiveBuffers;
         BatchRequest request = new() { Prompt = [1, 2], Count = 1000 };
@@ -108,7 +108,7 @@ public sealed class BatchSequenceTests
     public void LongPrompt_KeepsNobodyWaiting()
     {
         using CpuBackend backend = new(2);
-        using Decoder model = BatchTexts.Spread(backend, Long);
+        using Decoder model = TestModels.Spread(backend, Long);
         using BatchGenerator batch = new(backend, model, slots: 4);
         BatchRequest request = new() { Prompt = [1], Count = 50 };
         BatchSequence writes = batch.Add(request);
@@ -146,7 +146,7 @@ public sealed class BatchSequenceTests
     {
         using CpuBackend backend = new(2);
         RequireScores(backend, Long, TestModels.Ids(1100, 29), 3);
-        using Decoder model = BatchTexts.Spread(backend, Long);
+        using Decoder model = TestModels.Spread(backend, Long);
         using BatchGenerator batch = new(backend, model, slots: 1);
         BatchRequest tooLong = new() { Prompt = TestModels.Ids(1401, 29), Count = 1, Echo = true, Alternatives = 0 };
         Assert.Contains("only as many as the context of 1400", OneLine.Of(() => batch.Add(tooLong)), StringComparison.Ordinal);
@@ -156,7 +156,7 @@ public sealed class BatchSequenceTests
     public void Echo_WithoutScores_GivesThePrompt()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         using BatchGenerator batch = new(backend, model, slots: 1);
         BatchRequest request = new() { Prompt = TestModels.Ids(20, 29), Count = 3, Echo = true };
         BatchSequence text = batch.Add(request), none = batch.Add(request with { Count = 0 });
@@ -171,7 +171,7 @@ public sealed class BatchSequenceTests
     public void LogProbabilities_AreOfTheModel_WhateverTheSampling()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         using BatchGenerator batch = new(backend, model, slots: 2);
         SamplingOptions sampling = new() { Temperature = 2, TopK = 3, RepetitionPenalty = 1.7f };
         BatchRequest request = new() { Prompt = [1, 2, 3, 4], Count = 8, Sampling = sampling, Alternatives = 4 };
@@ -191,7 +191,7 @@ public sealed class BatchSequenceTests
     public async Task Requests_FromManyThreads_AreAllWritten()
     {
         using CpuBackend backend = new(2);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         using BatchGenerator batch = new(backend, model, slots: 6);
         using CancellationTokenSource stop = new(TimeSpan.FromMinutes(2));
         Task<BatchSequence[]>[] clients = [.. Enumerable.Range(0, 5).Select(client => Task.Run(async () =>
@@ -228,7 +228,7 @@ public sealed class BatchSequenceTests
     public void Dispose_EndsWhatIsThere()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         int live = backend.Pool.LiveBuffers;
         BatchGenerator batch = new(backend, model, slots: 1);
         BatchSequence[] texts = [.. Enumerable.Range(0, 3).Select(_ => batch.Add(new BatchRequest { Prompt = [1], Count = 100 }))];
@@ -249,7 +249,7 @@ public sealed class BatchSequenceTests
     {
         const int Texts = 5, WarmUp = 60, Measured = 40, Rounds = 4; // the context of 16 begins again several times in each
         using CpuBackend backend = new(threads: 1); // so that this thread does all of the work
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Named(name));
+        using Decoder model = TestModels.Spread(backend, TestModels.Named(name));
         using BatchGenerator batch = new(backend, model, Texts);
         BatchSequence[] texts = [.. Enumerable.Range(0, Texts).Select(i => batch.Add(new BatchRequest
         {
@@ -277,7 +277,7 @@ public sealed class BatchSequenceTests
 
     private static void RequireScores(CpuBackend backend, RunConfig config, int[] prompt, int count)
     {
-        using Decoder model = BatchTexts.Spread(backend, config);
+        using Decoder model = TestModels.Spread(backend, config);
         using BatchGenerator batch = new(backend, model, slots: 2);
         BatchRequest request = new() { Prompt = prompt, Count = count, Echo = true, Alternatives = 3 };
         BatchSequence other = batch.Add(request with { Alternatives = null, Count = 5 }), text = batch.Add(request);

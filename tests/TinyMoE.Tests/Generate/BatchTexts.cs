@@ -2,9 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
 using TinyMoE.Layers;
-using TinyMoE.Memory;
 using TinyMoE.Models;
-using TinyMoE.RandomNumbers;
 using TinyMoE.Tensors;
 
 namespace TinyMoE.Tests.Generate;
@@ -62,7 +60,7 @@ internal static class BatchTexts
     /// <summary>Every text is as it is alone, so many at a time.</summary>
     public static void RequireAsAlone(Backend backend, RunConfig config, IReadOnlyList<int> slots, int more = 4)
     {
-        using Decoder model = Spread(backend, config);
+        using Decoder model = TestModels.Spread(backend, config);
         int live = backend.Pool.LiveBuffers;
         BatchRequest[] requests = [.. Enumerable.Range(0, slots.Max() + more).Select(i => Request(config, i))];
         int[][] alone = [.. requests.Select(request => Alone(backend, model, request))];
@@ -103,18 +101,4 @@ internal static class BatchTexts
     /// <summary>The log-probabilities of all tokens that could be there.</summary>
     public static double[] InOrderOfIds(BatchToken token) =>
         [.. token.Alternatives!.OrderBy(one => one.Id).Select(one => one.LogProbability)];
-
-    /// <summary>A model with weights large enough that its texts are not one letter.</summary>
-    public static Decoder Spread(Backend backend, RunConfig config)
-    {
-        Decoder model = new(backend, config with // large biases would drown the text
-        {
-            Model = config.Model with { Biases = false },
-            Attention = config.Attention with { Biases = false, OutputBias = BiasChoice.AsModel },
-        });
-        View<float> weights = model.Parameters.Weights.All;
-        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);
-        backend.Affine(weights, 0.5f, 0f, weights.Length, weights);
-        return model;
-    }
 }

@@ -19,7 +19,7 @@ public sealed class ChatSessionTests : IDisposable
     private readonly Decoder model;
     private readonly List<string> read = []; // texts that were encoded, special tokens in them or not
 
-    public ChatSessionTests() => model = StopTests.Spread(backend, StopTests.Bytes(64));
+    public ChatSessionTests() => model = TestModels.Spread(backend, StopTests.Bytes(64));
 
     public void Dispose()
     {

@@ -23,7 +23,7 @@ public sealed class GeneratorTests
     {
         // Far beyond the context of 16, so that the window starts over several times.
         using CpuBackend backend = new(2);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Named(name));
+        using Decoder model = TestModels.Spread(backend, TestModels.Named(name));
         SamplingOptions greedy = new() { Temperature = 0 };
         int[] cached = [.. new Generator(backend, model).Generate([1, 2, 3], 60, greedy)];
         int[] plain = [.. new Generator(backend, model, useCache: false).Generate([1, 2, 3], 60, greedy)];
@@ -35,7 +35,7 @@ public sealed class GeneratorTests
     public void Sampling_SameSeed_SameText_OtherSeed_OtherText()
     {
         using CpuBackend backend = new(2);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         int[] Draw(ulong seed) =>
             [.. new Generator(backend, model).Generate([5], 40, new SamplingOptions { Temperature = 1, Seed = seed })];
         Assert.Equal(Draw(1), Draw(1));
@@ -48,7 +48,7 @@ public sealed class GeneratorTests
     public void Generate_WritableIdsOnly_WritesNoOther(float temperature)
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         SamplingOptions options = new() { Temperature = temperature };
         int[] few = [.. new Generator(backend, model) { Writable = [2, 3, 7, 11] }.Generate([5], 100, options)];
         Assert.All(few, id => Assert.Contains(id, (int[])[2, 3, 7, 11]));
@@ -62,7 +62,7 @@ public sealed class GeneratorTests
     public void Generate_ReturnsItsMemory_AndPromptMayBeLongerThanTheContext()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         int before = backend.Pool.LiveBuffers;
         Assert.Equal(10, new Generator(backend, model).Generate(TestModels.Ids(50, 29), 10, new SamplingOptions()).Count());
         Assert.Equal(before, backend.Pool.LiveBuffers);
@@ -76,7 +76,7 @@ public sealed class GeneratorTests
     public void Generate_AfterTheFirstToken_NoPoolMiss(string name)
     {
         using CpuBackend backend = new(2);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Named(name));
+        using Decoder model = TestModels.Spread(backend, TestModels.Named(name));
         List<long> misses = [];
         foreach (int _ in new Generator(backend, model).Generate([1, 2], 13, new SamplingOptions()))
             misses.Add(backend.Pool.Misses);
@@ -114,7 +114,7 @@ public sealed class GeneratorTests
     public void Generate_FromWeightsThatAreNotFinite_IsAClearError()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = BatchTexts.Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         backend.Affine(model.Parameters.Weights.All, float.NaN, 0f, model.Parameters.Weights.All.Length, model.Parameters.Weights.All);
         string error = OneLine.Of(() => _ = new Generator(backend, model).Generate([1, 2], 3, new SamplingOptions()).ToArray());
         Assert.StartsWith("The model's logits are not finite", error, StringComparison.Ordinal);

@@ -2,9 +2,7 @@ using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
-using TinyMoE.Memory;
 using TinyMoE.Models;
-using TinyMoE.RandomNumbers;
 using TinyMoE.Tests.Files;
 using TinyMoE.Tokenizers;
 
@@ -53,7 +51,7 @@ public sealed class StopTests
     public void Greedy_WithStopAndPenalty_WithCacheEqualsWithout(string name)
     {
         using CpuBackend backend = new(2);
-        using Decoder model = Spread(backend, TestModels.Named(name));
+        using Decoder model = TestModels.Spread(backend, TestModels.Named(name));
         SamplingOptions penalised = Greedy with { RepetitionPenalty = 1.3f };
         int[] Write(bool useCache, IReadOnlySet<int> stops, SamplingOptions options) =>
             [.. new Generator(backend, model, useCache) { StopTokens = stops }.Generate([1, 2, 3], 60, options)];
@@ -108,7 +106,7 @@ public sealed class StopTests
     public void Generate_WithFewerKnownTokens_ChoosesNoOther()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = Spread(backend, TestModels.Tiny);
+        using Decoder model = TestModels.Spread(backend, TestModels.Tiny);
         SamplingOptions hot = new() { Temperature = 5 };
         int[] Write(int? known)
         {
@@ -128,7 +126,7 @@ public sealed class StopTests
     public void Write_TellsWhyItEnded_AndStreamsItsText()
     {
         using CpuBackend backend = new(1);
-        using Decoder model = Spread(backend, Bytes(64));
+        using Decoder model = TestModels.Spread(backend, Bytes(64));
         GeneratedText Write(IReadOnlyList<string> texts, IReadOnlySet<int> tokens, out string streamed, CancellationToken stop = default)
         {
             List<string> pieces = [];
@@ -159,20 +157,6 @@ public sealed class StopTests
     {
         Model = TestModels.Tiny.Model with { Vocabulary = 256, Context = context },
     };
-
-    /// <summary>A model with weights large enough that its greedy text is not one letter.</summary>
-    internal static Decoder Spread(CpuBackend backend, RunConfig config)
-    {
-        Decoder model = new(backend, config with
-        {
-            Model = config.Model with { Biases = false },
-            Attention = config.Attention with { Biases = false, OutputBias = BiasChoice.AsModel },
-        });
-        View<float> weights = model.Parameters.Weights.All;
-        backend.FillNormal(new RandomKey(4, RandomPurpose.Other, 0), weights.Length, weights);
-        backend.Affine(weights, 0.5f, 0f, weights.Length, weights);
-        return model;
-    }
 }
 
 /// <summary>Text of ids as a stream gives it: what is incomplete at the end is none.</summary>

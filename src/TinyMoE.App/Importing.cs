@@ -20,7 +20,7 @@ public static class Importing
         Training.CheckFolder(run, resume: false, overwrite: false);
         using HubModel hub = HubModel.Open(model);
         using OpenedModel opened = OpenedModel.Open(ModelFolder.Hub(model));
-        ImportedRun.Write(run, hub, opened.FindTokenizer());
+        ImportedRun.Write(run, hub.Config, hub.Weights, opened.FindTokenizer(), hub.Companions);
         return [.. hub.Notes.Select(note => new NoteReport(0, note))];
     }
 }

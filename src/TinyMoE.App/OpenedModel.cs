@@ -72,8 +72,11 @@ internal sealed class OpenedModel : IDisposable
         return isThere ? LoadTokenizer() : null;
     }
 
+    /// <summary>Files that say how it is used, by name.</summary>
+    public IReadOnlyDictionary<string, byte[]> Companions => Run?.Companions ?? hub!.Companions;
+
     /// <summary>The template of its chats; null: it has none.</summary>
-    public string? ChatTemplate => (Run?.Companions ?? hub!.Companions).TryGetValue(RunFiles.ChatTemplate, out byte[]? text)
+    public string? ChatTemplate => Companions.TryGetValue(RunFiles.ChatTemplate, out byte[]? text)
         ? System.Text.Encoding.UTF8.GetString(text) : null;
 
     /// <summary>Makes sure that no file of the model, or of the run that it is of, is replaced by <paramref name="what"/>.</summary>

@@ -75,6 +75,7 @@ internal static class Cli
             ScoreCommand.Create(),
             TraceCommand.Create(),
             ImportCommand.Create(),
+            UpcycleCommand.Create(),
             ExportCommand.Create(),
             InfoCommand.Create(),
             TokenizerCommand.Create(),

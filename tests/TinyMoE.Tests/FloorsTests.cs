@@ -18,7 +18,7 @@ public sealed partial class FloorsTests
         ["Moe"] = 5, ["Optim"] = 5,
         ["Attention"] = 6,
         ["Models"] = 7,
-        ["Families"] = 8, ["Data"] = 8,
+        ["Families"] = 8, ["Surgery"] = 8, ["Data"] = 8,
         ["Inspect"] = 9,
         ["Train"] = 10, ["Generate"] = 10,
     };

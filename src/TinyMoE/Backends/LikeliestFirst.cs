@@ -1,9 +1,9 @@
 namespace TinyMoE.Backends;
 
 /// <summary>
-/// Tokens in the order of their logits, largest first and the lower token among equals, by digits of the logits' bits: each digit counts its
-/// values and moves the tokens to their places, lowest digit first, so that a pass keeps the order of the one before. No comparison is
-/// made, and equal logits stay as they come.
+/// Tokens in the order of their logits, largest first and the lower token among equals, by digits of the logits' bits: each digit counts
+/// its values and moves the tokens to their places, lowest digit first, so that a pass keeps the order of the one before. No comparison
+/// is made, and equal logits stay as they come.
 /// </summary>
 internal sealed class LikeliestFirst(int vocabulary)
 {

@@ -21,8 +21,10 @@ public readonly record struct SamplingRules(
 /// Chooses tokens from logits, in the order of transformers: temperature, top-k, top-p, min-p (a penalty for repetition comes before, see
 /// <see cref="Penalize"/>). Choice i depends on (logits, rules, i) only.
 /// </summary>
-/// <remarks>Sums run over the tokens in the order of their likelihood, so all that may be chosen are sorted: by the digits of their bits, in
-/// a time that grows as their number, and where only the k likeliest count those alone.</remarks>
+/// <remarks>
+/// Sums run over the tokens in the order of their likelihood, so all that may be chosen are sorted: by the digits of their bits, in a time
+/// that grows as their number, and where only the k likeliest count those alone.
+/// </remarks>
 internal sealed class Sampler
 {
     private readonly SamplingRules rules;

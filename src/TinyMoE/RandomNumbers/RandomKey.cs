@@ -50,6 +50,9 @@ public enum RandomPurpose
 
     /// <summary>The experts of the outputs of attention that cannot be chosen.</summary>
     OutputGateDropout = 21,
+
+    /// <summary>What is drawn anew where experts are made of a dense feed-forward.</summary>
+    Upcycling = 22,
 }
 
 /// <summary>

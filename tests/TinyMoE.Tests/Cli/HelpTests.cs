@@ -41,6 +41,8 @@ public sealed class HelpTests
     [InlineData("info", "--run --model --preset --config --set --json")]
     [InlineData("score", $"--run --model --text --file --ids --logits --ablate --force --json {OfDevice}")]
     [InlineData("import", "--model --out")]
+    [InlineData("upcycle", "--run --model --out --set --method --drop-ratio --partition --shared --layers --noise --scale --seed --data "
+        + $"--windows {OfDevice} --json")]
     [InlineData("export", "--run --model --format --out --dtype --family --shard")]
     [InlineData(
         "tokenizer train",

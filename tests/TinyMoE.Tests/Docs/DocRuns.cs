@@ -50,6 +50,8 @@ public sealed class DocRuns : IDisposable
         string option = "";
         if (command.Words[0] is "import" or "export" && !command.Words.Contains("--help"))
             return CommandLine.Run([.. command.Words.Select((word, i) => OfExchange(command, i == 0 ? "" : command.Words[i - 1], word))]);
+        if (command.Words[0] is "upcycle" && !command.Words.Contains("--help"))
+            return CommandLine.Run([.. command.Words.Select(word => OfUpcycling(word, ref option))]);
         foreach (string word in command.Words)
         {
             option = word.StartsWith('-') ? word : option;
@@ -99,6 +101,17 @@ public sealed class DocRuns : IDisposable
         "--run" or "--model" => Placed(command, word),
         _ => word,
     };
+
+    /// <summary>A word of upcycle: any dense model is the run that is trained once.</summary>
+    private string OfUpcycling(string word, ref string option)
+    {
+        option = word.StartsWith('-') ? word : option;
+        return word == "--model" ? "--run"
+            : option == word ? word
+            : option is "--run" or "--model" ? Trained("dense")
+            : option == "--out" ? folder[$"out-{outs++}"]
+            : word;
+    }
 
     /// <summary>A run that was exported once: the folder of a model of others.</summary>
     private string Exported()
@@ -158,6 +171,7 @@ public sealed class DocRuns : IDisposable
         {
             "poems" => ["--data", "poems=" + folder["poems"], "prose=" + folder["books"], "--set", "moe.router=task"],
             "mixtral-tiny" => ["--data", folder["poems.txt"]],
+            "dense" => ["--data", folder["poems.txt"], "--set", "moe.experts=0", "model.hidden=512"],
             _ => ["--data", folder["poems.txt"], "--stop-at", "1"],
         };
         CommandLine result = CommandLine.Run(["train", "--out", run, "--steps", "2", .. Tiny, .. special]);

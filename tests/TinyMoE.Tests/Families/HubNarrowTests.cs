@@ -5,6 +5,7 @@ using TinyMoE.Layers;
 using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.Tests.Files;
+using TinyMoE.Tests.Layers;
 
 namespace TinyMoE.Tests.Families;
 
@@ -24,7 +25,7 @@ public sealed class HubNarrowTests : IDisposable
     {
         using CpuBackend backend = new(2);
         using Decoder model = new(backend, TestModels.Tiny);
-        string narrow = Export("narrow", new Stored(model.Parameters), type);
+        string narrow = Export("narrow", new StoredWeights(model.Parameters), type);
         using HubModel opened = HubModel.Open(narrow);
         using Decoder inPlace = opened.LoadModel(backend);
         Assert.True(opened.Files.Files.Count > 2);
@@ -48,20 +49,5 @@ public sealed class HubNarrowTests : IDisposable
         string path = Directory.CreateDirectory(folder[name]).FullName;
         HubExport.Of(TestModels.Tiny, "mixtral").Write(path, source, new GenerationDefaults(), type, shardSize: 10_000);
         return path;
-    }
-
-    /// <summary>The values of a model in memory, by the names of its parameters.</summary>
-    private sealed class Stored(ParameterStore store) : IWeightSource
-    {
-        public ElementType TypeOf(Parameter parameter) => ElementType.Float32;
-
-        public nint AddressOf(Parameter parameter) => 0;
-
-        public void Read(Parameter parameter, int first, Span<float> values) =>
-            store.Read(store.All.Single(p => p.Name == parameter.Name), first, values);
-
-        public void Read(Parameter parameter, int first, Span<ushort> values) => throw new NotSupportedException();
-
-        public void Read(StateTensor state, Span<float> values) => values.Clear();
     }
 }

@@ -22,8 +22,8 @@ public sealed class UpcyclingTests : IDisposable
                 new ConfigChoice
                 {
                     Changes = [.. ((string[])["model.width=16", "model.layers=2", "model.hidden=32", "model.context=16",
-                        "attention.heads=2", "attention.kv_heads=1", "moe.experts=0", "train.batch=2", "train.eval_every=10", "train.eval_windows=4",
-                        "train.warmup=1"])
+                        "attention.heads=2", "attention.kv_heads=1", "moe.experts=0", "train.batch=2",
+                        "train.eval_every=10", "train.eval_windows=4", "train.warmup=1"])
                         .Select(key => key.Split('=')).Select(pair => KeyValuePair.Create(pair[0], pair[1]))],
                     Sources = [text],
                     Steps = 20,

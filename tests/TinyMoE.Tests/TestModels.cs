@@ -200,9 +200,9 @@ internal sealed class RecordingListener : ITrainingListener
 
     public Action<StepReport>? Then { get; set; }
 
-    public void OnStart(TrainingStart start)
-    {
-    }
+    public TrainingStart? Start { get; private set; }
+
+    public void OnStart(TrainingStart start) => Start = start;
 
     public void OnStep(StepReport r)
     {

@@ -99,6 +99,13 @@ public sealed record TrainConfig
     /// <summary>Steps between checkpoints that stay, each in a folder of its own, as step-400; 0: none stays.</summary>
     public int KeepEvery { get; init; }
 
+    /// <summary>
+    /// What trains, the rest keeps its values: parts of the model (embedding, attention, attention-experts, router, experts,
+    /// shared-experts, feed-forward, norms, head), layers (layers.8-), names with *, with commas between and ! before what is taken away;
+    /// all; st-moe: all but experts and routers; flan-moe: all but routers.
+    /// </summary>
+    public string Trainable { get; init; } = "all";
+
     /// <summary>How activations are kept.</summary>
     internal ElementType ActivationType => Precision == TrainPrecision.Bfloat16 ? ElementType.Bfloat16 : ElementType.Float32;
 

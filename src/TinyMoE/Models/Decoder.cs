@@ -29,7 +29,7 @@ public sealed partial class Decoder : IDisposable
     /// <summary>
     /// Builds the model on <paramref name="backend"/>. Its weights come from <paramref name="weights"/>, which must live as long as the
     /// model, or without it are drawn from the seed. Not for <paramref name="training"/> all of them are frozen; in training those are that
-    /// <paramref name="frozen"/> says yes to, by name.
+    /// <c>train.trainable</c> leaves out, and that <paramref name="frozen"/> says yes to, by name.
     /// </summary>
     public Decoder(
         Backend backend, RunConfig config, bool training = true, Func<string, bool>? frozen = null, IWeightSource? weights = null)
@@ -39,7 +39,8 @@ public sealed partial class Decoder : IDisposable
         {
             rotary?.Allocate(backend);
             Parameters.Freeze(frozen ?? (_ => false));
-            Parameters.Allocate(config.Train.Seed, training, weights);
+            bool widens = training && frozen is null && weights is not null;
+            Parameters.Allocate(config.Train.Seed, training, widens ? new WidenedWeights(weights!) : weights);
         }
         catch
         {
@@ -66,6 +67,7 @@ public sealed partial class Decoder : IDisposable
         norm = new Norm(Parameters, "norm", model);
         head = model.TieEmbeddings ? embedding : Parameters.Add("head.weight", (V, C), init.Matrix(C), ModelPart.Head);
         headBias = model.HasBias(model.HeadBias) ? Parameters.Add("head.bias", V, Initializer.Zeros, ModelPart.Head) : null;
+        Trainable.Parse(config.Train.Trainable).Freeze(Parameters.All);
     }
 
     /// <summary>The configuration that it was built from.</summary>

@@ -94,8 +94,9 @@ public sealed class Trainer : IDisposable
             before?.RequireWeights(config);
             size = ModelSize.ToTrain(config, backend);
             Model = init is null ? new Decoder(backend, config) : before!.LoadInitial(backend, config);
-            startNotes = resume ? [.. ResumeNotes.Of(own!.Config.Train, config.Train, state.Step)]
-                : before is null ? [] : [$"begins with the weights of {init}, {before.Origin}", .. before.Notes];
+            startNotes = [.. resume ? ResumeNotes.Of(own!.Config.Train, config.Train, state.Step)
+                : before is null ? [] : [$"begins with the weights of {init}, {before.Origin}", .. before.Notes],
+                .. Trainable.Notes(Model.Parameters.All)];
             optimizer = new AdamW(Model.Parameters, config.Train);
             inputs = new StepInputs(backend, config, source, optimizer);
             numbers = new StepNumbers(backend);

@@ -55,7 +55,7 @@ internal sealed class DeepSeekRouter : GatedRouter
     /// <inheritdoc/>
     public override void EndStep()
     {
-        store.Backend.StepBias(counts.Data, Config.Experts, Config.BiasRate, bias.Data);
+        store.Backend.StepBias(counts.Data, Config.Experts, Gate.IsFrozen ? 0f : Config.BiasRate, bias.Data);
         store.Backend.Fill(counts.Data, 0f);
     }
 

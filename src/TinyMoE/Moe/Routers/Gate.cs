@@ -43,6 +43,9 @@ internal sealed class Gate
             initializer ?? new WeightInit(site.Model).Matrix(C), config.RouterBias);
     }
 
+    /// <summary>Whether it keeps its weights in training.</summary>
+    public bool IsFrozen => linear.Weight.IsFrozen;
+
     /// <summary>x (N, C) to logits (N, E); where experts may not be chosen, the choice does not see theirs.</summary>
     public GateLogits Forward(Tensor x, RoutingContext context)
     {

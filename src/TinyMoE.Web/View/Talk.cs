@@ -23,33 +23,35 @@ internal sealed record Turn(string Role)
     /// <summary>The ids that the model went on from, of what it wrote; null: it was typed.</summary>
     public IReadOnlyList<int>? After { get; init; }
 
+    /// <summary>What a template wrote before and after the text that this answers; null: there is no template.</summary>
+    public (string Before, string After)? Around { get; init; }
+
     /// <summary>The number of each mixture's layer, where it was followed through the model; null: it was not.</summary>
     public int[]? Layers { get; private set; }
 
-    /// <summary>By piece and mixture, the expert with the largest gate of the piece's last token; null: it went to none.</summary>
-    private int?[][] Experts { get; set; } = [];
+    /// <summary>Its text with the experts of each part, where it was followed; null: it was not, or the tokens do not say it.</summary>
+    public IReadOnlyList<FollowedPart>? Followed { get; private set; }
 
     /// <summary>All ids, up to the end of what the model wrote.</summary>
     public int[] Ids => [.. After ?? [], .. Pieces.SelectMany(piece => piece.Ids)];
 
-    /// <summary>Takes the experts from a trace of <see cref="Ids"/>.</summary>
-    public void Take(TracedText traced)
+    /// <summary>Takes the experts of what was written, and of what was typed before it, from a trace of <see cref="Ids"/>.</summary>
+    public void Take(TracedText traced, Turn typed, Func<int, byte[]> bytesOf)
     {
         int at = After?.Count ?? 0;
-        List<int?[]> experts = [];
+        List<FollowedPart> parts = [];
         foreach (WrittenPiece piece in Pieces)
         {
             at += piece.Ids.Count;
-            TracedToken? last = piece.Ids.Count > 0 ? traced.Tokens[at - 1] : null;
-            experts.Add([.. traced.Layers.Select((_, mixture) => last?.Top(mixture))]);
+            parts.Add(new FollowedPart(piece.Text, piece.Ids.Count > 0 ? TopOf(at - 1) : []));
         }
 
-        (Layers, Experts) = (traced.Layers, [.. experts]);
-    }
+        (Layers, Followed) = (traced.Layers, parts);
+        byte[][] tokens = [.. (After ?? []).Select(bytesOf)];
+        typed.Followed = FollowedText.Find(typed.Text, Around, tokens, TopOf);
 
-    /// <summary>The expert of a piece in a mixture; null: none, or nobody knows.</summary>
-    public int? ExpertOf(int piece, int mixture) =>
-        piece < Experts.Length && mixture < Experts[piece].Length ? Experts[piece][mixture] : null;
+        int?[] TopOf(int token) => [.. traced.Layers.Select((_, mixture) => traced.Tokens[token].Top(mixture))];
+    }
 
     /// <summary>All of it.</summary>
     public string Text => string.Concat(Pieces.Select(piece => piece.Text));
@@ -79,6 +81,7 @@ internal sealed class Talk
             Turns.Clear();
         int before = Turns.Count;
         Turns.Add(Typed(isChat ? "user" : "text", text));
+        (string, string)? around = isChat ? serving.AroundLast(Messages()) : null;
         IReadOnlyList<int> prompt = [];
         using ServedTexts texts = StartOrTakeBack(() => serving.Start(new TextRequest
         {
@@ -87,7 +90,7 @@ internal sealed class Talk
             Sampling = sampling,
             Alternatives = 0,
         }), before);
-        Turn answer = new(isChat ? "assistant" : "text") { After = prompt };
+        Turn answer = new(isChat ? "assistant" : "text") { After = prompt, Around = around };
         Turns.Add(answer);
         long began = System.Diagnostics.Stopwatch.GetTimestamp();
         try
@@ -111,6 +114,14 @@ internal sealed class Talk
         {
             answer.End = "stopped";
         }
+    }
+
+    /// <summary>Takes the experts of an answer, and of what it answers, from a trace of the answer's ids.</summary>
+    public void Take(Turn answer, TracedText traced, Serving serving)
+    {
+        int at = Turns.IndexOf(answer);
+        if (at > 0) // else the conversation was begun anew meanwhile
+            answer.Take(traced, Turns[at - 1], id => serving.Token(id).Bytes);
     }
 
     private ServedTexts StartOrTakeBack(Func<ServedTexts> start, int before)

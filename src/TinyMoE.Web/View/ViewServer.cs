@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Radzen;
 using TinyMoE.Web.Api;
+using TinyMoE.Web.View.Components;
 
 namespace TinyMoE.Web.View;
 
@@ -53,6 +54,11 @@ public sealed class ViewServer : IDisposable
         app.UseAntiforgery();
         foreach ((string path, (string name, string type)) in Files)
             app.MapGet(path, context => SendAsync(context, name, type));
+        app.MapGet("/experts.css", context =>
+        {
+            context.Response.ContentType = "text/css; charset=utf-8";
+            return context.Response.WriteAsync(ExpertColors.Style, context.RequestAborted);
+        });
         app.MapRazorComponents<Shell>().AddInteractiveServerRenderMode(mode => mode.ContentSecurityFrameAncestorsPolicy = null);
     }
 

@@ -20,6 +20,7 @@ public sealed class ViewServerTests(ViewedRun viewed)
     [InlineData("/radzen.js", "text/javascript")]
     [InlineData("/view.js", "text/javascript")]
     [InlineData("/view.css", "text/css")]
+    [InlineData("/experts.css", "text/css")]
     [InlineData("/favicon.svg", "image/svg+xml")]
     public async Task WhatPagesNeed_IsThere_UnderAStrictPolicy(string path, string type)
     {

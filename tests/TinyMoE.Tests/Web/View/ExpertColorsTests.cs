@@ -41,7 +41,7 @@ public sealed class ExpertColorsTests
             Assert.True(Distance(seen[i], seen[^1]) > 5, $"{i} and the ground: {Distance(seen[i], seen[^1]):0.0}");
             for (int j = 0; j < i; j++)
             {
-                // The first eight, as of most small models, and neighbours in number are well apart; each pair is at least just seen to be two.
+                // The first eight, as of most small models, and neighbours in number are well apart; each pair is just seen to be two.
                 double least = i < 8 || i - j == 1 ? WellSeen : i - j < 8 ? WellSeen * 0.75 : JustSeen;
                 Assert.True(Distance(seen[i], seen[j]) > least, $"{i} and {j}: {Distance(seen[i], seen[j]):0.0}, {least} is wanted");
             }

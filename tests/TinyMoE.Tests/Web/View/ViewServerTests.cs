@@ -67,6 +67,18 @@ public sealed class ViewServerTests(ViewedRun viewed)
         Assert.Equal(HttpStatusCode.Unauthorized, wrong.StatusCode);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("a-long-secret")]
+    public async Task ItsOwnFirstVisit_GetsThePage_AsABrowserDoes(string? token)
+    {
+        List<string> errors = [];
+        using ViewServer server = ViewServer.Start(viewed.Options, new ServerOptions { Port = 0, Token = token, OnError = errors.Add });
+        int bytes = await WarmUp.VisitAsync(server.Address, token, TestContext.Current.CancellationToken);
+        Assert.InRange(bytes, 2000, 1_000_000); // what is around the page, and the page
+        Assert.Empty(errors);
+    }
+
     [Fact]
     public void Command_SaysWhereAndWhat_AndStopsWithItsInput()
     {

@@ -11,7 +11,7 @@ namespace TinyMoE.Tests.Web.View;
 public sealed class LongTextTests(ViewedRun viewed, Browser browser)
 {
     private const int Tokens = 2000, Frames = 61, Tries = 3;
-    private const long MostBytesShown = 900_000, MostBytesLayer = 200_000, MostBytesHover = 60_000;
+    private const long MostBytesShown = 700_000, MostBytesLayer = 200_000, MostBytesHover = 60_000;
 
     /// <summary>Scrolls a part from one end to the other; gives how many frames took more than 50 ms, and how far it went.</summary>
     private const string Scroll = """

@@ -7,9 +7,9 @@ using TinyMoE.Web.View.Components;
 namespace TinyMoE.Web.View;
 
 /// <summary>
-/// Most of what a first page costs is getting the code ready that it runs through. So while a browser is opened, charts are drawn for
-/// nobody, and the server is visited once by itself, as a browser would: the document, then the connection over which the page comes. Where
-/// a browser is as quick the visit ends, since it would take time from it; and what goes wrong, the first page meets itself and says.
+/// Most of what a first page costs is getting the code ready that it runs through. So while a browser is opened, the server is
+/// visited once by itself, as a browser would: the document, then the connection over which the page comes; then charts are drawn for
+/// nobody. Where a browser is as quick all of it ends, since it takes time from it; and what goes wrong, the first page meets and says.
 /// </summary>
 internal static partial class WarmUp
 {
@@ -22,13 +22,15 @@ internal static partial class WarmUp
     /// <summary>A browser that waits for the address comes within this time, and has the server alone.</summary>
     private static readonly TimeSpan Head = TimeSpan.FromMilliseconds(60), Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>Draws the charts of the first page, and visits it, unless somebody else comes meanwhile.</summary>
+    /// <summary>Visits the first page, and draws its charts, which no browser asks for there; until somebody else comes.</summary>
     public static Task RunAsync(Viewed viewed, Uri address, string? token, CancellationToken stop) => Task.Run(async () =>
     {
         try
         {
             await Task.Delay(Head, stop);
-            await Task.WhenAll(DrawAsync(viewed), VisitAsync(address, token, stop));
+            await VisitAsync(address, token, stop);
+            stop.ThrowIfCancellationRequested();
+            await DrawAsync(viewed);
         }
         catch (Exception)
         {
@@ -36,8 +38,8 @@ internal static partial class WarmUp
         }
     });
 
-    private static Task DrawAsync(Viewed viewed) => Task.Run(() => StillServices.RenderAsync<RunCharts>(
-        StillServices.New(viewed), new Dictionary<string, object?> { [nameof(RunCharts.Width)] = Width }));
+    private static Task<string> DrawAsync(Viewed viewed) => StillServices.RenderAsync<RunCharts>(
+        StillServices.New(viewed), new Dictionary<string, object?> { [nameof(RunCharts.Width)] = Width });
 
     /// <summary>Visits the first page until it stands; gives the bytes that it came in.</summary>
     public static async Task<int> VisitAsync(Uri address, string? token, CancellationToken stop)

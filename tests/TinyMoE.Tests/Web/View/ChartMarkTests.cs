@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using TinyMoE.Tests.Files;
@@ -75,18 +76,24 @@ public sealed class ChartMarkTests(Browser browser) : IDisposable
         await Assertions.Expect(loss.Locator(".marks li").First).ToBeVisibleAsync();
 
         LocatorBoundingBoxResult box = (await loss.Locator("svg").First.BoundingBoxAsync())!;
-        await page.Mouse.MoveAsync(box.X + (box.Width / 2), box.Y + (box.Height / 2)); // the chart's numbers, by mouse
-        await Assertions.Expect(page.Locator(".rz-chart-tooltip")).ToContainTextAsync("training");
+        // The chart's numbers, by mouse: of a point that is there, on the curve that has it.
+        await page.Mouse.MoveAsync(box.X + (box.Width / 2), box.Y + (box.Height / 2));
+        ILocator tooltip = page.Locator(".rz-chart-tooltip");
+        await Assertions.Expect(tooltip).ToContainTextAsync("training");
+        Match point = Regex.Match((await tooltip.InnerTextAsync()).ReplaceLineEndings(" "), "(\\d+) .*training.* ([0-9.]+)");
+        Assert.Equal(LossAt(int.Parse(point.Groups[1].Value, CultureInfo.InvariantCulture)), point.Groups[2].Value);
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Browser.Pictures, "marks.png"), FullPage = true });
         Assert.Empty(said);
         await page.CloseAsync();
     }
 
+    private static string LossAt(int step) => (60.0 / (step + 10)).ToString("0.###", CultureInfo.InvariantCulture);
+
     private string NewRun()
     {
         string[] lines =
         [
-            .. Enumerable.Range(1, 60).Select(step => $"{{\"kind\":\"train\",\"step\":{step},\"loss\":{60.0 / (step + 10):0.###},"
+            .. Enumerable.Range(1, 60).Select(step => $"{{\"kind\":\"train\",\"step\":{step},\"loss\":{LossAt(step)},"
                 + "\"learning_rate\":0.001,\"gradient_norm\":1,\"tokens_per_second\":900}"),
             "{\"kind\":\"routing\",\"step\":20,\"layer\":1,\"load\":[0.25,0.75],\"entropy\":0.5,\"max_violation\":0.5,\"dead\":0}",
             "{\"kind\":\"routing\",\"step\":40,\"layer\":1,\"load\":[0.25,0.75],\"entropy\":0.5,\"max_violation\":0.5,\"dead\":0}",

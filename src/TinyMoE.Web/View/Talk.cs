@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using TinyMoE.App;
 using TinyMoE.Generate;
@@ -63,13 +64,17 @@ internal sealed class Talk
     /// <summary>Characters of what is typed at most.</summary>
     public const int MostCharacters = 100_000;
 
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(33);
+
     /// <summary>What was said, in order.</summary>
     public List<Turn> Turns { get; } = [];
 
     /// <summary>The tokens per second of the last text; null before the first.</summary>
     public double? Speed { get; private set; }
 
-    /// <summary>Lets the model answer, or go on with a text; <paramref name="told"/> is called with every piece.</summary>
+    /// <summary>
+    /// Lets the model answer, or go on with a text; <paramref name="told"/> is called with the first piece, and then as often as is seen.
+    /// </summary>
     /// <exception cref="TinyMoEException">The text or a setting cannot be used, or the model is busy.</exception>
     public async Task SayAsync(
         Serving serving, string text, bool isChat, SamplingOptions sampling, int tokens, Func<Task> told, CancellationToken stop)
@@ -81,7 +86,6 @@ internal sealed class Talk
             Turns.Clear();
         int before = Turns.Count;
         Turns.Add(Typed(isChat ? "user" : "text", text));
-        (string, string)? around = isChat ? serving.AroundLast(Messages()) : null;
         IReadOnlyList<int> prompt = [];
         using ServedTexts texts = StartOrTakeBack(() => serving.Start(new TextRequest
         {
@@ -90,9 +94,9 @@ internal sealed class Talk
             Sampling = sampling,
             Alternatives = 0,
         }), before);
-        Turn answer = new(isChat ? "assistant" : "text") { After = prompt, Around = around };
+        Turn answer = new(isChat ? "assistant" : "text") { After = prompt, Around = isChat ? AroundLast(serving) : null };
         Turns.Add(answer);
-        long began = System.Diagnostics.Stopwatch.GetTimestamp();
+        long began = Stopwatch.GetTimestamp(), shown = began;
         try
         {
             await foreach (TextPiece piece in texts.ReadAsync(stop))
@@ -106,7 +110,10 @@ internal sealed class Talk
 
                 if (piece.End is { } end)
                     answer.End = Words(end);
-                Speed = texts.Tokens / System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalSeconds;
+                Speed = texts.Tokens / Stopwatch.GetElapsedTime(began).TotalSeconds;
+                if (answer.Pieces.Count > 1 && Stopwatch.GetElapsedTime(shown) < Pause)
+                    continue; // a small model writes thousands of tokens per second: a page that draws each has no time for its buttons
+                shown = Stopwatch.GetTimestamp();
                 await told();
             }
         }
@@ -122,6 +129,23 @@ internal sealed class Talk
         int at = Turns.IndexOf(answer);
         if (at > 0) // else the conversation was begun anew meanwhile
             answer.Take(traced, Turns[at - 1], id => serving.Token(id).Bytes);
+    }
+
+    /// <summary>
+    /// What the template writes around what was typed last. Where it does not write that, or refuses it with the marks that find it, the
+    /// place is not known: texts that no prompt has, so that what was typed stays without experts.
+    /// </summary>
+    private (string Before, string After) AroundLast(Serving serving)
+    {
+        (string, string) nowhere = ("\0", "\0");
+        try
+        {
+            return serving.AroundLast(Messages()) ?? nowhere;
+        }
+        catch (TinyMoEException)
+        {
+            return nowhere;
+        }
     }
 
     private ServedTexts StartOrTakeBack(Func<ServedTexts> start, int before)

@@ -30,6 +30,7 @@ public sealed class FollowedTextTests
     public void AnotherText_IsNotFound()
     {
         Assert.Null(Find("hi", ("u ", "\na "), [Encoding.UTF8.GetBytes("U HI\nA ")]));
+        Assert.Null(Find("hi", ("\0", "\0"), [Encoding.UTF8.GetBytes("u hi\na ")])); // a template that does not write it
         Assert.Null(Find("hi", null, [Encoding.UTF8.GetBytes("HI")]));
     }
 

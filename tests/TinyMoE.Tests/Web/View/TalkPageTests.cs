@@ -31,25 +31,29 @@ public sealed class TalkPageTests(ViewedRun viewed, Browser browser)
         string first = (await answers.First.TextContentAsync())!;
         Assert.Equal(10, first.Length); // of characters
 
-        await SayAsync(page, " the u ", tokens: 100_000);
-        int before = await LengthAsync(page, 1); // some tokens came
-        int after = await LengthAsync(page, before + 1); // and more
-        Assert.True(after > before);
-        await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).ClickAsync();
-        await Assertions.Expect(ends.Last).ToContainTextAsync("stopped");
-        Assert.Equal(["user", "assistant", "user", "assistant"], await page.Locator(".turn h2").AllTextContentsAsync());
+        await SayAsync(page, " the u ", tokens: 12);
+        await Assertions.Expect(ends).ToHaveCountAsync(2);
         string second = (await answers.Last.TextContentAsync())!;
-
         await page.GetByLabel("show").SelectOptionAsync("expert");
         ILocator shown = page.Locator(".turn [data-expert]");
         string[] sides = ["hi cat", first, "the u", second];
         await Assertions.Expect(shown).ToHaveCountAsync(sides.Sum(side => side.Length));
-        string prompt = $"u hi cat\na {first}\nu the u\na ";
+        string prompt = $"u hi cat\na {first.Trim()}\nu the u\na "; // the template trims
         using TracingThread thread = new(new DeviceChoice(Threads: 1));
         TracedText text = await thread.AskAsync(
             new ViewedModel("", ModelFolder.Hub(model)), traced => traced.Trace(traced.Encode(prompt + second), []));
         await RequireExpertsAsync(page.Locator(".turn").Nth(2), text, prompt.Length - "the u\na ".Length, "the u".Length);
         await RequireExpertsAsync(page.Locator(".turn").Nth(3), text, prompt.Length, second.Length);
+
+        await page.GetByLabel("show").SelectOptionAsync("sure");
+        await SayAsync(page, "on", tokens: 100_000);
+        int before = await LengthAsync(page, 1); // some tokens came
+        int after = await LengthAsync(page, before + 1); // and more
+        Assert.True(after > before);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).ClickAsync();
+        await Assertions.Expect(ends.Last).ToContainTextAsync("stopped");
+        Assert.Equal(
+            ["user", "assistant", "user", "assistant", "user", "assistant"], await page.Locator(".turn h2").AllTextContentsAsync());
         Assert.Empty(said);
         await page.CloseAsync();
     }
@@ -64,7 +68,7 @@ public sealed class TalkPageTests(ViewedRun viewed, Browser browser)
     /// <summary>Waits until the last answer, while it is written, has so many characters; how many it has.</summary>
     private static async Task<int> LengthAsync(IPage page, int least)
     {
-        const string Length = "Array.from(document.querySelectorAll('.turn.assistant .written')).slice(1).at(-1)?.textContent.length ?? 0";
+        const string Length = "Array.from(document.querySelectorAll('.turn.assistant .written')).slice(2).at(-1)?.textContent.length ?? 0";
         await page.WaitForFunctionAsync($"least => ({Length}) >= least", least);
         return await page.EvaluateAsync<int>(Length);
     }

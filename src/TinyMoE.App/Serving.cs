@@ -122,6 +122,11 @@ public sealed class Serving : IDisposable
             "The template makes an empty text of the conversation: a model needs a token to begin with.");
     }
 
+    /// <summary>
+    /// What the template writes around the content of the last message, up to where the answer begins; null: it does not write it.
+    /// </summary>
+    internal (string Before, string After)? AroundLast(JsonArray messages) => model.Prompt?.AroundLast(messages);
+
     /// <summary>The text of ids without special tokens.</summary>
     public string Decode(IReadOnlyList<int> ids) => model.Tokenizer.Decode([.. ids]);
 

@@ -117,6 +117,26 @@ public static class Tracing
         return result;
     }
 
+    /// <summary>
+    /// What the experts of a model live on; <paramref name="traced"/> is told how many batches are traced, on the thread that computes.
+    /// </summary>
+    internal static TraceSummary Summarise(
+        Tracer tracer, IEvaluationSource windows, Tokenizer tokenizer, Action<int> traced, CancellationToken stop)
+    {
+        LabelSet? labels = LabelsOf(windows);
+        TraceSummariser summary = new(tokenizer, labels is null ? [] : labels);
+        Conveyor.Run(
+            tracer.Trace(windows).Select((batch, i) =>
+            {
+                traced(i + 1);
+                return batch;
+            }),
+            summary.Add,
+            Waiting,
+            stop);
+        return summary.Summarise();
+    }
+
     /// <summary>The labels of a text; null where all of it has the same one.</summary>
     private static LabelSet? LabelsOf(IEvaluationSource? windows) =>
         windows is { Labels.Count: > 1 } && windows.CountLabels().Count(count => count > 0) > 1 ? windows.Labels : null;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using TinyMoE.App;
 using TinyMoE.Generate;
@@ -23,33 +24,35 @@ internal sealed record Turn(string Role)
     /// <summary>The ids that the model went on from, of what it wrote; null: it was typed.</summary>
     public IReadOnlyList<int>? After { get; init; }
 
+    /// <summary>What a template wrote before and after the text that this answers; null: there is no template.</summary>
+    public (string Before, string After)? Around { get; init; }
+
     /// <summary>The number of each mixture's layer, where it was followed through the model; null: it was not.</summary>
     public int[]? Layers { get; private set; }
 
-    /// <summary>By piece and mixture, the expert with the largest gate of the piece's last token; null: it went to none.</summary>
-    private int?[][] Experts { get; set; } = [];
+    /// <summary>Its text with the experts of each part, where it was followed; null: it was not, or the tokens do not say it.</summary>
+    public IReadOnlyList<FollowedPart>? Followed { get; private set; }
 
     /// <summary>All ids, up to the end of what the model wrote.</summary>
     public int[] Ids => [.. After ?? [], .. Pieces.SelectMany(piece => piece.Ids)];
 
-    /// <summary>Takes the experts from a trace of <see cref="Ids"/>.</summary>
-    public void Take(TracedText traced)
+    /// <summary>Takes the experts of what was written, and of what was typed before it, from a trace of <see cref="Ids"/>.</summary>
+    public void Take(TracedText traced, Turn typed, Func<int, byte[]> bytesOf)
     {
         int at = After?.Count ?? 0;
-        List<int?[]> experts = [];
+        List<FollowedPart> parts = [];
         foreach (WrittenPiece piece in Pieces)
         {
             at += piece.Ids.Count;
-            TracedToken? last = piece.Ids.Count > 0 ? traced.Tokens[at - 1] : null;
-            experts.Add([.. traced.Layers.Select((_, mixture) => last?.Top(mixture))]);
+            parts.Add(new FollowedPart(piece.Text, piece.Ids.Count > 0 ? TopOf(at - 1) : []));
         }
 
-        (Layers, Experts) = (traced.Layers, [.. experts]);
-    }
+        (Layers, Followed) = (traced.Layers, parts);
+        byte[][] tokens = [.. (After ?? []).Select(bytesOf)];
+        typed.Followed = FollowedText.Find(typed.Text, Around, tokens, TopOf);
 
-    /// <summary>The expert of a piece in a mixture; null: none, or nobody knows.</summary>
-    public int? ExpertOf(int piece, int mixture) =>
-        piece < Experts.Length && mixture < Experts[piece].Length ? Experts[piece][mixture] : null;
+        int?[] TopOf(int token) => [.. traced.Layers.Select((_, mixture) => traced.Tokens[token].Top(mixture))];
+    }
 
     /// <summary>All of it.</summary>
     public string Text => string.Concat(Pieces.Select(piece => piece.Text));
@@ -61,13 +64,17 @@ internal sealed class Talk
     /// <summary>Characters of what is typed at most.</summary>
     public const int MostCharacters = 100_000;
 
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(33);
+
     /// <summary>What was said, in order.</summary>
     public List<Turn> Turns { get; } = [];
 
     /// <summary>The tokens per second of the last text; null before the first.</summary>
     public double? Speed { get; private set; }
 
-    /// <summary>Lets the model answer, or go on with a text; <paramref name="told"/> is called with every piece.</summary>
+    /// <summary>
+    /// Lets the model answer, or go on with a text; <paramref name="told"/> is called with the first piece, and then as often as is seen.
+    /// </summary>
     /// <exception cref="TinyMoEException">The text or a setting cannot be used, or the model is busy.</exception>
     public async Task SayAsync(
         Serving serving, string text, bool isChat, SamplingOptions sampling, int tokens, Func<Task> told, CancellationToken stop)
@@ -87,9 +94,9 @@ internal sealed class Talk
             Sampling = sampling,
             Alternatives = 0,
         }), before);
-        Turn answer = new(isChat ? "assistant" : "text") { After = prompt };
+        Turn answer = new(isChat ? "assistant" : "text") { After = prompt, Around = isChat ? AroundLast(serving) : null };
         Turns.Add(answer);
-        long began = System.Diagnostics.Stopwatch.GetTimestamp();
+        long began = Stopwatch.GetTimestamp(), shown = began;
         try
         {
             await foreach (TextPiece piece in texts.ReadAsync(stop))
@@ -103,13 +110,41 @@ internal sealed class Talk
 
                 if (piece.End is { } end)
                     answer.End = Words(end);
-                Speed = texts.Tokens / System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalSeconds;
+                Speed = texts.Tokens / Stopwatch.GetElapsedTime(began).TotalSeconds;
+                if (answer.Pieces.Count > 1 && Stopwatch.GetElapsedTime(shown) < Pause)
+                    continue; // a small model writes thousands of tokens per second: a page that draws each has no time for its buttons
+                shown = Stopwatch.GetTimestamp();
                 await told();
             }
         }
         catch (OperationCanceledException)
         {
             answer.End = "stopped";
+        }
+    }
+
+    /// <summary>Takes the experts of an answer, and of what it answers, from a trace of the answer's ids.</summary>
+    public void Take(Turn answer, TracedText traced, Serving serving)
+    {
+        int at = Turns.IndexOf(answer);
+        if (at > 0) // else the conversation was begun anew meanwhile
+            answer.Take(traced, Turns[at - 1], id => serving.Token(id).Bytes);
+    }
+
+    /// <summary>
+    /// What the template writes around what was typed last. Where it does not write that, or refuses it with the marks that find it, the
+    /// place is not known: texts that no prompt has, so that what was typed stays without experts.
+    /// </summary>
+    private (string Before, string After) AroundLast(Serving serving)
+    {
+        (string, string) nowhere = ("\0", "\0");
+        try
+        {
+            return serving.AroundLast(Messages()) ?? nowhere;
+        }
+        catch (TinyMoEException)
+        {
+            return nowhere;
         }
     }
 

@@ -86,12 +86,18 @@ internal sealed class TracedModel : IDisposable
             batch.Ranks[n],
             [.. Enumerable.Range(n * P, P).Select(i => (Words(batch.PredictedIds[i]), batch.PredictedProbabilities[i]))],
             [.. batch.Layers.Select(layer => Choices(layer, n))],
-            [.. batch.Layers.Select(layer => layer.Entropy?[n] ?? float.NaN)]);
+            [.. batch.Layers.Select(layer => layer.Entropy?[n] ?? float.NaN)])
+        {
+            Probabilities = [.. batch.Layers.Select(layer => ProbabilitiesOf(layer, n))],
+        };
     }
 
     private static TracedChoice[] Choices(TraceLayer layer, int n) =>
         [.. Enumerable.Range(layer.Offsets[n], layer.Offsets[n + 1] - layer.Offsets[n])
             .Select(i => new TracedChoice(layer.Expert[i], layer.Gate[i], layer.Served[i]))];
+
+    private static ReadOnlyMemory<float> ProbabilitiesOf(TraceLayer layer, int n) =>
+        layer.Probabilities?.AsMemory(n * layer.Experts, layer.Experts) ?? ReadOnlyMemory<float>.Empty;
 
     /// <summary>What a token stands for; where that is a part of a character only, how its tokenizer writes it.</summary>
     private string Words(int id)

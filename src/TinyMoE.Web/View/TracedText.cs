@@ -17,6 +17,9 @@ internal readonly record struct TracedChoice(int Expert, float Gate, bool Served
 internal sealed record TracedToken(
     int Id, string Text, float Loss, int Rank, (string Text, float Probability)[] Predictions, TracedChoice[][] Choices, float[] Entropies)
 {
+    /// <summary>By mixture (E), the router's probabilities; empty of a router that has none.</summary>
+    public ReadOnlyMemory<float>[] Probabilities { get; init; } = [];
+
     /// <summary>The expert with the largest gate in a mixture; null: it went to none.</summary>
     public int? Top(int mixture) => Choices[mixture] is { Length: > 0 } all ? all.MaxBy(choice => choice.Gate).Expert : null;
 

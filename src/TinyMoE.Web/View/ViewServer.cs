@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Radzen;
 using TinyMoE.Web.Api;
+using TinyMoE.Web.View.Components;
 
 namespace TinyMoE.Web.View;
 
@@ -34,6 +35,8 @@ public sealed class ViewServer : IDisposable
     private readonly Guard guard;
     private readonly Viewed viewed;
     private readonly WebApplication app;
+    private readonly CancellationTokenSource asked = new(); // somebody has asked for something, or it ends
+    private Task warmUp = Task.CompletedTask;
 
     private ViewServer(ViewOptions shown, ServerOptions options)
     {
@@ -44,7 +47,8 @@ public sealed class ViewServer : IDisposable
         builder.Logging.AddProvider(new ErrorLog(line => options.OnError?.Invoke(line))).SetMinimumLevel(LogLevel.Error);
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IDataProtectionProvider>(new EphemeralDataProtectionProvider()); // no keys on disk
-        builder.Services.AddRazorComponents().AddInteractiveServerComponents()
+        builder.Services.AddRazorComponents()
+            .AddInteractiveServerComponents(circuit => circuit.DisconnectedCircuitMaxRetained = 0) // pages do not come back, see view.js
             .AddHubOptions(hub => hub.MaximumReceiveMessageSize = options.MostBytes); // a text that is typed comes as one message
         builder.Services.AddSingleton(viewed).AddSingleton(shown).AddScoped<TooltipService>();
         app = builder.Build();
@@ -53,6 +57,11 @@ public sealed class ViewServer : IDisposable
         app.UseAntiforgery();
         foreach ((string path, (string name, string type)) in Files)
             app.MapGet(path, context => SendAsync(context, name, type));
+        app.MapGet("/experts.css", context =>
+        {
+            context.Response.ContentType = "text/css; charset=utf-8";
+            return context.Response.WriteAsync(ExpertColors.Style, context.RequestAborted);
+        });
         app.MapRazorComponents<Shell>().AddInteractiveServerRenderMode(mode => mode.ContentSecurityFrameAncestorsPolicy = null);
     }
 
@@ -71,6 +80,7 @@ public sealed class ViewServer : IDisposable
         try
         {
             server.Address = Listening.Start(server.app, options);
+            server.warmUp = WarmUp.RunAsync(server.viewed, server.Address, options.Token, server.asked.Token);
             return server;
         }
         catch
@@ -83,14 +93,19 @@ public sealed class ViewServer : IDisposable
     /// <summary>Stops listening; pages that are open say that they lost it.</summary>
     public void Dispose()
     {
+        asked.Cancel();
+        warmUp.GetAwaiter().GetResult();
         using (CancellationTokenSource limit = new(TimeSpan.FromSeconds(1)))
             app.StopAsync(limit.Token).GetAwaiter().GetResult();
         ((IDisposable)app).Dispose();
         viewed.Dispose();
+        asked.Dispose();
     }
 
     private async Task HandleAsync(HttpContext context, RequestDelegate next)
     {
+        if (!asked.IsCancellationRequested && context.Request.Headers.UserAgent != WarmUp.Agent)
+            asked.Cancel();
         IHeaderDictionary headers = context.Response.Headers;
         headers.CacheControl = "no-store";
         headers.XContentTypeOptions = "nosniff";

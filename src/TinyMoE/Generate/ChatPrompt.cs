@@ -12,6 +12,7 @@ namespace TinyMoE.Generate;
 internal sealed class ChatPrompt(ChatTemplate template, ChatOptions options, Func<string, bool, int[]> encode)
 {
     private const char Mark = '\uFDD0'; // no character: texts have none, and templates leave it as it is
+    private const char Edge = '\uFDD1'; // the same, for where a content begins and ends
     private const string Escaped = "\\ufdd0"; // where a template writes JSON in ASCII
 
     private readonly string[] specials = [.. options.SpecialTexts.Where(text => text.Length > 0).OrderByDescending(text => text.Length)];
@@ -51,6 +52,20 @@ internal sealed class ChatPrompt(ChatTemplate template, ChatOptions options, Fun
             if (part.Length > 0)
                 ids.AddRange(encode(part, hasSpecials));
         }
+    }
+
+    /// <summary>
+    /// What the template writes before the content of the last message, and after it up to where the answer begins; null: it does not write
+    /// that content.
+    /// </summary>
+    public (string Before, string After)? AroundLast(JsonArray messages)
+    {
+        JsonArray edged = (JsonArray)messages.DeepClone();
+        JsonObject last = edged[^1]!.AsObject();
+        last["content"] = $"{Edge}{(string?)last["content"]}{Edge}";
+        string text = template.Render(edged, addGenerationPrompt: true, new Dictionary<string, JsonNode?>(options.Variables), options.Now);
+        (int from, int to) = (text.IndexOf(Edge, StringComparison.Ordinal), text.LastIndexOf(Edge));
+        return from < to ? (text[..from], text[(to + 1)..]) : null;
     }
 
     /// <summary>A copy with all texts marked, but for the role and the type of a message or a part of one.</summary>

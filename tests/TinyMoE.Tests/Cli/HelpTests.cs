@@ -36,7 +36,7 @@ public sealed class HelpTests
     [InlineData(
         "serve",
         $"--run --model --port --listen --token --allow-origin --allow-host --slots --name --template {OfDevice}")]
-    [InlineData("report", "--run --out --title")]
+    [InlineData("report", $"--run --out --title --ablate-windows {OfDevice}")]
     [InlineData("doctor", "--cold --tune --json")]
     [InlineData("info", "--run --model --preset --config --set --json")]
     [InlineData("score", $"--run --model --text --file --ids --logits --ablate --force --json {OfDevice}")]

@@ -31,6 +31,9 @@ internal static class Say
     /// <summary>A number with all its digits, in groups of three.</summary>
     public static string Whole(long value) => value.ToString("N0", Invariant);
 
+    /// <summary>So many of something: 1 warning, 2 warnings.</summary>
+    public static string Count(int count, string of) => count == 1 ? $"1 {of}" : $"{Whole(count)} {of}s";
+
     /// <summary>A share from 0 to 1 in percent.</summary>
     public static string Percent(double share) => (100 * share).ToString("0.0", Invariant) + " %";
 

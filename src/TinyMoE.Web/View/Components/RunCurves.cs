@@ -37,6 +37,19 @@ internal sealed class RunCurves(IReadOnlyList<WatchedRun> runs, XAxis by)
         }),
     ];
 
+    /// <summary>What was warned of, on the first curve of each run, as <see cref="Steps"/> and <see cref="Pairs"/> give them.</summary>
+    public ChartMark[] Marks(IReadOnlyList<Curve> curves) => ChartMark.Thin(runs.SelectMany((run, i) =>
+    {
+        Curve curve = curves.First(each => each.Color == i);
+        string who = runs.Count == 1 ? "" : run.Name + ", ";
+        return run.Read(m =>
+        {
+            RunEvent[] said = [.. m.Events.Where(ChartMark.IsMarked)];
+            IReadOnlyList<double> places = Places(m, [.. said.Select(each => (double)each.Step)], run.TokensPerStep);
+            return said.Select((each, at) => ChartMark.On(curve, places[at], each, who)).OfType<ChartMark>().ToArray();
+        });
+    }));
+
     private string Said(WatchedRun run, string kind) => runs.Count == 1 ? kind : $"{run.Name}, {kind}";
 
     private Curve Line(

@@ -1,9 +1,5 @@
 using System.Reflection;
-using Microsoft.AspNetCore.Components;
-using Microsoft.AspNetCore.Components.Web;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.JSInterop;
 using TinyMoE.App;
 using TinyMoE.Files;
 using TinyMoE.Web.View.Runs;
@@ -22,8 +18,11 @@ public static class Report
 
     /// <summary>Writes the report. What it returns should be told: lines that cannot be read, models that are not there.</summary>
     /// <exception cref="TinyMoEException">A folder is no run with metrics, or the file cannot be written there.</exception>
-    public static IReadOnlyList<string> Write(ReportOptions options)
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled while experts were measured.</exception>
+    public static IReadOnlyList<string> Write(ReportOptions options, CancellationToken stop = default)
     {
+        if (options.AblateWindows is < 1)
+            throw new TinyMoEException($"{options.AblateWindows} windows are asked for; there can be 1 or more.");
         foreach (string run in options.Runs)
             RequireMetrics(run, options.Out);
         using Viewed viewed = new(new ViewOptions { Runs = options.Runs });
@@ -33,7 +32,7 @@ public static class Report
             run.Name = Text.OneLine(run.Name);
         }
 
-        ReportedRun[] runs = [.. viewed.Runs.All.Select(Look)];
+        ReportedRun[] runs = [.. viewed.Runs.All.Select(run => Ablated(Look(run), options, stop))];
         string title = Text.OneLine(options.Title ?? string.Join(", ", runs.Select(each => each.Run.Name)));
         ReportContent content = new(title, string.Concat(Styles.Select(Resource)), DateTime.UtcNow, runs);
         AtomicFile.WriteText(options.Out, RenderAsync(viewed, content).GetAwaiter().GetResult());
@@ -41,14 +40,11 @@ public static class Report
     }
 
     /// <summary>The whole document.</summary>
-    private static async Task<string> RenderAsync(Viewed viewed, ReportContent content)
+    private static Task<string> RenderAsync(Viewed viewed, ReportContent content)
     {
-        ServiceCollection parts = new();
-        parts.AddSingleton(viewed).AddSingleton(content);
-        parts.AddSingleton<IJSRuntime, NoScripts>().AddSingleton<NavigationManager, NoPlaces>().AddScoped<Radzen.TooltipService>();
-        await using ServiceProvider services = parts.BuildServiceProvider();
-        await using HtmlRenderer renderer = new(services, NullLoggerFactory.Instance);
-        return await renderer.Dispatcher.InvokeAsync(async () => (await renderer.RenderComponentAsync<ReportPage>()).ToHtmlString());
+        ServiceCollection parts = StillServices.New(viewed);
+        parts.AddSingleton(content);
+        return StillServices.RenderAsync<ReportPage>(parts, new Dictionary<string, object?>());
     }
 
     private static void RequireMetrics(string folder, string file)
@@ -96,32 +92,35 @@ public static class Report
         }
     }
 
+    /// <summary>A run with what is lost without its experts, where that is asked for; one that cannot be measured says why.</summary>
+    private static ReportedRun Ablated(ReportedRun reported, ReportOptions options, CancellationToken stop)
+    {
+        if (options.AblateWindows is not { } windows || reported.Model is null)
+            return reported;
+        try
+        {
+            EvaluationRequest request = new(ModelFolder.Run(reported.Run.Folder)) { Windows = windows, Device = options.Device };
+            return reported with { Ablation = Ablating.Run(request, progress: null, stop) };
+        }
+        catch (TinyMoEException e)
+        {
+            return reported with { NoAblation = Components.Say.Error(e) };
+        }
+    }
+
     private static IEnumerable<string> Notes(ReportedRun reported)
     {
         if (reported.Run.Read(m => m.BrokenLines) is > 0 and int broken)
             yield return $"{reported.Run.Name}: {broken} lines of metrics.jsonl cannot be read and are left out";
         if (reported.Problem is { } problem)
             yield return $"{reported.Run.Name} is reported without its model: {problem}";
+        if (reported.NoAblation is { } why)
+            yield return $"{reported.Run.Name}: it is not measured what is lost without its experts: {why}";
     }
 
     private static string Resource(string name)
     {
         using StreamReader reader = new(Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!);
         return reader.ReadToEnd();
-    }
-
-    /// <summary>No script runs in a file: what a component asks of one is answered by nothing.</summary>
-    private sealed class NoScripts : IJSRuntime
-    {
-        public ValueTask<T> InvokeAsync<T>(string identifier, object?[]? args) => ValueTask.FromResult<T>(default!);
-
-        public ValueTask<T> InvokeAsync<T>(string identifier, CancellationToken cancellationToken, object?[]? args) =>
-            ValueTask.FromResult<T>(default!);
-    }
-
-    /// <summary>Nobody goes from a file to another page.</summary>
-    private sealed class NoPlaces : NavigationManager
-    {
-        public NoPlaces() => Initialize("file:///", "file:///report.html");
     }
 }

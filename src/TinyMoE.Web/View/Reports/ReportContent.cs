@@ -7,7 +7,14 @@ namespace TinyMoE.Web.View.Reports;
 /// <param name="Run">What it measured.</param>
 /// <param name="Model">What its model is made of; null: no checkpoint can be read.</param>
 /// <param name="Problem">Why; null: it can.</param>
-internal sealed record ReportedRun(WatchedRun Run, ModelInfo? Model, string? Problem);
+internal sealed record ReportedRun(WatchedRun Run, ModelInfo? Model, string? Problem)
+{
+    /// <summary>What is lost without each expert; null: not asked for, or it could not be measured.</summary>
+    public AblationResult? Ablation { get; init; }
+
+    /// <summary>Why it could not; null: it could, or was not asked for.</summary>
+    public string? NoAblation { get; init; }
+}
 
 /// <summary>What a report says beside what the components read themselves.</summary>
 /// <param name="Title">What it is called.</param>

@@ -39,8 +39,12 @@ public sealed class Browser : IAsyncLifetime
         playwright?.Dispose();
     }
 
-    /// <summary>A page of its own; what its console says is kept in <paramref name="said"/>.</summary>
-    internal async Task<IPage> OpenAsync(string address, List<string> said, int width = 1280, bool isDark = false)
+    /// <summary>
+    /// A page of its own, given to <paramref name="before"/> before it goes anywhere; what its console says is kept in
+    /// <paramref name="said"/>.
+    /// </summary>
+    internal async Task<IPage> OpenAsync(
+        string address, List<string> said, int width = 1280, bool isDark = false, Action<IPage>? before = null)
     {
         if (missing is not null && Environment.GetEnvironmentVariable("TINYMOE_REQUIRE_BROWSER") == "1")
             Assert.Fail(missing);
@@ -55,6 +59,7 @@ public sealed class Browser : IAsyncLifetime
                 said.Add(message.Text);
         };
         page.PageError += (_, error) => said.Add(error);
+        before?.Invoke(page);
         await page.GotoAsync(address);
         await page.Locator("h1").WaitForAsync();
         return page;

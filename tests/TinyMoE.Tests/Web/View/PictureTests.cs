@@ -41,6 +41,7 @@ public sealed class PictureTests(Browser browser)
         await page.GetByRole(AriaRole.Button, new() { Name = "Show" }).ClickAsync();
         await page.Locator($"[data-token='{Shown.Length - 1}']").WaitForAsync();
         await page.Locator("[data-token='12']").HoverAsync();
+        await Assertions.Expect(page.Locator("aside code").First).ToHaveTextAsync($"{Shown[12]}");
         await page.Locator("[data-expert]").First.ClickAsync();
         await page.Locator("[data-changed]").WaitForAsync();
         await page.WaitForTimeoutAsync(500);

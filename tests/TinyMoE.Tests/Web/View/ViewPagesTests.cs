@@ -105,6 +105,31 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
     }
 
     [Fact]
+    public async Task AToken_HasTheRoutersProbabilitiesOfATrace_AlsoOfExpertsThatWereNotChosen()
+    {
+        string trace = viewed.Folder["shares.jsonl"];
+        EvaluationRequest windows = new(viewed.Run) { Device = new DeviceChoice(Threads: 1) };
+        Tracing.Run(new TraceRequest(windows) { Text = "the cat sat", Out = trace, Probabilities = 100 });
+        JsonNode token = JsonNode.Parse(File.ReadLines(trace).ElementAt(5))!;
+        IPage page = await OpenAsync("text");
+        await ShowTextAsync(page);
+        await page.Locator("[data-token='5']").HoverAsync();
+        await Assertions.Expect(page.Locator("aside code").First).ToHaveTextAsync("a");
+        foreach (JsonNode? layer in token["layers"]!.AsArray())
+        {
+            HashSet<int> chosen = [.. layer!["choices"]!.AsArray().Select(choice => (int)choice!["expert"]!)];
+            string[] expected = [.. layer["probabilities"]!.AsArray().Select(each => (Expert: (int)each!["expert"]!, Share: each)).Select(
+                each => $"{each.Expert}: {Percent((float)each.Share!["probability"]!)}{(chosen.Contains(each.Expert) ? " ✓" : "")}")];
+            ILocator row = page.Locator($"[data-routed='{layer["layer"]}']");
+            Assert.True(expected.Length > chosen.Count);
+            Assert.Equal(expected, (await row.Locator("[data-share]").AllTextContentsAsync()).Select(text => text.Trim()));
+        }
+
+        Assert.Empty(said);
+        await page.CloseAsync();
+    }
+
+    [Fact]
     public async Task Experts_HaveTheNumbersOfTheCommandLine()
     {
         IPage page = await OpenAsync("experts");
@@ -206,7 +231,7 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         string written = (await page.Locator(".turn").Last.Locator(".written").TextContentAsync())!;
         await page.GetByLabel("show").SelectOptionAsync("expert");
         ILocator shown = page.Locator(".turn [data-expert]");
-        await Assertions.Expect(shown).ToHaveCountAsync(12);
+        await Assertions.Expect(shown).ToHaveCountAsync("the cat".Length + 12); // what was typed as well
         using TracingThread thread = new(new DeviceChoice(Threads: 1));
         TracedText text = await thread.AskAsync(
             new ViewedModel("", viewed.Run), model => model.Trace(model.Encode("the cat" + written), []));
@@ -214,7 +239,7 @@ public sealed class ViewPagesTests(ViewedRun viewed, Browser browser)
         {
             await page.GetByLabel("of layer").SelectOptionAsync($"{mixture}");
             await Assertions.Expect(shown.Locator("sub")).ToHaveTextAsync(
-                text.Tokens.Skip("the cat".Length).Select(token => $"{token.Top(mixture)}"));
+                text.Tokens.Select(token => $"{token.Top(mixture)}"));
         }
 
         Assert.Equal(12, written.Length);

@@ -20,6 +20,7 @@ public sealed class ViewServerTests(ViewedRun viewed)
     [InlineData("/radzen.js", "text/javascript")]
     [InlineData("/view.js", "text/javascript")]
     [InlineData("/view.css", "text/css")]
+    [InlineData("/experts.css", "text/css")]
     [InlineData("/favicon.svg", "image/svg+xml")]
     public async Task WhatPagesNeed_IsThere_UnderAStrictPolicy(string path, string type)
     {
@@ -64,6 +65,18 @@ public sealed class ViewServerTests(ViewedRun viewed)
         Assert.Equal(HttpStatusCode.OK, borne.StatusCode);
         using HttpResponseMessage wrong = await SendAsync(server, "/", "Cookie", cookie.Split(';')[0] + "x");
         Assert.Equal(HttpStatusCode.Unauthorized, wrong.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("a-long-secret")]
+    public async Task ItsOwnFirstVisit_GetsThePage_AsABrowserDoes(string? token)
+    {
+        List<string> errors = [];
+        using ViewServer server = ViewServer.Start(viewed.Options, new ServerOptions { Port = 0, Token = token, OnError = errors.Add });
+        int bytes = await WarmUp.VisitAsync(server.Address, token, TestContext.Current.CancellationToken);
+        Assert.InRange(bytes, 2000, 1_000_000); // what is around the page, and the page
+        Assert.Empty(errors);
     }
 
     [Fact]

@@ -3,7 +3,6 @@ using TinyMoE.Layers;
 using TinyMoE.Memory;
 using TinyMoE.Models;
 using TinyMoE.RandomNumbers;
-using TinyMoE.Tensors;
 
 namespace TinyMoE.Surgery;
 

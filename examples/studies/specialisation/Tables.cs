@@ -60,7 +60,14 @@ internal static class Tables
             ("layer", row => row.Layer.ToString(CultureInfo.InvariantCulture)),
             ("the dearest expert's cost", row => row.Item3.Cost.ToString("F1", CultureInfo.InvariantCulture)),
             ("its load", row => row.Item3.Load.ToString("F2", CultureInfo.InvariantCulture)),
-            ("lives on", row => string.Join(" ", row.Item3.LivesOn.Select(token => $"`{token.Replace("|", "\\|").Replace('`', '\'')}`"))));
+            ("lives on", row => string.Join(" ", row.Item3.LivesOn.Select(Code))));
+    }
+
+    /// <summary>A token in a cell of a table.</summary>
+    private static string Code(string token)
+    {
+        string shown = token.Replace("|", "\\|", StringComparison.Ordinal);
+        return shown.Contains('`', StringComparison.Ordinal) ? $"`` {shown} ``" : $"`{shown}`";
     }
 
     private static Expert Dearest(LayerFindings layer) => layer.Experts.MaxBy(expert => expert.Cost)!;

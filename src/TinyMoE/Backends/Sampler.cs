@@ -21,11 +21,13 @@ public readonly record struct SamplingRules(
 /// Chooses tokens from logits, in the order of transformers: temperature, top-k, top-p, min-p (a penalty for repetition comes before, see
 /// <see cref="Penalize"/>). Choice i depends on (logits, rules, i) only.
 /// </summary>
+/// <remarks>Sums run over the tokens in the order of their likelihood, so all that may be chosen are sorted: by the digits of their bits, in
+/// a time that grows as their number, and where only the k likeliest count those alone.</remarks>
 internal sealed class Sampler
 {
     private readonly SamplingRules rules;
     private readonly float[] probabilities;
-    private readonly int[] order;
+    private readonly LikeliestFirst ranking;
     private float[]? writable; // the logits of the tokens that may be written, where not all may
 
     /// <summary>A sampler for a vocabulary of <paramref name="vocabulary"/> tokens.</summary>
@@ -33,7 +35,7 @@ internal sealed class Sampler
     {
         this.rules = rules;
         probabilities = new float[vocabulary];
-        order = new int[vocabulary];
+        ranking = new LikeliestFirst(vocabulary);
     }
 
     /// <summary>Whether all logits are finite: there is nothing to choose otherwise.</summary>
@@ -62,21 +64,18 @@ internal sealed class Sampler
     {
         if (rules.Temperature == 0f)
             return TensorPrimitives.IndexOfMax(logits); // the first of the largest
-        for (int v = 0; v < order.Length; v++)
-        {
-            order[v] = v;
-            probabilities[v] = -logits[v]; // sorted ascending: likeliest first
-        }
-
-        // Keys equal to the bit keep no order in an unstable sort, so ties are mended below.
-        probabilities.AsSpan().Sort(order.AsSpan());
-        MendTies();
-        int kept = rules.TopK > 0 ? Math.Min(rules.TopK, order.Length) : order.Length;
-        double largest = -probabilities[0], sum = 0;
+        int kept = rules.TopK > 0 ? Math.Min(rules.TopK, logits.Length) : logits.Length;
+        ReadOnlySpan<int> order = ranking.Sort(logits, kept);
+        double largest = logits[order[0]], sum = 0;
         for (int i = 0; i < kept; i++)
         {
-            probabilities[i] = (float)Math.Exp((-probabilities[i] - largest) / rules.Temperature);
+            probabilities[i] = (float)Math.Exp((logits[order[i]] - largest) / rules.Temperature);
             sum += probabilities[i];
+            if (probabilities[i] == 0f) // as is what is less likely
+            {
+                Array.Clear(probabilities, i, kept - i);
+                break;
+            }
         }
 
         double nucleus = 0;
@@ -110,17 +109,5 @@ internal sealed class Sampler
         for (int i = 0; i < count; i++)
             sum += probabilities[i];
         return sum;
-    }
-
-    private void MendTies()
-    {
-        for (int start = 0; start < order.Length;)
-        {
-            int end = start + 1;
-            while (end < order.Length && probabilities[end] == probabilities[start])
-                end++;
-            order.AsSpan(start, end - start).Sort();
-            start = end;
-        }
     }
 }

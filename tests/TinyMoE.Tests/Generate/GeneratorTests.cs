@@ -1,4 +1,3 @@
-using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Generate;
 using TinyMoE.Models;
@@ -81,33 +80,6 @@ public sealed class GeneratorTests
         foreach (int _ in new Generator(backend, model).Generate([1, 2], 13, new SamplingOptions()))
             misses.Add(backend.Pool.Misses);
         Assert.Equal(misses[1], misses[^1]); // the first token computes the prompt, the second the first single position
-    }
-
-    [Theory]
-    [InlineData(1f, 0, 1f, new[] { 0.1, 0.2, 0.3, 0.4 })]
-    [InlineData(1f, 2, 1f, new[] { 0, 0, 3.0 / 7, 4.0 / 7 })]
-    [InlineData(1f, 0, 0.65f, new[] { 0, 0, 3.0 / 7, 4.0 / 7 })]
-    [InlineData(0.5f, 0, 1f, new[] { 1.0 / 30, 4.0 / 30, 9.0 / 30, 16.0 / 30 })]
-    [InlineData(0f, 0, 1f, new[] { 0.0, 0, 0, 1 })]
-    public void Sampler_DrawsFromTheRightDistribution(float temperature, int topK, float topP, double[] expected)
-    {
-        float[] logits = [MathF.Log(0.1f), MathF.Log(0.2f), MathF.Log(0.3f), MathF.Log(0.4f)];
-        Sampler sampler = new(new SamplingOptions { Temperature = temperature, TopK = topK, TopP = topP }.Rules, 4);
-        const int Draws = 20000;
-        int[] counts = new int[4];
-        for (int i = 0; i < Draws; i++)
-            counts[sampler.Choose(logits, i)]++;
-        for (int v = 0; v < 4; v++)
-            Assert.Equal(expected[v], (double)counts[v] / Draws, 0.015);
-    }
-
-    [Fact]
-    public void Sampler_EqualLogits_GreedyTakesTheLowestToken()
-    {
-        Sampler sampler = new(new SamplingOptions { Temperature = 0 }.Rules, 40);
-        float[] logits = new float[40];
-        logits[7] = logits[31] = 2f;
-        Assert.Equal(7, sampler.Choose(logits, 0));
     }
 
     [Fact]

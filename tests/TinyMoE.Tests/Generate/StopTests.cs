@@ -1,4 +1,3 @@
-using TinyMoE.Backends;
 using TinyMoE.Backends.Cpu;
 using TinyMoE.Configuration;
 using TinyMoE.Generate;
@@ -64,31 +63,6 @@ public sealed class StopTests
         int[] stopped = Write(true, new HashSet<int> { stopToken }, penalised);
         Assert.Equal(all[..(Array.IndexOf(all, stopToken) + 1)], stopped);
         Assert.Equal(stopped, Write(false, new HashSet<int> { stopToken }, penalised));
-    }
-
-    [Fact]
-    public void Sampler_Penalty_DividesPositive_MultipliesNegative()
-    {
-        float[] logits = [2f, -2f, 2f, -2f, 0f];
-        Sampler.Penalize(logits, [0, 1, 4], 4f);
-        Assert.Equal([0.5f, -8f, 2f, -2f, 0f], logits);
-    }
-
-    [Theory]
-    [InlineData(0.6f, 1f, 0, new[] { 0, 0, 3.0 / 7, 4.0 / 7 })]  // 0.4 * 0.6 = 0.24
-    [InlineData(0.5f, 1f, 0, new[] { 0, 2.0 / 9, 3.0 / 9, 4.0 / 9 })]
-    [InlineData(0.5f, 0.65f, 0, new[] { 0, 0, 3.0 / 7, 4.0 / 7 })]
-    [InlineData(1f, 1f, 0, new[] { 0, 0, 0, 1.0 })]
-    [InlineData(0f, 1f, 3, new[] { 0, 2.0 / 9, 3.0 / 9, 4.0 / 9 })]
-    public void Sampler_MinP_DrawsFromTheRightDistribution(float minP, float topP, int topK, double[] expected)
-    {
-        float[] logits = [MathF.Log(0.1f), MathF.Log(0.2001f), MathF.Log(0.3f), MathF.Log(0.4f)];
-        Sampler sampler = new(new SamplingOptions { Temperature = 1, MinP = minP, TopP = topP, TopK = topK }.Rules, 4);
-        int[] counts = new int[4];
-        for (int i = 0; i < 20000; i++)
-            counts[sampler.Choose(logits, i)]++;
-        for (int v = 0; v < 4; v++)
-            Assert.Equal(expected[v], counts[v] / 20000.0, 0.015);
     }
 
     [Fact]

@@ -23,15 +23,7 @@ public sealed record VariantOutcome(string Name, ModelSize Size, IReadOnlyList<R
     public bool IsSparse => Runs[0].Routing.Count > 0;
 
     /// <summary>Mean and standard deviation (n − 1) over the seeds, as "1.2345 ± 0.0012".</summary>
-    public string Of(Func<RunOutcome, double> value, string format = "F4")
-    {
-        double[] values = [.. Runs.Select(value)];
-        double mean = values.Average(), squares = values.Sum(v => (v - mean) * (v - mean));
-        string text = mean.ToString(format, CultureInfo.InvariantCulture);
-        return values.Length == 1
-            ? text
-            : $"{text} ± {Math.Sqrt(squares / (values.Length - 1)).ToString(format, CultureInfo.InvariantCulture)}";
-    }
+    public string Of(Func<RunOutcome, double> value, string format = "F4") => Statistics.Spread([.. Runs.Select(value)], format);
 
     /// <summary>The mean over the layers of a number of each, as <see cref="Of"/>; nothing for a dense model.</summary>
     public string OfLayers(Func<RoutingReport, double> value, string format = "F2") =>

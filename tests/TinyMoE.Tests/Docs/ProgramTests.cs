@@ -109,6 +109,10 @@ public sealed partial class ProgramTests : IDisposable
         {
             (common["train.steps"], common["train.batch"], common["train.eval_windows"]) = (2, 2, 2);
             (common["model.width"], common["model.context"]) = (32, 16);
+            if (common.ContainsKey("train.keep_every"))
+                common["train.keep_every"] = 1;
+            if (config.ContainsKey("domain_characters"))
+                config["domain_characters"] = 50_000;
         }
         else
         {

@@ -36,7 +36,7 @@ internal static partial class WarmUp
         {
             // Nobody asked for it.
         }
-    });
+    }, CancellationToken.None);
 
     private static Task<string> DrawAsync(Viewed viewed) => StillServices.RenderAsync<RunCharts>(
         StillServices.New(viewed), new Dictionary<string, object?> { [nameof(RunCharts.Width)] = Width });

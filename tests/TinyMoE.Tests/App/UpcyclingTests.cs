@@ -3,8 +3,6 @@ using TinyMoE.App;
 using TinyMoE.Surgery;
 using TinyMoE.Tests.Cli;
 using TinyMoE.Tests.Files;
-using TinyMoE.Tests.Train;
-using TinyMoE.Train;
 
 namespace TinyMoE.Tests.App;
 

@@ -3,7 +3,6 @@ using TinyMoE.Configuration;
 using TinyMoE.Layers;
 using TinyMoE.Models;
 using TinyMoE.Tests.Files;
-using TinyMoE.Tests.Train;
 using TinyMoE.Train;
 
 namespace TinyMoE.Tests.Layers;

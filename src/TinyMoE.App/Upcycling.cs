@@ -1,9 +1,9 @@
 using TinyMoE.Backends;
 using TinyMoE.Configuration;
+using TinyMoE.Data;
 using TinyMoE.Files;
 using TinyMoE.Layers;
 using TinyMoE.Models;
-using TinyMoE.Data;
 using TinyMoE.Surgery;
 using TinyMoE.Tokenizers;
 using TinyMoE.Train;

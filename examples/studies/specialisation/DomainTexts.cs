@@ -68,7 +68,7 @@ internal static class DomainTexts
         {
             string whole = File.ReadAllText(file).ReplaceLineEndings("\n");
             int room = Math.Min(most / FewestFiles, most - text.Length), end = Math.Min(room, whole.Length);
-            text.Append(whole.AsSpan(0, end < whole.Length ? whole.LastIndexOf('\n', end) + 1 : end));
+            text.Append(whole.AsSpan(0, end < whole.Length ? whole.LastIndexOf('\n', end - 1) + 1 : end));
         }
 
         return text.Length > 0 ? text.ToString() : throw new TinyMoEException($"{source} has no text for the domain {name}.");

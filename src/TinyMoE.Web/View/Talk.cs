@@ -64,8 +64,6 @@ internal sealed class Talk
     /// <summary>Characters of what is typed at most.</summary>
     public const int MostCharacters = 100_000;
 
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(33);
-
     /// <summary>What was said, in order.</summary>
     public List<Turn> Turns { get; } = [];
 
@@ -111,10 +109,12 @@ internal sealed class Talk
                 if (piece.End is { } end)
                     answer.End = Words(end);
                 Speed = texts.Tokens / Stopwatch.GetElapsedTime(began).TotalSeconds;
-                if (answer.Pieces.Count > 1 && Stopwatch.GetElapsedTime(shown) < Pause)
-                    continue; // a small model writes thousands of tokens per second: a page that draws each has no time for its buttons
-                shown = Stopwatch.GetTimestamp();
+                if (answer.Pieces.Count > 1 && Stopwatch.GetElapsedTime(shown) < PauseAfter(answer.Pieces.Count))
+                    continue;
                 await told();
+                shown = Stopwatch.GetTimestamp();
+                await Task.Yield(); // pieces that wait already do not go before a button that was pressed
+                stop.ThrowIfCancellationRequested();
             }
         }
         catch (OperationCanceledException)
@@ -122,6 +122,12 @@ internal sealed class Talk
             answer.End = "stopped";
         }
     }
+
+    /// <summary>
+    /// The time from one drawing to the next. A small model writes thousands of tokens per second, and a long text takes long to draw: a
+    /// page that did nothing else would have no time for its buttons.
+    /// </summary>
+    private static TimeSpan PauseAfter(int pieces) => TimeSpan.FromMilliseconds(33 + (pieces / 20));
 
     /// <summary>Takes the experts of an answer, and of what it answers, from a trace of the answer's ids.</summary>
     public void Take(Turn answer, TracedText traced, Serving serving)

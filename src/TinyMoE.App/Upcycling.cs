@@ -87,6 +87,8 @@ public static class Upcycling
             weights.AddRange(models.Select(model => model.OpenWeights()));
             UpcycledWeights made = new(plan, weights);
             List<NoteReport> notes = [.. models.SelectMany(model => model.Notes)];
+            if (plan.Config.Moe.GatesAreConstant)
+                notes.Add(new NoteReport(0, "every gate is 1, so that the router learns nothing of a text; set moe.renormalize=false"));
             Tokenizer? tokenizer = models[0].FindTokenizer();
             UpcycleLosses? losses = Measure(request, models, plan, made, tokenizer, notes, stop);
             ImportedRun.Write(run, plan.Config, made, tokenizer, models[0].Companions);

@@ -81,6 +81,25 @@ public sealed class UpcyclingTests : IDisposable
     }
 
     [Theory]
+    [InlineData("true", true)]
+    [InlineData("false", false)]
+    public void OneExpertPerToken_WhoseGateIsAlwaysOne_IsNoted(string renormalize, bool isNoted)
+    {
+        UpcycleResult result = Upcycling.Run(new UpcycleRequest([ModelFolder.Run(folder["dense"])], folder["mixture"])
+        {
+            Changes =
+            [
+                KeyValuePair.Create("moe.experts", "4"), KeyValuePair.Create("moe.active", "1"),
+                KeyValuePair.Create("moe.renormalize", renormalize),
+            ],
+            Windows = 0,
+        });
+        Assert.Null(result.Losses);
+        Assert.Equal(isNoted, result.Notes.Any(note => note.Text.StartsWith("every gate is 1", StringComparison.Ordinal)));
+        Assert.Equal(isNoted, result.Differences.Count == 0);
+    }
+
+    [Theory]
     [InlineData(2, "upcycle needs --run DIR or --model DIR", "--out", "x")]
     [InlineData(2, "--drop-ratio is of --method drop", "--run", "dense", "--out", "x", "--drop-ratio", "0.5")]
     [InlineData(2, "--layers needs numbers", "--run", "dense", "--out", "x", "--layers", "one")]

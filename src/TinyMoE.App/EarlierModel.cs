@@ -61,14 +61,11 @@ internal sealed class EarlierModel : IDisposable
             : own.Moe.Experts != other.Moe.Experts ? $"it has {own.Moe.Experts} experts, not {other.Moe.Experts}"
             : !Mixtures(own).SequenceEqual(Mixtures(other)) ? "it has its experts in other layers"
             : own.Model.Context < other.Model.Context ? $"it has a context of {own.Model.Context}, not {other.Model.Context}"
-            : !HasTokens(opened.LoadTokenizer(), tokenizer) ? "it has other tokens"
+            : !opened.LoadTokenizer().HasTokensOf(tokenizer) ? "it has other tokens"
             : null;
         if (difference is not null)
             throw new TinyMoEException($"{folder} cannot be compared: {difference}; name an earlier state of the same model");
     }
 
     private static IEnumerable<int> Mixtures(RunConfig config) => Enumerable.Range(0, config.Model.Layers).Where(config.Moe.InLayer);
-
-    private static bool HasTokens(Tokenizer own, Tokenizer other) => own.Vocabulary == other.Vocabulary
-        && Enumerable.Range(0, own.Vocabulary).All(id => own.Bytes(id).SequenceEqual(other.Bytes(id)));
 }

@@ -90,7 +90,7 @@ public static class Upcycling
             if (plan.Config.Moe.GatesAreConstant)
                 notes.Add(new NoteReport(0, "every gate is 1, so that the router learns nothing of a text; set moe.renormalize=false"));
             Tokenizer? tokenizer = models[0].FindTokenizer();
-            UpcycleLosses? losses = Measure(request, models, plan, made, tokenizer, notes, stop);
+            UpcycleLosses? losses = Measure(request, models, weights, made, plan, tokenizer, notes, stop);
             ImportedRun.Write(run, plan.Config, made, tokenizer, models[0].Companions);
             return new UpcycleResult(plan.Config, plan.Scale, plan.Differences(models.Count), losses, notes);
         }
@@ -105,15 +105,13 @@ public static class Upcycling
     {
         if (first.Config.Model != other.Config.Model || first.Config.Attention != other.Config.Attention)
             throw new RequestException($"{folder} has another shape than {first.Folder}; experts can be made of like models only");
-        if (first.FindTokenizer() is { } tokens && other.FindTokenizer() is { } others
-            && !(tokens.Vocabulary == others.Vocabulary
-                && Enumerable.Range(0, tokens.Vocabulary).All(id => tokens.Bytes(id).SequenceEqual(others.Bytes(id)))))
+        if (first.FindTokenizer() is { } tokens && other.FindTokenizer() is { } others && !others.HasTokensOf(tokens))
             throw new RequestException($"{folder} has other tokens than {first.Folder}; experts can be made of models of like tokens only");
     }
 
     private static UpcycleLosses? Measure(
-        UpcycleRequest request, List<OpenedModel> models, UpcyclePlan plan, UpcycledWeights made, Tokenizer? tokenizer,
-        List<NoteReport> notes, CancellationToken stop)
+        UpcycleRequest request, List<OpenedModel> models, List<IWeightSource> weights, UpcycledWeights made, UpcyclePlan plan,
+        Tokenizer? tokenizer, List<NoteReport> notes, CancellationToken stop)
     {
         if (request.Windows == 0)
             return null;
@@ -131,11 +129,11 @@ public static class Upcycling
         (IEvaluationSource windows, MeasuredText measured) = text.Windows(asked, first, stop);
         using Backend backend = request.Device.Open(plan.Config);
         List<EvalReport> before = [];
-        foreach (ModelFolder folder in request.Models)
+        foreach ((OpenedModel opened, IWeightSource source) in models.Zip(weights))
         {
-            using OpenedModel again = OpenedModel.Open(folder); // which closes a run's files when it is built
-            using Decoder dense = again.LoadModel(backend);
-            before.Add(Evaluation.Run(backend, dense, windows, again.Step).Report);
+            ModelSize.RequireRoomToGenerate(opened.Config, backend, source);
+            using Decoder dense = new(backend, opened.Config, training: false, weights: source);
+            before.Add(Evaluation.Run(backend, dense, windows, opened.Step).Report);
         }
 
         using Decoder mixture = new(backend, plan.Config, training: false, weights: made);

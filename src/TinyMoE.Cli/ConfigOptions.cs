@@ -28,11 +28,7 @@ internal sealed class ConfigOptions
         {
             if (result.GetResult(preset) is not null && result.GetResult(config) is not null)
                 result.AddError("--preset and --config exclude each other; name one");
-            foreach (string change in result.GetValue(set) ?? [])
-            {
-                if (change.IndexOf('=', StringComparison.Ordinal) < 1)
-                    result.AddError($"--set needs key=value, as in model.width=256, not '{Excerpt.Of(change)}'");
-            }
+            CheckChanges(result, set, "model.width=256");
         });
     }
 
@@ -44,8 +40,22 @@ internal sealed class ConfigOptions
     {
         Preset = parsed.GetValue(preset),
         File = parsed.GetValue(config),
-        Changes = [.. (parsed.GetValue(set) ?? []).Select(Change)],
+        Changes = ReadChanges(parsed, set),
     };
+
+    /// <summary>Makes sure that all values of a --set are keys with values, as <paramref name="example"/> is.</summary>
+    internal static void CheckChanges(CommandResult result, Option<string[]> set, string example)
+    {
+        foreach (string change in result.GetValue(set) ?? [])
+        {
+            if (change.IndexOf('=', StringComparison.Ordinal) < 1)
+                result.AddError($"--set needs key=value, as in {example}, not '{Excerpt.Of(change)}'");
+        }
+    }
+
+    /// <summary>The keys and values of a --set, in order.</summary>
+    internal static IReadOnlyList<KeyValuePair<string, string>> ReadChanges(ParseResult parsed, Option<string[]> set) =>
+        [.. (parsed.GetValue(set) ?? []).Select(Change)];
 
     private static KeyValuePair<string, string> Change(string text)
     {

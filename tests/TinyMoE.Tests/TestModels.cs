@@ -181,6 +181,17 @@ internal static class TestModels
         return model;
     }
 
+    /// <summary>The values of a parameter, trained or frozen, widened.</summary>
+    public static float[] Values(this ParameterStore store, Parameter parameter)
+    {
+        float[] values = new float[parameter.Count];
+        store.Read(parameter, 0, values);
+        return values;
+    }
+
+    /// <summary>The values of all parameters, in their order.</summary>
+    public static float[] Values(this Decoder model) => [.. model.Parameters.All.SelectMany(model.Parameters.Values)];
+
     /// <summary>All weights, as they are in memory.</summary>
     public static float[] Weights(this Decoder model) => model.Parameters.Backend.Read(model.Parameters.Weights.All);
 }

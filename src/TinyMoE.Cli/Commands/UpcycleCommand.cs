@@ -73,12 +73,7 @@ internal sealed class UpcycleCommand
             result.AddError("--run and --model exclude each other; name one");
         else if (result.GetResult(runs) is null && result.GetResult(models) is null)
             result.AddError("upcycle needs --run DIR or --model DIR");
-        foreach (string change in result.GetValue(set) ?? [])
-        {
-            if (change.IndexOf('=', StringComparison.Ordinal) < 1)
-                result.AddError($"--set needs key=value, as in moe.experts=8, not '{Excerpt.Of(change)}'");
-        }
-
+        ConfigOptions.CheckChanges(result, set, "moe.experts=8");
         if (result.GetValue(layers) is { } text && LayerList.Parse(text) is null)
             result.AddError($"--layers needs numbers with commas between, as in 2,3, not '{Excerpt.Of(text)}'");
         Needs(dropRatio, "drop");
@@ -96,7 +91,7 @@ internal sealed class UpcycleCommand
         UpcycleOptions usual = new();
         UpcycleRequest request = new(Models(parsed), parsed.GetValue(folder)!)
         {
-            Changes = [.. (parsed.GetValue(set) ?? []).Select(Change)],
+            Changes = ConfigOptions.ReadChanges(parsed, set),
             Options = new UpcycleOptions
             {
                 Method = parsed.GetValue(method) is { } name ? Enum.Parse<UpcycleMethod>(name, ignoreCase: true) : usual.Method,
@@ -122,12 +117,6 @@ internal sealed class UpcycleCommand
         else
             Write(output, request, result);
         return Cli.Done;
-    }
-
-    private static KeyValuePair<string, string> Change(string text)
-    {
-        string[] parts = text.Split('=', 2);
-        return KeyValuePair.Create(parts[0], parts[1]);
     }
 
     private IReadOnlyList<ModelFolder> Models(ParseResult parsed) => parsed.GetResult(runs) is not null

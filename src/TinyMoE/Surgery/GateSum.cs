@@ -7,16 +7,15 @@ namespace TinyMoE.Surgery;
 /// <param name="IsConstant">Whether it is that whatever the logits are.</param>
 internal readonly record struct GateSum(double Value, bool IsConstant)
 {
-    /// <summary>The sum for a router.</summary>
+    /// <summary>The sum for a router, of those that a mixture can be upcycled to.</summary>
     public static GateSum Of(MoeConfig moe)
     {
         double share = (double)moe.ActiveOfRouter / moe.Experts;
         return moe.Router switch
         {
-            RouterKind.TopK or RouterKind.Task => moe.Renormalize ? new(Scaling(moe), true) : new(share * Scaling(moe), false),
+            RouterKind.TopK => moe.Renormalize ? new(moe.RoutedScaling, true) : new(share * moe.RoutedScaling, false),
             RouterKind.DeepSeek => moe.Renormalize ? new(moe.RoutedScaling, true) : new(moe.Active * 0.5 * moe.RoutedScaling, false),
-            RouterKind.NoisyTopK or RouterKind.GShard or RouterKind.Hash or RouterKind.Soft or RouterKind.Random or RouterKind.Uniform =>
-                new(1, true),
+            RouterKind.NoisyTopK or RouterKind.GShard or RouterKind.Soft or RouterKind.Random or RouterKind.Uniform => new(1, true),
             RouterKind.Hierarchical => Hierarchical(moe),
             RouterKind.Base => new(0.5, false),
             RouterKind.Sinkhorn => moe.Active == 1 ? new(0.5, false) : new(share, false),
@@ -24,8 +23,6 @@ internal readonly record struct GateSum(double Value, bool IsConstant)
             _ => throw new InvalidOperationException($"No sum of the gates of router {moe.Router} is known."),
         };
     }
-
-    private static double Scaling(MoeConfig moe) => moe.Router == RouterKind.TopK ? moe.RoutedScaling : 1;
 
     /// <summary>A level with one choice takes the probability over all of that level, and so do both without renormalising.</summary>
     private static GateSum Hierarchical(MoeConfig moe)

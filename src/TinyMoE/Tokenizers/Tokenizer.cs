@@ -144,6 +144,10 @@ public abstract class Tokenizer
     /// <summary>The bytes that an id stands for; a special token has none.</summary>
     public abstract ReadOnlySpan<byte> Bytes(int id);
 
+    /// <summary>Whether another one has the same tokens: each id stands for the same bytes.</summary>
+    internal bool HasTokensOf(Tokenizer other) => Vocabulary == other.Vocabulary
+        && Enumerable.Range(0, Vocabulary).All(id => Bytes(id).SequenceEqual(other.Bytes(id)));
+
     /// <summary>How many bytes an id stands for.</summary>
     public int ByteCount(int id) => Bytes(id).Length;
 

@@ -31,7 +31,7 @@ public sealed class ParameterStoreTests
         using Decoder whole = new(backend, TestModels.Named(name)), part = new(backend, TestModels.Named(name), frozen: IsFrozen);
         float[][] before = Values(part);
         foreach ((Parameter parameter, float[] values) in whole.Parameters.All.Zip(before))
-            Assert.Equal(Seen(Values(whole.Parameters, parameter), parameter.Precision, IsFrozen(parameter.Name)), values);
+            Assert.Equal(Seen(whole.Parameters.Values(parameter), parameter.Precision, IsFrozen(parameter.Name)), values);
 
         AdamW all = Step(backend, whole), some = Step(backend, part);
         foreach ((Parameter expected, Parameter actual, float[] old) in whole.Parameters.All.Zip(part.Parameters.All, before))
@@ -39,7 +39,7 @@ public sealed class ParameterStoreTests
             Assert.Equal(IsFrozen(actual.Name), actual.IsFrozen);
             Assert.Equal(!actual.IsFrozen, actual.HasGrad);
             Assert.False(actual.IsFrozen && actual.WantsGrad);
-            Assert.Equal(actual.IsFrozen ? old : Values(whole.Parameters, expected), Values(part.Parameters, actual));
+            Assert.Equal(actual.IsFrozen ? old : whole.Parameters.Values(expected), part.Parameters.Values(actual));
         }
 
         double norm = Math.Sqrt(part.Parameters.All.Where(p => !p.IsFrozen).Sum(p => backend.Read(p.Grad).Sum(g => (double)g * g)));
@@ -219,12 +219,5 @@ public sealed class ParameterStoreTests
         return optimizer;
     }
 
-    private static float[][] Values(Decoder model) => [.. model.Parameters.All.Select(p => Values(model.Parameters, p))];
-
-    private static float[] Values(ParameterStore store, Parameter parameter)
-    {
-        float[] values = new float[parameter.Count];
-        store.Read(parameter, 0, values);
-        return values;
-    }
+    private static float[][] Values(Decoder model) => [.. model.Parameters.All.Select(p => model.Parameters.Values(p))];
 }

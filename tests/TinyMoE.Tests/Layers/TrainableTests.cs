@@ -57,21 +57,19 @@ public sealed class TrainableTests : IDisposable
     {
         RunConfig config = With(patterns).With("moe.router", router).For(TestModels.Corpus());
         HashSet<string> trains = [.. Decoder.Plan(config).Where(p => !p.IsFrozen).Select(p => p.Name)];
-        float[] start = Values(config, null), states = [];
         RecordingListener listener = new();
         using (CpuBackend backend = new(1))
         {
+            using Decoder start = new(backend, config);
             using Trainer whole = new(backend, config, TestModels.Corpus(), new RunFolder(folder["whole"]), listener);
             whole.Run(6);
-            int first = 0;
-            foreach (Parameter parameter in whole.Model.Parameters.All)
+            foreach ((Parameter before, Parameter now) in start.Parameters.All.Zip(whole.Model.Parameters.All))
             {
-                float[] now = new float[parameter.Count], before = start[first..(first += parameter.Count)];
-                whole.Model.Parameters.Read(parameter, 0, now);
-                Assert.Equal(trains.Contains(parameter.Name), !now.AsSpan().SequenceEqual(before));
+                bool isSame = start.Parameters.Values(before).AsSpan().SequenceEqual(whole.Model.Parameters.Values(now));
+                Assert.Equal(trains.Contains(now.Name), !isSame);
             }
 
-            states = [.. whole.Model.Parameters.States.Where(s => s.IsSaved).SelectMany(s => backend.Read(s.Data))];
+            float[] states = [.. whole.Model.Parameters.States.Where(s => s.IsSaved).SelectMany(s => backend.Read(s.Data))];
             Assert.All(states, value => Assert.Equal(0f, value)); // the router's correction is frozen with it
         }
 
@@ -93,19 +91,4 @@ public sealed class TrainableTests : IDisposable
     }
 
     private static RunConfig With(string patterns) => TestModels.Tiny.With("train.trainable", patterns);
-
-    private static float[] Values(RunConfig config, Func<string, bool>? frozen)
-    {
-        using CpuBackend backend = new(1);
-        using Decoder model = new(backend, config, frozen: frozen);
-        List<float> values = [];
-        foreach (Parameter parameter in model.Parameters.All)
-        {
-            float[] own = new float[parameter.Count];
-            model.Parameters.Read(parameter, 0, own);
-            values.AddRange(own);
-        }
-
-        return [.. values];
-    }
 }

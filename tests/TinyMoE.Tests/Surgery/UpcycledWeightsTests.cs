@@ -266,13 +266,7 @@ public sealed class UpcycledWeightsTests
         return expected.Zip(actual, (x, y) => Math.Abs((double)x - y)).Max();
     }
 
-    private static float[] Read(Decoder model, string name)
-    {
-        Parameter parameter = model.Parameters.All.Single(p => p.Name == name);
-        float[] values = new float[parameter.Count];
-        model.Parameters.Read(parameter, 0, values);
-        return values;
-    }
+    private static float[] Read(Decoder model, string name) => model.Parameters.Values(model.Parameters.All.Single(p => p.Name == name));
 
     private static float[] ReadAll(UpcycledWeights made, UpcyclePlan plan, string name)
     {

@@ -106,7 +106,7 @@ public sealed class RunSaverTests : IDisposable
         Dictionary<int, float[]> weights = [];
         using (Trainer trainer = New(keepEvery: 6))
         {
-            listener.Then = step => weights[step.Step] = Values(trainer.Model);
+            listener.Then = step => weights[step.Step] = trainer.Model.Values();
             trainer.Run(stopAt: 20);
         }
 
@@ -117,7 +117,7 @@ public sealed class RunSaverTests : IDisposable
             Assert.Empty(CheckpointDamage.Find(kept));
             using Checkpoint checkpoint = Checkpoint.Open(RunFolder.FindCheckpoint(kept));
             using Decoder model = checkpoint.LoadModel(backend);
-            Assert.Equal(weights[checkpoint.Step], Values(model));
+            Assert.Equal(weights[checkpoint.Step], model.Values());
         }
 
         Run.Remove();
@@ -162,7 +162,7 @@ public sealed class RunSaverTests : IDisposable
         Dictionary<int, float[]> weights = [];
         int seen = 0;
         using Trainer trainer = New(checkpointEvery: 1);
-        listener.Then = step => weights[step.Step] = Values(trainer.Model);
+        listener.Then = step => weights[step.Step] = trainer.Model.Values();
         Task<TrainingResult> training = Task.Run(() => trainer.Run(stopAt: 29));
         using CpuBackend mine = new(1);
         List<(int Step, float[] Weights)> readings = [];
@@ -172,7 +172,7 @@ public sealed class RunSaverTests : IDisposable
                 continue;
             using Checkpoint checkpoint = Checkpoint.Open(Run.Last);
             using Decoder model = checkpoint.LoadModel(mine);
-            readings.Add((checkpoint.Step, Values(model)));
+            readings.Add((checkpoint.Step, model.Values()));
         }
 
         await training;
@@ -184,19 +184,6 @@ public sealed class RunSaverTests : IDisposable
         }
 
         Assert.NotEmpty(readings);
-    }
-
-    private static float[] Values(Decoder model)
-    {
-        List<float> all = [];
-        foreach (Parameter parameter in model.Parameters.All)
-        {
-            float[] values = new float[parameter.Count];
-            model.Parameters.Read(parameter, 0, values);
-            all.AddRange(values);
-        }
-
-        return [.. all];
     }
 
     /// <summary>Makes saves of a checkpoint fail, as a full disk would, or lets them be again.</summary>
